@@ -1,0 +1,107 @@
+import { Failure } from './failure.ts'
+
+/** The functions that we compute; their names are those of resource names and flags. */
+export type DigestFunction = 'sha256' | 'sha1' | 'sha384' | 'sha512' | 'blake3'
+
+/** Names a blob: which function, what it gives, and how long the blob is. */
+export interface Digest {
+  readonly fn: DigestFunction
+  /** Lower-case hexadecimal, as many digits as the function gives. */
+  readonly hash: string
+  /** Bytes, uncompressed. */
+  readonly size: number
+}
+
+interface FunctionFacts {
+  /** DigestFunction.Value in the Remote Execution API. */
+  readonly value: number
+  readonly hexLength: number
+  /** True where a resource name must name the function, since the hash's length does not tell it. */
+  readonly named: boolean
+}
+
+/** What the API says of each function that we compute. */
+export const digestFunctions: Readonly<Record<DigestFunction, FunctionFacts>> = {
+  sha256: { value: 1, hexLength: 64, named: false },
+  sha1: { value: 2, hexLength: 40, named: false },
+  sha384: { value: 5, hexLength: 96, named: false },
+  sha512: { value: 6, hexLength: 128, named: false },
+  blake3: { value: 9, hexLength: 64, named: true },
+}
+
+const unknownFunction = 0
+const byValue = new Map((Object.keys(digestFunctions) as DigestFunction[]).map((fn) => [digestFunctions[fn].value, fn]))
+const byLength = new Map(
+  (Object.keys(digestFunctions) as DigestFunction[])
+    .filter((fn) => !digestFunctions[fn].named)
+    .map((fn) => [digestFunctions[fn].hexLength, fn]),
+)
+const lowerHex = /^[0-9a-f]+$/
+
+/**
+ * The function that a message names, or, where it names none, the one that the hash's
+ * length tells (remote_execution.proto, DigestFunction).
+ * @throws Failure 'invalid' for a function that we do not compute, or a length that none gives
+ */
+export function digestFunctionOf(value: number, hash: string): DigestFunction {
+  const fn = value === unknownFunction ? byLength.get(hash.length) : byValue.get(value)
+  if (fn) return fn
+  throw new Failure(
+    'invalid',
+    value === unknownFunction
+      ? `no digest function gives a hash of ${hash.length} characters`
+      : `digest function ${value} is not one that this server computes`,
+    { where: hash.slice(0, 128) },
+  )
+}
+
+/** A digest as it comes off the wire. */
+export interface WireDigest {
+  readonly hash?: string | null
+  readonly sizeBytes?: number | null
+}
+
+/**
+ * Checks a digest from the wire: present, lower-case hex of the right length, a size that
+ * is a whole number from 0 to 2^53 - 1.
+ * @param value the message's DigestFunction.Value; 0 infers it from the hash
+ * @param field what the message calls it, for the error
+ * @throws Failure 'invalid'
+ */
+export function digestFromWire(wire: WireDigest | null | undefined, value: number, field = 'digest'): Digest {
+  if (!wire) throw new Failure('invalid', `${field} is missing`)
+  return checkedDigest(digestFunctionOf(value, wire.hash ?? ''), wire.hash ?? '', wire.sizeBytes ?? 0, field)
+}
+
+/**
+ * The digest of these parts, checked.
+ * @throws Failure 'invalid' when the hash or the size cannot be one
+ */
+export function checkedDigest(fn: DigestFunction, hash: string, size: number, field = 'digest'): Digest {
+  if (hash.length !== digestFunctions[fn].hexLength || !lowerHex.test(hash))
+    throw new Failure(
+      'invalid',
+      `${field}: a ${fn} hash is ${digestFunctions[fn].hexLength} lower-case hexadecimal digits`,
+      { where: hash.slice(0, 128) },
+    )
+  if (!Number.isSafeInteger(size) || size < 0)
+    throw new Failure('invalid', `${field}: the size must be a whole number from 0 to 2^53 - 1`, {
+      where: `${hash}/${size}`,
+    })
+  return { fn, hash, size }
+}
+
+/** `hash/size`, as people and log lines write it. */
+export function digestText(digest: Digest): string {
+  return `${digest.hash}/${digest.size}`
+}
+
+/** A key that tells digests of different functions apart too. */
+export function digestKey(digest: Digest): string {
+  return `${digest.fn}/${digest.hash}/${digest.size}`
+}
+
+/** Do both name the same blob? */
+export function sameDigest(a: Digest, b: Digest): boolean {
+  return a.hash === b.hash && a.size === b.size && a.fn === b.fn
+}

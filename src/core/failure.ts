@@ -1,0 +1,63 @@
+/**
+ * What kind of thing went wrong. A closed list: the CLI makes an exit code from it
+ * (cli/exit.ts) and the servers a gRPC status (wire/status.ts), each in one place.
+ */
+export type FailureKind =
+  | 'invalid' // the caller's input is wrong: a flag, a config file, a message, a digest
+  | 'not-found'
+  | 'exists'
+  | 'precondition' // the input is right but the state is not: missing blobs, no such worker
+  | 'exhausted' // out of disk, memory or a bound
+  | 'unavailable' // try again later: draining, not started, connection refused
+  | 'cancelled'
+  | 'deadline'
+  | 'denied'
+  | 'unimplemented'
+  | 'out-of-range'
+  | 'corrupt' // stored or received bytes are not what they were said to be
+  | 'program' // a program that we called failed
+  | 'internal' // our bug
+
+/** The facts of a failure beside its message. */
+export interface FailureFacts {
+  /** File and line, flag, digest or resource name. */
+  readonly where?: string
+  /** What to do about it: whole sentences, most promising first. */
+  readonly next?: readonly string[]
+  /** What a program that we called printed, if one did. */
+  readonly output?: string
+  readonly cause?: unknown
+}
+
+/** An error that a person or a client can act on. Everything expected is thrown as one. */
+export class Failure extends Error {
+  readonly kind: FailureKind
+  readonly where: string | undefined
+  readonly next: readonly string[]
+  readonly output: string | undefined
+
+  /**
+   * @param kind what went wrong
+   * @param message what was being done and what was wrong, in one sentence
+   * @param facts where, what to do next, and the cause
+   */
+  constructor(kind: FailureKind, message: string, facts: FailureFacts = {}) {
+    super(message, facts.cause === undefined ? undefined : { cause: facts.cause })
+    this.name = 'Failure'
+    this.kind = kind
+    this.where = facts.where
+    this.next = facts.next ?? []
+    this.output = facts.output
+  }
+}
+
+/** The text of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** The `code` of a system error ('ENOENT' and the like), if it is one. */
+export function errnoOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined
+  return typeof error.code === 'string' ? error.code : undefined
+}

@@ -1,0 +1,60 @@
+import type { Digest } from '../core/digest.ts'
+
+/**
+ * Where blobs live: the one contract of every backend and decorator. All of it is content
+ * addressed: what is written under a digest has been checked to be that blob.
+ * - The empty blob always exists (the rule is kept here, so that no caller needs to know it).
+ * - Hash and size together name a blob; the right hash with another size is another blob.
+ * - Finding, reading and writing a blob count as its use: it is evicted later for it.
+ * Errors are Failures: 'exhausted' (no room and nothing to evict), 'invalid' (bytes are not
+ * the digest's), 'corrupt' (a stored blob is damaged; it is then treated as absent),
+ * 'unavailable', 'cancelled'.
+ */
+export interface Blobs {
+  /** Those of the digests that are absent, each once. Touches those that are present. */
+  findMissing(digests: readonly Digest[]): Promise<Digest[]>
+  /**
+   * A whole blob, or undefined when it is absent. For blobs of at most smallBlobBytesMax;
+   * larger ones are a 'invalid' Failure: read them in pieces. The caller must not write to
+   * what it gets.
+   */
+  get(digest: Digest): Promise<Uint8Array | undefined>
+  /** Stores a whole blob of any size that is at hand. Copies what it keeps. */
+  put(digest: Digest, bytes: Uint8Array): Promise<void>
+  /**
+   * Opens a blob for reading; undefined when it is absent. A blob that is evicted while it is
+   * read stays readable to its end. Pieces are at most chunkBytesMax long.
+   * @param range offset in 0..size, limit > 0 or undefined for the rest
+   */
+  read(digest: Digest, range?: ReadRange): Promise<AsyncIterable<Uint8Array> | undefined>
+  /** Begins a write piece by piece; space is reserved for the whole blob first. */
+  write(digest: Digest): Promise<BlobWriter>
+  /** Forgets a blob; nothing happens when it is absent. */
+  delete(digest: Digest): Promise<void>
+  /** Flushes and releases what it holds; no other call may follow. */
+  close(): Promise<void>
+}
+
+export interface ReadRange {
+  readonly offset: number
+  readonly limit?: number
+}
+
+/** One blob on its way in. Exactly one of commit and abort ends it. */
+export interface BlobWriter {
+  /** How many bytes it has taken. */
+  readonly written: number
+  /**
+   * Takes the next bytes (copied or written before the promise settles).
+   * @throws Failure 'invalid' when more bytes come than the digest has
+   */
+  write(chunk: Uint8Array): Promise<void>
+  /**
+   * Checks length and hash, and makes the blob readable: when this has settled, a kill -9
+   * does not lose it.
+   * @throws Failure 'invalid' when the bytes are not the digest's; nothing is stored then
+   */
+  commit(): Promise<void>
+  /** Drops what was written. May be called after a failed write or commit too. */
+  abort(): Promise<void>
+}

@@ -1,0 +1,111 @@
+/**
+ * What a service is, apart from the transport beneath it: a table of methods over raw
+ * message bytes. A handler throws an RpcError (or a Failure, see status.ts); anything else
+ * that it throws is a bug and reaches the client as INTERNAL without its text.
+ */
+
+/** The status codes of gRPC. */
+export const Code = {
+  OK: 0,
+  CANCELLED: 1,
+  UNKNOWN: 2,
+  INVALID_ARGUMENT: 3,
+  DEADLINE_EXCEEDED: 4,
+  NOT_FOUND: 5,
+  ALREADY_EXISTS: 6,
+  PERMISSION_DENIED: 7,
+  RESOURCE_EXHAUSTED: 8,
+  FAILED_PRECONDITION: 9,
+  ABORTED: 10,
+  OUT_OF_RANGE: 11,
+  UNIMPLEMENTED: 12,
+  INTERNAL: 13,
+  UNAVAILABLE: 14,
+  DATA_LOSS: 15,
+  UNAUTHENTICATED: 16,
+} as const
+export type Code = (typeof Code)[keyof typeof Code]
+
+/** A google.protobuf.Any that hangs on a status. */
+export interface Detail {
+  /** `type.googleapis.com/...` */
+  readonly typeUrl: string
+  readonly value: Uint8Array
+}
+
+/** A call that ended with a status other than OK, on either side. */
+export class RpcError extends Error {
+  readonly code: Code
+  readonly details: readonly Detail[]
+
+  constructor(code: Code, message: string, details: readonly Detail[] = [], cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.name = 'RpcError'
+    this.code = code
+    this.details = details
+  }
+}
+
+/** What a handler knows of the call beside its messages. */
+export interface Call {
+  /** `package.Service/Method` */
+  readonly method: string
+  /** ASCII metadata by lower-case name, and `-bin` metadata still in base64. */
+  readonly metadata: ReadonlyMap<string, string>
+  /** When the client gives up, in milliseconds since 1970. */
+  readonly deadline: number | undefined
+  /** Aborts when the client cancels, its connection breaks or the deadline passes. */
+  readonly signal: AbortSignal
+  /** The client's address, for logs. */
+  readonly peer: string
+}
+
+/**
+ * Sends one message to the client. Returns nothing while there is room and a promise that
+ * settles when there is room again: await it before sending more.
+ * @throws RpcError CANCELLED (also from the promise) once the call has ended
+ */
+export type Send = (message: Uint8Array) => void | Promise<void>
+
+/** A message that the handler owns: nothing else writes to these bytes later. */
+export type Messages = AsyncIterable<Buffer>
+
+export type Method =
+  | { readonly kind: 'unary'; readonly handle: (request: Buffer, call: Call) => Uint8Array | Promise<Uint8Array> }
+  | { readonly kind: 'server-stream'; readonly handle: (request: Buffer, call: Call, send: Send) => Promise<void> }
+  | { readonly kind: 'client-stream'; readonly handle: (requests: Messages, call: Call) => Promise<Uint8Array> }
+  | { readonly kind: 'bidi'; readonly handle: (requests: Messages, call: Call, send: Send) => Promise<void> }
+
+/** A gRPC service. */
+export interface Service {
+  /** `package.Service` */
+  readonly name: string
+  readonly methods: Readonly<Record<string, Method>>
+}
+
+/** The other side: how rooms above `wire` call a server. */
+export interface Channel {
+  unary(method: string, request: Uint8Array, options?: CallOptions): Promise<Buffer>
+  serverStream(method: string, request: Uint8Array, options?: CallOptions): Messages
+  /** Ends the request stream when the source ends. */
+  clientStream(method: string, requests: AsyncIterable<Uint8Array>, options?: CallOptions): Promise<Buffer>
+  bidi(method: string, requests: AsyncIterable<Uint8Array>, options?: CallOptions): Messages
+  close(): void
+}
+
+/** All errors of a Channel are RpcErrors; `method` above is `package.Service/Method`. */
+export interface CallOptions {
+  readonly metadata?: Readonly<Record<string, string>>
+  /** Milliseconds from now; without it, no deadline. */
+  readonly timeoutMs?: number
+  readonly signal?: AbortSignal
+}
+
+/** A server that listens. */
+export interface RpcServer {
+  /** `host:port` as bound, the port a real one. */
+  readonly address: string
+  /** No new calls; settles when those in flight have ended or the time is over, then closes. */
+  drain(timeoutMs: number): Promise<void>
+  close(): Promise<void>
+}
