@@ -1,0 +1,53 @@
+// `npm run gen`: makes src/wire/gen out of protos/, with a short name for each package.
+import { spawnSync } from 'node:child_process'
+import { appendFileSync, mkdirSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { root } from './setup.js'
+
+const shortNames = {
+  re: 'build.bazel.remote.execution.v2',
+  bytestream: 'google.bytestream',
+  longrunning: 'google.longrunning',
+  rpc: 'google.rpc',
+  wellKnown: 'google.protobuf',
+  health: 'grpc.health.v1',
+  workerApi: 'native.worker.v1',
+}
+// What nobody calls is left out: half the size, and it is loaded at every start.
+const lean = ['create', 'verify', 'delimited', 'convert', 'service', 'typeurl'].map((each) => `--no-${each}`)
+
+const folder = join(root, 'src/wire/gen')
+const code = join(folder, 'proto.js')
+const types = join(folder, 'proto.d.ts')
+const protos = readdirSync(join(root, 'protos'), { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.proto'))
+  .sort()
+  .map((name) => join(root, 'protos', name))
+
+mkdirSync(folder, { recursive: true })
+tool('pbjs', [
+  '-t',
+  'static-module',
+  '-w',
+  'es6',
+  '--es6',
+  '--force-number',
+  ...lean,
+  '-p',
+  join(root, 'protos'),
+  '-p',
+  join(root, 'node_modules/protobufjs'),
+  '-o',
+  code,
+  ...protos,
+])
+tool('pbts', ['-o', types, code])
+for (const [short, long] of Object.entries(shortNames)) {
+  appendFileSync(code, `export const ${short} = $root.${long}\n`)
+  appendFileSync(types, `export import ${short} = ${long};\n`)
+}
+
+function tool(name, args) {
+  const done = spawnSync(join(root, 'node_modules/.bin', name), args, { stdio: ['ignore', 'inherit', 'inherit'] })
+  if (done.status !== 0) process.exit(done.status ?? 1)
+}
