@@ -1,0 +1,73 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import {
+  checkedDigest,
+  type DigestFunction,
+  digestFromWire,
+  digestFunctions,
+  digestKey,
+  sameDigest,
+} from '../../src/core/digest.ts'
+import { computableFunctions, createHasher, digestOf } from '../../src/core/hash.ts'
+
+const functions = Object.keys(digestFunctions) as DigestFunction[]
+const invalid = expect.objectContaining({ kind: 'invalid' })
+
+describe('rule 2: hash and size identify a blob', () => {
+  test('another size is another blob', () => {
+    const one = digestOf('sha256', Buffer.from('x'))
+    expect(sameDigest(one, { ...one, size: 2 })).toBe(false)
+    expect(digestKey(one)).not.toBe(digestKey({ ...one, size: 2 }))
+  })
+
+  test('upper-case hex is refused', () => {
+    const { hash } = digestOf('sha256', Buffer.from('x'))
+    expect(() => checkedDigest('sha256', hash.toUpperCase(), 1)).toThrow(invalid)
+  })
+
+  test.each([-1, 1.5, 2 ** 53, Number.NaN])('a size of %d is refused', (size) => {
+    expect(() => checkedDigest('sha1', 'a'.repeat(40), size)).toThrow(invalid)
+  })
+})
+
+describe('rule 4: a function that is not named is told by the length', () => {
+  test.each(functions.filter((fn) => !digestFunctions[fn].named))('%s', (fn) => {
+    const hash = 'a'.repeat(digestFunctions[fn].hexLength)
+    expect(digestFromWire({ hash, sizeBytes: 3 }, 0)).toEqual({ fn, hash, size: 3 })
+  })
+
+  test('blake3 has to be named, or its hash is read as sha256', () => {
+    const hash = 'b'.repeat(64)
+    expect(digestFromWire({ hash, sizeBytes: 0 }, 9).fn).toBe('blake3')
+    expect(digestFromWire({ hash, sizeBytes: 0 }, 0).fn).toBe('sha256')
+  })
+
+  test('a length that no function gives, and a function that we do not compute, are refused', () => {
+    expect(() => digestFromWire({ hash: 'abc' }, 0)).toThrow(invalid)
+    expect(() => digestFromWire({ hash: 'a'.repeat(32) }, 3)).toThrow(invalid)
+    expect(() => digestFromWire(undefined, 1)).toThrow(invalid)
+  })
+})
+
+test('nothing that a client sends as a digest crashes the check', () => {
+  fc.assert(
+    fc.property(fc.string(), fc.double(), fc.integer({ min: -2, max: 20 }), (hash, sizeBytes, value) => {
+      try {
+        const digest = digestFromWire({ hash, sizeBytes }, value)
+        expect(digest.size).toBe(sizeBytes)
+      } catch (error) {
+        expect(error).toMatchObject({ kind: 'invalid' })
+      }
+    }),
+  )
+})
+
+test('pieces and the whole have one hash, in every function that is advertised', () => {
+  fc.assert(
+    fc.property(fc.constantFrom(...computableFunctions), fc.array(fc.uint8Array(), { maxLength: 5 }), (fn, pieces) => {
+      const hasher = createHasher(fn)
+      for (const piece of pieces) hasher.update(piece)
+      expect(hasher.hex()).toBe(digestOf(fn, Buffer.concat(pieces)).hash)
+    }),
+  )
+})

@@ -1,0 +1,5 @@
+#include <cstdio>
+
+#include "src/message.h"
+
+int main() { std::puts(message()); }

@@ -1,0 +1,3 @@
+#include "src/message.h"
+
+const char* message() { return "Hello from siso"; }

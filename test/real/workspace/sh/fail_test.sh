@@ -1,0 +1,3 @@
+#!/bin/sh
+echo 'the test fails, as it should'
+exit 1
