@@ -26,7 +26,7 @@ export type DriverKind = 'process' | 'kind'
 export interface Step {
   readonly title: string
   run(report: StepReport): Promise<void>
-  /** Takes back what run did, when a later step fails. */
+  /** Takes back what run did, in full or in part, when it or a later step fails. */
   undo?(): Promise<void>
 }
 

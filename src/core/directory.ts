@@ -1,12 +1,12 @@
 import { Failure } from './failure.ts'
 
 /** The part of a FileNode or DirectoryNode that the canonical form speaks about. */
-export interface NamedNode {
+interface NamedNode {
   readonly name?: string | null
 }
 
 /** The same of a SymlinkNode. */
-export interface LinkNode extends NamedNode {
+interface LinkNode extends NamedNode {
   readonly target?: string | null
 }
 

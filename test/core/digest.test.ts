@@ -71,3 +71,10 @@ test('pieces and the whole have one hash, in every function that is advertised',
     }),
   )
 })
+
+test('BLAKE3 gives what its specification says for an empty input', () => {
+  expect(computableFunctions).toContain('blake3')
+  expect(digestOf('blake3', new Uint8Array(0)).hash).toBe(
+    'af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262',
+  )
+})

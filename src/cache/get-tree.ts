@@ -1,0 +1,100 @@
+import { digestText } from '../core/digest.ts'
+import { Failure } from '../core/failure.ts'
+import { assertInstance } from '../core/instance.ts'
+import { batchBytesMax } from '../core/limits.ts'
+import { decodeMessage } from '../wire/decode.ts'
+import { re } from '../wire/proto.ts'
+import type { Send } from '../wire/rpc.ts'
+import { walkDirectories } from './directories.ts'
+import { fieldLength, putVarint } from './emit.ts'
+import { type Room, requestDigest } from './room.ts'
+
+/** Where a page begins: the position in the walk, and the directory that stands there. */
+interface Position {
+  readonly index: number
+  readonly digest: string
+}
+
+/**
+ * ContentAddressableStorage.GetTree (rule 16): the whole tree in one stream of messages, each
+ * distinct directory once, as its bytes are stored. All messages but the last carry a token
+ * by which a broken stream can be resumed there. A token is a position in the walk, so that
+ * no state is kept; the walk is done again.
+ */
+export async function getTree(room: Room, bytes: Buffer, send: Send): Promise<void> {
+  const request = decodeMessage(re.GetTreeRequest, bytes)
+  assertInstance(request.instanceName, room.instances)
+  const root = requestDigest(request.rootDigest, request.digestFunction, 'root_digest')
+  if (request.pageSize < 0) throw new Failure('invalid', 'page_size is negative')
+  const from = request.pageToken === '' ? undefined : parseToken(request.pageToken)
+  const page = createPage(room, request.pageSize || Number.POSITIVE_INFINITY, send)
+  let index = 0
+  for await (const { digest, found } of walkDirectories(room.blobs, root)) {
+    if (index === 0 && !found) throw new Failure('not-found', 'there is no such directory', { where: digestText(root) })
+    if (index === from?.index && digestText(digest) !== from.digest) throw badToken('the tree is no longer the same')
+    if (found && index >= (from?.index ?? 0)) await page.add(found.bytes, { index, digest: digestText(digest) })
+    index += 1
+  }
+  await page.flush()
+}
+
+interface Page {
+  add(directory: Uint8Array, position: Position): Promise<void>
+  /** Sends what is left as the last message. */
+  flush(next?: Position): Promise<void>
+}
+
+function createPage(room: Room, directoriesMax: number, send: Send): Page {
+  let directories: Uint8Array[] = []
+  let length = 0
+
+  async function flush(next?: Position): Promise<void> {
+    const message = encodePage(directories, length, next ? formatToken(next) : '')
+    room.counts.sent(message.length)
+    directories = []
+    length = 0
+    await send(message)
+  }
+
+  return {
+    flush,
+    async add(directory, position) {
+      const added = fieldLength(directory.length)
+      const full = directories.length >= directoriesMax || length + added > batchBytesMax
+      if (full && directories.length > 0) await flush(position)
+      directories.push(directory)
+      length += added
+    },
+  }
+}
+
+/** GetTreeResponse around the directories' own bytes, so that fields unknown to us survive. */
+function encodePage(directories: readonly Uint8Array[], length: number, token: string): Buffer {
+  const message = Buffer.allocUnsafe(length + (token === '' ? 0 : fieldLength(token.length)))
+  let at = 0
+  for (const directory of directories) {
+    message[at] = 0x0a
+    at = putVarint(message, at + 1, directory.length)
+    message.set(directory, at)
+    at += directory.length
+  }
+  if (token !== '') {
+    message[at] = 0x12
+    message.write(token, putVarint(message, at + 1, token.length), 'latin1')
+  }
+  return message
+}
+
+function formatToken({ index, digest }: Position): string {
+  return Buffer.from(`${index}:${digest}`).toString('base64url')
+}
+
+function parseToken(token: string): Position {
+  const match = /^(\d{1,9}):([0-9a-f]+\/\d+)$/.exec(Buffer.from(token.slice(0, 512), 'base64url').toString('latin1'))
+  if (!match?.[1] || !match[2]) throw badToken('it is none of this server')
+  return { index: Number(match[1]), digest: match[2] }
+}
+
+function badToken(why: string): Failure {
+  return new Failure('invalid', `page_token cannot be used: ${why}`, { next: ['Begin again without a page_token.'] })
+}

@@ -1,0 +1,234 @@
+import type { Clock } from '../core/clock.ts'
+import type { Digest } from '../core/digest.ts'
+import { Failure } from '../core/failure.ts'
+import type { Blobs, BlobWriter } from '../store/blobs.ts'
+import { Code, RpcError } from '../wire/rpc.ts'
+import { retryLater } from '../wire/status.ts'
+
+/** Uploads of more than one message at a time, parked ones among them; each holds an open file and reserved space. */
+export const uploadsMax = 2_000
+/** How long an upload whose stream has ended may wait to be resumed, in milliseconds. */
+export const parkedMsMax = 60_000
+/** How long a stream may hold an upload without bringing anything, in milliseconds; then it is parked. */
+export const stalledMsMax = 5 * 60_000
+/** When a client that met the bound may come back, in milliseconds. */
+const retryMs = 1_000
+
+/** An upload in the hands of one stream. Each of its methods fails with ABORTED once another stream has taken it over. */
+export interface Upload {
+  /** Takes the blob's next bytes; leaves out those that an earlier stream brought already. */
+  write(chunk: Uint8Array): Promise<void>
+  /** Checks and stores the blob; the upload is over. */
+  commit(): Promise<void>
+  /** The stream has ended early: keeps what came, for a while. */
+  park(): void
+  /** Forgets what came; the upload is over. Does nothing after a takeover. */
+  drop(): Promise<void>
+  /** Bytes of the blob that have been taken. */
+  readonly written: number
+}
+
+/** All uploads in progress, by the full name of their resource (rule 5). */
+export interface Uploads {
+  /**
+   * Begins, restarts (offset 0) or resumes an upload. A stream that still held it loses it:
+   * a client that comes back has noticed a broken connection before we have.
+   * @param offset bytes of the blob; at most what has been taken
+   * @returns undefined when the stream that held it has just brought it to its end
+   * @throws Failure 'invalid' for an offset that cannot be resumed at; RpcError UNAVAILABLE with
+   *   RetryInfo when there are too many uploads
+   */
+  claim(name: string, digest: Digest, offset: number): Promise<Upload | undefined>
+  /** Bytes that an upload has taken; 0 for one that is not known. */
+  written(name: string): number
+  /** Forgets an upload that is begun anew in a single message. */
+  forget(name: string): Promise<void>
+  readonly size: number
+}
+
+interface Entry {
+  readonly name: string
+  /** Absent while the store opens it. */
+  writer: BlobWriter | undefined
+  /** The last thing that was asked of the writer; the next one waits for it. */
+  pending: Promise<unknown>
+  /** The stream that holds it; absent while parked. */
+  owner: symbol | undefined
+  /** When the stream that holds it brought something last, or took it. */
+  touched: number
+  /** Stops the clock that runs for it: towards the end of a parked one, or a look at a held one. */
+  stopClock: (() => void) | undefined
+}
+
+export interface UploadsOptions {
+  readonly blobs: Blobs
+  readonly clock: Clock
+  readonly max?: number
+}
+
+/** No uploads yet. */
+export function createUploads({ blobs, clock, max = uploadsMax }: UploadsOptions): Uploads {
+  const entries = new Map<string, Entry>()
+  /** The longest parked first. */
+  const parked = new Set<Entry>()
+
+  async function claim(name: string, digest: Digest, offset: number): Promise<Upload | undefined> {
+    const owner = Symbol(name)
+    const known = entries.get(name)
+    if (known) {
+      take(known, owner)
+      await Promise.allSettled([known.pending])
+      if (entries.get(name) !== known) return undefined
+      assertOwner(known, owner)
+      if (offset > 0) return resume(known, owner, offset)
+      await end(known)
+    }
+    if (offset > 0) throw wrongOffset(name, offset, 0)
+    return begin(name, owner, digest)
+  }
+
+  function resume(entry: Entry, owner: symbol, offset: number): Upload {
+    const written = entry.writer?.written ?? 0
+    if (offset <= written) return held(entry, owner, written - offset)
+    park(entry)
+    throw wrongOffset(entry.name, offset, written)
+  }
+
+  async function begin(name: string, owner: symbol, digest: Digest): Promise<Upload> {
+    if (entries.size >= max) await endParked(1)
+    if (entries.size >= max) throw retryLater(`${max} uploads are in progress`, retryMs)
+    const opening = open(digest)
+    const entry: Entry = {
+      name,
+      writer: undefined,
+      pending: opening,
+      owner,
+      touched: clock.now(),
+      stopClock: undefined,
+    }
+    entries.set(name, entry)
+    take(entry, owner)
+    try {
+      entry.writer = await opening
+    } catch (error) {
+      remove(entry)
+      throw error
+    }
+    // Given up while the store took its time: nobody else would release the space.
+    if (entries.get(name) !== entry) await end(entry)
+    return held(entry, owner, 0)
+  }
+
+  /** Space that parked uploads hold is given up before a live one is refused. */
+  async function open(digest: Digest): Promise<BlobWriter> {
+    try {
+      return await blobs.write(digest)
+    } catch (error) {
+      if (!(error instanceof Failure && error.kind === 'exhausted') || parked.size === 0) throw error
+      await endParked(parked.size)
+      return blobs.write(digest)
+    }
+  }
+
+  function held(entry: Entry, owner: symbol, overlap: number): Upload {
+    let skip = overlap
+    async function ask(act: (writer: BlobWriter) => Promise<void>): Promise<void> {
+      const asked = act(assertOwner(entry, owner))
+      entry.pending = asked
+      entry.touched = clock.now()
+      await asked
+      assertOwner(entry, owner)
+    }
+    return {
+      write(chunk) {
+        const skipped = Math.min(skip, chunk.length)
+        skip -= skipped
+        return ask((writer) => writer.write(skipped === 0 ? chunk : chunk.subarray(skipped)))
+      },
+      async commit() {
+        const writer = assertOwner(entry, owner)
+        entry.pending = writer.commit()
+        await entry.pending
+        remove(entry)
+      },
+      park() {
+        if (entry.owner === owner) park(entry)
+      },
+      async drop() {
+        if (entry.owner === owner) await end(entry)
+      },
+      get written() {
+        return entry.writer?.written ?? 0
+      },
+    }
+  }
+
+  function take(entry: Entry, owner: symbol): void {
+    parked.delete(entry)
+    entry.owner = owner
+    entry.touched = clock.now()
+    watch(entry, stalledMsMax)
+  }
+
+  /** One clock for each upload, not for each message: it looks again as late as it can. */
+  function watch(entry: Entry, ms: number): void {
+    entry.stopClock?.()
+    entry.stopClock = clock.after(ms, () => {
+      const left = entry.touched + stalledMsMax - clock.now()
+      if (left > 0) watch(entry, left)
+      else park(entry)
+    })
+  }
+
+  function park(entry: Entry): void {
+    entry.owner = undefined
+    parked.add(entry)
+    entry.stopClock?.()
+    entry.stopClock = clock.after(parkedMsMax, () => {
+      entry.pending = Promise.allSettled([end(entry)])
+    })
+  }
+
+  function remove(entry: Entry): void {
+    entry.stopClock?.()
+    parked.delete(entry)
+    if (entries.get(entry.name) === entry) entries.delete(entry.name)
+  }
+
+  async function end(entry: Entry): Promise<void> {
+    remove(entry)
+    await entry.writer?.abort()
+  }
+
+  async function endParked(count: number): Promise<void> {
+    await Promise.all([...parked].slice(0, count).map(end))
+  }
+
+  return {
+    claim,
+    written: (name) => entries.get(name)?.writer?.written ?? 0,
+    async forget(name) {
+      const entry = entries.get(name)
+      if (!entry) return
+      take(entry, Symbol(name))
+      await Promise.allSettled([entry.pending])
+      await end(entry)
+    },
+    get size() {
+      return entries.size
+    },
+  }
+}
+
+/** The entry's writer, if this stream still holds it. */
+function assertOwner(entry: Entry, owner: symbol): BlobWriter {
+  if (entry.owner === owner && entry.writer) return entry.writer
+  throw new RpcError(Code.ABORTED, 'another stream has taken this upload over')
+}
+
+function wrongOffset(name: string, offset: number, written: number): Failure {
+  return new Failure('invalid', `the upload cannot go on at ${offset}: ${written} bytes of it are here`, {
+    where: name,
+    next: ['Ask QueryWriteStatus where to go on.'],
+  })
+}

@@ -1,0 +1,100 @@
+import { Failure } from '../core/failure.ts'
+import { unpackZstdStream } from '../wire/compress.ts'
+import { decodeMessage } from '../wire/decode.ts'
+import type { WriteName } from '../wire/resource.ts'
+import { type WriteRequest, writeRequest } from './codec-stream.ts'
+import type { Room } from './room.ts'
+import type { Upload } from './uploads.ts'
+
+/** An upload's stream, its first message read already. */
+export interface WriteStream {
+  readonly name: WriteName
+  readonly first: WriteRequest
+  readonly messages: AsyncIterator<Buffer>
+}
+
+/** What is known of the stream while it is read. */
+interface Progress {
+  /** Where the next message has to begin: the first write_offset plus all bytes since, as they came. */
+  offset: number
+  /** How it ended: with finish_write, without it, or not at all because the connection broke. */
+  outcome: 'open' | 'finished' | 'unfinished' | 'broken'
+}
+
+/**
+ * Brings a stream of messages into an upload.
+ * - Ends with finish_write: the blob is checked and stored, or refused and forgotten (rule 6).
+ * - Ends without, or breaks: what came is kept, to be resumed.
+ * @returns committed_size: where the stream ended. For a compressed one that is its first
+ *   write_offset, which counts uncompressed bytes, plus the compressed bytes since: the sum
+ *   that the API prescribes for write_offset, and that Bazel compares with (rules 8 and 9)
+ * @throws Failure 'invalid' for a wrong offset, name, hash or size
+ */
+export async function streamed(room: Room, upload: Upload, stream: WriteStream): Promise<number> {
+  const progress: Progress = { offset: stream.first.writeOffset, outcome: 'open' }
+  try {
+    const data = pieces(room, stream, progress)
+    const content = stream.name.compressor === 'identity' ? data : unpacked(data, stream, progress)
+    for await (const piece of content) await upload.write(piece)
+    if (progress.outcome === 'finished') await upload.commit()
+    else upload.park()
+    return progress.offset
+  } catch (error) {
+    if (progress.outcome === 'broken') upload.park()
+    else await upload.drop()
+    throw error
+  }
+}
+
+/** The data of each message, until finish_write or the end of the stream. */
+async function* pieces(room: Room, stream: WriteStream, progress: Progress): AsyncGenerator<Buffer> {
+  let message: WriteRequest | undefined = stream.first
+  while (message) {
+    checkMessage(message, stream.first.resourceName, progress.offset)
+    progress.offset += message.data.length
+    room.counts.received(message.data.length)
+    if (message.finishWrite) progress.outcome = 'finished'
+    if (message.data.length > 0) yield message.data
+    if (message.finishWrite) return
+    message = await nextMessage(stream.messages, progress)
+  }
+  progress.outcome = 'unfinished'
+}
+
+async function nextMessage(messages: AsyncIterator<Buffer>, progress: Progress): Promise<WriteRequest | undefined> {
+  const result = await messages.next().catch((error: unknown) => {
+    progress.outcome = 'broken'
+    throw error
+  })
+  return result.done ? undefined : decodeMessage(writeRequest, result.value)
+}
+
+function checkMessage({ resourceName, writeOffset }: WriteRequest, name: string, offset: number): void {
+  if (resourceName !== '' && resourceName !== name)
+    throw new Failure('invalid', 'the resource name changed within the upload', { where: resourceName.slice(0, 256) })
+  if (writeOffset !== offset)
+    throw new Failure('invalid', `write_offset is ${writeOffset} where ${offset} was due`, { where: name })
+}
+
+/** Thrown into the decompressor to end it without a complaint when the stream ends in the middle of a frame. */
+class EndedEarly extends Error {}
+
+/**
+ * The content of a compressed stream. A resumed one is a frame of its own that holds the rest
+ * of the blob. It never unpacks to more than the digest says: a zstd bomb fails there.
+ */
+async function* unpacked(
+  data: AsyncIterable<Buffer>,
+  { name, first }: WriteStream,
+  progress: Progress,
+): AsyncGenerator<Buffer> {
+  async function* source(): AsyncGenerator<Buffer> {
+    yield* data
+    if (progress.outcome !== 'finished') throw new EndedEarly('the stream ended without finish_write')
+  }
+  try {
+    yield* unpackZstdStream(source(), name.digest.size - first.writeOffset)
+  } catch (error) {
+    if (!(error instanceof EndedEarly)) throw error
+  }
+}

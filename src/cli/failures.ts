@@ -1,0 +1,95 @@
+import { styleText } from 'node:util'
+import { Failure, type FailureKind } from '../core/failure.ts'
+import { RpcError } from '../wire/rpc.ts'
+import { toFailure } from '../wire/status.ts'
+import { exitCodes } from './exit.ts'
+
+/** An error as people and scripts are shown it. */
+export interface ShownFailure {
+  readonly kind: FailureKind
+  readonly message: string
+  readonly where: string | null
+  readonly next: readonly string[]
+  readonly output: string | null
+  /** Stacks of the error and its causes, for --debug. */
+  readonly stack: string
+}
+
+/** The one place where anything that was thrown becomes words. */
+export function shownFailure(error: unknown): ShownFailure {
+  const failure = asFailure(error)
+  return {
+    kind: failure.kind,
+    message: failure.message,
+    where: failure.where ?? null,
+    next: failure.kind === 'internal' && failure.next.length === 0 ? [reportBug] : failure.next,
+    output: failure.output ?? null,
+    stack: stacksOf(error),
+  }
+}
+
+const reportBug = 'This is a mistake in `native`: please report it with what --debug prints.'
+
+/** The code that the process ends with for it. */
+export function exitCodeOf(shown: ShownFailure): number {
+  return exitCodes[shown.kind]
+}
+
+/** `{"error": {kind, message, where, next}}`: what --json prints for a failure. */
+export function failureJson({ kind, message, where, next }: ShownFailure): object {
+  return { error: { kind, message, where, next } }
+}
+
+export interface TextOptions {
+  readonly debug: boolean
+  /** The stream that it is for: styleText asks it for colours, and the environment for NO_COLOR. */
+  readonly stream: NodeJS.WriteStream
+}
+
+/** Message, place, the called program's output, what to do next; the stack with debug only. */
+export function failureText(shown: ShownFailure, { debug, stream }: TextOptions): string {
+  const red = styleText(['bold', 'red'], 'error', { stream })
+  return [
+    `${red}: ${shown.message}`,
+    ...(shown.where === null ? [] : [`  at ${shown.where}`]),
+    ...(shown.output ? indented(shown.output) : []),
+    ...shown.next.map((each) => `  ${styleText('dim', '→', { stream })} ${each}`),
+    ...(debug ? indented(shown.stack) : []),
+    '',
+  ].join('\n')
+}
+
+function indented(text: string): string[] {
+  return text.split('\n').map((line) => `  | ${line}`)
+}
+
+function asFailure(error: unknown): Failure {
+  if (error instanceof Failure) return error
+  if (error instanceof RpcError) return toFailure(error)
+  if (error instanceof Error && isAbort(error)) return new Failure('cancelled', 'interrupted', { cause: error })
+  const usage = usageOf(error)
+  if (usage !== undefined) return new Failure('invalid', usage, { next: [seeHelp], cause: error })
+  return new Failure('internal', error instanceof Error ? error.message : String(error), { cause: error })
+}
+
+const seeHelp = 'See `native --help`, or --help behind a command.'
+
+function isAbort(error: Error): boolean {
+  return error.name === 'AbortError'
+}
+
+/** oclif marks what a user got wrong (an unknown command, a flag without its value) with exit code 2. */
+function usageOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('oclif' in error)) return undefined
+  const { oclif } = error
+  const marked = typeof oclif === 'object' && oclif !== null && 'exit' in oclif && oclif.exit === 2
+  if (!marked) return undefined
+  // oclif wraps what a user should read in sentences of its own.
+  return error.message.replace(/^The following errors? occurred:\s*/, '').replace(/\s*See more help with[\s\S]*$/, '')
+}
+
+function stacksOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const cause = error.cause === undefined ? '' : `\ncaused by ${stacksOf(error.cause)}`
+  return `${error.stack ?? error.message}${cause}`
+}

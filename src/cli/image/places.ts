@@ -1,0 +1,28 @@
+import { homedir, tmpdir } from 'node:os'
+import { systemClock } from '../../core/clock.ts'
+import { runHelper } from '../../image/credential-helper.ts'
+import type { Surroundings } from '../../image/open.ts'
+
+/** What the flags of the image commands say about reaching places. */
+export interface PlaceFlags {
+  readonly authfile?: string | undefined
+  readonly 'retry-times': number
+}
+
+/** The surroundings that flags and environment make. */
+export function surroundingsOf(flags: PlaceFlags, tlsVerify: boolean, signal: AbortSignal): Surroundings {
+  return {
+    tlsVerify,
+    login: {
+      ...(flags.authfile === undefined ? {} : { authFile: flags.authfile }),
+      home: homedir(),
+      env: process.env,
+      runHelper,
+    },
+    retryTimes: flags['retry-times'],
+    dockerHost: process.env['DOCKER_HOST'],
+    temporary: tmpdir(),
+    clock: systemClock,
+    signal,
+  }
+}

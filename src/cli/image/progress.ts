@@ -1,0 +1,62 @@
+import type { Clock } from '../../core/clock.ts'
+import { sizeText } from '../../core/units.ts'
+import type { ContentDigest } from '../../image/content-digest.ts'
+import type { CopyProgress } from '../../image/copy.ts'
+
+export interface ProgressOptions {
+  readonly clock: Clock
+  readonly say: (text: string) => void
+  /** Milliseconds between two texts at the least. */
+  readonly everyMs: number
+  /** Draw a bar, for a terminal. */
+  readonly bar: boolean
+}
+
+const barWidth = 24
+
+/** Turns what a copy tells into a line: a bar, bytes, rate, and what was there already. */
+export function copyProgress(options: ProgressOptions): CopyProgress & { summary(): string } {
+  const { clock, say, everyMs } = options
+  const began = clock.now()
+  const planned = new Map<ContentDigest, number>()
+  let moved = 0
+  let skipped = 0
+  let skippedBytes = 0
+  let mounted = 0
+  let told = began
+
+  const total = (): number => [...planned.values()].reduce((sum, size) => sum + size, 0)
+  const rate = (): string => `${sizeText(Math.round((moved / Math.max(1, clock.now() - began)) * 1000))}/s`
+  const notes = (): string => {
+    const list = [...(skipped > 0 ? [`${skipped} were there`] : []), ...(mounted > 0 ? [`${mounted} mounted`] : [])]
+    return list.length > 0 ? `; ${list.join(', ')}` : ''
+  }
+  const tell = (): void => {
+    if (clock.now() - told < everyMs) return
+    told = clock.now()
+    const all = total()
+    const drawn = options.bar ? `${bar(all === 0 ? 1 : (moved + skippedBytes) / all)} ` : ''
+    say(`${drawn}${sizeText(moved + skippedBytes)} of ${sizeText(all)}, ${rate()}${notes()}`)
+  }
+  return {
+    planned(descriptors) {
+      for (const each of descriptors) planned.set(each.digest, each.size)
+    },
+    moved(_, bytes) {
+      moved += bytes
+      tell()
+    },
+    finished(descriptor, outcome) {
+      if (outcome !== 'written') skippedBytes += descriptor.size
+      if (outcome === 'present') skipped += 1
+      if (outcome === 'mounted') mounted += 1
+      tell()
+    },
+    summary: () => `${sizeText(moved)} of ${sizeText(total())} sent, ${rate()}${notes()}`,
+  }
+}
+
+function bar(share: number): string {
+  const full = Math.max(0, Math.min(barWidth, Math.round(share * barWidth)))
+  return `[${'#'.repeat(full)}${'-'.repeat(barWidth - full)}]`
+}

@@ -1,0 +1,46 @@
+import { flush, run } from '@oclif/core'
+import { errnoOf } from '../core/failure.ts'
+
+/**
+ * Runs the command that the arguments name and sets the exit code. The one place that shows
+ * a failure.
+ * @param root the folder of package.json
+ */
+export async function main(argv: string[], root: string): Promise<void> {
+  // `native logs | head`: a reader that has enough is no failure.
+  process.stdout.on('error', (error) => {
+    if (errnoOf(error) !== 'EPIPE') throw error
+    process.exit()
+  })
+  try {
+    await run(argv, { root })
+    await flush()
+  } catch (error) {
+    const code = plainExit(error)
+    process.exitCode = code ?? (await show(error, ownFlags(argv)))
+  }
+}
+
+/** What shows failures is loaded when there is one: it knows the wire, and help must be fast. */
+async function show(error: unknown, flags: readonly string[]): Promise<number> {
+  const { exitCodeOf, failureJson, failureText, shownFailure } = await import('./failures.ts')
+  const shown = shownFailure(error)
+  if (flags.includes('--json')) process.stdout.write(`${JSON.stringify(failureJson(shown), null, 2)}\n`)
+  else process.stderr.write(failureText(shown, { debug: flags.includes('--debug'), stream: process.stderr }))
+  return exitCodeOf(shown)
+}
+
+/** Arguments behind `--` are another program's. */
+function ownFlags(argv: readonly string[]): readonly string[] {
+  const end = argv.indexOf('--')
+  return end === -1 ? argv : argv.slice(0, end)
+}
+
+/** The code of an end that a command chose (`this.exit(code)`, --help), which is no failure. */
+function plainExit(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('code' in error) || error.code !== 'EEXIT' || !('oclif' in error)) return undefined
+  const { oclif } = error
+  return typeof oclif === 'object' && oclif !== null && 'exit' in oclif && typeof oclif.exit === 'number'
+    ? oclif.exit
+    : undefined
+}

@@ -1,0 +1,58 @@
+import { signerText, type Verdict, verdictExitCodes } from '../../trust/verdict.ts'
+import type { VerifyRun } from './run.ts'
+
+/** The verdict as one JSON value; `answer` and `exitCode` are what programs look at. */
+export function verdictJson({ verdict, policy, warnings }: VerifyRun): object {
+  return { ...verdict, exitCode: verdictExitCodes[verdict.answer], policy: policy ?? null, warnings }
+}
+
+/** The verdict in words; the first line says it, and for a verified image names what can be deployed. */
+export function verdictText({ verdict, policy }: VerifyRun): string {
+  return [headline(verdict), ...details(verdict), ...(policy === undefined ? [] : [`  policy  ${policy}`])].join('\n')
+}
+
+function headline(verdict: Verdict): string {
+  switch (verdict.answer) {
+    case 'verified':
+      return `verified: ${byDigest(verdict.image, verdict.digest)}`
+    case 'unsigned':
+      return `unsigned: ${byDigest(verdict.image, verdict.digest)}: ${verdict.message}`
+    case 'wrong-identity':
+      return `wrong identity: ${byDigest(verdict.image, verdict.digest)} is signed, but not by whom it should be`
+    case 'tampered':
+      return `tampered: ${verdict.digest ? byDigest(verdict.image, verdict.digest) : verdict.image}: ${verdict.message}`
+    case 'expired':
+      return `expired: ${byDigest(verdict.image, verdict.digest)}: ${verdict.message}`
+    case 'not-found':
+      return `no such image: ${verdict.image}: ${verdict.message}`
+    case 'unreachable':
+      return `unreachable: ${verdict.image}: ${verdict.message}`
+    case 'policy-missing':
+      return `policy missing: ${verdict.image}: ${verdict.message}`
+  }
+}
+
+function details(verdict: Verdict): string[] {
+  switch (verdict.answer) {
+    case 'verified':
+      return verdict.signatures.flatMap((each) => [
+        `  signed by  ${signerText(each.signer)}`,
+        `  when       ${each.madeAt ?? 'nobody that is trusted says it'}`,
+        ...Object.entries(each.annotations).map(([key, value]) => `  says       ${key}=${value}`),
+      ])
+    case 'wrong-identity':
+      return [...verdict.wanted.map((each) => `  wanted  ${each}`), ...verdict.found.map((each) => `  found   ${each}`)]
+    case 'unreachable':
+    case 'policy-missing':
+      return verdict.next.map((each) => `  → ${each}`)
+    case 'not-found':
+      return []
+    default:
+      return verdict.rejected.map((each) => `  ${each.where}  ${each.reason}: ${each.message}`)
+  }
+}
+
+/** `host/name:tag@sha256:...`, which every tool deploys by its digest. */
+function byDigest(image: string, digest: string): string {
+  return image.includes('@') ? image : `${image}@${digest}`
+}

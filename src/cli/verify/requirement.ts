@@ -1,0 +1,143 @@
+import { readFile } from 'node:fs/promises'
+import { errnoOf, Failure } from '../../core/failure.ts'
+import type { ImageName } from '../../image/name.ts'
+import type { WorkflowClaim } from '../../trust/certificate.ts'
+import type { Wanted } from '../../trust/claims.ts'
+import { parsePublicKey } from '../../trust/keys.ts'
+import { predicateNames, predicateTypeOf } from '../../trust/media.ts'
+import { anchored, type Requirement, type SignerRule, type TextRule } from '../../trust/policy.ts'
+import { findPolicy } from '../../trust/policy-file.ts'
+
+/** What somebody asked for on the command line, by cosign's names. */
+export interface VerifyWishes {
+  readonly certificateIdentity?: string | undefined
+  readonly certificateIdentityRegexp?: string | undefined
+  readonly certificateOidcIssuer?: string | undefined
+  readonly certificateOidcIssuerRegexp?: string | undefined
+  readonly workflow: Readonly<Partial<Record<WorkflowClaim, string>>>
+  /** A file with a public key. */
+  readonly key?: string | undefined
+  readonly type?: string | undefined
+  /** `key=value`. */
+  readonly annotations: readonly string[]
+  readonly insecureIgnoreTlog: boolean
+  readonly insecureIgnoreSct: boolean
+  readonly useSignedTimestamps: boolean
+  /** The user's own policies, before the built-in ones. */
+  readonly policies: readonly string[]
+}
+
+/** A requirement, where it comes from, and the root that its policy wants. */
+export interface ChosenRequirement {
+  readonly requirement: Requirement
+  /** A policy's file; undefined when the command line says whom to trust. */
+  readonly policy: string | undefined
+  readonly trustedRoot: string | undefined
+}
+
+/**
+ * Whom to trust for an image: what the command line says, else the first policy that is for
+ * it; undefined when there is none.
+ * @param builtIn the files of the built-in policies
+ * @throws Failure 'invalid' for flags that contradict each other
+ */
+export async function chooseRequirement(
+  image: ImageName,
+  wishes: VerifyWishes,
+  builtIn: readonly string[],
+): Promise<ChosenRequirement | undefined> {
+  const common = {
+    wanted: wantedOf(wishes.type),
+    sctRequired: !wishes.insecureIgnoreSct,
+    timestampRequired: wishes.useSignedTimestamps,
+  }
+  const annotations = annotationsOf(wishes.annotations)
+  const signer = await namedSigner(wishes)
+  if (signer) {
+    const logRequired = !wishes.insecureIgnoreTlog
+    const requirement = { ...common, signers: [signer], threshold: 1, annotations, logRequired }
+    return { requirement, policy: undefined, trustedRoot: undefined }
+  }
+  const repository = `${image.registry}/${image.repository}`
+  const found = await findPolicy([...wishes.policies, ...builtIn], { repository, tag: tagOf(image) })
+  if (!found) return undefined
+  const { signers, threshold, file, trustedRoot } = found
+  return {
+    requirement: {
+      ...common,
+      signers,
+      threshold,
+      annotations: new Map([...found.annotations, ...annotations]),
+      logRequired: found.logRequired && !wishes.insecureIgnoreTlog,
+    },
+    policy: file,
+    trustedRoot,
+  }
+}
+
+/** With neither tag nor digest `latest` is meant. A tag beside a digest is what the user says that it is. */
+function tagOf({ tag, digest }: ImageName): string | undefined {
+  return tag ?? (digest === undefined ? 'latest' : undefined)
+}
+
+async function namedSigner(wishes: VerifyWishes): Promise<SignerRule | undefined> {
+  const identity = textRule(wishes.certificateIdentity, wishes.certificateIdentityRegexp, '--certificate-identity')
+  const issuer = textRule(wishes.certificateOidcIssuer, wishes.certificateOidcIssuerRegexp, '--certificate-oidc-issuer')
+  const hasWorkflow = Object.keys(wishes.workflow).length > 0
+  if (wishes.key !== undefined) {
+    if (identity || issuer || hasWorkflow)
+      throw new Failure('invalid', 'a key and an identity exclude each other', {
+        where: '--key',
+        next: ['A signature made with a key has no certificate that could name anybody.'],
+      })
+    return { ...parsePublicKey(await readKey(wishes.key), wishes.key), kind: 'key', name: wishes.key }
+  }
+  if (!identity && !issuer && !hasWorkflow) return undefined
+  if (identity && issuer) return { kind: 'identity', identity, issuer, workflow: wishes.workflow }
+  throw new Failure('invalid', 'an identity counts only together with who vouches for it', {
+    where: identity ? '--certificate-oidc-issuer' : '--certificate-identity',
+    next: ['Give both --certificate-identity and --certificate-oidc-issuer (or their -regexp forms).'],
+  })
+}
+
+function textRule(exact: string | undefined, regexp: string | undefined, flag: string): TextRule | undefined {
+  if (exact !== undefined && regexp !== undefined)
+    throw new Failure('invalid', `${flag} and ${flag}-regexp exclude each other`, { where: flag })
+  if (exact === '' || regexp === '') throw new Failure('invalid', `${flag} is empty`, { where: flag })
+  if (exact !== undefined) return { exact }
+  return regexp === undefined ? undefined : anchored(regexp, `${flag}-regexp`)
+}
+
+function wantedOf(type: string | undefined): Wanted {
+  if (type === undefined) return { kind: 'signature' }
+  const predicateType = predicateTypeOf(type)
+  if (predicateType !== undefined) return { kind: 'attestation', predicateType }
+  throw new Failure('invalid', `"${type}" is no type of attestation`, {
+    where: '--type',
+    next: [`Give a URI, or one of ${predicateNames.join(', ')}.`],
+  })
+}
+
+function annotationsOf(texts: readonly string[]): ReadonlyMap<string, string> {
+  return new Map(
+    texts.map((text) => {
+      const at = text.indexOf('=')
+      if (at <= 0) throw new Failure('invalid', `"${text}" is no annotation: write it as key=value`, { where: '-a' })
+      return [text.slice(0, at), text.slice(at + 1)]
+    }),
+  )
+}
+
+async function readKey(file: string): Promise<string> {
+  if (/^[a-z][a-z0-9+]*:\/\//.test(file))
+    throw new Failure('unimplemented', 'keys are read from files, not from key management systems', {
+      where: file,
+      next: ['Write the public key into a file: cosign public-key --key REF > cosign.pub.'],
+    })
+  try {
+    return await readFile(file, 'utf8')
+  } catch (cause) {
+    if (errnoOf(cause) === 'ENOENT') throw new Failure('not-found', 'there is no such key', { where: file, cause })
+    throw new Failure('invalid', `cannot read the key: ${errnoOf(cause) ?? 'unknown reason'}`, { where: file, cause })
+  }
+}

@@ -1,0 +1,70 @@
+import { readFile, stat } from 'node:fs/promises'
+import { getTrustedRoot } from '@sigstore/tuf'
+import { errnoOf, Failure, messageOf } from '../../core/failure.ts'
+import { trustedRootBytesMax } from '../../trust/limits.ts'
+import { parseRoot, type Root, rootOf, shippedRoot } from '../../trust/root.ts'
+
+/** Where the trusted root comes from. */
+export interface RootPlace {
+  /** A trusted_root.json. */
+  readonly file?: string | undefined
+  /** URL of a TUF repository whose target trusted_root.json is taken. */
+  readonly tufMirror?: string | undefined
+  /** root.json of that repository, for the first time; not needed for sigstore.dev. */
+  readonly tufRoot?: string | undefined
+  /** A folder in which TUF's metadata is kept. */
+  readonly cache: string
+}
+
+const timeMsMax = 10_000
+
+/**
+ * The root that a verification trusts: a file's, a TUF repository's (online), or without
+ * either the one that is shipped, without any network.
+ * @throws Failure 'not-found', 'invalid', 'unavailable'
+ */
+export async function openRoot(place: RootPlace): Promise<Root> {
+  if (place.file !== undefined) return parseRoot(await readRoot(place.file), place.file)
+  if (place.tufMirror !== undefined) return fetchRoot(place.tufMirror, place)
+  return shippedRoot()
+}
+
+async function readRoot(file: string): Promise<string> {
+  try {
+    const { size } = await stat(file)
+    if (size > trustedRootBytesMax) throw new Failure('invalid', 'the trusted root is too large', { where: file })
+    return await readFile(file, 'utf8')
+  } catch (cause) {
+    if (cause instanceof Failure) throw cause
+    const isMissing = errnoOf(cause) === 'ENOENT'
+    throw new Failure(isMissing ? 'not-found' : 'invalid', `cannot read the trusted root: ${messageOf(cause)}`, {
+      where: file,
+      cause,
+    })
+  }
+}
+
+async function fetchRoot(mirror: string, { tufRoot, cache }: RootPlace): Promise<Root> {
+  if (!URL.canParse(mirror)) throw new Failure('invalid', `"${mirror}" is no URL`, { where: '--tuf-mirror' })
+  try {
+    const root = await getTrustedRoot({
+      mirrorURL: mirror.replace(/\/+$/, ''),
+      cachePath: cache,
+      // A root that was given is what is trusted, whatever an earlier call left in the cache.
+      ...(tufRoot === undefined ? {} : { rootPath: tufRoot, forceInit: true }),
+      retry: { retries: 2 },
+      timeout: timeMsMax,
+    })
+    return rootOf(root, `${mirror} (TUF)`)
+  } catch (cause) {
+    if (cause instanceof Failure) throw cause
+    throw new Failure('unavailable', `cannot get a trusted root by TUF: ${messageOf(cause)}`, {
+      where: mirror,
+      next: [
+        'Without --tuf-mirror the root that native ships is used, which needs no network.',
+        ...(tufRoot === undefined ? ['A mirror other than sigstore.dev needs --tuf-root FILE, its root.json.'] : []),
+      ],
+      cause,
+    })
+  }
+}

@@ -1,0 +1,41 @@
+import { open, unlink } from 'node:fs/promises'
+import type { Digest } from '../core/digest.ts'
+import { errnoOf } from '../core/failure.ts'
+import type { Context } from './context.ts'
+import { readStream } from './read.ts'
+
+/**
+ * Writes a blob to a new file. When this settles well, the bytes are verified; otherwise no
+ * file is left.
+ * @param mode permission bits, less the process's umask
+ * @throws Failure 'not-found' or 'corrupt'; a system error, EEXIST among them
+ */
+export async function downloadFile(
+  context: Context,
+  digest: Digest,
+  path: string,
+  mode: number,
+  signal?: AbortSignal,
+): Promise<void> {
+  const file = await open(path, 'wx', mode)
+  try {
+    for await (const piece of readStream(context, digest, signal)) await writeAll(file, piece)
+  } catch (error) {
+    await removeQuietly(path)
+    throw error
+  } finally {
+    await file.close()
+  }
+}
+
+async function writeAll(file: Awaited<ReturnType<typeof open>>, piece: Uint8Array): Promise<void> {
+  for (let at = 0; at < piece.byteLength; ) at += (await file.write(piece, at, piece.byteLength - at)).bytesWritten
+}
+
+async function removeQuietly(path: string): Promise<void> {
+  try {
+    await unlink(path)
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error
+  }
+}

@@ -1,0 +1,139 @@
+import { type Dirent, lstatSync, readdirSync, readlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Digest, type DigestFunction, digestText } from '../core/digest.ts'
+import { compareNames } from '../core/directory.ts'
+import { Failure } from '../core/failure.ts'
+import { digestOf } from '../core/hash.ts'
+import { treeDepthMax, treeDirectoriesMax } from '../core/limits.ts'
+import { re } from '../wire/proto.ts'
+import { wireDigest } from './context.ts'
+import { hashFile } from './filehash.ts'
+import type { BlobSource } from './source.ts'
+
+export interface MerkleOptions {
+  readonly fn: DigestFunction
+  /** True for what shall not be in the tree; the path is relative to the folder, with `/`. */
+  readonly ignore?: (path: string, isDirectory: boolean) => boolean
+  /** Files up to this size keep their bytes in the source rather than being read again; default 0. */
+  readonly keepBytes?: number
+  /** All kept bytes together; default 0. */
+  readonly keptBytesMax?: number
+  /** Node properties of a file or symlink, where they are asked for (rule 40). */
+  readonly properties?: (path: string) => re.NodeProperties.$Properties | undefined
+}
+
+/** One directory of a tree: its message, and the blob that it makes. */
+interface MerkleDirectory {
+  readonly digest: Digest
+  readonly message: re.Directory.$Properties
+  readonly bytes: Uint8Array
+}
+
+export interface MerkleTree {
+  readonly root: MerkleDirectory
+  /** Every directory once, parents before their children, the root first. */
+  readonly directories: readonly MerkleDirectory[]
+  /** Every file once. */
+  readonly files: readonly BlobSource[]
+  /** Bytes of all files, each file counted as often as it occurs. */
+  readonly fileBytes: number
+  /** Bytes of files that stand in memory. */
+  readonly keptBytes: number
+}
+
+/**
+ * Makes the Merkle tree of a folder: canonical Directory messages (rule 39), empty
+ * directories and symlinks included (a symlink keeps its target as it is), the executable bit
+ * taken from the owner's. Files are hashed, not kept.
+ * @throws Failure 'invalid' for a socket, device or pipe, a name that is no UTF-8, and a tree
+ *   deeper or larger than core/limits.ts allows
+ */
+export async function buildMerkleTree(folder: string, options: MerkleOptions): Promise<MerkleTree> {
+  const state: State = { options, directories: new Map(), files: new Map(), fileBytes: 0, keptBytes: 0, seen: 0 }
+  const root = await visit(folder, '', 0, state)
+  // Children are finished before their parents, and a directory that occurs twice is kept at
+  // its first finish: reversed, no directory comes before one that it is in.
+  return {
+    root,
+    directories: [...state.directories.values()].reverse(),
+    files: [...state.files.values()],
+    fileBytes: state.fileBytes,
+    keptBytes: state.keptBytes,
+  }
+}
+
+/** All blobs of a tree: its directories' and its files'. */
+export function treeSources(tree: MerkleTree): BlobSource[] {
+  return [...tree.directories.map(({ digest, bytes }) => ({ digest, content: bytes })), ...tree.files]
+}
+
+interface State {
+  readonly options: MerkleOptions
+  readonly directories: Map<string, MerkleDirectory>
+  readonly files: Map<string, BlobSource>
+  fileBytes: number
+  keptBytes: number
+  seen: number
+}
+
+async function visit(folder: string, path: string, depth: number, state: State): Promise<MerkleDirectory> {
+  state.seen += 1
+  if (depth > treeDepthMax || state.seen > treeDirectoriesMax)
+    throw new Failure('invalid', `the folder has more than ${treeDepthMax} levels or ${treeDirectoriesMax} folders`, {
+      where: folder,
+    })
+  const entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => compareNames(a.name, b.name))
+  const message = { files: [], directories: [], symlinks: [] } as Required<
+    Pick<re.Directory.$Properties, 'files' | 'directories' | 'symlinks'>
+  > & {
+    files: re.FileNode.$Properties[]
+    directories: re.DirectoryNode.$Properties[]
+    symlinks: re.SymlinkNode.$Properties[]
+  }
+  for (const entry of entries) {
+    const at = join(folder, entry.name)
+    const relative = path === '' ? entry.name : `${path}/${entry.name}`
+    assertUtf8(entry, at)
+    if (state.options.ignore?.(relative, entry.isDirectory())) continue
+    if (entry.isDirectory()) {
+      const child = await visit(at, relative, depth + 1, state)
+      message.directories.push({ name: entry.name, digest: wireDigest(child.digest) })
+    } else if (entry.isSymbolicLink()) {
+      message.symlinks.push({ name: entry.name, target: readlinkSync(at), ...properties(at, state) })
+    } else if (entry.isFile()) {
+      message.files.push(await fileNode(entry.name, at, state))
+    } else throw new Failure('invalid', 'a socket, device or pipe cannot be part of a tree', { where: at })
+  }
+  const bytes = re.Directory.encode(message).finish()
+  const directory = { digest: digestOf(state.options.fn, bytes), message, bytes }
+  const key = digestText(directory.digest)
+  if (!state.directories.has(key)) state.directories.set(key, directory)
+  return directory
+}
+
+async function fileNode(name: string, at: string, state: State): Promise<re.FileNode.$Properties> {
+  const stats = lstatSync(at)
+  const room = (state.options.keptBytesMax ?? 0) - state.keptBytes
+  const { digest, bytes } = await hashFile(
+    at,
+    state.options.fn,
+    stats.size,
+    Math.min(state.options.keepBytes ?? 0, room),
+  )
+  state.fileBytes += digest.size
+  state.keptBytes += bytes?.byteLength ?? 0
+  const key = digestText(digest)
+  if (!state.files.has(key)) state.files.set(key, { digest, content: bytes ?? at })
+  return { name, digest: wireDigest(digest), isExecutable: (stats.mode & 0o100) !== 0, ...properties(at, state) }
+}
+
+function properties(at: string, state: State): { nodeProperties?: re.NodeProperties.$Properties } {
+  const nodeProperties = state.options.properties?.(at)
+  return nodeProperties ? { nodeProperties } : {}
+}
+
+/** Node replaces bytes that are no UTF-8, so that such a name cannot be opened again. */
+function assertUtf8(entry: Dirent, at: string): void {
+  if (entry.name.includes('\ufffd') && !lstatSync(at, { throwIfNoEntry: false }))
+    throw new Failure('invalid', 'a name that is not UTF-8 cannot be part of a tree', { where: at })
+}

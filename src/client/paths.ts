@@ -1,0 +1,60 @@
+import { lstatSync } from 'node:fs'
+import { join } from 'node:path'
+import { checkName } from '../core/directory.ts'
+import { errnoOf, Failure } from '../core/failure.ts'
+
+/** Longest path that Linux and macOS take in one call, in UTF-16 units; checked before it is split. */
+const pathLengthMax = 4096
+
+/**
+ * The segments of a relative path as the API writes paths: `/` between segments, no `.` or
+ * `..`, neither a leading nor a trailing slash. The empty path has none.
+ * @param what the field that it stands in, for the error
+ * @throws Failure 'invalid'
+ */
+export function pathSegments(path: string, what: string): string[] {
+  if (path === '') return []
+  if (path.length > pathLengthMax)
+    throw new Failure('invalid', `${what}: a path is longer than ${pathLengthMax} characters`)
+  if (path.startsWith('/'))
+    throw new Failure('invalid', `${what}: the path must be relative`, { where: path.slice(0, 200) })
+  const segments = path.split('/')
+  for (const segment of segments) checkName(segment, `${what}: ${path.slice(0, 200)}`)
+  return segments
+}
+
+/**
+ * Is the place that these segments lead to really inside the folder: is every folder on the
+ * way a folder and no symlink? The last segment is not looked at. What is not there yet is
+ * inside.
+ * @throws Failure 'precondition' naming the segment that leads out or is no folder
+ */
+export function assertInside(folder: string, segments: readonly string[]): void {
+  let at = folder
+  for (const segment of segments.slice(0, -1)) {
+    at = join(at, segment)
+    const kind = kindAt(at)
+    if (kind === 'absent') return
+    if (kind !== 'directory')
+      throw new Failure('precondition', `a folder on the way to ${JSON.stringify(segments.join('/'))} is a ${kind}`, {
+        where: at,
+      })
+  }
+}
+
+export type EntryKind = 'absent' | 'directory' | 'file' | 'symlink' | 'special file'
+
+/** What stands at a path; symlinks are not followed. */
+export function kindAt(path: string): EntryKind {
+  try {
+    const stats = lstatSync(path, { throwIfNoEntry: false })
+    if (!stats) return 'absent'
+    if (stats.isDirectory()) return 'directory'
+    if (stats.isFile()) return 'file'
+    return stats.isSymbolicLink() ? 'symlink' : 'special file'
+  } catch (error) {
+    // A segment before the last is no folder.
+    if (errnoOf(error) === 'ENOTDIR') return 'absent'
+    throw error
+  }
+}

@@ -1,0 +1,187 @@
+import { type Digest, type DigestFunction, digestText } from '../core/digest.ts'
+import { Failure } from '../core/failure.ts'
+import { digestOf } from '../core/hash.ts'
+import { type PlatformProperty, sortedProperties } from '../core/platform.ts'
+import { re } from '../wire/proto.ts'
+import type { Channel, RpcError } from '../wire/rpc.ts'
+import { fromTimestamp, toDuration } from '../wire/time.ts'
+import { negotiate } from './capabilities.ts'
+import { type CasClient, createCasClient, type UploadReport } from './cas.ts'
+import { wireDigest } from './context.ts'
+import { type Executed, execute, type Progress } from './execute.ts'
+import type { OutputStream } from './follow.ts'
+import { buildMerkleTree, treeSources } from './merkle.ts'
+import { type Materialised, materialiseOutputs } from './outputs.ts'
+import { pathSegments } from './paths.ts'
+import type { BlobSource } from './source.ts'
+
+/** One command, and how it shall run. */
+export interface RunRequest {
+  /** Program and arguments; no shell is in between. */
+  readonly argv: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  /** The folder whose contents become the input root; without it the root is empty. */
+  readonly inputFolder?: string
+  /** Relative to the input root; files or folders. */
+  readonly outputPaths: readonly string[]
+  /** Where outputs are written; nothing is fetched without it. */
+  readonly outputFolder?: string
+  readonly properties: readonly PlatformProperty[]
+  /** Milliseconds of running; the server's default when absent. */
+  readonly timeoutMs?: number
+  /** Neither look in the action cache nor write to it. */
+  readonly doNotCache: boolean
+  /** Run it even when its result is cached, and cache the new one. */
+  readonly skipCacheLookup: boolean
+  /** Told apart from the same command without it, for checks that must run. */
+  readonly salt?: string
+  readonly signal?: AbortSignal
+}
+
+/** What a caller may show while it runs. */
+export interface RunEvents {
+  onUploaded?(report: UploadReport): void
+  onProgress?(progress: Progress): void
+  onOutput?(stream: OutputStream, bytes: Uint8Array): void
+}
+
+export interface RunReport {
+  readonly exitCode: number
+  readonly cached: boolean
+  /** Who ran it, now or when the result was cached. */
+  readonly worker: string
+  readonly action: Digest
+  readonly uploaded: UploadReport
+  readonly outputs: Materialised | undefined
+  /** Milliseconds that the command itself ran. */
+  readonly ranMs: number
+  /** The action did not end by itself: a time-out, a lost worker. */
+  readonly error: RpcError | undefined
+  readonly message: string
+}
+
+/**
+ * Runs one command remotely as a client of the API does: makes the Merkle tree, uploads what
+ * is missing, executes, writes the outputs. What the command prints goes to events.onOutput,
+ * while it runs where the server offers that, and complete in any case.
+ * @param scheduler speaks Execution; `cache` the other services (it may be the same channel)
+ * @throws Failure for bad input; RpcError when the server refuses or cannot be reached
+ */
+export async function runRemotely(
+  cache: Channel,
+  scheduler: Channel,
+  request: RunRequest,
+  events: RunEvents = {},
+): Promise<RunReport> {
+  const { signal } = request
+  const facts = await negotiate(cache, { instance: '', ...(signal && { signal }) })
+  const cas = createCasClient(cache, { fn: facts.fn, batchBytes: facts.batchBytes, zstd: false })
+  const { action, sources } = await actionOf(request, facts.fn)
+  const uploaded = await cas.uploadMissing(sources, signal)
+  events.onUploaded?.(uploaded)
+  const executed = await execute(
+    scheduler,
+    {
+      action,
+      skipCacheLookup: request.skipCacheLookup,
+      inlineStdout: true,
+      inlineStderr: true,
+      onMissing: (digests) => cas.upload(wanted(sources, digests), signal),
+      ...(events.onProgress && { onProgress: events.onProgress }),
+      ...(events.onOutput && { onOutput: events.onOutput }),
+      ...(signal && { signal }),
+    },
+    { fn: facts.fn },
+  )
+  await restOfOutput(cas, executed, events, signal)
+  const outputs = request.outputFolder
+    ? await materialiseOutputs(cas, executed.result, request.outputFolder, signal)
+    : undefined
+  return { ...reportOf(executed), action, uploaded, outputs }
+}
+
+/** The Action and all blobs that it refers to. */
+async function actionOf(
+  request: RunRequest,
+  fn: DigestFunction,
+): Promise<{ action: Digest; sources: readonly BlobSource[] }> {
+  if (request.argv.length === 0) throw new Failure('invalid', 'there is no command to run')
+  const tree = request.inputFolder ? await buildMerkleTree(request.inputFolder, { fn }) : undefined
+  const root: BlobSource[] = tree ? treeSources(tree) : [sourceOf(fn, new Uint8Array(0))]
+  const platform = { properties: sortedProperties(request.properties) }
+  const command = sourceOf(fn, re.Command.encode(commandOf(request, platform)).finish())
+  const action = sourceOf(
+    fn,
+    re.Action.encode({
+      commandDigest: wireDigest(command.digest),
+      inputRootDigest: wireDigest(tree ? tree.root.digest : digestOf(fn, new Uint8Array(0))),
+      doNotCache: request.doNotCache,
+      platform,
+      ...(request.timeoutMs !== undefined && { timeout: toDuration(request.timeoutMs) }),
+      ...(request.salt !== undefined && { salt: Buffer.from(request.salt) }),
+    }).finish(),
+  )
+  return { action: action.digest, sources: [...root, command, action] }
+}
+
+function commandOf(request: RunRequest, platform: re.Platform.$Properties): re.Command.$Properties {
+  for (const path of request.outputPaths) pathSegments(path, 'output path')
+  const names = Object.keys(request.env).sort()
+  return {
+    arguments: [...request.argv],
+    environmentVariables: names.map((name) => ({ name, value: request.env[name] ?? '' })),
+    outputPaths: [...new Set(request.outputPaths)].sort(),
+    platform,
+  }
+}
+
+function sourceOf(fn: DigestFunction, content: Uint8Array): BlobSource {
+  return { digest: digestOf(fn, content), content }
+}
+
+function wanted(sources: readonly BlobSource[], digests: readonly Digest[]): BlobSource[] {
+  const texts = new Set(digests.map(digestText))
+  return sources.filter((source) => texts.has(digestText(source.digest)))
+}
+
+/** What was not heard while it ran: inline, or by digest. */
+async function restOfOutput(
+  cas: CasClient,
+  { result, followed }: Executed,
+  events: RunEvents,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const streams = [
+    ['stdout', result.stdoutRaw, result.stdoutDigest],
+    ['stderr', result.stderrRaw, result.stderrDigest],
+  ] as const
+  for (const [stream, raw, digest] of streams) {
+    let skip = followed[stream]
+    const hand = (bytes: Uint8Array) => {
+      const rest = bytes.subarray(Math.min(skip, bytes.byteLength))
+      skip -= bytes.byteLength - rest.byteLength
+      if (rest.byteLength > 0) events.onOutput?.(stream, rest)
+    }
+    if (raw && raw.byteLength > 0) hand(raw)
+    else if (digest?.hash && (digest.sizeBytes ?? 0) > skip) {
+      const blob = { fn: cas.fn, hash: digest.hash, size: digest.sizeBytes ?? 0 }
+      for await (const piece of cas.readStream(blob, signal)) hand(piece)
+    }
+  }
+}
+
+function reportOf(
+  executed: Executed,
+): Pick<RunReport, 'exitCode' | 'cached' | 'worker' | 'ranMs' | 'error' | 'message'> {
+  const metadata = executed.result.executionMetadata
+  const began = metadata?.executionStartTimestamp
+  const ended = metadata?.executionCompletedTimestamp
+  return {
+    exitCode: executed.result.exitCode ?? 0,
+    cached: executed.cached,
+    worker: metadata?.worker ?? '',
+    ranMs: began && ended ? fromTimestamp(ended) - fromTimestamp(began) : 0,
+    error: executed.error,
+    message: executed.message,
+  }
+}

@@ -1,0 +1,63 @@
+import type { ClusterStatus, Driver } from '../driver.ts'
+import { type Check, failed, note, ok } from './check.ts'
+import { diskCheck, inotifyCheck, nodeCheck, openFilesCheck, portCheck, systemCheck } from './machine.ts'
+import { programCheck, programs } from './programs.ts'
+
+/** What the checks look at. */
+export interface Patient {
+  readonly platform: NodeJS.Platform
+  readonly arch: string
+  readonly nodeVersion: string
+  readonly env: NodeJS.ProcessEnv
+  readonly cwd: string
+  /** Where the cache's data would lie. */
+  readonly dataFolder: string
+}
+
+const usualPorts = [50_051, 50_052]
+
+/** Everything that `native doctor` looks at, in the order in which it is shown. */
+export function doctorChecks(driver: Driver, patient: Patient): Check[] {
+  const status = driver.status()
+  // Several checks wait for it; that one of them sees it fail is enough.
+  status.catch(() => undefined)
+  return [
+    systemCheck(patient.platform, patient.arch),
+    nodeCheck(patient.nodeVersion),
+    ...usualPorts.map((port) => portOf(port, status)),
+    diskCheck(patient.dataFolder),
+    openFilesCheck(),
+    ...(patient.platform === 'linux' ? [inotifyCheck()] : []),
+    ...programs.map((facts) => programCheck(facts, patient.env, patient.cwd)),
+    clusterCheck(status),
+  ]
+}
+
+function portOf(port: number, status: Promise<ClusterStatus>): Check {
+  return {
+    title: `port ${port}`,
+    run: async () => portCheck(port, portsOf(await status)).run(),
+  }
+}
+
+function portsOf({ servers }: ClusterStatus): ReadonlySet<number> {
+  return new Set(servers.map((server) => Number(server.address?.split(':').at(-1))))
+}
+
+function clusterCheck(status: Promise<ClusterStatus>): Check {
+  return {
+    title: 'cluster',
+    async run() {
+      const { name, state, problems, servers } = await status
+      const flag = name === 'native' ? '' : ` --name ${name}`
+      if (state === 'absent') return note(`there is no cluster "${name}"`, `"native deploy${flag}" makes one.`)
+      if (state === 'creating') return note(`"${name}" is being brought up`, `"native status${flag}" tells when it is.`)
+      if (state === 'up') return note(`"${name}" is up, but nothing is deployed`, `Run "native deploy${flag}".`)
+      if (state === 'deployed') return ok(`"${name}": ${servers.length} servers answer`)
+      return failed(
+        `"${name}" is ${state}: ${problems.join('; ')}`,
+        `"native logs${flag}" tells why; "native deploy${flag}" mends what it can.`,
+      )
+    },
+  }
+}

@@ -1,0 +1,90 @@
+import { readdir } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import type { Deployment } from '../../config/deployment.ts'
+import type { ServerSpec } from '../../config/supervisor.ts'
+import type { StepReport } from '../driver.ts'
+import type { ProcessContext } from './context.ts'
+import { readIfThere, remove, writeWhole } from './files.ts'
+import { takeLock } from './lock.ts'
+import { choosePorts, isFree, type Ports } from './ports.ts'
+import { portUses, type Rendered, renderServers, workerCount } from './render.ts'
+import { layered } from './settings.ts'
+import { type ClusterMemory, portsOfOthers, writeMemory } from './state.ts'
+import { sayPorts } from './up.ts'
+
+/** What the steps of one deployment hand on to each other. */
+export interface Work {
+  /** From the file and the options. */
+  asked: Deployment
+  /** The options came with a file: what was remembered does not count. */
+  whole: boolean
+  before: ClusterMemory | undefined
+  /** Texts of the configuration files that were there, by path. */
+  filesBefore: Map<string, string>
+  rendered: Rendered[]
+  /** What ran before; undefined until that is known. */
+  specsBefore: readonly ServerSpec[] | undefined
+}
+
+/** Chooses the ports that are still to be chosen, and writes what follows from all of it. */
+export async function configure(context: ProcessContext, work: Work, report: StepReport): Promise<void> {
+  const { paths, clock } = context
+  const deployment = layered(work.whole ? {} : (work.before?.deployment ?? {}), work.asked)
+  const lock = await takeLock(paths.portsLock, { clock, signal: report.signal })
+  try {
+    const uses = portUses(workerCount(deployment))
+    const { ports, moved } = await choosePorts(uses, await knownPorts(work), await portsOfOthers(paths))
+    await writeMemory(paths, { ports, deployment })
+    work.rendered = renderServers({ ...context, deployment, ports })
+    sayPorts(report, ports, moved)
+  } finally {
+    await lock.release()
+  }
+  await writeConfigs(work)
+}
+
+/**
+ * The ports that are kept. Before the first deployment nobody has been told any: one that was
+ * taken since `up` is chosen anew.
+ */
+async function knownPorts({ before }: Work): Promise<Ports> {
+  if (!before || before.deployment) return before?.ports ?? {}
+  const free = await Promise.all(
+    Object.entries(before.ports).map(async (each) => ((await isFree(each[1])) ? [each] : [])),
+  )
+  return Object.fromEntries(free.flat())
+}
+
+async function writeConfigs(work: Work): Promise<void> {
+  for (const { file, text } of work.rendered) {
+    const old = await readIfThere(file)
+    if (old !== undefined) work.filesBefore.set(file, old)
+    if (old !== text) await writeWhole(file, text)
+  }
+}
+
+/** Takes back what the configuration step wrote. */
+export async function restore({ paths }: ProcessContext, work: Work): Promise<void> {
+  for (const { file } of work.rendered) {
+    const old = work.filesBefore.get(file)
+    if (old === undefined) await remove(file)
+    else await writeWhole(file, old)
+  }
+  if (work.before) await writeMemory(paths, { ports: work.before.ports, deployment: work.before.deployment })
+}
+
+/** Removes the configurations and the folders of workers that are no more. */
+export async function removeFormer({ paths }: ProcessContext, work: Work): Promise<void> {
+  const names = new Set(work.rendered.map(({ spec }) => spec.name))
+  for (const file of await readdir(paths.configs)) {
+    const name = basename(file, '.yaml')
+    if (names.has(name)) continue
+    await remove(join(paths.configs, file))
+    if (name.startsWith('worker-')) await remove(join(paths.data, name))
+  }
+}
+
+/** What the supervisor is told. */
+export function specsOf(work: Work): ServerSpec[] {
+  return work.rendered.map(({ spec }) => spec)
+}

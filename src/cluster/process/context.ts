@@ -1,0 +1,15 @@
+import type { Clock } from '../../core/clock.ts'
+import type { ClusterPaths, Surroundings } from './paths.ts'
+import type { Machine } from './render.ts'
+
+/** All that the process driver knows of the world around it. */
+export interface ProcessContext {
+  readonly paths: ClusterPaths
+  readonly surroundings: Surroundings
+  readonly machine: Machine
+  readonly clock: Clock
+  /** How `native` itself is started: the runtime and the script, absolute. */
+  readonly program: readonly string[]
+  /** The release of `native`; another one restarts the servers at the next deploy. */
+  readonly release: string
+}

@@ -1,0 +1,141 @@
+import { randomUUID } from 'node:crypto'
+import { link, mkdir, stat, unlink, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { z } from 'zod'
+import { pause } from '../../client/retry.ts'
+import type { Clock } from '../../core/clock.ts'
+import { errnoOf, Failure } from '../../core/failure.ts'
+import { readIfThere, removeEmpty } from './files.ts'
+import { identityOf, isAlive, type ProcessIdentity } from './identity.ts'
+
+const holderSchema = z.object({ pid: z.number().int().positive(), start: z.string() })
+const pollMs = 50
+const waitMsMax = 120_000
+/** Breaking a stale lock takes microseconds; whoever began it so long ago has died over it. */
+const breakMsMax = 5_000
+
+export interface LockOptions {
+  readonly clock: Clock
+  readonly signal?: AbortSignal
+  /** Called once, with the holder's process id, when another process has the lock. */
+  readonly waiting?: (pid: number) => void
+}
+
+/** A lock that is held. */
+export interface Lock {
+  release(): Promise<void>
+}
+
+/**
+ * Takes a lock file, waiting while another living process has it. A lock names its holder;
+ * one whose holder is gone (killed, rebooted) is broken. The file appears with its text in
+ * it (a link to a finished file), so nobody ever reads half a lock.
+ * @throws Failure 'unavailable' when the holder keeps it for two minutes; RpcError CANCELLED
+ *   when the signal aborts
+ */
+export async function takeLock(path: string, options: LockOptions): Promise<Lock> {
+  const { clock, signal } = options
+  const deadline = clock.now() + waitMsMax
+  let told = false
+  while (!(await tryLink(path))) {
+    const found = await lookAt(path)
+    if (found === 'stale') await breakStale(path, clock)
+    if (found === 'stale' || found === 'free') continue
+    if (!told) options.waiting?.(found.pid)
+    told = true
+    if (clock.now() > deadline) throw tooLong(path, found.pid)
+    await pause(pollMs, clock, signal)
+  }
+  return { release: () => release(path) }
+}
+
+/** The process id of the living holder, or undefined when the lock is free. */
+export async function holderOf(path: string): Promise<number | undefined> {
+  const found = await lookAt(path)
+  return typeof found === 'string' ? undefined : found.pid
+}
+
+/** The living holder; stale when the file is there but its holder is not. */
+async function lookAt(path: string): Promise<'free' | 'stale' | ProcessIdentity> {
+  const text = await readIfThere(path)
+  if (text === undefined) return 'free'
+  const holder = parsedHolder(text)
+  return holder && (await isAlive(holder)) ? holder : 'stale'
+}
+
+async function tryLink(path: string): Promise<boolean> {
+  const own = await identityOf(process.pid)
+  const aside = `${path}.${randomUUID()}`
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  try {
+    await writeFile(aside, JSON.stringify(own), { mode: 0o600 })
+    await link(aside, path)
+    return true
+  } catch (error) {
+    // ENOENT: the folder was removed under us by a `down`; the next attempt makes it again.
+    if (errnoOf(error) === 'EEXIST' || errnoOf(error) === 'ENOENT') return false
+    throw error
+  } finally {
+    await unlinkIfThere(aside)
+  }
+}
+
+/** Removes a lock whose holder is gone; only one process may judge that at a time. */
+async function breakStale(path: string, clock: Clock): Promise<void> {
+  const guard = `${path}.break`
+  try {
+    await writeFile(guard, '', { flag: 'wx', mode: 0o600 })
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST' && errnoOf(error) !== 'ENOENT') throw error
+    if (errnoOf(error) === 'EEXIST' && Date.now() - (await modified(guard)) > breakMsMax) await unlinkIfThere(guard)
+    return pause(pollMs, clock)
+  }
+  try {
+    // Under the guard a stale file stays what it is; one that is gone may become another's lock.
+    if ((await lookAt(path)) === 'stale') await unlinkIfThere(path)
+  } finally {
+    await unlinkIfThere(guard)
+  }
+}
+
+async function release(path: string): Promise<void> {
+  await unlinkIfThere(path)
+  await removeEmpty(dirname(path))
+}
+
+function parsedHolder(text: string): ProcessIdentity | undefined {
+  try {
+    return holderSchema.parse(JSON.parse(text))
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof z.ZodError) return undefined
+    throw error
+  }
+}
+
+async function modified(path: string): Promise<number> {
+  try {
+    return (await stat(path)).mtimeMs
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return Date.now()
+    throw error
+  }
+}
+
+async function unlinkIfThere(path: string): Promise<void> {
+  try {
+    await unlink(path)
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error
+  }
+}
+
+function tooLong(path: string, pid: number): Failure {
+  return new Failure(
+    'unavailable',
+    `another \`native\` (process ${pid}) has been at work on this cluster for two minutes`,
+    {
+      where: path,
+      next: [`Wait for process ${pid}, or end it, and try again.`],
+    },
+  )
+}

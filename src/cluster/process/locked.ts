@@ -1,0 +1,55 @@
+import type { Step, StepReport } from '../driver.ts'
+import type { ProcessContext } from './context.ts'
+import { type Lock, takeLock } from './lock.ts'
+
+/**
+ * The same steps under the cluster's lock: the first takes it, the last gives it back. When a
+ * step fails, the lock is kept until all is undone; with retain nothing is undone, and it is
+ * given back at once.
+ */
+export function locked({ paths, clock }: ProcessContext, retain: boolean, steps: readonly Step[]): Step[] {
+  let lock: Lock | undefined
+
+  async function release(): Promise<void> {
+    const held = lock
+    lock = undefined
+    await held?.release()
+  }
+
+  async function take(report: StepReport): Promise<void> {
+    lock = await takeLock(paths.lock, {
+      clock,
+      signal: report.signal,
+      waiting: (pid) => report.say(`waiting for another \`native\` (process ${pid}) that is at work on it`),
+    })
+  }
+
+  return steps.map((step, at) => {
+    const first = at === 0
+    const last = at === steps.length - 1
+    const undo = step.undo?.bind(step)
+    return {
+      title: step.title,
+      async run(report) {
+        try {
+          if (first) await take(report)
+          await step.run(report)
+          if (last) await release()
+        } catch (error) {
+          // The undo of the first step, which comes last, releases; with retain there is none.
+          if (retain) await release()
+          throw error
+        }
+      },
+      ...((first || undo) && {
+        async undo() {
+          try {
+            await undo?.()
+          } finally {
+            if (first) await release()
+          }
+        },
+      }),
+    }
+  })
+}

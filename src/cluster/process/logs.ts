@@ -1,0 +1,88 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pause } from '../../client/retry.ts'
+import { logFileName, rotatedLogsMax } from '../../config/supervisor.ts'
+import { errnoOf, Failure } from '../../core/failure.ts'
+import type { LogLine, LogOptions } from '../driver.ts'
+import type { ProcessContext } from './context.ts'
+import { inodeOf, lastLines, readFrom, sizeOf } from './tail.ts'
+
+const pollMs = 200
+const suffix = '.log'
+
+/**
+ * The last lines of the servers' logs, server after server; with follow, what is added, as it
+ * comes, also across a rotation.
+ * @throws Failure 'not-found' without a cluster or for a server that never ran
+ */
+export async function* clusterLogs(context: ProcessContext, options: LogOptions): AsyncGenerator<LogLine, void> {
+  const { paths, clock } = context
+  const servers = await chosen(context, options.servers)
+  const tails = await Promise.all(servers.map((server) => openTail(join(paths.logs, logFileName(server)), server)))
+  for (const server of servers)
+    for (const text of await history(paths.logs, server, options.lines)) yield { server, text }
+  if (!options.follow) return
+  while (!options.signal.aborted) {
+    for (const tail of tails) for (const text of await tail()) yield text
+    await pause(pollMs, clock, options.signal).catch((error: unknown) => {
+      if (!options.signal.aborted) throw error
+    })
+  }
+}
+
+/** The last lines of a log, out of the rotated files too. */
+async function history(folder: string, server: string, lines: number): Promise<string[]> {
+  let found: string[] = []
+  for (let age = 0; age <= rotatedLogsMax && found.length < lines; age += 1) {
+    const older = await lastLines(join(folder, logFileName(server, age)), lines - found.length)
+    found = [...older, ...found]
+  }
+  return found
+}
+
+/** Reads what was added since the last call; whole lines only. */
+async function openTail(path: string, server: string): Promise<() => Promise<LogLine[]>> {
+  let inode = await inodeOf(path)
+  let at = await sizeOf(path)
+  let rest = ''
+  return async () => {
+    let text = ''
+    const now = await inodeOf(path)
+    if (inode !== undefined && now !== inode) {
+      const rotated = `${path}.1`
+      if ((await inodeOf(rotated)) === inode) text += (await readFrom(rotated, at)).text
+      at = 0
+    }
+    inode = now
+    const added = await readFrom(path, at)
+    at = added.next
+    const lines = (rest + text + added.text).split('\n')
+    rest = lines.pop() ?? ''
+    return lines.map((line) => ({ server, text: line }))
+  }
+}
+
+async function chosen({ paths }: ProcessContext, wanted: readonly string[]): Promise<string[]> {
+  const known = await serversWithLogs(paths.logs)
+  if (!known)
+    throw new Failure('not-found', `there is no cluster "${paths.name}"`, { next: ['Run `native deploy` first.'] })
+  const unknown = wanted.find((name) => !known.includes(name))
+  if (unknown !== undefined)
+    throw new Failure('not-found', `there is no log of a server "${unknown}"`, {
+      next: [known.length > 0 ? `There are logs of ${known.join(', ')}.` : 'Nothing has run yet: `native deploy`.'],
+    })
+  return wanted.length > 0 ? [...wanted] : known
+}
+
+async function serversWithLogs(folder: string): Promise<string[] | undefined> {
+  try {
+    const files = await readdir(folder)
+    return files
+      .filter((file) => file.endsWith(suffix))
+      .map((file) => file.slice(0, -suffix.length))
+      .sort()
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
+    throw error
+  }
+}

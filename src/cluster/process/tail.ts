@@ -1,0 +1,53 @@
+import { open, stat } from 'node:fs/promises'
+import { errnoOf } from '../../core/failure.ts'
+
+/** What is read from the end of a file to find its last lines. */
+const tailBytesMax = 4 * 1024 * 1024
+
+/** The last lines of a text file, oldest first; none when there is no file. */
+export async function lastLines(path: string, lines: number): Promise<string[]> {
+  if (lines <= 0) return []
+  const end = await sizeOf(path)
+  const { text } = await readFrom(path, Math.max(0, end - tailBytesMax))
+  const all = text.split('\n')
+  if (all.at(-1) === '') all.pop()
+  return all.slice(-lines)
+}
+
+/** The bytes of a file from a place on, at most 4 MiB, and where the next read goes on; a place past the end reads from the start. */
+export async function readFrom(path: string, from: number): Promise<{ text: string; next: number }> {
+  try {
+    const file = await open(path)
+    try {
+      const { size } = await file.stat()
+      const start = from > size ? 0 : from
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(Math.min(size - start, tailBytesMax)), 0, null, start)
+      return { text: buffer.toString('utf8', 0, bytesRead), next: start + bytesRead }
+    } finally {
+      await file.close()
+    }
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return { text: '', next: 0 }
+    throw error
+  }
+}
+
+/** The bytes of a file; 0 when there is none. */
+export async function sizeOf(path: string): Promise<number> {
+  try {
+    return (await stat(path)).size
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return 0
+    throw error
+  }
+}
+
+/** What tells a file from its successor of the same name; undefined when there is none. */
+export async function inodeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).ino
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
+    throw error
+  }
+}

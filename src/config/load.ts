@@ -1,0 +1,128 @@
+import { readFile, stat } from 'node:fs/promises'
+import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml'
+import type { z } from 'zod'
+import { errnoOf, Failure } from '../core/failure.ts'
+
+/** A configuration that is larger is a mistake. */
+const fileBytesMax = 1024 * 1024
+/** More than this nobody reads at once. */
+const problemsMax = 50
+
+interface Problem {
+  readonly offset: number
+  /** Names joined by dots, `workers[0].name`; empty for the whole file. */
+  readonly key: string
+  readonly expected: string
+}
+
+/**
+ * Reads a YAML file and checks it.
+ * @throws Failure 'not-found' without the file, 'invalid' as parseConfig does
+ */
+export async function loadConfig<Schema extends z.ZodType>(file: string, schema: Schema): Promise<z.output<Schema>> {
+  return parseConfig(await readText(file), file, schema)
+}
+
+/**
+ * Checks a YAML text. An empty one is an empty map.
+ * @param file its name, for errors
+ * @throws Failure 'invalid' that names every problem with its place `file:line:column`, its key
+ *   and what was expected; `where` is the first place
+ */
+export function parseConfig<Schema extends z.ZodType>(text: string, file: string, schema: Schema): z.output<Schema> {
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true, logLevel: 'error' })
+  if (document.errors.length > 0)
+    throw failure(
+      file,
+      lines,
+      document.errors.map((error) => ({ offset: error.pos[0], key: '', expected: error.message })),
+    )
+  const result = schema.safeParse(plainValue(document, file))
+  if (result.success) return result.data
+  throw failure(
+    file,
+    lines,
+    result.error.issues.flatMap((issue) => problemsOf(issue, document)),
+  )
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    const { size } = await stat(file)
+    if (size > fileBytesMax) throw new Failure('invalid', 'a configuration file has at most 1 MiB', { where: file })
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    if (error instanceof Failure) throw error
+    if (errnoOf(error) === 'ENOENT')
+      throw new Failure('not-found', 'there is no such configuration file', { where: file, cause: error })
+    throw new Failure('invalid', `cannot read the configuration file: ${errnoOf(error) ?? 'unknown reason'}`, {
+      where: file,
+      cause: error,
+    })
+  }
+}
+
+function plainValue(document: Document.Parsed, file: string): unknown {
+  try {
+    // The bound on aliases keeps a small file from unfolding into a huge value.
+    return document.toJS({ maxAliasCount: 100 }) ?? {}
+  } catch (error) {
+    throw new Failure('invalid', 'the aliases in this file lead nowhere or unfold too far', {
+      where: file,
+      cause: error,
+    })
+  }
+}
+
+/** An issue may be several problems: each key that is not known has a place of its own. */
+function problemsOf(issue: z.core.$ZodIssue, document: Document.Parsed): Problem[] {
+  const path = issue.path.filter((each) => typeof each !== 'symbol')
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => ({
+      offset: offsetOf(document, [...path, key], true),
+      key: keyText([...path, key]),
+      expected: 'there is no such setting',
+    }))
+  return [{ offset: offsetOf(document, path, false), key: keyText(path), expected: issue.message }]
+}
+
+/** Where the value (or the key) at a path begins; for one that is absent, where its nearest parent does. */
+function offsetOf(document: Document.Parsed, path: readonly PropertyKey[], wantKey: boolean): number {
+  for (let depth = path.length; depth > 0; depth -= 1) {
+    const last = path[depth - 1]
+    const parent = depth === 1 ? document.contents : document.getIn(path.slice(0, depth - 1), true)
+    if (isMap<Node, Node>(parent)) {
+      const pair = parent.items.find((item) => isScalar(item.key) && String(item.key.value) === String(last))
+      const node = wantKey && depth === path.length ? pair?.key : (pair?.value ?? pair?.key)
+      if (node?.range) return node.range[0]
+    } else {
+      const node = document.getIn(path.slice(0, depth), true) as Node | undefined
+      if (node?.range) return node.range[0]
+    }
+  }
+  return document.contents?.range?.[0] ?? 0
+}
+
+function keyText(path: readonly PropertyKey[]): string {
+  return path
+    .map((each, at) => (typeof each === 'number' ? `[${each}]` : `${at > 0 ? '.' : ''}${String(each)}`))
+    .join('')
+}
+
+function failure(file: string, lines: LineCounter, problems: readonly Problem[]): Failure {
+  const sorted = [...problems].sort((a, b) => a.offset - b.offset)
+  const place = ({ offset }: Problem) => {
+    const { line, col } = lines.linePos(offset)
+    return `${file}:${Math.max(line, 1)}:${Math.max(col, 1)}`
+  }
+  const told = ({ key, expected }: Problem) => (key === '' ? expected : `${key}: ${expected}`)
+  const [first] = sorted
+  if (!first) return new Failure('invalid', 'the configuration is not valid', { where: file })
+  if (sorted.length === 1) return new Failure('invalid', told(first), { where: place(first) })
+  const shown = sorted.slice(0, problemsMax).map((each) => `  ${place(each)} ${told(each)}`)
+  const rest = sorted.length > problemsMax ? [`  and ${sorted.length - problemsMax} more`] : []
+  return new Failure('invalid', [`${sorted.length} problems in the configuration`, ...shown, ...rest].join('\n'), {
+    where: place(first),
+  })
+}

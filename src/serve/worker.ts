@@ -1,0 +1,46 @@
+import { hostname } from 'node:os'
+import type { WorkerConfig } from '../config/servers.ts'
+import type { PlatformProperty } from '../core/platform.ts'
+import { openChannel } from '../wire/channel.ts'
+import { healthService } from '../wire/health.ts'
+import { listen } from '../wire/server.ts'
+import { startWorker } from '../worker/worker.ts'
+import type { Running, Surroundings } from './running.ts'
+
+/** A worker; it answers health checks where it is given an address, and is ready while it is connected. */
+export async function startWorkerServer(config: WorkerConfig, surroundings: Surroundings): Promise<Running> {
+  const scheduler = openChannel(config.scheduler)
+  const cas = openChannel(config.cas)
+  const worker = await startWorker({
+    scheduler,
+    cas,
+    name: config.name ?? `${hostname()}-${process.pid}`,
+    slots: config.slots,
+    properties: offered(config.properties),
+    directory: config.directory,
+    cacheSizeBytes: config.cache_size,
+    ...surroundings,
+  })
+  const readiness = {
+    status: (service: string) => (service === '' ? (worker.connected ? 'serving' : 'not-serving') : undefined),
+    watch: () => () => undefined,
+  } as const
+  const server = config.listen
+    ? await listen([healthService(readiness)], { address: config.listen, log: surroundings.log })
+    : undefined
+  return {
+    address: server?.address,
+    ready: () => worker.connected,
+    drain: () => worker.drain(),
+    async close() {
+      await server?.close()
+      await worker.close()
+      scheduler.close()
+      cas.close()
+    },
+  }
+}
+
+function offered(properties: WorkerConfig['properties']): PlatformProperty[] {
+  return Object.entries(properties).flatMap(([name, values]) => [values].flat().map((value) => ({ name, value })))
+}

@@ -1,0 +1,85 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+
+/** A count that only grows. */
+export interface CounterMetric {
+  inc(labels?: Labels, by?: number): void
+}
+/** A value that goes up and down. */
+export interface GaugeMetric {
+  set(value: number, labels?: Labels): void
+}
+/** How values spread. */
+export interface HistogramMetric {
+  observe(value: number, labels?: Labels): void
+}
+export type Labels = Readonly<Record<string, string>>
+
+/** What a server counts about itself. Names begin with `native_`, units stand in them (`_seconds`, `_bytes`). */
+export interface Metrics {
+  /** Asking for a name again gives the same metric. */
+  counter(name: string, help: string, labels?: readonly string[]): CounterMetric
+  /** @param read called whenever the metrics are asked for, in place of set */
+  gauge(name: string, help: string, labels?: readonly string[], read?: () => number): GaugeMetric
+  /** @param buckets upper bounds, ascending; those for seconds when absent */
+  histogram(name: string, help: string, labels?: readonly string[], buckets?: readonly number[]): HistogramMetric
+  /** All of them in Prometheus' text format. */
+  text(): Promise<string>
+  /** The content type of that text. */
+  readonly contentType: string
+}
+
+const secondsBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
+
+export interface MetricsOptions {
+  /** Also memory, CPU, event loop and garbage collection of this process. */
+  readonly process?: boolean
+}
+
+/** An empty registry of its own: two servers in one process do not share theirs. */
+export function createMetrics(options: MetricsOptions = {}): Metrics {
+  const registry = new Registry()
+  if (options.process) collectDefaultMetrics({ register: registry })
+  const known = new Map<string, unknown>()
+
+  function once<T>(name: string, make: () => T): T {
+    const metric = (known.get(name) as T | undefined) ?? make()
+    known.set(name, metric)
+    return metric
+  }
+
+  return {
+    counter: (name, help, labels = []) =>
+      once(name, () => {
+        const counter = new Counter({ name, help, labelNames: [...labels], registers: [registry] })
+        return { inc: (values = {}, by = 1) => counter.inc(values, by) }
+      }),
+    gauge: (name, help, labels = [], read) =>
+      once(name, () => {
+        const gauge = new Gauge({
+          name,
+          help,
+          labelNames: [...labels],
+          registers: [registry],
+          ...(read && {
+            collect() {
+              this.set(read())
+            },
+          }),
+        })
+        return { set: (value, values = {}) => gauge.set(values, value) }
+      }),
+    histogram: (name, help, labels = [], buckets = secondsBuckets) =>
+      once(name, () => {
+        const histogram = new Histogram({
+          name,
+          help,
+          labelNames: [...labels],
+          buckets: [...buckets],
+          registers: [registry],
+        })
+        return { observe: (value, values = {}) => histogram.observe(values, value) }
+      }),
+    text: () => registry.metrics(),
+    contentType: registry.contentType,
+  }
+}

@@ -1,0 +1,56 @@
+import { expect, test } from 'vitest'
+import { runSteps } from '../../../src/cli/tasks.ts'
+import type { ProcessContext } from '../../../src/cluster/process/context.ts'
+import { holderOf } from '../../../src/cluster/process/lock.ts'
+import { locked } from '../../../src/cluster/process/locked.ts'
+import { clusterPaths } from '../../../src/cluster/process/paths.ts'
+import { systemClock } from '../../../src/core/clock.ts'
+import { testFolder } from '../../fixture/folder.ts'
+
+async function contextOf(): Promise<ProcessContext> {
+  const folder = await testFolder()
+  const surroundings = { env: { XDG_STATE_HOME: folder }, home: folder, tmp: folder, uid: -1 }
+  const paths = clusterPaths('native', surroundings)
+  return {
+    paths,
+    surroundings,
+    machine: { platform: 'linux', arch: 'x64', cpus: 1 },
+    clock: systemClock,
+    program: [],
+    release: '1',
+  }
+}
+
+const silent = { presentation: 'silent', signal: new AbortController().signal, write: () => undefined } as const
+const fails = { title: 'fails', run: () => Promise.reject(new Error('no')) }
+
+test('the lock is held from the first step to the end of the last', async () => {
+  const context = await contextOf()
+  const held: (number | undefined)[] = []
+  const look = { title: 'look', run: async () => void held.push(await holderOf(context.paths.lock)) }
+  await runSteps(locked(context, false, [look, look]), { ...silent, retain: false })
+  expect(held).toEqual([process.pid, process.pid])
+  expect(await holderOf(context.paths.lock)).toBeUndefined()
+})
+
+test('it is held while things are undone, and given back then', async () => {
+  const context = await contextOf()
+  const held: (number | undefined)[] = []
+  const first = {
+    title: 'first',
+    run: async () => undefined,
+    undo: async () => void held.push(await holderOf(context.paths.lock)),
+  }
+  await expect(runSteps(locked(context, false, [first, fails]), { ...silent, retain: false })).rejects.toThrow('no')
+  expect(held).toEqual([process.pid])
+  expect(await holderOf(context.paths.lock)).toBeUndefined()
+})
+
+test('it is given back when the first step fails, and when nothing is undone', async () => {
+  const context = await contextOf()
+  await expect(runSteps(locked(context, false, [fails]), { ...silent, retain: false })).rejects.toThrow('no')
+  expect(await holderOf(context.paths.lock)).toBeUndefined()
+  const first = { title: 'first', run: async () => undefined }
+  await expect(runSteps(locked(context, true, [first, fails]), { ...silent, retain: true })).rejects.toThrow('no')
+  expect(await holderOf(context.paths.lock)).toBeUndefined()
+})

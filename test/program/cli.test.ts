@@ -1,0 +1,232 @@
+import { readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { execa } from 'execa'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createNative, type Native, root } from '../fixture/program.ts'
+
+/** The shape of a value: its keys and the types of what they hold; of a list, that of its first. */
+function shape(value: unknown): unknown {
+  if (Array.isArray(value)) return value.length === 0 ? [] : [shape(value[0])]
+  if (typeof value !== 'object' || value === null) return value === null ? 'null' : typeof value
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, shape(each)]))
+}
+
+describe('help', () => {
+  let native: Native
+  beforeAll(async () => {
+    native = await createNative([])
+  })
+  afterAll(() => native.dispose())
+
+  it('answers in under 0.3 s', async () => {
+    const times: number[] = []
+    for (let round = 0; round < 7; round += 1) {
+      const began = performance.now()
+      await native.ok('--help')
+      times.push(performance.now() - began)
+    }
+    // The best of a few rounds: what the program takes, not what else the machine is at.
+    expect(Math.min(...times)).toBeLessThan(300)
+  })
+
+  it('of a command has examples', async () => {
+    expect((await native.ok('deploy', '--help')).stdout).toContain('native deploy --workers 4')
+  })
+
+  it('does not name what is not for people', async () => {
+    expect((await native.ok('serve', '--help')).stdout).not.toContain('supervisor')
+  })
+})
+
+describe('a mistake', () => {
+  let native: Native
+  beforeAll(async () => {
+    native = await createNative([])
+  })
+  afterAll(() => native.dispose())
+
+  it.each([
+    [['nonsense'], 2, 'nonsense'],
+    [['up', '--nonsense'], 2, '--nonsense'],
+    [['up', '--name', 'No Name'], 2, 'cannot name a cluster'],
+    [['up', '--driver', 'docker'], 2, '--driver'],
+    [['up', '--driver', 'kind'], 10, 'kind driver is not there yet'],
+    [['deploy', '--cache-size', 'huge'], 2, '--cache-size'],
+    [['deploy', '--property', 'nothing'], 2, '--property'],
+    [['deploy', '--workers', '-1'], 2, '--workers'],
+    [['deploy', '--config', 'not-there.yaml'], 3, 'not-there.yaml'],
+    [['ips', '--shell', '--json'], 2, '--shell'],
+    [['ips'], 3, 'native deploy'],
+    [['logs'], 3, 'native deploy'],
+    [['serve', 'supervisor', '--state', '/dev/null'], 2, '/dev/null'],
+  ])('%j ends with %i and says %j', async (args, code, text) => {
+    const { exitCode, stdout, stderr } = await native.run(...args)
+    expect(exitCode).toBe(code)
+    expect(stdout + stderr).toContain(text)
+    expect(stdout + stderr).not.toMatch(/^\s+at .*:\d+:\d+\)?$/m)
+  })
+
+  it('with --json is one object on standard output, and nothing on the other', async () => {
+    for (const args of [['ips'], ['nonsense'], ['up', '--driver', 'kind'], ['deploy', '--cache-size', 'huge']]) {
+      const { stdout, stderr } = await native.run(...args, '--json')
+      expect(Object.keys(JSON.parse(stdout).error)).toEqual(['kind', 'message', 'where', 'next'])
+      expect(stderr).toBe('')
+    }
+  })
+
+  it('with --debug has a stack', async () => {
+    expect((await native.run('ips', '--debug')).stderr).toMatch(/^\s+\| +at .*:\d+:\d+\)?$/m)
+  })
+
+  it('in a configuration file is told with its line, before anything is made', async () => {
+    await writeFile(join(native.home, 'bad.yaml'), 'workers: 1\ncas:\n  drain: soon\n')
+    const { exitCode, stderr } = await native.run('deploy', '--config', 'bad.yaml')
+    expect(exitCode).toBe(2)
+    expect(stderr).toContain('bad.yaml:3:')
+    expect(JSON.parse((await native.ok('status', '--json')).stdout).state).toBe('absent')
+  })
+})
+
+describe('an interrupt', () => {
+  let native: Native
+  beforeAll(async () => {
+    native = await createNative()
+  })
+  afterAll(() => native.dispose())
+
+  it('ends a deployment with 130 and takes back all of it', async () => {
+    const child = execa(process.execPath, [join(root, 'bin/run.js'), 'deploy'], {
+      env: native.env,
+      extendEnv: false,
+      cwd: native.home,
+      reject: false,
+      stdin: 'ignore',
+    })
+    for await (const line of child) if (line.startsWith('Configuration of the servers')) child.kill('SIGINT')
+    const { exitCode, stdout, stderr } = await child
+    expect(exitCode).toBe(130)
+    expect(stderr).toContain('interrupted')
+    expect(stdout).toContain('Taking back: Supervisor')
+    expect(JSON.parse((await native.ok('status', '--json')).stdout)).toMatchObject({ state: 'absent' })
+    expect(await readdir(join(native.home, 'state'))).toEqual([])
+  })
+
+  it('ends logs that are followed, as it should', async () => {
+    await native.ok('up')
+    const child = execa(process.execPath, [join(root, 'bin/run.js'), 'logs', '-f'], {
+      env: native.env,
+      extendEnv: false,
+      cwd: native.home,
+      reject: false,
+      stdin: 'ignore',
+    })
+    for await (const line of child) if (line.includes('supervising')) child.kill('SIGINT')
+    expect((await child).exitCode).toBe(0)
+  })
+})
+
+describe('a cluster from up to down', () => {
+  let native: Native
+  beforeAll(async () => {
+    native = await createNative()
+  })
+  afterAll(() => native.dispose())
+
+  it('is up after up, in plain lines with times', async () => {
+    const { stdout } = await native.ok('up')
+    expect(stdout).toMatch(/^Supervisor: process \d+ \(\d+\.\d s\)$/m)
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character is what is looked for
+    expect(stdout).not.toMatch(/\u001b/)
+  })
+
+  it('is up once, whoever else types up at the same time', async () => {
+    const ran = await Promise.all([native.ok('up'), native.ok('up'), native.ok('up')])
+    const pids = ran.map(({ stdout }) => /process (\d+)/.exec(stdout.split('Supervisor')[1] ?? '')?.[1])
+    expect(new Set(pids).size).toBe(1)
+  })
+
+  it('answers ips with two lines and nothing else', async () => {
+    await native.ok('deploy')
+    const { stdout, stderr } = await native.ok('ips')
+    expect(stdout).toMatch(/^Cache IP: 127\.0\.0\.1:\d+\nScheduler IP: 127\.0\.0\.1:\d+$/)
+    expect(stderr).toBe('')
+  })
+
+  it('answers ips --shell with what a shell can read', async () => {
+    expect((await native.ok('ips', '--shell')).stdout).toMatch(/^CACHE=127\.0\.0\.1:\d+\nSCHEDULER=127\.0\.0\.1:\d+$/)
+  })
+
+  it('has JSON of a known shape', async () => {
+    const of = async (...args: string[]) => shape(JSON.parse((await native.ok(...args, '--json')).stdout))
+    expect(await of('ips')).toMatchInlineSnapshot(`
+      {
+        "cache": {
+          "address": "string",
+          "url": "string",
+        },
+        "scheduler": {
+          "address": "string",
+          "url": "string",
+        },
+      }
+    `)
+    const status = await of('status')
+    expect(status).toMatchInlineSnapshot(`
+      {
+        "addresses": {
+          "cache": {
+            "address": "string",
+            "url": "string",
+          },
+          "scheduler": {
+            "address": "string",
+            "url": "string",
+          },
+        },
+        "driver": "string",
+        "name": "string",
+        "problems": [],
+        "servers": [
+          {
+            "address": "string",
+            "id": "string",
+            "metrics": "string",
+            "name": "string",
+            "restarts": "number",
+            "role": "string",
+            "since": "number",
+            "state": "string",
+          },
+        ],
+        "state": "string",
+      }
+    `)
+    // What changes a cluster answers with the cluster's status.
+    expect(await of('up')).toEqual(status)
+    expect(await of('deploy')).toEqual(status)
+  })
+
+  it('keeps standard output for JSON: steps go to the other', async () => {
+    const { stdout, stderr } = await native.ok('deploy', '--json')
+    expect(JSON.parse(stdout).state).toBe('deployed')
+    expect(stderr).toContain('A first action on every worker')
+  })
+
+  it('shows its servers in a table', async () => {
+    const { stdout } = await native.ok('status')
+    expect(stdout).toMatch(/^Cluster "native" \(process\): deployed$/m)
+    expect(stdout).toMatch(/^cas +ready +127\.0\.0\.1:\d+ /m)
+  })
+
+  it('shows logs of the servers that are named', async () => {
+    const lines = (await native.ok('logs', 'cas', '--lines', '1')).stdout.split('\n')
+    expect(lines).toHaveLength(1)
+    expect((await native.run('logs', 'gpu')).exitCode).toBe(3)
+    expect(JSON.parse((await native.ok('logs', 'cas', '-n', '1', '--json')).stdout)).toMatchObject({ server: 'cas' })
+  })
+
+  it('is gone after down, and down again is fine', async () => {
+    await native.ok('down')
+    expect(JSON.parse((await native.ok('down', '--json')).stdout)).toMatchObject({ state: 'absent' })
+  })
+})

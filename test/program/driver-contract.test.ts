@@ -1,0 +1,4 @@
+import { driverContract } from '../contract/driver.ts'
+import { createProcessPlace } from '../fixture/process-cluster.ts'
+
+driverContract('process', () => createProcessPlace())

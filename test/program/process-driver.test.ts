@@ -1,0 +1,210 @@
+import { spawn } from 'node:child_process'
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import type { ClusterStatus, Driver } from '../../src/cluster/driver.ts'
+import { isRunning } from '../fixture/process.ts'
+import { createProcessPlace, type ProcessPlace } from '../fixture/process-cluster.ts'
+import { ran } from '../fixture/steps.ts'
+
+async function place(names?: readonly string[]): Promise<ProcessPlace> {
+  const made = await createProcessPlace(names)
+  onTestFinished(() => made.dispose())
+  return made
+}
+
+async function recordedPids(made: ProcessPlace): Promise<{ supervisor: number; servers: number[] }> {
+  const record = JSON.parse(await readFile(made.paths.supervisorRecord, 'utf8'))
+  return { supervisor: record.pid, servers: record.servers.map(({ pid }: { pid: number }) => pid) }
+}
+
+const untilGone = (pids: readonly number[]) =>
+  vi.waitFor(() => expect(pids.filter(isRunning)).toEqual([]), { timeout: 10_000 })
+const untilState = (driver: Driver, state: ClusterStatus['state']) =>
+  vi.waitFor(async () => expect((await driver.status()).state).toBe(state), { timeout: 20_000, interval: 200 })
+
+test('all files are below the XDG folders, for this user alone, and down leaves none and no process', async () => {
+  const made = await place()
+  const driver = await made.open()
+  await ran(driver.deploy({}))
+  expect((await readdir(made.folder)).sort()).toEqual(['data', 'state'])
+  for (const folder of [made.paths.state, made.paths.data, made.paths.logs])
+    expect((await stat(folder)).mode & 0o777).toBe(0o700)
+  const { supervisor, servers } = await recordedPids(made)
+  await ran(driver.down({ keepData: false }))
+  expect([supervisor, ...servers].filter(isRunning)).toEqual([])
+  expect(await readdir(join(made.folder, 'state'))).toEqual([])
+  expect(await readdir(join(made.folder, 'data'))).toEqual([])
+})
+
+test('after kill -9 of the supervisor no server is left; up mends it, on the same ports', async () => {
+  const made = await place()
+  const driver = await made.open()
+  await ran(driver.deploy({}))
+  const before = await driver.addresses()
+  const { supervisor, servers } = await recordedPids(made)
+  process.kill(supervisor, 'SIGKILL')
+  await untilGone(servers)
+  expect(await driver.status()).toMatchObject({ state: 'failed', problems: [expect.stringContaining('native up')] })
+  await expect(driver.addresses()).rejects.toMatchObject({ kind: 'unavailable' })
+  await ran(driver.up({ retain: false }))
+  await untilState(driver, 'deployed')
+  expect(await driver.addresses()).toEqual(before)
+})
+
+test('down works where the supervisor was killed', async () => {
+  const made = await place()
+  const driver = await made.open()
+  await ran(driver.deploy({ workers: 0 }))
+  const { supervisor, servers } = await recordedPids(made)
+  process.kill(supervisor, 'SIGKILL')
+  await ran(driver.down({ keepData: false }))
+  await untilGone([supervisor, ...servers])
+  expect(await driver.status()).toMatchObject({ state: 'absent' })
+})
+
+test('a server that is killed comes back by itself', async () => {
+  const made = await place()
+  const driver = await made.open()
+  await ran(driver.deploy({ workers: 0 }))
+  const cas = (await driver.status()).servers.find(({ name }) => name === 'cas')
+  process.kill(Number(cas?.id), 'SIGKILL')
+  await vi.waitFor(
+    async () => {
+      const { servers } = await driver.status()
+      expect(servers.find(({ name }) => name === 'cas')).toMatchObject({ state: 'ready', restarts: 1 })
+    },
+    { timeout: 20_000, interval: 200 },
+  )
+})
+
+test('a usual port that is taken is passed over and told; two clusters stand side by side', async () => {
+  const made = await place(['native', 'second'])
+  // Taken by us, or by someone else already.
+  const server = createServer()
+  onTestFinished(() => void server.close())
+  await new Promise<void>((resolve) => {
+    server.once('error', () => resolve())
+    server.listen(50051, '127.0.0.1', resolve)
+  })
+  const first = await made.open()
+  expect((await ran(first.up({ retain: false }))).join('\n')).toMatch(/50051 is taken, the cache uses \d+/)
+  await ran(first.deploy({ workers: 0 }))
+  const second = await made.open('second')
+  await ran(second.deploy({ workers: 0 }))
+  const used = [...Object.values(await first.addresses()), ...Object.values(await second.addresses())]
+  expect(new Set(used.map(({ address }) => address)).size).toBe(4)
+  expect(used.map(({ address }) => address)).not.toContain('127.0.0.1:50051')
+})
+
+/** Listens where something of the cluster should. */
+async function squat(address: string): Promise<void> {
+  const server = createServer()
+  onTestFinished(() => void server.close())
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(Number(address.split(':')[1]), '127.0.0.1', resolve)
+  })
+}
+
+const portsIn = async (made: ProcessPlace): Promise<Record<string, number>> =>
+  JSON.parse(await readFile(made.paths.cluster, 'utf8')).ports
+
+test('a port that is taken between up and the first deploy is chosen anew', async () => {
+  const made = await place()
+  const driver = await made.open()
+  await ran(driver.up({ retain: false }))
+  const { cas } = await portsIn(made)
+  await squat(`127.0.0.1:${cas}`)
+  await ran(driver.deploy({ workers: 0 }))
+  expect((await driver.addresses()).cache.address).not.toBe(`127.0.0.1:${cas}`)
+})
+
+test('a port that is taken after it was told is not given up: deploy names it', async () => {
+  const made = await place()
+  const driver = await made.open()
+  await ran(driver.deploy({ workers: 0 }))
+  const { cache } = await driver.addresses()
+  const { supervisor, servers } = await recordedPids(made)
+  process.kill(supervisor, 'SIGKILL')
+  await untilGone(servers)
+  await squat(cache.address)
+  await expect(ran(driver.deploy({}))).rejects.toMatchObject({
+    kind: 'exists',
+    message: expect.stringContaining(cache.address),
+    next: [expect.stringContaining('native down')],
+  })
+})
+
+test('data outlives down where it is asked for', async () => {
+  const made = await place()
+  const driver = await made.open()
+  await ran(driver.deploy({ workers: 0 }))
+  await ran(driver.down({ keepData: true }))
+  expect(await readdir(made.paths.data)).toContain('cas')
+  expect(await readdir(join(made.folder, 'state'))).toEqual([])
+})
+
+test('a stranger who has a recorded process id is left alone', async () => {
+  const made = await place()
+  const driver = await made.open()
+  await ran(driver.deploy({ workers: 0 }))
+  const { supervisor, servers } = await recordedPids(made)
+  process.kill(supervisor, 'SIGKILL')
+  await untilGone(servers)
+  const stranger = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e6)'], { stdio: 'ignore' })
+  onTestFinished(() => {
+    stranger.kill('SIGKILL')
+  })
+  const record = JSON.parse(await readFile(made.paths.supervisorRecord, 'utf8'))
+  record.pid = stranger.pid
+  for (const each of record.servers) each.pid = stranger.pid
+  await writeFile(made.paths.supervisorRecord, JSON.stringify(record))
+  await ran(driver.up({ retain: false }))
+  await ran(driver.down({ keepData: false }))
+  expect(isRunning(stranger.pid ?? 0)).toBe(true)
+})
+
+test('a damaged state is told, and down cures it', async () => {
+  const made = await place()
+  const driver = await made.open()
+  await ran(driver.up({ retain: false }))
+  await writeFile(made.paths.cluster, '{"version":')
+  await expect(ran(driver.up({ retain: false }))).rejects.toMatchObject({
+    kind: 'corrupt',
+    next: [expect.stringContaining('native down')],
+  })
+  await ran(driver.down({ keepData: false }))
+  await ran(driver.up({ retain: false }))
+  expect(await driver.status()).toMatchObject({ state: 'up' })
+})
+
+test('a deployment that fails leaves the former one running, and shows the log', async () => {
+  const made = await place()
+  const driver = await made.open()
+  await ran(driver.deploy({ workers: 0 }))
+  const configFile = join(made.folder, 'bad.yaml')
+  await writeFile(configFile, 'workers: 0\ncas: {store: {path: /dev/null/cas}}\n')
+  await expect(ran(driver.deploy({ configFile }))).rejects.toMatchObject({
+    kind: 'program',
+    message: expect.stringContaining('the cache does not stay up'),
+    output: expect.stringMatching(/./),
+  })
+  await untilState(driver, 'deployed')
+})
+
+test('an up that is interrupted leaves nothing', async () => {
+  const made = await place()
+  const driver = await made.open()
+  const controller = new AbortController()
+  const steps = driver.up({ retain: false })
+  const last = steps.at(-1)
+  const interrupted = [
+    ...steps.slice(0, -1),
+    ...(last ? [{ ...last, run: async () => controller.abort(new Error('interrupted')) }] : []),
+  ]
+  await expect(ran(interrupted, { signal: controller.signal })).rejects.toThrow('interrupted')
+  expect(await driver.status()).toMatchObject({ state: 'absent' })
+  expect(await readdir(join(made.folder, 'state'))).toEqual([])
+})
