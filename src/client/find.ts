@@ -22,7 +22,10 @@ export async function findMissing(
   for (const digest of digests) if (digest.size > 0) asked.set(digestText(digest), digest)
   const all = [...asked.values()]
   const parts: Digest[][] = []
-  for (let at = 0; at < all.length; at += digestsPerCall) parts.push(all.slice(at, at + digestsPerCall))
+  // One call speaks of one digest function.
+  for (const sameFunction of Map.groupBy(all, ({ fn }) => fn).values())
+    for (let at = 0; at < sameFunction.length; at += digestsPerCall)
+      parts.push(sameFunction.slice(at, at + digestsPerCall))
   const missing = new Set<string>()
   await forEachLimited(parts, callsAtOnce, async (part) => {
     for (const key of await findPart(context, part, signal)) missing.add(key)
@@ -33,7 +36,7 @@ export async function findMissing(
 async function findPart(context: Context, part: Digest[], signal: AbortSignal | undefined): Promise<string[]> {
   const request = re.FindMissingBlobsRequest.encode({
     instanceName: context.instance,
-    digestFunction: functionValue(context.fn),
+    digestFunction: functionValue(part[0]?.fn ?? context.fn),
     blobDigests: part.map(wireDigest),
   }).finish()
   const answer = await withRetries(context.retries, signal, () =>

@@ -41,7 +41,8 @@ export async function readBlobs(
     const last = batches.at(-1)
     if (digest.size === 0) found.set(key, new Uint8Array())
     else if (digest.size > smallBlobBytesMax || cost > context.batchBytes) large.push(digest)
-    else if (!last || cost > room || last.length >= blobsPerCall) {
+    // One call speaks of one digest function.
+    else if (!last || cost > room || last.length >= blobsPerCall || last[0]?.fn !== digest.fn) {
       batches.push([digest])
       room = context.batchBytes - cost
     } else {
@@ -150,7 +151,7 @@ async function readBatch(
 ): Promise<void> {
   const request = re.BatchReadBlobsRequest.encode({
     instanceName: context.instance,
-    digestFunction: functionValue(context.fn),
+    digestFunction: functionValue(batch[0]?.fn ?? context.fn),
     digests: batch.map(wireDigest),
     acceptableCompressors: context.zstd ? [zstdCompressor] : [],
   }).finish()

@@ -47,7 +47,8 @@ function pack(
       continue
     }
     const last = batches.at(-1)
-    if (!last || cost > room || last.length >= blobsPerCall) {
+    // One call speaks of one digest function.
+    if (!last || cost > room || last.length >= blobsPerCall || last[0]?.digest.fn !== source.digest.fn) {
       batches.push([source])
       room = batchBytes - cost
     } else {
@@ -63,7 +64,7 @@ async function updateBatch(context: Context, batch: BlobSource[], signal: AbortS
   for (const source of batch) requests.push({ digest: wireDigest(source.digest), data: await readSource(source) })
   const request = re.BatchUpdateBlobsRequest.encode({
     instanceName: context.instance,
-    digestFunction: functionValue(context.fn),
+    digestFunction: functionValue(batch[0]?.digest.fn ?? context.fn),
     requests,
   }).finish()
   await withRetries(context.retries, signal, async () => {

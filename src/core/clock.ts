@@ -6,11 +6,14 @@ export interface Clock {
   after(ms: number, callback: () => void): () => void
 }
 
-/** The machine's own. */
+// What setTimeout takes: above it, it fires at once.
+const delayMsMax = 2 ** 31 - 1
+
+/** The machine's own. A span above 24 days counts as 24 days. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   after(ms, callback) {
-    const timer = setTimeout(callback, ms)
+    const timer = setTimeout(callback, Math.min(ms, delayMsMax))
     timer.unref()
     return () => clearTimeout(timer)
   },

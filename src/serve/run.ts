@@ -50,7 +50,7 @@ async function start(role: Role, config: AnyConfig, surroundings: Surroundings):
 }
 
 async function untilAsked(running: Running, web: Web | undefined, shutdown: Shutdown, drainMs: number): Promise<void> {
-  await shutdown.drain
+  await Promise.race([shutdown.drain, ...(running.ended ? [running.ended] : [])])
   const over = Promise.withResolvers<void>()
   const cancel = systemClock.after(drainMs, over.resolve)
   await Promise.race([running.drain(), shutdown.now, over.promise])

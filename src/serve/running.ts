@@ -16,6 +16,8 @@ export interface Running {
   readonly address: string | undefined
   /** Is it able to do its work just now? */
   ready(): boolean
+  /** Settles when it ends by itself, because another server asked it to; most never do. */
+  readonly ended?: Promise<void>
   /** Takes nothing new; settles when what is under way has ended, or the configured time is over. */
   drain(): Promise<void>
   /** Ends everything, siblings before what they depend on. */

@@ -32,7 +32,7 @@ export async function startScheduler(config: SchedulerConfig, surroundings: Surr
       ready: readiness.ready,
       async drain() {
         readiness.set(false)
-        await scheduler.drain()
+        await scheduler.drain(config.drain)
         await server.drain(config.drain)
       },
       async close() {

@@ -5,12 +5,14 @@ import { openChannel } from '../wire/channel.ts'
 import { healthService } from '../wire/health.ts'
 import { listen } from '../wire/server.ts'
 import { startWorker } from '../worker/worker.ts'
+import { createReadiness } from './readiness.ts'
 import type { Running, Surroundings } from './running.ts'
 
 /** A worker; it answers health checks where it is given an address, and is ready while it is connected. */
 export async function startWorkerServer(config: WorkerConfig, surroundings: Surroundings): Promise<Running> {
   const scheduler = openChannel(config.scheduler)
   const cas = openChannel(config.cas)
+  const readiness = createReadiness([], false)
   const worker = await startWorker({
     scheduler,
     cas,
@@ -19,18 +21,17 @@ export async function startWorkerServer(config: WorkerConfig, surroundings: Surr
     properties: offered(config.properties),
     directory: config.directory,
     cacheSizeBytes: config.cache_size,
+    instance: config.instances[0] ?? '',
+    onConnected: readiness.set,
     ...surroundings,
   })
-  const readiness = {
-    status: (service: string) => (service === '' ? (worker.connected ? 'serving' : 'not-serving') : undefined),
-    watch: () => () => undefined,
-  } as const
   const server = config.listen
     ? await listen([healthService(readiness)], { address: config.listen, log: surroundings.log })
     : undefined
   return {
     address: server?.address,
-    ready: () => worker.connected,
+    ready: readiness.ready,
+    ended: worker.closed,
     drain: () => worker.drain(),
     async close() {
       await server?.close()

@@ -7,8 +7,9 @@ import type { Digest } from '../core/digest.ts'
  * - Hash and size together name a blob; the right hash with another size is another blob.
  * - Finding, reading and writing a blob count as its use: it is evicted later for it.
  * Errors are Failures: 'exhausted' (no room and nothing to evict), 'invalid' (bytes are not
- * the digest's), 'corrupt' (a stored blob is damaged; it is then treated as absent),
- * 'unavailable', 'cancelled'.
+ * the digest's), 'out-of-range' (a read that begins behind the end), 'corrupt' (a blob turned
+ * out to be damaged in the middle of a read; found earlier, it is absent; either way it is
+ * dropped, and no wrong byte is given), 'unavailable', 'denied', 'cancelled'.
  */
 export interface Blobs {
   /** Those of the digests that are absent, each once. Touches those that are present. */
@@ -23,7 +24,9 @@ export interface Blobs {
   put(digest: Digest, bytes: Uint8Array): Promise<void>
   /**
    * Opens a blob for reading; undefined when it is absent. A blob that is evicted while it is
-   * read stays readable to its end. Pieces are at most chunkBytesMax long.
+   * read stays readable to its end. Pieces are at most chunkBytesMax long. What is opened must
+   * be read to its end or ended by `return` of its iterator (leaving a `for await` does that):
+   * until then it holds a file open, and the room of a blob that was evicted.
    * @param range offset in 0..size, limit > 0 or undefined for the rest
    */
   read(digest: Digest, range?: ReadRange): Promise<AsyncIterable<Uint8Array> | undefined>

@@ -26,10 +26,10 @@ export const Code = {
 } as const
 export type Code = (typeof Code)[keyof typeof Code]
 
-/** A google.protobuf.Any that hangs on a status. */
+/** A google.protobuf.Any that hangs on a status, its fields named as the generated code names them. */
 export interface Detail {
   /** `type.googleapis.com/...` */
-  readonly typeUrl: string
+  readonly type_url: string
   readonly value: Uint8Array
 }
 
@@ -50,7 +50,7 @@ export class RpcError extends Error {
 export interface Call {
   /** `package.Service/Method` */
   readonly method: string
-  /** ASCII metadata by lower-case name, and `-bin` metadata still in base64. */
+  /** ASCII metadata by lower-case name, and `-bin` metadata still in base64; repeated names joined by commas. */
   readonly metadata: ReadonlyMap<string, string>
   /** When the client gives up, in milliseconds since 1970. */
   readonly deadline: number | undefined
@@ -61,20 +61,42 @@ export interface Call {
 }
 
 /**
- * Sends one message to the client. Returns nothing while there is room and a promise that
+ * Sends one message to the client; its bytes must not change afterwards. Returns nothing while there is room and a promise that
  * settles when there is room again: await it before sending more.
  * @throws RpcError CANCELLED (also from the promise) once the call has ended
  */
 export type Send = (message: Uint8Array) => void | Promise<void>
 
-/** A message that the handler owns: nothing else writes to these bytes later. */
+/** A message that the handler owns: nothing else writes to these bytes later, unless the method borrows. */
 export type Messages = AsyncIterable<Buffer>
 
+/**
+ * How a method is called. One that `borrows` gets its messages in memory that the transport
+ * uses again: a request until the handler settles, a message of a stream until the handler
+ * asks for the next. Neither what it keeps nor what it answers may be a part of them. That
+ * halves what large uploads cost.
+ */
 export type Method =
-  | { readonly kind: 'unary'; readonly handle: (request: Buffer, call: Call) => Uint8Array | Promise<Uint8Array> }
-  | { readonly kind: 'server-stream'; readonly handle: (request: Buffer, call: Call, send: Send) => Promise<void> }
-  | { readonly kind: 'client-stream'; readonly handle: (requests: Messages, call: Call) => Promise<Uint8Array> }
-  | { readonly kind: 'bidi'; readonly handle: (requests: Messages, call: Call, send: Send) => Promise<void> }
+  | {
+      readonly kind: 'unary'
+      readonly borrows?: boolean
+      readonly handle: (request: Buffer, call: Call) => Uint8Array | Promise<Uint8Array>
+    }
+  | {
+      readonly kind: 'server-stream'
+      readonly borrows?: boolean
+      readonly handle: (request: Buffer, call: Call, send: Send) => Promise<void>
+    }
+  | {
+      readonly kind: 'client-stream'
+      readonly borrows?: boolean
+      readonly handle: (requests: Messages, call: Call) => Promise<Uint8Array>
+    }
+  | {
+      readonly kind: 'bidi'
+      readonly borrows?: boolean
+      readonly handle: (requests: Messages, call: Call, send: Send) => Promise<void>
+    }
 
 /** A gRPC service. */
 export interface Service {
@@ -93,7 +115,11 @@ export interface Channel {
   close(): void
 }
 
-/** All errors of a Channel are RpcErrors; `method` above is `package.Service/Method`. */
+/**
+ * All errors of a Channel are RpcErrors, but for what the source of the requests throws: that
+ * cancels the call and comes through as it is. A streaming call starts when its iteration does,
+ * and leaving the iteration cancels it. `method` above is `package.Service/Method`.
+ */
 export interface CallOptions {
   readonly metadata?: Readonly<Record<string, string>>
   /** Milliseconds from now; without it, no deadline. */

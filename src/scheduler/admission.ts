@@ -1,0 +1,168 @@
+import { type ActionsClient, createActionsClient } from '../client/actions.ts'
+import { type CasClient, createCasClient } from '../client/cas.ts'
+import type { Clock } from '../core/clock.ts'
+import { type Digest, digestKey, digestText } from '../core/digest.ts'
+import { Failure } from '../core/failure.ts'
+import { batchBytesMax, smallBlobBytesMax } from '../core/limits.ts'
+import { decodeMessage } from '../wire/decode.ts'
+import { re } from '../wire/proto.ts'
+import type { Channel } from '../wire/rpc.ts'
+import { fromDuration } from '../wire/time.ts'
+import { createDirectoryCache } from './directories.ts'
+import { createGate } from './gate.ts'
+import { assertDirectorySize, walkInputs } from './inputs.ts'
+import { effectivePlatform, type Platform, platformOf, propertiesMax } from './match.ts'
+import { missingInputs } from './missing.ts'
+import { digestIn, type Wanted } from './wanted.ts'
+
+/** What an action may run for. */
+export interface Timeouts {
+  readonly defaultMs: number
+  readonly maxMs: number
+}
+
+/** An action that has been read and checked: all that it needs is in the storage. */
+export interface Admitted {
+  /** The Action's own bytes. */
+  readonly bytes: Uint8Array
+  readonly platform: Platform
+  readonly timeoutMs: number
+  readonly doNotCache: boolean
+}
+
+type Admission =
+  | { readonly kind: 'run'; readonly action: Admitted }
+  | { readonly kind: 'cached'; readonly result: re.ActionResult }
+
+export interface AdmissionOptions {
+  readonly cas: Channel
+  readonly timeouts: Timeouts
+  readonly clock: Clock
+  /** May symlinks among the inputs point to absolute paths? (rule 41) */
+  readonly absoluteLinksAllowed: () => Promise<boolean>
+}
+
+/** Decides whether an action may run; see admit. */
+export interface Admissions {
+  /**
+   * Looks for a cached result, unless the client does not want one, and checks that Action,
+   * Command and the whole input tree are there and well formed. Equal requests at the same
+   * time share one check. It goes on when the client leaves: another may share it.
+   * @throws RpcError FAILED_PRECONDITION with a MISSING violation for each absent blob
+   *   (rule 25); Failure 'invalid' for what is malformed; RpcErrors of the storage
+   */
+  admit(wanted: Wanted): Promise<Admission>
+}
+
+const callMsMax = 60_000
+const attemptsMax = 3
+/** Each holds an Action, a Command and a level of Directories in memory. */
+const checksAtOnceMax = 256
+/** About 40 MB of digests. */
+const cachedDigestsMax = 200_000
+
+/** An Admissions over a storage. */
+export function createAdmissions(options: AdmissionOptions): Admissions {
+  const directories = createDirectoryCache(cachedDigestsMax)
+  const running = new Map<string, Promise<Admission>>()
+  const gate = createGate(checksAtOnceMax)
+
+  async function check(wanted: Wanted): Promise<Admission> {
+    const { digest } = wanted
+    if (digest.size > smallBlobBytesMax)
+      throw new Failure('invalid', `an Action may have ${smallBlobBytesMax} bytes`, { where: digestText(digest) })
+    const { cas, actions } = clients(options, wanted)
+    const [cached, blobs] = await Promise.all([lookup(actions, wanted), cas.readBlobs([digest])])
+    const bytes = blobs.get(digestText(digest))
+    // A result outlives its Action in some storages, and then still is what the client wants.
+    if (cached && !bytes) return { kind: 'cached', result: cached }
+    if (!bytes) throw missingInputs([digest])
+    const action = decodeMessage(re.Action, bytes)
+    // Rule 30: what must not be cached is not taken from the cache, whoever put it there.
+    if (cached && !action.doNotCache) return { kind: 'cached', result: cached }
+    const timeoutMs = actionTimeout(action, options.timeouts)
+    const platform = await checkInputs(cas, action, digest)
+    return { kind: 'run', action: { bytes, platform, timeoutMs, doNotCache: action.doNotCache } }
+  }
+
+  /** Reads the Command and the input tree; gives the platform that counts. */
+  async function checkInputs(cas: CasClient, action: re.Action, digest: Digest): Promise<Platform> {
+    const command = digestIn(action.commandDigest, digest, 'command_digest')
+    const root = digestIn(action.inputRootDigest, digest, 'input_root_digest')
+    if (command.size > batchBytesMax)
+      throw new Failure('invalid', `a Command may have ${batchBytesMax} bytes`, { where: digestText(command) })
+    assertDirectorySize(root)
+    const blobs = await cas.readBlobs(directories.get(root) ? [command] : [command, root])
+    const tree = await walkInputs(cas, directories, root, blobs)
+    const commandBytes = blobs.get(digestText(command))
+    const absent = [...(commandBytes ? [] : [command]), ...tree.missing, ...(await cas.findMissing(tree.unseen))]
+    if (absent.length > 0 || !commandBytes) throw missingInputs(absent)
+    if (tree.absoluteLink !== undefined && !(await options.absoluteLinksAllowed()))
+      throw new Failure('invalid', `symlinks to absolute paths are not allowed: ${tree.absoluteLink}`)
+    const { platform } = decodeMessage(re.Command, commandBytes)
+    return checkedPlatform(action.platform, platform)
+  }
+
+  return {
+    admit(wanted) {
+      const key = admissionKey(wanted)
+      const known = running.get(key)
+      if (known) return known
+      const fresh = gate(() => check(wanted)).finally(() => running.delete(key))
+      running.set(key, fresh)
+      return fresh
+    },
+  }
+}
+
+function clients({ cas, clock }: AdmissionOptions, { instance, digest }: Wanted) {
+  const options = { instance, fn: digest.fn, clock, timeoutMs: callMsMax, attemptsMax }
+  return { cas: createCasClient(cas, options), actions: createActionsClient(cas, options) }
+}
+
+function lookup(actions: ActionsClient, wanted: Wanted): Promise<re.ActionResult | undefined> {
+  return wanted.skipCacheLookup ? Promise.resolve(undefined) : actions.get(wanted.digest, wanted.inline)
+}
+
+/**
+ * Rule 31: an action that names more than the server's bound is refused, never cut short.
+ * @throws Failure 'invalid'
+ */
+function actionTimeout(action: re.Action.$Properties, timeouts: Timeouts): number {
+  const ms = action.timeout ? fromDuration(action.timeout, 'timeout') : 0
+  if (ms < 0) throw new Failure('invalid', `timeout: ${ms} ms is no time to run`)
+  if (ms > timeouts.maxMs)
+    throw new Failure(
+      'invalid',
+      `timeout: the action asks for ${ms / 1000} s, this server allows ${timeouts.maxMs / 1000} s`,
+      {
+        next: ['Name a shorter one, or raise timeout.max in the scheduler’s configuration.'],
+      },
+    )
+  return ms === 0 ? timeouts.defaultMs : ms
+}
+
+function checkedPlatform(
+  action: re.Platform.$Properties | null | undefined,
+  command: re.Platform.$Properties | null | undefined,
+): Platform {
+  const properties = effectivePlatform(propertiesIn(action), propertiesIn(command))
+  if (properties.length > propertiesMax)
+    throw new Failure('invalid', `platform: at most ${propertiesMax} properties may be named`)
+  return platformOf(properties)
+}
+
+function propertiesIn(platform: re.Platform.$Properties | null | undefined) {
+  return (platform?.properties ?? []).map((each) => ({ name: each.name ?? '', value: each.value ?? '' }))
+}
+
+function admissionKey({ instance, digest, skipCacheLookup, inline }: Wanted): string {
+  return JSON.stringify([
+    instance,
+    digestKey(digest),
+    skipCacheLookup,
+    inline.stdout,
+    inline.stderr,
+    inline.outputFiles,
+  ])
+}

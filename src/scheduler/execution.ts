@@ -1,0 +1,70 @@
+import { assertInstance } from '../core/instance.ts'
+import { decodeMessage } from '../wire/decode.ts'
+import { re } from '../wire/proto.ts'
+import { type Call, Code, RpcError, type Send, type Service } from '../wire/rpc.ts'
+import { clientFacts } from './client.ts'
+import type { Engine } from './engine.ts'
+import type { House } from './house.ts'
+import type { Operation } from './operation.ts'
+import { wantedOf } from './wanted.ts'
+
+/** build.bazel.remote.execution.v2.Execution. */
+export function executionService(engine: Engine, house: House, instances: ReadonlySet<string>): Service {
+  return {
+    name: 'build.bazel.remote.execution.v2.Execution',
+    methods: {
+      Execute: {
+        kind: 'server-stream',
+        async handle(request, call, send) {
+          const wanted = wantedOf(request)
+          assertInstance(wanted.instance, instances)
+          const operation = await engine.execute(wanted, clientFacts(call), call.signal)
+          await follow(engine, house, operation, call, send)
+        },
+      },
+      WaitExecution: {
+        kind: 'server-stream',
+        async handle(request, call, send) {
+          const name = decodeMessage(re.WaitExecutionRequest, request).name ?? ''
+          await follow(engine, house, operationNamed(engine, name), call, send)
+        },
+      },
+    },
+  }
+}
+
+/**
+ * The operation of this name.
+ * @throws RpcError NOT_FOUND, upon which clients execute again (rule 28)
+ */
+export function operationNamed(engine: Engine, name: string): Operation {
+  const entry = engine.registry.find(name)
+  if (entry) return entry.operation
+  throw new RpcError(
+    Code.NOT_FOUND,
+    `there is no operation "${name.slice(0, 200)}": it ended some time ago, or the scheduler was restarted`,
+  )
+}
+
+/**
+ * Sends the operation as it stands, then each change, and at least one message every
+ * updateEveryMs, so that nothing on the way takes the stream for dead. Ends after the message
+ * that says done, never before (rule 27). A client that reads slowly gets the newest state,
+ * not every one.
+ */
+async function follow(engine: Engine, house: House, operation: Operation, call: Call, send: Send): Promise<void> {
+  const release = engine.listen(operation)
+  try {
+    while (!call.signal.aborted) {
+      const state = operation.encode()
+      const last = operation.done
+      await send(state)
+      if (last) return
+      // The bytes are made anew by a change only: it may have changed while they were sent.
+      if (operation.encode() !== state) continue
+      await operation.changed(house.updateEveryMs, house.clock, call.signal)
+    }
+  } finally {
+    release()
+  }
+}

@@ -1,0 +1,71 @@
+import type { Clock } from '../core/clock.ts'
+import { type Call, type CallOptions, type Channel, Code, type Method, RpcError, type Service } from '../wire/rpc.ts'
+
+/** Set anew on each connection, so not carried over. */
+const ownHeaders: ReadonlySet<string> = new Set([
+  'content-type',
+  'content-length',
+  'te',
+  'user-agent',
+  'host',
+  'connection',
+])
+
+/** What a forwarded method is, by the shape of its streams. */
+type Kind = 'unary' | 'server-stream' | 'client-stream'
+
+const cache: Readonly<Record<string, Readonly<Record<string, Kind>>>> = {
+  'build.bazel.remote.execution.v2.ContentAddressableStorage': {
+    FindMissingBlobs: 'unary',
+    BatchUpdateBlobs: 'unary',
+    BatchReadBlobs: 'unary',
+    GetTree: 'server-stream',
+    SplitBlob: 'unary',
+    SpliceBlob: 'unary',
+  },
+  'build.bazel.remote.execution.v2.ActionCache': { GetActionResult: 'unary', UpdateActionResult: 'unary' },
+  'google.bytestream.ByteStream': { Read: 'server-stream', Write: 'client-stream', QueryWriteStatus: 'unary' },
+}
+
+/**
+ * The cache's services on this server, for clients that know one address: each message goes
+ * to the CAS and back as the bytes that it is, with metadata, deadline, cancellation and
+ * backpressure. Statuses come back with their details.
+ */
+export function forwardedServices(cas: Channel, clock: Clock): Service[] {
+  return Object.entries(cache).map(([name, methods]) => ({
+    name,
+    methods: Object.fromEntries(Object.entries(methods).map(([method, kind]) => [method, forwarded(cas, kind, clock)])),
+  }))
+}
+
+function forwarded(cas: Channel, kind: Kind, clock: Clock): Method {
+  switch (kind) {
+    case 'unary':
+      return { kind, handle: (request, call) => cas.unary(call.method, request, carried(call, clock)) }
+    case 'client-stream':
+      return { kind, handle: (requests, call) => cas.clientStream(call.method, requests, carried(call, clock)) }
+    case 'server-stream':
+      return {
+        kind,
+        async handle(request, call, send) {
+          for await (const answer of cas.serverStream(call.method, request, carried(call, clock))) await send(answer)
+        },
+      }
+  }
+}
+
+/**
+ * What the forwarded call takes over from the one that came in.
+ * @throws RpcError DEADLINE_EXCEEDED when there is no time left
+ */
+function carried(call: Call, clock: Clock): CallOptions {
+  const metadata = Object.fromEntries(
+    [...call.metadata].filter(([name]) => !ownHeaders.has(name) && !name.startsWith('grpc-') && !name.startsWith(':')),
+  )
+  if (call.deadline === undefined) return { metadata, signal: call.signal }
+  const timeoutMs = call.deadline - clock.now()
+  if (timeoutMs <= 0)
+    throw new RpcError(Code.DEADLINE_EXCEEDED, 'the deadline had passed before the call was forwarded')
+  return { metadata, signal: call.signal, timeoutMs }
+}

@@ -1,0 +1,111 @@
+import type { CasClient } from '../client/cas.ts'
+import { type Digest, digestText } from '../core/digest.ts'
+import { Failure } from '../core/failure.ts'
+import { batchBytesMax, treeDepthMax, treeDirectoriesMax } from '../core/limits.ts'
+import type { DirectoryCache, DirectoryFacts } from './directories.ts'
+
+/** A Directory as large as this has some 300,000 entries. */
+const directoryBytesMax = 32 * 1024 * 1024
+/** Bytes of Directories that are read into memory at once, unless one alone is larger. */
+const readBytesMax = 4 * batchBytesMax
+/** Entries of all distinct directories of one tree. */
+const entriesMax = 4_000_000
+
+/** What the walk through an input tree has found. */
+export interface InputTree {
+  /** Directories that the storage lacks; what is below them is not known. */
+  readonly missing: readonly Digest[]
+  /** Files, and directories that were known and so not read now: still to be looked for. */
+  readonly unseen: readonly Digest[]
+  /** The first directory with a symlink to an absolute path, and the symlink's name. */
+  readonly absoluteLink: string | undefined
+}
+
+/**
+ * Walks the whole input tree (rule 25), level by level; each distinct directory counts once,
+ * so that a tree which repeats itself costs no more than its distinct parts.
+ * @param read blobs that have been read already, by `hash/size`
+ * @throws Failure 'invalid' for a malformed Directory, or a tree beyond the bounds
+ */
+export async function walkInputs(
+  cas: Pick<CasClient, 'readBlobs'>,
+  cache: DirectoryCache,
+  root: Digest,
+  read: ReadonlyMap<string, Uint8Array>,
+): Promise<InputTree> {
+  const missing: Digest[] = []
+  const unseen: Digest[] = []
+  const reached = new Set<string>([digestText(root)])
+  let absoluteLink: string | undefined
+  let level: Digest[] = [root]
+
+  function visit(digest: Digest, facts: DirectoryFacts, children: Digest[]): void {
+    if (facts.absoluteLink !== undefined) absoluteLink ??= `${facts.absoluteLink} in ${digestText(digest)}`
+    for (const file of facts.files) unseen.push(file)
+    for (const child of facts.directories) {
+      const key = digestText(child)
+      if (reached.has(key)) continue
+      reached.add(key)
+      children.push(child)
+    }
+    if (reached.size > treeDirectoriesMax || unseen.length > entriesMax)
+      throw new Failure(
+        'invalid',
+        `the input tree has more than ${treeDirectoriesMax} directories or ${entriesMax} files`,
+      )
+  }
+
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth > treeDepthMax)
+      throw new Failure('invalid', `the input tree is deeper than ${treeDepthMax} directories`, {
+        where: digestText(root),
+      })
+    const children: Digest[] = []
+    const unknown: Digest[] = []
+    for (const digest of level) {
+      const bytes = read.get(digestText(digest))
+      const facts = cache.get(digest)
+      if (bytes) visit(digest, cache.add(digest, bytes), children)
+      else if (facts) {
+        unseen.push(digest)
+        visit(digest, facts, children)
+      } else unknown.push(digest)
+    }
+    for (const part of parts(unknown)) {
+      const blobs = await cas.readBlobs(part)
+      for (const digest of part) {
+        const bytes = blobs.get(digestText(digest))
+        if (bytes) visit(digest, cache.add(digest, bytes), children)
+        else missing.push(digest)
+      }
+    }
+    level = children
+  }
+  return { missing, unseen, absoluteLink }
+}
+
+/**
+ * Checks the size that a Directory claims, before anything is read.
+ * @throws Failure 'invalid'
+ */
+export function assertDirectorySize(digest: Digest): void {
+  if (digest.size > directoryBytesMax)
+    throw new Failure('invalid', `a Directory may have ${directoryBytesMax} bytes`, { where: digestText(digest) })
+}
+
+/** In parts that fit in memory together. */
+function* parts(digests: readonly Digest[]): Generator<Digest[]> {
+  let part: Digest[] = []
+  let bytes = 0
+  for (const digest of digests) {
+    assertDirectorySize(digest)
+    if (part.length > 0 && bytes + digest.size > readBytesMax) {
+      yield part
+      part = []
+      bytes = 0
+    }
+    part.push(digest)
+    bytes += digest.size
+  }
+  if (part.length > 0) yield part
+}

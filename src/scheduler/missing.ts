@@ -1,0 +1,40 @@
+import { type Digest, digestText } from '../core/digest.ts'
+import { packAny } from '../wire/any.ts'
+import { rpc } from '../wire/proto.ts'
+import { blobSubject } from '../wire/resource.ts'
+import { Code, RpcError } from '../wire/rpc.ts'
+
+/** What a client's bound on trailers (8 KiB, commonly) leaves for details, before base64. */
+const trailerDetailBytesMax = 4 * 1024
+/** Keeps an ExecuteResponse with all of them under a message's 4 MiB; the rest is told the next time. */
+const violationBytesMax = 3 * 1024 * 1024
+
+/**
+ * Rule 25: FAILED_PRECONDITION with one violation of type MISSING for each absent blob, the
+ * subject `blobs/{fn/}{hash}/{size}`: what makes clients upload them and try again.
+ * @param absent each blob once; the first one is named in the message too
+ */
+export function missingInputs(absent: readonly Digest[]): RpcError {
+  const violations: { type: string; subject: string; description: string }[] = []
+  let bytes = 0
+  for (const digest of absent) {
+    const subject = blobSubject(digest)
+    bytes += subject.length + 16
+    if (bytes > violationBytesMax) break
+    violations.push({ type: 'MISSING', subject, description: '' })
+  }
+  const [first] = absent
+  const more = absent.length > 1 ? ` and ${absent.length - 1} more` : ''
+  const message = `the storage lacks what the action needs: ${first ? digestText(first) : ''}${more}`
+  const value = rpc.PreconditionFailure.encode({ violations }).finish()
+  return new RpcError(Code.FAILED_PRECONDITION, message, [packAny('google.rpc.PreconditionFailure', value)])
+}
+
+/**
+ * Can the error end a call as its gRPC status? Its details travel in the trailers, which
+ * clients bound; what is larger has to travel inside an ExecuteResponse.
+ */
+export function fitsTrailers(error: RpcError): boolean {
+  const bytes = error.details.reduce((sum, { value }) => sum + value.byteLength, 0)
+  return bytes <= trailerDetailBytesMax
+}

@@ -1,0 +1,38 @@
+import type { RpcError, Send } from '../wire/rpc.ts'
+import { toRpcError } from '../wire/status.ts'
+
+/** Messages on their way to one worker, in order. */
+export interface Outbox {
+  push(message: Uint8Array): void
+}
+
+/**
+ * Sends one message after the other, as fast as the stream takes them. What waits is bounded
+ * by the protocol: a lease and its cancellation for each slot.
+ * @param broken called once when the stream takes no more
+ */
+export function createOutbox(send: Send, broken: (error: RpcError) => void): Outbox {
+  const waiting: Uint8Array[] = []
+  let running = false
+  let failed = false
+
+  async function pump(): Promise<void> {
+    running = true
+    for (let next = waiting.shift(); next; next = waiting.shift()) await send(next)
+    // In the same breath as the look at the empty list: a message pushed after it starts anew.
+    running = false
+  }
+
+  return {
+    push(message) {
+      if (failed) return
+      waiting.push(message)
+      if (running) return
+      pump().catch((error: unknown) => {
+        failed = true
+        waiting.length = 0
+        broken(toRpcError(error))
+      })
+    },
+  }
+}

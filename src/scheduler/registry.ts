@@ -1,0 +1,64 @@
+import type { Digest } from '../core/digest.ts'
+import type { ClientFacts } from './client.ts'
+import { createHistory } from './history.ts'
+import { createOperation, type Operation } from './operation.ts'
+import type { Task } from './task.ts'
+
+/** An operation and what belongs to it. */
+export interface Entry {
+  readonly operation: Operation
+  readonly client: ClientFacts
+  /** Milliseconds since 1970. */
+  readonly createdAt: number
+  /** The action in flight; undefined once the operation is done. */
+  task: Task | undefined
+}
+
+/** Every operation that a client may ask for by name: those in flight, and those that ended lately. */
+export interface Registry {
+  create(digest: Digest, client: ClientFacts, task: Task | undefined): Entry
+  find(name: string): Entry | undefined
+  /** In the order in which they were made. */
+  entries(): IterableIterator<Entry>
+  /** Ends an operation with a serialised ExecuteResponse, and keeps it for WaitExecution. */
+  complete(operation: Operation, response: Uint8Array): void
+  /** Forgets an operation that is done. */
+  forget(operation: Operation): void
+  expire(): void
+}
+
+/** Ended operations: long enough for a client that lost its connection to come back. */
+const endedBounds = { countMax: 10_000, bytesMax: 64 * 1024 * 1024, ageMsMax: 10 * 60_000 }
+/** What an operation takes beside its response. */
+const entryBytes = 1024
+
+/** @param newName gives each operation a name that no earlier run of the scheduler has given (rule 28) */
+export function createRegistry(newName: () => string, now: () => number): Registry {
+  const byName = new Map<string, Entry>()
+  const history = createHistory<Operation>(endedBounds, now, ({ name }) => byName.delete(name))
+  return {
+    create(digest, client, task) {
+      const operation = createOperation(newName(), digest)
+      const entry: Entry = { operation, client, createdAt: now(), task }
+      byName.set(operation.name, entry)
+      task?.operations.add(operation)
+      return entry
+    },
+    find: (name) => byName.get(name),
+    entries: () => byName.values(),
+    complete(operation, response) {
+      const entry = byName.get(operation.name)
+      if (entry) {
+        entry.task?.operations.delete(operation)
+        entry.task = undefined
+      }
+      operation.complete(response)
+      history.add(operation, entryBytes + response.byteLength)
+    },
+    forget(operation) {
+      history.remove(operation)
+      byName.delete(operation.name)
+    },
+    expire: () => history.expire(),
+  }
+}

@@ -1,0 +1,85 @@
+import { re } from '../wire/proto.ts'
+import { Code, type RpcError } from '../wire/rpc.ts'
+import { statusMessage } from '../wire/status.ts'
+import { toTimestamp } from '../wire/time.ts'
+import type { Task } from './task.ts'
+
+/** The response for a result out of the action cache. */
+export function cachedResponse(result: re.ActionResult): Uint8Array {
+  return re.ExecuteResponse.encode({
+    result,
+    cachedResult: true,
+    status: { code: Code.OK },
+    message: 'taken from the action cache',
+  }).finish()
+}
+
+/** The response for an action that no worker has answered. */
+export function failedResponse(error: RpcError): Uint8Array {
+  return re.ExecuteResponse.encode({ status: statusMessage(error), message: error.message }).finish()
+}
+
+/**
+ * A worker's response as clients get it: never cached, the worker and the time of queueing
+ * filled in where the worker left them out, and a line for people about who ran it.
+ */
+export function workerResponse(
+  task: Task,
+  worker: string,
+  response: re.ExecuteResponse.$Properties,
+): re.ExecuteResponse.$Properties {
+  const { result } = response
+  if (!result && (response.status?.code ?? Code.OK) === Code.OK)
+    return { status: { code: Code.INTERNAL, message: `${worker} answered with neither a result nor a failure` } }
+  const said = response.message ? `${response.message}\n` : ''
+  return {
+    ...response,
+    cachedResult: false,
+    status: response.status ?? { code: Code.OK },
+    message: said + ranText(task, worker),
+    ...(result && { result: { ...result, executionMetadata: completeMetadata(task, worker, result) } }),
+  }
+}
+
+/**
+ * May the result be stored for others? Rule 23: only a success whose action does not forbid
+ * it. A failed action runs again when it is asked for again, as clients expect.
+ */
+export function storable(task: Task, response: re.ExecuteResponse.$Properties): boolean {
+  return (
+    !task.action.doNotCache &&
+    response.result != null &&
+    (response.status?.code ?? Code.OK) === Code.OK &&
+    (response.result.exitCode ?? 0) === 0
+  )
+}
+
+/** A result as the cache gets it: what some client wanted inline stands there by its digest only. */
+export function withoutInlined(result: re.ActionResult.$Properties): re.ActionResult.$Properties {
+  return {
+    ...result,
+    ...(result.stdoutDigest && { stdoutRaw: new Uint8Array() }),
+    ...(result.stderrDigest && { stderrRaw: new Uint8Array() }),
+    outputFiles: (result.outputFiles ?? []).map((file) => ({ ...file, contents: new Uint8Array() })),
+  }
+}
+
+/** Rule 21: a result that names its worker is never the empty message. */
+function completeMetadata(
+  task: Task,
+  worker: string,
+  result: re.ActionResult.$Properties,
+): re.ExecutedActionMetadata.$Properties {
+  const metadata = result.executionMetadata ?? {}
+  return {
+    ...metadata,
+    worker: metadata.worker || worker,
+    queuedTimestamp: metadata.queuedTimestamp ?? toTimestamp(task.createdAt),
+  }
+}
+
+function ranText(task: Task, worker: string): string {
+  const waited = task.assignedAt - task.createdAt
+  const again = task.attempts > 1 ? `, at attempt ${task.attempts}, since earlier workers were lost` : ''
+  return `ran on ${worker} after ${waited} ms in the queue${again}`
+}

@@ -1,0 +1,59 @@
+import { messageBytesMax } from '../core/limits.ts'
+import { re } from '../wire/proto.ts'
+import { Code } from '../wire/rpc.ts'
+import type { House } from './house.ts'
+import { storable, withoutInlined, workerResponse } from './response.ts'
+import type { Task } from './task.ts'
+import { type Outcome, type Tasks, taskFields } from './tasks.ts'
+
+/** Stores a result in the action cache; its failure is logged and costs the client nothing. */
+export type StoreResult = (task: Task, result: re.ActionResult.$Properties) => Promise<void>
+
+/** What an Operation needs around its response. */
+const envelopeBytes = 64 * 1024
+
+/**
+ * A worker has answered for a task: its result is stored first, so that whoever asks next
+ * finds it, then every client gets it. A worker that could not run it for a passing reason
+ * counts as lost.
+ */
+export function settle(
+  house: House,
+  tasks: Tasks,
+  store: StoreResult,
+  task: Task,
+  worker: string,
+  answer: re.ExecuteResponse.$Properties,
+): void {
+  const code = answer.status?.code ?? Code.OK
+  if (code === Code.UNAVAILABLE && task.attempts <= house.requeuesMax) {
+    tasks.again(task, `worker ${worker}: ${answer.status?.message ?? 'unavailable'}`)
+    return
+  }
+  const response = workerResponse(task, worker, answer)
+  task.settling = true
+  const end = () => {
+    house.log.info('action done', {
+      ...taskFields(task),
+      worker,
+      queuedMs: task.assignedAt - task.createdAt,
+      totalMs: house.clock.now() - task.createdAt,
+      ...(code === Code.OK ? { exitCode: response.result?.exitCode ?? 0 } : { code }),
+    })
+    tasks.end(task, encoded(response), outcomeOf(response))
+  }
+  if (response.result && storable(task, response)) store(task, withoutInlined(response.result)).then(end, end)
+  else end()
+}
+
+/** What is too large for one message goes without what was inlined. */
+function encoded(response: re.ExecuteResponse.$Properties): Uint8Array {
+  const bytes = re.ExecuteResponse.encode(response).finish()
+  if (bytes.byteLength <= messageBytesMax - envelopeBytes || !response.result) return bytes
+  return re.ExecuteResponse.encode({ ...response, result: withoutInlined(response.result) }).finish()
+}
+
+function outcomeOf(response: re.ExecuteResponse.$Properties): Outcome {
+  if ((response.status?.code ?? Code.OK) !== Code.OK) return 'error'
+  return (response.result?.exitCode ?? 0) === 0 ? 'ok' : 'failed'
+}

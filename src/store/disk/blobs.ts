@@ -1,0 +1,101 @@
+import type { Digest } from '../../core/digest.ts'
+import type { Blobs, BlobWriter } from '../blobs.ts'
+import { distinct } from '../distinct.ts'
+import { largeFileBytes } from './large-file.ts'
+import type { LargeFiles } from './large-files.ts'
+import type { SegmentLog } from './segment-log.ts'
+import type { Space } from './space.ts'
+
+export interface DiskBlobsOptions {
+  readonly log: SegmentLog
+  readonly large: LargeFiles
+  readonly space: Space
+  readonly smallBytesMax: number
+  close(): Promise<void>
+}
+
+/** Blobs on disk: small ones in segments, large ones in files of their own, one ledger for both. */
+export function createDiskBlobs({ log, large, space, smallBytesMax, close }: DiskBlobsOptions): Blobs {
+  const isSmall = (digest: Digest) => digest.size <= smallBytesMax
+  const touch = (digest: Digest) => (isSmall(digest) ? log.touch(digest) : large.touch(digest))
+
+  async function hold(bytes: number): Promise<void> {
+    if (!space.tryHold(bytes)) await space.hold(bytes)
+  }
+
+  /** Small blobs are gathered in memory, as far as they have come, and written at commit. */
+  function smallWriter(digest: Digest): BlobWriter {
+    const parts: Uint8Array[] = []
+    let written = 0
+    let ended = false
+    return {
+      get written() {
+        return written
+      },
+      async write(chunk) {
+        written += chunk.byteLength
+        parts.push(new Uint8Array(chunk))
+      },
+      async commit() {
+        ended = true
+        if (!log.touch(digest)) return log.append(digest, parts)
+        space.release(log.cost(digest, digest.size))
+      },
+      async abort() {
+        if (!ended) space.release(log.cost(digest, digest.size))
+        ended = true
+        parts.length = 0
+      },
+    }
+  }
+
+  async function write(digest: Digest): Promise<BlobWriter> {
+    await hold(isSmall(digest) ? log.cost(digest, digest.size) : largeFileBytes(digest.size))
+    return isSmall(digest) ? smallWriter(digest) : large.writer(digest)
+  }
+
+  async function putLarge(digest: Digest, bytes: Uint8Array): Promise<void> {
+    const writer = await write(digest)
+    try {
+      await writer.write(bytes)
+      await writer.commit()
+    } catch (error) {
+      await writer.abort()
+      throw error
+    }
+  }
+
+  return {
+    async findMissing(digests) {
+      return distinct(digests.filter((digest) => !touch(digest)))
+    },
+    async get(digest) {
+      if (isSmall(digest)) return log.get(digest)
+      const pieces = await large.read(digest, { offset: 0 })
+      return pieces && joined(pieces, digest.size)
+    },
+    async put(digest, bytes) {
+      if (touch(digest)) return
+      if (!isSmall(digest)) return putLarge(digest, bytes)
+      await hold(log.cost(digest, digest.size))
+      return log.append(digest, [bytes])
+    },
+    async read(digest, range = { offset: 0 }) {
+      return isSmall(digest) ? log.read(digest, range) : large.read(digest, range)
+    },
+    write,
+    delete: (digest) => (isSmall(digest) ? log.delete(digest) : large.delete(digest)),
+    close,
+  }
+}
+
+/** Only for blobs of at most smallBlobBytesMax, as `get` promises. */
+async function joined(pieces: AsyncIterable<Uint8Array>, size: number): Promise<Uint8Array> {
+  const whole = new Uint8Array(size)
+  let offset = 0
+  for await (const piece of pieces) {
+    whole.set(piece, offset)
+    offset += piece.byteLength
+  }
+  return whole
+}

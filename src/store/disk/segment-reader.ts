@@ -1,0 +1,114 @@
+import fs from 'node:fs'
+import { type Digest, digestText } from '../../core/digest.ts'
+import { errnoOf } from '../../core/failure.ts'
+import { chunkBytesMax } from '../../core/limits.ts'
+import type { ReadRange } from '../blobs.ts'
+import { diskFailure } from './errors.ts'
+import { type CheckedValue, checkedPieces, slices } from './pieces.ts'
+import { decodeHeader, headerBytes, type RecordHeader, recordBytes, valueIsSound } from './record.ts'
+import type { Segment } from './segment.ts'
+import type { Place } from './shard.ts'
+import type { Space } from './space.ts'
+import type { Transfer } from './transfer.ts'
+
+/** Reads values out of segments, each byte held against its checksum before it is given. */
+export interface SegmentReader {
+  /** A whole value; undefined when it is damaged. */
+  get(digest: Digest, place: Place, segment: Segment): Promise<Uint8Array | undefined>
+  read(digest: Digest, place: Place, segment: Segment, range: ReadRange): Promise<AsyncIterable<Uint8Array> | undefined>
+}
+
+export interface SegmentReaderOptions {
+  readonly transfer: Transfer
+  readonly space: Space
+  /** A record is not what it should be. */
+  damaged(digest: Digest, place: Place): void
+}
+
+export function createSegmentReader({ transfer, space, damaged }: SegmentReaderOptions): SegmentReader {
+  /** Reads a record; undefined when it is not whole, or another's. */
+  async function readRecord(digest: Digest, place: Place, segment: Segment): Promise<Uint8Array | undefined> {
+    const record = Buffer.allocUnsafe(recordBytes(digest.fn, place.length))
+    const reading = transfer.read(segment.fd, record, place.offset)
+    const read = typeof reading === 'number' ? reading : await whileRead(segment, reading)
+    const header = read === record.length ? decodeHeader(record, 0) : undefined
+    if (!header || !isOf(header, digest, place)) return undefined
+    const value = record.subarray(header.headerBytes)
+    return valueIsSound(value, header.sums) ? value : undefined
+  }
+
+  async function readHeader(digest: Digest, place: Place, segment: Segment): Promise<RecordHeader | undefined> {
+    const bytes = Buffer.allocUnsafe(headerBytes(digest.fn, place.length))
+    const read = await transfer.read(segment.fd, bytes, place.offset)
+    const header = read === bytes.length ? decodeHeader(bytes, 0) : undefined
+    return header && isOf(header, digest, place) ? header : undefined
+  }
+
+  /** Holds the segment's file until it is released. */
+  function checkedValue(digest: Digest, place: Place, segment: Segment, header: RecordHeader): CheckedValue {
+    segment.readers += 1
+    return {
+      fd: segment.fd,
+      base: place.offset + header.headerBytes,
+      length: place.length,
+      sums: header.sums,
+      name: digestText(digest),
+      release: () => letGo(segment),
+      damaged: () => damaged(digest, place),
+    }
+  }
+
+  async function whileRead<T>(segment: Segment, reading: Promise<T>): Promise<T> {
+    segment.readers += 1
+    return reading.finally(() => letGo(segment))
+  }
+
+  function letGo(segment: Segment): void {
+    segment.readers -= 1
+    if (!segment.evicted || segment.readers > 0) return
+    fs.closeSync(segment.fd)
+    space.release(segment.bytesCounted)
+  }
+
+  /** A medium that cannot give a blob back has lost it. */
+  function unreadable(error: unknown, digest: Digest, place: Place, segment: Segment): undefined {
+    if (errnoOf(error) !== 'EIO') throw diskFailure(error, 'reading from the store', segment.path)
+    damaged(digest, place)
+    return undefined
+  }
+
+  async function get(digest: Digest, place: Place, segment: Segment): Promise<Uint8Array | undefined> {
+    try {
+      const value = await readRecord(digest, place, segment)
+      if (!value) damaged(digest, place)
+      return value
+    } catch (error) {
+      return unreadable(error, digest, place, segment)
+    }
+  }
+
+  return {
+    get,
+    async read(digest, place, segment, range) {
+      if (place.length <= chunkBytesMax) {
+        const value = await get(digest, place, segment)
+        return value && slices(value, range)
+      }
+      segment.readers += 1
+      try {
+        const header = await readHeader(digest, place, segment)
+        if (header) return await checkedPieces(checkedValue(digest, place, segment, header), range, transfer)
+        damaged(digest, place)
+        return undefined
+      } catch (error) {
+        return unreadable(error, digest, place, segment)
+      } finally {
+        letGo(segment)
+      }
+    },
+  }
+}
+
+function isOf({ digest, length }: RecordHeader, wanted: Digest, place: Place): boolean {
+  return digest.hash === wanted.hash && digest.size === wanted.size && length === place.length
+}

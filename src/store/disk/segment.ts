@@ -1,0 +1,100 @@
+import fs from 'node:fs'
+import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
+import type { Digest } from '../../core/digest.ts'
+import { formatVersion } from './folder.ts'
+
+/** A file to which records are appended, and which is evicted as a whole. */
+export interface Segment {
+  /** From 1; a later segment has the greater number. */
+  readonly number: number
+  readonly path: string
+  readonly fd: number
+  /** Length so far: the header and all records. */
+  bytes: number
+  /** Its part of the ledger (space.ts): its length, and the footer that it will get. */
+  bytesCounted: number
+  /** Records so far. */
+  records: number
+  /** Age at which it began, and at which it got its last record. */
+  readonly bornAt: number
+  lastAt: number
+  /** What was deleted while it was the newest: its footer says so of earlier segments. */
+  readonly deletions: Digest[]
+  /** Reads in flight; its file stays open for them after it is evicted. */
+  readers: number
+  evicted: boolean
+  /** Settles when its footer has been written, or has failed to be. */
+  sealing: Promise<void> | undefined
+}
+
+/** magic, version, number, CRC-32 of these; little-endian u32 each. */
+export const segmentHeaderBytes = 16
+const magic = 0x3153426e // 'nBS1'
+const checksumAt = 12
+const namePattern = /^(\d{10})\.segment$/
+
+export function segmentPath(folder: string, number: number): string {
+  return join(folder, `${String(number).padStart(10, '0')}.segment`)
+}
+
+/** The numbers of the segments in a folder, ascending. */
+export function segmentNumbers(folder: string): number[] {
+  const numbers = fs.readdirSync(folder).map((name) => Number(namePattern.exec(name)?.[1] ?? 0))
+  return numbers.filter((number) => number > 0).sort((a, b) => a - b)
+}
+
+/** Begins a segment's file; the number must be new. */
+export function createSegment(folder: string, number: number, age: number): Segment {
+  const path = segmentPath(folder, number)
+  const fd = fs.openSync(path, 'wx+', 0o644)
+  try {
+    fs.writeSync(fd, encodeSegmentHeader(number), 0, segmentHeaderBytes, 0)
+  } catch (error) {
+    fs.closeSync(fd)
+    throw error
+  }
+  return segmentOf({ number, path, fd, bytes: segmentHeaderBytes, records: 0, age })
+}
+
+export interface SegmentFile {
+  readonly number: number
+  readonly path: string
+  readonly fd: number
+  readonly bytes: number
+  readonly records: number
+  readonly age: number
+}
+
+export function segmentOf({ number, path, fd, bytes, records, age }: SegmentFile): Segment {
+  return {
+    number,
+    path,
+    fd,
+    bytes,
+    bytesCounted: 0,
+    records,
+    bornAt: age,
+    lastAt: age,
+    deletions: [],
+    readers: 0,
+    evicted: false,
+    sealing: undefined,
+  }
+}
+
+function encodeSegmentHeader(number: number): Buffer {
+  const header = Buffer.alloc(segmentHeaderBytes)
+  header.writeUInt32LE(magic, 0)
+  header.writeUInt32LE(formatVersion, 4)
+  header.writeUInt32LE(number, 8)
+  header.writeUInt32LE(crc32(header.subarray(0, checksumAt)), checksumAt)
+  return header
+}
+
+/** The version that wrote the segment, or undefined when its header is torn or damaged. */
+export function segmentVersion(header: Buffer): number | undefined {
+  if (header.length < segmentHeaderBytes || header.readUInt32LE(0) !== magic) return undefined
+  if (header.readUInt32LE(checksumAt) !== crc32(header.subarray(0, checksumAt))) return undefined
+  return header.readUInt32LE(4)
+}

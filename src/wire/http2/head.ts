@@ -1,0 +1,108 @@
+import type { RequestHead } from '../stream.ts'
+import type { Field } from './field.ts'
+
+/** Fields that belong to one connection have no place in HTTP/2 (RFC 9113, section 8.2.2). */
+const connectionFields: ReadonlySet<string> = new Set([
+  'connection',
+  'proxy-connection',
+  'keep-alive',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/** A request's headers. */
+export interface Head extends RequestHead {
+  /** Bytes that the body has to have, where the client said so. */
+  readonly contentLength: number | undefined
+}
+
+/** What of a request's fields decides about it; undefined when they are malformed (section 8.1.1). */
+export function readHead(fields: readonly Field[]): Head | undefined {
+  const head = new FieldHead(fields)
+  return head.sound ? head : undefined
+}
+
+/** Trailers of a request: no pseudo header may be among them. gRPC's clients send none. */
+export function soundTrailers(fields: readonly Field[]): boolean {
+  return fields.every(({ name, sound }) => sound && !name.startsWith(':'))
+}
+
+class FieldHead implements Head {
+  readonly #fields: readonly Field[]
+  sound = true
+  method = ''
+  path = ''
+  contentType = ''
+  timeout: string | undefined
+  encoding: string | undefined
+  contentLength: number | undefined
+  #scheme = ''
+  #regular = false
+  #authority: string | undefined
+
+  constructor(fields: readonly Field[]) {
+    this.#fields = fields
+    for (const each of fields) this.#take(each)
+    if (this.method === '' || this.#scheme === '' || this.path === '') this.sound = false
+  }
+
+  metadata(): ReadonlyMap<string, string> {
+    const map = new Map<string, string>()
+    for (const { name, value } of this.#fields) {
+      if (name.startsWith(':')) continue
+      const earlier = map.get(name)
+      map.set(name, earlier === undefined ? value : `${earlier},${value}`)
+    }
+    return map
+  }
+
+  #take({ name, value, sound }: Field): void {
+    if (!sound) this.sound = false
+    if (name.charCodeAt(0) === 0x3a) this.#takePseudo(name, value)
+    else {
+      this.#regular = true
+      this.#takeRegular(name, value)
+    }
+  }
+
+  #takePseudo(name: string, value: string): void {
+    // Each once, all before the first other field, and no others than a request's.
+    if (this.#regular) this.sound = false
+    if (name === ':path') {
+      if (this.path !== '') this.sound = false
+      this.path = value
+    } else if (name === ':method') {
+      if (this.method !== '') this.sound = false
+      this.method = value
+    } else if (name === ':scheme') {
+      if (this.#scheme !== '') this.sound = false
+      this.#scheme = value
+    } else if (name === ':authority') {
+      if (this.#authority !== undefined) this.sound = false
+      this.#authority = value
+    } else this.sound = false
+  }
+
+  #takeRegular(name: string, value: string): void {
+    switch (name) {
+      case 'content-type':
+        this.contentType = value
+        return
+      case 'grpc-timeout':
+        this.timeout = value
+        return
+      case 'grpc-encoding':
+        this.encoding = value
+        return
+      case 'te':
+        if (value !== 'trailers') this.sound = false
+        return
+      case 'content-length':
+        this.contentLength = Number(value)
+        if (!/^\d{1,15}$/.test(value)) this.sound = false
+        return
+      default:
+        if (connectionFields.has(name)) this.sound = false
+    }
+  }
+}

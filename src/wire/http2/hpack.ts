@@ -1,0 +1,153 @@
+import { type Field, field, staticFields } from './field.ts'
+import { huffmanDecode } from './huffman.ts'
+import { ConnectionError, ErrorCode } from './protocol.ts'
+
+/** What the table may take where SETTINGS say nothing; ours do not. */
+const tableBytesMax = 4096
+
+/**
+ * Decodes one connection's header blocks (RFC 7541), all of them and in their order, since
+ * each may change the table that the next refers to.
+ */
+export class HpackDecoder {
+  readonly #listBytesMax: number
+  /** Oldest first; those before #first are evicted. */
+  #entries: Field[] = []
+  #first = 0
+  #tableBytes = 0
+  #tableLimit = tableBytesMax
+  #scratch = Buffer.allocUnsafeSlow(4096)
+  #source: Buffer = this.#scratch
+  #at = 0
+  #end = 0
+
+  /** @param listBytesMax what the fields of a block may take in memory (their sizes together) */
+  constructor(listBytesMax: number) {
+    this.#listBytesMax = listBytesMax
+  }
+
+  /**
+   * @returns the fields, or undefined when they are larger than the list may be; the table is
+   *   up to date either way
+   * @throws ConnectionError COMPRESSION_ERROR
+   */
+  decode(source: Buffer, start: number, end: number): Field[] | undefined {
+    this.#source = source
+    this.#at = start
+    this.#end = end
+    const fields: Field[] = []
+    let bytes = 0
+    while (this.#at < this.#end) {
+      const next = this.#next(fields.length === 0)
+      if (!next) continue
+      bytes += next.size
+      if (bytes <= this.#listBytesMax) fields.push(next)
+    }
+    return bytes <= this.#listBytesMax ? fields : undefined
+  }
+
+  /** The next field, or undefined after a change of the table's size. */
+  #next(sizeAllowed: boolean): Field | undefined {
+    const byte = this.#source[this.#at] ?? 0
+    if (byte & 0x80) return this.#lookUp(this.#integer(7))
+    if (byte & 0x40) {
+      const literal = this.#literal(6)
+      this.#add(literal)
+      return literal
+    }
+    if (byte & 0x20) {
+      if (!sizeAllowed) throw malformed('a change of the table after the first field')
+      const limit = this.#integer(5)
+      if (limit > tableBytesMax) throw malformed('a table larger than allowed')
+      this.#tableLimit = limit
+      this.#evict(0)
+      return undefined
+    }
+    return this.#literal(4)
+  }
+
+  #literal(prefixBits: number): Field {
+    const index = this.#integer(prefixBits)
+    const name = index === 0 ? this.#string() : this.#lookUp(index).name
+    return field(name, this.#string())
+  }
+
+  #lookUp(index: number): Field {
+    const found =
+      index <= staticFields.length
+        ? staticFields[index - 1]
+        : this.#entries[this.#entries.length - (index - staticFields.length)]
+    if (!found || this.#entries.length - (index - staticFields.length) < this.#first)
+      throw malformed('an index beyond the table')
+    return found
+  }
+
+  #add(entry: Field): void {
+    this.#evict(entry.size)
+    if (entry.size > this.#tableLimit) return
+    this.#entries.push(entry)
+    this.#tableBytes += entry.size
+  }
+
+  /** Makes room for an entry of so many bytes; one that is too large empties the table. */
+  #evict(bytes: number): void {
+    while (this.#first < this.#entries.length && this.#tableBytes + bytes > this.#tableLimit) {
+      this.#tableBytes -= this.#entries[this.#first]?.size ?? 0
+      this.#first += 1
+    }
+    if (this.#first > 256) {
+      this.#entries = this.#entries.slice(this.#first)
+      this.#first = 0
+    }
+  }
+
+  /** Section 5.1; four bytes beyond the first are more than any index or length that can be meant. */
+  #integer(prefixBits: number): number {
+    const full = (1 << prefixBits) - 1
+    let value = (this.#source[this.#at] ?? 0) & full
+    this.#at += 1
+    if (value < full) return value
+    for (let shift = 0; shift <= 21; shift += 7) {
+      if (this.#at >= this.#end) break
+      const byte = this.#source[this.#at] ?? 0
+      this.#at += 1
+      value += (byte & 0x7f) << shift
+      if (byte < 0x80) return value
+    }
+    throw malformed('an integer that is cut off or too large')
+  }
+
+  #string(): string {
+    if (this.#at >= this.#end) throw malformed('a block that is cut off')
+    const huffman = ((this.#source[this.#at] ?? 0) & 0x80) !== 0
+    const length = this.#integer(7)
+    const start = this.#at
+    const end = start + length
+    if (end > this.#end) throw malformed('a string that is cut off')
+    this.#at = end
+    if (!huffman) return this.#source.toString('latin1', start, end)
+    if (length * 2 > this.#scratch.length) this.#scratch = Buffer.allocUnsafeSlow(length * 2)
+    return this.#scratch.toString('latin1', 0, huffmanDecode(this.#source, start, end, this.#scratch))
+  }
+}
+
+/**
+ * Encodes fields as literals that no table remembers: a few bytes more, and nothing that has
+ * to be kept in step with the peer.
+ */
+export function encodeFields(fields: readonly (readonly [name: string, value: string])[]): Buffer {
+  return Buffer.concat(fields.flatMap(([name, value]) => [Buffer.from([0]), encodeString(name), encodeString(value)]))
+}
+
+function encodeString(text: string): Buffer {
+  const bytes = Buffer.from(text, 'latin1')
+  if (bytes.length < 0x7f) return Buffer.concat([Buffer.from([bytes.length]), bytes])
+  const head = [0x7f]
+  let rest = bytes.length - 0x7f
+  for (; rest >= 0x80; rest >>>= 7) head.push((rest & 0x7f) | 0x80)
+  return Buffer.concat([Buffer.from([...head, rest]), bytes])
+}
+
+function malformed(what: string): ConnectionError {
+  return new ConnectionError(ErrorCode.COMPRESSION_ERROR, `malformed header block: ${what}`)
+}

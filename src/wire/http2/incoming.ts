@@ -1,0 +1,239 @@
+import { BlockReader, type HeaderBlock } from './block.ts'
+import { readHead, soundTrailers } from './head.ts'
+import { HpackDecoder } from './hpack.ts'
+import type { Output } from './output.ts'
+import type { FrameSink } from './parser.ts'
+import { ConnectionError, ErrorCode, Flag, FrameType, Setting, windowBytesDefault, windowBytesMax } from './protocol.ts'
+import type { Rations } from './rations.ts'
+import { defaultSettings, encodeSettings, readSettings } from './settings.ts'
+import { type Stream, streamWindowBytes } from './stream.ts'
+import { connectionWindowBytes, type Streams } from './streams.ts'
+
+/** Fields of one request in memory (RFC 9113, section 6.5.2); clients are told. */
+const headerListBytesMax = 16 * 1024
+
+/** What the client does: checks each frame against the rules, and passes on what it means. */
+export class Incoming implements FrameSink {
+  readonly #streams: Streams
+  readonly #output: Output
+  readonly #rations: Rations
+  readonly #streamsMax: number
+  /** Told of the answer to a ping of ours. */
+  readonly #pong: () => void
+  readonly #blocks = new BlockReader()
+  readonly #hpack = new HpackDecoder(headerListBytesMax)
+  #settings = defaultSettings
+  #greeted = false
+  /** The highest stream that the client has opened, and the highest that is served. */
+  #lastId = 0
+  #servedIdMax = windowBytesMax
+  /** Where DATA that is coming goes; undefined when its stream is closed. */
+  #current: Stream | undefined
+  #currentBytes = 0
+
+  constructor(streams: Streams, rations: Rations, streamsMax: number, pong: () => void) {
+    this.#streams = streams
+    this.#output = streams.output
+    this.#rations = rations
+    this.#streamsMax = streamsMax
+    this.#pong = pong
+  }
+
+  get lastId(): number {
+    return this.#lastId
+  }
+
+  /** From now on only streams that are open are served. */
+  serveNoMore(): void {
+    this.#servedIdMax = this.#lastId
+  }
+
+  begins(): void {
+    const settings = encodeSettings([
+      [Setting.MAX_CONCURRENT_STREAMS, this.#streamsMax],
+      [Setting.INITIAL_WINDOW_SIZE, streamWindowBytes],
+      [Setting.MAX_HEADER_LIST_SIZE, headerListBytesMax],
+    ])
+    this.#output.frameHead(FrameType.SETTINGS, 0, 0, settings.length)
+    this.#output.bytes(settings)
+    this.#output.windowUpdate(0, connectionWindowBytes - windowBytesDefault)
+  }
+
+  dataBegins(id: number, bytes: number): void {
+    this.#expectNoBlock()
+    this.#expectOpened(id)
+    this.#currentBytes = bytes
+    this.#current = undefined
+    this.#streams.spendReceiveWindow(bytes)
+    const stream = this.#streams.get(id)
+    if (!stream) {
+      // It is reset, and this was on its way.
+      this.#rations.spendIdleFrame()
+      return
+    }
+    stream.receiveWindow -= bytes
+    if (stream.remoteEnded) this.#streams.reset(stream, ErrorCode.STREAM_CLOSED)
+    else if (stream.receiveWindow < 0) this.#streams.reset(stream, ErrorCode.FLOW_CONTROL_ERROR)
+    else this.#current = stream
+  }
+
+  data(chunk: Buffer, start: number, end: number): void {
+    this.#current?.receive(chunk, start, end)
+  }
+
+  dataEnds(endStream: boolean): void {
+    const stream = this.#current
+    this.#current = undefined
+    if (this.#currentBytes === 0 && !endStream) this.#rations.spendIdleFrame()
+    if (!stream || stream.gone) return
+    if (!stream.received(this.#currentBytes)) this.#streams.reset(stream, ErrorCode.NO_ERROR)
+    else if (endStream) this.#endRequest(stream)
+  }
+
+  frame(type: number, flags: number, id: number, buffer: Buffer, start: number, end: number): void {
+    if (!this.#greeted && (type !== FrameType.SETTINGS || (flags & Flag.ACK) !== 0))
+      throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'SETTINGS have to come first')
+    if (type !== FrameType.CONTINUATION) this.#expectNoBlock()
+    switch (type) {
+      case FrameType.HEADERS:
+        this.#takeBlock(this.#blocks.headers(flags, id, buffer, start, end))
+        return
+      case FrameType.CONTINUATION:
+        this.#takeBlock(this.#blocks.continuation(flags, id, buffer, start, end))
+        return
+      case FrameType.RST_STREAM:
+        this.#takeReset(id, end - start)
+        return
+      case FrameType.WINDOW_UPDATE:
+        this.#takeWindowUpdate(id, buffer, start, end)
+        return
+      case FrameType.SETTINGS:
+        this.#takeSettings(flags, id, buffer, start, end)
+        return
+      case FrameType.PING:
+        this.#takePing(flags, id, buffer, start, end)
+        return
+      case FrameType.PRIORITY:
+        this.#takePriority(id, buffer, start, end)
+        return
+      case FrameType.GOAWAY:
+        if (id !== 0 || end - start < 8) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a malformed GOAWAY')
+        return
+      case FrameType.PUSH_PROMISE:
+        throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'clients do not push')
+      default:
+        // Section 5.5: kinds of frames that are not known are ignored.
+        this.#rations.spendIdleFrame()
+    }
+  }
+
+  #takeBlock(block: HeaderBlock | undefined): void {
+    if (!block) return
+    const { id, endStream } = block
+    // Also of a stream that is not served: the next block may refer to this one.
+    const fields = this.#hpack.decode(block.buffer, block.start, block.end)
+    const open = this.#streams.get(id)
+    if (open) {
+      if (open.remoteEnded) this.#streams.reset(open, ErrorCode.STREAM_CLOSED)
+      else if (endStream && (!fields || soundTrailers(fields))) this.#endRequest(open)
+      else this.#streams.reset(open, ErrorCode.PROTOCOL_ERROR)
+      return
+    }
+    if (id <= this.#lastId || id > this.#servedIdMax) {
+      this.#lastId = Math.max(id, this.#lastId)
+      this.#rations.spendIdleFrame()
+      return
+    }
+    this.#lastId = id
+    const head = fields && readHead(fields)
+    if (fields && !head) {
+      this.#rations.spendReset()
+      this.#output.reset(id, ErrorCode.PROTOCOL_ERROR)
+      return
+    }
+    const stream = this.#streams.begin(id, head, this.#settings.initialWindow)
+    if (stream && endStream) this.#endRequest(stream)
+  }
+
+  #endRequest(stream: Stream): void {
+    if (!stream.endOfRequest()) this.#streams.reset(stream, ErrorCode.PROTOCOL_ERROR)
+  }
+
+  #takeReset(id: number, length: number): void {
+    if (length !== 4) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'a malformed RST_STREAM')
+    this.#expectOpened(id)
+    const stream = this.#streams.get(id)
+    if (!stream) {
+      this.#rations.spendIdleFrame()
+      return
+    }
+    // A client that has its answer may well end the stream in this way (rule 7).
+    if (!stream.localEnded) this.#rations.spendReset()
+    this.#streams.close(stream)
+  }
+
+  #takeWindowUpdate(id: number, buffer: Buffer, start: number, end: number): void {
+    if (end - start !== 4) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'a malformed WINDOW_UPDATE')
+    const bytes = buffer.readUInt32BE(start) & 0x7fffffff
+    if (id === 0) {
+      if (bytes === 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a WINDOW_UPDATE of nothing')
+      this.#streams.growSendWindow(bytes)
+      return
+    }
+    this.#expectOpened(id)
+    const stream = this.#streams.get(id)
+    if (stream) this.#streams.growStream(stream, bytes)
+  }
+
+  #takeSettings(flags: number, id: number, buffer: Buffer, start: number, end: number): void {
+    if (id !== 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'SETTINGS of a stream')
+    this.#rations.spendIdleFrame()
+    if ((flags & Flag.ACK) !== 0) {
+      if (end > start) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'a SETTINGS ACK with values')
+      return
+    }
+    this.#greeted = true
+    const before = this.#settings.initialWindow
+    this.#settings = readSettings(buffer, start, end, this.#settings)
+    if (this.#settings.tableChanged) this.#output.tableChanged()
+    const growth = this.#settings.initialWindow - before
+    if (growth !== 0) this.#streams.growStreams(growth)
+    this.#output.frameHead(FrameType.SETTINGS, Flag.ACK, 0, 0)
+  }
+
+  #takePing(flags: number, id: number, buffer: Buffer, start: number, end: number): void {
+    if (id !== 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a PING of a stream')
+    if (end - start !== 8) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'a malformed PING')
+    this.#rations.spendIdleFrame()
+    if ((flags & Flag.ACK) !== 0) {
+      this.#pong()
+      return
+    }
+    this.#output.frameHead(FrameType.PING, Flag.ACK, 0, 8)
+    this.#output.uint32(buffer.readUInt32BE(start))
+    this.#output.uint32(buffer.readUInt32BE(start + 4))
+  }
+
+  /** Priorities are not followed, which section 5.3.2 leaves to us, but their form is checked. */
+  #takePriority(id: number, buffer: Buffer, start: number, end: number): void {
+    if (id === 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a PRIORITY of no stream')
+    this.#rations.spendIdleFrame()
+    const malformed = end - start !== 5
+    const itself = !malformed && (buffer.readUInt32BE(start) & 0x7fffffff) === id
+    if (!malformed && !itself) return
+    const stream = this.#streams.get(id)
+    if (!stream) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a malformed PRIORITY')
+    this.#streams.reset(stream, malformed ? ErrorCode.FRAME_SIZE_ERROR : ErrorCode.PROTOCOL_ERROR)
+  }
+
+  /** Section 6.10: between HEADERS and the last CONTINUATION nothing else may come. */
+  #expectNoBlock(): void {
+    if (this.#blocks.open) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a header block that is not continued')
+  }
+
+  /** Section 5.1: on a stream that was never opened only HEADERS and PRIORITY make sense. */
+  #expectOpened(id: number): void {
+    if (id === 0 || id % 2 === 0 || id > this.#lastId)
+      throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a frame on a stream that is not open')
+  }
+}

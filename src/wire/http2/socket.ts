@@ -1,0 +1,40 @@
+import { Socket } from 'node:net'
+
+/** What one read brings at most; shared by all connections, since a read is used up before the next. */
+const readBuffer = Buffer.allocUnsafeSlow(256 * 1024)
+
+/**
+ * Reads an accepted connection into one buffer that is used again and again. Node otherwise
+ * makes a fresh one of 64 KiB for each read, which is about half of all work when clients
+ * upload (test/bench/transport.ts). Its documented way, `onread`, is for sockets that a program
+ * makes itself; so one is made around the connection's handle, which is not documented but
+ * how Node's own child processes pass sockets on. Where there is no handle, the connection is
+ * read in the usual way.
+ * @param accepted with `pauseOnConnect`: nothing has been read yet
+ * @param read gets bytes that are its own until it returns
+ * @returns the socket to use in place of the accepted one
+ */
+export function readShared(accepted: Socket, read: (chunk: Buffer) => void): Socket {
+  const owner = accepted as unknown as { _handle?: object | null }
+  const handle = owner._handle
+  if (!handle) {
+    accepted.on('data', read)
+    accepted.resume()
+    return accepted
+  }
+  owner._handle = null
+  const options = {
+    handle,
+    onread: {
+      buffer: readBuffer,
+      callback(length: number) {
+        read(readBuffer.subarray(0, length))
+        return true
+      },
+    },
+  }
+  const socket = new Socket(options as object)
+  // The server counts its connections by the sockets that it accepted.
+  socket.once('close', () => accepted.destroy())
+  return socket
+}

@@ -1,0 +1,113 @@
+/** An empty message takes memory too; without this a flood of them would count as nothing. */
+const messageCostBytes = 64
+
+/** Who fills a queue. */
+export interface QueueOwner {
+  /** The reader has taken a message. */
+  taken(): void
+  /** The reader asks for the message after this one. */
+  done?(message: Buffer): void
+  /** The reader has stopped before the end; what is pushed from now on is dropped. */
+  left(): void
+}
+
+type Result = IteratorResult<Buffer, undefined>
+
+interface Wake {
+  resolve(result: Result): void
+  reject(error: Error): void
+}
+
+/**
+ * Messages on their way from a transport to the one that reads them. It grows as its owner
+ * lets it: the owner watches `bytes` and is told when there is room. A class, since there is
+ * one for each streaming call.
+ */
+export class MessageQueue implements AsyncIterableIterator<Buffer, undefined> {
+  readonly #owner: QueueOwner
+  readonly #waiting: Buffer[] = []
+  #bytes = 0
+  /** What comes after the messages that wait. */
+  #outcome: 'open' | 'ended' | Error = 'open'
+  #wake: Wake | undefined
+  /** What the reader has now. */
+  #given: Buffer | undefined
+
+  constructor(owner: QueueOwner) {
+    this.#owner = owner
+  }
+
+  /** Bytes that wait to be read, with what each message costs beside them. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  push(message: Buffer): void {
+    if (this.#outcome !== 'open') return
+    const wake = this.#wake
+    if (wake) {
+      this.#wake = undefined
+      this.#given = message
+      wake.resolve({ value: message, done: false })
+    } else {
+      this.#waiting.push(message)
+      this.#bytes += message.length + messageCostBytes
+    }
+  }
+
+  /** True once nothing more is taken. */
+  get closed(): boolean {
+    return this.#outcome !== 'open'
+  }
+
+  /** No more messages: the reader ends, or fails, once it has read what waits. */
+  end(error?: Error): void {
+    if (this.#outcome !== 'open') return
+    this.#outcome = error ?? 'ended'
+    const wake = this.#wake
+    this.#wake = undefined
+    if (error) wake?.reject(error)
+    else wake?.resolve({ value: undefined, done: true })
+  }
+
+  /** Drops what waits: the reader fails at once, also one that would have ended. */
+  fail(error: Error): void {
+    this.#drop()
+    if (this.#outcome === 'open') this.end(error)
+    else this.#outcome = error
+  }
+
+  next(): Promise<Result> {
+    if (this.#given) this.#owner.done?.(this.#given)
+    const message = this.#waiting.shift()
+    this.#given = message
+    if (message) {
+      this.#bytes -= message.length + messageCostBytes
+      this.#owner.taken()
+      return Promise.resolve({ value: message, done: false })
+    }
+    if (this.#outcome instanceof Error) return Promise.reject(this.#outcome)
+    if (this.#outcome === 'ended') return Promise.resolve({ value: undefined, done: true })
+    return new Promise((resolve, reject) => {
+      this.#wake = { resolve, reject }
+    })
+  }
+
+  return(): Promise<Result> {
+    this.#drop()
+    if (this.#outcome === 'open') {
+      this.#outcome = 'ended'
+      this.#owner.left()
+    }
+    return Promise.resolve({ value: undefined, done: true })
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  #drop(): void {
+    this.#waiting.length = 0
+    this.#bytes = 0
+  }
+}

@@ -1,0 +1,86 @@
+import {
+  chmodSync,
+  closeSync,
+  fstatSync,
+  futimesSync,
+  lstatSync,
+  openSync,
+  type Stats,
+  unlinkSync,
+  utimesSync,
+  writeSync,
+} from 'node:fs'
+import { errnoOf } from '../core/failure.ts'
+
+/**
+ * How it is noticed that an action changed a file which it shares with the cache. Files are
+ * read-only, but that does not stop root. Every cached file has one fixed modification time,
+ * size and mode; its inode and change time are written down whenever we have linked or
+ * unlinked it ourselves. A program can set a modification time back, but no call sets a
+ * change time. Whatever differs is hashed before it is used again.
+ */
+export interface Seal {
+  readonly inode: number
+  /** Milliseconds since 1970 with fractions: the kernel's resolution is finer than one. */
+  readonly changedMs: number
+}
+
+/** 2000-01-01 00:00 UTC, in seconds: a time that no running program gives to a file by itself. */
+const sealedTime = 946_684_800
+const plainMode = 0o444
+const executableMode = 0o555
+
+/** Writes a new file of the cache. */
+export function writeSealed(path: string, bytes: Uint8Array, executable: boolean): Seal {
+  const file = openSync(path, 'wx', executable ? executableMode : plainMode)
+  try {
+    for (let at = 0; at < bytes.byteLength; ) at += writeSync(file, bytes, at)
+    futimesSync(file, sealedTime, sealedTime)
+    return sealOf(fstatSync(file))
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** Makes a file that is there one of the cache's. */
+export function sealFile(path: string, executable: boolean): Seal {
+  chmodSync(path, executable ? executableMode : plainMode)
+  utimesSync(path, sealedTime, sealedTime)
+  return sealOf(lstatSync(path))
+}
+
+/** The file's new seal after we have linked or unlinked it, or undefined when more has changed than that. */
+export function resealed(path: string, size: number, executable: boolean, before: Seal): Seal | undefined {
+  const stats = lstatSync(path, { throwIfNoEntry: false })
+  return stats && stats.ino === before.inode && looksSealed(stats, size, executable) ? sealOf(stats) : undefined
+}
+
+/** Has nobody but us done anything to the file since it was sealed? */
+export function isUntouched(path: string, size: number, executable: boolean, seal: Seal): boolean {
+  return resealed(path, size, executable, seal)?.changedMs === seal.changedMs
+}
+
+/** Removes a file that may have gone already. */
+export function removeFile(path: string): void {
+  try {
+    unlinkSync(path)
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error
+  }
+}
+
+/** The mode's write bits have to be off and the owner's executable bit right; a umask may take others. */
+function looksSealed(stats: Stats, size: number, executable: boolean): boolean {
+  const mode = stats.mode & 0o777
+  return (
+    stats.isFile() &&
+    stats.size === size &&
+    stats.mtimeMs === sealedTime * 1000 &&
+    (mode & 0o222) === 0 &&
+    ((mode & 0o100) !== 0) === executable
+  )
+}
+
+function sealOf(stats: Stats): Seal {
+  return { inode: stats.ino, changedMs: stats.ctimeMs }
+}

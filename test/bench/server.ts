@@ -1,0 +1,160 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, openSync, readlinkSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { stringify } from 'yaml'
+import { defaultProperties } from '../../src/cluster/process/render.ts'
+import { errnoOf } from '../../src/core/failure.ts'
+import { casdArgs, freePort, justbuildArgs } from '../fixture/peers.ts'
+import { root } from '../fixture/program.ts'
+import { firstAnswer } from './first-answer.ts'
+
+/** A server that takes part. */
+export interface Contender {
+  readonly name: string
+  /** The program's name and version, for the table. */
+  version(folder: string): Promise<string>
+  /** Starts it with what it keeps in a folder, which may hold that of an earlier run. */
+  launch(folder: string): Promise<Running>
+}
+
+export interface Running {
+  readonly cachePort: number
+  readonly executionPort: number
+  /** The processes that were started; their descendants belong to it too. */
+  readonly pids: readonly number[]
+  /** From the program's start to its first answer to GetCapabilities. */
+  readonly answerMs: number
+  /** When the program was started, of performance.now(). */
+  readonly startedAt: number
+  stop(): Promise<void>
+}
+
+/** Actions at once, as the peers are told too. */
+const slots = 2
+const cacheBytes = 8e9
+const stopMsMax = 20_000
+const chrootRun = join(root, 'test/real/chroot-run')
+
+/**
+ * Our three servers, as `native deploy` starts them.
+ * @param built a checkout that is compiled
+ * @param profiles where V8's CPU profiles go, when they are wanted
+ */
+export function ours(built: string, profiles: string | undefined): Contender {
+  const program = join(built, 'bin/run.js')
+  const node = profiles ? ['--cpu-prof', `--cpu-prof-dir=${profiles}`] : []
+  return {
+    name: 'native',
+    async version() {
+      const { stdout } = await promisify(execFile)(process.execPath, [program, '--version'])
+      return stdout.trim()
+    },
+    async launch(folder) {
+      mkdirSync(folder, { recursive: true })
+      const cachePort = await freePort()
+      const executionPort = await freePort()
+      const configs = oursConfigs(folder, cachePort, executionPort)
+      const startedAt = performance.now()
+      const children = Object.entries(configs).map(([role, config]) => {
+        const file = join(folder, `${role}.yaml`)
+        writeFileSync(file, stringify(config))
+        return start(process.execPath, [...node, program, 'serve', role, '--config', file], join(folder, `${role}.log`))
+      })
+      await firstAnswer(cachePort)
+      const answerMs = performance.now() - startedAt
+      await firstAnswer(executionPort)
+      return { cachePort, executionPort, pids: children.map(pidOf), answerMs, startedAt, stop: () => stopAll(children) }
+    },
+  }
+}
+
+function oursConfigs(folder: string, cachePort: number, executionPort: number) {
+  const cas = `grpc://127.0.0.1:${cachePort}`
+  const scheduler = `grpc://127.0.0.1:${executionPort}`
+  return {
+    cas: { listen: `127.0.0.1:${cachePort}`, store: { kind: 'disk', path: join(folder, 'cas'), size: cacheBytes } },
+    scheduler: { listen: `127.0.0.1:${executionPort}`, cas },
+    worker: {
+      scheduler,
+      cas,
+      slots,
+      properties: defaultProperties({ platform: process.platform, arch: process.arch, cpus: slots }),
+      directory: join(folder, 'worker'),
+    },
+  }
+}
+
+export const buildboxCasd: Contender = {
+  name: 'buildbox-casd',
+  version: (folder) => peerVersion(folder, ['buildbox-casd', '--version']),
+  launch: (folder) => launchPeer(folder, 'buildbox-casd', casdArgs),
+}
+
+export const justbuild: Contender = {
+  name: 'justbuild',
+  async version(folder) {
+    const { version } = JSON.parse(await peerVersion(folder, ['justbuild', 'version'])) as { version: number[] }
+    return `justbuild ${version.join('.')}`
+  },
+  launch: (folder) => launchPeer(folder, 'justbuild', justbuildArgs),
+}
+
+async function peerVersion(folder: string, argv: readonly string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(chrootRun, [folder, '--', ...argv])
+  return stdout.trim()
+}
+
+async function launchPeer(
+  folder: string,
+  program: string,
+  args: (folder: string, port: number) => string[],
+): Promise<Running> {
+  mkdirSync(folder, { recursive: true })
+  const port = await freePort()
+  const child = start(chrootRun, args(folder, port), join(folder, 'server.log'))
+  const pid = pidOf(child)
+  await untilRuns(pid, program)
+  const startedAt = performance.now()
+  await firstAnswer(port)
+  const answerMs = performance.now() - startedAt
+  return { cachePort: port, executionPort: port, pids: [pid], answerMs, startedAt, stop: () => stopAll([child]) }
+}
+
+/** Waits until chroot-run has become the program: what it takes until then is not the program's. */
+async function untilRuns(pid: number, program: string): Promise<void> {
+  for (const end = Date.now() + stopMsMax; Date.now() < end; await setTimeout(1)) {
+    try {
+      if (basename(readlinkSync(`/proc/${pid}/exe`)) === program) return
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') throw new Error(`${program} has ended at once; see its server.log`)
+      throw error
+    }
+  }
+  throw new Error(`${program} was not started`)
+}
+
+function start(file: string, args: readonly string[], logFile: string): ChildProcess {
+  const log = openSync(logFile, 'a')
+  return spawn(file, args, { stdio: ['ignore', log, log] })
+}
+
+function pidOf(child: ChildProcess): number {
+  if (child.pid === undefined) throw new Error(`cannot start ${child.spawnfile}`)
+  return child.pid
+}
+
+/** In the reverse order of their start: each depends on those before it. */
+async function stopAll(children: readonly ChildProcess[]): Promise<void> {
+  for (const child of children.toReversed()) {
+    if (child.exitCode !== null || child.signalCode !== null) continue
+    const exited = once(child, 'exit')
+    child.kill('SIGTERM')
+    const late = setTimeout(stopMsMax, 'late', { ref: false })
+    if ((await Promise.race([exited, late])) !== 'late') continue
+    child.kill('SIGKILL')
+    await exited
+  }
+}

@@ -1,0 +1,44 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { BufferPool } from '../../src/wire/pool.ts'
+
+test('a buffer that was given back is taken again, whatever lengths of its size are asked for', () => {
+  const pool = new BufferPool()
+  const first = pool.take(100_000)
+  pool.give(first)
+  const second = pool.take(70_000)
+  expect(second.buffer).toBe(first.buffer)
+  expect(second).toHaveLength(70_000)
+  expect(pool.take(70_000).buffer).not.toBe(first.buffer)
+})
+
+test('any length is served, and no two that are out share memory', () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.nat(300_000), fc.boolean()), { maxLength: 40 }), (steps) => {
+      const pool = new BufferPool()
+      const out: Buffer[] = []
+      for (const [length, giveBack] of steps) {
+        const taken = pool.take(length)
+        expect(taken).toHaveLength(length)
+        taken.fill(out.length)
+        out.push(taken)
+        const old = giveBack ? out.shift() : undefined
+        if (old) pool.give(old)
+      }
+      const large = out.filter(({ length }) => length > 4096).map(({ buffer }) => buffer)
+      expect(new Set(large).size).toBe(large.length)
+    }),
+  )
+})
+
+test('it keeps no more than 32 MiB, and nothing that is not its own', () => {
+  const pool = new BufferPool()
+  const out = Array.from({ length: 10 }, () => pool.take(8 * 1024 * 1024))
+  for (const each of out) pool.give(each)
+  const again = Array.from({ length: 10 }, () => pool.take(8 * 1024 * 1024))
+  const kept = again.filter(({ buffer }) => out.some((each) => each.buffer === buffer))
+  expect(kept).toHaveLength(4)
+  const slice = Buffer.alloc(16_384).subarray(1)
+  pool.give(slice)
+  expect(pool.take(16_384).buffer).not.toBe(slice.buffer)
+})

@@ -1,0 +1,251 @@
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test, vi } from 'vitest'
+import { wireDigest } from '../../src/client/context.ts'
+import { missingDigests } from '../../src/client/execute.ts'
+import type { Digest } from '../../src/core/digest.ts'
+import { re } from '../../src/wire/proto.ts'
+import { Code } from '../../src/wire/rpc.ts'
+import { errorOfStatus } from '../../src/wire/status.ts'
+import { blobOf, seededBlob } from '../fixture/blob.ts'
+import { testFolder } from '../fixture/folder.ts'
+import { openShop, shell, type TestShop, uploadFolder } from './shop.ts'
+
+vi.setConfig({ testTimeout: 30_000 })
+
+/** An input root of files with these contents. */
+async function rootOf({ put }: TestShop, files: Record<string, string | Uint8Array>): Promise<Digest> {
+  const nodes = []
+  for (const name of Object.keys(files).sort()) nodes.push({ name, digest: wireDigest(await put(files[name] ?? '')) })
+  return put(re.Directory.encode({ files: nodes }).finish())
+}
+
+/** The cached file of a blob. */
+function cachedPath({ directory }: TestShop, { hash, size }: Digest, executable = false): string {
+  return join(directory, 'cache', hash.slice(0, 2), `sha256-${hash}-${size}${executable ? 'x' : ''}`)
+}
+
+describe('the input root', () => {
+  test('files, folders, empty ones too, and symlinks are as the tree says', async () => {
+    const shop = await openShop()
+    const folder = await testFolder()
+    mkdirSync(join(folder, 'd/empty'), { recursive: true })
+    writeFileSync(join(folder, 'd/f'), 'content')
+    writeFileSync(join(folder, 'nothing'), '')
+    symlinkSync('d/f', join(folder, 'l'))
+    symlinkSync('/etc/hostname', join(folder, 'absolute'))
+    const { stdout } = await shop.perform({
+      root: await uploadFolder(shop.cas, folder),
+      command: shell('find . | sort; cat l; readlink absolute; stat -c %a d/f'),
+    })
+    expect(stdout).toBe('.\n./absolute\n./d\n./d/empty\n./d/f\n./l\n./nothing\ncontent/etc/hostname\n444\n')
+  })
+
+  test('rule 25: everything that is missing is told at once', async () => {
+    const shop = await openShop()
+    const [a, b, here] = [blobOf('a').digest, seededBlob(1, 2_000_000).digest, await shop.put('here')]
+    const root = await shop.put(
+      re.Directory.encode({
+        files: [
+          { name: 'a', digest: wireDigest(a) },
+          { name: 'b', digest: wireDigest(b) },
+          { name: 'c', digest: wireDigest(here) },
+        ],
+      }).finish(),
+    )
+    const { response } = await shop.perform({ root, command: shell('true') })
+    const error = errorOfStatus(response.status)
+    expect(error?.code).toBe(Code.FAILED_PRECONDITION)
+    expect(error && new Set(missingDigests(error).map((each) => each.hash))).toEqual(new Set([a.hash, b.hash]))
+  })
+
+  test.each([
+    ['a name that leads out', { files: [{ name: '../x', digest: wireDigest(blobOf('').digest) }] }],
+    [
+      'a name that stands twice',
+      {
+        symlinks: [{ name: 'd', target: '/tmp' }],
+        directories: [{ name: 'd', digest: wireDigest(blobOf('').digest) }],
+      },
+    ],
+    [
+      'names out of order',
+      { directories: ['b', 'a'].map((name) => ({ name, digest: wireDigest(blobOf('').digest) })) },
+    ],
+    ['a digest that is none', { files: [{ name: 'f', digest: { hash: 'XYZ', sizeBytes: 1 } }] }],
+  ])('rule 39: %s is refused', async (_what, directory) => {
+    const shop = await openShop()
+    const root = await shop.put(re.Directory.encode(directory).finish())
+    const { response } = await shop.perform({ root, command: shell('true') })
+    expect(response.status?.code).toBe(Code.INVALID_ARGUMENT)
+  })
+
+  test('a small tree that unfolds to a huge one is refused', async () => {
+    const shop = await openShop()
+    let digest = await shop.put(re.Directory.encode({ symlinks: [{ name: 'l', target: 'x' }] }).finish())
+    for (let level = 0; level < 24; level += 1)
+      digest = await shop.put(
+        re.Directory.encode({
+          directories: [
+            { name: 'a', digest: wireDigest(digest) },
+            { name: 'b', digest: wireDigest(digest) },
+          ],
+        }).finish(),
+      )
+    const { response } = await shop.perform({ root: digest, command: shell('true') })
+    expect(response.status).toMatchObject({ code: Code.INVALID_ARGUMENT, message: expect.stringContaining('entries') })
+  })
+})
+
+describe('the cache of inputs', () => {
+  test('nothing is fetched twice, by one action after another or by eight at once', async () => {
+    const shop = await openShop()
+    const root = await rootOf(shop, { a: 'small', b: seededBlob(1, 2_000_000).bytes })
+    const run = () => shop.perform({ root, command: shell('cat a') })
+    const all = await Promise.all(Array.from({ length: 8 }, run))
+    expect(all.map((each) => each.stdout)).toEqual(Array(8).fill('small'))
+    await run()
+    expect(shop.remote.calls.get('Read')).toBe(1)
+    expect(shop.shop.content.fetchedBytes).toBe(5 + 2_000_000)
+  })
+
+  test('the executable and the plain file of one blob are one transfer', async () => {
+    const shop = await openShop()
+    const digest = wireDigest(await shop.put('#!/bin/sh\n'))
+    const one = await shop.put(re.Directory.encode({ files: [{ name: 'f', digest }] }).finish())
+    const two = await shop.put(re.Directory.encode({ files: [{ name: 'f', digest, isExecutable: true }] }).finish())
+    await shop.perform({ root: one, command: shell('true') })
+    expect((await shop.perform({ root: two, command: { arguments: ['./f'] } })).result.exitCode).toBe(0)
+    expect(shop.shop.content.fetchedBytes).toBe(10)
+  })
+
+  test('it keeps its bound, and gives up what was not used for longest', async () => {
+    const shop = await openShop({ cacheBytes: 250_000 })
+    const blobs = [0, 1, 2].map((i) => seededBlob(i, 100_000))
+    const roots = []
+    for (const { bytes } of blobs) roots.push(await rootOf(shop, { f: bytes }))
+    const [a, b, c] = roots
+    for (const root of [a, b, a, c]) if (root) await shop.perform({ root, command: shell('cat f > /dev/null') })
+    expect(shop.shop.content.bytes).toBe(200_000)
+    const held = blobs.map(({ digest }) => existsSync(cachedPath(shop, digest)))
+    expect(held).toEqual([true, false, true])
+  })
+
+  test('an action whose inputs are larger than the bound still has all of them', async () => {
+    const shop = await openShop({ cacheBytes: 1000 })
+    const root = await rootOf(shop, { a: seededBlob(0, 2000).bytes, b: seededBlob(1, 2000).bytes })
+    const { stdout } = await shop.perform({ root, command: shell('cat a b | wc -c') })
+    expect(stdout.trim()).toBe('4000')
+    expect(shop.shop.content.bytes).toBe(0)
+  })
+
+  test('it is used again after a restart, but only what still has its hash', async () => {
+    const directory = await testFolder()
+    const first = await openShop({ directory })
+    const root = await rootOf(first, { good: 'good', spoiled: 'before' })
+    await first.perform({ root, command: shell('true') })
+    const path = cachedPath(first, blobOf('before').digest)
+    chmodSync(path, 0o644)
+    writeFileSync(path, 'behind')
+    chmodSync(path, 0o444)
+    utimesSync(path, 946_684_800, 946_684_800)
+
+    const second = await openShop({ directory })
+    expect(second.shop.content.bytes).toBe(10)
+    await rootOf(second, { good: 'good', spoiled: 'before' })
+    const { stdout } = await second.perform({ root, command: shell('cat good spoiled') })
+    expect(stdout).toBe('goodbefore')
+    expect(second.shop.content.fetchedBytes).toBe('before'.length)
+  })
+})
+
+describe('an action cannot spoil an input for the next one', () => {
+  // These run as root where the tests do: permissions alone would not stop them.
+  const force = 'chmod u+w f 2>/dev/null; '
+  test.each([
+    ['writes over it', `${force} printf spoilt > f`],
+    ['writes over it and sets its time back', `${force} printf spoilt > f; touch -d @946684800 f; chmod 444 f`],
+    ['appends to it', `${force} echo more >> f`],
+    ['truncates it', `${force} : > f`],
+    ['changes its mode', 'chmod 777 f'],
+    ['makes it unreadable', 'chmod 000 f'],
+    ['removes it', 'rm -f f'],
+    ['renames it', 'mv f g'],
+    ['makes another link to it and writes there', `${force} ln f g; printf spoilt > g`],
+    ['replaces it', 'rm -f f; echo other > f'],
+  ])('%s', async (_what, script) => {
+    const shop = await openShop()
+    const root = await rootOf(shop, { f: 'intact' })
+    const digest = blobOf('intact').digest
+    for (let round = 0; round < 3; round += 1) {
+      expect((await shop.perform({ root, command: shell(script) })).result.exitCode).toBe(0)
+      const { stdout } = await shop.perform({ root, command: shell('cat f; stat -c " %a" f') })
+      expect(stdout).toBe('intact 444\n')
+    }
+    expect(readFileSync(cachedPath(shop, digest), 'utf8')).toBe('intact')
+  })
+
+  test('what an action only reads, or what was only removed, is never fetched again', async () => {
+    const shop = await openShop()
+    const root = await rootOf(shop, { f: 'intact' })
+    const inode = () => statSync(cachedPath(shop, blobOf('intact').digest)).ino
+    await shop.perform({ root, command: shell('cat f') })
+    const before = inode()
+    await shop.perform({ root, command: shell('rm -f f') })
+    await shop.perform({ root, command: shell('cat f') })
+    expect(inode()).toBe(before)
+    expect(shop.shop.content.fetchedBytes).toBe(6)
+  })
+
+  test('an action that had the input at the same time runs again, with a copy of its own', async () => {
+    const shop = await openShop()
+    const root = await rootOf(shop, { f: 'intact' })
+    const meeting = await testFolder()
+    // The reader reads only after the writer has written into the file that both share.
+    const reader = shop.perform({
+      root,
+      command: shell(`echo run >> ${meeting}/runs; until [ -e ${meeting}/spoilt ]; do sleep 0.02; done; cat f`),
+    })
+    const writer = shop.perform({
+      root,
+      command: shell(
+        `until [ -e ${meeting}/runs ]; do sleep 0.02; done; chmod u+w f; printf spoilt > f; touch ${meeting}/spoilt`,
+      ),
+    })
+    expect((await writer).result.exitCode).toBe(0)
+    expect((await reader).stdout).toBe('intact')
+    expect(readFileSync(join(meeting, 'runs'), 'utf8').split('run').length - 1).toBe(2)
+  })
+
+  test('after that the file is copied for each action, so that nobody shares it any more', async () => {
+    const shop = await openShop()
+    const root = await rootOf(shop, { f: 'intact' })
+    await shop
+      .perform({ root, command: shell('cat f; stat -c %h f') })
+      .then(({ stdout }) => expect(stdout).toBe('intact2\n'))
+    await shop.perform({ root, command: shell('chmod u+w f; printf spoilt > f') })
+    await shop.perform({ root, command: shell('true') })
+    expect((await shop.perform({ root, command: shell('stat -c %h f') })).stdout).toBe('1\n')
+  })
+})
+
+test('leftovers of a dead worker are removed at the start', async () => {
+  const directory = await testFolder()
+  mkdirSync(join(directory, 'work/7/sub'), { recursive: true })
+  mkdirSync(join(directory, 'cache/ab'), { recursive: true })
+  writeFileSync(join(directory, 'work/7/sub/f'), 'x')
+  writeFileSync(join(directory, 'cache/ab/garbage'), 'x')
+  await openShop({ directory })
+  expect(readdirSync(join(directory, 'work'))).toEqual([])
+  expect(readdirSync(join(directory, 'cache/ab'))).toEqual([])
+})

@@ -1,0 +1,155 @@
+import { mkdirSync, realpathSync } from 'node:fs'
+import { join } from 'node:path'
+import { onTestFinished } from 'vitest'
+import { type CasClient, createCasClient } from '../../src/client/cas.ts'
+import { wireDigest } from '../../src/client/context.ts'
+import { buildMerkleTree, treeSources } from '../../src/client/merkle.ts'
+import { type Clock, systemClock } from '../../src/core/clock.ts'
+import type { Digest } from '../../src/core/digest.ts'
+import { re } from '../../src/wire/proto.ts'
+import { emptyWorkFolder, performAction, type Workshop } from '../../src/worker/action.ts'
+import { openContent } from '../../src/worker/content.ts'
+import { createMessages } from '../../src/worker/messages.ts'
+import { createSpawner } from '../../src/worker/spawner.ts'
+import { openRemote, type Remote } from '../client/remote.ts'
+import { blobOf } from '../fixture/blob.ts'
+import { testFolder } from '../fixture/folder.ts'
+
+/** A worker's inside without a scheduler, over a real cache. */
+export interface TestShop {
+  readonly shop: Workshop
+  readonly remote: Remote
+  readonly cas: CasClient
+  readonly directory: string
+  /** Uploads a message or text; its digest. */
+  put(bytes: Uint8Array | string): Promise<Digest>
+  /** Performs an action and gives its answer. */
+  perform(action: TestAction): Promise<Performed>
+}
+
+interface TestAction {
+  readonly command: re.Command.$Properties
+  /** The input root; default: empty. */
+  readonly root?: Digest
+  readonly signal?: AbortSignal
+  readonly inlineStdout?: boolean
+  readonly inlineOutputFiles?: readonly string[]
+  readonly onStarted?: () => void
+  readonly onOutput?: (stream: 'stdout' | 'stderr', data: Uint8Array) => void
+}
+
+interface Performed {
+  readonly response: re.ExecuteResponse.$Properties
+  readonly result: re.ActionResult.$Properties
+  readonly stdout: string
+  readonly stderr: string
+  /** What an output file holds. */
+  file(path: string): Promise<string>
+}
+
+/** The machine's time, but a time-out of a minute passes when the test says so. */
+export function timeoutClock(): Clock & { passTimeout(): void } {
+  let pass: () => void = () => undefined
+  return {
+    now: systemClock.now,
+    after(ms, callback) {
+      if (ms !== timeoutMs) return systemClock.after(ms, callback)
+      pass = callback
+      return () => undefined
+    },
+    passTimeout: () => pass(),
+  }
+}
+
+/** Every action's, unless a test says otherwise. */
+const timeoutMs = 60_000
+
+/** Variables under which a plain shell works. */
+const shellEnvironment = [{ name: 'PATH', value: '/usr/bin:/bin' }]
+
+/** A command that a shell runs. */
+export function shell(script: string, more: re.Command.$Properties = {}): re.Command.$Properties {
+  return { arguments: ['/bin/sh', '-c', script], environmentVariables: shellEnvironment, ...more }
+}
+
+export async function openShop(
+  options: { cacheBytes?: number; directory?: string; clock?: Clock } = {},
+): Promise<TestShop> {
+  const directory = realpathSync(options.directory ?? (await testFolder()))
+  const remote = openRemote()
+  const cas = createCasClient(remote.channel)
+  const life = new AbortController()
+  const spawner = createSpawner()
+  onTestFinished(async () => {
+    life.abort()
+    await spawner.close()
+  })
+  mkdirSync(directory, { recursive: true })
+  const work = join(directory, 'work')
+  emptyWorkFolder(work)
+  const shop: Workshop = {
+    worker: 'test-worker',
+    cas,
+    content: openContent(join(directory, 'cache'), options.cacheBytes ?? 1e9, cas, life.signal),
+    messages: createMessages(cas),
+    spawner,
+    clock: options.clock ?? systemClock,
+    directory: work,
+  }
+  let number = 0
+  const put = async (bytes: Uint8Array | string): Promise<Digest> => {
+    const blob = blobOf(bytes)
+    await cas.upload([{ digest: blob.digest, content: blob.bytes }])
+    return blob.digest
+  }
+  return {
+    shop,
+    remote,
+    cas,
+    directory,
+    put,
+    async perform(action) {
+      const root = action.root ?? blobOf('').digest
+      const command = await put(re.Command.encode(action.command).finish())
+      const message = { commandDigest: wireDigest(command), inputRootDigest: wireDigest(root) }
+      number += 1
+      const response = await performAction(shop, {
+        action: re.Action.decode(re.Action.encode(message).finish()),
+        digest: blobOf(re.Action.encode(message).finish()).digest,
+        queuedAt: systemClock.now(),
+        timeoutMs: timeoutMs,
+        inlineStdout: action.inlineStdout ?? false,
+        inlineStderr: false,
+        inlineOutputFiles: action.inlineOutputFiles ?? [],
+        number,
+        signal: action.signal ?? new AbortController().signal,
+        onStarted: action.onStarted ?? (() => undefined),
+        onOutput: action.onOutput ?? (() => undefined),
+      })
+      return await performed(cas, response)
+    },
+  }
+}
+
+async function performed(cas: CasClient, response: re.ExecuteResponse.$Properties): Promise<Performed> {
+  const result = response.result ?? {}
+  const read = async (digest: re.Digest.$Properties | null | undefined) => {
+    if (!digest) return ''
+    const named = { fn: 'sha256', hash: digest.hash ?? '', size: digest.sizeBytes ?? 0 } as const
+    return Buffer.from(await cas.readBlob(named)).toString()
+  }
+  return {
+    response,
+    result,
+    stdout: await read(result.stdoutDigest),
+    stderr: await read(result.stderrDigest),
+    file: (path) => read((result.outputFiles ?? []).find((each) => each.path === path)?.digest),
+  }
+}
+
+/** Uploads a folder; the digest of its root. */
+export async function uploadFolder(cas: CasClient, folder: string): Promise<Digest> {
+  const tree = await buildMerkleTree(folder, { fn: 'sha256' })
+  await cas.upload(treeSources(tree))
+  return tree.root.digest
+}

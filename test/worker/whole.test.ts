@@ -1,0 +1,135 @@
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { createCasClient } from '../../src/client/cas.ts'
+import { wireDigest } from '../../src/client/context.ts'
+import { type ExecuteOptions, execute } from '../../src/client/execute.ts'
+import { systemClock } from '../../src/core/clock.ts'
+import type { Digest } from '../../src/core/digest.ts'
+import { createScheduler } from '../../src/scheduler/services.ts'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
+import { memoryChannel } from '../../src/wire/memory.ts'
+import { re } from '../../src/wire/proto.ts'
+import { Code } from '../../src/wire/rpc.ts'
+import { startWorker, type Worker } from '../../src/worker/worker.ts'
+import { openRemote } from '../client/remote.ts'
+import { blobOf } from '../fixture/blob.ts'
+import { testFolder } from '../fixture/folder.ts'
+import { quietLog } from '../fixture/quiet-log.ts'
+import { shell } from './shop.ts'
+
+vi.setConfig({ testTimeout: 30_000 })
+
+/** The real client, scheduler, cache and workers in one process. */
+async function openHouse() {
+  const remote = openRemote()
+  const scheduler = createScheduler({
+    cas: remote.channel,
+    instances: new Set(['']),
+    timeouts: { defaultMs: 60_000, maxMs: 3_600_000 },
+    leaseMs: 10_000,
+    requeuesMax: 2,
+    workerWaitMs: 30_000,
+    updateEveryMs: 30_000,
+    queueMax: 100,
+    clock: systemClock,
+    log: quietLog,
+    metrics: createMetrics(),
+  })
+  const channel = memoryChannel(scheduler.services)
+  const cas = createCasClient(remote.channel)
+  const addWorker = async (name: string): Promise<Worker> => {
+    const worker = await startWorker({
+      scheduler: channel,
+      cas: remote.channel,
+      name,
+      slots: 2,
+      properties: [],
+      directory: join(await testFolder(), name),
+      cacheSizeBytes: 1e6,
+      version: '',
+      clock: systemClock,
+      log: quietLog,
+      metrics: createMetrics(),
+    })
+    onTestFinished(() => worker.close())
+    await expect.poll(() => worker.connected).toBe(true)
+    return worker
+  }
+  onTestFinished(() => scheduler.close())
+  const put = async (bytes: Uint8Array): Promise<Digest> => {
+    const blob = blobOf(bytes)
+    await cas.upload([{ digest: blob.digest, content: blob.bytes }])
+    return blob.digest
+  }
+  return {
+    cas,
+    addWorker,
+    async run(command: re.Command.$Properties, options: Partial<ExecuteOptions> = {}) {
+      const commandDigest = wireDigest(await put(re.Command.encode(command).finish()))
+      const inputRootDigest = wireDigest(blobOf('').digest)
+      const action = await put(re.Action.encode({ commandDigest, inputRootDigest }).finish())
+      return await execute(channel, { action, inlineStdout: true, ...options })
+    },
+  }
+}
+
+const textOf = (bytes: Uint8Array | null | undefined) => Buffer.from(bytes ?? []).toString()
+
+test('an action runs, and the second time its result comes out of the cache', async () => {
+  const house = await openHouse()
+  await house.addWorker('w1')
+  const command = shell('echo hello; echo made > out', { outputPaths: ['out'] })
+  const first = await house.run(command)
+  expect(first).toMatchObject({ cached: false, error: undefined })
+  expect(textOf(first.result.stdoutRaw)).toBe('hello\n')
+  expect(first.result.executionMetadata?.worker).toBe('w1')
+  const second = await house.run(command)
+  expect(second.cached).toBe(true)
+  expect(second.result.outputFiles).toEqual(first.result.outputFiles)
+})
+
+test('what a running action writes can be followed', async () => {
+  const house = await openHouse()
+  await house.addWorker('w1')
+  const meeting = await testFolder()
+  const executed = await house.run(shell(`echo early; until [ -e ${meeting}/seen ]; do sleep 0.05; done`), {
+    onOutput: (stream, bytes) => {
+      expect([stream, textOf(bytes)]).toEqual(['stdout', 'early\n'])
+      writeFileSync(join(meeting, 'seen'), '')
+    },
+  })
+  expect(executed.followed.stdout).toBe(6)
+  expect(executed.result.exitCode).toBe(0)
+})
+
+test('a worker that is lost in the middle of an action costs the client nothing but time', async () => {
+  const house = await openHouse()
+  const meeting = await testFolder()
+  const doomed = await house.addWorker('doomed')
+  const running = house.run(shell(`[ -e ${meeting}/second ] && exit 0; touch ${meeting}/second; sleep 300`))
+  await expect.poll(() => doomed.running).toBe(1)
+  await expect.poll(() => existsSync(join(meeting, 'second'))).toBe(true)
+  await house.addWorker('heir')
+  await doomed.close()
+  const executed = await running
+  expect(executed.result.executionMetadata?.worker).toBe('heir')
+  expect(executed.result.exitCode).toBe(0)
+})
+
+test('rule 31: the time-out of an action reaches the client with what it had written', async () => {
+  const house = await openHouse()
+  await house.addWorker('w1')
+  const command = blobOf(re.Command.encode(shell('echo so far; sleep 300')).finish())
+  const action = blobOf(
+    re.Action.encode({
+      commandDigest: wireDigest(command.digest),
+      inputRootDigest: wireDigest(blobOf('').digest),
+      timeout: { seconds: 1 },
+    }).finish(),
+  )
+  await house.cas.upload([command, action].map(({ digest, bytes }) => ({ digest, content: bytes })))
+  const executed = await house.run({}, { action: action.digest })
+  expect(executed.error?.code).toBe(Code.DEADLINE_EXCEEDED)
+  expect(textOf(executed.result.stdoutRaw)).toBe('so far\n')
+})
