@@ -9,7 +9,6 @@ const shortNames = {
   bytestream: 'google.bytestream',
   longrunning: 'google.longrunning',
   rpc: 'google.rpc',
-  wellKnown: 'google.protobuf',
   health: 'grpc.health.v1',
   workerApi: 'native.worker.v1',
 }

@@ -11,6 +11,7 @@ import { hostPlatform, type Platform } from '../../image/platform.ts'
 import { parseReference, type Reference, referenceText } from '../../image/reference.ts'
 import { findSources, type ImageSources, type SourceQuery } from '../../image/sources.ts'
 import { baseText } from '../../image/tag.ts'
+import { validateImage } from '../../image/validate.ts'
 import { copyProgress } from './progress.ts'
 
 /** `native image copy [SOURCE] DEST` as it was asked for. */
@@ -40,7 +41,7 @@ export interface Copied {
   readonly digest: ContentDigest
   readonly destination: string | null
   readonly result: CopyResult | null
-  /** With --check: the digest of the second build, which was the same. */
+  /** True when --check was asked for: what was built twice was the same, what was written is whole. */
   readonly checked: boolean
 }
 
@@ -114,12 +115,21 @@ export function copySteps(wishes: CopyWishes): { steps: Step[]; copied(): Copied
       report.say(progress.summary())
     },
   })
+  const judge = (written: Reference): Step => ({
+    title: `Reading back ${referenceText(written)}`,
+    async run(report) {
+      const source = keep(await openSource(written, wishes.writing))
+      const found = await validateImage(source, report.signal)
+      report.say(`whole: ${found.layers} layers for ${found.platforms.join(', ')}`)
+    },
+  })
   return {
     steps: [
       ...(wishes.verify ? [verify] : []),
       ...(wishes.source ? [] : [{ title: 'Building the image', run: build }]),
       ...(wishes.check && !wishes.source ? [check] : []),
       ...(destination ? [copy(destination)] : []),
+      ...(destination && wishes.check ? [judge(destination)] : []),
     ].map((step) => ({ ...step, run: (report: StepReport) => stoppable(wishes.stop, report, () => step.run(report)) })),
     copied() {
       if (digest === null) throw new Failure('internal', 'nothing was copied')

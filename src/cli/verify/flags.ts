@@ -1,9 +1,56 @@
-import { workflowClaims } from '../../trust/certificate.ts'
+import { Flags } from '@oclif/core'
 import type { VerifyWishes } from './requirement.ts'
+
+/** Flags of every command that verifies: whom and what to trust, by cosign's names. */
+export const trustFlags = {
+  'certificate-identity': Flags.string({ summary: 'who must have signed, exactly', helpGroup: 'SIGNER' }),
+  'certificate-identity-regexp': Flags.string({
+    summary: 'who must have signed; has to match the whole identity',
+    helpGroup: 'SIGNER',
+  }),
+  'certificate-oidc-issuer': Flags.string({ summary: 'who vouches for the identity, exactly', helpGroup: 'SIGNER' }),
+  'certificate-oidc-issuer-regexp': Flags.string({
+    summary: 'who vouches for the identity; has to match the whole of it',
+    helpGroup: 'SIGNER',
+  }),
+  'certificate-github-workflow-trigger': Flags.string({
+    summary: 'event that ran the workflow',
+    helpGroup: 'SIGNER',
+  }),
+  'certificate-github-workflow-sha': Flags.string({ summary: 'commit of the workflow', helpGroup: 'SIGNER' }),
+  'certificate-github-workflow-name': Flags.string({ summary: 'name of the workflow', helpGroup: 'SIGNER' }),
+  'certificate-github-workflow-repository': Flags.string({
+    summary: 'OWNER/NAME of the workflow',
+    helpGroup: 'SIGNER',
+  }),
+  'certificate-github-workflow-ref': Flags.string({ summary: 'git ref of the workflow', helpGroup: 'SIGNER' }),
+  key: Flags.string({ summary: 'file with the public key that must have signed', helpGroup: 'SIGNER' }),
+  policy: Flags.string({
+    summary: 'file with trust policies of your own, before the built-in ones',
+    multiple: true,
+    multipleNonGreedy: true,
+    helpGroup: 'SIGNER',
+  }),
+  type: Flags.string({ summary: 'verify an attestation of this type instead of a signature' }),
+  annotations: Flags.string({
+    char: 'a',
+    summary: 'key=value that the signature must carry',
+    multiple: true,
+    multipleNonGreedy: true,
+  }),
+  'trusted-root': Flags.file({ summary: 'trusted_root.json of a private deployment', exclusive: ['tuf-mirror'] }),
+  'tuf-mirror': Flags.string({ summary: 'URL of a TUF repository to fetch the trusted root from' }),
+  'tuf-root': Flags.file({ summary: 'root.json to start trusting the TUF repository by', dependsOn: ['tuf-mirror'] }),
+  'insecure-ignore-tlog': Flags.boolean({ summary: 'accept signatures that are in no transparency log' }),
+  'insecure-ignore-sct': Flags.boolean({ summary: 'accept certificates that are in no certificate log' }),
+  'use-signed-timestamps': Flags.boolean({ summary: 'require a timestamp of a timestamp authority' }),
+}
+
+const workflowClaims = ['trigger', 'sha', 'name', 'repository', 'ref'] as const
 
 type Flag = string | readonly string[] | boolean | number | undefined
 
-/** The flags of `image verify` (and of `image copy --verify`) that say whom and what to trust. */
+/** What those flags say. */
 export function wishesOf(flags: Readonly<Record<string, Flag>>): VerifyWishes {
   const text = (name: string) => {
     const value = flags[name]

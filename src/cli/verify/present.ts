@@ -1,5 +1,10 @@
-import { signerText, type Verdict, verdictExitCodes } from '../../trust/verdict.ts'
+import { printable } from '../../trust/rejection.ts'
+import { signerText } from '../../trust/signer.ts'
+import { type Verdict, verdictExitCodes } from '../../trust/verdict.ts'
 import type { VerifyRun } from './run.ts'
+
+/** Characters of one line; identities and what a registry says may be long. */
+const lineMax = 2000
 
 /** The verdict as one JSON value; `answer` and `exitCode` are what programs look at. */
 export function verdictJson({ verdict, policy, warnings }: VerifyRun): object {
@@ -8,7 +13,8 @@ export function verdictJson({ verdict, policy, warnings }: VerifyRun): object {
 
 /** The verdict in words; the first line says it, and for a verified image names what can be deployed. */
 export function verdictText({ verdict, policy }: VerifyRun): string {
-  return [headline(verdict), ...details(verdict), ...(policy === undefined ? [] : [`  policy  ${policy}`])].join('\n')
+  const lines = [headline(verdict), ...details(verdict), ...(policy === undefined ? [] : [`  policy  ${policy}`])]
+  return lines.map((each) => printable(each, lineMax)).join('\n')
 }
 
 function headline(verdict: Verdict): string {
@@ -18,7 +24,7 @@ function headline(verdict: Verdict): string {
     case 'unsigned':
       return `unsigned: ${byDigest(verdict.image, verdict.digest)}: ${verdict.message}`
     case 'wrong-identity':
-      return `wrong identity: ${byDigest(verdict.image, verdict.digest)} is signed, but not by whom it should be`
+      return `wrong identity: ${byDigest(verdict.image, verdict.digest)} is signed, but not as it has to be`
     case 'tampered':
       return `tampered: ${verdict.digest ? byDigest(verdict.image, verdict.digest) : verdict.image}: ${verdict.message}`
     case 'expired':

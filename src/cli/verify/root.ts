@@ -1,5 +1,4 @@
 import { readFile, stat } from 'node:fs/promises'
-import { getTrustedRoot } from '@sigstore/tuf'
 import { errnoOf, Failure, messageOf } from '../../core/failure.ts'
 import { trustedRootBytesMax } from '../../trust/limits.ts'
 import { parseRoot, type Root, rootOf, shippedRoot } from '../../trust/root.ts'
@@ -29,15 +28,16 @@ export async function openRoot(place: RootPlace): Promise<Root> {
   return shippedRoot()
 }
 
+/** A small file that something is trusted by. */
 async function readRoot(file: string): Promise<string> {
   try {
     const { size } = await stat(file)
-    if (size > trustedRootBytesMax) throw new Failure('invalid', 'the trusted root is too large', { where: file })
+    if (size > trustedRootBytesMax) throw new Failure('invalid', 'it is too large for a root of trust', { where: file })
     return await readFile(file, 'utf8')
   } catch (cause) {
     if (cause instanceof Failure) throw cause
     const isMissing = errnoOf(cause) === 'ENOENT'
-    throw new Failure(isMissing ? 'not-found' : 'invalid', `cannot read the trusted root: ${messageOf(cause)}`, {
+    throw new Failure(isMissing ? 'not-found' : 'invalid', `cannot read the root of trust: ${messageOf(cause)}`, {
       where: file,
       cause,
     })
@@ -45,8 +45,11 @@ async function readRoot(file: string): Promise<string> {
 }
 
 async function fetchRoot(mirror: string, { tufRoot, cache }: RootPlace): Promise<Root> {
+  if (tufRoot !== undefined) await readRoot(tufRoot)
   if (!URL.canParse(mirror)) throw new Failure('invalid', `"${mirror}" is no URL`, { where: '--tuf-mirror' })
   try {
+    // Loaded only here: verification without it must be quick to start.
+    const { getTrustedRoot } = await import('@sigstore/tuf')
     const root = await getTrustedRoot({
       mirrorURL: mirror.replace(/\/+$/, ''),
       cachePath: cache,

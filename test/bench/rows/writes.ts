@@ -26,7 +26,10 @@ export const writes: readonly LoadRow[] = [
   {
     name: 'write-16m',
     async measure(bench, running) {
-      const work = { kind: 'writes', sizes: Array.from({ length: Math.ceil(12 * bench.share) }, () => 16 * mib) } as const
+      const work = {
+        kind: 'writes',
+        sizes: Array.from({ length: Math.ceil(12 * bench.share) }, () => 16 * mib),
+      } as const
       const job = { port: running.cachePort, connections: 4, inFlight: 1, work }
       const { outcome, cpuUs } = await runJob(bench, running, job)
       const title = 'ByteStream.Write, fresh, 16 MiB, 4 connections'

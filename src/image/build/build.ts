@@ -1,0 +1,246 @@
+import { createReadStream } from 'node:fs'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Failure } from '../../core/failure.ts'
+import { configBytesMax, type ImageConfig, parseConfig } from '../config.ts'
+import type { ContentDigest } from '../content-digest.ts'
+import { assertPlatform } from '../definition.ts'
+import {
+  type Descriptor,
+  descriptorOf,
+  type Manifest,
+  parseManifest,
+  type RawManifest,
+  serializeManifest,
+} from '../manifest.ts'
+import { ociIndex, ociManifest, ociTypeOf } from '../media-types.ts'
+import type { Source } from '../medium.ts'
+import { type Platform, platformText } from '../platform.ts'
+import { selectPlatform } from '../select.ts'
+import type { ImageSources } from '../sources.ts'
+import { ownPaths } from '../tag.ts'
+import { once } from '../tar/writer.ts'
+import { verifiedBytes } from '../verified.ts'
+import { imageConfig, labelsOf } from './config.ts'
+import { folderEntries, type Layer, type LayerEntry, writeLayer } from './layer.ts'
+import { nodeEntry } from './node-runtime.ts'
+import { type BuiltProgram, buildProgram } from './program.ts'
+
+export interface BuildOptions {
+  /** One gives an image, several an index of them. */
+  readonly platforms: readonly Platform[]
+  /** Where the base's layers come from; null for `scratch`. */
+  readonly base: Source | null
+  /** Its name, for the label. */
+  readonly baseName: string | null
+  /** SOURCE_DATE_EPOCH: seconds since 1970 of everything in the image. */
+  readonly epochSeconds: number
+  /** A folder that is kept between builds. */
+  readonly cache: string
+  /** A folder for temporary ones. */
+  readonly temporary: string
+  /** PATH, to find npm. */
+  readonly path: string
+  readonly signal: AbortSignal
+  /** Told what is being done. */
+  readonly say?: (text: string) => void
+}
+
+/** A built image: a source like any other, so it is copied by the same code. */
+export interface BuiltImage {
+  readonly source: Source
+  readonly digest: ContentDigest
+}
+
+/**
+ * Builds an image. Every byte of it follows from the definition, the sources, the base and the
+ * epoch; the folder, the day and the machine do not enter.
+ * @throws Failure of the base, of npm, or 'invalid' for a platform that is not defined
+ */
+export async function buildImage(sources: ImageSources, options: BuildOptions): Promise<BuiltImage> {
+  for (const platform of options.platforms) assertPlatform(sources.definition, platform)
+  const work = await mkdtemp(join(options.temporary, 'native-image-'))
+  const remove = () => rm(work, { recursive: true, force: true })
+  try {
+    const parts = await Promise.all([prepareProgram(sources, work, options), readBase(options)])
+    const images: OneImage[] = []
+    for (const platform of options.platforms)
+      images.push(await buildOne(sources, platform, { ...options, work, program: parts[0], baseRoot: parts[1] }))
+    const root = rootOf(images)
+    return { digest: root.digest, source: builtSource(sources.definition.name, root, images, options.base, remove) }
+  } catch (error) {
+    await remove()
+    throw error
+  }
+}
+
+interface OneImage {
+  readonly platform: Platform
+  readonly manifest: RawManifest
+  readonly config: RawManifest
+  readonly layers: readonly Layer[]
+}
+
+interface OneOptions extends BuildOptions {
+  readonly work: string
+  readonly program: BuiltProgram | null
+  readonly baseRoot: RawManifest | null
+}
+
+async function prepareProgram(
+  sources: ImageSources,
+  work: string,
+  options: BuildOptions,
+): Promise<BuiltProgram | null> {
+  if (!sources.definition.program) return null
+  options.say?.('building the program')
+  return buildProgram(sources.tree, work, options)
+}
+
+async function readBase({ base }: BuildOptions): Promise<RawManifest | null> {
+  return base ? base.manifest() : null
+}
+
+async function buildOne(sources: ImageSources, platform: Platform, options: OneOptions): Promise<OneImage> {
+  const { definition, tree } = sources
+  const base = await basePart(options, platform)
+  options.say?.(`layers for ${platformText(platform)}`)
+  const layers = await buildLayers(sources, platform, options)
+  const labels = labelsOf(definition, {
+    revision: tree.revision && `${tree.revision}${tree.dirty ? '-dirty' : ''}`,
+    ...(await packageFacts(sources)),
+    baseName: options.baseName,
+    baseDigest: options.baseRoot?.digest ?? null,
+  })
+  const config = imageConfig(definition, platform, base?.config ?? null, layers, labels, options.epochSeconds)
+  const baseLayers = base?.manifest.layers.map(({ digest, size, mediaType }) => ({
+    mediaType: ociTypeOf(mediaType),
+    digest,
+    size,
+  }))
+  const document = {
+    schemaVersion: 2,
+    mediaType: ociManifest,
+    config: plainDescriptor(config),
+    layers: [...(baseLayers ?? []), ...layers.map((each) => each.descriptor)],
+    annotations: labels,
+  }
+  return { platform, config, layers, manifest: serializeManifest(document, ociManifest) }
+}
+
+async function basePart(
+  options: OneOptions,
+  platform: Platform,
+): Promise<{ manifest: Manifest; config: ImageConfig } | null> {
+  const { base, baseRoot } = options
+  if (!base || !baseRoot) return null
+  const root = parseManifest(baseRoot, base.name)
+  const raw =
+    root.kind === 'manifest' ? baseRoot : await base.manifest(selectPlatform(root, platform, base.name).digest)
+  const manifest = parseManifest(raw, base.name)
+  if (manifest.kind === 'index')
+    throw new Failure('invalid', 'the base is an index inside an index', { where: base.name })
+  const bytes = await verifiedBytes(await base.blob(manifest.config), manifest.config, configBytesMax, base.name)
+  const config = parseConfig(bytes, base.name)
+  if (config.os === platform.os && config.architecture === platform.architecture) return { manifest, config }
+  throw new Failure('invalid', `the base is for ${platformText(config)}, not for ${platformText(platform)}`, {
+    where: base.name,
+  })
+}
+
+async function buildLayers(sources: ImageSources, platform: Platform, options: OneOptions): Promise<Layer[]> {
+  const { definition, folder, tree } = sources
+  const work = join(options.work, platformText(platform).replaceAll('/', '-'))
+  await mkdir(work)
+  const layers: Layer[] = []
+  const add = async (entries: readonly LayerEntry[], comment: string): Promise<void> => {
+    options.signal.throwIfAborted()
+    if (entries.length > 0)
+      layers.push(await writeLayer(entries, join(work, `layer-${layers.length}`), options.epochSeconds, comment))
+  }
+  if (definition.node) {
+    const entry = await nodeEntry(definition.node, platform, options.cache, work, options)
+    await add([entry], `node ${definition.node.version}`)
+  }
+  if (definition.program && options.program) {
+    const { packages, program } = await options.program.entries(platform, definition.program)
+    await add(packages, 'packages')
+    await add(program, 'program')
+  }
+  if (definition.files.length > 0) {
+    const from = ownPaths(definition, folder)
+    const extracted = join(work, 'files')
+    await mkdir(extracted)
+    await tree.extract(from, extracted)
+    const lists = definition.files.map((each, at) => fileEntries(join(extracted, from[at] ?? ''), each))
+    await add((await Promise.all(lists)).flat(), 'files')
+  }
+  return layers
+}
+
+async function fileEntries(
+  from: string,
+  file: { from: string; to: string; executable?: boolean | undefined },
+): Promise<LayerEntry[]> {
+  try {
+    const entries = await folderEntries(from, file.to)
+    return entries.map((each) =>
+      each.kind === 'file' && file.executable !== undefined ? { ...each, executable: file.executable } : each,
+    )
+  } catch (error) {
+    if (error instanceof Failure) throw error
+    throw new Failure('not-found', 'a file that the definition names is not there', { where: file.from, cause: error })
+  }
+}
+
+async function packageFacts(sources: ImageSources): Promise<{ version: string | null; source: string | null }> {
+  if (!sources.definition.program) return { version: null, source: null }
+  const text = new TextDecoder().decode(await sources.tree.read('package.json'))
+  const facts = JSON.parse(text) as { version?: string; repository?: string | { url?: string } }
+  const url = typeof facts.repository === 'string' ? facts.repository : facts.repository?.url
+  return { version: facts.version ?? null, source: url?.replace(/^git\+/, '') ?? null }
+}
+
+function rootOf(images: readonly OneImage[]): RawManifest {
+  const [only, ...others] = images
+  if (!only) throw new Failure('invalid', 'an image is built for one platform at least', { where: '--platform' })
+  if (others.length === 0) return only.manifest
+  const manifests = images.map(({ manifest, platform }) => ({ ...plainDescriptor(manifest), platform }))
+  return serializeManifest({ schemaVersion: 2, mediaType: ociIndex, manifests }, ociIndex)
+}
+
+function plainDescriptor(raw: RawManifest): Descriptor {
+  const { mediaType, digest, size } = descriptorOf(raw)
+  return { mediaType, digest, size }
+}
+
+function builtSource(
+  name: string,
+  root: RawManifest,
+  images: readonly OneImage[],
+  base: Source | null,
+  remove: () => Promise<void>,
+): Source {
+  const manifests = new Map([root, ...images.map((each) => each.manifest)].map((each) => [each.digest, each]))
+  const configs = new Map(images.map((each) => [each.config.digest, each.config.bytes]))
+  const layers = new Map(images.flatMap((each) => each.layers).map((each) => [each.descriptor.digest, each.file]))
+  const where = `the image ${name} that was built`
+  return {
+    name: where,
+    ...(base?.origin ? { origin: base.origin } : {}),
+    async manifest(digest = root.digest) {
+      const found = manifests.get(digest)
+      if (found) return found
+      throw new Failure('not-found', `there is no manifest ${digest}`, { where })
+    },
+    async blob(descriptor) {
+      const config = configs.get(descriptor.digest)
+      if (config) return once(config)
+      const layer = layers.get(descriptor.digest)
+      if (layer !== undefined) return createReadStream(layer, { highWaterMark: 256 * 1024 })
+      if (base) return base.blob(descriptor)
+      throw new Failure('not-found', `there is no blob ${descriptor.digest}`, { where })
+    },
+    close: remove,
+  }
+}

@@ -1,0 +1,88 @@
+import type { ImageConfig } from '../config.ts'
+import type { ImageDefinition } from '../definition.ts'
+import { serializeManifest } from '../manifest.ts'
+import { ociConfig } from '../media-types.ts'
+import type { Platform } from '../platform.ts'
+import type { Layer } from './layer.ts'
+
+/** Facts that become labels (image-spec, "Pre-Defined Annotation Keys"). */
+export interface Provenance {
+  readonly revision: string | null
+  readonly version: string | null
+  readonly source: string | null
+  readonly baseName: string | null
+  readonly baseDigest: string | null
+}
+
+/** The labels of an image; the definition's own come first in doubt. */
+export function labelsOf(definition: ImageDefinition, facts: Provenance): Record<string, string> {
+  const keys: [string, string | null][] = [
+    ['revision', facts.revision],
+    ['version', facts.version],
+    ['source', facts.source],
+    ['base.name', facts.baseName],
+    ['base.digest', facts.baseDigest],
+  ]
+  const known = keys.flatMap(([key, value]) =>
+    value === null ? [] : [[`org.opencontainers.image.${key}`, value] as const],
+  )
+  return sortedByKey({ ...Object.fromEntries(known), ...definition.labels })
+}
+
+/**
+ * The image's config: the base's, with the definition over it and our layers on top.
+ * @param createdSeconds since 1970
+ */
+export function imageConfig(
+  definition: ImageDefinition,
+  platform: Platform,
+  base: ImageConfig | null,
+  layers: readonly Layer[],
+  labels: Readonly<Record<string, string>>,
+  createdSeconds: number,
+): { bytes: Uint8Array; mediaType: string; digest: `sha256:${string}` | `sha512:${string}` } {
+  const created = new Date(createdSeconds * 1000).toISOString().replace('.000Z', 'Z')
+  const inherited = base?.config ?? {}
+  // An entry point of ours makes the base's arguments meaningless, as in a Dockerfile.
+  const command = definition.command ?? (definition.entrypoint ? undefined : inherited.Cmd)
+  const entrypoint = definition.entrypoint ?? inherited.Entrypoint
+  const user = definition.user ?? inherited.User
+  const workdir = definition.workdir ?? inherited.WorkingDir
+  const document = {
+    created,
+    architecture: platform.architecture,
+    ...(platform.variant ? { variant: platform.variant } : {}),
+    os: platform.os,
+    config: {
+      ...(user ? { User: user } : {}),
+      Env: environment(inherited.Env ?? [], definition.environment),
+      ...(entrypoint ? { Entrypoint: entrypoint } : {}),
+      ...(command ? { Cmd: command } : {}),
+      ...(workdir ? { WorkingDir: workdir } : {}),
+      Labels: sortedByKey({ ...inherited.Labels, ...labels }),
+    },
+    rootfs: { type: 'layers', diff_ids: [...(base?.rootfs.diff_ids ?? []), ...layers.map((each) => each.diffId)] },
+    history: [
+      ...(base?.history ?? []),
+      ...layers.map((each) => ({ created, created_by: 'native image copy', comment: each.comment })),
+    ],
+  }
+  return serializeManifest(document, ociConfig)
+}
+
+const path = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+function environment(base: readonly string[], own: Readonly<Record<string, string>>): string[] {
+  const names = new Set(Object.keys(own))
+  const kept = base.filter((each) => !names.has(each.split('=', 1)[0] ?? ''))
+  const hasPath = [...kept, ...Object.keys(own).map((each) => `${each}=`)].some((each) => each.startsWith('PATH='))
+  return [
+    ...(hasPath ? [] : [path]),
+    ...kept,
+    ...Object.entries(sortedByKey(own)).map(([key, value]) => `${key}=${value}`),
+  ]
+}
+
+function sortedByKey(value: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
+}

@@ -1,0 +1,164 @@
+import { createReadStream, createWriteStream } from 'node:fs'
+import { lstat, readdir, readlink } from 'node:fs/promises'
+import { join, posix } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { createGzip } from 'node:zlib'
+import { Failure } from '../../core/failure.ts'
+import { type ContentDigest, contentHash } from '../content-digest.ts'
+import type { Descriptor } from '../manifest.ts'
+import { ociLayerGzip } from '../media-types.ts'
+import { encodeHeader, endOfArchive, padding } from '../tar/header.ts'
+
+/** One thing in a layer. Paths are absolute in the image. */
+export type LayerEntry =
+  | {
+      readonly path: string
+      readonly kind: 'file'
+      readonly from: string
+      readonly size: number
+      readonly executable: boolean
+    }
+  | { readonly path: string; readonly kind: 'link'; readonly target: string }
+  | { readonly path: string; readonly kind: 'directory' }
+
+/** A layer that was written to a file. */
+export interface Layer {
+  readonly descriptor: Descriptor
+  /** The digest of the tar inside. */
+  readonly diffId: ContentDigest
+  readonly file: string
+  /** For the image's history. */
+  readonly comment: string
+}
+
+const gzipLevel = 6
+const pieceBytes = 256 * 1024
+
+/**
+ * Writes a layer whose bytes depend on nothing but its entries and the time given: entries in
+ * the order of their bytes, every parent folder before what is in it, owner 0:0, modes 0755 or
+ * 0644, one time for all, and a gzip header without time or system.
+ * @param mtime seconds since 1970
+ */
+export async function writeLayer(
+  entries: readonly LayerEntry[],
+  file: string,
+  mtime: number,
+  comment: string,
+): Promise<Layer> {
+  const inside = contentHash()
+  const outside = contentHash()
+  let size = 0
+  await pipeline(
+    tarBytes(withParents(entries), mtime),
+    async function* (chunks: AsyncIterable<Uint8Array>) {
+      for await (const chunk of chunks) {
+        inside.update(chunk)
+        yield chunk
+      }
+    },
+    createGzip({ level: gzipLevel }),
+    async function* (chunks: AsyncIterable<Buffer>) {
+      for await (const chunk of chunks) {
+        const fixed = size === 0 ? plainGzipHeader(chunk) : chunk
+        outside.update(fixed)
+        size += fixed.byteLength
+        yield fixed
+      }
+    },
+    createWriteStream(file, { flags: 'wx' }),
+  )
+  const digest: ContentDigest = `sha256:${outside.digest('hex')}`
+  return {
+    descriptor: { mediaType: ociLayerGzip, digest, size },
+    diffId: `sha256:${inside.digest('hex')}`,
+    file,
+    comment,
+  }
+}
+
+/**
+ * The entries of a folder, as they are to stand in the image.
+ * @param to absolute in the image
+ * @param keep by path relative to the folder; false leaves a file out, or a folder with all that is in it
+ * @throws Failure 'invalid' for what is no file, folder or link
+ */
+export async function folderEntries(
+  folder: string,
+  to: string,
+  keep: (path: string) => boolean = () => true,
+): Promise<LayerEntry[]> {
+  const found: LayerEntry[] = []
+  const walk = async (inner: string): Promise<void> => {
+    const from = join(folder, inner)
+    const path = inner === '' ? to : posix.join(to, inner)
+    const facts = await lstat(from)
+    if (facts.isDirectory()) {
+      found.push({ path, kind: 'directory' })
+      for (const name of await readdir(from)) {
+        const next = inner === '' ? name : `${inner}/${name}`
+        if (keep(next)) await walk(next)
+      }
+    } else if (facts.isFile())
+      found.push({ path, kind: 'file', from, size: facts.size, executable: (facts.mode & 0o111) !== 0 })
+    else if (facts.isSymbolicLink()) found.push({ path, kind: 'link', target: await readlink(from) })
+    else
+      throw new Failure('invalid', 'an image holds files, folders and symbolic links, and this is none', {
+        where: from,
+      })
+  }
+  await walk('')
+  return found
+}
+
+function withParents(entries: readonly LayerEntry[]): LayerEntry[] {
+  const all = new Map<string, LayerEntry>()
+  const put = (entry: LayerEntry): void => {
+    const before = all.get(entry.path)
+    if (before && (before.kind !== 'directory' || entry.kind !== 'directory'))
+      throw new Failure('invalid', 'two things are to stand at the same place in the image', { where: entry.path })
+    if (entry.path !== '/') all.set(entry.path, entry)
+  }
+  for (const entry of entries) {
+    for (let parent = posix.dirname(entry.path); parent !== '/' && parent !== '.'; parent = posix.dirname(parent))
+      put({ path: parent, kind: 'directory' })
+    put(entry)
+  }
+  return [...all.values()].sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)))
+}
+
+async function* tarBytes(entries: readonly LayerEntry[], mtime: number): AsyncGenerator<Uint8Array, void, undefined> {
+  for (const entry of entries) {
+    const name = entry.path.slice(1)
+    if (entry.kind === 'directory') yield encodeHeader({ name, type: 'directory', mode: 0o755, size: 0, mtime })
+    else if (entry.kind === 'link')
+      yield encodeHeader({ name, type: 'symlink', mode: 0o777, size: 0, mtime, target: entry.target })
+    else yield* fileBytes(name, entry, mtime)
+  }
+  yield endOfArchive
+}
+
+async function* fileBytes(
+  name: string,
+  entry: Extract<LayerEntry, { kind: 'file' }>,
+  mtime: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  yield encodeHeader({ name, type: 'file', mode: entry.executable ? 0o755 : 0o644, size: entry.size, mtime })
+  let size = 0
+  if (entry.size > 0)
+    for await (const chunk of createReadStream(entry.from, { highWaterMark: pieceBytes }) as AsyncIterable<Buffer>) {
+      size += chunk.byteLength
+      yield chunk
+    }
+  if (size !== entry.size)
+    throw new Failure('precondition', 'a file changed while it was put into the image', { where: entry.from })
+  yield padding(entry.size)
+}
+
+/** RFC 1952: bytes 4-7 are a time (Node writes none), 9 the system, which differs by system: 255 is "unknown". */
+function plainGzipHeader(chunk: Buffer): Buffer {
+  const fixed = Buffer.from(chunk)
+  fixed.fill(0, 4, 8)
+  fixed[9] = 0xff
+  return fixed
+}

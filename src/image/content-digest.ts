@@ -1,0 +1,55 @@
+import { createHash, type Hash, hash as hashOnce } from 'node:crypto'
+import { Failure } from '../core/failure.ts'
+
+/** The algorithms that the image specification registers and that we compute. */
+export type DigestAlgorithm = 'sha256' | 'sha512'
+
+/**
+ * How OCI names content: algorithm and lower-case hex. Its size stands beside it in a
+ * descriptor, or is unknown (a manifest asked for by digest), so core's Digest does not fit.
+ */
+export type ContentDigest = `${DigestAlgorithm}:${string}`
+
+const hexLength: Readonly<Record<DigestAlgorithm, number>> = { sha256: 64, sha512: 128 }
+const grammar = /^(sha256|sha512):([0-9a-f]+)$/
+
+/** Is this text a digest that we can compute? */
+export function isContentDigest(text: string): text is ContentDigest {
+  const match = grammar.exec(text)
+  return match !== null && match[2]?.length === hexLength[match[1] as DigestAlgorithm]
+}
+
+/**
+ * A digest as written in a reference, a manifest or a header.
+ * @throws Failure 'invalid' for another algorithm, upper-case hex or a wrong length
+ */
+export function parseContentDigest(text: string): ContentDigest {
+  if (isContentDigest(text)) return text
+  throw new Failure(
+    'invalid',
+    'a content digest is sha256: and 64, or sha512: and 128, lower-case hexadecimal digits',
+    {
+      where: text.slice(0, 160),
+    },
+  )
+}
+
+/** The digest of bytes at hand, sha256 unless told. */
+export function contentDigestOf(bytes: Uint8Array, algorithm: DigestAlgorithm = 'sha256'): ContentDigest {
+  return `${algorithm}:${hashOnce(algorithm, bytes, 'hex')}`
+}
+
+/** A running hash for content that streams. */
+export function contentHash(algorithm: DigestAlgorithm = 'sha256'): Hash {
+  return createHash(algorithm)
+}
+
+/** sha256 or sha512. */
+export function algorithmOf(digest: ContentDigest): DigestAlgorithm {
+  return digest.startsWith('sha256:') ? 'sha256' : 'sha512'
+}
+
+/** The hexadecimal half: safe as a file's name, since it holds nothing but 0-9a-f. */
+export function hexOf(digest: ContentDigest): string {
+  return digest.slice(digest.indexOf(':') + 1)
+}

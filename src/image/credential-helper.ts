@@ -1,0 +1,66 @@
+import { execa } from 'execa'
+import { z } from 'zod'
+import { Failure } from '../core/failure.ts'
+import type { Credentials } from './credentials.ts'
+import { checked, parseJson } from './manifest.ts'
+import { secret } from './secret.ts'
+
+/** What a credential helper said. */
+export interface HelperAnswer {
+  readonly exitCode: number | undefined
+  readonly stdout: string
+  /** True when there is no such program. */
+  readonly missing: boolean
+}
+
+/** Runs `PROGRAM get` with the host as input. */
+export type HelperRunner = (program: string, host: string) => Promise<HelperAnswer>
+
+const timeMsMax = 30_000
+const outputBytesMax = 1024 * 1024
+const answer = z.looseObject({ Username: z.string(), Secret: z.string() })
+// Helpers answer so, on stdout, with exit code 1; the protocol has no other sign
+// (docker-credential-helpers, credentials/error.go).
+const noCredentials = 'credentials not found in native keychain'
+
+/** Runs helpers as programs, by argument list. */
+export const runHelper: HelperRunner = async (program, host) => {
+  const result = await execa(program, ['get'], {
+    input: host,
+    reject: false,
+    timeout: timeMsMax,
+    maxBuffer: outputBytesMax,
+  })
+  return { exitCode: result.exitCode, stdout: result.stdout, missing: result.code === 'ENOENT' }
+}
+
+/**
+ * Asks `docker-credential-NAME` for the login of a host; null when it has none.
+ * @throws Failure 'program', without what it printed: that may be a secret
+ */
+export async function askHelper(run: HelperRunner, name: string, host: string): Promise<Credentials | null> {
+  if (!/^[A-Za-z0-9._-]+$/.test(name))
+    throw new Failure('invalid', `"${name.slice(0, 100)}" cannot be the name of a credential helper`)
+  const program = `docker-credential-${name}`
+  const { exitCode, stdout, missing } = await run(program, host)
+  if (exitCode === 0) return toCredentials(stdout, program)
+  if (stdout.trim() === noCredentials) return null
+  throw new Failure('program', `${program} gave no login for ${host}`, {
+    where: program,
+    next: missing
+      ? [`Install ${program}, or remove it from docker's config.json (credsStore, credHelpers).`]
+      : [`Run: echo ${host} | ${program} get`],
+  })
+}
+
+function toCredentials(stdout: string, program: string): Credentials {
+  const { Username, Secret } = checked(
+    answer,
+    parseJson(Buffer.from(stdout), 'its answer', program),
+    'its answer',
+    program,
+  )
+  // docker's sign for "this is an identity token".
+  if (Username === '<token>') return { kind: 'identity-token', token: secret(Secret) }
+  return { kind: 'password', user: Username, password: secret(Secret) }
+}

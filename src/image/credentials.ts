@@ -1,0 +1,9 @@
+import type { Secret } from './secret.ts'
+
+/** What a registry lets somebody in with. */
+export type Credentials =
+  | { readonly kind: 'password'; readonly user: string; readonly password: Secret }
+  /** An OAuth2 refresh token, as `docker login` keeps for some registries. */
+  | { readonly kind: 'identity-token'; readonly token: Secret }
+  /** A bearer token that is sent as it is. */
+  | { readonly kind: 'registry-token'; readonly token: Secret }

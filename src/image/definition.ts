@@ -1,0 +1,112 @@
+import { z } from 'zod'
+import { parseConfig } from '../config/load.ts'
+import { Failure, messageOf } from '../core/failure.ts'
+import { type ContentDigest, isContentDigest } from './content-digest.ts'
+import { parseImageName } from './name.ts'
+import { type Platform, parsePlatform, platformText } from './platform.ts'
+
+const variableName = /^[A-Za-z_][A-Za-z0-9_]*$/
+const digest = z.custom<ContentDigest>(
+  (value) => typeof value === 'string' && isContentDigest(value),
+  'expected a digest like sha256:... (native image lock writes it)',
+)
+const platform = z.string().transform(parsed(parsePlatform))
+const inside = z
+  .string()
+  .min(1)
+  .max(4096)
+  .refine((path) => !path.startsWith('/') && !path.split('/').includes('..'), 'expected a path inside, without ..')
+const absolute = z
+  .string()
+  .max(4096)
+  .regex(/^\/[^\0]*$/, 'expected an absolute path')
+  .refine((path) => !path.split('/').includes('..'), 'expected a path without ..')
+
+/** A YAML file under templates/images, or a user's own. */
+export const definitionSchema = z.strictObject({
+  name: z.string().regex(/^[a-z0-9]+(?:[._-][a-z0-9]+)*$/, 'expected lower-case letters, digits, . _ -'),
+  base: z.union(
+    [
+      z.literal('scratch'),
+      z.strictObject({
+        /** `host/path:tag`; the tag is where `native image lock` looks. */
+        image: z.string().transform(parsed(parseImageName)),
+        digest,
+      }),
+    ],
+    { error: 'expected "scratch", or a map of image (host/name:tag) and digest (`native image lock` writes it)' },
+  ),
+  platforms: z.array(platform).min(1).max(32),
+  /** The Node that runs the program: official binaries out of npm packages, pinned. */
+  node: z
+    .strictObject({
+      version: z.string().regex(/^\d+\.\d+\.\d+$/, 'expected a version like 24.21.0'),
+      packages: z.record(
+        z.string(),
+        z.strictObject({
+          name: z.string().regex(/^[a-z0-9-]+$/),
+          integrity: z.string().regex(/^sha512-[A-Za-z0-9+/]{86}==$/, "expected npm's sha512-..."),
+        }),
+      ),
+    })
+    .optional(),
+  /** Where the built program goes; absent, it is not in the image. */
+  program: absolute.optional(),
+  /** Files and folders beside the definition, and where they go. */
+  files: z
+    .array(z.strictObject({ from: inside, to: absolute, executable: z.boolean().optional() }))
+    .max(1000)
+    .default([]),
+  environment: z.record(z.string().regex(variableName, 'expected a variable name'), z.string()).default({}),
+  entrypoint: z.array(z.string().min(1)).max(1000).optional(),
+  command: z.array(z.string()).max(1000).optional(),
+  user: z.string().max(256).optional(),
+  workdir: absolute.optional(),
+  labels: z.record(z.string().min(1).max(1024), z.string()).default({}),
+})
+
+export type ImageDefinition = z.output<typeof definitionSchema>
+
+/** Where built-in definitions stand in a checkout and in the package. */
+export const definitionFolder = 'templates/images'
+
+/**
+ * Parses an image definition.
+ * @throws Failure 'invalid' with file:line:column of every problem
+ */
+export function parseDefinition(text: string, file: string): ImageDefinition {
+  return parseConfig(text, file, definitionSchema)
+}
+
+/**
+ * The file of a built-in definition.
+ * @throws Failure 'invalid' for what cannot be a name
+ */
+export function builtInFile(image: string): string {
+  if (/^[a-z0-9]+(?:[._-][a-z0-9]+)*$/.test(image)) return `${definitionFolder}/${image}.yaml`
+  throw new Failure('invalid', `"${image.slice(0, 100)}" cannot be the name of an image`, { where: '--image' })
+}
+
+/**
+ * Checks that the definition is there for a platform.
+ * @throws Failure 'invalid'
+ */
+export function assertPlatform(definition: ImageDefinition, platform: Platform): void {
+  const there = definition.platforms.map(platformText)
+  if (there.includes(platformText(platform))) return
+  throw new Failure('invalid', `the image ${definition.name} is not defined for ${platformText(platform)}`, {
+    where: '--platform',
+    next: [`It is defined for ${there.join(', ')}.`],
+  })
+}
+
+function parsed<T>(parse: (text: string) => T) {
+  return (value: string, context: z.RefinementCtx): T => {
+    try {
+      return parse(value)
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: messageOf(error) })
+      return z.NEVER
+    }
+  }
+}

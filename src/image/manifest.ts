@@ -1,0 +1,215 @@
+import { z } from 'zod'
+import { Failure } from '../core/failure.ts'
+import { type ContentDigest, contentDigestOf, isContentDigest } from './content-digest.ts'
+import {
+  dockerList,
+  dockerManifest,
+  isIndexType,
+  isManifestType,
+  isSchema1,
+  ociIndex,
+  ociManifest,
+} from './media-types.ts'
+import type { Platform } from './platform.ts'
+
+/** Bytes that a manifest or index may have: what registries accept (distribution-spec, "Pushing Manifests"). */
+export const manifestBytesMax = 4 * 1024 * 1024
+/** Layers of one image; docker stops at 127. */
+export const layersMax = 1024
+/** Manifests that one index may name. */
+export const indexEntriesMax = 2048
+/** Largest blob that we would store: keeps sums of sizes exact. */
+export const blobBytesMax = 2 ** 48
+
+/** Names content: what it is, its digest and its exact size in bytes. */
+export interface Descriptor {
+  readonly mediaType: string
+  readonly digest: ContentDigest
+  readonly size: number
+  readonly annotations?: Readonly<Record<string, string>> | undefined
+  readonly artifactType?: string | undefined
+  readonly platform?: Platform | undefined
+  readonly urls?: readonly string[] | undefined
+  readonly data?: string | undefined
+}
+
+/** A manifest or index as it was received: the bytes are what the digest is of. */
+export interface RawManifest {
+  readonly bytes: Uint8Array
+  readonly mediaType: string
+  readonly digest: ContentDigest
+}
+
+/** One image, or an artifact that is stored as one. */
+export interface Manifest {
+  readonly kind: 'manifest'
+  readonly mediaType: string
+  readonly artifactType?: string | undefined
+  readonly config: Descriptor
+  readonly layers: readonly Descriptor[]
+  readonly subject?: Descriptor | undefined
+  readonly annotations?: Readonly<Record<string, string>> | undefined
+}
+
+/** Images for several platforms, or anything else that is named together. */
+export interface Index {
+  readonly kind: 'index'
+  readonly mediaType: string
+  readonly artifactType?: string | undefined
+  readonly manifests: readonly Descriptor[]
+  readonly subject?: Descriptor | undefined
+  readonly annotations?: Readonly<Record<string, string>> | undefined
+}
+
+const mediaType = z
+  .string()
+  .min(3)
+  .max(255)
+  .regex(/^[^\s/]+\/[^\s/]+$/, 'expected TYPE/SUBTYPE')
+const annotations = z.record(z.string().max(1024), z.string()).optional()
+const platform = z.looseObject({
+  os: z.string().max(128),
+  architecture: z.string().max(128),
+  variant: z.string().max(128).optional(),
+})
+const descriptor = z.looseObject({
+  mediaType,
+  digest: z.custom<ContentDigest>((value) => typeof value === 'string' && isContentDigest(value), 'expected a digest'),
+  size: z.number().int().nonnegative().max(blobBytesMax),
+  annotations,
+  artifactType: mediaType.optional(),
+  platform: platform.optional(),
+  urls: z.array(z.string().max(4096)).max(64).optional(),
+  data: z.string().max(manifestBytesMax).optional(),
+})
+const common = {
+  schemaVersion: z.literal(2),
+  mediaType: mediaType.optional(),
+  artifactType: mediaType.optional(),
+  subject: descriptor.optional(),
+  annotations,
+}
+const manifestSchema = z.looseObject({
+  ...common,
+  config: descriptor,
+  layers: z.array(descriptor).max(layersMax),
+  // Both shapes in one document would mean different images to different readers (CVE-2021-41190).
+  manifests: z.undefined({ error: 'a manifest cannot be an index too' }).optional(),
+  fsLayers: z.undefined({ error: 'a manifest cannot be of schema 1 too' }).optional(),
+})
+const indexSchema = z.looseObject({
+  ...common,
+  manifests: z.array(descriptor).max(indexEntriesMax),
+  config: z.undefined({ error: 'an index cannot be a manifest too' }).optional(),
+  layers: z.undefined({ error: 'an index cannot be a manifest too' }).optional(),
+})
+
+/**
+ * Makes a raw manifest of bytes whose type the place told, or did not; the document's own
+ * mediaType then says it.
+ * @throws Failure 'invalid' when it is too large or its type is none that we know
+ */
+export function rawManifest(bytes: Uint8Array, toldType: string | undefined, where: string): RawManifest {
+  if (bytes.byteLength > manifestBytesMax)
+    throw new Failure('invalid', `the manifest has ${bytes.byteLength} bytes, at most ${manifestBytesMax} are read`, {
+      where,
+    })
+  return { bytes, mediaType: typeOf(bytes, toldType, where), digest: contentDigestOf(bytes) }
+}
+
+/**
+ * Parses a manifest or index strictly, without changing its bytes.
+ * @param where the reference, for errors
+ * @throws Failure 'invalid': no JSON, an unknown type, a body that disagrees with the type it
+ *   was served as, a bad digest or size, too many entries
+ */
+export function parseManifest(raw: RawManifest, where: string): Manifest | Index {
+  const document = parseJson(raw.bytes, 'the manifest', where)
+  const type = typeOf(raw.bytes, raw.mediaType, where, document)
+  const own = isObject(document) ? document['mediaType'] : undefined
+  if (own !== undefined && own !== type)
+    throw new Failure('invalid', `a manifest was served as ${type} but calls itself ${String(own).slice(0, 100)}`, {
+      where,
+    })
+  if (isIndexType(type))
+    return { ...checked(indexSchema, document, 'the index', where), kind: 'index', mediaType: type }
+  return { ...checked(manifestSchema, document, 'the manifest', where), kind: 'manifest', mediaType: type }
+}
+
+/** The descriptor that points at a manifest. */
+export function descriptorOf(raw: RawManifest, extra: Partial<Descriptor> = {}): Descriptor {
+  return { ...extra, mediaType: raw.mediaType, digest: raw.digest, size: raw.bytes.byteLength }
+}
+
+/** Serializes a manifest that we made: keys in the order given, no blanks, as the digest depends on it. */
+export function serializeManifest(document: object, type: string): RawManifest {
+  const bytes = Buffer.from(JSON.stringify(document))
+  return { bytes, mediaType: type, digest: contentDigestOf(bytes) }
+}
+
+/**
+ * Parses JSON that came from outside.
+ * @throws Failure 'invalid'
+ */
+export function parseJson(bytes: Uint8Array, what: string, where: string): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+  } catch (cause) {
+    throw new Failure('invalid', `${what} is no valid JSON`, { where, cause })
+  }
+}
+
+/**
+ * The value in the shape that the schema states.
+ * @throws Failure 'invalid' with every problem, each with its path
+ */
+export function checked<T>(schema: z.ZodType<T>, value: unknown, what: string, where: string): T {
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  const problems = result.error.issues
+    .slice(0, 5)
+    .map((each) => `${each.path.join('.') || 'document'}: ${each.message}`)
+  throw new Failure('invalid', `${what} is malformed: ${problems.join('; ')}`, { where })
+}
+
+function typeOf(bytes: Uint8Array, told: string | undefined, where: string, parsed?: unknown): string {
+  const type = told?.split(';')[0]?.trim()
+  if (type && (isManifestType(type) || isIndexType(type))) return type
+  if (type && isSchema1(type)) throw schema1(where)
+  if (type && type !== 'application/json' && type !== 'application/octet-stream' && !type.startsWith('text/plain'))
+    throw unknownType(type, where)
+  return impliedType(parsed ?? parseJson(bytes, 'the manifest', where), where)
+}
+
+/** Without a type from outside: the document's own, or what its shape says (OCI's mediaType is optional). */
+function impliedType(document: unknown, where: string): string {
+  if (!isObject(document)) throw new Failure('invalid', 'the manifest is no JSON object', { where })
+  const facts: { mediaType?: unknown; schemaVersion?: unknown; manifests?: unknown; config?: unknown } = document
+  if (facts.schemaVersion === 1) throw schema1(where)
+  const own = facts.mediaType
+  if (typeof own === 'string') {
+    if ([ociManifest, ociIndex, dockerManifest, dockerList].includes(own)) return own
+    throw unknownType(own, where)
+  }
+  if (Array.isArray(facts.manifests) && facts.config === undefined) return ociIndex
+  if (facts.config !== undefined && facts.manifests === undefined) return ociManifest
+  throw new Failure('invalid', 'the document is neither an image manifest nor an image index', { where })
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function schema1(where: string): Failure {
+  return new Failure('invalid', 'the manifest is of docker schema 1, which cannot be verified and is no longer read', {
+    where,
+    next: ['Push the image again with a current docker, or with skopeo copy --format v2s2.'],
+  })
+}
+
+function unknownType(type: string, where: string): Failure {
+  return new Failure('invalid', `"${type.slice(0, 200)}" is no type of manifest that we know`, {
+    where,
+    next: ['An image is an OCI or docker (schema 2) manifest, index or manifest list.'],
+  })
+}

@@ -1,0 +1,69 @@
+/** Media types of manifests, configs and layers, and how docker's and OCI's answer to each other. */
+
+export const ociManifest = 'application/vnd.oci.image.manifest.v1+json'
+export const ociIndex = 'application/vnd.oci.image.index.v1+json'
+export const dockerManifest = 'application/vnd.docker.distribution.manifest.v2+json'
+export const dockerList = 'application/vnd.docker.distribution.manifest.list.v2+json'
+
+export const ociConfig = 'application/vnd.oci.image.config.v1+json'
+export const dockerConfig = 'application/vnd.docker.container.image.v1+json'
+
+export const ociLayer = 'application/vnd.oci.image.layer.v1.tar'
+export const ociLayerGzip = 'application/vnd.oci.image.layer.v1.tar+gzip'
+export const ociLayerZstd = 'application/vnd.oci.image.layer.v1.tar+zstd'
+export const dockerLayer = 'application/vnd.docker.image.rootfs.diff.tar'
+export const dockerLayerGzip = 'application/vnd.docker.image.rootfs.diff.tar.gzip'
+export const dockerLayerZstd = 'application/vnd.docker.image.rootfs.diff.tar.zstd'
+
+/** Schema 1, which no registry should serve any more and which cannot be verified. */
+const schema1 = new Set([
+  'application/vnd.docker.distribution.manifest.v1+json',
+  'application/vnd.docker.distribution.manifest.v1+prettyjws',
+])
+
+const toOci: Readonly<Record<string, string>> = {
+  [dockerManifest]: ociManifest,
+  [dockerList]: ociIndex,
+  [dockerConfig]: ociConfig,
+  [dockerLayer]: ociLayer,
+  [dockerLayerGzip]: ociLayerGzip,
+  [dockerLayerZstd]: ociLayerZstd,
+}
+
+/** What a registry is told that we understand. */
+export const acceptedManifests: readonly string[] = [ociManifest, ociIndex, dockerManifest, dockerList]
+
+export function isManifestType(mediaType: string): boolean {
+  return mediaType === ociManifest || mediaType === dockerManifest
+}
+
+export function isIndexType(mediaType: string): boolean {
+  return mediaType === ociIndex || mediaType === dockerList
+}
+
+export function isSchema1(mediaType: string): boolean {
+  return schema1.has(mediaType)
+}
+
+export function isDockerType(mediaType: string): boolean {
+  return mediaType in toOci
+}
+
+export function isConfigType(mediaType: string): boolean {
+  return mediaType === ociConfig || mediaType === dockerConfig
+}
+
+/** The OCI type that means the same; one that has none stays what it is. */
+export function ociTypeOf(mediaType: string): string {
+  return toOci[mediaType] ?? mediaType
+}
+
+export type Compression = 'none' | 'gzip' | 'zstd'
+
+/** How a layer of this type is compressed; undefined for what is no filesystem layer. */
+export function layerCompression(mediaType: string): Compression | undefined {
+  const type = ociTypeOf(mediaType).replace('.layer.nondistributable.', '.layer.')
+  if (type === ociLayer) return 'none'
+  if (type === ociLayerGzip || mediaType === 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip') return 'gzip'
+  return type === ociLayerZstd ? 'zstd' : undefined
+}

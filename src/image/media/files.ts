@@ -1,0 +1,94 @@
+import { randomUUID } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { errnoOf, Failure } from '../../core/failure.ts'
+
+/** Pieces in which files are read: large enough that a copy is not bound by calls. */
+const pieceBytes = 256 * 1024
+const writeBytesMin = 512 * 1024
+
+/**
+ * The bytes of a file.
+ * @throws Failure 'not-found' (asked at once, so that it is known before anything is written)
+ */
+export async function fileContent(path: string, what: string): Promise<AsyncIterable<Uint8Array>> {
+  await fileSize(path, what)
+  return createReadStream(path, { highWaterMark: pieceBytes })
+}
+
+/**
+ * Bytes of a small file.
+ * @throws Failure 'not-found', 'exhausted' when it is larger than bytesMax
+ */
+export async function smallFile(path: string, bytesMax: number, what: string): Promise<Uint8Array> {
+  const size = await fileSize(path, what)
+  if (size > bytesMax)
+    throw new Failure('exhausted', `${what} has ${size} bytes, at most ${bytesMax} are read`, { where: path })
+  const handle = await open(path, 'r')
+  try {
+    return await handle.readFile()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Bytes of a regular file, or undefined when there is none of that name. */
+export async function sizeIfThere(path: string): Promise<number | undefined> {
+  try {
+    const facts = await stat(path)
+    return facts.isFile() ? facts.size : undefined
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined
+    throw error
+  }
+}
+
+/** Writes a file under a temporary name, syncs it and renames it: it is there whole or not at all. */
+export async function writeWhole(path: string, content: AsyncIterable<Uint8Array>): Promise<void> {
+  await mkdir(dirname(path), { recursive: true })
+  const temporary = `${path}.${randomUUID()}.partial`
+  const handle = await open(temporary, 'wx', 0o644)
+  try {
+    await writeAll(handle, content)
+    await handle.sync()
+    await handle.close()
+    await rename(temporary, path)
+  } catch (error) {
+    await handle.close()
+    await rm(temporary, { force: true })
+    throw error
+  }
+}
+
+/** Small pieces, as sockets give them, are written several at a time. */
+async function writeAll(handle: FileHandle, content: AsyncIterable<Uint8Array>): Promise<void> {
+  let waiting: Uint8Array[] = []
+  let bytes = 0
+  const flush = async (): Promise<void> => {
+    for (let rest = waiting; rest.length > 0; ) rest = after(rest, (await handle.writev(rest)).bytesWritten)
+    waiting = []
+    bytes = 0
+  }
+  for await (const piece of content) {
+    waiting.push(piece)
+    bytes += piece.byteLength
+    if (bytes >= writeBytesMin) await flush()
+  }
+  await flush()
+}
+
+function after(pieces: readonly Uint8Array[], written: number): Uint8Array[] {
+  let skip = written
+  return pieces.flatMap((each) => {
+    const rest = each.subarray(Math.min(skip, each.byteLength))
+    skip -= Math.min(skip, each.byteLength)
+    return rest.byteLength > 0 ? [rest] : []
+  })
+}
+
+async function fileSize(path: string, what: string): Promise<number> {
+  const size = await sizeIfThere(path)
+  if (size === undefined) throw new Failure('not-found', `${what} is not there`, { where: path })
+  return size
+}

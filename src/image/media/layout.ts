@@ -1,0 +1,177 @@
+import { mkdir, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { errnoOf, Failure } from '../../core/failure.ts'
+import { algorithmOf, type ContentDigest, hexOf } from '../content-digest.ts'
+import {
+  checked,
+  type Descriptor,
+  descriptorOf,
+  type Index,
+  manifestBytesMax,
+  parseJson,
+  parseManifest,
+  type RawManifest,
+  rawManifest,
+} from '../manifest.ts'
+import { isIndexType, isManifestType, ociIndex } from '../media-types.ts'
+import type { Destination, Source } from '../medium.ts'
+import { once } from '../tar/writer.ts'
+import { verifiedManifest } from '../verified.ts'
+import { fileContent, sizeIfThere, smallFile, writeWhole } from './files.ts'
+
+/** The annotation by which an image in a layout is named (image-spec, annotations.md). */
+export const refNameKey = 'org.opencontainers.image.ref.name'
+export const layoutText = '{"imageLayoutVersion":"1.0.0"}'
+const layoutVersion = z.looseObject({ imageLayoutVersion: z.literal('1.0.0') })
+
+/** How a layout's files are read, be they in a folder or in an archive. */
+export interface LayoutFiles {
+  readonly name: string
+  small(path: string, bytesMax: number, what: string): Promise<Uint8Array>
+  content(path: string, what: string): Promise<AsyncIterable<Uint8Array>>
+  close(): Promise<void>
+}
+
+/** `blobs/sha256/<hex>`: where a layout keeps content (image-spec, image-layout.md). */
+export function blobPath(digest: ContentDigest): string {
+  return `blobs/${algorithmOf(digest)}/${hexOf(digest)}`
+}
+
+/** Opens an OCI layout in a folder; `image` may be left out when it holds one. */
+export function openLayoutSource(path: string, image: string | undefined): Promise<Source> {
+  return layoutSource(
+    {
+      name: `oci:${path}${image === undefined ? '' : `:${image}`}`,
+      small: (name, bytesMax, what) => smallFile(join(path, name), bytesMax, what),
+      content: (name, what) => fileContent(join(path, name), what),
+      close: async () => undefined,
+    },
+    image,
+  )
+}
+
+/**
+ * A source over a layout's files.
+ * @throws Failure 'not-found' without a layout or without that image, 'invalid' for a layout
+ *   of another version
+ */
+export async function layoutSource(files: LayoutFiles, image: string | undefined): Promise<Source> {
+  const where = files.name
+  const version = parseJson(
+    await files.small('oci-layout', 4096, 'the file that marks an OCI layout'),
+    'oci-layout',
+    where,
+  )
+  checked(layoutVersion, version, 'oci-layout', where)
+  const top = await readIndex(files)
+  const root = chosen(top, image, where)
+  const types = new Map(top.manifests.map((each) => [each.digest, each.mediaType]))
+  return {
+    name: where,
+    async manifest(digest = root.digest) {
+      const bytes = await files.small(blobPath(digest), manifestBytesMax, `the manifest ${digest}`)
+      return verifiedManifest(bytes, types.get(digest), digest, where)
+    },
+    blob: (descriptor) => files.content(blobPath(descriptor.digest), `the blob ${descriptor.digest}`),
+    close: () => files.close(),
+  }
+}
+
+/**
+ * A layout in a folder to write into: other images that are in it stay, one of the same name
+ * is replaced; without a name, whatever had no name.
+ * @throws Failure 'exists' for a folder that holds something else
+ */
+export async function openLayoutDestination(path: string, image: string | undefined): Promise<Destination> {
+  await assertLayoutOrEmpty(path)
+  let root: Descriptor | undefined
+  return {
+    name: `oci:${path}${image === undefined ? '' : `:${image}`}`,
+    holds: 'oci',
+    parallelMax: 6,
+    hasBlob: async (descriptor) => (await sizeIfThere(join(path, blobPath(descriptor.digest)))) === descriptor.size,
+    async putBlob(descriptor, open) {
+      await writeWhole(join(path, blobPath(descriptor.digest)), await open())
+      return 'written'
+    },
+    async putManifest(raw, isRoot) {
+      await writeWhole(join(path, blobPath(raw.digest)), once(raw.bytes))
+      if (isRoot) root = layoutEntry(raw, image)
+    },
+    async commit() {
+      if (!root) return
+      await writeWhole(join(path, 'oci-layout'), once(Buffer.from(layoutText)))
+      const before = await existingEntries(path)
+      await writeWhole(join(path, 'index.json'), once(indexBytes(replaced(before, root, image))))
+    },
+    // Whole blobs stay: no index names them yet, and a second try finds them.
+    abort: async () => undefined,
+  }
+}
+
+/** The entry of index.json for an image under a name. */
+export function layoutEntry(raw: RawManifest, image: string | undefined): Descriptor {
+  const { mediaType, digest, size } = descriptorOf(raw)
+  return { mediaType, digest, size, ...(image === undefined ? {} : { annotations: { [refNameKey]: image } }) }
+}
+
+/** index.json's bytes. */
+export function indexBytes(manifests: readonly Descriptor[]): Uint8Array {
+  return Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: ociIndex, manifests }))
+}
+
+async function readIndex(files: LayoutFiles): Promise<Index> {
+  const bytes = await files.small('index.json', manifestBytesMax, 'the file index.json')
+  const index = parseManifest(rawManifest(bytes, ociIndex, files.name), files.name)
+  if (index.kind === 'index') return index
+  throw new Failure('invalid', 'index.json is no image index', { where: files.name })
+}
+
+function chosen(index: Index, image: string | undefined, where: string): Descriptor {
+  const images = index.manifests.filter((each) => isManifestType(each.mediaType) || isIndexType(each.mediaType))
+  const names = images.flatMap((each) => each.annotations?.[refNameKey] ?? [])
+  const fit = image === undefined ? images : images.filter((each) => each.annotations?.[refNameKey] === image)
+  const [only] = fit
+  // Named twice, or under several names, it is still one image.
+  if (only && fit.every((each) => each.digest === only.digest)) return only
+  const list = names.length === 0 ? 'none has a name' : `there are ${names.slice(0, 20).join(', ')}`
+  if (!only)
+    throw new Failure('not-found', `the layout holds no image${image === undefined ? '' : ` "${image}"`}: ${list}`, {
+      where,
+    })
+  throw new Failure(
+    'invalid',
+    `the layout holds ${fit.length} images${image === undefined ? '' : ` named "${image}"`}: ${list}`,
+    {
+      where,
+      next: ['Name one: oci:PATH:NAME.'],
+    },
+  )
+}
+
+function replaced(before: readonly Descriptor[], root: Descriptor, image: string | undefined): Descriptor[] {
+  const others = before.filter(
+    (each) => each.annotations?.[refNameKey] !== image && !(image === undefined && each.digest === root.digest),
+  )
+  return [...others, root]
+}
+
+async function existingEntries(path: string): Promise<readonly Descriptor[]> {
+  if ((await sizeIfThere(join(path, 'index.json'))) === undefined) return []
+  const bytes = await smallFile(join(path, 'index.json'), manifestBytesMax, 'the file index.json')
+  const index = parseManifest(rawManifest(bytes, ociIndex, path), path)
+  return index.kind === 'index' ? index.manifests : []
+}
+
+async function assertLayoutOrEmpty(path: string): Promise<void> {
+  await mkdir(path, { recursive: true }).catch((error: unknown) => {
+    if (errnoOf(error) === 'EEXIST' || errnoOf(error) === 'ENOTDIR')
+      throw new Failure('exists', 'an OCI layout is a folder, and a file stands there', { where: path })
+    throw error
+  })
+  const names = await readdir(path)
+  // blobs alone: an earlier try that ended before its index was written.
+  if (names.length > 0 && !names.includes('oci-layout') && names.some((each) => each !== 'blobs'))
+    throw new Failure('exists', 'the folder is not empty and holds no OCI layout', { where: path })
+}

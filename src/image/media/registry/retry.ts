@@ -1,0 +1,86 @@
+import type { Clock } from '../../../core/clock.ts'
+import { Failure } from '../../../core/failure.ts'
+
+export interface RetryOptions {
+  /** How often something is tried again. */
+  readonly times: number
+  readonly clock: Clock
+  readonly signal: AbortSignal
+}
+
+const firstMs = 1000
+const delayMsMax = 60_000
+
+/** A failure that may go away: the server said to come back, or the network broke. */
+export class Retryable extends Error {
+  readonly failure: Failure
+  /** Milliseconds that the server asked to wait; undefined when it said nothing. */
+  readonly afterMs: number | undefined
+
+  constructor(failure: Failure, afterMs?: number) {
+    super(failure.message, { cause: failure })
+    this.failure = failure
+    this.afterMs = afterMs
+  }
+}
+
+/**
+ * Runs an attempt until it succeeds, fails for good, or was tried again often enough; waits
+ * 1 s, doubled each time, at most a minute, or what the server asked for (Retry-After).
+ * @throws the last failure
+ */
+export async function withRetries<T>(attempt: (times: number) => Promise<T>, options: RetryOptions): Promise<T> {
+  for (let times = 0; ; times += 1) {
+    try {
+      return await attempt(times)
+    } catch (error) {
+      const retryable = asRetryable(error)
+      if (!retryable) throw error
+      if (times >= options.times) throw retryable.failure
+      await backOff(retryable, times, options)
+    }
+  }
+}
+
+/**
+ * Waits before the next try, as long as withRetries says.
+ * @param times how often it was tried again already
+ */
+export function backOff(retryable: Retryable, times: number, options: RetryOptions): Promise<void> {
+  return pause(Math.min(retryable.afterMs ?? firstMs * 2 ** times, delayMsMax), options)
+}
+
+/** Network failures are worth another try; what a server refuses is not. */
+export function asRetryable(error: unknown): Retryable | undefined {
+  if (error instanceof Retryable) return error
+  if (error instanceof Failure && (error.kind === 'unavailable' || error.kind === 'deadline'))
+    return new Retryable(error)
+  return undefined
+}
+
+/**
+ * Milliseconds of a Retry-After header: seconds or a date (RFC 9110, 10.2.3).
+ * @param now milliseconds since 1970
+ */
+export function retryAfterMs(header: string | undefined, now: number): number | undefined {
+  if (header === undefined) return undefined
+  if (/^\d{1,9}$/.test(header.trim())) return Number(header) * 1000
+  const date = Date.parse(header)
+  return Number.isNaN(date) ? undefined : Math.max(0, date - now)
+}
+
+function pause(ms: number, options: RetryOptions): Promise<void> {
+  const { clock, signal } = options
+  return new Promise((resolve, reject) => {
+    const stop = clock.after(ms, () => {
+      signal.removeEventListener('abort', abort)
+      resolve()
+    })
+    const abort = (): void => {
+      stop()
+      reject(signal.reason)
+    }
+    signal.addEventListener('abort', abort, { once: true })
+    if (signal.aborted) abort()
+  })
+}

@@ -1,0 +1,124 @@
+import { z } from 'zod'
+import type { Clock } from '../../../core/clock.ts'
+import { Failure } from '../../../core/failure.ts'
+import type { Credentials } from '../../credentials.ts'
+import { checked, parseJson } from '../../manifest.ts'
+import { type Secret, secret } from '../../secret.ts'
+import { once } from '../../tar/writer.ts'
+import { answerBytes, refusal } from './answers.ts'
+import type { Challenge } from './challenge.ts'
+import type { Exchange, HttpAnswer } from './http.ts'
+
+/** A bearer token and when it is of no use any more. */
+export interface Token {
+  readonly value: Secret
+  /** Milliseconds since 1970. */
+  readonly expires: number
+}
+
+const answerBytesMax = 1024 * 1024
+/** What the token specification says when nothing is said, and the least that is believed. */
+const lifetimeSecondsMin = 60
+const answerSchema = z.looseObject({
+  token: z.string().max(65_536).optional(),
+  access_token: z.string().max(65_536).optional(),
+  expires_in: z.number().optional(),
+})
+
+export interface TokenRequest {
+  readonly challenge: Challenge
+  /** `repository:name:pull,push` and so on. */
+  readonly scopes: readonly string[]
+  readonly credentials: Credentials | null
+  /** Where the challenge came from: a token server may not be asked less safely than it was. */
+  readonly registry: URL
+  /** The registry as users name it. */
+  readonly name: string
+}
+
+/**
+ * Fetches a token as the challenge says (distribution's token specification): GET with Basic
+ * for a password, POST with grant_type=refresh_token for an identity token.
+ * @throws Failure 'denied' when the login is refused, 'invalid' when the challenge makes no
+ *   sense or would send the login in clear text, 'unavailable'
+ */
+export async function fetchToken(
+  request: TokenRequest,
+  exchange: Exchange,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<Token> {
+  const realm = realmOf(request)
+  const service = request.challenge.parameters.get('service')
+  const { credentials } = request
+  const answer =
+    credentials?.kind === 'identity-token'
+      ? await postRefresh(realm, service, request.scopes, credentials.token, exchange, signal)
+      : await getToken(realm, service, request.scopes, credentials, exchange, signal)
+  if (answer.status !== 200) throw await refusal(answer, `get a token from ${realm.host}`, request.name)
+  const bytes = await answerBytes(answer, answerBytesMax)
+  const body = checked(answerSchema, parseJson(bytes, 'its answer', realm.host), 'its answer', realm.host)
+  const value = body.token || body.access_token
+  if (!value) throw new Failure('denied', `${realm.host} answered without a token`, { where: realm.host })
+  const lifetime = Math.max(body.expires_in ?? lifetimeSecondsMin, lifetimeSecondsMin)
+  return { value: secret(value), expires: clock.now() + lifetime * 1000 }
+}
+
+/** `Basic ...`, for a header. */
+export function basic(credentials: { user: string; password: Secret }): string {
+  return `Basic ${Buffer.from(`${credentials.user}:${credentials.password.reveal()}`).toString('base64')}`
+}
+
+function realmOf({ challenge, registry, credentials }: TokenRequest): URL {
+  const text = challenge.parameters.get('realm') ?? ''
+  const realm = URL.canParse(text) ? new URL(text) : undefined
+  if (!realm || (realm.protocol !== 'https:' && realm.protocol !== 'http:'))
+    throw new Failure('invalid', `${registry.host} sends to "${text.slice(0, 200)}" for a token, which is no address`, {
+      where: registry.host,
+    })
+  if (credentials && registry.protocol === 'https:' && realm.protocol !== 'https:')
+    throw new Failure('denied', `${registry.host} wants the login to be sent unencrypted to ${realm.host}`, {
+      where: registry.host,
+    })
+  return realm
+}
+
+function getToken(
+  realm: URL,
+  service: string | undefined,
+  scopes: readonly string[],
+  credentials: Credentials | null,
+  exchange: Exchange,
+  signal: AbortSignal,
+): Promise<HttpAnswer> {
+  const url = new URL(realm)
+  if (service !== undefined) url.searchParams.set('service', service)
+  for (const scope of scopes) url.searchParams.append('scope', scope)
+  const headers: Record<string, string> = {}
+  if (credentials?.kind === 'password') {
+    url.searchParams.set('account', credentials.user)
+    headers['authorization'] = basic(credentials)
+  }
+  return exchange({ method: 'GET', url, headers }, signal)
+}
+
+function postRefresh(
+  realm: URL,
+  service: string | undefined,
+  scopes: readonly string[],
+  token: Secret,
+  exchange: Exchange,
+  signal: AbortSignal,
+): Promise<HttpAnswer> {
+  const form = new URLSearchParams({
+    grant_type: 'refresh_token',
+    client_id: 'native',
+    refresh_token: token.reveal(),
+    scope: scopes.join(' '),
+    ...(service === undefined ? {} : { service }),
+  })
+  const bytes = Buffer.from(form.toString())
+  const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+  const body = { size: bytes.byteLength, content: once(bytes) }
+  return exchange({ method: 'POST', url: realm, headers, body }, signal)
+}

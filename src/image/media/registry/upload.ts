@@ -1,0 +1,194 @@
+import { Failure } from '../../../core/failure.ts'
+import type { Descriptor } from '../../manifest.ts'
+import type { BlobOutcome, OpenBlob } from '../../medium.ts'
+import type { HttpAnswer } from './http.ts'
+import { part } from './part.ts'
+import { asRetryable, backOff, type RetryOptions, withRetries } from './retry.ts'
+import type { Session } from './session.ts'
+
+/** After 413 a blob is sent in chunks of this size, unless the registry wants larger ones. */
+const chunkBytesDefault = 16 * 1024 * 1024
+
+/** An upload that the registry has opened. */
+interface Upload {
+  /** Where the next request goes; each answer may name another place. */
+  location: URL
+  /** Bytes that the registry has. */
+  offset: number
+  chunkBytesMax: number
+  readonly chunkBytesMin: number
+}
+
+/**
+ * Pushes a blob (distribution-spec, "Pushing blobs"): mounted from another repository of the
+ * registry where that works, else sent as one stream, as every registry takes it. When that
+ * breaks off the registry is asked how far it came and gets the rest from there; when the blob
+ * is too large for one request it is sent in chunks.
+ */
+export async function pushBlob(
+  session: Session,
+  descriptor: Descriptor,
+  open: OpenBlob,
+  from: string | undefined,
+  retry: RetryOptions,
+): Promise<BlobOutcome> {
+  for (let restarts = 0; ; restarts += 1) {
+    const upload = await withRetries(() => start(session, descriptor, from), retry)
+    if (!upload) return 'mounted'
+    try {
+      await sendAll(session, descriptor, open, upload, retry)
+      await withRetries(() => finish(session, descriptor, upload), retry)
+      return 'written'
+    } catch (error) {
+      if (!(error instanceof UploadLost)) throw error
+      if (restarts >= retry.times) throw error.failure
+    }
+  }
+}
+
+/** The registry does not know its upload any more: it has to be begun again. */
+class UploadLost extends Error {
+  readonly failure: Failure
+
+  constructor(session: Session) {
+    super('the upload is lost')
+    this.failure = new Failure('unavailable', 'the registry forgot a push that was under way', {
+      where: `${session.registry}/${session.repository}`,
+    })
+  }
+}
+
+/** Opens an upload; undefined when the blob could be mounted instead. */
+async function start(session: Session, descriptor: Descriptor, from: string | undefined): Promise<Upload | undefined> {
+  const query = from === undefined ? '' : `?mount=${descriptor.digest}&from=${encodeURIComponent(from)}`
+  const doing = `push a blob to ${session.repository}`
+  const ask = (query: string, from: string | undefined): Promise<HttpAnswer> =>
+    session.send({
+      method: 'POST',
+      url: `/v2/${session.repository}/blobs/uploads/${query}`,
+      doing,
+      expected: [201, 202],
+      ...(from === undefined ? {} : { from }),
+    })
+  const answer = await ask(query, from).catch((error: unknown) => {
+    // No right to read the other repository: then without it.
+    if (from !== undefined && error instanceof Failure && error.kind === 'denied') return ask('', undefined)
+    throw error
+  })
+  answer.discard()
+  if (answer.status === 201) return undefined
+  const least = Number(answer.header('oci-chunk-min-length') ?? 0)
+  return {
+    location: located(answer, undefined),
+    offset: 0,
+    chunkBytesMax: Number.POSITIVE_INFINITY,
+    chunkBytesMin: Number.isSafeInteger(least) && least > 0 ? least : 0,
+  }
+}
+
+async function sendAll(
+  session: Session,
+  descriptor: Descriptor,
+  open: OpenBlob,
+  upload: Upload,
+  retry: RetryOptions,
+): Promise<void> {
+  let failures = 0
+  while (upload.offset < descriptor.size) {
+    const before = upload.offset
+    try {
+      await sendPart(session, descriptor, open, upload)
+      failures = 0
+    } catch (error) {
+      const retryable = asRetryable(error)
+      if (isTooLarge(error) && upload.chunkBytesMax === Number.POSITIVE_INFINITY)
+        upload.chunkBytesMax = Math.max(chunkBytesDefault, upload.chunkBytesMin)
+      else if (!isOutOfRange(error) && !retryable) throw error
+      if (failures >= Math.max(1, retry.times)) throw retryable?.failure ?? error
+      if (retryable) await backOff(retryable, failures, retry)
+      failures += 1
+      // The registry may have kept a part of what broke off.
+      await withRetries(() => askOffset(session, descriptor, upload), retry)
+      if (upload.offset > before) failures = 0
+    }
+  }
+}
+
+async function sendPart(session: Session, descriptor: Descriptor, open: OpenBlob, upload: Upload): Promise<void> {
+  const { offset } = upload
+  const size = Math.min(descriptor.size - offset, upload.chunkBytesMax)
+  const isWhole = offset === 0 && size === descriptor.size
+  const answer = await session.send({
+    method: 'PATCH',
+    url: upload.location,
+    headers: {
+      'content-type': 'application/octet-stream',
+      // Inclusive, and without "bytes": distribution-spec, "Pushing a blob in chunks".
+      ...(isWhole ? {} : { 'content-range': `${offset}-${offset + size - 1}` }),
+    },
+    body: { size, open: async () => part(await open(), offset, size) },
+    doing: `push the blob ${descriptor.digest}`,
+    expected: [201, 202, 204, 404],
+  })
+  answer.discard()
+  if (answer.status === 404) throw new UploadLost(session)
+  upload.location = located(answer, upload.location)
+  upload.offset = offsetOf(answer) ?? offset + size
+  if (upload.offset > descriptor.size || upload.offset <= offset) throw lying(session, descriptor)
+}
+
+/** Where to go on (distribution-spec, "Resuming a push"). */
+async function askOffset(session: Session, descriptor: Descriptor, upload: Upload): Promise<void> {
+  const answer = await session.send({
+    method: 'GET',
+    url: upload.location,
+    doing: `ask how far the push of ${descriptor.digest} came`,
+    expected: [200, 202, 204, 404],
+  })
+  answer.discard()
+  if (answer.status === 404) throw new UploadLost(session)
+  upload.location = located(answer, upload.location)
+  upload.offset = offsetOf(answer) ?? 0
+  if (upload.offset > descriptor.size) throw lying(session, descriptor)
+}
+
+async function finish(session: Session, descriptor: Descriptor, upload: Upload): Promise<void> {
+  const url = new URL(upload.location)
+  // Its own query is the registry's state and has to stay as it is.
+  url.search = `${url.search}${url.search === '' ? '?' : '&'}digest=${encodeURIComponent(descriptor.digest)}`
+  const answer = await session.send({
+    method: 'PUT',
+    url,
+    doing: `finish the push of the blob ${descriptor.digest}`,
+    expected: [201, 204, 404],
+  })
+  answer.discard()
+  if (answer.status === 404) throw new UploadLost(session)
+}
+
+function located(answer: HttpAnswer, before: URL | undefined): URL {
+  const location = answer.header('location')
+  if (location !== undefined && URL.canParse(location, answer.url)) return new URL(location, answer.url)
+  if (before) return before
+  throw new Failure('invalid', 'the registry opened an upload and did not say where', { where: answer.url.host })
+}
+
+/** `Range: 0-N` is inclusive. `0-0` says nothing: registries write it for no byte and for one. */
+function offsetOf(answer: HttpAnswer): number | undefined {
+  const last = Number(/^(?:bytes=)?0-(\d{1,15})$/.exec(answer.header('range') ?? '')?.[1] ?? 0)
+  return last === 0 ? undefined : last + 1
+}
+
+function isTooLarge(error: unknown): boolean {
+  return error instanceof Failure && error.kind === 'exhausted'
+}
+
+function isOutOfRange(error: unknown): boolean {
+  return error instanceof Failure && error.kind === 'out-of-range'
+}
+
+function lying(session: Session, descriptor: Descriptor): Failure {
+  return new Failure('invalid', `the registry claims to have bytes of ${descriptor.digest} that it cannot have`, {
+    where: `${session.registry}/${session.repository}`,
+  })
+}

@@ -1,0 +1,184 @@
+import { readFile, realpath, stat } from 'node:fs/promises'
+import { basename, dirname, join, relative, resolve } from 'node:path'
+import { errnoOf, Failure } from '../core/failure.ts'
+import { builtInFile, definitionFolder, type ImageDefinition, parseDefinition } from './definition.ts'
+import { deriveTag, entering, relevantPaths, type TagFacts } from './tag.ts'
+import { commitTree } from './tree/commit.ts'
+import { checkoutOf, git, gitLine } from './tree/git.ts'
+import { checkedRef, parseRemoteRef, remoteTree } from './tree/remote.ts'
+import type { SourceTree } from './tree/tree.ts'
+import { folderTree, workingTree } from './tree/working.ts'
+
+/** What a user asked for, and where he stands. */
+export interface SourceQuery {
+  /** Nothing is the working tree; else a commit, branch or tag, `github:`, or a git URL. */
+  readonly ref: string | undefined
+  /** A definition that comes with `native`. */
+  readonly image: string
+  /** A definition of the user's own; then `image` is not looked at. */
+  readonly definitionFile: string | undefined
+  readonly cwd: string
+  /** The folder of `native` itself. */
+  readonly root: string
+  /** A folder that is kept, for fetched repositories. */
+  readonly cache: string
+  readonly signal: AbortSignal
+}
+
+/** A definition in the state of its sources. */
+export interface ImageSources {
+  readonly definition: ImageDefinition
+  /** The definition's folder in the tree; the files that it names are relative to it. */
+  readonly folder: string
+  readonly tree: SourceTree
+}
+
+/** What `npm pack` records of a checkout, since the package has none (native image tag in it). */
+export const recordedFile = 'dist/image-tags.json'
+
+/**
+ * The tag of an image. From an installed package, without a checkout and without a REF, the
+ * one that was recorded when the package was made.
+ * @throws Failure 'not-found', 'invalid', 'program'
+ */
+export async function imageTag(query: SourceQuery): Promise<TagFacts> {
+  const sources = await findSources(query)
+  if (sources) return deriveTag(sources.definition, sources.folder, sources.tree)
+  return recordedTag(query)
+}
+
+/**
+ * The tags of every image that is defined in the sources, by name: what a package records of
+ * the checkout that it is made from.
+ */
+export async function imageTags(query: SourceQuery): Promise<Record<string, TagFacts>> {
+  const first = await findSources({ ...query, image: 'native', definitionFile: undefined })
+  if (!first) return recordedTags(query)
+  const files = await first.tree.files([definitionFolder])
+  const names = files
+    .map((each) => each.path.slice(definitionFolder.length + 1))
+    .filter((each) => each.endsWith('.yaml'))
+  const tags: Record<string, TagFacts> = {}
+  for (const image of names.map((each) => each.slice(0, -'.yaml'.length)))
+    tags[image] = await imageTag({ ...query, image, definitionFile: undefined })
+  return tags
+}
+
+/**
+ * Finds the definition and its sources; null for an installed package without a checkout.
+ */
+export async function findSources(query: SourceQuery): Promise<ImageSources | null> {
+  const remote = query.ref === undefined ? undefined : parseRemoteRef(query.ref)
+  const own = query.definitionFile === undefined ? undefined : resolve(query.cwd, query.definitionFile)
+  if (remote) {
+    const file = own === undefined ? builtInFile(query.image) : await pathInCheckout(own)
+    return read(await remoteTree(remote, query.cache, query.signal), file)
+  }
+  const checkout = own === undefined ? await ownCheckout(query) : await checkoutOf(dirname(own))
+  if (checkout === null) {
+    if (query.ref !== undefined) throw noCheckout(query.ref)
+    return own === undefined ? null : read(folderTree(dirname(own)), basename(own))
+  }
+  const file = own === undefined ? builtInFile(query.image) : await inside(checkout, own)
+  if (query.ref === undefined) return readWorking(checkout, file)
+  return read(commitTree(checkout, await commitOf(checkout, query.ref)), file)
+}
+
+async function read(tree: SourceTree, file: string): Promise<ImageSources> {
+  const definition = parseDefinition(new TextDecoder().decode(await tree.read(file)), file)
+  const folder = dirname(file)
+  return { definition, tree, folder: folder === '.' ? '' : folder }
+}
+
+/** Which changes make it dirty depends on the definition, so that is read first. */
+async function readWorking(checkout: string, file: string): Promise<ImageSources> {
+  const first = await read(folderTree(checkout), file)
+  const { definition, folder } = first
+  const enters = entering(definition, folder)
+  const paths = [file, ...relevantPaths(definition, folder)]
+  const tree = await workingTree(checkout, paths, (path) => path === file || enters(path))
+  return { ...first, tree }
+}
+
+/**
+ * The checkout whose images are meant: the one that the user stands in when it is one of
+ * `native`, else the program's own.
+ */
+async function ownCheckout(query: SourceQuery): Promise<string | null> {
+  for (const folder of [query.cwd, query.root]) {
+    const checkout = await checkoutOf(folder)
+    if (checkout !== null && (await isFile(join(checkout, builtInFile('native'))))) return checkout
+  }
+  return null
+}
+
+async function commitOf(checkout: string, ref: string): Promise<string> {
+  checkedRef(ref.replace(/[~^]\d*/g, ''))
+  const args = ['rev-parse', '--verify', '--quiet', '--end-of-options', `${ref}^{commit}`]
+  const answer = await git(args, { cwd: checkout, expected: [1, 128] })
+  const commit = new TextDecoder().decode(answer.stdout).trim()
+  if (answer.exitCode === 0 && commit !== '') return commit
+  const branches = await gitLine(['branch', '--format=%(refname:short)', '--sort=-committerdate'], { cwd: checkout })
+  throw new Failure('not-found', `the checkout has no commit, branch or tag "${ref.slice(0, 100)}"`, {
+    where: checkout,
+    next: [
+      `Its branches are ${branches.split('\n').slice(0, 5).join(', ')}.`,
+      'A shallow clone does not have old commits: git fetch --unshallow.',
+    ],
+  })
+}
+
+async function recordedTag(query: SourceQuery): Promise<TagFacts> {
+  const facts = (await recordedTags(query))[query.image]
+  if (facts) return facts
+  throw new Failure('not-found', `no tag of the image "${query.image}" is recorded in this package`, {
+    where: join(query.root, recordedFile),
+    next: ['Name sources: native image tag github:OWNER/REPO, or run it in a checkout.'],
+  })
+}
+
+async function recordedTags({ root }: SourceQuery): Promise<Record<string, TagFacts>> {
+  try {
+    return JSON.parse(await readFile(join(root, recordedFile), 'utf8')) as Record<string, TagFacts>
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return {}
+    throw error
+  }
+}
+
+async function pathInCheckout(file: string): Promise<string> {
+  const checkout = await checkoutOf(dirname(file))
+  return checkout === null ? basename(file) : inside(checkout, file)
+}
+
+async function inside(checkout: string, file: string): Promise<string> {
+  const [root, path] = await Promise.all([realpath(checkout), realpath(file).catch(notThere(file))])
+  return relative(root, path).split('\\').join('/')
+}
+
+function notThere(file: string) {
+  return (error: unknown): never => {
+    throw new Failure('not-found', 'there is no such definition', { where: file, cause: error })
+  }
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (facts) => facts.isFile(),
+    (error: unknown) => {
+      if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return false
+      throw error
+    },
+  )
+}
+
+function noCheckout(ref: string): Failure {
+  return new Failure(
+    'not-found',
+    `"${ref.slice(0, 100)}" is looked for in a checkout of native, and there is none here`,
+    {
+      where: 'REF',
+      next: ['Run it in a checkout, or name a repository: github:OWNER/REPO/REF.'],
+    },
+  )
+}

@@ -1,0 +1,118 @@
+import { createHash } from 'node:crypto'
+import type { ContentDigest } from './content-digest.ts'
+import type { ImageDefinition } from './definition.ts'
+import { imageNameText } from './name.ts'
+import { platformText } from './platform.ts'
+import type { SourceTree, TreeFile } from './tree/tree.ts'
+
+/**
+ * Counts up when the same inputs give another image: a change of the layers' order, of the
+ * compression, of what is left out. Every released `native` with the same number makes the
+ * same tag of the same commit.
+ */
+export const builderVersion = 1
+
+/** Paths of a checkout that the program in the image is built from. */
+export const programPaths: readonly string[] = [
+  'bin',
+  'commands',
+  'package-lock.json',
+  'package.json',
+  'protos',
+  'src',
+  'templates',
+  'tsconfig.json',
+]
+
+/** What a tag was derived from; `native image tag --json` prints it. */
+export interface TagFacts {
+  readonly tag: string
+  readonly image: string
+  /** The commit, or null where there is none; the tag does not depend on it. */
+  readonly revision: string | null
+  readonly dirty: boolean
+  readonly inputs: TagInputs
+}
+
+export interface TagInputs {
+  readonly builder: number
+  /** A digest over the definition's meaning: comments in it do not matter. */
+  readonly definition: string
+  readonly base: ContentDigest | 'scratch'
+  readonly platforms: readonly string[]
+  /** git's id of package-lock.json, where the program is in the image. */
+  readonly packageLock: string | null
+  /** A digest over mode, path and id of every file that enters, and how many they are. */
+  readonly files: string
+  readonly fileCount: number
+}
+
+/**
+ * The tag of an image at a state of its sources: a hash of everything that decides what is in
+ * the image and of nothing else, so known without building. 32 hex digits; `-dirty` behind
+ * them where files differ from the commit.
+ * @param folder the definition's folder in the tree, which its files stand in; '' is the root
+ */
+export async function deriveTag(definition: ImageDefinition, folder: string, tree: SourceTree): Promise<TagFacts> {
+  const files = await enteringFiles(definition, folder, tree)
+  const inputs: TagInputs = {
+    builder: builderVersion,
+    definition: digestOfJson(definition),
+    base: definition.base === 'scratch' ? 'scratch' : definition.base.digest,
+    platforms: definition.platforms.map(platformText),
+    packageLock: definition.program ? (files.find((each) => each.path === 'package-lock.json')?.id ?? null) : null,
+    files: digestOfJson(files.map((each) => [each.mode, each.path, each.id])),
+    fileCount: files.length,
+  }
+  const hash = digestOfJson(inputs).slice(0, 32)
+  const tag = tree.dirty ? `${hash}-dirty` : hash
+  return { tag, image: definition.name, revision: tree.revision, dirty: tree.dirty, inputs }
+}
+
+/** Every path whose change can change the image. */
+export function relevantPaths(definition: ImageDefinition, folder: string): string[] {
+  return [...new Set([...(definition.program ? programPaths : []), ...ownPaths(definition, folder)])].sort()
+}
+
+/** Does a file decide what is in the program? Notes beside sources do not. */
+export function entersProgram(path: string): boolean {
+  return path.startsWith('templates/') || !path.endsWith('.md')
+}
+
+/** Which files under the relevant paths decide what is in the image. */
+export function entering(definition: ImageDefinition, folder: string): (path: string) => boolean {
+  const own = ownPaths(definition, folder)
+  return (path) => own.some((each) => path === each || path.startsWith(`${each}/`)) || entersProgram(path)
+}
+
+async function enteringFiles(definition: ImageDefinition, folder: string, tree: SourceTree): Promise<TreeFile[]> {
+  const paths = relevantPaths(definition, folder)
+  if (paths.length === 0) return []
+  const enters = entering(definition, folder)
+  return (await tree.files(paths)).filter((each) => enters(each.path))
+}
+
+/** The definition's files, from the tree's root. */
+export function ownPaths(definition: ImageDefinition, folder: string): string[] {
+  return definition.files.map((each) => (folder === '' ? each.from : `${folder}/${each.from}`))
+}
+
+/** Keys in the order of their names, so that the order in the YAML file does not matter. */
+function digestOfJson(value: unknown): string {
+  const text = JSON.stringify(value, (_, each: unknown) => (isPlain(each) ? sorted(each) : each))
+  return createHash('sha256').update(text).digest('hex')
+}
+
+function isPlain(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function sorted(value: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
+}
+
+/** The base as its lock says: `host/path:tag@digest`. */
+export function baseText(definition: ImageDefinition): string {
+  if (definition.base === 'scratch') return 'scratch'
+  return imageNameText({ ...definition.base.image, digest: definition.base.digest })
+}

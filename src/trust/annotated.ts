@@ -1,0 +1,106 @@
+import { X509Certificate as NodeCertificate } from 'node:crypto'
+import type { TransparencyLogEntry } from '@sigstore/bundle'
+import type { X509Certificate } from '@sigstore/core'
+import { z } from 'zod'
+import { readCertificate } from './certificate.ts'
+import type { SignedContent } from './claims.ts'
+import { assertBounded, type Evidence } from './evidence.ts'
+import { readBase64, readJson } from './json.ts'
+import { annotationBytesMax } from './limits.ts'
+import { certificateKey, logEntryKey, signatureKey, timestampKey } from './media.ts'
+import { Rejection } from './rejection.ts'
+import type { AttachedLayer } from './source.ts'
+
+// cosign, pkg/cosign/bundle: RekorBundle and RFC3161Timestamp.
+const rekorBundle = z.looseObject({
+  SignedEntryTimestamp: z.string(),
+  Payload: z.looseObject({
+    body: z.string(),
+    integratedTime: z.number().int().positive(),
+    logIndex: z.number().int().nonnegative(),
+    logID: z.string().regex(/^[0-9a-f]{64}$/),
+  }),
+})
+const entryKind = z.looseObject({ kind: z.string(), apiVersion: z.string() })
+const timestampSchema = z.looseObject({ SignedRFC3161Timestamp: z.string() })
+// secure-systems-lab/dsse, envelope.md.
+const envelope = z.looseObject({
+  payloadType: z.string(),
+  payload: z.string(),
+  signatures: z.array(z.looseObject({ sig: z.string() })).max(64),
+})
+
+/**
+ * A signature in cosign's first form: the layer is the payload, the rest stands in annotations.
+ * @throws Rejection 'malformed'
+ */
+export function readSimpleSigning(layer: AttachedLayer, payload: Uint8Array): Evidence {
+  const signature = readBase64(annotation(layer, signatureKey) ?? '', 'its signature')
+  return annotated(layer, 'simple-signing', { format: 'simple-signing', payload: Buffer.from(payload) }, signature)
+}
+
+/**
+ * An attestation in cosign's first form: the layer is a DSSE envelope.
+ * @throws Rejection 'malformed'; for more than one signature, as nobody could say which one counts
+ */
+export function readDsseLayer(layer: AttachedLayer, bytes: Uint8Array): Evidence {
+  const { payloadType, payload, signatures } = readJson(bytes, envelope, 'the envelope')
+  const [only, ...others] = signatures
+  if (!only || others.length > 0)
+    throw new Rejection('malformed', `the envelope has ${signatures.length} signatures, not one`)
+  const content: SignedContent = { format: 'in-toto', payload: readBase64(payload, 'the statement'), payloadType }
+  return annotated(layer, 'dsse', content, readBase64(only.sig, 'its signature'))
+}
+
+function annotated(layer: AttachedLayer, form: Evidence['form'], content: SignedContent, signature: Buffer): Evidence {
+  const entry = annotation(layer, logEntryKey)
+  const timestamp = annotation(layer, timestampKey)
+  return assertBounded({
+    form,
+    content,
+    signature,
+    certificate: certificateOf(annotation(layer, certificateKey)),
+    keyHint: undefined,
+    logEntries: entry ? [readLogEntry(entry)] : [],
+    timestamps: timestamp ? [readTimestamp(timestamp)] : [],
+  })
+}
+
+/** Rekor's answer as cosign keeps it: an entry with its promise of inclusion (SET). */
+function readLogEntry(text: string): TransparencyLogEntry {
+  const { SignedEntryTimestamp, Payload } = readJson(text, rekorBundle, 'its log entry')
+  const canonicalizedBody = readBase64(Payload.body, 'the body of its log entry')
+  const { kind, apiVersion } = readJson(canonicalizedBody, entryKind, 'the body of its log entry')
+  return {
+    logIndex: String(Payload.logIndex),
+    logId: { keyId: Buffer.from(Payload.logID, 'hex') },
+    kindVersion: { kind, version: apiVersion },
+    integratedTime: String(Payload.integratedTime),
+    inclusionPromise: { signedEntryTimestamp: readBase64(SignedEntryTimestamp, 'the promise of its log entry') },
+    inclusionProof: undefined,
+    canonicalizedBody,
+  }
+}
+
+function readTimestamp(text: string): Buffer {
+  const { SignedRFC3161Timestamp } = readJson(text, timestampSchema, 'its timestamp')
+  return readBase64(SignedRFC3161Timestamp, 'its timestamp')
+}
+
+function certificateOf(text: string | undefined): X509Certificate | undefined {
+  if (text === undefined) return undefined
+  try {
+    return readCertificate(new NodeCertificate(text).raw)
+  } catch (cause) {
+    if (cause instanceof Rejection) throw cause
+    throw new Rejection('malformed', 'its certificate cannot be read', { cause })
+  }
+}
+
+/** An annotation's text; an empty one is none, as cosign writes them. */
+function annotation(layer: AttachedLayer, key: string): string | undefined {
+  const value = layer.annotations[key]
+  if (value !== undefined && Buffer.byteLength(value) > annotationBytesMax)
+    throw new Rejection('malformed', `its annotation ${key} has more than ${annotationBytesMax} bytes`)
+  return value || undefined
+}

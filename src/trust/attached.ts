@@ -1,0 +1,163 @@
+import { Failure } from '../core/failure.ts'
+import { readDsseLayer, readSimpleSigning } from './annotated.ts'
+import { readBundle } from './bundle.ts'
+import type { Wanted } from './claims.ts'
+import type { Evidence } from './evidence.ts'
+import { attachedManifestsMax, attachmentsMax, attestationBytesMax, signatureBytesMax } from './limits.ts'
+import {
+  bundlePredicateKey,
+  bundleTypePrefix,
+  cosignSignPredicate,
+  dsseType,
+  mayBeSignature,
+  simpleSigningType,
+} from './media.ts'
+import { Rejection } from './rejection.ts'
+import type { AttachedLayer, AttachedManifest, ManifestDigest, Referrer, SignatureSource } from './source.ts'
+
+/** A signature that was found beside an image, not read yet. */
+export interface Attachment {
+  /** Where it stands, for people: a tag, or the digest of a referrer. */
+  readonly where: string
+  readonly via: 'tag' | 'referrer'
+  /**
+   * Fetches and reads it.
+   * @throws Rejection; Failure of the source, but for 'corrupt' and 'exhausted'
+   */
+  read(): Promise<Evidence>
+}
+
+/** Characters of a tag (distribution-spec): none can be made of a SHA-512. */
+const tagMax = 128
+
+/** More is attached to an image than is looked at. */
+export class TooManyAttached extends Error {
+  constructor(what: string) {
+    super(what)
+    this.name = 'TooManyAttached'
+  }
+}
+
+/**
+ * Everything beside an image that can be what is wanted: cosign's tag `sha256-<hex>.sig` (or
+ * `.att`), and what refers to the image. Bundles come first, as cosign 3 has it.
+ * @throws Failure of the source; TooManyAttached
+ */
+export async function findAttached(
+  source: SignatureSource,
+  digest: ManifestDigest,
+  wanted: Wanted,
+): Promise<readonly Attachment[]> {
+  const tag = `${digest.replace(':', '-')}.${wanted.kind === 'signature' ? 'sig' : 'att'}`
+  const [tagged, referrers] = await Promise.all([
+    tag.length > tagMax ? undefined : opened(source, { tag }),
+    listed(source, digest),
+  ])
+  const found: Attachment[] = []
+  for (const referrer of referrers instanceof Rejection ? [] : referrers) {
+    const manifest = await opened(source, { digest: referrer.digest })
+    if (manifest instanceof Rejection) found.push(unreadable('referrer', referrer.digest, manifest))
+    else if (manifest?.subject === digest)
+      found.push(...attachmentsOf(source, manifest, wanted, 'referrer', manifest.digest))
+  }
+  if (referrers instanceof Rejection) found.push(unreadable('referrer', 'the list of referrers', referrers))
+  if (tagged instanceof Rejection) found.push(unreadable('tag', tag, tagged))
+  else if (tagged) found.push(...attachmentsOf(source, tagged, wanted, 'tag', tag))
+  if (found.length > attachmentsMax)
+    throw new TooManyAttached(
+      `${found.length} signatures are attached to the image, at most ${attachmentsMax} are read`,
+    )
+  return found
+}
+
+/** What refers to the image and may be a signature, or why the list cannot be read. */
+async function listed(source: SignatureSource, digest: ManifestDigest): Promise<readonly Referrer[] | Rejection> {
+  const referrers = await source.referrers(digest).catch((cause: unknown) => {
+    if (!(cause instanceof Failure)) throw cause
+    if (cause.kind === 'exhausted') throw new TooManyAttached(cause.message)
+    const rejection = rejectionOf(cause)
+    if (rejection) return rejection
+    throw cause
+  })
+  if (referrers instanceof Rejection) return referrers
+  const candidates = referrers.filter((each) => mayBeSignature(each.artifactType))
+  if (candidates.length <= attachedManifestsMax) return candidates
+  throw new TooManyAttached(
+    `${candidates.length} manifests refer to the image, at most ${attachedManifestsMax} are read`,
+  )
+}
+
+/** A manifest, or why it cannot be read: a damaged one must not keep the others from being judged. */
+async function opened(
+  source: SignatureSource,
+  reference: Parameters<SignatureSource['manifest']>[0],
+): Promise<AttachedManifest | Rejection | undefined> {
+  try {
+    return await source.manifest(reference)
+  } catch (cause) {
+    const rejection = cause instanceof Failure && rejectionOf(cause)
+    if (rejection) return rejection
+    throw cause
+  }
+}
+
+function unreadable(via: Attachment['via'], where: string, rejection: Rejection): Attachment {
+  return { where, via, read: () => Promise.reject(rejection) }
+}
+
+function attachmentsOf(
+  source: SignatureSource,
+  manifest: AttachedManifest,
+  wanted: Wanted,
+  via: Attachment['via'],
+  where: string,
+): Attachment[] {
+  return manifest.layers.flatMap((layer) => {
+    const read = readerOf(layer, manifest, wanted)
+    if (!read) return []
+    const bytesMax = wanted.kind === 'signature' ? signatureBytesMax : attestationBytesMax
+    return [{ where, via, read: async () => read(layer, await fetched(source, layer, bytesMax)) }]
+  })
+}
+
+/** How a layer is read, or undefined when it is not what is looked for. */
+function readerOf(
+  layer: AttachedLayer,
+  manifest: AttachedManifest,
+  wanted: Wanted,
+): ((layer: AttachedLayer, bytes: Uint8Array) => Evidence) | undefined {
+  const isSignature = wanted.kind === 'signature'
+  if (layer.mediaType === simpleSigningType) return isSignature ? readSimpleSigning : undefined
+  if (layer.mediaType === dsseType) return isSignature ? undefined : readDsseLayer
+  if (!layer.mediaType.startsWith(bundleTypePrefix)) return undefined
+  // Nobody signed the annotation: it can only spare us a large download, never let anything pass.
+  const told = manifest.annotations[bundlePredicateKey]
+  const asked = isSignature ? cosignSignPredicate : wanted.predicateType
+  return told === undefined || told === asked ? (_, bytes) => readBundle(bytes) : undefined
+}
+
+async function fetched(source: SignatureSource, layer: AttachedLayer, bytesMax: number): Promise<Uint8Array> {
+  if (layer.size > bytesMax)
+    throw new Rejection('malformed', `it has ${layer.size} bytes, at most ${bytesMax} are read`)
+  try {
+    return await source.blob(layer, bytesMax)
+  } catch (cause) {
+    throw (cause instanceof Failure && rejectionOf(cause)) || cause
+  }
+}
+
+/** What a failure says about the signature; undefined when it is one of the way to it. */
+function rejectionOf(cause: Failure): Rejection | undefined {
+  switch (cause.kind) {
+    case 'corrupt':
+      return new Rejection('forged', 'its bytes are not the ones that its digest names', { cause })
+    case 'exhausted':
+      return new Rejection('malformed', 'it is longer than it says', { cause })
+    case 'invalid':
+      return new Rejection('malformed', 'its manifest cannot be read', { cause })
+    case 'not-found':
+      return new Rejection('malformed', 'its bytes are gone', { cause })
+    default:
+      return undefined
+  }
+}

@@ -1,0 +1,58 @@
+import { type Bundle, bundleFromJSON } from '@sigstore/bundle'
+import type { X509Certificate } from '@sigstore/core'
+import { z } from 'zod'
+import { readCertificate } from './certificate.ts'
+import { assertBounded, type Evidence } from './evidence.ts'
+import { readJson } from './json.ts'
+import { Rejection } from './rejection.ts'
+
+const anyObject = z.looseObject({ mediaType: z.string() })
+
+/**
+ * A Sigstore bundle (0.1 to 0.3) with a DSSE envelope: what cosign 3 and attestations of
+ * GitHub's workflows are.
+ * @throws Rejection 'malformed'; 'unsupported' for a bundle of another content
+ */
+export function readBundle(bytes: Uint8Array): Evidence {
+  const bundle = parsed(bytes)
+  const { verificationMaterial: material, content } = bundle
+  if (content.$case !== 'dsseEnvelope')
+    throw new Rejection('unsupported', 'its bundle holds no statement about an image but a bare signature')
+  const { payload, payloadType, signatures } = content.dsseEnvelope
+  const [only] = signatures
+  // bundleFromJSON has seen to it that there is exactly one.
+  if (!only) throw new Rejection('malformed', 'the envelope has no signature')
+  return assertBounded({
+    form: 'bundle',
+    content: { format: 'in-toto', payload, payloadType },
+    signature: only.sig,
+    certificate: certificateOf(bundle),
+    keyHint: material.content.$case === 'publicKey' ? material.content.publicKey.hint : undefined,
+    logEntries: material.tlogEntries,
+    timestamps: (material.timestampVerificationData?.rfc3161Timestamps ?? []).map((each) => each.signedTimestamp),
+  })
+}
+
+function parsed(bytes: Uint8Array): Bundle {
+  const document = readJson(bytes, anyObject, 'its bundle')
+  try {
+    return bundleFromJSON(document)
+  } catch (cause) {
+    throw new Rejection('malformed', 'its bundle lacks parts that a bundle of its version has', { cause })
+  }
+}
+
+/** The leaf. Further certificates are not looked at: issuers come from the trusted root alone. */
+function certificateOf({ verificationMaterial: { content } }: Bundle): X509Certificate | undefined {
+  switch (content.$case) {
+    case 'publicKey':
+      return undefined
+    case 'certificate':
+      return readCertificate(content.certificate.rawBytes)
+    case 'x509CertificateChain': {
+      const [leaf] = content.x509CertificateChain.certificates
+      if (!leaf) throw new Rejection('malformed', 'its chain of certificates is empty')
+      return readCertificate(leaf.rawBytes)
+    }
+  }
+}

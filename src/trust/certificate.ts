@@ -1,0 +1,125 @@
+import { X509Certificate as NodeCertificate } from 'node:crypto'
+import { X509Certificate } from '@sigstore/core'
+import { certificateBytesMax, nameCharactersMax, namesMax } from './limits.ts'
+import { printable, Rejection } from './rejection.ts'
+
+/** Claims of a GitHub workflow's token that Fulcio writes into its certificates, as raw strings. */
+const workflowOids = {
+  trigger: '1.3.6.1.4.1.57264.1.2',
+  sha: '1.3.6.1.4.1.57264.1.3',
+  name: '1.3.6.1.4.1.57264.1.4',
+  repository: '1.3.6.1.4.1.57264.1.5',
+  ref: '1.3.6.1.4.1.57264.1.6',
+} as const
+export type WorkflowClaim = keyof typeof workflowOids
+export const workflowClaims = Object.keys(workflowOids) as WorkflowClaim[]
+
+const issuerOid = '1.3.6.1.4.1.57264.1.8'
+const issuerOidRaw = '1.3.6.1.4.1.57264.1.1'
+const userNameOid = '1.3.6.1.4.1.57264.1.7'
+const alternativeNameOid = '2.5.29.17'
+const codeSigningOid = '1.3.6.1.5.5.7.3.3'
+
+/** Whom a certificate names. */
+export interface CertificateNames {
+  /** URIs, e-mail addresses and Fulcio's user names; a certificate of Fulcio has one. */
+  readonly identities: readonly string[]
+  /** Who vouched for the identity (an OIDC issuer), or undefined. */
+  readonly issuer: string | undefined
+  readonly workflow: Readonly<Partial<Record<WorkflowClaim, string>>>
+}
+
+/**
+ * Parses a certificate that a stranger gave.
+ * @param bytes DER
+ * @throws Rejection 'malformed'
+ */
+export function readCertificate(bytes: Uint8Array): X509Certificate {
+  if (bytes.byteLength > certificateBytesMax) throw new Rejection('malformed', 'its certificate is too large')
+  try {
+    const certificate = X509Certificate.parse(Buffer.from(bytes))
+    // The parts that are asked for later; the parser finds them by position and would fail then.
+    void [certificate.notBefore, certificate.notAfter, certificate.publicKey, certificate.extensions]
+    return certificate
+  } catch (cause) {
+    throw new Rejection('malformed', 'its certificate cannot be read', { cause })
+  }
+}
+
+/**
+ * The names in a certificate.
+ * @throws Rejection 'malformed'
+ */
+export function namesOf(certificate: X509Certificate): CertificateNames {
+  try {
+    const workflow: Partial<Record<WorkflowClaim, string>> = {}
+    for (const claim of workflowClaims) {
+      const value = rawText(certificate, workflowOids[claim])
+      if (value !== undefined) workflow[claim] = value
+    }
+    return { identities: identitiesOf(certificate), issuer: issuerOf(certificate), workflow }
+  } catch (cause) {
+    if (cause instanceof Rejection) throw cause
+    throw new Rejection('malformed', 'the names in its certificate cannot be read', { cause })
+  }
+}
+
+/**
+ * A certificate for something else (a server, an authority) must not sign code, although it
+ * comes from the same authority.
+ * @throws Rejection 'other-signer'
+ */
+export function assertMaySignCode(certificate: X509Certificate): void {
+  const { isAuthority, extendedUsage } = usageOf(certificate)
+  if (isAuthority) throw new Rejection('other-signer', 'its certificate is that of an authority, not of a signer')
+  if (!extendedUsage.includes(codeSigningOid))
+    throw new Rejection('other-signer', 'its certificate is not for signing code (extended key usage)')
+}
+
+function usageOf(certificate: X509Certificate): { isAuthority: boolean; extendedUsage: readonly string[] } {
+  try {
+    // Node's keyUsage is the extended one. Its `ca` would be false where the key's usage contradicts it.
+    const { keyUsage } = new NodeCertificate(certificate.root.toDER())
+    return { isAuthority: certificate.extBasicConstraints?.isCA ?? false, extendedUsage: keyUsage ?? [] }
+  } catch (cause) {
+    throw new Rejection('malformed', 'its certificate cannot be read', { cause })
+  }
+}
+
+/** Every name that can be an identity; other kinds (DNS, IP) never are one. */
+function identitiesOf(certificate: X509Certificate): string[] {
+  const names = certificate.extension(alternativeNameOid)?.valueObj.subs[0]?.subs ?? []
+  if (names.length > namesMax) throw new Rejection('malformed', `its certificate has more than ${namesMax} names`)
+  return names.flatMap((name) => {
+    if (name.tag.isContextSpecific(6) || name.tag.isContextSpecific(1)) return [text(name.value)]
+    const [type, value] = name.subs
+    if (!name.tag.isContextSpecific(0) || type?.toOID() !== userNameOid) return []
+    return value?.subs[0] ? [text(value.subs[0].value)] : []
+  })
+}
+
+/**
+ * Fulcio writes the issuer twice, as DER and as a raw string, and verifiers differ in which
+ * of them they read: a certificate in which they differ would be somebody else to each.
+ */
+function issuerOf(certificate: X509Certificate): string | undefined {
+  const wrapped = certificate.extension(issuerOid)?.valueObj.subs[0]?.value
+  const issuer = wrapped && text(wrapped)
+  const raw = rawText(certificate, issuerOidRaw)
+  if (issuer !== undefined && raw !== undefined && issuer !== raw)
+    throw new Rejection('malformed', 'its certificate names two issuers')
+  return issuer ?? raw
+}
+
+function rawText(certificate: X509Certificate, oid: string): string | undefined {
+  const value = certificate.extension(oid)?.value
+  return value && text(value)
+}
+
+/** A name with a NUL or a line break in it is read differently by others. */
+function text(bytes: Uint8Array): string {
+  const value = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  if (value.length > nameCharactersMax || printable(value, nameCharactersMax) !== value)
+    throw new Rejection('malformed', 'a name in its certificate has characters that no name has')
+  return value
+}

@@ -1,0 +1,141 @@
+import { z } from 'zod'
+import { readJson } from './json.ts'
+import { subjectsMax } from './limits.ts'
+import { cosignSignPredicate, inTotoType } from './media.ts'
+import { printable, Rejection } from './rejection.ts'
+import type { ManifestDigest } from './source.ts'
+
+/** What is asked of an image: that it was signed, or that something was attested about it. */
+export type Wanted = { readonly kind: 'signature' } | { readonly kind: 'attestation'; readonly predicateType: string }
+
+/** What a signer signed, read only after the signature was found good. */
+export interface Claims {
+  readonly subjects: readonly Subject[]
+  readonly kind: Wanted['kind']
+  /** Absent in simple signing. */
+  readonly predicateType: string | undefined
+}
+
+/** An image that was signed, and what was noted about it. */
+export interface Subject {
+  readonly digest: string
+  readonly annotations: ReadonlyMap<string, string>
+}
+
+/** The bytes under a signature, and how they are to be read. */
+export type SignedContent =
+  | { readonly format: 'simple-signing'; readonly payload: Buffer }
+  | { readonly format: 'in-toto'; readonly payload: Buffer; readonly payloadType: string }
+
+const simpleSigningTypes = ['cosign container image signature', 'atomic container signature']
+
+// containers/image, docs/atomic-signature.md; cosign fills `optional` from -a.
+const simpleSigning = z.looseObject({
+  critical: z.looseObject({
+    identity: z.looseObject({ 'docker-reference': z.string() }),
+    image: z.looseObject({ 'docker-manifest-digest': z.string() }),
+    type: z.string(),
+  }),
+  optional: z.record(z.string(), z.unknown()).nullish(),
+})
+
+// in-toto/attestation, spec/v1/statement.md; v0.1 has the same fields that we read.
+const statement = z.looseObject({
+  _type: z.enum(['https://in-toto.io/Statement/v0.1', 'https://in-toto.io/Statement/v1']),
+  subject: z
+    .array(
+      z.looseObject({
+        digest: z.record(z.string(), z.string()),
+        annotations: z.record(z.string(), z.unknown()).nullish(),
+      }),
+    )
+    .min(1)
+    .max(subjectsMax),
+  predicateType: z.string().min(1),
+})
+
+/**
+ * Reads what was signed.
+ * @throws Rejection 'malformed', 'unsupported'
+ */
+export function readClaims(content: SignedContent): Claims {
+  return content.format === 'simple-signing' ? simpleClaims(content.payload) : statementClaims(content)
+}
+
+function simpleClaims(payload: Buffer): Claims {
+  const { critical, optional } = readJson(payload, simpleSigning, 'the signed payload')
+  if (!simpleSigningTypes.includes(critical.type))
+    throw new Rejection(
+      'other-subject',
+      `what was signed is no image but "${printable(critical.type)}" (critical.type)`,
+    )
+  return {
+    subjects: [{ digest: critical.image['docker-manifest-digest'], annotations: texts(optional ?? {}) }],
+    kind: 'signature',
+    predicateType: undefined,
+  }
+}
+
+function statementClaims(content: { payload: Buffer; payloadType: string }): Claims {
+  if (content.payloadType !== inTotoType)
+    throw new Rejection('unsupported', `the envelope holds "${printable(content.payloadType)}", no in-toto statement`)
+  const { subject, predicateType } = readJson(content.payload, statement, 'the signed statement')
+  return {
+    subjects: subject.flatMap(({ digest, annotations }) =>
+      (['sha256', 'sha512'] as const).flatMap((each) =>
+        digest[each] ? [{ digest: `${each}:${digest[each]}`, annotations: texts(annotations ?? {}) }] : [],
+      ),
+    ),
+    kind: predicateType === cosignSignPredicate ? 'signature' : 'attestation',
+    predicateType,
+  }
+}
+
+/**
+ * The image that we resolved, among those that the signature is about.
+ * @throws Rejection 'other-subject' when it is not there
+ */
+export function subjectOf(claims: Claims, digest: ManifestDigest): Subject {
+  const found = claims.subjects.find((each) => each.digest === digest)
+  if (found) return found
+  const first = claims.subjects[0]?.digest ?? 'nothing'
+  throw new Rejection('other-subject', `it was made for ${printable(first, 160)}, and the image is ${digest}`)
+}
+
+/**
+ * Is it of the kind and the predicate type that is asked for (CVE-2022-35929)?
+ * @throws Rejection 'unsupported'
+ */
+export function assertKind(claims: Claims, wanted: Wanted): void {
+  if (wanted.kind === 'signature') {
+    if (claims.kind === 'signature') return
+    throw new Rejection('unsupported', `it attests ${printable(String(claims.predicateType))}, which is no signature`)
+  }
+  if (claims.predicateType === wanted.predicateType) return
+  throw new Rejection(
+    'unsupported',
+    `it attests ${printable(claims.predicateType ?? 'nothing')}, asked for is ${wanted.predicateType}`,
+  )
+}
+
+/**
+ * Does it carry every annotation that is asked for?
+ * @throws Rejection 'other-annotations'
+ */
+export function assertAnnotations(subject: Subject, wanted: ReadonlyMap<string, string>): void {
+  for (const [key, value] of wanted) {
+    const found = subject.annotations.get(key)
+    if (found === value) continue
+    const told = found === undefined ? `no annotation ${key}` : `${key}=${found}`
+    throw new Rejection('other-annotations', `it carries ${printable(told)}, asked for is ${key}=${value}`, {
+      found: printable(told),
+    })
+  }
+}
+
+function texts(values: Readonly<Record<string, unknown>>): ReadonlyMap<string, string> {
+  const pairs = Object.entries(values).flatMap(([key, value]) =>
+    typeof value === 'string' ? [[key, value] as const] : [],
+  )
+  return new Map(pairs)
+}

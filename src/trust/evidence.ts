@@ -1,0 +1,47 @@
+import type { TransparencyLogEntry } from '@sigstore/bundle'
+import type { X509Certificate } from '@sigstore/core'
+import { dsse } from '@sigstore/core'
+import type { SignedContent } from './claims.ts'
+import { logEntriesMax, timestampsMax } from './limits.ts'
+import { Rejection } from './rejection.ts'
+
+/**
+ * How a signature is stored.
+ * - simple-signing: cosign's first form, a payload with the signature in annotations
+ * - dsse: cosign's attestation, an envelope as a layer
+ * - bundle: a Sigstore bundle
+ */
+export type Form = 'simple-signing' | 'dsse' | 'bundle'
+
+/** One signature with all that came with it, in one shape whatever the form. Nothing of it is believed yet. */
+export interface Evidence {
+  readonly form: Form
+  readonly content: SignedContent
+  readonly signature: Buffer
+  /** The signer's, if it is a certificate that says who that is; a key otherwise. */
+  readonly certificate: X509Certificate | undefined
+  /** What a bundle says about the key, usually base64 of its SHA-256. Helps to explain, proves nothing. */
+  readonly keyHint: string | undefined
+  readonly logEntries: readonly TransparencyLogEntry[]
+  /** RFC 3161 responses, DER. */
+  readonly timestamps: readonly Buffer[]
+}
+
+/** The bytes that the signature is of: the payload, or DSSE's encoding of payload and type. */
+export function signedBytes(content: SignedContent): Buffer {
+  return content.format === 'simple-signing'
+    ? content.payload
+    : dsse.preAuthEncoding(content.payloadType, content.payload)
+}
+
+/**
+ * Bounds on what is verified one by one, each with a public key operation.
+ * @throws Rejection 'malformed'
+ */
+export function assertBounded(evidence: Evidence): Evidence {
+  if (evidence.logEntries.length > logEntriesMax)
+    throw new Rejection('malformed', `it has more than ${logEntriesMax} log entries`)
+  if (evidence.timestamps.length > timestampsMax)
+    throw new Rejection('malformed', `it has more than ${timestampsMax} timestamps`)
+  return evidence
+}

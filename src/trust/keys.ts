@@ -1,0 +1,81 @@
+import { createPublicKey, hash, type KeyObject, verify } from 'node:crypto'
+import { Failure } from '../core/failure.ts'
+import { certificateBytesMax } from './limits.ts'
+
+/** A public key that somebody trusts. */
+export interface TrustedKey {
+  readonly key: KeyObject
+  /** sha256 of its SubjectPublicKeyInfo, hexadecimal: how it is called here. */
+  readonly fingerprint: string
+}
+
+/** Digest by which a signature is made, of every kind of key that is read; Ed25519 has its own. */
+const digestOf: Readonly<Record<string, readonly string[]>> = {
+  prime256v1: ['sha256'],
+  // cosign 2 takes SHA-256 for every curve, cosign 3 the one of the curve's size.
+  secp384r1: ['sha384', 'sha256'],
+  secp521r1: ['sha512', 'sha256'],
+  rsa: ['sha256'],
+}
+const rsaBitsMin = 2048
+
+/**
+ * Reads a public key: PEM, ECDSA on P-256, P-384 or P-521, RSA from 2048 bits, or Ed25519.
+ * @param where the file, for errors
+ * @throws Failure 'invalid'
+ */
+export function parsePublicKey(pem: string, where: string): TrustedKey {
+  if (Buffer.byteLength(pem) > certificateBytesMax) throw bad('it is too large for one', where)
+  if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(pem)) throw bad('it is a private key', where)
+  if (!pem.includes('-----BEGIN PUBLIC KEY-----')) throw bad('it has no -----BEGIN PUBLIC KEY-----', where)
+  const key = decoded(pem, where)
+  if (!schemesOf(key)) throw bad(`keys of the type ${curveOf(key)} are not used to sign images`, where)
+  if (key.asymmetricKeyType === 'rsa' && (key.asymmetricKeyDetails?.modulusLength ?? 0) < rsaBitsMin)
+    throw bad(`an RSA key has at least ${rsaBitsMin} bits`, where)
+  return { key, fingerprint: fingerprintOf(key) }
+}
+
+/** sha256 of the key's SubjectPublicKeyInfo, hexadecimal. */
+export function fingerprintOf(key: KeyObject): string {
+  return hash('sha256', spkiOf(key), 'hex')
+}
+
+/** The key as SubjectPublicKeyInfo in DER: equal bytes are equal keys. */
+export function spkiOf(key: KeyObject): Buffer {
+  return key.export({ type: 'spki', format: 'der' })
+}
+
+/** Did the owner of the key sign these bytes? False for keys of a kind that signs no images, too. */
+export function isSignedBy(key: KeyObject, signed: Uint8Array, signature: Uint8Array): boolean {
+  return (schemesOf(key) ?? []).some((digest) => {
+    try {
+      return verify(digest, signed, key, signature)
+    } catch {
+      // OpenSSL throws for a signature that is not even well-formed: no signature either.
+      return false
+    }
+  })
+}
+
+function schemesOf(key: KeyObject): readonly (string | null)[] | undefined {
+  return key.asymmetricKeyType === 'ed25519' ? [null] : digestOf[curveOf(key)]
+}
+
+function curveOf(key: KeyObject): string {
+  return key.asymmetricKeyDetails?.namedCurve ?? key.asymmetricKeyType ?? 'unknown'
+}
+
+function decoded(pem: string, where: string): KeyObject {
+  try {
+    return createPublicKey(pem)
+  } catch (cause) {
+    throw new Failure('invalid', 'cannot read the public key: it is damaged', { where, cause })
+  }
+}
+
+function bad(why: string, where: string): Failure {
+  return new Failure('invalid', `cannot use this as a public key: ${why}`, {
+    where,
+    next: ['Give the file that `cosign generate-key-pair` calls cosign.pub.'],
+  })
+}

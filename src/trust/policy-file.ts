@@ -1,0 +1,160 @@
+import { readFile } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+import { z } from 'zod'
+import { loadConfig } from '../config/load.ts'
+import { errnoOf, Failure } from '../core/failure.ts'
+import { workflowClaims } from './certificate.ts'
+import { parsePublicKey } from './keys.ts'
+import { anchored, type SignerRule, type TextRule } from './policy.ts'
+
+/** Signers that a policy may name. */
+const signersMax = 64
+const tagText = '[A-Za-z0-9_][A-Za-z0-9._-]{0,127}'
+const tagPlace = '{tag}'
+
+const text = z.string().min(1).max(4096)
+const time = z.iso.datetime({ offset: true, error: 'expected a time like 2027-01-31T00:00:00Z' })
+const identity = z
+  .strictObject({
+    identity: text.optional(),
+    identityRegexp: text.optional(),
+    issuer: text.optional(),
+    issuerRegexp: text.optional(),
+    workflow: z.partialRecord(z.enum(workflowClaims), text).default({}),
+  })
+  .refine((each) => (each.identity === undefined) !== (each.identityRegexp === undefined), {
+    error: 'expected either identity or identityRegexp',
+  })
+  .refine((each) => (each.issuer === undefined) !== (each.issuerRegexp === undefined), {
+    error: 'expected either issuer or issuerRegexp: a name counts only together with who vouches for it',
+  })
+const key = z.strictObject({ key: text, validFrom: time.optional(), validUntil: time.optional() })
+const policy = z
+  .strictObject({
+    images: z.array(text).min(1).max(256),
+    tags: z.array(text).min(1).max(256).optional(),
+    signers: z
+      .array(z.union([key, identity], { error: 'expected a signer: key, or identity and issuer' }))
+      .min(1)
+      .max(signersMax),
+    threshold: z.number().int().min(1).optional(),
+    log: z.enum(['required', 'ignored']).default('required'),
+    trustedRoot: text.optional(),
+    annotations: z.record(text, z.string()).default({}),
+  })
+  .refine((each) => (each.threshold ?? 1) <= each.signers.length, {
+    error: 'expected a threshold of at most the number of signers',
+    path: ['threshold'],
+  })
+const fileSchema = z.strictObject({ policies: z.array(policy).min(1).max(1024) })
+
+type PolicyEntry = z.output<typeof policy> & { readonly file: string }
+type SignerEntry = PolicyEntry['signers'][number]
+
+/** An image as policies see it. */
+export interface PolicyImage {
+  /** `host/repository`. */
+  readonly repository: string
+  readonly tag: string | undefined
+}
+
+/** What a policy says about an image. */
+export interface AppliedPolicy {
+  /** The file, for people. */
+  readonly file: string
+  readonly signers: readonly SignerRule[]
+  readonly threshold: number
+  readonly logRequired: boolean
+  readonly annotations: ReadonlyMap<string, string>
+  /** A file, absolute. */
+  readonly trustedRoot: string | undefined
+}
+
+/**
+ * The first policy for the image, in the order of the files and in them; undefined when none
+ * is for it.
+ * @throws Failure 'not-found' and 'invalid' for a file, also for a key that a policy names
+ */
+export async function findPolicy(files: readonly string[], image: PolicyImage): Promise<AppliedPolicy | undefined> {
+  for (const file of files) {
+    const { policies } = await loadConfig(file, fileSchema)
+    const found = policies.find((each) => isFor(each, image))
+    if (found) return applied({ ...found, file }, image)
+  }
+  return undefined
+}
+
+function isFor({ images, tags }: z.output<typeof policy>, { repository, tag }: PolicyImage): boolean {
+  if (!images.some((each) => globbed(each).test(repository))) return false
+  return tags === undefined || (tag !== undefined && tags.some((each) => globbed(each).test(tag)))
+}
+
+/** `*` stands for anything but a slash, `**` for anything. */
+function globbed(pattern: string): RegExp {
+  const parts = pattern.split(/(\*+)/).map((each) => {
+    if (each.startsWith('*')) return each.length > 1 ? '.*' : '[^/]*'
+    return escaped(each)
+  })
+  return new RegExp(`^${parts.join('')}$`, 'u')
+}
+
+async function applied(entry: PolicyEntry, image: PolicyImage): Promise<AppliedPolicy> {
+  const near = (path: string) => resolve(dirname(entry.file), path)
+  return {
+    file: entry.file,
+    signers: await Promise.all(entry.signers.map((each) => ruleOf(each, near, entry.file, image.tag))),
+    // Everybody who is named, unless it says otherwise: forgetting the line must not open the door.
+    threshold: entry.threshold ?? entry.signers.length,
+    logRequired: entry.log === 'required',
+    annotations: new Map(Object.entries(entry.annotations)),
+    trustedRoot: entry.trustedRoot === undefined ? undefined : near(entry.trustedRoot),
+  }
+}
+
+async function ruleOf(
+  entry: SignerEntry,
+  near: (path: string) => string,
+  file: string,
+  tag: string | undefined,
+): Promise<SignerRule> {
+  if ('key' in entry) {
+    const path = near(entry.key)
+    return {
+      ...parsePublicKey(await readKey(path, file), path),
+      kind: 'key',
+      name: entry.key,
+      ...(entry.validFrom === undefined ? {} : { validFrom: Date.parse(entry.validFrom) }),
+      ...(entry.validUntil === undefined ? {} : { validUntil: Date.parse(entry.validUntil) }),
+    }
+  }
+  const { identity, identityRegexp, issuer, issuerRegexp, workflow } = entry
+  return {
+    kind: 'identity',
+    identity: identity === undefined ? anchored(identityRegexp ?? '', file) : withTag(identity, tag, file),
+    issuer: issuer === undefined ? anchored(issuerRegexp ?? '', file) : { exact: issuer },
+    workflow: workflow as Extract<SignerRule, { kind: 'identity' }>['workflow'],
+  }
+}
+
+/**
+ * `{tag}` in an identity is the tag by which the image was asked for: an old release under a
+ * new tag does not pass. An image that was asked for by digest has none, so any tag will do.
+ */
+function withTag(identity: string, tag: string | undefined, file: string): TextRule {
+  if (!identity.includes(tagPlace)) return { exact: identity }
+  if (tag !== undefined) return { exact: identity.replaceAll(tagPlace, () => tag) }
+  return anchored(identity.split(tagPlace).map(escaped).join(tagText), file)
+}
+
+async function readKey(path: string, file: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (cause) {
+    const why = errnoOf(cause) === 'ENOENT' ? 'it is not there' : (errnoOf(cause) ?? 'unknown reason')
+    throw new Failure('invalid', `cannot read the key ${path} of a trust policy: ${why}`, { where: file, cause })
+  }
+}
+
+function escaped(literal: string): string {
+  return literal.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')
+}

@@ -1,0 +1,107 @@
+import { Failure, messageOf } from '../core/failure.ts'
+import type { WorkflowClaim } from './certificate.ts'
+import type { Wanted } from './claims.ts'
+import type { TrustedKey } from './keys.ts'
+import { type Signer, signerKey } from './signer.ts'
+
+/** What a text must be: exactly this, or wholly matched by a regular expression. */
+export type TextRule = { readonly exact: string } | { readonly pattern: RegExp; readonly source: string }
+
+/** Somebody whose signature counts: an identity in a certificate. */
+export interface IdentityRule {
+  readonly kind: 'identity'
+  readonly identity: TextRule
+  readonly issuer: TextRule
+  /** Claims of a GitHub workflow, compared exactly. */
+  readonly workflow: Readonly<Partial<Record<WorkflowClaim, string>>>
+}
+
+/** Somebody whose signature counts: the owner of a key. */
+export interface KeyRule extends TrustedKey {
+  readonly kind: 'key'
+  /** The file, for people. */
+  readonly name: string
+  /** When it may be used, both ends inclusive, milliseconds since 1970 (GHSA-wqqc-jjcq-vfxm). */
+  readonly validFrom?: number
+  readonly validUntil?: number
+}
+
+export type SignerRule = IdentityRule | KeyRule
+
+/** What has to be there for an image to count as verified. */
+export interface Requirement {
+  readonly wanted: Wanted
+  readonly signers: readonly SignerRule[]
+  /** How many different signers of those must have signed; at least 1. */
+  readonly threshold: number
+  readonly annotations: ReadonlyMap<string, string>
+  /** False: a signature without an entry in a log that we trust counts too (`--insecure-ignore-tlog`). */
+  readonly logRequired: boolean
+  /** False: certificates need no promise of a certificate log (`--insecure-ignore-sct`). */
+  readonly sctRequired: boolean
+  /** True: a timestamp of a timestamp authority is needed (`--use-signed-timestamps`). */
+  readonly timestampRequired: boolean
+}
+
+/**
+ * A regular expression that must match the whole text; anybody could otherwise be let in who
+ * owns a name with the wanted one inside it.
+ * @param where the flag or the policy, for errors
+ * @throws Failure 'invalid'
+ */
+export function anchored(source: string, where: string): TextRule {
+  try {
+    // On its own first: "a)|(b" would be whole only inside the anchors, and undo them.
+    void new RegExp(source, 'u')
+    return { pattern: new RegExp(`^(?:${source})$`, 'u'), source }
+  } catch (cause) {
+    throw new Failure('invalid', `"${source.slice(0, 200)}" is no regular expression: ${messageOf(cause)}`, { where })
+  }
+}
+
+/** Does the rule accept this text? */
+export function fits(rule: TextRule, text: string): boolean {
+  return 'exact' in rule ? rule.exact === text : rule.pattern.test(text)
+}
+
+/** Is this the signer that the rule means? */
+export function isMeant(rule: SignerRule, signer: Signer): boolean {
+  if (rule.kind === 'key') return signer.kind === 'key' && signer.fingerprint === rule.fingerprint
+  if (signer.kind === 'key' || signer.issuer === undefined) return false
+  return (
+    signer.identities.some((each) => fits(rule.identity, each)) &&
+    fits(rule.issuer, signer.issuer) &&
+    Object.entries(rule.workflow).every(([claim, value]) => signer.workflow[claim as WorkflowClaim] === value)
+  )
+}
+
+/**
+ * How many of the rules different signers satisfy: each signer counts for one rule, each rule
+ * once, whatever patterns overlap (a maximum matching by augmenting paths).
+ */
+export function signersCounted(rules: readonly SignerRule[], signers: readonly Signer[]): number {
+  const taken = new Map<string, SignerRule>()
+  const distinct = [...new Map(signers.map((each) => [signerKey(each), each])).values()]
+  const place = (rule: SignerRule, seen: Set<string>): boolean =>
+    distinct.some((signer) => {
+      const key = signerKey(signer)
+      if (seen.has(key) || !isMeant(rule, signer)) return false
+      seen.add(key)
+      const before = taken.get(key)
+      if (before && !place(before, seen)) return false
+      taken.set(key, rule)
+      return true
+    })
+  return rules.filter((rule) => place(rule, new Set())).length
+}
+
+/** The rule in words, for "wanted". */
+export function ruleText(rule: SignerRule): string {
+  if (rule.kind === 'key') return `the key ${rule.name} (sha256:${rule.fingerprint.slice(0, 16)}...)`
+  const claims = Object.entries(rule.workflow).map(([claim, value]) => `, workflow ${claim} ${value}`)
+  return `${textRuleText(rule.identity)}, vouched for by ${textRuleText(rule.issuer)}${claims.join('')}`
+}
+
+function textRuleText(rule: TextRule): string {
+  return 'exact' in rule ? rule.exact : `whatever is matched by ${rule.source}`
+}

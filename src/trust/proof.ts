@@ -1,0 +1,183 @@
+import type { KeyObject } from 'node:crypto'
+import { hash } from 'node:crypto'
+import { RFC3161Timestamp } from '@sigstore/core'
+import { type SignedEntity, type TrustMaterial, VerificationError, Verifier } from '@sigstore/verify'
+import { assertMaySignCode, namesOf } from './certificate.ts'
+import { assertValidAt } from './chain.ts'
+import { type Evidence, signedBytes } from './evidence.ts'
+import { fingerprintOf, isSignedBy } from './keys.ts'
+import { assertLogNames } from './log-body.ts'
+import type { KeyRule, Requirement } from './policy.ts'
+import { printable, Rejection } from './rejection.ts'
+import type { Root } from './root.ts'
+import type { Signer } from './signer.ts'
+
+/** A signature whose cryptography holds. */
+export interface Proof {
+  readonly signer: Signer
+  /** When it was made, milliseconds since 1970, as logs and timestamp authorities say; the earliest first. */
+  readonly times: readonly number[]
+}
+
+export interface ProofOptions {
+  readonly root: Root
+  readonly requirement: Pick<Requirement, 'logRequired' | 'sctRequired' | 'timestampRequired'>
+  /** Milliseconds since 1970. */
+  readonly now: number
+}
+
+/**
+ * Verifies a signature that came with a certificate: chain, certificate log, log, timestamps,
+ * signature by @sigstore/verify, and what that leaves open here.
+ * @throws Rejection
+ */
+export function proveByCertificate(evidence: Evidence, options: ProofOptions): Proof {
+  const { certificate } = evidence
+  if (!certificate) throw new Rejection('other-signer', 'it was made with a key, not by an identity')
+  const counted = withKnownLogs(evidence, options)
+  assertEnough(counted, options, true)
+  const times = timesOf(counted)
+  assertValidAt(certificate, options.root.material.certificateAuthorities, times, options.root.name)
+  const { key } = verified(counted, { $case: 'certificate', certificate }, options, 1)
+  for (const entry of counted.logEntries) assertLogNames(entry, key, certificate)
+  assertLogsServed(counted, times, options)
+  assertMaySignCode(certificate)
+  return { signer: { kind: 'certificate', ...namesOf(certificate) }, times }
+}
+
+/**
+ * Verifies a signature with one key.
+ * @throws Rejection; 'other-signer' when the key did not make it
+ */
+export function proveByKey(evidence: Evidence, rule: KeyRule, options: ProofOptions): Proof {
+  if (!isSignedBy(rule.key, signedBytes(evidence.content), evidence.signature))
+    throw new Rejection('other-signer', `the key ${rule.name} did not make it`)
+  const counted = withKnownLogs(evidence, options)
+  assertEnough(counted, options, false)
+  const times = timesOf(counted)
+  verified(counted, { $case: 'public-key', hint: '' }, options, 0, rule.key)
+  for (const entry of counted.logEntries) assertLogNames(entry, rule.key)
+  assertLogsServed(counted, times, options)
+  assertKeyServed(rule, times.length > 0 ? times : [options.now])
+  return { signer: { kind: 'key', fingerprint: fingerprintOf(rule.key) }, times }
+}
+
+/**
+ * The evidence without entries of logs that the root does not name: they prove nothing. What
+ * a known log says is checked even where no log is required (CVE-2022-36056).
+ */
+function withKnownLogs(evidence: Evidence, { root }: ProofOptions): Evidence {
+  const isKnown = (id: Buffer) => root.material.tlogs.some((each) => each.logID.equals(id))
+  return { ...evidence, logEntries: evidence.logEntries.filter((each) => isKnown(each.logId.keyId)) }
+}
+
+function assertEnough(evidence: Evidence, { requirement, root }: ProofOptions, timeRequired: boolean): void {
+  if (requirement.logRequired && evidence.logEntries.length === 0)
+    throw new Rejection('unlogged', `it is in no transparency log of ${root.name}`)
+  if (requirement.timestampRequired && evidence.timestamps.length === 0)
+    throw new Rejection('unlogged', 'it has no timestamp of a timestamp authority')
+  if (timeRequired && timesOf(evidence).length === 0)
+    throw new Rejection(
+      'unlogged',
+      'nothing that can be trusted says when it was made, and its certificate is short-lived',
+    )
+}
+
+/**
+ * When the signature was made: the time of an entry only where the log signed it, which is in
+ * its promise of inclusion; a proof of inclusion signs no time (CVE-2026-48816).
+ */
+function timesOf({ logEntries, timestamps }: Evidence): number[] {
+  const logged = logEntries.flatMap((each) => (each.inclusionPromise ? [Number(each.integratedTime) * 1000] : []))
+  const stamped = timestamps.map((each) => readTimestamp(each).signingTime.getTime())
+  const times = [...logged, ...stamped]
+  if (times.some((each) => !Number.isSafeInteger(each) || each <= 0))
+    throw new Rejection('malformed', 'the time in its log entry is none')
+  return times.sort((a, b) => a - b)
+}
+
+function readTimestamp(der: Buffer): RFC3161Timestamp {
+  try {
+    const timestamp = RFC3161Timestamp.parse(Buffer.from(der))
+    void timestamp.signingTime
+    return timestamp
+  } catch (cause) {
+    throw new Rejection('malformed', 'its timestamp cannot be read', { cause })
+  }
+}
+
+function verified(
+  evidence: Evidence,
+  key: SignedEntity['key'],
+  { root, requirement }: ProofOptions,
+  timestampThreshold: 0 | 1,
+  publicKey?: KeyObject,
+): { key: KeyObject } {
+  const material: TrustMaterial = {
+    ...root.material,
+    publicKey: () => {
+      if (publicKey) return { publicKey, validFor: () => true }
+      throw new Rejection('malformed', 'it names a key where a certificate is expected')
+    },
+  }
+  const verifier = new Verifier(material, {
+    tlogThreshold: requirement.logRequired ? 1 : 0,
+    ctlogThreshold: requirement.sctRequired ? 1 : 0,
+    timestampThreshold,
+  })
+  try {
+    return verifier.verify(entityOf(evidence, key))
+  } catch (cause) {
+    if (cause instanceof Rejection) throw cause
+    if (cause instanceof VerificationError)
+      throw new Rejection('forged', `its proofs do not hold: ${printable(cause.message)}`, { cause })
+    // Whatever a stranger's bytes made it stumble over: they prove nothing.
+    throw new Rejection('malformed', 'its proofs cannot be read', { cause })
+  }
+}
+
+function entityOf(evidence: Evidence, key: SignedEntity['key']): SignedEntity {
+  const { content, signature, logEntries, timestamps } = evidence
+  const signed = signedBytes(content)
+  return {
+    key,
+    tlogEntries: [...logEntries],
+    timestamps: [
+      ...logEntries.map((tlogEntry) => ({ $case: 'transparency-log' as const, tlogEntry })),
+      ...timestamps.map((each) => ({ $case: 'timestamp-authority' as const, timestamp: readTimestamp(each) })),
+    ],
+    signature: {
+      signature,
+      compareSignature: (other) => other.equals(signature),
+      compareDigest: (digest) => isDigestOf(digest, content.payload),
+      compareSignedDigest: (digest) => isDigestOf(digest, signed),
+      verifySignature: (by) => isSignedBy(by, signed, signature),
+    },
+  }
+}
+
+/** Logs keep SHA-256, or the digest of the curve's size. */
+function isDigestOf(digest: Buffer, bytes: Buffer): boolean {
+  const algorithm = { 32: 'sha256', 48: 'sha384', 64: 'sha512' }[digest.byteLength]
+  return algorithm !== undefined && hash(algorithm, bytes, 'buffer').equals(digest)
+}
+
+/** A log's key counts for the time in which the log served; @sigstore/verify sees to it for promises only. */
+function assertLogsServed({ logEntries }: Evidence, times: readonly number[], { root, now }: ProofOptions): void {
+  for (const entry of logEntries) {
+    const ofIt = root.material.tlogs.filter((each) => each.logID.equals(entry.logId.keyId))
+    const moments = times.length > 0 ? times : [now]
+    const served = ofIt.some(({ validFor }) =>
+      moments.every((each) => validFor.start.getTime() <= each && each <= validFor.end.getTime()),
+    )
+    if (!served) throw new Rejection('expired', 'its log entry is of a log that did not serve at that time')
+  }
+}
+
+/** A key that was withdrawn signs nothing any more; without a trusted time, now is what counts. */
+function assertKeyServed(rule: KeyRule, times: readonly number[]): void {
+  const from = rule.validFrom ?? Number.NEGATIVE_INFINITY
+  const until = rule.validUntil ?? Number.POSITIVE_INFINITY
+  if (times.every((each) => from <= each && each <= until)) return
+  throw new Rejection('expired', `the key ${rule.name} was not in use when it was made`)
+}

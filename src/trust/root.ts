@@ -1,0 +1,70 @@
+import { createRequire } from 'node:module'
+import { TrustedRoot } from '@sigstore/protobuf-specs'
+import { type KeyFinderFunc, type TrustMaterial, toTrustMaterial } from '@sigstore/verify'
+import { z } from 'zod'
+import { Failure } from '../core/failure.ts'
+import { trustedRootBytesMax } from './limits.ts'
+
+/** The instance that the shipped root is of. */
+const publicInstance = 'https://tuf-repo-cdn.sigstore.dev'
+const mediaType = /^application\/vnd\.dev\.sigstore\.trustedroot(\+json;version=0\.[12]|\.v0\.[1-9]\+json)$/
+
+const seedsSchema = z.record(z.string(), z.looseObject({ targets: z.record(z.string(), z.string()) }))
+const rootSchema = z.looseObject({ mediaType: z.string().regex(mediaType) })
+
+/** Certificate authorities, logs and timestamp authorities that are trusted, without any keys of signers. */
+export interface Root {
+  /** Where it came from, for people. */
+  readonly name: string
+  readonly material: Omit<TrustMaterial, 'publicKey'>
+}
+
+/**
+ * The root of Sigstore's public instance as it comes with @sigstore/tuf: it needs no network,
+ * and is as old as the package.
+ */
+export function shippedRoot(): Root {
+  const seeds = seedsSchema.parse(createRequire(import.meta.url)('@sigstore/tuf/seeds.json'))
+  const encoded = seeds[publicInstance]?.targets['trusted_root.json']
+  if (encoded === undefined) throw new Failure('internal', 'the package @sigstore/tuf has no trusted root in it')
+  return parseRoot(Buffer.from(encoded, 'base64').toString('utf8'), 'the root of sigstore.dev that native ships')
+}
+
+/**
+ * Reads a trusted_root.json.
+ * @param name the file, for errors and for the verdict
+ * @throws Failure 'invalid'
+ */
+export function parseRoot(text: string, name: string): Root {
+  if (Buffer.byteLength(text) > trustedRootBytesMax) throw bad('it is too large', name)
+  return { name, material: materialOf(text, name) }
+}
+
+/** A root from a program of TUF's, which has checked where it comes from. */
+export function rootOf(root: TrustedRoot, name: string): Root {
+  return parseRoot(JSON.stringify(TrustedRoot.toJSON(root)), name)
+}
+
+function materialOf(text: string, name: string): Root['material'] {
+  const noKeys: KeyFinderFunc = () => {
+    throw new Failure('internal', 'a root has no keys of signers')
+  }
+  try {
+    const document: unknown = JSON.parse(text)
+    if (!rootSchema.safeParse(document).success) throw bad('it has no mediaType of a trusted root', name)
+    const { publicKey: _, ...material } = toTrustMaterial(TrustedRoot.fromJSON(document), noKeys)
+    if (material.certificateAuthorities.length + material.tlogs.length + material.timestampAuthorities.length === 0)
+      throw bad('it names no authority and no log', name)
+    return material
+  } catch (cause) {
+    if (cause instanceof Failure) throw cause
+    throw new Failure('invalid', 'cannot read the trusted root: it is damaged', { where: name, cause })
+  }
+}
+
+function bad(why: string, where: string): Failure {
+  return new Failure('invalid', `cannot use this as a trusted root: ${why}`, {
+    where,
+    next: ['Give a trusted_root.json, as `cosign trusted-root create` or a TUF repository makes it.'],
+  })
+}

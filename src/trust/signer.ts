@@ -1,0 +1,29 @@
+import type { WorkflowClaim } from './certificate.ts'
+
+/** Who made a signature. */
+export type Signer =
+  | {
+      readonly kind: 'key'
+      /** sha256 of the key's SubjectPublicKeyInfo, hexadecimal. */
+      readonly fingerprint: string
+    }
+  | {
+      readonly kind: 'certificate'
+      readonly identities: readonly string[]
+      /** Who vouched for the identity. */
+      readonly issuer: string | undefined
+      readonly workflow: Readonly<Partial<Record<WorkflowClaim, string>>>
+    }
+
+/** One text for one signer: two signatures with the same text are of the same signer. */
+export function signerKey(signer: Signer): string {
+  return signer.kind === 'key' ? signer.fingerprint : JSON.stringify([signer.issuer, ...signer.identities])
+}
+
+/** The signer in words. */
+export function signerText(signer: Signer): string {
+  if (signer.kind === 'key') return `the key sha256:${signer.fingerprint.slice(0, 16)}...`
+  const workflow = signer.workflow.ref ? `, ref ${signer.workflow.ref}` : ''
+  const issuer = signer.issuer ?? 'nobody'
+  return `${signer.identities.join(' and ') || 'a certificate without a name'}, vouched for by ${issuer}${workflow}`
+}

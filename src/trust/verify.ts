@@ -1,0 +1,77 @@
+import { type Attachment, findAttached } from './attached.ts'
+import { assertAnnotations, assertKind, readClaims, subjectOf } from './claims.ts'
+import { conclude, concludeFailure, type Finding, isSatisfied } from './conclude.ts'
+import type { Evidence } from './evidence.ts'
+import type { Requirement } from './policy.ts'
+import { assertMeant, prove } from './prove.ts'
+import { Rejection } from './rejection.ts'
+import type { Root } from './root.ts'
+import type { ManifestDigest, SignatureSource } from './source.ts'
+import type { GoodSignature, Verdict } from './verdict.ts'
+
+export interface VerifyOptions {
+  readonly requirement: Requirement
+  readonly root: Root
+  /** Milliseconds since 1970. */
+  readonly now: number
+}
+
+/**
+ * Resolves an image to its digest and judges what is attached to it, one signature after the
+ * other, until the requirement is met or nothing is left.
+ * @throws Failure when the fault is not the image's: 'invalid', 'cancelled', 'internal'
+ */
+export async function verifyImage(source: SignatureSource, options: VerifyOptions): Promise<Verdict> {
+  let digest: ManifestDigest | undefined
+  try {
+    digest = await source.resolve()
+    const findings: Finding[] = []
+    for (const attachment of await findAttached(source, digest, options.requirement.wanted)) {
+      findings.push(await judgeAttachment(attachment, digest, options))
+      if (isSatisfied(options.requirement, findings)) break
+    }
+    return conclude(source.name, digest, options.requirement, findings)
+  } catch (error) {
+    const verdict = concludeFailure(source.name, digest, error)
+    if (verdict) return verdict
+    throw error
+  }
+}
+
+/**
+ * Every check that one signature has to pass, in this order: first that it is whole, then
+ * that somebody made it and when, then what it says, and last whether it is who was asked for.
+ * Nothing that is signed is read before the signature is found good.
+ * @throws Rejection by the first check that fails
+ */
+function judge(evidence: Evidence, digest: ManifestDigest, options: VerifyOptions): Omit<GoodSignature, 'where'> {
+  const { requirement } = options
+  const proof = prove(evidence, requirement.signers, digest, options)
+  const claims = readClaims(evidence.content)
+  const subject = subjectOf(claims, digest)
+  assertKind(claims, requirement.wanted)
+  assertAnnotations(subject, requirement.annotations)
+  assertMeant(proof.signer, requirement.signers)
+  const [madeAt] = proof.times
+  return {
+    signer: proof.signer,
+    form: evidence.form,
+    madeAt: madeAt === undefined ? null : new Date(madeAt).toISOString(),
+    predicateType: claims.predicateType ?? null,
+    annotations: Object.fromEntries(subject.annotations),
+  }
+}
+
+async function judgeAttachment(
+  attachment: Attachment,
+  digest: ManifestDigest,
+  options: VerifyOptions,
+): Promise<Finding> {
+  const { where } = attachment
+  try {
+    return { good: { ...judge(await attachment.read(), digest, options), where } }
+  } catch (error) {
+    if (error instanceof Rejection) return { where, rejection: error }
+    throw error
+  }
+}

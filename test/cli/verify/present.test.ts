@@ -1,0 +1,26 @@
+import { expect, it } from 'vitest'
+import ImageVerify from '../../../commands/image/verify.ts'
+import { verdictText } from '../../../src/cli/verify/present.ts'
+import { type Verdict, verdictExitCodes } from '../../../src/trust/verdict.ts'
+
+const digest = `sha256:${'0'.repeat(64)}` as const
+const run = (verdict: Verdict) => ({ verdict, policy: undefined, warnings: [] })
+
+it('the wrong identity is told with what was wanted and what was found', () => {
+  const text = verdictText(
+    run({ answer: 'wrong-identity', image: 'app', digest, rejected: [], wanted: ['me'], found: ['you'] }),
+  )
+  expect(text).toMatch(/wanted +me\n +found +you/)
+})
+
+it('what strangers wrote cannot move the cursor or turn a line around', () => {
+  const text = verdictText(
+    run({ answer: 'tampered', image: 'app', digest: null, rejected: [], message: '\u001b[2K\u202everified' }),
+  )
+  expect(text).toBe('tampered: app: ?[2K?verified')
+})
+
+it('the command tells every exit code', () => {
+  for (const code of Object.values(verdictExitCodes))
+    expect(ImageVerify.description).toMatch(new RegExp(`\\b${code} \\w`))
+})

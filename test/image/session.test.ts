@@ -1,0 +1,129 @@
+import { describe, expect, it } from 'vitest'
+import { Failure } from '../../src/core/failure.ts'
+import type { Credentials } from '../../src/image/credentials.ts'
+import type { Exchange, HttpRequest } from '../../src/image/media/registry/http.ts'
+import { retryAfterMs } from '../../src/image/media/registry/retry.ts'
+import { openSession } from '../../src/image/media/registry/session.ts'
+import { secret } from '../../src/image/secret.ts'
+import { hastyClock } from '../fixture/surroundings.ts'
+
+interface Reply {
+  readonly status: number
+  readonly headers?: Record<string, string>
+  readonly body?: string
+}
+
+/** A network in which each request is answered by a function; what was sent is kept. */
+function network(reply: (request: HttpRequest) => Reply | 'no TLS'): { exchange: Exchange; sent: HttpRequest[] } {
+  const sent: HttpRequest[] = []
+  const exchange: Exchange = async (request) => {
+    sent.push(request)
+    const answer = reply(request)
+    if (answer === 'no TLS')
+      throw new Failure('unavailable', 'no TLS', {
+        cause: Object.assign(new Error('wrong version number'), { code: 'EPROTO' }),
+      })
+    const bytes = Buffer.from(answer.body ?? '')
+    return {
+      status: answer.status,
+      url: request.url,
+      header: (name) => answer.headers?.[name],
+      body: (async function* () {
+        yield bytes
+      })(),
+      discard: () => undefined,
+    }
+  }
+  return { exchange, sent }
+}
+
+const login: Credentials = { kind: 'password', user: 'u', password: secret('p') }
+
+function session(
+  exchange: Exchange,
+  changes: { registry?: string; plainAllowed?: boolean; login?: Credentials | null } = {},
+) {
+  return openSession({
+    origin: { registry: changes.registry ?? 'host.example', repository: 'app' },
+    actions: 'pull',
+    exchange,
+    plainAllowed: changes.plainAllowed ?? false,
+    findLogin: async () => changes.login ?? null,
+    clock: hastyClock(),
+    signal: new AbortController().signal,
+  })
+}
+
+const get = { method: 'GET', url: '/v2/app/manifests/1', doing: 'read', expected: [200] } as const
+
+describe('a session with a registry', () => {
+  it('does not speak plain HTTP unless that is allowed', async () => {
+    const { exchange, sent } = network(({ url }) => (url.protocol === 'https:' ? 'no TLS' : { status: 200 }))
+    await expect(session(exchange).send(get)).rejects.toMatchObject({
+      kind: 'denied',
+      next: [expect.stringContaining('tls-verify=false')],
+    })
+    expect(sent.every((each) => each.url.protocol === 'https:')).toBe(true)
+    expect((await session(exchange, { plainAllowed: true }).send(get)).status).toBe(200)
+  })
+
+  it('does not send a login to a token server without TLS', async () => {
+    const { exchange, sent } = network(() => ({
+      status: 401,
+      headers: { 'www-authenticate': 'Bearer realm="http://tokens.example/t"' },
+    }))
+    await expect(session(exchange, { login }).send(get)).rejects.toMatchObject({ kind: 'denied' })
+    expect(sent.map((each) => each.url.host)).toEqual(['host.example'])
+  })
+
+  it.each(['javascript:alert(1)', 'not an address', 'file:///etc/passwd', ''])(
+    'refuses the realm %j',
+    async (realm) => {
+      const { exchange } = network(() => ({ status: 401, headers: { 'www-authenticate': `Bearer realm="${realm}"` } }))
+      await expect(session(exchange).send(get)).rejects.toMatchObject({ kind: 'invalid' })
+    },
+  )
+
+  it('does not follow a redirect from TLS to plain HTTP', async () => {
+    const { exchange, sent } = network(({ url }) =>
+      url.pathname === '/v2/' ? { status: 200 } : { status: 307, headers: { location: 'http://host.example/x' } },
+    )
+    await expect(session(exchange).send(get)).rejects.toMatchObject({ kind: 'denied' })
+    expect(sent).toHaveLength(2)
+  })
+
+  it('sends Basic to the registry, to another host nothing, and back at the registry again', async () => {
+    const { exchange, sent } = network(({ url }) => {
+      if (url.pathname === '/v2/') return { status: 401, headers: { 'www-authenticate': 'Basic realm="x"' } }
+      if (url.pathname === '/v2/app/manifests/1') return { status: 307, headers: { location: 'https://cdn.example/x' } }
+      if (url.host === 'cdn.example') return { status: 302, headers: { location: 'https://host.example/back' } }
+      return { status: 200 }
+    })
+    await session(exchange, { login }).send(get)
+    expect(sent.map((each) => [each.url.host, each.headers['authorization'] !== undefined])).toEqual([
+      ['host.example', false],
+      ['host.example', true],
+      ['cdn.example', false],
+      ['host.example', true],
+    ])
+  })
+
+  it("finds the Hub's API, and says docker.io to who has to log in", async () => {
+    const { exchange, sent } = network(() => ({ status: 401, headers: { 'www-authenticate': 'Basic realm="x"' } }))
+    await expect(session(exchange, { registry: 'docker.io' }).send(get)).rejects.toMatchObject({
+      kind: 'denied',
+      next: [expect.stringContaining('docker login docker.io')],
+    })
+    expect(sent[0]?.url.href).toBe('https://registry-1.docker.io/v2/')
+  })
+
+  it.each([
+    ['120', 120_000],
+    ['Fri, 15 Jan 2027 08:00:10 GMT', 10_000],
+    ['Fri, 15 Jan 2027 07:00:00 GMT', 0],
+    ['soon', undefined],
+    [undefined, undefined],
+  ])('reads Retry-After %j (RFC 9110, 10.2.3)', (header, expected) => {
+    expect(retryAfterMs(header, 1_800_000_000_000)).toBe(expected)
+  })
+})

@@ -1,0 +1,74 @@
+import { access } from 'node:fs/promises'
+import { join } from 'node:path'
+import { execa } from 'execa'
+import { wishesOf } from '../../../src/cli/verify/flags.ts'
+import { type VerifyRun, verifyByWishes } from '../../../src/cli/verify/run.ts'
+import { systemClock } from '../../../src/core/clock.ts'
+import { parseImageName } from '../../../src/image/name.ts'
+import { makeImage, writeLayout } from '../../fixture/image.ts'
+import { root } from '../../fixture/program.ts'
+import { testSurroundings } from '../../fixture/surroundings.ts'
+
+const trixie = join(process.env['NATIVE_TEST_CACHE'] ?? '/var/cache/native-test', 'trixie/root')
+
+/** Sources of Go packages that Debian has, with their test data. */
+export const goSources = join(trixie, 'usr/share/gocode/src/github.com')
+
+/** Is what test/real/trust/trixie brings there? Missing is told in a line, and fails the suite in CI. */
+export async function haveTrixie(): Promise<boolean> {
+  const isThere = await access(join(trixie, 'usr/bin/cosign')).then(
+    () => true,
+    () => false,
+  )
+  if (isThere) return true
+  const line = 'cosign 2 missing: run "bash test/real/trust/trixie" to get it'
+  if (process.env['CI'] === 'true') throw new Error(line)
+  process.stderr.write(`skipped: ${line}\n`)
+  return false
+}
+
+/** Runs cosign 2 in a folder, with a HOME there and keys without a password. */
+export async function cosign2(folder: string, args: readonly string[], env: Record<string, string> = {}) {
+  const done = await execa(join(trixie, 'usr/bin/cosign'), args, {
+    cwd: folder,
+    env: { PATH: '/usr/bin:/bin', HOME: folder, COSIGN_PASSWORD: '', ...env },
+    extendEnv: false,
+    stdin: 'ignore',
+    reject: false,
+    all: true,
+  })
+  return { exitCode: done.exitCode, all: done.all }
+}
+
+/** Puts a fresh small image into a registry. */
+export async function pushImage(folder: string, image: string, mark = image): Promise<string> {
+  const layout = join(folder, `layout-${mark.replace(/\W/g, '-')}`)
+  const made = await makeImage({ files: [{ 'etc/mark': mark }] })
+  await writeLayout(layout, made, 'it')
+  const policy = '--insecure-policy'
+  await execa('skopeo', [
+    policy,
+    'copy',
+    '-q',
+    '--dest-tls-verify=false',
+    '--preserve-digests',
+    `oci:${layout}:it`,
+    `docker://${image}`,
+  ])
+  return made.digest
+}
+
+/** Verifies as the command does, with its flags by their names. */
+export function verify(
+  folder: string,
+  image: string,
+  flags: Record<string, string | boolean | string[]>,
+): Promise<VerifyRun> {
+  const { tlsVerify, login, signal } = testSurroundings(folder)
+  const trustedRoot = flags['trusted-root']
+  return verifyByWishes(parseImageName(image), wishesOf(flags), {
+    registry: { tlsVerify, login, retryTimes: 0, clock: systemClock, signal },
+    root: { cache: join(folder, 'tuf'), file: typeof trustedRoot === 'string' ? trustedRoot : undefined },
+    builtInPolicies: join(root, 'templates/trust'),
+  })
+}
