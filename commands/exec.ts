@@ -32,6 +32,10 @@ export default class Exec extends NativeCommand {
       multipleNonGreedy: true,
     }),
     timeout: Flags.string({ summary: 'how long it may run, like 90s or 15m' }),
+    'digest-function': Flags.option({
+      summary: 'how blobs are named; the first that server and client share when not given',
+      options: ['sha256', 'sha1', 'sha384', 'sha512', 'blake3'] as const,
+    })(),
     fresh: Flags.boolean({ summary: 'run it even where its result is cached' }),
     'no-cache': Flags.boolean({ summary: 'neither look in the cache nor keep the result there' }),
   }
@@ -52,6 +56,7 @@ export default class Exec extends NativeCommand {
           doNotCache: flags['no-cache'],
           skipCacheLookup: flags.fresh,
           ...(flags.input !== undefined && { inputFolder: flags.input }),
+          ...(flags['digest-function'] !== undefined && { fn: flags['digest-function'] }),
           ...(flags.timeout !== undefined && { timeoutMs: parseSpanFlag(flags.timeout, '--timeout') }),
           signal,
         },

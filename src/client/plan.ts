@@ -1,4 +1,4 @@
-import { type Digest, digestFromWire, digestText } from '../core/digest.ts'
+import { type Digest, digestFromWire, digestFunctions, digestText } from '../core/digest.ts'
 import { Failure } from '../core/failure.ts'
 import { digestOf } from '../core/hash.ts'
 import { treeDepthMax, treeDirectoriesMax } from '../core/limits.ts'
@@ -40,13 +40,14 @@ export async function planOutputs(
   result: re.ActionResult.$Properties,
   signal?: AbortSignal,
 ): Promise<OutputPlan> {
+  const { value } = digestFunctions[cas.fn]
   const files = new Map<string, PlannedFile>()
   const directories = new Map<string, readonly string[]>()
   const symlinks = new Map<string, PlannedLink>()
   for (const file of result.outputFiles ?? [])
     files.set(file.path ?? '', {
       segments: named(file.path, 'output_files'),
-      digest: digestFromWire(file.digest, 0, `output_files: ${file.path}`),
+      digest: digestFromWire(file.digest, value, `output_files: ${file.path}`),
       executable: file.isExecutable ?? false,
       contents: file.contents ?? new Uint8Array(),
     })
@@ -76,11 +77,12 @@ async function openDirectory(
   directory: re.OutputDirectory.$Properties,
   signal: AbortSignal | undefined,
 ): Promise<{ root: Digest; all: Directories }> {
+  const { value } = digestFunctions[cas.fn]
   if (!directory.treeDigest) {
-    const root = digestFromWire(directory.rootDirectoryDigest, 0, `output_directories: ${directory.path}`)
+    const root = digestFromWire(directory.rootDirectoryDigest, value, `output_directories: ${directory.path}`)
     return { root, all: await fetchDirectories(cas, [root], new Map(), signal) }
   }
-  const digest = digestFromWire(directory.treeDigest, 0, `output_directories: ${directory.path}`)
+  const digest = digestFromWire(directory.treeDigest, value, `output_directories: ${directory.path}`)
   if (digest.size > treeBytesMax)
     throw new Failure('invalid', `a Tree is larger than ${treeBytesMax} bytes`, { where: digestText(digest) })
   return openTree(digest, await cas.readBlob(digest, signal))

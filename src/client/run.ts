@@ -35,6 +35,8 @@ export interface RunRequest {
   readonly skipCacheLookup: boolean
   /** Told apart from the same command without it, for checks that must run. */
   readonly salt?: string
+  /** The digest function to speak; the first that server and client share when absent. */
+  readonly fn?: DigestFunction
   readonly signal?: AbortSignal
 }
 
@@ -74,7 +76,7 @@ export async function runRemotely(
   events: RunEvents = {},
 ): Promise<RunReport> {
   const { signal } = request
-  const facts = await negotiate(cache, { instance: '', ...(signal && { signal }) })
+  const facts = await negotiate(cache, { ...(request.fn && { fn: request.fn }), ...(signal && { signal }) })
   const cas = createCasClient(cache, { fn: facts.fn, batchBytes: facts.batchBytes, zstd: false })
   const { action, sources } = await actionOf(request, facts.fn)
   const uploaded = await cas.uploadMissing(sources, signal)

@@ -143,7 +143,7 @@ describe.skipIf(!(await have('sid:siso')))('siso', () => {
     expect((await siso('siso-2')).all).toContain('remote:0 cache:4')
   })
 
-  test.each(['sha1', 'sha384', 'sha512'])('with %s digests', async (fn) => {
+  test.each(['sha1', 'sha384', 'sha512', 'blake3'])('with %s digests', async (fn) => {
     expect((await siso(`siso-${fn}`, '-reapi_digest_function', fn)).all).toContain('remote:4 cache:0')
   })
 

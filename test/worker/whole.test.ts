@@ -1,11 +1,13 @@
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { createCasClient } from '../../src/client/cas.ts'
 import { wireDigest } from '../../src/client/context.ts'
 import { type ExecuteOptions, execute } from '../../src/client/execute.ts'
+import { runRemotely } from '../../src/client/run.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import type { Digest } from '../../src/core/digest.ts'
+import { computableFunctions } from '../../src/core/hash.ts'
 import { createScheduler } from '../../src/scheduler/services.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { memoryChannel } from '../../src/wire/memory.ts'
@@ -64,6 +66,7 @@ async function openHouse() {
   }
   return {
     cas,
+    channel,
     addWorker,
     async run(command: re.Command.$Properties, options: Partial<ExecuteOptions> = {}) {
       const commandDigest = wireDigest(await put(re.Command.encode(command).finish()))
@@ -133,3 +136,42 @@ test('rule 31: the time-out of an action reaches the client with what it had wri
   expect(executed.error?.code).toBe(Code.DEADLINE_EXCEEDED)
   expect(textOf(executed.result.stdoutRaw)).toBe('so far\n')
 })
+
+test.each(computableFunctions)(
+  'rule 4: inputs, outputs and streams with %s digests, executed and cached',
+  async (fn) => {
+    const house = await openHouse()
+    await house.addWorker('one')
+    const inputFolder = await testFolder()
+    const outputFolder = await testFolder()
+    mkdirSync(join(inputFolder, 'in'))
+    writeFileSync(join(inputFolder, 'in/file'), 'from the client')
+    const said: string[] = []
+    const run = (skipCacheLookup: boolean) =>
+      runRemotely(
+        house.channel,
+        house.channel,
+        {
+          argv: [
+            '/bin/sh',
+            '-c',
+            'mkdir -p out/deep && cat in/file > out/deep/copy && echo done > single && echo said',
+          ],
+          env: { PATH: '/usr/bin:/bin' },
+          inputFolder,
+          outputPaths: ['out', 'single'],
+          outputFolder,
+          properties: [],
+          doNotCache: false,
+          skipCacheLookup,
+          fn,
+        },
+        { onOutput: (_, bytes) => said.push(textOf(bytes)) },
+      )
+    expect(await run(true)).toMatchObject({ exitCode: 0, cached: false, error: undefined, action: { fn } })
+    expect(await run(false)).toMatchObject({ exitCode: 0, cached: true, uploaded: { blobs: 0 } })
+    expect(said.join('')).toBe('said\nsaid\n')
+    expect(readFileSync(join(outputFolder, 'out/deep/copy'), 'utf8')).toBe('from the client')
+    expect(readFileSync(join(outputFolder, 'single'), 'utf8')).toBe('done\n')
+  },
+)
