@@ -11,6 +11,9 @@ const waitingBytesMax = 32 * 1024 * 1024
  */
 export class BufferPool {
   readonly #waiting: ArrayBuffer[][] = Array.from({ length: largestBits - smallestBits + 1 }, () => [])
+  // What is out. Nothing about a buffer's shape tells it apart from the first slice of one of
+  // Node's own slabs, which is shared with whatever else was allocated lately.
+  readonly #out = new WeakSet<ArrayBuffer>()
   #bytes = 0
 
   /** A buffer of this length with anything in it. */
@@ -18,18 +21,20 @@ export class BufferPool {
     if (length < pooledBytesMin || length > 2 ** largestBits) return Buffer.allocUnsafe(length)
     const bits = Math.max(32 - Math.clz32(length - 1), smallestBits)
     const waiting = this.#waiting[bits - smallestBits]?.pop()
-    if (!waiting) return Buffer.from(new ArrayBuffer(2 ** bits), 0, length)
-    this.#bytes -= waiting.byteLength
-    return Buffer.from(waiting, 0, length)
+    if (waiting) this.#bytes -= waiting.byteLength
+    const memory = waiting ?? new ArrayBuffer(2 ** bits)
+    this.#out.add(memory)
+    return Buffer.from(memory, 0, length)
   }
 
-  /** Gives a buffer back that `take` gave; nobody may look at it any more, and nobody may give it twice. */
-  give({ buffer, byteOffset }: Buffer): void {
-    const bits = 31 - Math.clz32(buffer.byteLength)
-    const waiting = this.#waiting[bits - smallestBits]
-    const ours = waiting && byteOffset === 0 && buffer.byteLength === 2 ** bits && buffer instanceof ArrayBuffer
-    if (!ours || this.#bytes + buffer.byteLength > waitingBytesMax) return
-    waiting.push(buffer)
+  /**
+   * Gives a buffer back that `take` gave; nobody may look at it any more. Any other buffer, and
+   * one that was given back already, is left alone.
+   */
+  give({ buffer }: Buffer): void {
+    if (!(buffer instanceof ArrayBuffer) || !this.#out.delete(buffer)) return
+    if (this.#bytes + buffer.byteLength > waitingBytesMax) return
+    this.#waiting[31 - Math.clz32(buffer.byteLength) - smallestBits]?.push(buffer)
     this.#bytes += buffer.byteLength
   }
 }

@@ -1,10 +1,10 @@
 /**
  * Our servers and two others side by side; README.md here says how and why.
- *   node test/bench/run.ts [--quick] [--write] [--rounds N] [--ms N] [--server NAME]... [--built DIR] [--profile DIR] [--keep] [ROW...]
+ *   node test/bench/run.ts [--quick] [--write] [--rounds N] [--ms N] [--server NAME]... [--built DIR]... [--profile DIR] [--keep] [ROW...]
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { messageOf } from '../../src/core/failure.ts'
 import { root } from '../fixture/program.ts'
@@ -30,7 +30,7 @@ const { values: flags, positionals: names } = parseArgs({
     write: { type: 'boolean', default: false },
     rounds: { type: 'string' },
     ms: { type: 'string' },
-    built: { type: 'string', default: root },
+    built: { type: 'string', multiple: true, default: [root] },
     server: { type: 'string', multiple: true },
     profile: { type: 'string' },
     keep: { type: 'boolean', default: false },
@@ -44,6 +44,9 @@ const msPerRow = 350
 const restartBlobs = 20_000
 /** The generator used this share of one processor: the figure says as much of it as of the server. */
 const generatorShareMax = 0.9
+
+/** Our own checkouts: the first is the one that is compared with the others. */
+const own = flags.built.map((folder, at) => ({ name: at === 0 ? 'native' : basename(folder), folder }))
 
 const known = [...loadRows.map((row) => row.name), ...otherRows]
 const unknown = names.filter((name) => !known.includes(name))
@@ -84,7 +87,7 @@ async function main(): Promise<number> {
 
 async function chosenContenders(): Promise<Contender[]> {
   const peers = (await have('sid:buildbox-casd', 'sid:justbuild')) ? [buildboxCasd, justbuild] : []
-  const all = [ours(flags.built, flags.profile), ...peers]
+  const all = [...own.map((built) => ours(built.name, built.folder, flags.profile)), ...peers]
   return flags.server ? all.filter((each) => flags.server?.includes(each.name)) : all
 }
 
@@ -155,7 +158,7 @@ async function startPart(contenders: readonly Contender[], folder: string, resul
       if (isWanted('start')) results.note(each.name, await startEmpty(each, folder))
       if (isWanted('restart')) results.note(each.name, await restart(each, filled(each), blobs))
     }
-    if (isWanted('deploy')) results.note('native', await upAndDeploy(flags.built))
+    if (isWanted('deploy')) for (const { name, folder } of shuffled(own)) results.note(name, await upAndDeploy(folder))
   }
 }
 

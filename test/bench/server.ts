@@ -43,11 +43,11 @@ const chrootRun = join(root, 'test/real/chroot-run')
  * @param built a checkout that is compiled
  * @param profiles where V8's CPU profiles go, when they are wanted
  */
-export function ours(built: string, profiles: string | undefined): Contender {
+export function ours(name: string, built: string, profiles: string | undefined): Contender {
   const program = join(built, 'bin/run.js')
   const node = profiles ? ['--cpu-prof', `--cpu-prof-dir=${profiles}`] : []
   return {
-    name: 'native',
+    name,
     async version() {
       const { stdout } = await promisify(execFile)(process.execPath, [program, '--version'])
       return stdout.trim()

@@ -31,6 +31,26 @@ test('any length is served, and no two that are out share memory', () => {
   )
 })
 
+test('giving back a small buffer never hands out the slab of Node that others lie in', () => {
+  const pool = new BufferPool()
+  // Among so many, one is the first slice of a slab, which looks just like memory of the pool's.
+  const small = Array.from({ length: 64 }, (_, at) => pool.take(1024).fill(at))
+  const beginning = small.filter(({ byteOffset, buffer }) => byteOffset === 0 && buffer.byteLength === 8192)
+  expect(beginning.length).toBeGreaterThan(0)
+  for (const each of beginning) pool.give(each)
+  for (let each = 0; each < 16; each += 1) pool.take(8192).fill(255)
+  for (const [at, each] of small.entries())
+    if (!beginning.includes(each)) expect(each.every((byte) => byte === at)).toBe(true)
+})
+
+test('a buffer that is given back twice is handed out once', () => {
+  const pool = new BufferPool()
+  const taken = pool.take(10_000)
+  pool.give(taken)
+  pool.give(taken)
+  expect(pool.take(10_000).buffer).not.toBe(pool.take(10_000).buffer)
+})
+
 test('it keeps no more than 32 MiB, and nothing that is not its own', () => {
   const pool = new BufferPool()
   const out = Array.from({ length: 10 }, () => pool.take(8 * 1024 * 1024))

@@ -104,8 +104,13 @@ async function run(job: Job, { calls, blobBytes, connections, over }: Prepared):
   }
 }
 
+/** A fault's kind: the same text for each blob. */
+function withoutNumbers(message: string): string {
+  return message.replace(/[0-9a-f]{16,}|\d+/g, '#').slice(0, 120)
+}
+
 function faultOf(result: Ended, job: Job, executed: boolean): string | undefined {
-  if (result.status !== job.status) return `status ${result.status}`
+  if (result.status !== job.status) return `status ${result.status}: ${withoutNumbers(result.message)}`
   if (result.bytes < job.answerBytesMin) return `an answer of ${result.bytes} bytes`
   return executed ? executionFault(result) : undefined
 }

@@ -20,6 +20,8 @@ export interface Call {
 export interface Ended {
   /** The gRPC status; -1 when the call ended without one. */
   readonly status: number
+  /** What the server says of it. */
+  readonly message: string
   /** The answer's bytes, with their prefixes. */
   readonly bytes: number
   /** The answer itself, where it was asked for. */
@@ -44,6 +46,7 @@ interface Stream {
   left: number
   window: number
   status: number
+  message: string
   received: number
   /** Received and not yet given back to the server's window. */
   owed: number
@@ -147,7 +150,16 @@ class Session {
     const id = this.#nextId
     this.#nextId += 2
     const answer = keepAnswer ? [] : undefined
-    const state = { piece: 0, at: 0, left: bytes, window: this.#streamWindow, status: -1, received: 0, owed: 0 }
+    const state = {
+      piece: 0,
+      at: 0,
+      left: bytes,
+      window: this.#streamWindow,
+      status: -1,
+      message: '',
+      received: 0,
+      owed: 0,
+    }
     const stream: Stream = { id, body, done, answer, ...state }
     this.#streams.set(id, stream)
     this.output.frame(FrameType.HEADERS, Flag.END_HEADERS, id, this.#headers(path))
@@ -220,8 +232,10 @@ class Session {
     if (!block) return
     const fields = this.#decoder.decode(block.buffer, block.start, block.end) ?? []
     const stream = this.#streams.get(block.id)
-    const status = fields.find(({ name }) => name === 'grpc-status')
-    if (stream && status) stream.status = Number(status.value)
+    for (const { name, value } of stream ? fields : []) {
+      if (stream && name === 'grpc-status') stream.status = Number(value)
+      else if (stream && name === 'grpc-message') stream.message = value
+    }
     if (block.endStream) this.#end(block.id)
   }
 
@@ -258,7 +272,8 @@ class Session {
     this.#blocked.delete(stream)
     // The server has answered before it had everything: the rest is of no use to it.
     if (stream.left > 0) this.output.frame(FrameType.RST_STREAM, 0, id, word(0))
-    stream.done({ status: stream.status, bytes: stream.received, answer: stream.answer ?? [] })
+    const { status, message, received, answer = [] } = stream
+    stream.done({ status, message, bytes: received, answer })
   }
 }
 

@@ -1,0 +1,50 @@
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import { root } from '../../fixture/program.ts'
+
+/** A program that copies images, by the arguments that it wants. */
+export interface Copier {
+  readonly name: string
+  readonly version: string
+  push(layout: string, image: string): string[]
+  pull(image: string, layout: string): string[]
+  mount(from: string, to: string): string[]
+}
+
+/** @param built a checkout that is compiled */
+export function native(built: string): Copier {
+  const copy = [process.execPath, join(built, 'bin/run.js'), 'image', 'copy']
+  return {
+    name: 'native',
+    version: execFileSync(process.execPath, [join(built, 'bin/run.js'), '--version'], { encoding: 'utf8' }).trim(),
+    push: (layout, image) => [...copy, `oci:${layout}:v1`, `docker://${image}`],
+    pull: (image, layout) => [...copy, `docker://${image}`, `oci:${layout}`],
+    mount: (from, to) => [...copy, `docker://${from}`, `docker://${to}`],
+  }
+}
+
+export function skopeo(): Copier {
+  const copy = ['skopeo', '--insecure-policy', 'copy', '--quiet']
+  const both = ['--src-tls-verify=false', '--dest-tls-verify=false']
+  return {
+    name: 'skopeo',
+    version: execFileSync('skopeo', ['--version'], { encoding: 'utf8' }).trim(),
+    push: (layout, image) => [...copy, '--dest-tls-verify=false', `oci:${layout}:v1`, `docker://${image}`],
+    pull: (image, layout) => [...copy, '--src-tls-verify=false', `docker://${image}`, `oci:${layout}:v1`],
+    mount: (from, to) => [...copy, ...both, `docker://${from}`, `docker://${to}`],
+  }
+}
+
+/** From the chroot, which sees the folder at its own path. */
+export function crane(folder: string): Copier {
+  const run = [join(root, 'test/real/chroot-run'), folder, '--', 'crane']
+  const sid = join(process.env['NATIVE_TEST_CACHE'] ?? '/var/cache/native-test', 'sid')
+  const query = ['--admindir', join(sid, 'var/lib/dpkg'), '-W', '-f', '${Version}', 'crane']
+  return {
+    name: 'crane',
+    version: `crane ${execFileSync('dpkg-query', query, { encoding: 'utf8' })}`,
+    push: (layout, image) => [...run, 'push', '--insecure', layout, image],
+    pull: (image, layout) => [...run, 'pull', '--insecure', '--format=oci', image, layout],
+    mount: (from, to) => [...run, 'copy', '--insecure', from, to],
+  }
+}
