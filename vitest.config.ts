@@ -8,6 +8,9 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: ['test/real/**', 'test/program/**'],
+          // No test waits for a time; this bounds one that hangs, on a machine that is busy.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       // The built program, started as a user starts it.
@@ -17,7 +20,9 @@ export default defineConfig({
           include: ['test/program/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          maxWorkers: 2,
+          // Each file has a home of its own, so no lock of theirs keeps two from choosing one port.
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
         },
       },
       // Real clients and real peers, one file after the other: they are heavy.
@@ -28,6 +33,7 @@ export default defineConfig({
           testTimeout: 600_000,
           hookTimeout: 600_000,
           fileParallelism: false,
+          sequence: { groupOrder: 2 },
         },
       },
     ],
