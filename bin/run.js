@@ -3,7 +3,8 @@
 // one is its first task; everything else is built code under dist.
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import module from 'node:module'
+import { dirname, isAbsolute, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** Exit codes as src/cli/exit.ts has them. */
@@ -19,8 +20,19 @@ else again(join(root, 'node_modules/node/bin/node'))
 async function start() {
   const main = join(root, 'dist/src/cli/main.js')
   if (!existsSync(main)) return stop('this checkout is not built: run "npm start" or "npm run build" in it')
+  keepCompiled()
   const { main: run } = await import(main)
   await run(args, root)
+}
+
+/**
+ * Keeps compiled code for the next run, a quarter of what a short command takes. It goes where
+ * XDG says that such things go, or nowhere: what cannot be written there is just not kept.
+ */
+function keepCompiled() {
+  const { XDG_CACHE_HOME: cache, HOME: home } = process.env
+  const folder = cache && isAbsolute(cache) ? cache : home && isAbsolute(home) && join(home, '.cache')
+  if (folder) module.enableCompileCache(join(folder, 'native/compiled'))
 }
 
 /** The same program under the checkout's own Node. */

@@ -1,46 +1,80 @@
 // Brings a checkout to the point where its program runs: packages installed, sources
 // built. Plain JavaScript without packages, since it runs before there are any, and on
 // whatever Node the machine has.
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { locked } from './lock.js'
 
 /** The checkout's folder. */
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
+/** The Node that the checkout pins. */
+export const pinnedNode = join(root, 'node_modules/node/bin/node')
 
-/** Installs and builds what is missing or stale; prints a line for what it does. */
-export function setUp() {
-  if (stale('node_modules/.installed', ['package.json', 'package-lock.json'])) {
-    say('installing packages (npm ci)')
-    step('npm', ['ci', '--no-audit', '--no-fund'])
-    mark('node_modules/.installed', ['package.json', 'package-lock.json'])
-  }
-  if (!existsSync(join(root, 'node_modules/node/bin/node'))) {
-    stop('the pinned Node is missing: its package downloads it in an install script, which npm was told not to run', [
-      'Run "npm rebuild node", or "npm ci" without --ignore-scripts.',
-    ])
-  }
-  const sources = ['bin', 'src', 'commands', 'protos', 'package.json', 'package-lock.json', 'tsconfig.json']
-  if (stale('dist/.built', sources)) {
-    say('building')
-    step('npm', ['run', '--silent', 'build'])
-    mark('dist/.built', sources)
-  }
+const nodeMajorMin = 20
+const packages = { mark: 'node_modules/.installed', of: ['package.json', 'package-lock.json'] }
+const built = {
+  mark: 'dist/.built',
+  of: ['bin', 'src', 'commands', 'protos', 'package.json', 'package-lock.json', 'tsconfig.json'],
 }
 
-/** Runs a program of this checkout's in its folder, on the pinned Node; answers its exit code. */
-export function run(command, args, options = {}) {
-  const path = [join(root, 'node_modules/node/bin'), join(root, 'node_modules/.bin'), process.env.PATH].join(delimiter)
-  const done = spawnSync(command, args, {
-    cwd: root,
-    stdio: 'inherit',
-    ...options,
-    env: { ...process.env, ...options.env, PATH: path },
+/**
+ * Installs and builds what is missing or stale; prints a line for what it does. A second one
+ * in the same checkout waits until the first is done.
+ */
+export async function setUp() {
+  if (Number(process.versions.node.split('.')[0]) < nodeMajorMin)
+    stop(`needs Node ${nodeMajorMin} or later to set itself up, this is ${process.versions.node}`, [])
+  if (isReady()) return
+  await locked(root, say, async () => {
+    if (isStale(packages)) {
+      say('installing packages (npm ci)')
+      await step(
+        'npm',
+        ['ci', '--no-audit', '--no-fund'],
+        ['npm needs its registry, or a cache of it. Run the same command again when that is mended: it begins anew.'],
+      )
+      mark(packages)
+    }
+    if (!existsSync(pinnedNode))
+      stop('the pinned Node is missing: its package fetches it in an install script, which npm was told not to run', [
+        'Run "npm rebuild node", or "npm ci" without --ignore-scripts.',
+      ])
+    if (isStale(built)) {
+      say('building')
+      await step('npm', ['run', '--silent', 'build'], ['Its messages stand above.'])
+      mark(built)
+    }
   })
-  if (done.error) stop(`${command} could not be started: ${done.error.message}`, [])
-  return done.status ?? 1
+}
+
+/**
+ * Runs a program of this checkout's in its folder, on the pinned Node; answers its exit code.
+ * What ends us ends it: it is told, and waited for.
+ */
+export function run(command, args, options = {}) {
+  const path = [dirname(pinnedNode), join(root, 'node_modules/.bin'), process.env.PATH].join(delimiter)
+  return new Promise((resolve) => {
+    const child = spawn(command, args, {
+      cwd: root,
+      stdio: 'inherit',
+      ...options,
+      env: { ...process.env, ...options.env, PATH: path },
+    })
+    const tell = (signal) => child.kill(signal)
+    // A terminal interrupts the child itself; we only wait for it.
+    const told = { SIGTERM: tell, SIGHUP: tell, SIGINT: process.stdin.isTTY ? () => undefined : tell }
+    for (const [signal, handler] of Object.entries(told)) process.on(signal, handler)
+    child.on('error', (error) => stop(`${command} could not be started: ${error.message}`, []))
+    child.on('exit', (code, signal) => {
+      for (const [name, handler] of Object.entries(told)) process.off(name, handler)
+      // As shells have it.
+      resolve(signal ? 128 + constants.signals[signal] : (code ?? 1))
+    })
+  })
 }
 
 /** Says what is going on, apart from what the program prints. */
@@ -48,9 +82,10 @@ export function say(text) {
   process.stderr.write(`native: ${text}\n`)
 }
 
-function step(command, args) {
-  const code = run(command, args)
-  if (code !== 0) stop(`"${command} ${args.join(' ')}" ended with exit code ${code}`, ['What it printed stands above.'])
+async function step(command, args, next) {
+  const code = await run(command, args)
+  if (code >= 128) process.exit(code)
+  if (code !== 0) stop(`"${command} ${args.join(' ')}" ended with exit code ${code}`, next)
 }
 
 function stop(message, next) {
@@ -58,15 +93,19 @@ function stop(message, next) {
   process.exit(1)
 }
 
-/** Is the mark absent, or made from other contents than these paths have now? */
-function stale(markFile, paths) {
-  const file = join(root, markFile)
-  return !existsSync(file) || readFileSync(file, 'utf8') !== fingerprint(paths)
+function isReady() {
+  return !isStale(packages) && existsSync(pinnedNode) && !isStale(built)
 }
 
-function mark(markFile, paths) {
-  mkdirSync(dirname(join(root, markFile)), { recursive: true })
-  writeFileSync(join(root, markFile), fingerprint(paths))
+/** Is the mark absent, or made from other contents than these paths have now? */
+function isStale({ mark, of }) {
+  const file = join(root, mark)
+  return !existsSync(file) || readFileSync(file, 'utf8') !== fingerprint(of)
+}
+
+function mark({ mark, of }) {
+  mkdirSync(dirname(join(root, mark)), { recursive: true })
+  writeFileSync(join(root, mark), fingerprint(of))
 }
 
 /** One hash over names and contents, so that clocks and checkouts do not matter. */

@@ -3,25 +3,24 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { root, run, say, setUp } from './setup.js'
+import { pinnedNode, root, run, say, setUp } from './setup.js'
 
 const words = process.argv.slice(2)
-setUp()
-process.exit(words[0] === '--bench' ? bench(words.slice(1)) : test(words))
+await setUp()
+process.exit(words[0] === '--bench' ? await bench(words.slice(1)) : await test(words))
 
 function bench(names) {
-  return run('node', [join(root, 'test/bench/run.ts'), ...names])
+  return run(pinnedNode, [join(root, 'test/bench/run.ts'), ...names])
 }
 
-function test(vitestWords) {
-  const checks = [
-    ['npm', 'run', '--silent', 'check'],
-    ['npm', 'run', '--silent', 'lint'],
-  ]
-  const failedChecks = vitestWords.length > 0 ? [] : checks.filter(([command, ...args]) => run(command, args) !== 0)
+async function test(vitestWords) {
+  const failedChecks = []
+  if (vitestWords.length === 0)
+    for (const check of ['check', 'lint'])
+      if ((await run('npm', ['run', '--silent', check])) !== 0) failedChecks.push(check)
   const folder = mkdtempSync(join(tmpdir(), 'native-test-'))
   const report = join(folder, 'report.json')
-  const code = run('vitest', [
+  const code = await run('vitest', [
     'run',
     '--reporter=default',
     '--reporter=json',
@@ -30,10 +29,23 @@ function test(vitestWords) {
   ])
   const counts = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : {}
   rmSync(folder, { recursive: true })
-  for (const [, , , name] of failedChecks) say(`failed: npm run ${name}`)
+  for (const name of failedChecks) say(`failed: npm run ${name}`)
+  tellSlowest(counts.testResults ?? [])
   const passed = counts.numPassedTests ?? 0
   const failed = (counts.numFailedTests ?? 0) + failedChecks.length
   const skipped = (counts.numPendingTests ?? 0) + (counts.numTodoTests ?? 0)
   process.stdout.write(`${passed} passed, ${failed} failed, ${skipped} skipped\n`)
-  return code !== 0 || failedChecks.length > 0 || passed === 0 ? 1 : 0
+  return code !== 0 || failedChecks.length > 0 || passed === 0 ? code || 1 : 0
+}
+
+/** Where the time goes. */
+function tellSlowest(files) {
+  const times = files.map(({ name, startTime, endTime }) => ({
+    name,
+    seconds: Math.round((endTime - startTime) / 1000),
+  }))
+  const slowest = times.sort((a, b) => b.seconds - a.seconds).slice(0, 10)
+  if (slowest.length > 1) say('the slowest files:')
+  for (const { name, seconds } of slowest)
+    if (seconds > 0 && slowest.length > 1) say(`${seconds} s ${name.slice(root.length + 1)}`)
 }

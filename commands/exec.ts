@@ -14,7 +14,7 @@ export default class Exec extends NativeCommand {
   static override strict = false
   static override flags = {
     ...clusterFlags,
-    input: Flags.directory({ summary: 'a folder whose contents the command is to see', exists: true }),
+    input: Flags.directory({ summary: 'a folder whose contents the command is to see' }),
     output: Flags.string({
       summary: 'a file or folder that the command makes, to bring back; may be given several times',
       multiple: true,

@@ -1,7 +1,8 @@
+import { stat } from 'node:fs/promises'
 import { type RunReport, type RunRequest, runRemotely } from '../client/run.ts'
 import type { Addresses } from '../cluster/driver.ts'
 import { digestText } from '../core/digest.ts'
-import { Failure } from '../core/failure.ts'
+import { errnoOf, Failure } from '../core/failure.ts'
 import { sizeText } from '../core/units.ts'
 import { openChannel } from '../wire/channel.ts'
 
@@ -27,6 +28,7 @@ const usualPath = '/usr/local/bin:/usr/bin:/bin'
  */
 export async function runOnCluster(addresses: Addresses, request: ExecRequest, output: ExecOutput): Promise<number> {
   const env = environment(request.variables)
+  if (request.inputFolder !== undefined) await assertFolder(request.inputFolder)
   const cache = openChannel(addresses.cache.url)
   const scheduler = openChannel(addresses.scheduler.url)
   const kept: Record<'stdout' | 'stderr', Uint8Array[]> = { stdout: [], stderr: [] }
@@ -60,6 +62,17 @@ function environment(variables: readonly string[]): Record<string, string> {
     env[text.slice(0, at)] = text.slice(at + 1)
   }
   return env
+}
+
+/** oclif could check this as well, but its error has no kind, and so no exit code. */
+async function assertFolder(folder: string): Promise<void> {
+  try {
+    if ((await stat(folder)).isDirectory()) return
+  } catch (cause) {
+    if (errnoOf(cause) !== 'ENOENT') throw cause
+    throw new Failure('not-found', `there is no folder "${folder}"`, { where: '--input', cause })
+  }
+  throw new Failure('invalid', `"${folder}" is no folder`, { where: '--input' })
 }
 
 function reportText({ cached, worker, ranMs, uploaded, exitCode }: RunReport): string {
