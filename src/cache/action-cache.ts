@@ -1,5 +1,5 @@
 import type { Digest } from '../core/digest.ts'
-import { Failure } from '../core/failure.ts'
+import { Failure, withoutStack } from '../core/failure.ts'
 import { assertInstance } from '../core/instance.ts'
 import { decodeMessage } from '../wire/decode.ts'
 import { re } from '../wire/proto.ts'
@@ -22,9 +22,13 @@ export async function getActionResult(room: Room, references: References, bytes:
   const stored = await room.results.get(action)
   const usable = stored !== undefined && (await isUsable(room, references, action, stored))
   room.counts.action(usable)
-  if (!usable) throw new Failure('not-found', 'there is no result of this action', { where: action.hash })
+  if (!usable) throw absent(action)
   const wanted = request.inlineStdout || request.inlineStderr || request.inlineOutputFiles.length > 0
   return wanted ? inlined(room, stored, request, action.fn) : stored
+}
+
+function absent({ hash }: Digest): Failure {
+  return withoutStack(() => new Failure('not-found', 'there is no result of this action', { where: hash }))
 }
 
 /** Whatever makes a stored result useless is a miss: the client runs the action and stores it anew. */

@@ -1,14 +1,16 @@
 import type { Digest } from '../core/digest.ts'
-import { Failure } from '../core/failure.ts'
+import { Failure, withoutStack } from '../core/failure.ts'
 import { assertInstance } from '../core/instance.ts'
 import { batchBytesMax } from '../core/limits.ts'
 import { packZstd } from '../wire/compress.ts'
 import { decodeMessage } from '../wire/decode.ts'
 import { re } from '../wire/proto.ts'
+import type { Call } from '../wire/rpc.ts'
 import { assertBatchSize } from './batch-update.ts'
 import { type BatchAnswer, encodeBatchReadResponse } from './codec-batch.ts'
 import { assertCallCount, type Room, requestDigest } from './room.ts'
 import { statusOf } from './statuses.ts'
+import { promptBytesMax } from './turns.ts'
 import { readWhole } from './whole.ts'
 
 /** Smaller blobs hardly shrink. */
@@ -18,12 +20,26 @@ const packBytesMin = 128
  * ContentAddressableStorage.BatchReadBlobs. The limit counts the blobs' bytes alone, as
  * clients do; an answer of very many tiny blobs can be larger than 4 MiB by their digests.
  */
-export async function batchReadBlobs(room: Room, bytes: Buffer): Promise<Uint8Array> {
+export async function batchReadBlobs(room: Room, bytes: Buffer, call: Call): Promise<Uint8Array> {
   const request = decodeMessage(re.BatchReadBlobsRequest, bytes)
   assertInstance(request.instanceName, room.instances)
   assertCallCount(request.digests.length)
   const digests = request.digests.map((each) => requestDigest(each, request.digestFunction, 'digests'))
-  assertBatchSize(digests.reduce((sum, each) => sum + each.size, 0))
+  const total = digests.reduce((sum, each) => sum + each.size, 0)
+  assertBatchSize(total)
+  const leave = total > promptBytesMax ? await room.turns.take(call) : undefined
+  try {
+    return await fetchAll(room, request, digests)
+  } finally {
+    leave?.()
+  }
+}
+
+async function fetchAll(
+  room: Room,
+  request: re.BatchReadBlobsRequest,
+  digests: readonly Digest[],
+): Promise<Uint8Array> {
   const pack = request.acceptableCompressors.includes(re.Compressor.Value.ZSTD)
   return encodeBatchReadResponse(await Promise.all(digests.map((each) => fetchOne(room, each, pack))))
 }
@@ -32,7 +48,7 @@ async function fetchOne(room: Room, digest: Digest, pack: boolean): Promise<Batc
   try {
     const data = await readWhole(room.blobs, digest, batchBytesMax)
     room.counts.blobs(data ? 1 : 0, data ? 0 : 1)
-    if (!data) throw new Failure('not-found', 'there is no such blob', { where: digest.hash })
+    if (!data) throw withoutStack(() => new Failure('not-found', 'there is no such blob', { where: digest.hash }))
     const answer = pack ? await packed(digest, data) : { digest, data }
     room.counts.sent(answer.data?.length ?? 0)
     return answer

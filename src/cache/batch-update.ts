@@ -8,18 +8,19 @@ import { re } from '../wire/proto.ts'
 import { type BatchAnswer, type BatchUpdate, batchUpdateRequest, encodeBatchUpdateResponse } from './codec-batch.ts'
 import { assertBlobSize, assertCallCount, type Room, requestDigest } from './room.ts'
 import { statusOf } from './statuses.ts'
+import type { Uploads } from './uploads.ts'
 
 /**
  * ContentAddressableStorage.BatchUpdateBlobs. Each blob has a status of its own; the whole
  * call fails only when it is malformed or over the limit (rule 12).
  */
-export async function batchUpdateBlobs(room: Room, bytes: Buffer): Promise<Uint8Array> {
+export async function batchUpdateBlobs(room: Room, uploads: Uploads, bytes: Buffer): Promise<Uint8Array> {
   const request = decodeMessage(batchUpdateRequest, bytes)
   assertInstance(request.instanceName, room.instances)
   assertCallCount(request.updates.length)
   const digests = request.updates.map((each) => requestDigest(each.digest, request.digestFunction, 'requests.digest'))
   assertBatchSize(request.updates.reduce((sum, each, i) => sum + batchedBytes(each, digests[i]), 0))
-  const answers = await Promise.all(request.updates.map((each, i) => store(room, each, digests[i])))
+  const answers = await Promise.all(request.updates.map((each, i) => store(room, uploads, each, digests[i])))
   return encodeBatchUpdateResponse(answers)
 }
 
@@ -39,11 +40,17 @@ function batchedBytes({ data, compressor }: BatchUpdate, digest: Digest | undefi
   return compressor === re.Compressor.Value.IDENTITY ? data.length : Math.max(data.length, digest?.size ?? 0)
 }
 
-async function store(room: Room, update: BatchUpdate, digest: Digest | undefined): Promise<BatchAnswer> {
+async function store(
+  room: Room,
+  uploads: Uploads,
+  update: BatchUpdate,
+  digest: Digest | undefined,
+): Promise<BatchAnswer> {
   if (!digest) throw new Failure('internal', 'a blob of a batch has lost its digest')
   try {
     assertBlobSize(digest, room.blobSizeMax)
-    await room.blobs.put(digest, await content(update, digest))
+    const bytes = await content(update, digest)
+    await uploads.withRoom(() => room.blobs.put(digest, bytes))
     room.counts.received(update.data.length)
     return { digest }
   } catch (error) {

@@ -1,4 +1,4 @@
-import type { Digest } from '../core/digest.ts'
+import { type Digest, isHex } from '../core/digest.ts'
 import { digestsPerCallMax } from '../core/limits.ts'
 import { type Cursor, cursorOf, readLength, readTag, readText, readVarint, skipField } from './cursor.ts'
 import { digestLength, fieldLength, putDigest } from './emit.ts'
@@ -7,6 +7,8 @@ import { digestLength, fieldLength, putDigest } from './emit.ts'
 export interface RawDigest {
   hash: string
   sizeBytes: number
+  /** Whether the hash is hexadecimal: on the bytes that is quickly seen. */
+  hex: boolean
 }
 
 /** FindMissingBlobsRequest. */
@@ -37,15 +39,17 @@ function decodeFindMissingRequest(bytes: Buffer): FindMissingRequest {
  * A nested Digest message, read into `digest`. Its hash is read as Latin-1, which is faster
  * and changes nothing: whatever is not hexadecimal is refused by the check that follows.
  */
-export function readDigest(cursor: Cursor, digest: RawDigest = { hash: '', sizeBytes: 0 }): RawDigest {
+export function readDigest(cursor: Cursor, digest: RawDigest = { hash: '', sizeBytes: 0, hex: true }): RawDigest {
   const outerEnd = cursor.end
   cursor.end = readLength(cursor) + cursor.at
   while (cursor.at < cursor.end) {
     const tag = readTag(cursor)
     if (tag === 0x0a) {
       const length = readLength(cursor)
-      digest.hash = cursor.bytes.toString('latin1', cursor.at, cursor.at + length)
+      const start = cursor.at
       cursor.at += length
+      digest.hex = isHex(cursor.bytes, start, cursor.at)
+      digest.hash = cursor.bytes.toString('latin1', start, cursor.at)
     } else if (tag === 0x10) digest.sizeBytes = readVarint(cursor)
     else skipField(cursor, tag)
   }

@@ -1,5 +1,5 @@
 import { type Cursor, cursorOf, readBytes, readTag, readText, readVarint, skipField } from './cursor.ts'
-import { fieldLength, putVarint } from './emit.ts'
+import { putVarint, varintLength } from './emit.ts'
 
 /** google.bytestream.WriteRequest, one for each piece of an upload. */
 export interface WriteRequest {
@@ -53,13 +53,13 @@ function decodeReadRequest(bytes: Buffer): ReadRequest {
   return request
 }
 
-/** google.bytestream.ReadResponse around these bytes, which are copied once. */
-export function encodeReadResponse(data: Uint8Array): Buffer {
-  if (data.length === 0) return noBytes
-  const message = Buffer.allocUnsafe(fieldLength(data.length))
-  message[0] = 0x52
-  message.set(data, putVarint(message, 1, data.length))
-  return message
+/** What stands before the data in a google.bytestream.ReadResponse; the data is the rest of it. */
+export function encodeReadHead(dataBytes: number): Buffer {
+  if (dataBytes === 0) return noBytes
+  const head = Buffer.allocUnsafe(1 + varintLength(dataBytes))
+  head[0] = 0x52
+  putVarint(head, 1, dataBytes)
+  return head
 }
 
 const committedNothing = noBytes

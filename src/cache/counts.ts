@@ -4,8 +4,8 @@ import { toRpcError } from '../wire/status.ts'
 
 /** What the cache counts about its work. */
 export interface Counts {
-  /** A call has ended. */
-  call(method: string, code: Code): void
+  /** What is to be called when a call of this method has ended. */
+  calls(method: string): (code: Code) => void
   /** Bytes of blobs that clients sent, as they came (compressed ones compressed). */
   received(bytes: number): void
   /** Bytes of blobs that clients were sent. */
@@ -24,15 +24,27 @@ export function createCounts(metrics: Metrics): Counts {
     'kind',
     'result',
   ])
-  const codeNames = new Map(Object.entries(Code).map(([name, code]) => [code, name]))
+  const codeNames = new Map<Code, string>(Object.entries(Code).map(([name, code]) => [code, name]))
+  const bytesIn = bytes.of({ direction: 'in' })
+  const bytesOut = bytes.of({ direction: 'out' })
+  const actionHits = lookups.of({ kind: 'action', result: 'hit' })
+  const actionMisses = lookups.of({ kind: 'action', result: 'miss' })
+  const blobHits = lookups.of({ kind: 'blob', result: 'hit' })
+  const blobMisses = lookups.of({ kind: 'blob', result: 'miss' })
   return {
-    call: (method, code) => calls.inc({ method, code: codeNames.get(code) ?? 'UNKNOWN' }),
-    received: (count) => bytes.inc({ direction: 'in' }, count),
-    sent: (count) => bytes.inc({ direction: 'out' }, count),
-    action: (found) => lookups.inc({ kind: 'action', result: found ? 'hit' : 'miss' }),
+    calls(method) {
+      const ok = calls.of({ method, code: 'OK' })
+      return (code) => {
+        if (code === Code.OK) ok.add()
+        else calls.inc({ method, code: codeNames.get(code) ?? 'UNKNOWN' })
+      }
+    },
+    received: (count) => bytesIn.add(count),
+    sent: (count) => bytesOut.add(count),
+    action: (found) => (found ? actionHits : actionMisses).add(),
     blobs(found, missing) {
-      if (found > 0) lookups.inc({ kind: 'blob', result: 'hit' }, found)
-      if (missing > 0) lookups.inc({ kind: 'blob', result: 'miss' }, missing)
+      blobHits.add(found)
+      blobMisses.add(missing)
     },
   }
 }
@@ -47,28 +59,35 @@ export function counted(service: Service, counts: Counts): Service {
 }
 
 function countedMethod(name: string, method: Method, counts: Counts): Method {
+  const ended = counts.calls(name)
   async function around<T>(work: () => T | Promise<T>): Promise<T> {
     try {
       const answer = await work()
-      counts.call(name, Code.OK)
+      ended(Code.OK)
       return answer
     } catch (error) {
       const status = toRpcError(error)
-      counts.call(name, status.code)
+      ended(status.code)
       throw status
     }
   }
+  const { borrows = false } = method
   switch (method.kind) {
     case 'unary':
-      return { kind: 'unary', handle: (request, call) => around(() => method.handle(request, call)) }
+      return { kind: 'unary', borrows, handle: (request, call) => around(() => method.handle(request, call)) }
     case 'server-stream':
       return {
         kind: 'server-stream',
+        borrows,
         handle: (request, call, send) => around(() => method.handle(request, call, send)),
       }
     case 'client-stream':
-      return { kind: 'client-stream', handle: (requests, call) => around(() => method.handle(requests, call)) }
+      return { kind: 'client-stream', borrows, handle: (requests, call) => around(() => method.handle(requests, call)) }
     case 'bidi':
-      return { kind: 'bidi', handle: (requests, call, send) => around(() => method.handle(requests, call, send)) }
+      return {
+        kind: 'bidi',
+        borrows,
+        handle: (requests, call, send) => around(() => method.handle(requests, call, send)),
+      }
   }
 }

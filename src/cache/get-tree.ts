@@ -1,10 +1,10 @@
-import { digestText } from '../core/digest.ts'
+import { type Digest, digestText } from '../core/digest.ts'
 import { Failure } from '../core/failure.ts'
 import { assertInstance } from '../core/instance.ts'
 import { batchBytesMax } from '../core/limits.ts'
 import { decodeMessage } from '../wire/decode.ts'
 import { re } from '../wire/proto.ts'
-import type { Send } from '../wire/rpc.ts'
+import type { Call, Send } from '../wire/rpc.ts'
 import { walkDirectories } from './directories.ts'
 import { fieldLength, putVarint } from './emit.ts'
 import { type Room, requestDigest } from './room.ts'
@@ -21,13 +21,26 @@ interface Position {
  * by which a broken stream can be resumed there. A token is a position in the walk, so that
  * no state is kept; the walk is done again.
  */
-export async function getTree(room: Room, bytes: Buffer, send: Send): Promise<void> {
+export async function getTree(room: Room, bytes: Buffer, call: Call, send: Send): Promise<void> {
   const request = decodeMessage(re.GetTreeRequest, bytes)
   assertInstance(request.instanceName, room.instances)
   const root = requestDigest(request.rootDigest, request.digestFunction, 'root_digest')
   if (request.pageSize < 0) throw new Failure('invalid', 'page_size is negative')
   const from = request.pageToken === '' ? undefined : parseToken(request.pageToken)
-  const page = createPage(room, request.pageSize || Number.POSITIVE_INFINITY, send)
+  const leave = await room.turns.take(call)
+  try {
+    const page = createPage(room, request.pageSize || Number.POSITIVE_INFINITY, (message) => {
+      const wait = send(message)
+      leave()
+      return wait
+    })
+    await sendTree(room, root, from, page)
+  } finally {
+    leave()
+  }
+}
+
+async function sendTree(room: Room, root: Digest, from: Position | undefined, page: Page): Promise<void> {
   let index = 0
   for await (const { digest, found } of walkDirectories(room.blobs, root)) {
     if (index === 0 && !found) throw new Failure('not-found', 'there is no such directory', { where: digestText(root) })

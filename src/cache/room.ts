@@ -1,13 +1,16 @@
 import type { Clock } from '../core/clock.ts'
 import { type Digest, digestFromWire, type WireDigest } from '../core/digest.ts'
 import { Failure } from '../core/failure.ts'
+import type { SharedGate } from '../core/gate.ts'
 import { computableFunctions } from '../core/hash.ts'
 import { digestsPerCallMax } from '../core/limits.ts'
 import type { Blobs } from '../store/blobs.ts'
 import type { Results } from '../store/results.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import type { BufferPool } from '../wire/pool.ts'
 import type { Counts } from './counts.ts'
+import type { Turns } from './turns.ts'
 
 /** What a cache is made of. */
 export interface CacheOptions {
@@ -27,6 +30,14 @@ export interface CacheOptions {
 /** What the handlers share. */
 export interface Room extends Omit<CacheOptions, 'metrics'> {
   readonly counts: Counts
+  /** Memory for blobs on their way from the store to clients. */
+  readonly memory: BufferPool
+  /** Who may begin a large answer. */
+  readonly turns: Turns
+  /** Who may compress a large blob. */
+  readonly compressors: SharedGate
+  /** How many are decompressed, each with 8 MiB and more when its client wants that. */
+  decompressors: number
 }
 
 /**

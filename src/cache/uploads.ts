@@ -11,6 +11,8 @@ export const uploadsMax = 2_000
 export const parkedMsMax = 60_000
 /** How long a stream may hold an upload without bringing anything, in milliseconds; then it is parked. */
 export const stalledMsMax = 5 * 60_000
+/** After so long without a message, in milliseconds, it may be given up for another that finds no room. */
+export const idleMsMin = 10_000
 /** When a client that met the bound may come back, in milliseconds. */
 const retryMs = 1_000
 
@@ -43,6 +45,8 @@ export interface Uploads {
   written(name: string): number
   /** Forgets an upload that is begun anew in a single message. */
   forget(name: string): Promise<void>
+  /** Stores something; space that uploads hold which stand still is given up before that is refused. */
+  withRoom<T>(store: () => Promise<T>): Promise<T>
   readonly size: number
 }
 
@@ -71,6 +75,7 @@ export function createUploads({ blobs, clock, max = uploadsMax }: UploadsOptions
   const entries = new Map<string, Entry>()
   /** The longest parked first. */
   const parked = new Set<Entry>()
+  let makingRoom: Promise<number> | undefined
 
   async function claim(name: string, digest: Digest, offset: number): Promise<Upload | undefined> {
     const owner = Symbol(name)
@@ -95,9 +100,9 @@ export function createUploads({ blobs, clock, max = uploadsMax }: UploadsOptions
   }
 
   async function begin(name: string, owner: symbol, digest: Digest): Promise<Upload> {
-    if (entries.size >= max) await endParked(1)
+    if (entries.size >= max) await giveUp(1)
     if (entries.size >= max) throw retryLater(`${max} uploads are in progress`, retryMs)
-    const opening = open(digest)
+    const opening = withRoom(() => blobs.write(digest))
     const entry: Entry = {
       name,
       writer: undefined,
@@ -119,14 +124,17 @@ export function createUploads({ blobs, clock, max = uploadsMax }: UploadsOptions
     return held(entry, owner, 0)
   }
 
-  /** Space that parked uploads hold is given up before a live one is refused. */
-  async function open(digest: Digest): Promise<BlobWriter> {
+  async function withRoom<T>(store: () => Promise<T>): Promise<T> {
     try {
-      return await blobs.write(digest)
+      return await store()
     } catch (error) {
-      if (!(error instanceof Failure && error.kind === 'exhausted') || parked.size === 0) throw error
-      await endParked(parked.size)
-      return blobs.write(digest)
+      if (!(error instanceof Failure && error.kind === 'exhausted')) throw error
+      // Whoever finds no room while some is being made waits for it too.
+      makingRoom ??= giveUp(max).finally(() => {
+        makingRoom = undefined
+      })
+      if ((await makingRoom) === 0) throw error
+      return store()
     }
   }
 
@@ -200,12 +208,24 @@ export function createUploads({ blobs, clock, max = uploadsMax }: UploadsOptions
     await entry.writer?.abort()
   }
 
-  async function endParked(count: number): Promise<void> {
-    await Promise.all([...parked].slice(0, count).map(end))
+  /** Ends so many of those that stand still, parked ones first; how many there were. */
+  async function giveUp(count: number): Promise<number> {
+    const idleSince = clock.now() - idleMsMin
+    const idle = [...entries.values()].filter((each) => each.owner && each.writer && each.touched <= idleSince)
+    const chosen = [...parked, ...idle].slice(0, count)
+    for (const entry of chosen) entry.owner = undefined
+    await Promise.all(
+      chosen.map(async (entry) => {
+        await Promise.allSettled([entry.pending])
+        await end(entry)
+      }),
+    )
+    return chosen.length
   }
 
   return {
     claim,
+    withRoom,
     written: (name) => entries.get(name)?.writer?.written ?? 0,
     async forget(name) {
       const entry = entries.get(name)
@@ -223,7 +243,7 @@ export function createUploads({ blobs, clock, max = uploadsMax }: UploadsOptions
 /** The entry's writer, if this stream still holds it. */
 function assertOwner(entry: Entry, owner: symbol): BlobWriter {
   if (entry.owner === owner && entry.writer) return entry.writer
-  throw new RpcError(Code.ABORTED, 'another stream has taken this upload over')
+  throw new RpcError(Code.ABORTED, 'another stream has taken this upload over, or needed the room while it stood still')
 }
 
 function wrongOffset(name: string, offset: number, written: number): Failure {

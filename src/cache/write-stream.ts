@@ -2,9 +2,15 @@ import { Failure } from '../core/failure.ts'
 import { unpackZstdStream } from '../wire/compress.ts'
 import { decodeMessage } from '../wire/decode.ts'
 import type { WriteName } from '../wire/resource.ts'
+import { retryLater } from '../wire/status.ts'
 import { type WriteRequest, writeRequest } from './codec-stream.ts'
 import type { Room } from './room.ts'
 import type { Upload } from './uploads.ts'
+
+/** Compressed uploads in several messages at once: a decompressor may have to hold 8 MiB and more. */
+const decompressorsMax = 128
+/** When a client that met this bound may come back, in milliseconds. */
+const retryMs = 1_000
 
 /** An upload's stream, its first message read already. */
 export interface WriteStream {
@@ -34,7 +40,7 @@ export async function streamed(room: Room, upload: Upload, stream: WriteStream):
   const progress: Progress = { offset: stream.first.writeOffset, outcome: 'open' }
   try {
     const data = pieces(room, stream, progress)
-    const content = stream.name.compressor === 'identity' ? data : unpacked(data, stream, progress)
+    const content = stream.name.compressor === 'identity' ? data : unpackedInTurn(room, data, stream, progress)
     for await (const piece of content) await upload.write(piece)
     if (progress.outcome === 'finished') await upload.commit()
     else upload.park()
@@ -74,6 +80,23 @@ function checkMessage({ resourceName, writeOffset }: WriteRequest, name: string,
     throw new Failure('invalid', 'the resource name changed within the upload', { where: resourceName.slice(0, 256) })
   if (writeOffset !== offset)
     throw new Failure('invalid', `write_offset is ${writeOffset} where ${offset} was due`, { where: name })
+}
+
+/** @throws RpcError UNAVAILABLE with RetryInfo when too many are at it */
+async function* unpackedInTurn(
+  room: Room,
+  data: AsyncIterable<Buffer>,
+  stream: WriteStream,
+  progress: Progress,
+): AsyncGenerator<Buffer> {
+  if (room.decompressors >= decompressorsMax)
+    throw retryLater(`${decompressorsMax} compressed uploads are in progress`, retryMs)
+  room.decompressors += 1
+  try {
+    yield* unpacked(data, stream, progress)
+  } finally {
+    room.decompressors -= 1
+  }
 }
 
 /** Thrown into the decompressor to end it without a complaint when the stream ends in the middle of a frame. */

@@ -61,7 +61,8 @@ async function whole(room: Room, uploads: Uploads, name: WriteName, request: Wri
   const { data, resourceName } = request
   const { digest, compressor } = name
   if (uploads.size > 0) await uploads.forget(resourceName)
-  await room.blobs.put(digest, compressor === 'identity' ? data : await unpackZstd(data, digest.size))
+  const content = compressor === 'identity' ? data : await unpackZstd(data, digest.size)
+  await uploads.withRoom(() => room.blobs.put(digest, content))
   room.counts.received(data.length)
   return data.length
 }

@@ -1,5 +1,7 @@
-import { flush, run } from '@oclif/core'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { errnoOf } from '../core/failure.ts'
+import { type DirectServe, directServe } from './direct.ts'
 
 /**
  * Runs the command that the arguments name and sets the exit code. The one place that shows
@@ -13,12 +15,25 @@ export async function main(argv: string[], root: string): Promise<void> {
     process.exit()
   })
   try {
-    await run(argv, { root })
-    await flush()
+    const direct = directServe(argv, process.env)
+    if (direct) await runServer(direct, root)
+    else await runCommand(argv, root)
   } catch (error) {
     const code = plainExit(error)
     process.exitCode = code ?? (await show(error, ownFlags(argv)))
   }
+}
+
+async function runCommand(argv: string[], root: string): Promise<void> {
+  const { flush, run } = await import('@oclif/core')
+  await run(argv, { root })
+  await flush()
+}
+
+async function runServer({ role, configFile, parentFd }: DirectServe, root: string): Promise<void> {
+  const { serve } = await import('../serve/run.ts')
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  await serve(role, { configFile, parentFd, version })
 }
 
 /** What shows failures is loaded when there is one: it knows the wire, and help must be fast. */

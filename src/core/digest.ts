@@ -36,7 +36,10 @@ const byLength = new Map(
     .filter((fn) => !digestFunctions[fn].named)
     .map((fn) => [digestFunctions[fn].hexLength, fn]),
 )
-const lowerHex = /^[0-9a-f]+$/
+/** 1 for the codes of lower-case hexadecimal digits: many times faster to ask than a regular expression. */
+const hexDigits = Uint8Array.from({ length: 256 }, (_, code) =>
+  '0123456789abcdef'.includes(String.fromCharCode(code)) ? 1 : 0,
+)
 
 /**
  * The function that a message names, or, where it names none, the one that the hash's
@@ -59,6 +62,20 @@ export function digestFunctionOf(value: number, hash: string): DigestFunction {
 export interface WireDigest {
   readonly hash?: string | null
   readonly sizeBytes?: number | null
+  /** Whether the hash is lower-case hexadecimal, where whoever read it has looked (isHex). */
+  readonly hex?: boolean
+}
+
+/** Are these bytes lower-case hexadecimal digits in ASCII? */
+export function isHex(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at += 1) if (hexDigits[bytes[at] ?? 0] !== 1) return false
+  return true
+}
+
+function isHexText(text: string): boolean {
+  // A code beyond the table is undefined there.
+  for (let at = 0; at < text.length; at += 1) if (hexDigits[text.charCodeAt(at)] !== 1) return false
+  return true
 }
 
 /**
@@ -70,7 +87,8 @@ export interface WireDigest {
  */
 export function digestFromWire(wire: WireDigest | null | undefined, value: number, field = 'digest'): Digest {
   if (!wire) throw new Failure('invalid', `${field} is missing`)
-  return checkedDigest(digestFunctionOf(value, wire.hash ?? ''), wire.hash ?? '', wire.sizeBytes ?? 0, field)
+  const hash = wire.hash ?? ''
+  return digestOfParts(digestFunctionOf(value, hash), hash, wire.hex ?? isHexText(hash), wire.sizeBytes ?? 0, field)
 }
 
 /**
@@ -78,7 +96,11 @@ export function digestFromWire(wire: WireDigest | null | undefined, value: numbe
  * @throws Failure 'invalid' when the hash or the size cannot be one
  */
 export function checkedDigest(fn: DigestFunction, hash: string, size: number, field = 'digest'): Digest {
-  if (hash.length !== digestFunctions[fn].hexLength || !lowerHex.test(hash))
+  return digestOfParts(fn, hash, isHexText(hash), size, field)
+}
+
+function digestOfParts(fn: DigestFunction, hash: string, hex: boolean, size: number, field: string): Digest {
+  if (!hex || hash.length !== digestFunctions[fn].hexLength)
     throw new Failure(
       'invalid',
       `${field}: a ${fn} hash is ${digestFunctions[fn].hexLength} lower-case hexadecimal digits`,

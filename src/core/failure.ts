@@ -51,6 +51,20 @@ export class Failure extends Error {
   }
 }
 
+/**
+ * Makes an error without a stack, which costs more than all else that a lookup does: for what is
+ * no fault and happens all the time, like a miss.
+ */
+export function withoutStack<E extends Error>(make: () => E): E {
+  const { stackTraceLimit } = Error
+  Error.stackTraceLimit = 0
+  try {
+    return make()
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
+  }
+}
+
 /** The text of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)

@@ -4,6 +4,9 @@ export interface PlatformProperty {
   readonly value: string
 }
 
+/** Every worker offers its own name under this property, so that an action can be sent to one of them. */
+export const workerNameProperty = 'native:worker'
+
 /** Sorted by name, then value, as the API demands of Platform.properties. */
 export function sortedProperties(properties: readonly PlatformProperty[]): PlatformProperty[] {
   return [...properties].sort((a, b) => order(a.name, b.name) || order(a.value, b.value))

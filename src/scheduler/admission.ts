@@ -3,13 +3,13 @@ import { type CasClient, createCasClient } from '../client/cas.ts'
 import type { Clock } from '../core/clock.ts'
 import { type Digest, digestKey, digestText } from '../core/digest.ts'
 import { Failure } from '../core/failure.ts'
+import { createGate } from '../core/gate.ts'
 import { batchBytesMax, smallBlobBytesMax } from '../core/limits.ts'
 import { decodeMessage } from '../wire/decode.ts'
 import { re } from '../wire/proto.ts'
 import type { Channel } from '../wire/rpc.ts'
 import { fromDuration } from '../wire/time.ts'
 import { createDirectoryCache } from './directories.ts'
-import { createGate } from './gate.ts'
 import { assertDirectorySize, walkInputs } from './inputs.ts'
 import { effectivePlatform, type Platform, platformOf, propertiesMax } from './match.ts'
 import { missingInputs } from './missing.ts'
@@ -30,9 +30,14 @@ export interface Admitted {
   readonly doNotCache: boolean
 }
 
-type Admission =
-  | { readonly kind: 'run'; readonly action: Admitted }
-  | { readonly kind: 'cached'; readonly result: re.ActionResult }
+export interface RunAdmission {
+  readonly kind: 'run'
+  readonly action: Admitted
+  /** The bytes of its Command, and of Directories as far as they were read now and are few. */
+  readonly read: readonly Uint8Array[]
+}
+
+type Admission = RunAdmission | { readonly kind: 'cached'; readonly result: re.ActionResult }
 
 export interface AdmissionOptions {
   readonly cas: Channel
@@ -81,12 +86,12 @@ export function createAdmissions(options: AdmissionOptions): Admissions {
     // Rule 30: what must not be cached is not taken from the cache, whoever put it there.
     if (cached && !action.doNotCache) return { kind: 'cached', result: cached }
     const timeoutMs = actionTimeout(action, options.timeouts)
-    const platform = await checkInputs(cas, action, digest)
-    return { kind: 'run', action: { bytes, platform, timeoutMs, doNotCache: action.doNotCache } }
+    const { platform, read } = await checkInputs(cas, action, digest)
+    return { kind: 'run', action: { bytes, platform, timeoutMs, doNotCache: action.doNotCache }, read }
   }
 
-  /** Reads the Command and the input tree; gives the platform that counts. */
-  async function checkInputs(cas: CasClient, action: re.Action, digest: Digest): Promise<Platform> {
+  /** Reads the Command and the input tree; gives the platform that counts, and what was read. */
+  async function checkInputs(cas: CasClient, action: re.Action, digest: Digest) {
     const command = digestIn(action.commandDigest, digest, 'command_digest')
     const root = digestIn(action.inputRootDigest, digest, 'input_root_digest')
     if (command.size > batchBytesMax)
@@ -100,7 +105,7 @@ export function createAdmissions(options: AdmissionOptions): Admissions {
     if (tree.absoluteLink !== undefined && !(await options.absoluteLinksAllowed()))
       throw new Failure('invalid', `symlinks to absolute paths are not allowed: ${tree.absoluteLink}`)
     const { platform } = decodeMessage(re.Command, commandBytes)
-    return checkedPlatform(action.platform, platform)
+    return { platform: checkedPlatform(action.platform, platform), read: [commandBytes, ...tree.read] }
   }
 
   return {

@@ -74,7 +74,7 @@ export function createEngine(house: House, cas: Channel, admissions: Admissions)
       const admission = await admissions.admit(wanted)
       refuseWhileDraining()
       if (signal.aborted) throw new RpcError(Code.CANCELLED, 'the client has gone')
-      if (admission.kind === 'run') return tasks.merge(wanted, client) ?? tasks.begin(wanted, admission.action, client)
+      if (admission.kind === 'run') return tasks.merge(wanted, client) ?? tasks.begin(wanted, admission, client)
       house.meters.cached()
       return ended(client, wanted, cachedResponse(admission.result))
     } catch (error) {

@@ -1,12 +1,19 @@
 import { assertInstance } from '../core/instance.ts'
 import { decodeMessage } from '../wire/decode.ts'
 import { re } from '../wire/proto.ts'
-import { type Call, Code, RpcError, type Send, type Service } from '../wire/rpc.ts'
+import { type Call, Code, type Detail, RpcError, type Send, type Service } from '../wire/rpc.ts'
+import { retryInfo } from '../wire/status.ts'
 import { clientFacts } from './client.ts'
 import type { Engine } from './engine.ts'
 import type { House } from './house.ts'
 import type { Operation } from './operation.ts'
 import { wantedOf } from './wanted.ts'
+
+/**
+ * When a client whose operation is gone may execute again. It has tried to reach a scheduler
+ * that was away until now, and may have no try left: the RetryInfo gives it new ones.
+ */
+const executeAgainMs = 100
 
 /** build.bazel.remote.execution.v2.Execution. */
 export function executionService(engine: Engine, house: House, instances: ReadonlySet<string>): Service {
@@ -26,7 +33,9 @@ export function executionService(engine: Engine, house: House, instances: Readon
         kind: 'server-stream',
         async handle(request, call, send) {
           const name = decodeMessage(re.WaitExecutionRequest, request).name ?? ''
-          await follow(engine, house, operationNamed(engine, name), call, send)
+          const operation = engine.registry.find(name)?.operation
+          if (!operation) throw noOperation(name, [retryInfo(executeAgainMs)])
+          await follow(engine, house, operation, call, send)
         },
       },
     },
@@ -40,9 +49,14 @@ export function executionService(engine: Engine, house: House, instances: Readon
 export function operationNamed(engine: Engine, name: string): Operation {
   const entry = engine.registry.find(name)
   if (entry) return entry.operation
-  throw new RpcError(
+  throw noOperation(name)
+}
+
+function noOperation(name: string, details: readonly Detail[] = []): RpcError {
+  return new RpcError(
     Code.NOT_FOUND,
     `there is no operation "${name.slice(0, 200)}": it ended some time ago, or the scheduler was restarted`,
+    details,
   )
 }
 

@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts'
+import { createSharedGate, type SharedGate } from '../core/gate.ts'
 import { type Call, type CallOptions, type Channel, Code, type Method, RpcError, type Service } from '../wire/rpc.ts'
 
 /** Set anew on each connection, so not carried over. */
@@ -28,18 +29,29 @@ const cache: Readonly<Record<string, Readonly<Record<string, Kind>>>> = {
 }
 
 /**
+ * Answers of many messages that are passed on at once, for all clients and for one connection.
+ * All share one connection to the CAS: so many of them, should nobody read them, leave it the
+ * room that the other calls need (about 256 KiB wait at the CAS for each).
+ */
+const streamsMax = 192
+const streamsMaxEach = 32
+
+/**
  * The cache's services on this server, for clients that know one address: each message goes
  * to the CAS and back as the bytes that it is, with metadata, deadline, cancellation and
  * backpressure. Statuses come back with their details.
  */
 export function forwardedServices(cas: Channel, clock: Clock): Service[] {
+  const streams = createSharedGate(streamsMax, streamsMaxEach)
   return Object.entries(cache).map(([name, methods]) => ({
     name,
-    methods: Object.fromEntries(Object.entries(methods).map(([method, kind]) => [method, forwarded(cas, kind, clock)])),
+    methods: Object.fromEntries(
+      Object.entries(methods).map(([method, kind]) => [method, forwarded(cas, kind, clock, streams)]),
+    ),
   }))
 }
 
-function forwarded(cas: Channel, kind: Kind, clock: Clock): Method {
+function forwarded(cas: Channel, kind: Kind, clock: Clock, streams: SharedGate): Method {
   switch (kind) {
     case 'unary':
       return { kind, handle: (request, call) => cas.unary(call.method, request, carried(call, clock)) }
@@ -48,9 +60,11 @@ function forwarded(cas: Channel, kind: Kind, clock: Clock): Method {
     case 'server-stream':
       return {
         kind,
-        async handle(request, call, send) {
-          for await (const answer of cas.serverStream(call.method, request, carried(call, clock))) await send(answer)
-        },
+        handle: (request, call, send) =>
+          streams(call.peer, async () => {
+            if (call.signal.aborted) return
+            for await (const answer of cas.serverStream(call.method, request, carried(call, clock))) await send(answer)
+          }),
       }
   }
 }

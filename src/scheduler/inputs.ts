@@ -3,6 +3,7 @@ import { type Digest, digestText } from '../core/digest.ts'
 import { Failure } from '../core/failure.ts'
 import { batchBytesMax, treeDepthMax, treeDirectoriesMax } from '../core/limits.ts'
 import type { DirectoryCache, DirectoryFacts } from './directories.ts'
+import { luggageBytesMax } from './luggage.ts'
 
 /** A Directory as large as this has some 300,000 entries. */
 const directoryBytesMax = 32 * 1024 * 1024
@@ -19,6 +20,8 @@ export interface InputTree {
   readonly unseen: readonly Digest[]
   /** The first directory with a symlink to an absolute path, and the symlink's name. */
   readonly absoluteLink: string | undefined
+  /** The bytes of directories that were read, the upper levels first, as far as an action may carry them. */
+  readonly read: readonly Uint8Array[]
 }
 
 /**
@@ -38,6 +41,15 @@ export async function walkInputs(
   const reached = new Set<string>([digestText(root)])
   let absoluteLink: string | undefined
   let level: Digest[] = [root]
+  const handedOn: Uint8Array[] = []
+  let handedOnBytes = 0
+
+  function learn(digest: Digest, bytes: Uint8Array, children: Digest[]): void {
+    visit(digest, cache.add(digest, bytes), children)
+    if (handedOnBytes + bytes.byteLength > luggageBytesMax) return
+    handedOnBytes += bytes.byteLength
+    handedOn.push(bytes)
+  }
 
   function visit(digest: Digest, facts: DirectoryFacts, children: Digest[]): void {
     if (facts.absoluteLink !== undefined) absoluteLink ??= `${facts.absoluteLink} in ${digestText(digest)}`
@@ -65,7 +77,7 @@ export async function walkInputs(
     for (const digest of level) {
       const bytes = read.get(digestText(digest))
       const facts = cache.get(digest)
-      if (bytes) visit(digest, cache.add(digest, bytes), children)
+      if (bytes) learn(digest, bytes, children)
       else if (facts) {
         unseen.push(digest)
         visit(digest, facts, children)
@@ -75,13 +87,13 @@ export async function walkInputs(
       const blobs = await cas.readBlobs(part)
       for (const digest of part) {
         const bytes = blobs.get(digestText(digest))
-        if (bytes) visit(digest, cache.add(digest, bytes), children)
+        if (bytes) learn(digest, bytes, children)
         else missing.push(digest)
       }
     }
     level = children
   }
-  return { missing, unseen, absoluteLink }
+  return { missing, unseen, absoluteLink, read: handedOn }
 }
 
 /**

@@ -6,6 +6,7 @@ import type { ClientFacts } from './client.ts'
 import type { Taker } from './dispatch.ts'
 import type { Waiting } from './lanes.ts'
 import type { Lease } from './lease.ts'
+import type { Luggage } from './luggage.ts'
 import type { Operation, Progress } from './operation.ts'
 import type { Output } from './output.ts'
 import type { Wanted } from './wanted.ts'
@@ -15,6 +16,8 @@ export interface Task extends Waiting {
   readonly digest: Digest
   readonly instance: string
   readonly action: Admitted
+  /** For its first worker; a second one fetches. */
+  readonly luggage: Luggage
   /** What any of its clients wants inline; grows while the task waits. */
   readonly inline: { stdout: boolean; stderr: boolean; readonly outputFiles: Set<string> }
   /** Who asked first. */
@@ -58,11 +61,19 @@ export interface Worker extends Taker {
 }
 
 /** A task for an action that has been admitted. */
-export function createTask(wanted: Wanted, action: Admitted, client: ClientFacts, arrival: number, now: number): Task {
+export function createTask(
+  wanted: Wanted,
+  action: Admitted,
+  luggage: Luggage,
+  client: ClientFacts,
+  arrival: number,
+  now: number,
+): Task {
   return {
     digest: wanted.digest,
     instance: wanted.instance,
     action,
+    luggage,
     platform: action.platform,
     priority: wanted.priority,
     arrival,

@@ -3,11 +3,12 @@ import type { workerApi } from '../wire/proto.ts'
 import { Code, RpcError } from '../wire/rpc.ts'
 import { retryLater } from '../wire/status.ts'
 import { toDuration, toTimestamp } from '../wire/time.ts'
-import type { Admitted } from './admission.ts'
+import type { RunAdmission } from './admission.ts'
 import { type ClientFacts, clientFields } from './client.ts'
 import { createDispatch, type Dispatch } from './dispatch.ts'
 import type { House } from './house.ts'
 import { createLeases, type Leases } from './lease.ts'
+import { createLuggageRoom } from './luggage.ts'
 import type { Operation } from './operation.ts'
 import { createRegistry, type Registry } from './registry.ts'
 import { failedResponse } from './response.ts'
@@ -32,7 +33,7 @@ export interface Tasks {
    * @throws RpcError FAILED_PRECONDITION when the connected workers cannot take it, UNAVAILABLE
    *   with RetryInfo when the queue is full
    */
-  begin(wanted: Wanted, action: Admitted, client: ClientFacts): Operation
+  begin(wanted: Wanted, admitted: RunAdmission, client: ClientFacts): Operation
   /** Its worker lets go: the attempt is over, the slot free; gives the task if anybody still wants it. */
   release(id: string, worker: Worker): Task | undefined
   /** Queues it again after its worker was lost, or ends it when that has happened too often. */
@@ -55,6 +56,7 @@ export function createTasks(house: House, idle: () => void): Tasks {
   const leases = createLeases<Task, Worker>(house.leaseMs, house.newLease)
   const dispatch = createDispatch<Task, Worker>({ now, workerWaitMs: house.workerWaitMs, assign })
   const active = new Set<Task>()
+  const packLuggage = createLuggageRoom()
   // Rule 30: only what may be cached may be merged, so only that stands here.
   const mergeable = new Map<string, Task>()
   let arrivals = 0
@@ -65,6 +67,7 @@ export function createTasks(house: House, idle: () => void): Tasks {
     const lease = leases.grant(task, worker, task.assignedAt)
     task.attempt = { lease, ...streams.open(lease.id) }
     worker.tell({ assign: assignment(task, lease.id) })
+    task.luggage.drop()
     meters.queueSeconds((task.assignedAt - task.queuedAt) / 1000)
     const progress = progressOf(task)
     for (const operation of task.operations) operation.move('executing', progress)
@@ -112,6 +115,7 @@ export function createTasks(house: House, idle: () => void): Tasks {
     const key = digestKey(task.digest)
     if (mergeable.get(key) === task) mergeable.delete(key)
     task.keep()
+    task.luggage.drop()
     dispatch.remove(task)
     callOff(task, reason)
     endAttempt(task)
@@ -141,13 +145,13 @@ export function createTasks(house: House, idle: () => void): Tasks {
       meters.merged()
       return attach(task, client)
     },
-    begin(wanted, action, client) {
+    begin(wanted, { action, read }, client) {
       const verdict = dispatch.verdict(action.platform)
       if (verdict.kind === 'refuse') throw new RpcError(Code.FAILED_PRECONDITION, verdict.text)
       if (dispatch.waiting >= house.queueMax)
         throw retryLater(`the queue is full: ${dispatch.waiting} actions wait`, fullRetryMs)
       arrivals += 1
-      const task = createTask(wanted, action, client, arrivals, now())
+      const task = createTask(wanted, action, packLuggage(read), client, arrivals, now())
       active.add(task)
       if (!action.doNotCache) mergeable.set(digestKey(task.digest), task)
       const operation = attach(task, client)
@@ -205,5 +209,6 @@ function assignment(task: Task, leaseId: string): workerApi.Assign.$Properties {
     inlineStdout: task.inline.stdout,
     inlineStderr: task.inline.stderr,
     inlineOutputFiles: [...task.inline.outputFiles],
+    blobs: [...task.luggage.blobs],
   }
 }

@@ -14,6 +14,8 @@ export interface ServeOptions {
   readonly version: string
   /** The inherited end of a pipe whose other end the parent holds (parent.ts). */
   readonly parentFd: number | undefined
+  /** A worker's name, in place of the one in the file. */
+  readonly workerName?: string
 }
 
 type AnyConfig = CasConfig | SchedulerConfig | WorkerConfig
@@ -23,7 +25,8 @@ type AnyConfig = CasConfig | SchedulerConfig | WorkerConfig
  * @throws Failure 'invalid' for a mistake in the configuration, with file, line and key
  */
 export async function serve(role: Role, options: ServeOptions): Promise<void> {
-  const config: AnyConfig = await loadConfig(options.configFile, serverConfigs[role])
+  const loaded: AnyConfig = await loadConfig(options.configFile, serverConfigs[role])
+  const config = options.workerName === undefined ? loaded : { ...loaded, name: options.workerName }
   const metrics = createMetrics({ process: true })
   const log = createLog({ ...config.log, name: role })
   const shutdown = watchShutdown(process, (gone) => exitWhenParentGoes(options.parentFd, gone))

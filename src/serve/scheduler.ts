@@ -6,9 +6,12 @@ import { listen } from '../wire/server.ts'
 import { createReadiness } from './readiness.ts'
 import type { Running, Surroundings } from './running.ts'
 
+/** What the CAS may send ahead of a client that reads a blob through this server, and stops. */
+const casWindowBytes = 1024 * 1024
+
 /** Execution, Operations, the workers' stream, and everything of the cache passed on to the CAS. */
 export async function startScheduler(config: SchedulerConfig, surroundings: Surroundings): Promise<Running> {
-  const cas = openChannel(config.cas)
+  const cas = openChannel(config.cas, { windowBytes: casWindowBytes })
   const scheduler = createScheduler({
     cas,
     instances: new Set(config.instances),

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os'
 import type { WorkerConfig } from '../config/servers.ts'
-import type { PlatformProperty } from '../core/platform.ts'
+import { type PlatformProperty, workerNameProperty } from '../core/platform.ts'
 import { openChannel } from '../wire/channel.ts'
 import { healthService } from '../wire/health.ts'
 import { listen } from '../wire/server.ts'
@@ -13,12 +13,13 @@ export async function startWorkerServer(config: WorkerConfig, surroundings: Surr
   const scheduler = openChannel(config.scheduler)
   const cas = openChannel(config.cas)
   const readiness = createReadiness([], false)
+  const name = config.name ?? `${hostname()}-${process.pid}`
   const worker = await startWorker({
     scheduler,
     cas,
-    name: config.name ?? `${hostname()}-${process.pid}`,
+    name,
     slots: config.slots,
-    properties: offered(config.properties),
+    properties: offered({ [workerNameProperty]: name, ...config.properties }),
     directory: config.directory,
     cacheSizeBytes: config.cache_size,
     instance: config.instances[0] ?? '',

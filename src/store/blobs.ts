@@ -17,9 +17,9 @@ export interface Blobs {
   /**
    * A whole blob, or undefined when it is absent. For blobs of at most smallBlobBytesMax;
    * larger ones are a 'invalid' Failure: read them in pieces. The caller must not write to
-   * what it gets.
+   * what it gets, unless it gave the memory for it.
    */
-  get(digest: Digest): Promise<Uint8Array | undefined>
+  get(digest: Digest, allocate?: Allocate): Promise<Uint8Array | undefined>
   /** Stores a whole blob of any size that is at hand. Copies what it keeps. */
   put(digest: Digest, bytes: Uint8Array): Promise<void>
   /**
@@ -29,7 +29,7 @@ export interface Blobs {
    * until then it holds a file open, and the room of a blob that was evicted.
    * @param range offset in 0..size, limit > 0 or undefined for the rest
    */
-  read(digest: Digest, range?: ReadRange): Promise<AsyncIterable<Uint8Array> | undefined>
+  read(digest: Digest, range?: ReadRange, allocate?: Allocate): Promise<AsyncIterable<Uint8Array> | undefined>
   /** Begins a write piece by piece; space is reserved for the whole blob first. */
   write(digest: Digest): Promise<BlobWriter>
   /** Forgets a blob; nothing happens when it is absent. */
@@ -37,6 +37,14 @@ export interface Blobs {
   /** Flushes and releases what it holds; no other call may follow. */
   close(): Promise<void>
 }
+
+/**
+ * Gives memory of so many bytes that a read may fill. What a backend answers lies in it, or in
+ * memory of the backend's own where it has the bytes already; never do two pieces lie in the
+ * same, and nobody else reads or writes it once the caller has the piece: whoever gave the
+ * memory may then use it again.
+ */
+export type Allocate = (bytes: number) => Buffer
 
 export interface ReadRange {
   readonly offset: number

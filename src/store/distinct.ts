@@ -8,10 +8,18 @@ export function distinct(digests: readonly Digest[]): Digest[] {
   if (digests.length <= 1) return [...digests]
   if (digests.length <= comparedMax)
     return digests.filter((digest, at) => digests.findIndex((other) => sameDigest(digest, other)) === at)
-  const seen = new Set<string>()
+  const byHash = new Map<string, Digest>()
+  // Those whose hash another had before them, with another size or function.
+  const others = new Set<string>()
   return digests.filter((digest) => {
-    const before = seen.size
-    seen.add(digestKey(digest))
-    return seen.size > before
+    const known = byHash.get(digest.hash)
+    if (!known) {
+      byHash.set(digest.hash, digest)
+      return true
+    }
+    if (sameDigest(known, digest)) return false
+    const before = others.size
+    others.add(digestKey(digest))
+    return others.size > before
   })
 }

@@ -60,8 +60,8 @@ export function existence(inner: Blobs, { clock, rememberMs, entriesMax }: Exist
       for (const digest of asked) if (!absent.has(digestKey(digest))) remember(digest)
       return missing
     },
-    get: async (digest) => note(digest, await inner.get(digest)),
-    read: async (digest, range) => note(digest, await inner.read(digest, range)),
+    get: async (digest, allocate) => note(digest, await inner.get(digest, allocate)),
+    read: async (digest, range, allocate) => note(digest, await inner.read(digest, range, allocate)),
     async put(digest, bytes) {
       await inner.put(digest, bytes)
       remember(digest)

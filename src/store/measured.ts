@@ -1,10 +1,9 @@
-import type { Metrics } from '../telemetry/metrics.ts'
+import type { Count, Metrics } from '../telemetry/metrics.ts'
 import type { Blobs, BlobWriter } from './blobs.ts'
 import type { Results } from './results.ts'
 
-/** Counts and times what one operation does. */
-type Meter = <T>(operation: string, work: () => Promise<T>) => Promise<T>
-type CountBytes = (direction: 'in' | 'out', bytes: number) => void
+/** Times one kind of operation, and counts its failures. */
+type Meter = <T>(work: () => Promise<T>) => Promise<T>
 
 const secondsBuckets = [0.00001, 0.0001, 0.001, 0.01, 0.1, 1, 10]
 
@@ -13,59 +12,79 @@ const secondsBuckets = [0.00001, 0.0001, 0.001, 0.01, 0.1, 1, 10]
  * A write is timed at its commit only, a read at its opening: what lies between is the client's pace.
  */
 export function measuredBlobs(inner: Blobs, store: string, metrics: Metrics): Blobs {
-  const meter = createMeter(store, metrics)
-  const lookups = metrics.counter('native_store_lookups_total', 'Lookups by outcome', ['store', 'outcome'])
+  const meter = createMeters(store, metrics)
+  const { hits, misses } = createLookups(store, metrics)
   const bytesMoved = metrics.counter('native_store_bytes_total', 'Bytes of values moved', ['store', 'direction'])
-  const count: CountBytes = (direction, bytes) => bytesMoved.inc({ store, direction }, bytes)
-  const found = (outcome: 'hit' | 'miss', by = 1) => by > 0 && lookups.inc({ store, outcome }, by)
+  const bytesIn = bytesMoved.of({ store, direction: 'in' })
+  const bytesOut = bytesMoved.of({ store, direction: 'out' })
+  const finding = meter('findMissing')
+  const getting = meter('get')
+  const putting = meter('put')
+  const reading = meter('read')
+  const writing = meter('write')
+  const committing = meter('commit')
+  const deleting = meter('delete')
 
   return {
     async findMissing(digests) {
-      const missing = await meter('findMissing', () => inner.findMissing(digests))
-      found('miss', missing.length)
-      found('hit', Math.max(0, digests.length - missing.length))
+      const missing = await finding(() => inner.findMissing(digests))
+      misses.add(missing.length)
+      hits.add(Math.max(0, digests.length - missing.length))
       return missing
     },
-    async get(digest) {
-      const bytes = await meter('get', () => inner.get(digest))
-      found(bytes ? 'hit' : 'miss')
-      if (bytes) count('out', bytes.byteLength)
+    async get(digest, allocate) {
+      const bytes = await getting(() => inner.get(digest, allocate))
+      if (bytes) {
+        hits.add()
+        bytesOut.add(bytes.byteLength)
+      } else misses.add()
       return bytes
     },
     async put(digest, bytes) {
-      await meter('put', () => inner.put(digest, bytes))
-      count('in', bytes.byteLength)
+      await putting(() => inner.put(digest, bytes))
+      bytesIn.add(bytes.byteLength)
     },
-    async read(digest, range) {
-      const pieces = await meter('read', () => inner.read(digest, range))
-      found(pieces ? 'hit' : 'miss')
-      return pieces && counted(pieces, count)
+    async read(digest, range, allocate) {
+      const pieces = await reading(() => inner.read(digest, range, allocate))
+      if (pieces) hits.add()
+      else misses.add()
+      return pieces && counted(pieces, bytesOut)
     },
     async write(digest) {
-      return measuredWriter(await meter('write', () => inner.write(digest)), meter, count)
+      return measuredWriter(await writing(() => inner.write(digest)), committing, bytesIn)
     },
-    delete: (digest) => meter('delete', () => inner.delete(digest)),
+    delete: (digest) => deleting(() => inner.delete(digest)),
     close: () => inner.close(),
   }
 }
 
 /** The same for a store of action results. */
 export function measuredResults(inner: Results, store: string, metrics: Metrics): Results {
-  const meter = createMeter(store, metrics)
-  const lookups = metrics.counter('native_store_lookups_total', 'Lookups by outcome', ['store', 'outcome'])
+  const meter = createMeters(store, metrics)
+  const { hits, misses } = createLookups(store, metrics)
+  const getting = meter('get')
+  const putting = meter('put')
+  const deleting = meter('delete')
   return {
     async get(action) {
-      const value = await meter('get', () => inner.get(action))
-      lookups.inc({ store, outcome: value ? 'hit' : 'miss' })
+      const value = await getting(() => inner.get(action))
+      if (value) hits.add()
+      else misses.add()
       return value
     },
-    put: (action, value) => meter('put', () => inner.put(action, value)),
-    delete: (action) => meter('delete', () => inner.delete(action)),
+    put: (action, value) => putting(() => inner.put(action, value)),
+    delete: (action) => deleting(() => inner.delete(action)),
     close: () => inner.close(),
   }
 }
 
-function createMeter(store: string, metrics: Metrics): Meter {
+function createLookups(store: string, metrics: Metrics): { readonly hits: Count; readonly misses: Count } {
+  const lookups = metrics.counter('native_store_lookups_total', 'Lookups by outcome', ['store', 'outcome'])
+  return { hits: lookups.of({ store, outcome: 'hit' }), misses: lookups.of({ store, outcome: 'miss' }) }
+}
+
+/** A meter for each operation, its labels looked up once. */
+function createMeters(store: string, metrics: Metrics): (operation: string) => Meter {
   const seconds = metrics.histogram(
     'native_store_operation_seconds',
     'How long operations of a store take',
@@ -73,41 +92,44 @@ function createMeter(store: string, metrics: Metrics): Meter {
     secondsBuckets,
   )
   const failures = metrics.counter('native_store_failures_total', 'Operations that failed', ['store', 'operation'])
-  return async (operation, work) => {
-    const start = performance.now()
-    try {
-      return await work()
-    } catch (error) {
-      failures.inc({ store, operation })
-      throw error
-    } finally {
-      seconds.observe((performance.now() - start) / 1000, { store, operation })
+  return (operation) => {
+    const spread = seconds.of({ store, operation })
+    return async (work) => {
+      const start = performance.now()
+      try {
+        return await work()
+      } catch (error) {
+        failures.inc({ store, operation })
+        throw error
+      } finally {
+        spread.observe((performance.now() - start) / 1000)
+      }
     }
   }
 }
 
-function measuredWriter(inner: BlobWriter, meter: Meter, count: CountBytes): BlobWriter {
+function measuredWriter(inner: BlobWriter, committing: Meter, bytesIn: Count): BlobWriter {
   return {
     get written() {
       return inner.written
     },
     write: (chunk) => inner.write(chunk),
     async commit() {
-      await meter('commit', () => inner.commit())
-      count('in', inner.written)
+      await committing(() => inner.commit())
+      bytesIn.add(inner.written)
     },
     abort: () => inner.abort(),
   }
 }
 
 /** Passes the pieces on, and ends the inner reading whenever the outer one ends. */
-function counted(pieces: AsyncIterable<Uint8Array>, count: CountBytes): AsyncIterable<Uint8Array> {
+function counted(pieces: AsyncIterable<Uint8Array>, bytesOut: Count): AsyncIterable<Uint8Array> {
   const inner = pieces[Symbol.asyncIterator]()
   const outer: AsyncIterableIterator<Uint8Array> = {
     [Symbol.asyncIterator]: () => outer,
     async next() {
       const result = await inner.next()
-      if (!result.done) count('out', result.value.byteLength)
+      if (!result.done) bytesOut.add(result.value.byteLength)
       return result
     },
     return: async () => (await inner.return?.()) ?? { done: true, value: undefined },

@@ -16,23 +16,23 @@ export function verified(inner: Blobs): Blobs {
       if (!digests.some((digest) => digest.size === 0)) return inner.findMissing(digests)
       return inner.findMissing(digests.filter((digest) => !isEmptyBlob(digest)))
     },
-    async get(digest) {
+    async get(digest, allocate) {
       if (digest.size === 0) return isEmptyBlob(digest) ? nothing : undefined
       if (digest.size > smallBlobBytesMax)
         throw new Failure('invalid', `a blob over ${smallBlobBytesMax} bytes is read in pieces, never whole`, {
           where: digestText(digest),
         })
-      return inner.get(digest)
+      return inner.get(digest, allocate)
     },
     async put(digest, bytes) {
       assertSize(digest, bytes.byteLength)
       assertHash(digest, digestOf(digest.fn, bytes).hash)
       if (digest.size > 0) await inner.put(digest, bytes)
     },
-    async read(digest, range) {
+    async read(digest, range, allocate) {
       const checked = checkedRange(digest, range)
       if (digest.size === 0) return isEmptyBlob(digest) ? noPieces() : undefined
-      return inner.read(digest, checked)
+      return inner.read(digest, checked, allocate)
     },
     async write(digest) {
       return verifiedWriter(digest, digest.size === 0 ? discard() : await inner.write(digest))
@@ -52,8 +52,10 @@ function verifiedWriter(digest: Digest, inner: BlobWriter): BlobWriter {
     },
     async write(chunk) {
       if (inner.written + chunk.byteLength > digest.size) assertSize(digest, inner.written + chunk.byteLength)
+      // Where the write goes through the thread pool, the hash is computed meanwhile.
+      const writing = inner.write(chunk)
       hasher.update(chunk)
-      await inner.write(chunk)
+      await writing
     },
     async commit() {
       assertSize(digest, inner.written)

@@ -1,8 +1,17 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { SeriesHistogram } from './histogram.ts'
+import { createSeries, type Labels } from './series.ts'
 
 /** A count that only grows. */
 export interface CounterMetric {
   inc(labels?: Labels, by?: number): void
+  /** The count of these labels, for hot paths: to add to it is to add to a number. */
+  of(labels: Labels): Count
+}
+/** One count of a counter. */
+export interface Count {
+  /** @param by 0 or more; 1 when absent */
+  add(by?: number): void
 }
 /** A value that goes up and down. */
 export interface GaugeMetric {
@@ -11,8 +20,9 @@ export interface GaugeMetric {
 /** How values spread. */
 export interface HistogramMetric {
   observe(value: number, labels?: Labels): void
+  /** The values of these labels, for hot paths. */
+  of(labels: Labels): { observe(value: number): void }
 }
-export type Labels = Readonly<Record<string, string>>
 
 /** What a server counts about itself. Names begin with `native_`, units stand in them (`_seconds`, `_bytes`). */
 export interface Metrics {
@@ -50,8 +60,18 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   return {
     counter: (name, help, labels = []) =>
       once(name, () => {
-        const counter = new Counter({ name, help, labelNames: [...labels], registers: [registry] })
-        return { inc: (values = {}, by = 1) => counter.inc(values, by) }
+        const { of, all } = createSeries(labels, createTotal)
+        new Counter({
+          name,
+          help,
+          labelNames: [...labels],
+          registers: [registry],
+          collect() {
+            this.reset()
+            for (const { labels: values, state } of all()) this.inc(values, state.total)
+          },
+        })
+        return { inc: (values = {}, by = 1) => of(values).add(by), of }
       }),
     gauge: (name, help, labels = [], read) =>
       once(name, () => {
@@ -70,16 +90,22 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
       }),
     histogram: (name, help, labels = [], buckets = secondsBuckets) =>
       once(name, () => {
-        const histogram = new Histogram({
-          name,
-          help,
-          labelNames: [...labels],
-          buckets: [...buckets],
-          registers: [registry],
-        })
-        return { observe: (value, values = {}) => histogram.observe(values, value) }
+        const { of } = new SeriesHistogram({ name, help, labelNames: labels, buckets, registry }).series
+        return { observe: (value, values = {}) => of(values).observe(value), of }
       }),
     text: () => registry.metrics(),
     contentType: registry.contentType,
+  }
+}
+
+function createTotal(): Count & { readonly total: number } {
+  let total = 0
+  return {
+    get total() {
+      return total
+    },
+    add(by = 1) {
+      total += by
+    },
   }
 }

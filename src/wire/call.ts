@@ -3,7 +3,7 @@ import { type Budget, FrameReader, type MessageSink } from './frames.ts'
 import { errorTrailers, okTrailers } from './headers.ts'
 import type { BufferPool } from './pool.ts'
 import { MessageQueue, type QueueOwner } from './queue.ts'
-import { type Call, Code, type Method, RpcError } from './rpc.ts'
+import { type Call, Code, type Method, type Rest, RpcError } from './rpc.ts'
 import { isBug, toRpcError } from './status.ts'
 import type { Load, RequestHead, StreamIn, StreamOut } from './stream.ts'
 
@@ -107,6 +107,10 @@ export class ServerCall implements StreamIn, Call, MessageSink, QueueOwner {
     return this.#controller.signal
   }
 
+  room(): Promise<void> | undefined {
+    return this.#over ? undefined : this.#out.room()
+  }
+
   data(chunk: Buffer, start: number, end: number): void {
     if (this.#over) return
     try {
@@ -173,7 +177,7 @@ export class ServerCall implements StreamIn, Call, MessageSink, QueueOwner {
         } else this.#settle(reply, request)
       } else if (method.kind === 'server-stream')
         this.#settle(
-          method.handle(request, this, (each) => this.#send(each)),
+          method.handle(request, this, (each, rest) => this.#send(each, rest)),
           request,
         )
     } catch (error) {
@@ -187,7 +191,7 @@ export class ServerCall implements StreamIn, Call, MessageSink, QueueOwner {
     this.#queue = queue
     try {
       if (method.kind === 'client-stream') this.#settle(method.handle(queue, this))
-      else if (method.kind === 'bidi') this.#settle(method.handle(queue, this, (each) => this.#send(each)))
+      else if (method.kind === 'bidi') this.#settle(method.handle(queue, this, (each, rest) => this.#send(each, rest)))
     } catch (error) {
       this.#fail(error)
     }
@@ -201,16 +205,21 @@ export class ServerCall implements StreamIn, Call, MessageSink, QueueOwner {
       )
     outcome.then(
       (reply) => {
-        this.#load.running -= 1
-        if (request) this.done(request)
+        this.#settled(request)
         this.#reply(reply instanceof Uint8Array ? reply : undefined)
       },
       (error) => {
-        this.#load.running -= 1
-        if (request) this.done(request)
+        this.#settled(request)
         this.#fail(error)
       },
     )
+  }
+
+  /** The handler has settled, and with it ends what it borrows. */
+  #settled(request: Buffer | undefined): void {
+    this.#load.running -= 1
+    if (request) this.done(request)
+    this.#queue?.release()
   }
 
   #reply(message: Uint8Array | undefined): void {
@@ -228,9 +237,9 @@ export class ServerCall implements StreamIn, Call, MessageSink, QueueOwner {
     this.#out.end(undefined, errorTrailers(status))
   }
 
-  #send(message: Uint8Array): void | Promise<void> {
+  #send(message: Uint8Array, rest: Rest | undefined): void | Promise<void> {
     if (this.#over) throw callEnded
-    if (this.#out.write(message)) return
+    if (this.#out.write(message, rest)) return
     this.#room ??= createRoom()
     return this.#room.promise
   }

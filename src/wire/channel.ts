@@ -7,14 +7,15 @@ import { errorOfStatus, knownCode } from './status.ts'
 export interface ChannelOptions {
   /** The largest message that is taken; the usual 4 MiB when absent. */
   readonly receiveBytesMax?: number
+  /** Bytes that a server may send ahead on each call; 4 MiB when absent: with less, large reads wait. */
+  readonly windowBytes?: number
   /** How often a silent connection is asked whether it still stands; a minute when absent. */
   readonly keepaliveMs?: number
 }
 
 const defaultReceiveBytesMax = 4 * 1024 * 1024
 const keepaliveTimeoutMs = 20_000
-/** How much a server may send ahead; with less, large reads wait for acknowledgements. */
-const windowBytes = 4 * 1024 * 1024
+const defaultWindowBytes = 4 * 1024 * 1024
 
 /**
  * A channel over the network, with a connection of its own that is made at the first call and
@@ -30,7 +31,7 @@ export function openChannel(url: string, options: ChannelOptions = {}): Channel 
     'grpc.max_send_message_length': -1,
     'grpc.keepalive_time_ms': options.keepaliveMs ?? 60_000,
     'grpc.keepalive_timeout_ms': keepaliveTimeoutMs,
-    'grpc-node.flow_control_window': windowBytes,
+    'grpc-node.flow_control_window': options.windowBytes ?? defaultWindowBytes,
     'grpc.use_local_subchannel_pool': 1,
     // Our servers are where the address says; a proxy for the web is not asked, nor DNS for settings.
     'grpc.enable_http_proxy': 0,

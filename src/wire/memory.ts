@@ -40,11 +40,15 @@ export function memoryChannel(services: readonly Service[], { clock = systemCloc
     if (options.signal?.aborted) call.cut(new RpcError(Code.CANCELLED, 'cancelled by the caller'))
     else if (closed) call.cut(channelClosed())
     else if (!method) call.cut(new RpcError(Code.UNIMPLEMENTED, `unknown method ${name}`))
-    else
-      handle(method, call.receive(requests, isStream(method) && method.borrows === true), call.facts, call.send).then(
-        () => call.complete(),
-        (error) => call.complete(overTheWire(error)),
-      )
+    else {
+      const messages = call.receive(requests, isStream(method) && method.borrows === true)
+      handle(method, messages, call.facts, call.send)
+        .finally(() => messages.release())
+        .then(
+          () => call.complete(),
+          (error) => call.complete(overTheWire(error)),
+        )
+    }
     return call.replies
   }
 
@@ -111,10 +115,12 @@ function createCall(method: string, options: CallOptions, clock: Clock, ended: (
     queue.end()
   }
 
-  const send: Send = (message) => {
+  const send: Send = (message, rest) => {
     if (over) throw new RpcError(Code.CANCELLED, 'the call has ended')
-    if (message.byteLength > messageBytesMax) throw tooLarge('answer', message.byteLength)
-    replies.queue.push(Buffer.from(message))
+    const whole = rest ? Buffer.concat([message, rest.bytes]) : Buffer.from(message)
+    if (whole.byteLength > messageBytesMax) throw tooLarge('answer', whole.byteLength)
+    replies.queue.push(whole)
+    rest?.sent?.()
     return replies.room()?.then(() => {
       if (over) throw new RpcError(Code.CANCELLED, 'the call has ended')
     })
@@ -133,6 +139,7 @@ function createCall(method: string, options: CallOptions, clock: Clock, ended: (
     deadline: timeoutMs === undefined ? undefined : clock.now() + timeoutMs,
     signal: controller.signal,
     peer: 'memory',
+    room: () => undefined,
   }
 
   return {

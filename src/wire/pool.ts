@@ -2,8 +2,6 @@
 const smallestBits = 13
 const largestBits = 23
 const pooledBytesMin = 2 ** (smallestBits - 1) + 1
-/** What all that wait may take. */
-const waitingBytesMax = 32 * 1024 * 1024
 
 /**
  * Memory for messages that is used again. A fresh buffer for each message costs more than all
@@ -14,7 +12,13 @@ export class BufferPool {
   // What is out. Nothing about a buffer's shape tells it apart from the first slice of one of
   // Node's own slabs, which is shared with whatever else was allocated lately.
   readonly #out = new WeakSet<ArrayBuffer>()
+  readonly #waitingBytesMax: number
   #bytes = 0
+
+  /** @param waitingBytesMax what all that wait may take */
+  constructor(waitingBytesMax = 32 * 1024 * 1024) {
+    this.#waitingBytesMax = waitingBytesMax
+  }
 
   /** A buffer of this length with anything in it. */
   take(length: number): Buffer {
@@ -31,9 +35,9 @@ export class BufferPool {
    * Gives a buffer back that `take` gave; nobody may look at it any more. Any other buffer, and
    * one that was given back already, is left alone.
    */
-  give({ buffer }: Buffer): void {
+  give({ buffer }: Uint8Array): void {
     if (!(buffer instanceof ArrayBuffer) || !this.#out.delete(buffer)) return
-    if (this.#bytes + buffer.byteLength > waitingBytesMax) return
+    if (this.#bytes + buffer.byteLength > this.#waitingBytesMax) return
     this.#waiting[31 - Math.clz32(buffer.byteLength) - smallestBits]?.push(buffer)
     this.#bytes += buffer.byteLength
   }

@@ -5,7 +5,7 @@ const messageCostBytes = 64
 export interface QueueOwner {
   /** The reader has taken a message. */
   taken(): void
-  /** The reader asks for the message after this one. */
+  /** The reader asks for the message after this one, or will ask no more. */
   done?(message: Buffer): void
   /** The reader has stopped before the end; what is pushed from now on is dropped. */
   left(): void
@@ -77,8 +77,15 @@ export class MessageQueue implements AsyncIterableIterator<Buffer, undefined> {
     else this.#outcome = error
   }
 
+  /** The reader is done with the message that it took last. */
+  release(): void {
+    const given = this.#given
+    this.#given = undefined
+    if (given) this.#owner.done?.(given)
+  }
+
   next(): Promise<Result> {
-    if (this.#given) this.#owner.done?.(this.#given)
+    this.release()
     const message = this.#waiting.shift()
     this.#given = message
     if (message) {

@@ -58,14 +58,32 @@ export interface Call {
   readonly signal: AbortSignal
   /** The client's address, for logs. */
   readonly peer: string
+  /**
+   * To be asked before a large answer is made: undefined while there is room for one;
+   * otherwise settles when there may be, or when nobody waits for it any more (`signal` tells).
+   * Without this, a client that opens thousands of reads and takes nothing would have as many
+   * answers made at once.
+   */
+  room(): Promise<void> | undefined
 }
 
 /**
  * Sends one message to the client; its bytes must not change afterwards. Returns nothing while there is room and a promise that
  * settles when there is room again: await it before sending more.
+ * @param rest the end of the message, where that lies elsewhere: it is not copied
  * @throws RpcError CANCELLED (also from the promise) once the call has ended
  */
-export type Send = (message: Uint8Array) => void | Promise<void>
+export type Send = (message: Uint8Array, rest?: Rest) => void | Promise<void>
+
+/** The end of a message. */
+export interface Rest {
+  readonly bytes: Uint8Array
+  /**
+   * Called once when nobody reads the bytes any more, so that their memory may be used again:
+   * never before the system has all of them, and not at all when the call ends earlier.
+   */
+  readonly sent?: () => void
+}
 
 /** A message that the handler owns: nothing else writes to these bytes later, unless the method borrows. */
 export type Messages = AsyncIterable<Buffer>
@@ -73,8 +91,8 @@ export type Messages = AsyncIterable<Buffer>
 /**
  * How a method is called. One that `borrows` gets its messages in memory that the transport
  * uses again: a request until the handler settles, a message of a stream until the handler
- * asks for the next. Neither what it keeps nor what it answers may be a part of them. That
- * halves what large uploads cost.
+ * asks for the next or settles. Neither what it keeps nor what it answers may be a part of
+ * them. That halves what large uploads cost.
  */
 export type Method =
   | {

@@ -1,5 +1,5 @@
 import type { Digest } from '../core/digest.ts'
-import { Failure, type FailureKind } from '../core/failure.ts'
+import { Failure, type FailureKind, withoutStack } from '../core/failure.ts'
 import { packAny, unpackAny } from './any.ts'
 import { rpc } from './proto.ts'
 import { blobSubject } from './resource.ts'
@@ -49,7 +49,9 @@ const codes: ReadonlySet<number> = new Set(Object.values(Code))
  */
 export function toRpcError(error: unknown): RpcError {
   if (error instanceof RpcError) return error
-  if (error instanceof Failure) return new RpcError(codeOf[error.kind], failureText(error), [], error)
+  // Its stack is the failure's, which is its cause.
+  if (error instanceof Failure)
+    return withoutStack(() => new RpcError(codeOf[error.kind], failureText(error), [], error))
   return new RpcError(Code.INTERNAL, 'internal error', [], error)
 }
 
@@ -149,8 +151,12 @@ export function missingBlobs(digests: readonly Digest[], message: string): RpcEr
 
 /** Rule 44: the state passes; clients retry whatever carries a RetryInfo. */
 export function retryLater(message: string, delayMs: number): RpcError {
-  const value = rpc.RetryInfo.encode({ retryDelay: toDuration(delayMs) }).finish()
-  return new RpcError(Code.UNAVAILABLE, message, [packAny('google.rpc.RetryInfo', value)])
+  return new RpcError(Code.UNAVAILABLE, message, [retryInfo(delayMs)])
+}
+
+/** Says that another try makes sense, and when: Bazel then begins its count of tries anew (rule 44). */
+export function retryInfo(delayMs: number): Detail {
+  return packAny('google.rpc.RetryInfo', rpc.RetryInfo.encode({ retryDelay: toDuration(delayMs) }).finish())
 }
 
 function failureText(failure: Failure): string {

@@ -1,3 +1,5 @@
+import type { Rest } from './rpc.ts'
+
 /**
  * The seam between HTTP/2 and gRPC on the server's side: an engine (http2/) makes streams, the
  * gRPC layer (call.ts) gives them their meaning. An engine calls StreamIn, gRPC calls StreamOut.
@@ -36,11 +38,13 @@ export interface StreamIn {
 export interface StreamOut {
   readonly peer: string
   /** Sends a gRPC message, and the response's headers before the first; false when the call should wait for `drained`. */
-  write(message: Uint8Array): boolean
+  write(message: Uint8Array, rest?: Rest): boolean
   /** Ends the response: a last message if there is one, then the trailers. What the client still sends is ignored. */
   end(message: Uint8Array | undefined, trailers: Fields): void
   /** Answers with a bare HTTP status and a line of text: the request is not gRPC. */
   refuse(status: number, text: string): void
+  /** Undefined while a large answer may begin; else settles when one may again, or the connection is gone. */
+  room(): Promise<void> | undefined
   /** Stops giving the client room to send, until resume. */
   pause(): void
   resume(): void

@@ -12,13 +12,14 @@ import { statusMessage } from '../wire/status.ts'
 import { toDuration } from '../wire/time.ts'
 import { actionError } from './action-error.ts'
 import type { Content } from './content.ts'
-import { InputsChanged, leaveInputs, makeInputs } from './inputs.ts'
+import { InputsChanged, makeInputs, removeInputs, returnInputs } from './inputs.ts'
 import type { Messages } from './messages.ts'
 import { checkNodeProperties } from './node-properties.ts'
 import { makeOutputParents, wantedOutputs, workingSegments } from './output-paths.ts'
 import { collectOutputs, collectStream, inlineFiles } from './outputs.ts'
 import { removeTree } from './remove.ts'
 import { type Run, run } from './runner.ts'
+import { removeFile } from './sealed.ts'
 import type { Spawner } from './spawner.ts'
 import { createTimes, type Times } from './times.ts'
 
@@ -43,6 +44,8 @@ export interface Assignment {
   readonly inlineStdout: boolean
   readonly inlineStderr: boolean
   readonly inlineOutputFiles: readonly string[]
+  /** Command and Directories, as far as they came with it. */
+  readonly blobs: readonly Uint8Array[]
   /** Unique among those of this worker; names its folder. */
   readonly number: number
   /** Kills it. */
@@ -57,23 +60,40 @@ const attemptsMax = 3
 const inlineBytesMax = 1024 * 1024
 const responseBytesMax = messageBytesMax - 64 * 1024
 
+/** An action that has its answer. */
+export interface Performed {
+  readonly response: re.ExecuteResponse.$Properties
+  /** Removes the action's folder. Nobody who waits for the answer should wait for this too. */
+  tidy(): void
+}
+
 /**
- * Does all that an action needs: fetches its inputs, runs it, uploads what it made, cleans up.
+ * Does all that an action needs: fetches its inputs, runs it, uploads what it made.
  * Never throws: what goes wrong is the response's status (rule 24), with the times of what was
  * done until then (rule 42).
  */
-export async function performAction(shop: Workshop, assignment: Assignment): Promise<re.ExecuteResponse.$Properties> {
+export async function performAction(shop: Workshop, assignment: Assignment): Promise<Performed> {
   const times = createTimes(shop.clock, shop.worker, assignment.queuedAt)
+  const leftovers: (() => void)[] = []
+  const tidy = () => {
+    for (const remove of leftovers.splice(0)) remove()
+  }
   try {
-    const response = await perform(shop, assignment, times)
-    return bounded(response)
+    const response = await perform(shop, assignment, times, leftovers)
+    return { response: bounded(response), tidy }
   } catch (error) {
     const status = actionError(error, assignment.signal)
-    return { status: statusMessage(status), result: { executionMetadata: times.finish() } }
+    return { response: { status: statusMessage(status), result: { executionMetadata: times.finish() } }, tidy }
   }
 }
 
-async function perform(shop: Workshop, assignment: Assignment, times: Times): Promise<re.ExecuteResponse.$Properties> {
+/** @param leftovers gets what removes the last attempt's folder */
+async function perform(
+  shop: Workshop,
+  assignment: Assignment,
+  times: Times,
+  leftovers: (() => void)[],
+): Promise<re.ExecuteResponse.$Properties> {
   const { digest, action } = assignment
   // All blobs of an action are named by the function that names the action: BLAKE3 could not be
   // told by the length of a hash (rule 4).
@@ -81,8 +101,9 @@ async function perform(shop: Workshop, assignment: Assignment, times: Times): Pr
   const commandDigest = digestFromWire(action.commandDigest, value, 'command_digest')
   const inputRoot = digestFromWire(action.inputRootDigest, value, 'input_root_digest')
   for (let attempt = 1; ; attempt += 1) {
-    const response = await attemptOnce(shop, assignment, commandDigest, inputRoot, times)
+    const response = await attemptOnce(shop, assignment, commandDigest, inputRoot, times, leftovers)
     if (response) return response
+    for (const remove of leftovers.splice(0)) remove()
     if (attempt >= attemptsMax)
       throw new Failure('unavailable', 'other actions kept changing the inputs of this one while it ran')
   }
@@ -95,11 +116,12 @@ async function attemptOnce(
   commandDigest: Digest,
   inputRoot: Digest,
   times: Times,
+  leftovers: (() => void)[],
 ): Promise<re.ExecuteResponse.$Properties | undefined> {
   const { signal } = assignment
   const root = join(shop.directory, String(assignment.number))
   times.mark('inputFetchStart')
-  const { command, directories } = await shop.messages.load(commandDigest, inputRoot, signal)
+  const { command, directories } = await shop.messages.load(commandDigest, inputRoot, assignment.blobs, signal)
   checkNodeProperties(command)
   const working = workingSegments(command)
   const wanted = wantedOutputs(command, working)
@@ -112,6 +134,11 @@ async function attemptOnce(
     throw error
   }
   const streams = { stdout: `${root}.out`, stderr: `${root}.err` }
+  leftovers.push(() => {
+    removeInputs(root, held)
+    removeFile(streams.stdout)
+    removeFile(streams.stderr)
+  })
   let tainted = false
   let response: re.ExecuteResponse.$Properties
   try {
@@ -127,9 +154,7 @@ async function attemptOnce(
     if (ran.outcome === 'killed') signal.throwIfAborted()
     response = await respond(shop, assignment, { command, root, wanted, streams, ran }, times)
   } finally {
-    tainted = await leaveInputs(root, held, shop.content)
-    removeTree(streams.stdout)
-    removeTree(streams.stderr)
+    tainted = await returnInputs(held, shop.content)
   }
   return tainted ? undefined : response
 }

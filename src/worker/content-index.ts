@@ -33,6 +33,7 @@ export interface ContentIndex {
   release(entry: Entry): void
   /** Takes it out and removes its file. */
   remove(entry: Entry): void
+  /** Where its file is or will be; the folder is there. */
   pathOf(need: Need): string
 }
 
@@ -50,11 +51,16 @@ export function needKey(need: Need): string {
 export function openIndex(directory: string, bytesMax: number): ContentIndex {
   const entries = new Map<string, Entry>()
   let bytes = 0
-  for (let byte = 0; byte < 256; byte += 1)
-    mkdirSync(join(directory, byte.toString(16).padStart(2, '0')), { recursive: true })
+  // Made when a file comes: all 256 at once are a good part of a worker's start.
+  const parts = new Set<string>()
+  mkdirSync(directory, { recursive: true })
 
-  const pathOf = ({ digest, executable }: Need) =>
-    join(directory, digest.hash.slice(0, 2), `${digest.fn}-${digest.hash}-${digest.size}${executable ? 'x' : ''}`)
+  const pathOf = ({ digest, executable }: Need) => {
+    const part = join(directory, digest.hash.slice(0, 2))
+    if (!parts.has(part)) mkdirSync(part, { recursive: true })
+    parts.add(part)
+    return join(part, `${digest.fn}-${digest.hash}-${digest.size}${executable ? 'x' : ''}`)
+  }
 
   const remove = (entry: Entry) => {
     if (entries.get(entry.key) !== entry) return

@@ -15,7 +15,7 @@ import { errnoOf, Failure } from '../core/failure.ts'
 import type { re } from '../wire/proto.ts'
 import { fromTimestamp } from '../wire/time.ts'
 import type { Content, Held } from './content.ts'
-import { type Need, needKey } from './content-index.ts'
+import { type Entry, type Need, needKey } from './content-index.ts'
 import { removeTree } from './remove.ts'
 import { isUntouched, resealed } from './sealed.ts'
 
@@ -49,7 +49,7 @@ interface InputPlan {
  * that cannot be, or where the action may not share them), folders, symlinks with their
  * targets as given. Names were checked when the directories were parsed, and every entry has
  * to be new, so that nothing can be made outside, not even where the file system ignores case.
- * @returns what is held of the cache until leaveInputs
+ * @returns what is held of the cache until returnInputs
  * @throws MissingInputs; Failure 'invalid' for a tree that is too large or collides
  */
 export async function makeInputs(
@@ -68,7 +68,8 @@ export async function makeInputs(
   try {
     await make(plan, new Map(held.map((each) => [each.entry.key, each])), content)
   } catch (error) {
-    await leaveInputs(root, held, content)
+    removeInputs(root, held)
+    content.release(held)
     throw errnoOf(error) === 'EEXIST'
       ? new Failure('invalid', 'two entries of the input root are one to the file system', { cause: error })
       : error
@@ -77,22 +78,13 @@ export async function makeInputs(
 }
 
 /**
- * Removes an action's folder and gives its inputs back.
+ * Looks whether an action's inputs are what they were, and gives them back to the cache; their
+ * links stay until removeInputs.
  * @returns true when an input that another action used at the same time has been changed: then
  *   nobody knows what the action has read
  */
-export async function leaveInputs(root: string, held: readonly Held[], content: Content): Promise<boolean> {
-  const suspicious: Held[] = []
-  for (const each of held) {
-    const { entry } = each
-    if (entry.seal && !entry.gone && isUntouched(entry.path, entry.digest.size, entry.executable, entry.seal)) continue
-    entry.seal = undefined
-    suspicious.push(each)
-  }
-  // Removing a link changes the file's change time: no await between the look above and here.
-  removeTree(root)
-  for (const { entry } of held)
-    if (entry.seal) entry.seal = resealed(entry.path, entry.digest.size, entry.executable, entry.seal)
+export async function returnInputs(held: readonly Held[], content: Content): Promise<boolean> {
+  const suspicious = held.filter(({ entry }) => !stillSealed(entry))
   let tainted = false
   for (const each of suspicious) {
     const shared = !each.alone || each.entry.holds !== each.holds
@@ -100,6 +92,23 @@ export async function leaveInputs(root: string, held: readonly Held[], content: 
   }
   content.release(held)
   return tainted
+}
+
+/** Removes an action's folder. Its inputs may be others' by now. */
+export function removeInputs(root: string, held: readonly Held[]): void {
+  // Removing a link changes the file's change time. So nothing may come between this look, after
+  // which a change would go unnoticed, and the new seal.
+  const sealed = held.filter(({ entry }) => stillSealed(entry))
+  removeTree(root)
+  for (const { entry } of sealed)
+    if (entry.seal) entry.seal = resealed(entry.path, entry.digest.size, entry.executable, entry.seal)
+}
+
+/** A file that has been touched loses its seal: it is hashed before anybody gets it again. */
+function stillSealed(entry: Entry): boolean {
+  if (entry.seal && !entry.gone && isUntouched(entry.path, entry.digest.size, entry.executable, entry.seal)) return true
+  entry.seal = undefined
+  return false
 }
 
 /** Counts each distinct directory once, so that it is quick for a tree that unfolds to billions. */

@@ -2,6 +2,7 @@ import type { CasClient } from '../client/cas.ts'
 import { type Directories, fetchDirectories, type KnownDirectories, parseDirectory } from '../client/tree.ts'
 import { type Digest, type DigestFunction, digestKey, digestText } from '../core/digest.ts'
 import { Failure } from '../core/failure.ts'
+import { digestOf } from '../core/hash.ts'
 import { re } from '../wire/proto.ts'
 import { MissingInputs } from './missing-inputs.ts'
 
@@ -17,9 +18,10 @@ interface ActionInputs {
 /** The Commands and Directories that this worker has read, the last used ones kept. */
 export interface Messages {
   /**
+   * @param carried blobs that came with the action; what is among them is not fetched
    * @throws MissingInputs; Failure 'invalid' for a malformed Command or Directory (rule 39)
    */
-  load(command: Digest, inputRoot: Digest, signal: AbortSignal): Promise<ActionInputs>
+  load(command: Digest, inputRoot: Digest, carried: readonly Uint8Array[], signal: AbortSignal): Promise<ActionInputs>
 }
 
 /** An empty cache of messages. */
@@ -47,7 +49,8 @@ export function createMessages(cas: CasClient): Messages {
   })
 
   return {
-    async load(commandDigest, inputRoot, signal) {
+    async load(commandDigest, inputRoot, carried, signal) {
+      const readBlobs = readerOf(cas, carried, inputRoot.fn)
       const known = directoriesOf(inputRoot.fn)
       const commandKey = `c:${digestKey(commandDigest)}`
       let command = kept.get(commandKey) as re.Command | undefined
@@ -55,7 +58,7 @@ export function createMessages(cas: CasClient): Messages {
       // The usual case is one call: a new command, and perhaps a new root.
       const wanted = [...(command ? [] : [commandDigest]), ...(rootKnown ? [] : [inputRoot])]
       if (wanted.length > 0) {
-        const blobs = await cas.readBlobs(wanted, signal)
+        const blobs = await readBlobs(wanted, signal)
         const missing = wanted.filter((digest) => !blobs.has(digestText(digest)))
         if (missing.length > 0) throw new MissingInputs(missing)
         command ??= parseCommand(commandDigest, blobs.get(digestText(commandDigest)) ?? new Uint8Array())
@@ -63,13 +66,27 @@ export function createMessages(cas: CasClient): Messages {
       }
       if (!command) throw new Failure('internal', 'no command was read')
       keep(commandKey, command, commandDigest.size)
-      return { command, directories: await loadDirectories(cas, inputRoot, known, signal) }
+      return { command, directories: await loadDirectories(readBlobs, inputRoot, known, signal) }
     },
   }
 }
 
+/** Reads blobs: what was carried here, named by its own hash, and the rest from the storage. */
+function readerOf(cas: CasClient, carried: readonly Uint8Array[], fn: DigestFunction): CasClient['readBlobs'] {
+  const here = new Map(carried.map((bytes) => [digestText(digestOf(fn, bytes)), bytes]))
+  return async (digests, signal) => {
+    const absent = digests.filter((digest) => !here.has(digestText(digest)))
+    const found = absent.length > 0 ? await cas.readBlobs(absent, signal) : new Map<string, Uint8Array>()
+    for (const digest of digests) {
+      const bytes = here.get(digestText(digest))
+      if (bytes) found.set(digestText(digest), bytes)
+    }
+    return found
+  }
+}
+
 async function loadDirectories(
-  cas: CasClient,
+  read: CasClient['readBlobs'],
   inputRoot: Digest,
   known: KnownDirectories,
   signal: AbortSignal,
@@ -77,7 +94,7 @@ async function loadDirectories(
   const missing: Digest[] = []
   // All that a level lacks is told at once, not one blob at a time.
   const readBlobs = async (digests: readonly Digest[]) => {
-    const blobs = await cas.readBlobs(digests, signal)
+    const blobs = await read(digests, signal)
     missing.push(...digests.filter((digest) => !blobs.has(digestText(digest))))
     if (missing.length > 0) throw new MissingInputs(missing)
     return blobs

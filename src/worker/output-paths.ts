@@ -1,4 +1,4 @@
-import { mkdirSync, realpathSync } from 'node:fs'
+import { mkdirSync, realpathSync, statSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { pathSegments } from '../client/paths.ts'
 import { checkName } from '../core/directory.ts'
@@ -54,19 +54,28 @@ export function makeOutputParents(root: string, wanted: readonly WantedOutput[])
   const made = new Set<string>()
   for (const { segments, path, kind } of wanted) {
     const folders = kind === 'directory' ? segments : segments.slice(0, -1)
-    const parent = join(root, ...folders)
-    if (made.has(parent) || folders.length === 0) continue
-    made.add(parent)
-    try {
-      mkdirSync(parent, { recursive: true })
-    } catch (error) {
-      if (errnoOf(error) !== 'EEXIST' && errnoOf(error) !== 'ENOTDIR') throw error
+    let parent = root
+    for (const folder of folders) {
+      parent = join(parent, folder)
+      if (made.has(parent)) continue
+      made.add(parent)
+      makeFolder(root, parent, path)
+    }
+  }
+}
+
+/** One at a time: nothing is made behind a symlink before it is known where that leads. */
+function makeFolder(root: string, folder: string, path: string): void {
+  try {
+    mkdirSync(folder)
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error
+    if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
       throw new Failure('invalid', 'an input stands where the folder of an output has to be', {
         where: path,
         cause: error,
       })
-    }
-    assertContained(root, parent, path)
+    assertContained(root, folder, path)
   }
 }
 

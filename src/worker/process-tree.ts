@@ -74,8 +74,8 @@ function parentOf(pid: number): number | undefined {
   return stat === undefined ? undefined : Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
 }
 
-/** Processes end while they are looked at. */
-function quietly<T>(look: () => T): T | undefined {
+/** A look at /proc: processes end while they are looked at, and not every system has it. */
+export function quietly<T>(look: () => T): T | undefined {
   try {
     return look()
   } catch (error) {

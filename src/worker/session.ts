@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { digestFromWire } from '../core/digest.ts'
 import { Failure } from '../core/failure.ts'
 import type { PlatformProperty } from '../core/platform.ts'
@@ -6,7 +7,7 @@ import { re, workerApi } from '../wire/proto.ts'
 import type { Channel } from '../wire/rpc.ts'
 import { statusMessage } from '../wire/status.ts'
 import { fromDuration, fromTimestamp } from '../wire/time.ts'
-import { type Assignment, performAction, type Workshop } from './action.ts'
+import { type Assignment, type Performed, performAction, type Workshop } from './action.ts'
 import { ActionCancelled, actionError } from './action-error.ts'
 import { createOutbox } from './outbox.ts'
 
@@ -78,9 +79,9 @@ export function openSession(options: SessionOptions): Session {
     const leaseId = assign.leaseId ?? ''
     const controller = new AbortController()
     leases.set(leaseId, controller)
-    let response: re.ExecuteResponse.$Properties
+    let performed: Performed
     try {
-      response = await performAction(shop, {
+      performed = await performAction(shop, {
         ...assignmentOf(assign),
         number: options.nextNumber(),
         signal: controller.signal,
@@ -92,12 +93,17 @@ export function openSession(options: SessionOptions): Session {
       })
     } catch (error) {
       // The assignment itself is malformed.
-      response = { status: statusMessage(actionError(error, controller.signal)) }
+      performed = { response: { status: statusMessage(actionError(error, controller.signal)) }, tidy: () => undefined }
     }
+    const { response } = performed
     leases.delete(leaseId)
     options.onFinished(response)
     send({ finished: { leaseId, response } })
     endWhenIdle()
+    // The answer leaves within the first turn.
+    await nextTurn()
+    await nextTurn()
+    performed.tidy()
   }
 
   const receive = (message: workerApi.ToWorker) => {
@@ -167,6 +173,7 @@ function assignmentOf(assign: workerApi.Assign.$Properties): AssignmentFacts {
     inlineStdout: assign.inlineStdout ?? false,
     inlineStderr: assign.inlineStderr ?? false,
     inlineOutputFiles: assign.inlineOutputFiles ?? [],
+    blobs: assign.blobs ?? [],
   }
 }
 

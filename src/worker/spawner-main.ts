@@ -3,13 +3,14 @@
 // outlives a worker that is killed: when its standard input ends, it kills what runs. It
 // imports as little as it can. It reads and writes lines of JSON (spawner-lines.ts).
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
-import { errnoOf, killTree } from './process-tree.ts'
+import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs'
+import { errnoOf, killTree, quietly } from './process-tree.ts'
 import type { FromSpawner, ToSpawner } from './spawner-lines.ts'
 
 const running = new Map<number, ChildProcess>()
 let rest = ''
 
+closeInherited()
 process.stdin.setEncoding('utf8')
 process.stdin.on('data', (text: string) => {
   const lines = (rest + text).split('\n')
@@ -22,6 +23,20 @@ process.stdin.on('error', leave)
 process.stdout.on('error', leave)
 // A terminal's Ctrl-C and a supervisor's SIGTERM go to the worker, which drains and then ends us.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
+
+/**
+ * Closes what the worker was started with beside its standard streams, by a shell or a build
+ * server, and every action would have too. Node closes its own files on exec; those here do not.
+ */
+function closeInherited(): void {
+  const closeOnExec = 0o2000000
+  for (const name of quietly(() => readdirSync('/proc/self/fdinfo')) ?? []) {
+    const file = Number(name)
+    const info = file > 2 ? quietly(() => readFileSync(`/proc/self/fdinfo/${name}`, 'latin1')) : undefined
+    const flags = /^flags:\s*([0-7]+)$/m.exec(info ?? '')?.[1]
+    if (flags !== undefined && (Number.parseInt(flags, 8) & closeOnExec) === 0) closeSync(file)
+  }
+}
 
 function receive(message: ToSpawner): void {
   if (message.kind === 'start') start(message)

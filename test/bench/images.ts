@@ -1,5 +1,5 @@
 /**
- * Copies of an image by us, skopeo and crane, side by side; README.md here says how and why.
+ * Copies of an image by us, skopeo and crane, side by side; images/README.md says how and why.
  *   node test/bench/images.ts [--quick] [--write] [--rounds N] [--mib N] [--large-gib N] [--built DIR]
  */
 import { execFileSync } from 'node:child_process'

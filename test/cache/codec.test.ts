@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { batchUpdateRequest, encodeBatchReadResponse, encodeBatchUpdateResponse } from '../../src/cache/codec-batch.ts'
 import { encodeFindMissingResponse, findMissingRequest } from '../../src/cache/codec-find.ts'
-import { encodeReadResponse, encodeWriteResponse, readRequest, writeRequest } from '../../src/cache/codec-stream.ts'
+import { encodeReadHead, encodeWriteResponse, readRequest, writeRequest } from '../../src/cache/codec-stream.ts'
 import { MalformedMessage } from '../../src/cache/cursor.ts'
 import { putVarint, varintLength } from '../../src/cache/emit.ts'
 import { digestsPerCallMax } from '../../src/core/limits.ts'
@@ -63,7 +63,11 @@ describe('hand-written decoders read what protobufjs reads', () => {
       expect(findMissingRequest.decode(bytes)).toEqual({
         instanceName: theirs.instanceName,
         digestFunction: theirs.digestFunction,
-        digests: theirs.blobDigests.map((each) => ({ hash: each.hash ?? '', sizeBytes: each.sizeBytes ?? 0 })),
+        digests: theirs.blobDigests.map((each) => ({
+          hash: each.hash ?? '',
+          sizeBytes: each.sizeBytes ?? 0,
+          hex: true,
+        })),
       })
     })
   })
@@ -84,7 +88,9 @@ describe('hand-written decoders read what protobufjs reads', () => {
       expect(mine.digestFunction).toBe(theirs.digestFunction)
       expect(mine.updates.map((each) => ({ ...each, data: hex(each.data) }))).toEqual(
         theirs.requests.map((each) => ({
-          digest: each.digest ? { hash: each.digest.hash ?? '', sizeBytes: each.digest.sizeBytes ?? 0 } : undefined,
+          digest: each.digest
+            ? { hash: each.digest.hash ?? '', sizeBytes: each.digest.sizeBytes ?? 0, hex: true }
+            : undefined,
           data: hex(each.data ?? new Uint8Array(0)),
           compressor: each.compressor ?? 0,
         })),
@@ -96,7 +102,7 @@ describe('hand-written decoders read what protobufjs reads', () => {
     const once = re.BatchUpdateBlobsRequest.Request.encode({ digest: { hash: 'ab' } }).finish()
     const again = re.BatchUpdateBlobsRequest.Request.encode({ digest: { sizeBytes: 5 } }).finish()
     const request = bytesOf(tag(2, 2), varint(once.length + again.length), once, again)
-    expect(batchUpdateRequest.decode(request).updates[0]?.digest).toEqual({ hash: 'ab', sizeBytes: 5 })
+    expect(batchUpdateRequest.decode(request).updates[0]?.digest).toEqual({ hash: 'ab', sizeBytes: 5, hex: true })
   })
 
   test('data is a view of the message, not a copy', () => {
@@ -172,7 +178,9 @@ describe('hand-written encoders write what protobufjs reads', () => {
   test('ReadResponse and WriteResponse', () => {
     fc.assert(
       fc.property(data, size, (bytes, committedSize) => {
-        expect(hex(encodeReadResponse(bytes))).toBe(hex(bytestream.ReadResponse.encode({ data: bytes }).finish()))
+        expect(hex(Buffer.concat([encodeReadHead(bytes.length), bytes]))).toBe(
+          hex(bytestream.ReadResponse.encode({ data: bytes }).finish()),
+        )
         expect(bytestream.WriteResponse.decode(encodeWriteResponse(committedSize)).committedSize).toBe(committedSize)
       }),
     )

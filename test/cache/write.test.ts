@@ -1,13 +1,14 @@
 import { zstdCompressSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { parkedMsMax, stalledMsMax, uploadsMax } from '../../src/cache/uploads.ts'
+import { idleMsMin, parkedMsMax, stalledMsMax, uploadsMax } from '../../src/cache/uploads.ts'
 import { digestFunctions } from '../../src/core/digest.ts'
 import { computableFunctions, digestOf } from '../../src/core/hash.ts'
 import { smallBlobBytesMax } from '../../src/core/limits.ts'
 import type { bytestream } from '../../src/wire/proto.ts'
 import { Code } from '../../src/wire/rpc.ts'
 import {
+  batchUpdate,
   blobName,
   blobOf,
   codeOf,
@@ -393,6 +394,34 @@ describe('resuming', () => {
     expect(await writeMessages(channel, writeRequests(uploadName(large.digest), large.bytes, chunk))).toBe(
       large.digest.size,
     )
+  })
+
+  test.each(['whole', 'pieces', 'batch'])('so is space of uploads that stand still (%s)', async (how) => {
+    const { channel, clock } = openCache({ capacity: 1.5 * large.digest.size })
+    const small = blobOf(noise(2_000_000, 2))
+    const store = (): Promise<unknown> => {
+      const name = uploadName(small.digest)
+      if (how === 'whole') return writeMessages(channel, writeRequests(name, small.bytes, small.bytes.length))
+      if (how === 'pieces') return writeMessages(channel, writeRequests(name, small.bytes, chunk))
+      return batchUpdate(channel, { requests: [{ digest: wire(small.digest), data: small.bytes }] })
+    }
+    const goOn = Promise.withResolvers<void>()
+    async function* hanging(): AsyncGenerator<bytestream.WriteRequest.$Properties> {
+      yield { resourceName: uploadName(large.digest, 'stands'), data: Buffer.from('x') }
+      await goOn.promise
+      yield { writeOffset: 1, data: Buffer.from('y') }
+    }
+    const standing = codeOf(writeMessages(channel, hanging()))
+    while ((await queryWrite(channel, uploadName(large.digest, 'stands'))).committedSize < 1) await Promise.resolve()
+    clock.move(idleMsMin - 1)
+    if (how === 'batch') await store()
+    else expect(await codeOf(store())).toBe('RESOURCE_EXHAUSTED')
+    expect((await findMissing(channel, [small.digest])).missingBlobDigests.length).toBe(1)
+    clock.move(1)
+    await store()
+    expect((await findMissing(channel, [small.digest])).missingBlobDigests).toEqual([])
+    goOn.resolve()
+    expect(await standing).toBe('ABORTED')
   })
 
   test('uploads are bounded: the longest parked goes first, and a flood of live ones hears when to come back', async () => {

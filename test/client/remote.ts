@@ -89,10 +89,10 @@ function watched(method: Method, enter: () => Break): Method {
         async handle(request: Buffer, call: Call, send: Send) {
           const broken = enter()
           let sent = 0
-          await method.handle(request, call, (message) => {
+          await method.handle(request, call, (message, rest) => {
             if (broken && sent >= broken.after) throw broken.error
             sent += 1
-            return send(message)
+            return send(message, rest)
           })
         },
       }

@@ -6,6 +6,7 @@ import {
   digestFromWire,
   digestFunctions,
   digestKey,
+  isHex,
   sameDigest,
 } from '../../src/core/digest.ts'
 import { computableFunctions, createHasher, digestOf } from '../../src/core/hash.ts'
@@ -60,6 +61,30 @@ test('nothing that a client sends as a digest crashes the check', () => {
       }
     }),
   )
+})
+
+test('a hash is hexadecimal in the bytes that came just when it is as a text', () => {
+  const byte = fc.oneof(fc.constantFrom(...Buffer.from('0123456789abcdef')), fc.nat(255))
+  fc.assert(
+    fc.property(
+      fc.uint8Array({ maxLength: 40 }),
+      fc.array(byte, { minLength: 40, maxLength: 40 }),
+      (before, digits) => {
+        const hash = Buffer.from(digits)
+        const bytes = Buffer.concat([before, hash, before])
+        const hex = isHex(bytes, before.length, before.length + hash.length)
+        expect(hex).toBe(/^[0-9a-f]+$/.test(hash.toString('latin1')))
+        const check = () => digestFromWire({ hash: hash.toString('latin1'), sizeBytes: 1 }, 2)
+        if (hex) expect(check().hash).toBe(hash.toString('latin1'))
+        else expect(check).toThrow(invalid)
+      },
+    ),
+  )
+})
+
+test('digits that look alike beyond ASCII are no digits', () => {
+  expect(() => checkedDigest('sha1', '\u0130'.repeat(40), 1)).toThrow(invalid)
+  expect(() => digestFromWire({ hash: 'a'.repeat(40), sizeBytes: 1, hex: false }, 2)).toThrow(invalid)
 })
 
 test('pieces and the whole have one hash, in every function that is advertised', () => {

@@ -18,7 +18,15 @@ describe.skipIf(!(await have('sid:bazel')))('a server dies while Bazel 7.7.1 bui
   const bazel = (...args: string[]): Promise<Output> =>
     work.chroot(['bazel', '--max_idle_secs=60', ...args], { cwd: 'ws' })
   const slow = (seconds: number, ...targets: string[]) =>
-    bazel('build', '--config=lre', `--//slow:seconds=${seconds}`, `--//slow:salt=${salt}`, '--jobs=20', ...targets)
+    bazel(
+      'build',
+      '--config=lre',
+      '--verbose_failures',
+      `--//slow:seconds=${seconds}`,
+      `--//slow:salt=${salt}`,
+      '--jobs=20',
+      ...targets,
+    )
   const status = async (): Promise<ClusterStatus> => JSON.parse((await native.ok('status', '--json')).stdout)
   const server = async (name: string): Promise<ServerStatus> => {
     const found = (await status()).servers.find((each) => each.name === name)
@@ -53,7 +61,7 @@ describe.skipIf(!(await have('sid:bazel')))('a server dies while Bazel 7.7.1 bui
     await kill(worker?.name ?? '')
     const ran = await build
     expect(ran.all).toMatch(/1 remote\b/)
-    expect(ran.exitCode).toBe(0)
+    expect(ran.exitCode, ran.all).toBe(0)
   })
 
   test('the scheduler, while Bazel waits for eight actions', async () => {
@@ -61,7 +69,7 @@ describe.skipIf(!(await have('sid:bazel')))('a server dies while Bazel 7.7.1 bui
     await eventually(busy, (workers) => workers.length > 0)
     await kill('scheduler')
     const ran = await build
-    expect(ran.exitCode).toBe(0)
+    expect(ran.exitCode, ran.all).toBe(0)
   })
 
   test('the cache, while Bazel uploads and downloads', async () => {
@@ -76,7 +84,7 @@ describe.skipIf(!(await have('sid:bazel')))('a server dies while Bazel 7.7.1 bui
     await eventually(busy, (workers) => workers.length > 0)
     await kill('cas')
     const ran = await build
-    expect(ran.exitCode).toBe(0)
+    expect(ran.exitCode, ran.all).toBe(0)
   })
 
   test('all of them have come back by themselves', async () => {

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest'
 import type { Digest } from '../../src/core/digest.ts'
 import { digestOf } from '../../src/core/hash.ts'
 import { createAdmissions } from '../../src/scheduler/admission.ts'
-import { re, rpc } from '../../src/wire/proto.ts'
+import { createLuggageRoom } from '../../src/scheduler/luggage.ts'
+import { re, rpc, type workerApi } from '../../src/wire/proto.ts'
 import { Code, type RpcError } from '../../src/wire/rpc.ts'
 import { errorOfStatus } from '../../src/wire/status.ts'
 import { connectWorker, errorOf } from './worker.ts'
@@ -220,6 +221,42 @@ test('what was read once is not read again: a second action over the same tree a
     'GetActionResult',
     'UpdateActionResult',
   ])
+})
+
+test('the Command and the Directories that were read just now go with the assignment, to the first worker', async () => {
+  const world = createWorld()
+  const below = directory({ files: { file: await world.put(Buffer.from('input')) } })
+  const above = directory({ folders: { a: await world.put(below) } })
+  const root = await world.put(above)
+  const hashes = (assign: workerApi.Assign.$Properties) =>
+    (assign.blobs ?? []).map((bytes) => digestOf('sha256', bytes).hash)
+  const digest = await world.action({ root })
+  const { commandDigest } = re.Action.decode(await world.cas.readBlob(digest))
+  const worker = await connectWorker(world.channel)
+  const stream = world.execute(digest)
+  expect(hashes(await worker.assigned())).toEqual([commandDigest?.hash, root.hash, digestOf('sha256', below).hash])
+  worker.die()
+  const second = await connectWorker(world.channel)
+  const again = await second.assigned()
+  expect(hashes(again)).toEqual([])
+  second.finish(again.leaseId ?? '')
+  await stream.rest()
+  world.execute(await world.action({ root, argument: 'other' }))
+  expect(hashes(await second.assigned())).toHaveLength(1)
+})
+
+test('what actions carry while they wait is bounded, each and together', () => {
+  const pack = createLuggageRoom()
+  const sizes = (...lengths: number[]) =>
+    pack(lengths.map((length) => Buffer.alloc(length))).blobs.map((blob) => blob.byteLength)
+  expect(sizes(30_000, 40_000, 1)).toEqual([30_000])
+  const packed = Array.from({ length: 2000 }, () => pack([Buffer.alloc(60_000)]))
+  expect(packed.filter(({ blobs }) => blobs.length > 0).length * 60_000).toBeLessThan(64 * 1024 * 1024)
+  const [first] = packed
+  first?.drop()
+  first?.drop()
+  expect(first?.blobs).toEqual([])
+  expect([sizes(60_000), sizes(60_000)]).toEqual([[60_000], []])
 })
 
 test('equal requests at the same time share one check', async () => {

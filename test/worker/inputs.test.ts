@@ -227,6 +227,24 @@ describe('an action cannot spoil an input for the next one', () => {
     expect(readFileSync(join(meeting, 'runs'), 'utf8').split('run').length - 1).toBe(2)
   })
 
+  test('what is changed after the answer, while the folder is still there, is noticed too', async () => {
+    const shop = await openShop()
+    const root = await rootOf(shop, { f: 'intact' })
+    await shop.perform({
+      root,
+      command: shell('cat f'),
+      onAnswered(folder) {
+        const path = join(folder, 'f')
+        const { atime, mtime } = statSync(path)
+        chmodSync(path, 0o644)
+        writeFileSync(path, 'spoilt')
+        chmodSync(path, 0o444)
+        utimesSync(path, atime, mtime)
+      },
+    })
+    expect((await shop.perform({ root, command: shell('cat f') })).stdout).toBe('intact')
+  })
+
   test('after that the file is copied for each action, so that nobody shares it any more', async () => {
     const shop = await openShop()
     const root = await rootOf(shop, { f: 'intact' })

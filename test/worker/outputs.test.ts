@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { materialiseOutputs } from '../../src/client/outputs.ts'
@@ -105,6 +105,15 @@ test('an output behind a symlink that leads out is not taken', async () => {
     command: shell(`rmdir d && ln -s ${outside} d`, { outputPaths: ['d/secret'] }),
   })
   expect(moved.response.status?.code).toBe(Code.FAILED_PRECONDITION)
+})
+
+test('no folder for an output is made behind a symlink among the inputs that leads out', async () => {
+  const { perform, put } = await openShop()
+  const outside = await testFolder()
+  const root = await put(re.Directory.encode({ symlinks: [{ name: 'out', target: outside }] }).finish())
+  const { response } = await perform({ root, command: shell('true', { outputPaths: ['out/made/f'] }) })
+  expect(response.status?.code).toBe(Code.FAILED_PRECONDITION)
+  expect(readdirSync(outside)).toEqual([])
 })
 
 describe('rule 39: directories', () => {

@@ -35,6 +35,8 @@ interface TestAction {
   readonly inlineStdout?: boolean
   readonly inlineOutputFiles?: readonly string[]
   readonly onStarted?: () => void
+  /** Between the answer and the removal of the action's folder, whose path it gets. */
+  readonly onAnswered?: (root: string) => void
   readonly onOutput?: (stream: 'stdout' | 'stderr', data: Uint8Array) => void
 }
 
@@ -113,7 +115,7 @@ export async function openShop(
       const command = await put(re.Command.encode(action.command).finish())
       const message = { commandDigest: wireDigest(command), inputRootDigest: wireDigest(root) }
       number += 1
-      const response = await performAction(shop, {
+      const { response, tidy } = await performAction(shop, {
         action: re.Action.decode(re.Action.encode(message).finish()),
         digest: blobOf(re.Action.encode(message).finish()).digest,
         queuedAt: systemClock.now(),
@@ -121,11 +123,14 @@ export async function openShop(
         inlineStdout: action.inlineStdout ?? false,
         inlineStderr: false,
         inlineOutputFiles: action.inlineOutputFiles ?? [],
+        blobs: [],
         number,
         signal: action.signal ?? new AbortController().signal,
         onStarted: action.onStarted ?? (() => undefined),
         onOutput: action.onOutput ?? (() => undefined),
       })
+      action.onAnswered?.(join(work, String(number)))
+      tidy()
       return await performed(cas, response)
     },
   }

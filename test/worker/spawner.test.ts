@@ -1,12 +1,14 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
+import { jsonLine } from '../../src/wire/jsonlines.ts'
 import { lockFolder } from '../../src/worker/lock.ts'
 import { createSpawner } from '../../src/worker/spawner.ts'
 import { testFolder } from '../fixture/folder.ts'
 import { isRunning } from '../fixture/process.ts'
+import { root } from '../fixture/program.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
@@ -62,6 +64,28 @@ test('an action leads a session of its own, with empty input, and sees no other 
   expect(session).toBe(pid)
   expect(files.slice(0, 3)).toEqual(['0', '1', '2'])
   expect(files.length).toBeLessThanOrEqual(4)
+})
+
+test('an action inherits its three standard streams, not what the worker was started with', async () => {
+  const folder = await testFolder()
+  const stray = openSync('/dev/null', 'r')
+  onTestFinished(() => closeSync(stray))
+  const beyond = Array.from({ length: 37 }, () => 'ignore' as const)
+  const helper = spawn(process.execPath, ['--no-warnings', join(root, 'src/worker/spawner-main.ts')], {
+    stdio: ['pipe', 'pipe', 'inherit', ...beyond, stray],
+  })
+  const stdout = join(folder, 'out')
+  const request = { kind: 'start', id: 1, file: '/bin/ls', args: ['ls', '-l', '/proc/self/fd'], env: {}, cwd: folder }
+  helper.stdin?.write(jsonLine({ ...request, stdout, stderr: join(folder, 'err') }))
+  let answers = ''
+  helper.stdout?.on('data', (text) => {
+    answers += text
+    if (answers.includes('exited')) helper.stdin?.end()
+  })
+  await once(helper, 'exit')
+  const files = readFileSync(stdout, 'utf8').match(/\d+(?= -> )/g)
+  // The fourth is the folder that ls itself looks at.
+  expect(files).toEqual(['0', '1', '2', '3'])
 })
 
 test('what cannot be started is told with its system error', async () => {

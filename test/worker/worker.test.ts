@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createCasClient } from '../../src/client/cas.ts'
@@ -21,6 +21,7 @@ vi.setConfig({ testTimeout: 30_000 })
 interface World {
   readonly scheduler: TestScheduler
   readonly worker: Worker
+  readonly directory: string
   readonly metrics: ReturnType<typeof createMetrics>
   /** Has an action run, the storage holding what it needs. */
   assign(
@@ -38,6 +39,7 @@ async function openWorld(options: { clock?: Clock; slots?: number } = {}): Promi
   const remote = openRemote()
   const cas = createCasClient(remote.channel)
   const metrics = createMetrics()
+  const directory = join(await testFolder(), 'worker')
   const worker = await startWorker({
     scheduler: scheduler.channel,
     cas: remote.channel,
@@ -47,7 +49,7 @@ async function openWorld(options: { clock?: Clock; slots?: number } = {}): Promi
       { name: 'OSFamily', value: 'Linux' },
       { name: 'pool', value: 'a' },
     ],
-    directory: join(await testFolder(), 'worker'),
+    directory,
     cacheSizeBytes: 1e6,
     version: '1.2.3',
     clock: options.clock ?? systemClock,
@@ -64,6 +66,7 @@ async function openWorld(options: { clock?: Clock; slots?: number } = {}): Promi
   return {
     scheduler,
     worker,
+    directory,
     metrics,
     async assign(desk, leaseId, command, more = {}) {
       const commandDigest = await put(re.Command.encode(command).finish())
@@ -100,6 +103,25 @@ describe('a worker and its scheduler', () => {
     expect(finished?.finished?.leaseId).toBe('lease-1')
     expect(stdoutOf(finished)).toBe('hello\n')
     expect(await world.metrics.text()).toContain('native_worker_actions_total{status="OK"} 1')
+  })
+
+  test('an action whose Command comes along needs nothing of the storage; a blob that is another is no help', async () => {
+    const world = await openWorld()
+    const desk = await world.scheduler.desk()
+    desk.say(welcome())
+    await desk.next()
+    const command = Buffer.from(re.Command.encode(shell('echo carried')).finish())
+    const other = Buffer.from(re.Command.encode(shell('echo other')).finish())
+    const action = re.Action.encode({
+      commandDigest: wireDigest(blobOf(command).digest),
+      inputRootDigest: wireDigest(blobOf('').digest),
+    }).finish()
+    const assign = { action, actionDigest: wireDigest(blobOf(action).digest), timeout: { seconds: 60 } }
+    desk.say({ assign: { ...assign, leaseId: 'a', inlineStdout: true, blobs: [other] } })
+    expect(codeOf(await desk.next())).toBe(Code.FAILED_PRECONDITION)
+    desk.say({ assign: { ...assign, leaseId: 'b', inlineStdout: true, blobs: [other, command] } })
+    await desk.next()
+    expect(stdoutOf(await desk.next())).toBe('carried\n')
   })
 
   test('two actions run at the same time', async () => {
@@ -232,6 +254,19 @@ describe('draining', () => {
     expect(await desk.next()).toBeUndefined()
     await drained
     expect(world.worker.connected).toBe(false)
+  })
+
+  test('folders of actions are gone once it has closed, though their removal comes after the answer', async () => {
+    const world = await openWorld()
+    const desk = await world.scheduler.desk()
+    desk.say(welcome())
+    await desk.next()
+    await world.assign(desk, 'one', shell('mkdir -p a/b/c && echo x > a/b/c/d'))
+    await desk.next()
+    expect((await desk.next())?.finished?.leaseId).toBe('one')
+    desk.hangUp()
+    await world.worker.close()
+    expect(readdirSync(join(world.directory, 'work'))).toEqual([])
   })
 
   test('the scheduler can ask for it', async () => {

@@ -69,8 +69,8 @@ export function createDiskBlobs({ log, large, space, smallBytesMax, close }: Dis
     async findMissing(digests) {
       return distinct(digests.filter((digest) => !touch(digest)))
     },
-    async get(digest) {
-      if (isSmall(digest)) return log.get(digest)
+    async get(digest, allocate) {
+      if (isSmall(digest)) return log.get(digest, allocate)
       const pieces = await large.read(digest, { offset: 0 })
       return pieces && joined(pieces, digest.size)
     },
@@ -80,8 +80,8 @@ export function createDiskBlobs({ log, large, space, smallBytesMax, close }: Dis
       await hold(log.cost(digest, digest.size))
       return log.append(digest, [bytes])
     },
-    async read(digest, range = { offset: 0 }) {
-      return isSmall(digest) ? log.read(digest, range) : large.read(digest, range)
+    async read(digest, range = { offset: 0 }, allocate = Buffer.allocUnsafeSlow) {
+      return isSmall(digest) ? log.read(digest, range, allocate) : large.read(digest, range, allocate)
     },
     write,
     delete: (digest) => (isSmall(digest) ? log.delete(digest) : large.delete(digest)),

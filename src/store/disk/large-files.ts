@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 import { type Digest, digestKey, digestText } from '../../core/digest.ts'
 import { errnoOf, messageOf } from '../../core/failure.ts'
 import type { Log } from '../../telemetry/log.ts'
-import type { BlobWriter, ReadRange } from '../blobs.ts'
+import type { Allocate, BlobWriter, ReadRange } from '../blobs.ts'
 import type { Age } from './age.ts'
 import type { Durability } from './durability.ts'
 import { diskFailure } from './errors.ts'
@@ -19,7 +19,7 @@ import type { Transfer } from './transfer.ts'
 export interface LargeFiles {
   /** Is it there? Counts as its use. */
   touch(digest: Digest): boolean
-  read(digest: Digest, range: ReadRange): Promise<AsyncIterable<Uint8Array> | undefined>
+  read(digest: Digest, range: ReadRange, allocate?: Allocate): Promise<AsyncIterable<Uint8Array> | undefined>
   /** Begins a file; what it takes must be held in the ledger already, and is settled or released at its end. */
   writer(digest: Digest): BlobWriter
   delete(digest: Digest): Promise<void>
@@ -126,7 +126,11 @@ export function createLargeFiles(options: LargeFilesOptions): LargeFiles {
     }
   }
 
-  async function read(digest: Digest, range: ReadRange): Promise<AsyncIterable<Uint8Array> | undefined> {
+  async function read(
+    digest: Digest,
+    range: ReadRange,
+    allocate: Allocate = Buffer.allocUnsafeSlow,
+  ): Promise<AsyncIterable<Uint8Array> | undefined> {
     const file = use(digest)
     const fd = file && open(file)
     if (!file || fd === undefined) return undefined
@@ -143,7 +147,7 @@ export function createLargeFiles(options: LargeFilesOptions): LargeFiles {
     }
     const value = { fd, base: 0, length: digest.size, sums, name: digestText(digest), release }
     try {
-      return await checkedPieces({ ...value, damaged: () => damaged(file) }, range, transfer)
+      return await checkedPieces({ ...value, damaged: () => damaged(file) }, range, transfer, allocate)
     } catch (error) {
       return unreadable(error, file)
     }

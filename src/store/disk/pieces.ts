@@ -1,6 +1,6 @@
 import { Failure } from '../../core/failure.ts'
 import { chunkBytesMax } from '../../core/limits.ts'
-import type { ReadRange } from '../blobs.ts'
+import type { Allocate, ReadRange } from '../blobs.ts'
 import { chunkIsSound } from './checksums.ts'
 import type { Transfer } from './transfer.ts'
 
@@ -28,6 +28,7 @@ export async function checkedPieces(
   value: CheckedValue,
   range: ReadRange,
   transfer: Transfer,
+  allocate: Allocate,
 ): Promise<AsyncIterableIterator<Uint8Array> | undefined> {
   const end = Math.min(value.length, range.offset + (range.limit ?? value.length))
   let at = range.offset
@@ -46,7 +47,7 @@ export async function checkedPieces(
     const chunk = Math.floor(at / chunkBytesMax)
     const start = at - chunk * chunkBytesMax
     reading = true
-    const bytes = await readChunk(value, chunk, transfer).finally(() => {
+    const bytes = await readChunk(value, chunk, transfer, allocate).finally(() => {
       reading = false
     })
     const piece = bytes?.subarray(start, Math.min(bytes.byteLength, start + end - at))
@@ -97,9 +98,10 @@ async function readChunk(
   { fd, base, length, sums }: CheckedValue,
   chunk: number,
   transfer: Transfer,
+  allocate: Allocate,
 ): Promise<Uint8Array | undefined> {
   const from = chunk * chunkBytesMax
-  const bytes = Buffer.allocUnsafeSlow(Math.min(chunkBytesMax, length - from))
+  const bytes = allocate(Math.min(chunkBytesMax, length - from))
   const reading = transfer.read(fd, bytes, base + from)
   const read = typeof reading === 'number' ? reading : await reading
   return read === bytes.byteLength && chunkIsSound(bytes, sums[chunk] ?? 0) ? bytes : undefined

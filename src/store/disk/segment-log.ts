@@ -3,7 +3,7 @@ import { promisify } from 'node:util'
 import { type Digest, digestText } from '../../core/digest.ts'
 import { Failure, messageOf } from '../../core/failure.ts'
 import type { Log } from '../../telemetry/log.ts'
-import type { ReadRange } from '../blobs.ts'
+import type { Allocate, ReadRange } from '../blobs.ts'
 import type { Age } from './age.ts'
 import { type Append, createAppender } from './appender.ts'
 import { carryOver } from './carry.ts'
@@ -26,8 +26,8 @@ export interface SegmentLog {
   /** Is there a value? Counts as its use. */
   touch(digest: Digest): boolean
   /** A whole value; undefined when it is absent or damaged. Counts as its use. */
-  get(digest: Digest): Promise<Uint8Array | undefined>
-  read(digest: Digest, range: ReadRange): Promise<AsyncIterable<Uint8Array> | undefined>
+  get(digest: Digest, allocate?: Allocate): Promise<Uint8Array | undefined>
+  read(digest: Digest, range: ReadRange, allocate: Allocate): Promise<AsyncIterable<Uint8Array> | undefined>
   /** What a value takes on disk in all, to be held in the ledger before `append`. */
   cost(digest: Digest, length: number): number
   /** Stores or replaces a value, and settles what was held for it, or releases it on failure. */
@@ -201,13 +201,13 @@ export function createSegmentLog(options: SegmentLogOptions): SegmentLog {
 
   return {
     touch: (digest) => index.touch(digest, age.now),
-    async get(digest) {
+    async get(digest, allocate = Buffer.allocUnsafe) {
       const found = located(digest)
-      return found && reader.get(digest, found.place, found.segment)
+      return found && reader.get(digest, found.place, found.segment, allocate)
     },
-    async read(digest, range) {
+    async read(digest, range, allocate) {
       const found = located(digest)
-      return found && reader.read(digest, found.place, found.segment, range)
+      return found && reader.read(digest, found.place, found.segment, range, allocate)
     },
     cost,
     append: (digest, parts) => append('value', digest, parts),

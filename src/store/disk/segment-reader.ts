@@ -2,8 +2,9 @@ import fs from 'node:fs'
 import { type Digest, digestText } from '../../core/digest.ts'
 import { errnoOf } from '../../core/failure.ts'
 import { chunkBytesMax } from '../../core/limits.ts'
-import type { ReadRange } from '../blobs.ts'
+import type { Allocate, ReadRange } from '../blobs.ts'
 import { diskFailure } from './errors.ts'
+import { createNeighbours } from './neighbours.ts'
 import { type CheckedValue, checkedPieces, slices } from './pieces.ts'
 import { decodeHeader, headerBytes, type RecordHeader, recordBytes, valueIsSound } from './record.ts'
 import type { Segment } from './segment.ts'
@@ -14,8 +15,14 @@ import type { Transfer } from './transfer.ts'
 /** Reads values out of segments, each byte held against its checksum before it is given. */
 export interface SegmentReader {
   /** A whole value; undefined when it is damaged. */
-  get(digest: Digest, place: Place, segment: Segment): Promise<Uint8Array | undefined>
-  read(digest: Digest, place: Place, segment: Segment, range: ReadRange): Promise<AsyncIterable<Uint8Array> | undefined>
+  get(digest: Digest, place: Place, segment: Segment, allocate: Allocate): Promise<Uint8Array | undefined>
+  read(
+    digest: Digest,
+    place: Place,
+    segment: Segment,
+    range: ReadRange,
+    allocate: Allocate,
+  ): Promise<AsyncIterable<Uint8Array> | undefined>
 }
 
 export interface SegmentReaderOptions {
@@ -26,12 +33,22 @@ export interface SegmentReaderOptions {
 }
 
 export function createSegmentReader({ transfer, space, damaged }: SegmentReaderOptions): SegmentReader {
+  const neighbours = createNeighbours(transfer)
+
   /** Reads a record; undefined when it is not whole, or another's. */
-  async function readRecord(digest: Digest, place: Place, segment: Segment): Promise<Uint8Array | undefined> {
-    const record = Buffer.allocUnsafe(recordBytes(digest.fn, place.length))
-    const reading = transfer.read(segment.fd, record, place.offset)
-    const read = typeof reading === 'number' ? reading : await whileRead(segment, reading)
-    const header = read === record.length ? decodeHeader(record, 0) : undefined
+  async function readRecord(
+    digest: Digest,
+    place: Place,
+    segment: Segment,
+    allocate: Allocate,
+  ): Promise<Uint8Array | undefined> {
+    const record = allocate(recordBytes(digest.fn, place.length))
+    if (!neighbours.read(segment, place.offset, record)) {
+      const reading = transfer.read(segment.fd, record, place.offset)
+      const read = typeof reading === 'number' ? reading : await whileRead(segment, reading)
+      if (read < record.length) return undefined
+    }
+    const header = decodeHeader(record, 0)
     if (!header || !isOf(header, digest, place)) return undefined
     const value = record.subarray(header.headerBytes)
     return valueIsSound(value, header.sums) ? value : undefined
@@ -77,9 +94,14 @@ export function createSegmentReader({ transfer, space, damaged }: SegmentReaderO
     return undefined
   }
 
-  async function get(digest: Digest, place: Place, segment: Segment): Promise<Uint8Array | undefined> {
+  async function get(
+    digest: Digest,
+    place: Place,
+    segment: Segment,
+    allocate: Allocate,
+  ): Promise<Uint8Array | undefined> {
     try {
-      const value = await readRecord(digest, place, segment)
+      const value = await readRecord(digest, place, segment, allocate)
       if (!value) damaged(digest, place)
       return value
     } catch (error) {
@@ -89,15 +111,15 @@ export function createSegmentReader({ transfer, space, damaged }: SegmentReaderO
 
   return {
     get,
-    async read(digest, place, segment, range) {
+    async read(digest, place, segment, range, allocate) {
       if (place.length <= chunkBytesMax) {
-        const value = await get(digest, place, segment)
+        const value = await get(digest, place, segment, allocate)
         return value && slices(value, range)
       }
       segment.readers += 1
       try {
         const header = await readHeader(digest, place, segment)
-        if (header) return await checkedPieces(checkedValue(digest, place, segment, header), range, transfer)
+        if (header) return await checkedPieces(checkedValue(digest, place, segment, header), range, transfer, allocate)
         damaged(digest, place)
         return undefined
       } catch (error) {

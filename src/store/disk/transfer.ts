@@ -15,6 +15,8 @@ export interface Transfer {
    * @returns how many, at once where that was possible
    */
   read(fd: number, target: Uint8Array, position: number): number | Promise<number>
+  /** The same, or undefined when it is not to be done at once. */
+  readNow(fd: number, target: Uint8Array, position: number): number | undefined
   /** Writes all parts, one after the other, at a position of a file; undefined when that is done already. */
   write(fd: number, parts: readonly Uint8Array[], position: number): undefined | Promise<void>
 }
@@ -43,11 +45,13 @@ export function createTransfer(now: () => number = () => performance.now()): Tra
     return result
   }
 
+  function readNow(fd: number, target: Uint8Array, position: number): number | undefined {
+    return inline(target.byteLength) ? timed(() => readInline(fd, target, position)) : undefined
+  }
+
   return {
-    read(fd, target, position) {
-      if (!inline(target.byteLength)) return readPooled(fd, target, position)
-      return timed(() => readInline(fd, target, position))
-    },
+    read: (fd, target, position) => readNow(fd, target, position) ?? readPooled(fd, target, position),
+    readNow,
     write(fd, parts, position) {
       let bytes = 0
       for (const part of parts) bytes += part.byteLength

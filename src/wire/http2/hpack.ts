@@ -136,16 +136,42 @@ export class HpackDecoder {
  * to be kept in step with the peer.
  */
 export function encodeFields(fields: readonly (readonly [name: string, value: string])[]): Buffer {
-  return Buffer.concat(fields.flatMap(([name, value]) => [Buffer.from([0]), encodeString(name), encodeString(value)]))
+  let length = 0
+  for (const [name, value] of fields) length += 1 + stringLength(name) + stringLength(value)
+  const block = Buffer.allocUnsafe(length)
+  let at = 0
+  for (const [name, value] of fields) {
+    block[at] = 0
+    at = putString(block, putString(block, at + 1, name), value)
+  }
+  return block
 }
 
-function encodeString(text: string): Buffer {
-  const bytes = Buffer.from(text, 'latin1')
-  if (bytes.length < 0x7f) return Buffer.concat([Buffer.from([bytes.length]), bytes])
-  const head = [0x7f]
-  let rest = bytes.length - 0x7f
-  for (; rest >= 0x80; rest >>>= 7) head.push((rest & 0x7f) | 0x80)
-  return Buffer.concat([Buffer.from([...head, rest]), bytes])
+/** Section 5.1: a length below this is one byte; this byte says that the rest of it follows. */
+const lengthFull = 0x7f
+
+function stringLength({ length }: string): number {
+  if (length < lengthFull) return 1 + length
+  let bytes = 2 + length
+  for (let rest = length - lengthFull; rest >= 0x80; rest >>>= 7) bytes += 1
+  return bytes
+}
+
+/** Latin-1, as it is. */
+function putString(block: Buffer, start: number, text: string): number {
+  let at = start
+  if (text.length < lengthFull) block[at] = text.length
+  else {
+    block[at] = lengthFull
+    at += 1
+    let rest = text.length - lengthFull
+    for (; rest >= 0x80; rest >>>= 7) {
+      block[at] = (rest & 0x7f) | 0x80
+      at += 1
+    }
+    block[at] = rest
+  }
+  return at + 1 + block.write(text, at + 1, 'latin1')
 }
 
 function malformed(what: string): ConnectionError {

@@ -21,6 +21,8 @@ export class Output {
   #start = 0
   #end = 0
   #parts: Uint8Array[] = []
+  /** To be called when the parts are out. */
+  #sent: (() => void)[] = []
   #bytes = 0
   #scheduled = false
   #tableChanged = false
@@ -62,9 +64,13 @@ export class Output {
     this.#slab.writeUInt32BE(value, at)
   }
 
-  /** Bytes that do not change until they are sent. */
-  bytes(source: Uint8Array, start = 0, end = source.length): void {
+  /**
+   * Bytes that do not change until they are sent.
+   * @param sent called when these and all before them are out; not when the connection breaks first
+   */
+  bytes(source: Uint8Array, start = 0, end = source.length, sent?: () => void): void {
     const length = end - start
+    if (sent) this.#sent.push(sent)
     if (length <= copyBytesMax) {
       const at = this.#room(length)
       if (start === 0 && end === source.length) this.#slab.set(source, at)
@@ -113,16 +119,29 @@ export class Output {
     if (parts.length === 0) return
     this.#parts = []
     this.#bytes = 0
+    const done = this.#takeSent()
     const socket = this.#socket
     if (!socket.writable) return
-    const [first] = parts
-    if (parts.length === 1 && first) {
-      socket.write(first)
+    const last = parts.pop()
+    if (!last) return
+    if (parts.length === 0) {
+      socket.write(last, done)
       return
     }
     socket.cork()
     for (const part of parts) socket.write(part)
+    socket.write(last, done)
     socket.uncork()
+  }
+
+  /** What is to be called with the outcome of a write that holds all that was given so far. */
+  #takeSent(): ((error?: Error | null) => void) | undefined {
+    const sent = this.#sent
+    if (sent.length === 0) return undefined
+    this.#sent = []
+    return (error) => {
+      if (!error) for (const each of sent) each()
+    }
   }
 
   /** Where so many bytes may be written. */

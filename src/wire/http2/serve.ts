@@ -3,7 +3,7 @@ import { errnoOf, Failure } from '../../core/failure.ts'
 import { Session, type SessionOptions } from './session.ts'
 import { readShared } from './socket.ts'
 
-export interface ServeOptions extends SessionOptions {
+export interface ServeOptions extends Omit<SessionOptions, 'answers'> {
   readonly host: string
   readonly port: number
   readonly connectionsMax: number
@@ -23,9 +23,10 @@ const sweepMs = 5000
  */
 export async function serveHttp2(options: ServeOptions): Promise<Http2Server> {
   const sessions = new Set<Session>()
+  const shared: SessionOptions = { ...options, answers: { pendingBytes: 0 } }
   const server = createServer({ pauseOnConnect: true }, (accepted) => {
     const socket = readShared(accepted, (chunk) => session.read(chunk))
-    const session = new Session(socket, options)
+    const session = new Session(socket, shared)
     sessions.add(session)
     socket.once('close', () => sessions.delete(session))
   })

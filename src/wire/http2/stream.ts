@@ -1,3 +1,4 @@
+import type { Rest } from '../rpc.ts'
 import type { Fields, StreamIn, StreamOut } from '../stream.ts'
 import { encodeFields } from './hpack.ts'
 import type { Output } from './output.ts'
@@ -29,10 +30,12 @@ export interface StreamHost {
   readonly output: Output
   /** Bytes that the client still takes on the whole connection. */
   sendWindow: number
-  /** Bytes of answers that wait on all streams. */
-  pendingBytes: number
-  /** True when that is more than it should be: each stream then waits after each message. */
+  /** Bytes of answers began, or ceased, to wait on a stream. */
+  pending(bytes: number): void
+  /** True when more wait than should: each stream then waits after each message. */
   readonly crowded: boolean
+  /** Settles when that is over, or the connection is; undefined when it is not so. */
+  room(): Promise<void> | undefined
   /** Bytes that came on streams which are paused. */
   heldBytes: number
   /** Sends what waits on this stream as soon as its turn comes. */
@@ -121,7 +124,7 @@ export class Stream implements StreamOut {
     if (this.gone) return
     this.gone = true
     this.#release()
-    this.#host.pendingBytes -= this.pendingBytes
+    this.#host.pending(-this.pendingBytes)
     this.pendingBytes = 0
     this.#pending = undefined
     const call = this.call
@@ -131,10 +134,10 @@ export class Stream implements StreamOut {
 
   // What goes to the client.
 
-  write(message: Uint8Array): boolean {
+  write(message: Uint8Array, rest?: Rest): boolean {
     if (this.gone || this.#ending) return true
     this.#open()
-    this.#append(message)
+    this.#append(message, rest)
     this.#host.wants(this)
     this.#full = this.pendingBytes > pendingBytesMax || (this.pendingBytes > 0 && this.#host.crowded)
     return !this.#full
@@ -180,6 +183,10 @@ export class Stream implements StreamOut {
     this.#ended()
   }
 
+  room(): Promise<void> | undefined {
+    return this.gone ? undefined : this.#host.room()
+  }
+
   pause(): void {
     this.#paused = true
   }
@@ -199,7 +206,7 @@ export class Stream implements StreamOut {
     this.#pending?.writeTo(output, length)
     this.#spend(length)
     this.pendingBytes -= length
-    this.#host.pendingBytes -= length
+    this.#host.pending(-length)
     if (this.pendingBytes === 0 && this.#trailers) {
       output.headers(this.id, this.#trailers, true)
       this.#ended()
@@ -243,11 +250,11 @@ export class Stream implements StreamOut {
     this.#host.sendWindow -= bytes
   }
 
-  #append(message: Uint8Array): void {
+  #append(message: Uint8Array, rest?: Rest): void {
     this.#pending ??= new Pending()
-    this.#pending.append(message)
-    this.pendingBytes += message.length + prefixBytes
-    this.#host.pendingBytes += message.length + prefixBytes
+    const bytes = this.#pending.append(message, rest)
+    this.pendingBytes += bytes
+    this.#host.pending(bytes)
   }
 
   #ended(): void {

@@ -12,10 +12,20 @@ const creditBytes = connectionWindowBytes / 2
 const heldBytesMax = 64 * 1024 * 1024
 /** Answers that wait for a client that gives no room; beyond it no more calls begin, and those there are slow down. */
 const pendingBytesMax = 64 * 1024 * 1024
+/** The same for all connections together; a connection that has no more than its share waiting is not slowed by others. */
+const pendingBytesMaxAll = 256 * 1024 * 1024
+const pendingBytesShare = 1024 * 1024
 /** Sweeps, of five seconds each, in which a client has to end a request that has its answer. */
 const halfOpenSweepsMax = 6
 
+/** What all connections of a server share. */
+export interface Answers {
+  /** Bytes of answers that wait for clients. */
+  pendingBytes: number
+}
+
 export interface StreamsOptions {
+  readonly answers: Answers
   readonly accept: Accept
   /** Streams at once; also handlers at once, of which those whose stream was reset still count. */
   readonly streamsMax: number
@@ -26,8 +36,9 @@ export class Streams implements StreamHost {
   readonly peer: string
   readonly output: Output
   sendWindow = windowBytesDefault
-  pendingBytes = 0
   heldBytes = 0
+  #pendingBytes = 0
+  #room: PromiseWithResolvers<void> | undefined
   readonly #options: StreamsOptions
   readonly #rations: Rations
   /** Told each time that a stream is closed or has its answer. */
@@ -54,7 +65,25 @@ export class Streams implements StreamHost {
   }
 
   get crowded(): boolean {
-    return this.pendingBytes > pendingBytesMax
+    if (this.#pendingBytes > pendingBytesMax) return true
+    return this.#options.answers.pendingBytes > pendingBytesMaxAll && this.#pendingBytes > pendingBytesShare
+  }
+
+  pending(bytes: number): void {
+    this.#pendingBytes += bytes
+    this.#options.answers.pendingBytes += bytes
+    if (this.#room && !this.crowded) this.#wake()
+  }
+
+  room(): Promise<void> | undefined {
+    if (!this.crowded) return undefined
+    this.#room ??= Promise.withResolvers()
+    return this.#room.promise
+  }
+
+  #wake(): void {
+    this.#room?.resolve()
+    this.#room = undefined
   }
 
   get(id: number): Stream | undefined {
@@ -64,7 +93,7 @@ export class Streams implements StreamHost {
   /** Begins a call, if there may be one more. @param head undefined when the headers were too large */
   begin(id: number, head: Head | undefined, sendWindow: number): Stream | undefined {
     const { streamsMax, accept } = this.#options
-    if (this.#open.size >= streamsMax || this.#load.running >= streamsMax || this.crowded) {
+    if (this.#open.size >= streamsMax || this.#load.running >= streamsMax || this.#pendingBytes > pendingBytesMax) {
       this.#rations.spendIdleFrame()
       this.output.reset(id, ErrorCode.REFUSED_STREAM)
       return undefined
@@ -97,6 +126,7 @@ export class Streams implements StreamHost {
     this.#open.clear()
     this.#ready.clear()
     for (const stream of streams) stream.close()
+    this.#wake()
   }
 
   /** Every five seconds. */

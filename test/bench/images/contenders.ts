@@ -39,6 +39,7 @@ export function skopeo(): Copier {
 export function crane(folder: string): Copier {
   const run = [join(root, 'test/real/chroot-run'), folder, '--', 'crane']
   const sid = join(process.env['NATIVE_TEST_CACHE'] ?? '/var/cache/native-test', 'sid')
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg's own placeholder
   const query = ['--admindir', join(sid, 'var/lib/dpkg'), '-W', '-f', '${Version}', 'crane']
   return {
     name: 'crane',

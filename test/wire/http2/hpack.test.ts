@@ -191,3 +191,13 @@ describe('malformed Huffman code', () => {
     expect(decode(new HpackDecoder(1000), huffman(0x1f))).toEqual([['a', '']])
   })
 })
+
+test('what is encoded is read again, whatever its length', () => {
+  for (const length of [0, 1, 126, 127, 128, 254, 255, 256, 16_510, 16_511, 16_512, 40_000]) {
+    const fields: [string, string][] = [
+      ['grpc-message', 'é'.repeat(length)],
+      ['x'.repeat(length + 1), ''],
+    ]
+    expect(decode(new HpackDecoder(1_000_000), encodeFields(fields))).toEqual(fields)
+  }
+})

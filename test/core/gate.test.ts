@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { createGate } from '../../src/scheduler/gate.ts'
+import { createGate, createSharedGate } from '../../src/core/gate.ts'
 
 test('no more than so many run at once, all run, and those that fail make room too', async () => {
   await fc.assert(
@@ -23,4 +23,17 @@ test('no more than so many run at once, all run, and those that fail make room t
     }),
     { numRuns: 50 },
   )
+})
+
+test('a client whose work never ends does not hold up another', async () => {
+  const gate = createSharedGate(4, 2)
+  const started: string[] = []
+  const never = new Promise<void>(() => undefined)
+  for (let i = 0; i < 10; i += 1)
+    gate('stuck', async () => {
+      started.push('stuck')
+      await never
+    }).catch(() => undefined)
+  expect(await gate('other', async () => 'done')).toBe('done')
+  expect(started).toEqual(['stuck', 'stuck'])
 })
