@@ -84,13 +84,17 @@ With one place our image is built, without docker and without root, and written 
     const { args, flags } = await this.parse(ImageCopy)
     const { copySteps } = await import('../../src/cli/image/copy.ts')
     const { surroundingsOf } = await import('../../src/cli/image/places.ts')
-    const { verifierOf } = await import('../../src/cli/image/verify.ts')
     const { epochOf } = await import('../../src/image/build/epoch.ts')
     const { parsePlatform } = await import('../../src/image/platform.ts')
     const { parseReference } = await import('../../src/image/reference.ts')
     const [source, destination] = args.DEST === undefined ? [undefined, args.SOURCE] : [args.SOURCE, args.DEST]
     const cache = join(this.config.cacheDir, 'images')
     const stop = new AbortController()
+    const reading = surroundingsOf(flags, flags['src-tls-verify'] === 'true', stop.signal)
+    // Judging takes much code, which a copy without it does not wait for.
+    const verify = flags.verify
+      ? (await import('../../src/cli/image/verify.ts')).verifierOf(flags, this.config, reading)
+      : undefined
     const work = copySteps({
       source: source === undefined ? undefined : parseReference(source),
       destination: destination === undefined ? undefined : parseReference(destination),
@@ -108,12 +112,10 @@ With one place our image is built, without docker and without root, and written 
         cache,
         signal: stop.signal,
       },
-      reading: surroundingsOf(flags, flags['src-tls-verify'] === 'true', stop.signal),
+      reading,
       writing: surroundingsOf(flags, flags['dest-tls-verify'] === 'true', stop.signal),
       build: { epochSeconds: epochOf(process.env['SOURCE_DATE_EPOCH']), cache, path: process.env['PATH'] ?? '' },
-      verify: flags.verify
-        ? verifierOf(flags, this.config, surroundingsOf(flags, flags['src-tls-verify'] === 'true', stop.signal))
-        : undefined,
+      verify,
       stop,
       live: !flags.json && process.stdout.isTTY === true,
     })

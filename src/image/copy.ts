@@ -79,6 +79,10 @@ interface Run {
 }
 
 async function chooseRoot(source: Source, destination: Destination, options: CopyOptions): Promise<RawManifest> {
+  if (options.preserveDigests && destination.holds === 'one-docker-image')
+    throw new Failure('invalid', `${destination.name} keeps no manifest, so the image has no digest there`, {
+      where: '--preserve-digests',
+    })
   const raw = await source.manifest()
   const parsed = parseManifest(raw, source.name)
   if (parsed.kind === 'manifest') return raw

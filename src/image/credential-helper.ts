@@ -1,4 +1,3 @@
-import { execa } from 'execa'
 import { z } from 'zod'
 import { Failure } from '../core/failure.ts'
 import type { Credentials } from './credentials.ts'
@@ -25,6 +24,8 @@ const noCredentials = 'credentials not found in native keychain'
 
 /** Runs helpers as programs, by argument list. */
 export const runHelper: HelperRunner = async (program, host) => {
+  // Most logins need no helper, and starting is felt.
+  const { execa } = await import('execa')
   const result = await execa(program, ['get'], {
     input: host,
     reject: false,

@@ -13,8 +13,9 @@ export interface Source {
    */
   manifest(digest?: ContentDigest): Promise<RawManifest>
   /**
-   * The bytes of a blob from the start; as they are stored, so compressed if they are. Ending
-   * the iteration early releases what is behind it.
+   * The bytes of a blob from the start; as they are stored, so compressed if they are. A piece
+   * is valid until the next is asked for: what keeps it longer has to copy it. Ending the
+   * iteration early releases what is behind it.
    * @throws Failure 'not-found', 'unavailable', 'denied'
    */
   blob(descriptor: Descriptor): Promise<AsyncIterable<Uint8Array>>

@@ -1,10 +1,9 @@
-import { Readable } from 'node:stream'
-import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { Failure } from '../core/failure.ts'
 import { configBytesMax, parseConfig } from './config.ts'
 import { algorithmOf, type ContentDigest, contentHash } from './content-digest.ts'
+import { expanded } from './expand.ts'
 import { type Descriptor, type Manifest, parseManifest, type RawManifest } from './manifest.ts'
-import { isConfigType, isIndexType, isManifestType, layerCompression } from './media-types.ts'
+import { type Compression, isConfigType, isIndexType, isManifestType, layerCompression } from './media-types.ts'
 import type { Source } from './medium.ts'
 import { platformText, samePlatform } from './platform.ts'
 import { verified, verifiedBytes } from './verified.ts'
@@ -89,29 +88,24 @@ async function validateOne(
 async function validateLayer(source: Source, layer: Descriptor, diffId: ContentDigest | undefined): Promise<void> {
   const compression = layerCompression(layer.mediaType)
   if (compression === undefined || diffId === undefined) return drained(source, layer)
-  const content = Readable.from(verified(await source.blob(layer), layer, source.name), { objectMode: false })
+  const content = verified(await source.blob(layer), layer, source.name)
   const hash = contentHash(algorithmOf(diffId))
-  for await (const chunk of expanded(content, compression, source, layer)) hash.update(chunk)
+  for await (const chunk of expandedLayer(content, compression, source, layer)) hash.update(chunk)
   const found = `${algorithmOf(diffId)}:${hash.digest('hex')}`
   if (found !== diffId) throw wrong(source, layer.digest, `expands to ${found}, the config says ${diffId}`)
 }
 
-async function* expanded(
-  content: Readable,
-  compression: 'none' | 'gzip' | 'zstd',
+async function* expandedLayer(
+  content: AsyncIterable<Uint8Array>,
+  compression: Compression,
   source: Source,
   layer: Descriptor,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  if (compression === 'none') return yield* content
-  const expander = compression === 'gzip' ? createGunzip() : createZstdDecompress()
-  content.on('error', (error) => expander.destroy(error))
   try {
-    yield* content.pipe(expander)
+    yield* expanded(content, compression)
   } catch (error) {
     if (error instanceof Failure) throw error
     throw wrong(source, layer.digest, `is no whole ${compression} stream`, error)
-  } finally {
-    content.destroy()
   }
 }
 

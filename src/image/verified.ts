@@ -44,7 +44,7 @@ export async function verifiedBytes(
       where: `${where} ${descriptor.digest}`,
     })
   const chunks: Uint8Array[] = []
-  for await (const chunk of verified(content, descriptor, where)) chunks.push(chunk)
+  for await (const piece of verified(content, descriptor, where)) chunks.push(piece.slice())
   return Buffer.concat(chunks)
 }
 

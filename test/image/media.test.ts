@@ -11,13 +11,14 @@ import { parseReference } from '../../src/image/reference.ts'
 import { validateImage } from '../../src/image/validate.ts'
 import { testFolder } from '../fixture/folder.ts'
 import { makeImage, sha256, writeIndexLayout, writeLayout } from '../fixture/image.ts'
+import { spoiled } from '../fixture/spoiled.ts'
 import { testSurroundings } from '../fixture/surroundings.ts'
 
 const signal = new AbortController().signal
 const one: CopyOptions = { platform: { os: 'linux', architecture: 'amd64' }, preserveDigests: false, signal }
 
 async function copy(folder: string, from: string, to: string, options: Partial<CopyOptions> = {}) {
-  const source = await openSource(parseReference(from), testSurroundings(folder))
+  const source = spoiled(await openSource(parseReference(from), testSurroundings(folder)))
   try {
     const destination = await openDestination(parseReference(to), testSurroundings(folder))
     return await copyImage(source, destination, { ...one, ...options })
@@ -27,7 +28,7 @@ async function copy(folder: string, from: string, to: string, options: Partial<C
 }
 
 async function validate(folder: string, reference: string) {
-  const source = await openSource(parseReference(reference), testSurroundings(folder))
+  const source = spoiled(await openSource(parseReference(reference), testSurroundings(folder)))
   try {
     return await validateImage(source, signal)
   } finally {
@@ -63,6 +64,25 @@ describe('every medium holds what was copied into it', () => {
     expect(found.layers).toBe(2)
     const back = await copy(folder, to, `oci:${folder}/back`)
     expect(await validate(folder, `oci:${folder}/back`)).toMatchObject({ digest: back.digest, layers: 2 })
+  })
+
+  it('docker-archive expands layers of zstd, which docker could not load', async () => {
+    const folder = await testFolder()
+    await copy(folder, `oci:${await layoutOf(folder, { zstd: true })}`, `docker-archive:${folder}/out.tar:app:1`)
+    expect(await validate(folder, `docker-archive:${folder}/out.tar`)).toMatchObject({ layers: 2 })
+    const list = execFileSync('tar', ['-xOf', join(folder, 'out.tar'), 'manifest.json'])
+    const [{ Layers: layers }] = JSON.parse(list.toString()) as [{ Layers: string[] }]
+    const tars = layers.map((each) => execFileSync('tar', ['-xOf', join(folder, 'out.tar'), each]))
+    const { config } = await makeImage({ zstd: true })
+    expect(tars.map(sha256)).toEqual(JSON.parse(config.toString()).rootfs.diff_ids)
+  })
+
+  it('docker-archive is refused where digests are to be preserved: it keeps no manifest', async () => {
+    const folder = await testFolder()
+    await expect(
+      copy(folder, `oci:${await layoutOf(folder)}`, `docker-archive:${folder}/out.tar`, { preserveDigests: true }),
+    ).rejects.toMatchObject({ kind: 'invalid', where: '--preserve-digests' })
+    expect(await readdir(folder)).toEqual(['in'])
   })
 
   it('writes the same archive twice, to the last byte', async () => {

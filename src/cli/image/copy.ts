@@ -1,40 +1,17 @@
 import type { Step, StepReport } from '../../cluster/driver.ts'
 import { systemClock } from '../../core/clock.ts'
 import { Failure } from '../../core/failure.ts'
-import { type BuildOptions, type BuiltImage, buildImage } from '../../image/build/build.ts'
+import type { BuiltImage } from '../../image/build/build.ts'
 import type { ContentDigest } from '../../image/content-digest.ts'
 import { type CopyResult, copyImage } from '../../image/copy.ts'
 import type { Source } from '../../image/medium.ts'
-import type { ImageName } from '../../image/name.ts'
-import { openDestination, openSource, type Surroundings } from '../../image/open.ts'
+import { openDestination, openSource } from '../../image/open.ts'
 import { hostPlatform, type Platform } from '../../image/platform.ts'
-import { parseReference, type Reference, referenceText } from '../../image/reference.ts'
-import { findSources, type ImageSources, type SourceQuery } from '../../image/sources.ts'
-import { baseText } from '../../image/tag.ts'
+import { type Reference, referenceText } from '../../image/reference.ts'
 import { validateImage } from '../../image/validate.ts'
+import type { buildOnce } from './build.ts'
 import { copyProgress } from './progress.ts'
-
-/** `native image copy [SOURCE] DEST` as it was asked for. */
-export interface CopyWishes {
-  /** Undefined: our own image is built. */
-  readonly source: Reference | undefined
-  readonly destination: Reference | undefined
-  readonly platforms: readonly Platform[]
-  readonly all: boolean
-  readonly check: boolean
-  readonly base: Reference | undefined
-  readonly preserveDigests: boolean
-  readonly query: SourceQuery
-  readonly reading: Surroundings
-  readonly writing: Surroundings
-  readonly build: Pick<BuildOptions, 'epochSeconds' | 'cache' | 'path'>
-  /** Refuses a source in a registry that this does not find verified; gives the digest that was. */
-  readonly verify: ((image: ImageName, signal: AbortSignal) => Promise<ContentDigest>) | undefined
-  /** Aborts whatever was opened with the signals above, when the work is interrupted. */
-  readonly stop: AbortController
-  /** A terminal that can be redrawn. */
-  readonly live: boolean
-}
+import type { CopyWishes } from './wishes.ts'
 
 /** What was done; `--json` prints it. */
 export interface Copied {
@@ -47,7 +24,7 @@ export interface Copied {
 
 /**
  * The work as steps, and what came of it once they have run.
- * @throws Failure 'invalid' when source and destination are the same, or there is nothing to do
+ * @throws Failure 'invalid' when there is nothing to do
  */
 export function copySteps(wishes: CopyWishes): { steps: Step[]; copied(): Copied; close(): Promise<void> } {
   const { destination } = wishes
@@ -82,14 +59,14 @@ export function copySteps(wishes: CopyWishes): { steps: Step[]; copied(): Copied
   }
   let built: BuiltImage | undefined
   const build = async (report: StepReport): Promise<void> => {
-    built = await buildOnce(wishes, report, keep)
+    built = await buildNow(wishes, report, keep)
     digest = built.digest
     report.say(digest)
   }
   const check: Step = {
     title: 'Building again',
     async run(report) {
-      const again = await buildOnce(wishes, report, keep)
+      const again = await buildNow(wishes, report, keep)
       if (again.digest !== digest)
         throw new Failure('internal', `two builds of the same sources gave ${digest} and ${again.digest}`, {
           where: '--check',
@@ -158,48 +135,8 @@ function platformOf(wishes: CopyWishes): Platform | 'all' {
   return wishes.platforms[0] ?? hostPlatform(process.arch)
 }
 
-async function buildOnce(
-  wishes: CopyWishes,
-  report: StepReport,
-  keep: <T extends Source>(source: T) => T,
-): Promise<BuiltImage> {
-  const sources = await findSources(wishes.query)
-  if (!sources)
-    throw new Failure('precondition', 'an image is built from a checkout, and this is an installed package', {
-      next: ['Name sources: --ref github:OWNER/REPO, or copy a published image: native image copy docker://... DEST.'],
-    })
-  const base = await openBase(wishes, sources)
-  if (base.source) keep(base.source)
-  const built = await buildImage(sources, {
-    ...wishes.build,
-    platforms: platformsOf(wishes, sources),
-    base: base.source,
-    baseName: base.name,
-    temporary: wishes.reading.temporary,
-    signal: report.signal,
-    say: report.say,
-  })
-  keep(built.source)
-  return built
-}
-
-function platformsOf(wishes: CopyWishes, { definition }: ImageSources): readonly Platform[] {
-  if (wishes.all) return definition.platforms
-  return wishes.platforms.length > 0 ? wishes.platforms : [hostPlatform(process.arch)]
-}
-
-async function openBase(
-  wishes: CopyWishes,
-  { definition }: ImageSources,
-): Promise<{ source: Source | null; name: string | null }> {
-  if (wishes.base) {
-    const source = await openSource(wishes.base, wishes.reading)
-    return {
-      source,
-      name: wishes.base.transport === 'docker' ? referenceText(wishes.base).slice('docker://'.length) : null,
-    }
-  }
-  if (definition.base === 'scratch') return { source: null, name: null }
-  const name = baseText(definition)
-  return { source: await openSource(parseReference(`docker://${name}`), wishes.reading), name }
+/** What builds is loaded when something is built: a copy starts without it. */
+async function buildNow(...asked: Parameters<typeof buildOnce>): Promise<BuiltImage> {
+  const { buildOnce } = await import('./build.ts')
+  return buildOnce(...asked)
 }

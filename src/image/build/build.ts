@@ -1,4 +1,3 @@
-import { createReadStream } from 'node:fs'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Failure } from '../../core/failure.ts'
@@ -13,6 +12,7 @@ import {
   type RawManifest,
   serializeManifest,
 } from '../manifest.ts'
+import { fileContent } from '../media/files.ts'
 import { ociIndex, ociManifest, ociTypeOf } from '../media-types.ts'
 import type { Source } from '../medium.ts'
 import { type Platform, platformText } from '../platform.ts'
@@ -237,7 +237,7 @@ function builtSource(
       const config = configs.get(descriptor.digest)
       if (config) return once(config)
       const layer = layers.get(descriptor.digest)
-      if (layer !== undefined) return createReadStream(layer, { highWaterMark: 256 * 1024 })
+      if (layer !== undefined) return fileContent(layer, 'a layer that was built')
       if (base) return base.blob(descriptor)
       throw new Failure('not-found', `there is no blob ${descriptor.digest}`, { where })
     },

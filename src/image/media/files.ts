@@ -1,12 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { errnoOf, Failure } from '../../core/failure.ts'
-
-/** Pieces in which files are read: large enough that a copy is not bound by calls. */
-const pieceBytes = 256 * 1024
-const writeBytesMin = 512 * 1024
+import { readPieces, writePieces } from '../pieces.ts'
 
 /**
  * The bytes of a file.
@@ -14,7 +10,16 @@ const writeBytesMin = 512 * 1024
  */
 export async function fileContent(path: string, what: string): Promise<AsyncIterable<Uint8Array>> {
   await fileSize(path, what)
-  return createReadStream(path, { highWaterMark: pieceBytes })
+  return opened(path)
+}
+
+async function* opened(path: string): AsyncGenerator<Uint8Array, void, undefined> {
+  const handle = await open(path, 'r')
+  try {
+    yield* readPieces(handle, 0, (await handle.stat()).size)
+  } finally {
+    await handle.close()
+  }
 }
 
 /**
@@ -50,7 +55,7 @@ export async function writeWhole(path: string, content: AsyncIterable<Uint8Array
   const temporary = `${path}.${randomUUID()}.partial`
   const handle = await open(temporary, 'wx', 0o644)
   try {
-    await writeAll(handle, content)
+    await writePieces(handle, 0, content)
     await handle.sync()
     await handle.close()
     await rename(temporary, path)
@@ -59,32 +64,6 @@ export async function writeWhole(path: string, content: AsyncIterable<Uint8Array
     await rm(temporary, { force: true })
     throw error
   }
-}
-
-/** Small pieces, as sockets give them, are written several at a time. */
-async function writeAll(handle: FileHandle, content: AsyncIterable<Uint8Array>): Promise<void> {
-  let waiting: Uint8Array[] = []
-  let bytes = 0
-  const flush = async (): Promise<void> => {
-    for (let rest = waiting; rest.length > 0; ) rest = after(rest, (await handle.writev(rest)).bytesWritten)
-    waiting = []
-    bytes = 0
-  }
-  for await (const piece of content) {
-    waiting.push(piece)
-    bytes += piece.byteLength
-    if (bytes >= writeBytesMin) await flush()
-  }
-  await flush()
-}
-
-function after(pieces: readonly Uint8Array[], written: number): Uint8Array[] {
-  let skip = written
-  return pieces.flatMap((each) => {
-    const rest = each.subarray(Math.min(skip, each.byteLength))
-    skip -= Math.min(skip, each.byteLength)
-    return rest.byteLength > 0 ? [rest] : []
-  })
 }
 
 async function fileSize(path: string, what: string): Promise<number> {

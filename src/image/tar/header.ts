@@ -19,7 +19,8 @@ export interface TarHeader {
 }
 
 const typeFlags = { file: '0', directory: '5', symlink: '2' } as const
-const octalSizeMax = 8 ** 11
+/** A size from here on needs a pax record. */
+export const octalSizeMax = 8 ** 11
 
 /**
  * The header's bytes: one ustar block, owner 0:0 without names; a pax record stands before it

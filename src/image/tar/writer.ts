@@ -1,7 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { open, rename, rm } from 'node:fs/promises'
 import { Failure } from '../../core/failure.ts'
-import { encodeHeader, endOfArchive, padding } from './header.ts'
+import { writePieces } from '../pieces.ts'
+import { encodeHeader, endOfArchive, octalSizeMax, padding } from './header.ts'
+
+/** What a header of one block can say. */
+const sizeMax = octalSizeMax - 1
 
 /** A tar file that is being made under a temporary name beside its own. */
 export interface TarWriter {
@@ -11,6 +15,11 @@ export interface TarWriter {
    * @param size bytes that the content gives
    */
   add(name: string, size: number, content: AsyncIterable<Uint8Array>): Promise<void>
+  /**
+   * Adds a file whose size is known when its content has ended.
+   * @throws Failure 'exhausted' at 8 GiB, which its header could not say any more
+   */
+  addUnsized(name: string, content: AsyncIterable<Uint8Array>): Promise<void>
   /** Ends the archive, syncs it and puts it in its place. */
   finish(): Promise<void>
   /** Removes it. */
@@ -40,14 +49,17 @@ export async function openTar(path: string, mtime: number): Promise<TarWriter> {
   }
   return {
     async add(name, size, content) {
-      let at = await put(encodeHeader({ name, type: 'file', mode: 0o644, size, mtime }), end)
-      const start = at
-      for await (const chunk of content) {
-        if (at - start + chunk.byteLength > size) throw new Failure('corrupt', `"${name}" is longer than was said`)
-        at = await put(chunk, at)
-      }
+      const start = await put(encodeHeader({ name, type: 'file', mode: 0o644, size, mtime }), end)
+      const at = await writePieces(handle, start, upTo(content, size, name))
       if (at - start !== size) throw new Failure('corrupt', `"${name}" is shorter than was said`)
       end = await put(padding(size), at)
+    },
+    async addUnsized(name, content) {
+      const header = (size: number): Buffer => encodeHeader({ name, type: 'file', mode: 0o644, size, mtime })
+      const start = end + header(0).byteLength
+      const at = await writePieces(handle, start, upTo(content, sizeMax, name))
+      await put(header(at - start), end)
+      end = await put(padding(at - start), at)
     },
     async finish() {
       const at = await put(endOfArchive, end)
@@ -61,6 +73,22 @@ export async function openTar(path: string, mtime: number): Promise<TarWriter> {
       await close()
       await rm(temporary, { force: true })
     },
+  }
+}
+
+async function* upTo(
+  content: AsyncIterable<Uint8Array>,
+  size: number,
+  name: string,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let left = size
+  for await (const piece of content) {
+    left -= piece.byteLength
+    if (left < 0)
+      throw size === sizeMax
+        ? new Failure('exhausted', `"${name}" would have 8 GiB or more`)
+        : new Failure('corrupt', `"${name}" is longer than was said`)
+    yield piece
   }
 }
 

@@ -1,98 +1,109 @@
-import { copyFile, mkdir } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { createHash } from 'node:crypto'
+import { mkdir, mkdtemp, open, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { execa } from 'execa'
-import { describe, expect, it } from 'vitest'
-import { buildImage } from '../../../src/image/build/build.ts'
-import { copyImage } from '../../../src/image/copy.ts'
-import { openDestination, openSource } from '../../../src/image/open.ts'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openSource } from '../../../src/image/open.ts'
 import { hostPlatform } from '../../../src/image/platform.ts'
 import { parseReference } from '../../../src/image/reference.ts'
-import { findSources } from '../../../src/image/sources.ts'
-import { validateImage } from '../../../src/image/validate.ts'
-import { testFolder } from '../../fixture/folder.ts'
+import { type Validated, validateImage } from '../../../src/image/validate.ts'
+import { cloneCheckout } from '../../fixture/checkout.ts'
 import { root } from '../../fixture/program.ts'
-import { have } from '../../fixture/real.ts'
+import { createWorkdir, have } from '../../fixture/real.ts'
 import { testSurroundings } from '../../fixture/surroundings.ts'
+import { debianBase, emptyBase, haveBase } from './base.ts'
+import { startDockerRegistry } from './docker-registry.ts'
+import { startDockerd } from './dockerd.ts'
 
-const isThere = (await have('umoci', 'npm', 'git', 'ldd')) && process.getuid?.() === 0
-const checkout = process.env['NATIVE_TEST_CHECKOUT'] ?? root
-const signal = new AbortController().signal
-const platform = hostPlatform(process.arch)
+const isRoot = process.getuid?.() === 0
+const isThere =
+  (await have('docker-registry', 'skopeo', 'umoci', 'npm', 'git', 'sid:crane')) && (await haveBase()) && isRoot
+const canRun = isThere && (await have('dockerd', 'docker'))
 
-/** A base with nothing but what the Node binary is linked with, from this machine. */
-async function baseOf(folder: string): Promise<string> {
-  const files = (await execa('ldd', [process.execPath])).stdout.matchAll(/(\/\S+\.so\S*)/g)
-  for (const [file] of files) {
-    const to = join(folder, 'base-root', file)
-    await mkdir(dirname(to), { recursive: true })
-    await copyFile(file, to)
+let folder: string
+
+/** The program, run in a clone on another day's clock zone, with nothing that an earlier build has left. */
+async function native(clone: string, args: readonly string[], env: Record<string, string> = {}) {
+  const own = await mkdtemp(join(folder, 'own-'))
+  const { stdout } = await execa(process.execPath, [join(root, 'bin/run.js'), ...args], {
+    cwd: join(folder, clone),
+    env: { XDG_CACHE_HOME: own, XDG_CONFIG_HOME: own, XDG_STATE_HOME: own, NO_COLOR: '1', ...env },
+    stdin: 'ignore',
+  })
+  return stdout.trim().split('\n').at(-1) ?? ''
+}
+
+async function validated(reference: string): Promise<Validated> {
+  const source = await openSource(parseReference(reference), testSurroundings(folder))
+  try {
+    return await validateImage(source, new AbortController().signal)
+  } finally {
+    await source.close()
   }
-  await mkdir(join(folder, 'base-root/tmp'), { recursive: true })
-  const image = `${folder}/base:1`
-  await execa('umoci', ['init', '--layout', join(folder, 'base')])
-  await execa('umoci', ['new', '--image', image])
-  await execa('umoci', ['config', '--image', image, '--architecture', platform.architecture, '--os', 'linux'])
-  await execa('umoci', ['insert', '--image', image, join(folder, 'base-root'), '/'])
-  return `oci:${image}`
 }
 
 describe.runIf(isThere)('our image', () => {
-  it('built in two folders from two clones is one image, and its program runs', async () => {
-    const folder = await testFolder()
-    const base = await baseOf(folder)
-    const cache = join(folder, 'cache')
-    const build = async (at: string) => {
-      await execa('git', ['clone', '--quiet', checkout, join(folder, at)])
-      // What is not committed yet has to be in it too, so that this holds before a commit.
-      const { stdout: changed } = await execa('git', ['diff', '--binary', 'HEAD'], {
-        cwd: checkout,
-        stripFinalNewline: false,
-      })
-      if (changed !== '') await execa('git', ['apply'], { cwd: join(folder, at), input: changed })
-      const cwd = join(folder, at)
-      const sources = await findSources({
-        ref: undefined,
-        image: 'native',
-        definitionFile: undefined,
-        cwd,
-        root: cwd,
-        cache,
-        signal,
-      })
-      if (!sources) throw new Error('no sources')
-      await mkdir(join(folder, `${at}-tmp`))
-      const source = await openSource(parseReference(base), testSurroundings(folder))
-      return buildImage(sources, {
-        platforms: [platform],
-        base: source,
-        baseName: null,
-        epochSeconds: 1,
-        cache,
-        temporary: join(folder, `${at}-tmp`),
-        path: process.env['PATH'] ?? '',
-        signal,
-      })
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'native-image-test-'))
+    await cloneCheckout(join(folder, 'one'))
+    await mkdir(join(folder, 'deep/er'), { recursive: true })
+    await cloneCheckout(join(folder, 'deep/er/two'))
+  })
+  afterAll(() => rm(folder, { recursive: true, force: true }))
+
+  it('has one tag in two clones', async () => {
+    const tag = await native('one', ['image', 'tag', 'HEAD'])
+    expect(tag).toMatch(/^[0-9a-f]{32}$/)
+    expect(await native('deep/er/two', ['image', 'tag', 'HEAD'], { TZ: 'Asia/Tokyo', LC_ALL: 'C' })).toBe(tag)
+  })
+
+  it('built from two clones is the same to the last byte; skopeo and crane accept it', async () => {
+    const digest = await native('one', ['image', 'copy', '--base', debianBase, `oci:${folder}/out`])
+    const { stdout: raw } = await execa('skopeo', ['inspect', '--raw', `oci:${folder}/out`], {
+      stripFinalNewline: false,
+    })
+    expect(`sha256:${createHash('sha256').update(raw).digest('hex')}`).toBe(digest)
+    expect((await validated(`oci:${folder}/out`)).layers).toBe(4)
+
+    const { host } = await startDockerRegistry(await mkdtemp(join(folder, 'registry-')))
+    const image = `${host}/native:test`
+    const env = { TZ: 'Asia/Tokyo', LC_ALL: 'C' }
+    const args = ['image', 'copy', '--base', debianBase, '--digestfile', join(folder, 'digest'), `docker://${image}`]
+    expect(await native('deep/er/two', args, env)).toBe(digest)
+    expect(await readFile(join(folder, 'digest'), 'utf8')).toBe(digest)
+    const work = createWorkdir()
+    try {
+      const judged = await work.chroot(['crane', 'validate', '--insecure', '--remote', image])
+      expect(judged).toMatchObject({ exitCode: 0, all: expect.stringContaining(`PASS: ${image}`) })
+      expect((await work.chroot(['crane', 'digest', '--insecure', image])).stdout).toBe(digest)
+    } finally {
+      await work.remove()
     }
-    const first = await build('one')
-    const second = await build('two')
-    expect(second.digest).toBe(first.digest)
-    await second.source.close()
+  })
 
-    const destination = await openDestination(parseReference(`oci:${folder}/out:native`), testSurroundings(folder))
-    await copyImage(first.source, destination, { platform: 'all', preserveDigests: true, signal })
-    await first.source.close()
-    const written = await openSource(parseReference(`oci:${folder}/out:native`), testSurroundings(folder))
-    expect((await validateImage(written, signal)).layers).toBe(4)
+  it.runIf(canRun)('runs in docker as a user that it does not know, and says its version', async () => {
+    const dockerHost = await startDockerd(await mkdtemp(join(tmpdir(), 'native-docker-')))
+    const tag = await native('one', ['image', 'tag'])
+    const env = { DOCKER_HOST: dockerHost }
+    await native('one', ['image', 'copy', '--base', debianBase, `docker-daemon:native:${tag}`], env)
+    const docker = async (...args: string[]) => (await execa('docker', args, { env, all: true })).stdout
+    expect(await docker('run', '--rm', `native:${tag}`, '--version')).toMatch(/^native\/\d+\.\d+\.\d+ linux-/)
+    const id = ['run', '--rm', '--entrypoint', '/usr/bin/id', `native:${tag}`]
+    expect(await docker(...id)).toBe('uid=65532 gid=65532 groups=65532')
+  })
 
-    await execa('umoci', ['unpack', '--image', `${folder}/out:native`, join(folder, 'bundle')])
-    const argv = [
-      '--userspec=65532:65532',
-      join(folder, 'bundle/rootfs'),
-      '/usr/local/bin/node',
-      '/opt/native/bin/run.js',
-    ]
-    const env = { PATH: '/usr/sbin:/usr/bin', HOME: '/tmp', SHELL: '/bin/sh', NODE_ENV: 'production' }
-    const { stdout } = await execa('chroot', [...argv, '--version'], { env, extendEnv: false })
-    expect(stdout).toMatch(/^native\/\d+\.\d+\.\d+ linux-/)
+  it('is built for another platform than the one that builds', async () => {
+    const other = hostPlatform(process.arch).architecture === 'arm64' ? 'amd64' : 'arm64'
+    const base = await emptyBase(folder, other)
+    await native('one', ['image', 'copy', '--platform', `linux/${other}`, '--base', base, `oci:${folder}/other:1`])
+    expect(await validated(`oci:${folder}/other:1`)).toMatchObject({ platforms: [`linux/${other}`], layers: 4 })
+    await execa('umoci', ['unpack', '--image', `${folder}/other:1`, join(folder, 'bundle')])
+    const node = await open(join(folder, 'bundle/rootfs/usr/local/bin/node'))
+    const machine = Buffer.alloc(2)
+    await node.read(machine, 0, 2, 18)
+    await node.close()
+    // e_machine of ELF: EM_AARCH64, EM_X86_64.
+    expect(machine.readUInt16LE()).toBe(other === 'arm64' ? 183 : 62)
   })
 })

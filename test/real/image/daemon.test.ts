@@ -7,7 +7,7 @@ import { openDestination, openSource } from '../../../src/image/open.ts'
 import { parseReference } from '../../../src/image/reference.ts'
 import { validateImage } from '../../../src/image/validate.ts'
 import { testFolder } from '../../fixture/folder.ts'
-import { makeImage, writeLayout } from '../../fixture/image.ts'
+import { makeImage, sha256, writeLayout } from '../../fixture/image.ts'
 import { have } from '../../fixture/real.ts'
 import { testSurroundings } from '../../fixture/surroundings.ts'
 import { startDockerd } from './dockerd.ts'
@@ -51,5 +51,18 @@ describe.runIf(isThere)('a real docker daemon', () => {
     await saved.close()
 
     await expect(copy('docker-daemon:nosuch:1', `oci:${folder}/x`)).rejects.toMatchObject({ kind: 'not-found' })
+  })
+  it('loads layers of zstd, which it could not read by itself', async () => {
+    const folder = await testFolder()
+    const dockerHost = await startDockerd(folder)
+    const around = testSurroundings(folder, { dockerHost, clock: systemClock })
+    const image = await makeImage({ zstd: true })
+    await writeLayout(join(folder, 'in'), image)
+    const source = await openSource(parseReference(`oci:${folder}/in`), around)
+    await copyImage(source, await openDestination(parseReference('docker-daemon:zstd:1'), around), options)
+    const format = '{{.Id}} {{len .RootFS.Layers}}'
+    const inspect = ['--host', dockerHost, 'image', 'inspect', '--format', format, 'zstd:1']
+    // docker's id of an image is the digest of its config.
+    expect((await execa('docker', inspect)).stdout).toBe(`${sha256(image.config)} 2`)
   })
 })

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { Failure } from '../../../core/failure.ts'
 import { configBytesMax, parseConfig } from '../../config.ts'
 import { type ContentDigest, contentDigestOf, contentHash, hexOf } from '../../content-digest.ts'
+import { expanded } from '../../expand.ts'
 import {
   checked,
   type Descriptor,
@@ -19,6 +20,7 @@ import {
   dockerLayerZstd,
   dockerManifest,
   isConfigType,
+  layerCompression,
 } from '../../media-types.ts'
 import type { Destination, Source } from '../../medium.ts'
 import { familiarName, type ImageName, imageNameText } from '../../name.ts'
@@ -75,6 +77,8 @@ export async function openDockerArchiveSource(
 
 /**
  * A tar file that `docker load` takes: one image, `manifest.json` beside its config and layers.
+ * A layer of zstd is expanded, since docker 20.10 ends with "unexpected EOF" on it; the config, and
+ * so docker's id of the image, does not change.
  * @param image the name that docker is to give it
  * @throws Failure 'exists'
  */
@@ -93,7 +97,9 @@ export async function openDockerArchiveDestination(file: string, image: ImageNam
       inTurn(async () => {
         if (written.has(descriptor.digest)) return 'present'
         const path = `${hexOf(descriptor.digest)}${isConfigType(descriptor.mediaType) ? '.json' : '.tar'}`
-        await tar.add(path, descriptor.size, await open())
+        if (layerCompression(descriptor.mediaType) === 'zstd')
+          await tar.addUnsized(path, expanded(await open(), 'zstd'))
+        else await tar.add(path, descriptor.size, await open())
         written.set(descriptor.digest, path)
         return 'written'
       }),

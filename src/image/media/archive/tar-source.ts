@@ -5,6 +5,7 @@ import type { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { errnoOf, Failure } from '../../../core/failure.ts'
+import { readPieces } from '../../pieces.ts'
 import { type TarFile, tarFiles } from '../../tar/files.ts'
 
 const pieceBytes = 256 * 1024
@@ -69,7 +70,7 @@ async function tarSource(handle: FileHandle, where: string, remove: () => Promis
         if (file.size > bytesMax)
           throw new Failure('exhausted', `${what} has ${file.size} bytes, at most ${bytesMax} are read`, { where })
         const chunks: Uint8Array[] = []
-        for await (const chunk of pieces(handle, file, where)) chunks.push(chunk)
+        for await (const piece of pieces(handle, file, where)) chunks.push(piece.slice())
         return Buffer.concat(chunks)
       },
       close,
@@ -81,13 +82,12 @@ async function tarSource(handle: FileHandle, where: string, remove: () => Promis
 }
 
 async function* pieces(handle: FileHandle, file: TarFile, where: string): AsyncGenerator<Uint8Array, void, undefined> {
-  for (let done = 0; done < file.size; ) {
-    const piece = Buffer.allocUnsafe(Math.min(pieceBytes, file.size - done))
-    const { bytesRead } = await handle.read(piece, 0, piece.byteLength, file.offset + done)
-    if (bytesRead === 0) throw new Failure('corrupt', 'the archive became shorter while it was read', { where })
-    done += bytesRead
-    yield piece.subarray(0, bytesRead)
+  let done = 0
+  for await (const piece of readPieces(handle, file.offset, file.size)) {
+    done += piece.byteLength
+    yield piece
   }
+  if (done < file.size) throw new Failure('corrupt', 'the archive became shorter while it was read', { where })
 }
 
 async function openFile(path: string): Promise<FileHandle> {

@@ -7,6 +7,7 @@ import {
 } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { errnoOf, Failure, messageOf } from '../../../core/failure.ts'
+import { reclaimer } from './reclaim.ts'
 
 /** A request as it goes out, with nothing added behind its back. */
 export interface HttpRequest {
@@ -54,11 +55,16 @@ export function openHttp(options: HttpOptions): { exchange: Exchange; close(): v
     rejectUnauthorized: options.tlsVerify,
     ...(options.ca === undefined ? {} : { ca: options.ca }),
   })
+  let reclaim: ((bytes: number) => void) | undefined
+  const used = (bytes: number): void => {
+    reclaim ??= reclaimer()
+    reclaim(bytes)
+  }
   return {
-    exchange: (request, signal) =>
-      request.url.protocol === 'https:'
-        ? exchange(httpsRequest, secure, request, signal, options.idleMsMax)
-        : exchange(httpRequest, plain, request, signal, options.idleMsMax),
+    async exchange(request, signal) {
+      const [start, agent] = request.url.protocol === 'https:' ? [httpsRequest, secure] : [httpRequest, plain]
+      return answer(await exchange(start, agent, request, signal, options.idleMsMax), request.url, used)
+    },
     close() {
       plain.destroy()
       secure.destroy()
@@ -72,7 +78,7 @@ async function exchange(
   request: HttpRequest,
   signal: AbortSignal,
   idleMsMax: number,
-): Promise<HttpAnswer> {
+): Promise<IncomingMessage> {
   signal.throwIfAborted()
   const headers: Record<string, string> = { ...request.headers }
   if (request.body) headers['content-length'] = String(request.body.size)
@@ -97,7 +103,7 @@ async function exchange(
     incoming.once('close', () => {
       if (!outgoing.writableFinished) outgoing.destroy()
     })
-    return answer(incoming, request.url)
+    return incoming
   } catch (error) {
     isAnswered = true
     await sent
@@ -113,24 +119,26 @@ async function send(
 ): Promise<void> {
   for await (const chunk of content ?? []) {
     if (isAnswered() || outgoing.destroyed) return
-    if (!outgoing.write(chunk)) await drained(outgoing)
+    await written(outgoing, chunk)
   }
   outgoing.end()
 }
 
-/** Until more can be sent, or nothing has to be sent any more. */
-function drained(outgoing: ClientRequest): Promise<void> {
+/** Until a piece has gone to the network, and its memory can be used again, or nothing has to be sent any more. */
+function written(outgoing: ClientRequest, piece: Uint8Array): Promise<void> {
   return new Promise((resolve) => {
-    const events = ['drain', 'close', 'response'] as const
     const done = (): void => {
-      for (const each of events) outgoing.off(each, done)
+      outgoing.off('close', done)
+      outgoing.off('response', done)
       resolve()
     }
-    for (const each of events) outgoing.on(each, done)
+    outgoing.once('close', done)
+    outgoing.once('response', done)
+    outgoing.write(piece, done)
   })
 }
 
-function answer(incoming: IncomingMessage, url: URL): HttpAnswer {
+function answer(incoming: IncomingMessage, url: URL, used: (bytes: number) => void): HttpAnswer {
   // An error after the last reader has left must not end the process.
   incoming.on('error', () => undefined)
   return {
@@ -140,7 +148,7 @@ function answer(incoming: IncomingMessage, url: URL): HttpAnswer {
       const value = incoming.headers[name]
       return Array.isArray(value) ? value.join(', ') : value
     },
-    body: body(incoming, url),
+    body: body(incoming, url, used),
     discard() {
       const length = Number(incoming.headers['content-length'] ?? 0)
       if (length <= discardBytesMax) incoming.resume()
@@ -149,9 +157,16 @@ function answer(incoming: IncomingMessage, url: URL): HttpAnswer {
   }
 }
 
-async function* body(incoming: IncomingMessage, url: URL): AsyncGenerator<Uint8Array, void, undefined> {
+async function* body(
+  incoming: IncomingMessage,
+  url: URL,
+  used: (bytes: number) => void,
+): AsyncGenerator<Uint8Array, void, undefined> {
   try {
-    yield* incoming
+    for await (const piece of incoming as AsyncIterable<Buffer>) {
+      yield piece
+      used(piece.byteLength)
+    }
   } catch (error) {
     throw failed(error, url, undefined)
   }

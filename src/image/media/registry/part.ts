@@ -24,7 +24,7 @@ export async function* part(
     }
     // The last piece is given only once the stream has gone on or ended well: a registry must
     // not get a complete blob whose digest has turned out to be wrong.
-    if (left === 0) held = wanted
+    if (left === 0) held = Uint8Array.from(wanted)
     else yield wanted
   }
   if (held) yield held

@@ -1,0 +1,29 @@
+import type { BuildOptions } from '../../image/build/build.ts'
+import type { ContentDigest } from '../../image/content-digest.ts'
+import type { ImageName } from '../../image/name.ts'
+import type { Surroundings } from '../../image/open.ts'
+import type { Platform } from '../../image/platform.ts'
+import type { Reference } from '../../image/reference.ts'
+import type { SourceQuery } from '../../image/sources.ts'
+
+/** `native image copy [SOURCE] DEST` as it was asked for. */
+export interface CopyWishes {
+  /** Undefined: our own image is built. */
+  readonly source: Reference | undefined
+  readonly destination: Reference | undefined
+  readonly platforms: readonly Platform[]
+  readonly all: boolean
+  readonly check: boolean
+  readonly base: Reference | undefined
+  readonly preserveDigests: boolean
+  readonly query: SourceQuery
+  readonly reading: Surroundings
+  readonly writing: Surroundings
+  readonly build: Pick<BuildOptions, 'epochSeconds' | 'cache' | 'path'>
+  /** Refuses a source in a registry that this does not find verified; gives the digest that was. */
+  readonly verify: ((image: ImageName, signal: AbortSignal) => Promise<ContentDigest>) | undefined
+  /** Aborts whatever was opened with the signals above, when the work is interrupted. */
+  readonly stop: AbortController
+  /** A terminal that can be redrawn. */
+  readonly live: boolean
+}
