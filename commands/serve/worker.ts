@@ -1,3 +1,4 @@
+import { Flags } from '@oclif/core'
 import { NativeCommand } from '../../src/cli/base.ts'
 import { serveFlags } from '../../src/cli/serve.ts'
 
@@ -5,11 +6,23 @@ export default class ServeWorker extends NativeCommand {
   static override summary = 'run a worker in the foreground: it takes actions from a scheduler and runs them'
   static override examples = ['<%= config.bin %> serve worker --config worker.yaml']
   static override enableJsonFlag = false
-  static override flags = serveFlags
+  static override flags = {
+    ...serveFlags,
+    'worker-name': Flags.string({
+      summary: "this worker's name, in place of the configuration's: workers that share a file need one each",
+      env: 'NATIVE_WORKER_NAME',
+    }),
+  }
 
   async run(): Promise<void> {
     const { flags } = await this.parse(ServeWorker)
     const { serve } = await import('../../src/serve/run.ts')
-    await serve('worker', { configFile: flags.config, parentFd: flags['parent-fd'], version: this.config.version })
+    const workerName = flags['worker-name']
+    await serve('worker', {
+      configFile: flags.config,
+      parentFd: flags['parent-fd'],
+      version: this.config.version,
+      ...(workerName !== undefined && { workerName }),
+    })
   }
 }

@@ -1,0 +1,79 @@
+import { type KubeObject, objectOf, partOf } from './object.ts'
+import type { AddressPool } from './pool.ts'
+import type { GatewayProfile, ManifestRequest } from './request.ts'
+import { ports } from './servers.ts'
+
+/** A door of the cluster, and the server behind it. Its clients know it by this name. */
+export interface Door {
+  readonly gateway: 'cache-gateway' | 'scheduler-gateway'
+  readonly route: 'cache-route' | 'scheduler-route'
+  readonly server: 'cas' | 'scheduler'
+}
+
+export const doors: readonly Door[] = [
+  { gateway: 'cache-gateway', route: 'cache-route', server: 'cas' },
+  { gateway: 'scheduler-gateway', route: 'scheduler-route', server: 'scheduler' },
+]
+
+const gatewayApi = 'gateway.networking.k8s.io/v1'
+
+/** The annotation by which a Service asks for one address; a Gateway hands it on to its Service. */
+const addressAnnotation: Readonly<Record<GatewayProfile, string>> = {
+  envoy: 'metallb.io/loadBalancerIPs',
+  cilium: 'io.cilium/lb-ipam-ips',
+}
+
+/**
+ * The Gateways: one for each server, so that either can be given to clients alone. Where the
+ * pool is ours, each has a fixed address of it, which survives even `down` and `up`.
+ */
+export function gateways(request: ManifestRequest): KubeObject[] {
+  return doors.map((door) =>
+    objectOf(
+      gatewayApi,
+      'Gateway',
+      { name: door.gateway, namespace: request.namespace, labels: partOf },
+      {
+        spec: {
+          gatewayClassName: request.profile,
+          ...(request.pool && {
+            infrastructure: { annotations: { [addressAnnotation[request.profile]]: addressOf(door, request.pool) } },
+          }),
+          listeners: [
+            {
+              name: 'grpc',
+              port: 80,
+              protocol: 'HTTP',
+              allowedRoutes: {
+                namespaces: { from: 'Same' },
+                kinds: [{ group: 'gateway.networking.k8s.io', kind: 'GRPCRoute' }],
+              },
+            },
+          ],
+        },
+      },
+    ),
+  )
+}
+
+/** From each Gateway everything to its server. */
+export function routes({ namespace }: ManifestRequest): KubeObject[] {
+  return doors.map(({ gateway, route, server }) =>
+    objectOf(
+      gatewayApi,
+      'GRPCRoute',
+      { name: route, namespace, labels: partOf },
+      {
+        spec: {
+          parentRefs: [{ name: gateway }],
+          rules: [{ backendRefs: [{ name: server, port: ports[server] }] }],
+        },
+      },
+    ),
+  )
+}
+
+/** The address of a door in our pool. */
+export function addressOf({ server }: Door, pool: AddressPool): string {
+  return server === 'cas' ? pool.cache : pool.scheduler
+}

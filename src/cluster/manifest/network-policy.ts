@@ -1,0 +1,90 @@
+import { type KubeObject, labelsOf, objectOf, partOf, selectorOf } from './object.ts'
+import type { GatewayProfile, ManifestRequest } from './request.ts'
+import { ports } from './servers.ts'
+
+type Rule = Readonly<Record<string, unknown>>
+
+/** Where the proxies run that a gateway's clients come through. */
+const gatewayNamespaces: Readonly<Record<GatewayProfile, string>> = {
+  envoy: 'envoy-gateway-system',
+  cilium: 'kube-system',
+}
+
+/**
+ * Who may speak with whom: clients through the gateways, scheduler and workers with the cache,
+ * workers with the scheduler. An action has no other network: what it would fetch is no input
+ * of it, and the cluster's API and the nodes' metadata are none of its business. A kubelet's
+ * probes come from the node and are always let in.
+ */
+export function networkPolicies(request: ManifestRequest): KubeObject[] {
+  const gateway = namespacePeer(gatewayNamespaces[request.profile])
+  const scheduler = podPeer('scheduler')
+  const worker = podPeer('worker')
+  return [
+    policy(request, 'cas', [from([gateway, scheduler, worker], ports.cas), metrics], []),
+    policy(request, 'scheduler', [from([gateway, worker], ports.scheduler), metrics], [to('cas', ports.cas), dns]),
+    policy(request, 'worker', [metrics], [to('cas', ports.cas), to('scheduler', ports.scheduler), dns]),
+    ...(request.profile === 'cilium' ? [ciliumIngress(request)] : []),
+  ]
+}
+
+const metrics: Rule = { from: [{ namespaceSelector: {} }], ports: [{ protocol: 'TCP', port: ports.metrics }] }
+
+const dns: Rule = {
+  to: [namespacePeer('kube-system')],
+  ports: [
+    { protocol: 'UDP', port: 53 },
+    { protocol: 'TCP', port: 53 },
+  ],
+}
+
+function policy(request: ManifestRequest, server: string, ingress: Rule[], egress: Rule[]): KubeObject {
+  return objectOf(
+    'networking.k8s.io/v1',
+    'NetworkPolicy',
+    { name: server, namespace: request.namespace, labels: labelsOf(server) },
+    {
+      spec: {
+        podSelector: { matchLabels: selectorOf(server) },
+        policyTypes: ['Ingress', 'Egress'],
+        ...(ingress.length > 0 && { ingress }),
+        ...(egress.length > 0 && { egress }),
+      },
+    },
+  )
+}
+
+/** cilium's gateway is no pod: its traffic has an identity of its own that only cilium's policies name. */
+function ciliumIngress({ namespace }: ManifestRequest): KubeObject {
+  const open = [ports.cas, ports.scheduler].map((port) => ({ port: String(port), protocol: 'TCP' }))
+  return objectOf(
+    'cilium.io/v2',
+    'CiliumNetworkPolicy',
+    { name: 'gateways', namespace, labels: partOf },
+    {
+      spec: {
+        endpointSelector: {
+          matchLabels: partOf,
+          matchExpressions: [{ key: 'app.kubernetes.io/name', operator: 'In', values: ['cas', 'scheduler'] }],
+        },
+        ingress: [{ fromEntities: ['ingress'], toPorts: [{ ports: open }] }],
+      },
+    },
+  )
+}
+
+function from(peers: Rule[], port: number): Rule {
+  return { from: peers, ports: [{ protocol: 'TCP', port }] }
+}
+
+function to(server: string, port: number): Rule {
+  return { to: [podPeer(server)], ports: [{ protocol: 'TCP', port }] }
+}
+
+function podPeer(server: string): Rule {
+  return { podSelector: { matchLabels: selectorOf(server) } }
+}
+
+function namespacePeer(name: string): Rule {
+  return { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': name } } }
+}

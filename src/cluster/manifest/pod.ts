@@ -1,0 +1,131 @@
+import type { Role } from '../../config/servers.ts'
+import { type KubeObject, labelsOf, objectOf, selectorOf } from './object.ts'
+import type { ManifestRequest } from './request.ts'
+import { dataFolder, ports, type ServerConfig } from './servers.ts'
+
+/** The user that our images name; a volume is made this group's. */
+const userId = 65_532
+const configFolder = '/etc/native'
+/** A Service's endpoints are told everywhere within this; a server keeps serving so long. */
+const leaveSeconds = 2
+/** A start may read the index of a large cache. */
+const startSecondsMax = 300
+
+export interface PodOptions {
+  readonly config: ServerConfig
+  readonly image: string
+  /** Where the server's data goes. */
+  readonly data: Readonly<Record<string, unknown>>
+  readonly resources: Resources
+  /** Takes the place of the gRPC health check in liveness and start-up. */
+  readonly alive?: Readonly<Record<string, unknown>>
+  readonly args?: readonly string[]
+  readonly env?: readonly Readonly<Record<string, unknown>>[]
+}
+
+/** Kubernetes quantities. */
+export interface Resources {
+  readonly requests: Readonly<Record<'cpu' | 'memory', string>>
+  readonly limits: Readonly<Record<'cpu' | 'memory', string>>
+}
+
+/** The pod template of a server, inside the "restricted" Pod Security Standard. */
+export function podTemplate(options: PodOptions): Readonly<Record<string, unknown>> {
+  const { config, data } = options
+  const { role } = config
+  return {
+    metadata: {
+      labels: labelsOf(role),
+      annotations: {
+        // Another configuration restarts the pods; a ConfigMap alone would not.
+        'native/fingerprint': config.fingerprint,
+        'prometheus.io/scrape': 'true',
+        'prometheus.io/port': String(ports.metrics),
+      },
+    },
+    spec: {
+      // No server speaks to Kubernetes, and no action shall.
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      terminationGracePeriodSeconds: config.graceSeconds + leaveSeconds,
+      securityContext: {
+        runAsNonRoot: true,
+        runAsUser: userId,
+        runAsGroup: userId,
+        fsGroup: userId,
+        fsGroupChangePolicy: 'OnRootMismatch',
+        seccompProfile: { type: 'RuntimeDefault' },
+      },
+      containers: [containerOf(role, options)],
+      volumes: [
+        { name: 'config', configMap: { name: configName(role) } },
+        { name: 'data', ...data },
+        { name: 'tmp', emptyDir: {} },
+      ],
+    },
+  }
+}
+
+function containerOf(role: Role, options: PodOptions): Readonly<Record<string, unknown>> {
+  const grpc = { grpc: { port: ports[role] } }
+  const alive = options.alive ?? grpc
+  return {
+    name: role,
+    image: options.image,
+    imagePullPolicy: 'IfNotPresent',
+    args: ['serve', role, '--config', `${configFolder}/${role}.yaml`, ...(options.args ?? [])],
+    ...(options.env && { env: options.env }),
+    ports: [
+      { name: 'grpc', containerPort: ports[role] },
+      { name: 'metrics', containerPort: ports.metrics },
+    ],
+    resources: options.resources,
+    startupProbe: { ...alive, periodSeconds: 1, timeoutSeconds: 3, failureThreshold: startSecondsMax },
+    readinessProbe: { ...grpc, periodSeconds: 5, timeoutSeconds: 3, failureThreshold: 2 },
+    // A busy node answers late: only a server that is silent for a minute is started anew.
+    livenessProbe: { ...alive, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 },
+    lifecycle: { preStop: { sleep: { seconds: leaveSeconds } } },
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ['ALL'] },
+    },
+    volumeMounts: [
+      { name: 'config', mountPath: configFolder, readOnly: true },
+      { name: 'data', mountPath: dataFolder },
+      { name: 'tmp', mountPath: '/tmp' },
+    ],
+    // What a server says last when it dies stands in the pod's status.
+    terminationMessagePolicy: 'FallbackToLogsOnError',
+  }
+}
+
+/** The configuration of a server as the pods read it. */
+export function configMapOf({ namespace }: ManifestRequest, { role, text }: ServerConfig): KubeObject {
+  return objectOf(
+    'v1',
+    'ConfigMap',
+    { name: configName(role), namespace, labels: labelsOf(role) },
+    { data: { [`${role}.yaml`]: text } },
+  )
+}
+
+/** How the others, and a gateway, reach a server. */
+export function serviceOf({ namespace }: ManifestRequest, role: Role): KubeObject {
+  return objectOf(
+    'v1',
+    'Service',
+    { name: role, namespace, labels: labelsOf(role) },
+    {
+      spec: {
+        selector: selectorOf(role),
+        // GEP-1911: tells a gateway that this port speaks HTTP/2 without TLS.
+        ports: [{ name: 'grpc', port: ports[role], targetPort: 'grpc', appProtocol: 'kubernetes.io/h2c' }],
+      },
+    },
+  )
+}
+
+function configName(role: Role): string {
+  return `${role}-config`
+}

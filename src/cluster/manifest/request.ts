@@ -1,0 +1,29 @@
+import type { Deployment } from '../../config/deployment.ts'
+import type { Machine } from '../process/render.ts'
+import type { AddressPool } from './pool.ts'
+
+/** Who brings addresses and gateways: the controllers that the cluster has. */
+export type GatewayProfile = 'cilium' | 'envoy'
+
+/** All that the objects follow from; the same request gives the same bytes. */
+export interface ManifestRequest {
+  /** Of everything that is namespaced. */
+  readonly namespace: string
+  readonly deployment: Deployment
+  /** The nodes' system and processors. */
+  readonly machine: Machine
+  readonly images: Images
+  readonly profile: GatewayProfile
+  /** Absent where the cluster has addresses of its own to give. */
+  readonly pool?: AddressPool
+  /** The release of `native`; another one restarts the servers. */
+  readonly release: string
+}
+
+/** Full names of images, by tag or, better, by digest. */
+export interface Images {
+  /** Of cache and scheduler. */
+  readonly server: string
+  /** Of workers: has a shell and the tools that actions call. */
+  readonly worker: string
+}

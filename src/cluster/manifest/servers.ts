@@ -1,0 +1,82 @@
+import { createHash } from 'node:crypto'
+import { stringify } from 'yaml'
+import { merged, type Settings } from '../../config/deployment.ts'
+import { casConfig, type Role, schedulerConfig, workerConfig } from '../../config/servers.ts'
+import { defaultProperties } from '../process/render.ts'
+import type { ManifestRequest } from './request.ts'
+
+/** Ports inside the cluster; a pod has its own address, so that all may listen on the same. */
+export const ports = { cas: 50_051, scheduler: 50_052, worker: 50_061, metrics: 9_090 } as const
+
+/** Where a server keeps what it stores: a volume. */
+export const dataFolder = '/var/lib/native'
+
+const defaultCacheBytes = 10e9
+/** Above a server's own drain: it should have ended by itself. */
+const drainMarginSeconds = 5
+
+/** A server of the deployment: its configuration file and what follows from it. */
+export interface ServerConfig {
+  readonly role: Role
+  readonly text: string
+  /** Changes when the server has to be started anew. */
+  readonly fingerprint: string
+  /** Seconds between SIGTERM and SIGKILL. */
+  readonly graceSeconds: number
+}
+
+/**
+ * The configuration of each server in a cluster: what the process driver gives, with addresses
+ * and folders of pods. A worker takes its name from its pod.
+ * @throws ZodError when settings of a file pass one by one but not together
+ */
+export function serverConfigsOf(request: ManifestRequest): Readonly<Record<Role, ServerConfig>> {
+  const { deployment } = request
+  const cas = `grpc://cas:${ports.cas}`
+  return {
+    cas: configOf(request, 'cas', {
+      store: { kind: 'disk', path: `${dataFolder}/cas`, size: cacheBytes(request) },
+    }),
+    scheduler: configOf(request, 'scheduler', { cas }),
+    worker: configOf(request, 'worker', {
+      scheduler: `grpc://scheduler:${ports.scheduler}`,
+      cas,
+      slots: slotsOf(request),
+      properties: { ...defaultProperties(request.machine), ...toolchain(request), ...deployment.properties },
+      directory: `${dataFolder}/worker`,
+    }),
+  }
+}
+
+/** Actions that each worker runs at once; one where nothing is asked, since pods share the nodes. */
+export function slotsOf({ deployment }: ManifestRequest): number {
+  return deployment.slots ?? 1
+}
+
+/** What the cache may hold, in bytes. */
+export function cacheBytes({ deployment }: ManifestRequest): number {
+  return deployment.cache_size ?? defaultCacheBytes
+}
+
+/**
+ * The worker's image as a property, where its digest is known: an action that asks for another
+ * toolchain is refused before it fails inside this one. The form is Bazel's (rbe_configs).
+ */
+function toolchain({ images }: ManifestRequest): Record<string, string> {
+  return images.worker.includes('@sha256:') ? { 'container-image': `docker://${images.worker}` } : {}
+}
+
+function configOf(request: ManifestRequest, role: Role, base: Settings): ServerConfig {
+  const addresses = { listen: `0.0.0.0:${ports[role]}`, metrics: { listen: `0.0.0.0:${ports.metrics}` } }
+  const settings = merged({ ...addresses, ...base }, request.deployment[role] ?? {})
+  const text = stringify(settings)
+  const { drain } = schemas[role].parse(settings)
+  return {
+    role,
+    text,
+    fingerprint: createHash('sha256').update(request.release).update('\n').update(text).digest('hex').slice(0, 16),
+    graceSeconds: Math.ceil(drain / 1000) + drainMarginSeconds,
+  }
+}
+
+const schemas = { cas: casConfig, scheduler: schedulerConfig, worker: workerConfig } as const

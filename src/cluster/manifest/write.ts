@@ -1,0 +1,70 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { stringify } from 'yaml'
+import { errnoOf, Failure, messageOf } from '../../core/failure.ts'
+import type { Manifests } from './layout.ts'
+import type { ObjectFile } from './object.ts'
+
+/** The first line of each file that was written here: what has it may be written over. */
+const mark = '# Written by `native deploy --render`; the next rendering replaces it.\n'
+const kustomizationFile = 'kustomization.yaml'
+const folders = ['operations', 'application'] as const
+
+/** Objects as the documents of one YAML text; long texts are not folded. */
+export function yamlText(objects: readonly object[]): string {
+  return objects.map((each) => stringify(each, { lineWidth: 0, aliasDuplicateObjects: false })).join('---\n')
+}
+
+/** What `kubectl apply -k` reads. */
+function kustomization(resources: readonly string[]): object {
+  return { apiVersion: 'kustomize.config.k8s.io/v1beta1', kind: 'Kustomization', resources }
+}
+
+/**
+ * Writes the objects as plain YAML: `DIR/operations`, `DIR/application` and DIR itself can each
+ * be given to `kubectl apply -k`.
+ * @returns the paths of the files, relative to the folder
+ * @throws Failure 'exists' when the folder holds a kustomization that is not from here, 'denied'
+ *   and the like when it cannot be written
+ */
+export async function writeManifests(folder: string, manifests: Manifests): Promise<string[]> {
+  const files = [
+    { path: kustomizationFile, text: yamlText([kustomization(folders)]) },
+    ...folders.flatMap((each) => filesOf(each, manifests[each])),
+  ]
+  try {
+    for (const { path } of files) await assertOurs(join(folder, path))
+    for (const each of folders) await mkdir(join(folder, each), { recursive: true })
+    for (const { path, text } of files) await writeFile(join(folder, path), mark + text)
+  } catch (error) {
+    if (error instanceof Failure) throw error
+    const code = errnoOf(error)
+    const denied = code === 'EACCES' || code === 'EPERM' || code === 'EROFS'
+    throw new Failure(denied ? 'denied' : 'precondition', `cannot write the objects: ${messageOf(error)}`, {
+      where: folder,
+      cause: error,
+    })
+  }
+  return files.map(({ path }) => path)
+}
+
+function filesOf(folder: string, files: readonly ObjectFile[]): { path: string; text: string }[] {
+  return [
+    { path: join(folder, kustomizationFile), text: yamlText([kustomization(files.map(({ name }) => name))]) },
+    ...files.map(({ name, objects }) => ({ path: join(folder, name), text: yamlText(objects) })),
+  ]
+}
+
+/** A file that is there has to be one of ours. */
+async function assertOurs(path: string): Promise<void> {
+  try {
+    if ((await readFile(path, 'utf8')).startsWith(mark)) return
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return
+    throw error
+  }
+  throw new Failure('exists', 'a file is there that `native` did not write', {
+    where: path,
+    next: ['Render into another folder, or remove that file.'],
+  })
+}

@@ -1,0 +1,204 @@
+import { describe, expect, it } from 'vitest'
+import { type Manifests, manifestsOf } from '../../../src/cluster/manifest/layout.ts'
+import type { KubeObject } from '../../../src/cluster/manifest/object.ts'
+import type { ManifestRequest } from '../../../src/cluster/manifest/request.ts'
+import { type Deployment, deploymentConfig } from '../../../src/config/deployment.ts'
+import { parseConfig } from '../../../src/config/load.ts'
+import { type Role, serverConfigs } from '../../../src/config/servers.ts'
+import { plainRequest } from './request.ts'
+
+const roles: readonly Role[] = ['cas', 'scheduler', 'worker']
+
+function objectsOf(part: Partial<ManifestRequest> = {}): KubeObject[] {
+  const { operations, application } = manifestsOf({ ...plainRequest, ...part })
+  return [...operations, ...application].flatMap(({ objects }) => objects)
+}
+
+/** The one object of this kind and name, for paths into it. */
+function objectOf(kind: string, name: string, part: Partial<ManifestRequest> = {}) {
+  const found = objectsOf(part).filter((each) => each.kind === kind && each.metadata.name === name)
+  const [only] = found
+  if (!only || found.length > 1) throw new Error(`${found.length} objects are ${kind} ${name}`)
+  return only
+}
+
+const kindsIn = (files: Manifests['operations']) =>
+  new Set(files.flatMap(({ objects }) => objects.map(({ kind }) => kind)))
+
+const workloads: Readonly<Record<Role, string>> = { cas: 'StatefulSet', scheduler: 'Deployment', worker: 'Deployment' }
+
+interface PodTemplate {
+  readonly metadata: Readonly<Record<string, unknown>>
+  readonly spec: Readonly<Record<string, unknown>>
+}
+
+function podOf(role: Role, part: Partial<ManifestRequest> = {}) {
+  const workload = objectOf(workloads[role], role, part)
+  return (workload['spec'] as { template: PodTemplate }).template
+}
+
+function configText(role: Role, part: Partial<ManifestRequest> = {}): string {
+  const data = objectOf('ConfigMap', `${role}-config`, part)['data'] as Record<string, string>
+  return data[`${role}.yaml`] ?? ''
+}
+
+describe('the configuration of the servers', () => {
+  it('is what the servers take, with what a user asks for', () => {
+    const deployment = parseConfig(
+      'slots: 3\ncache_size: 1GB\nproperties: {pool: [a, b]}\ncas: {drain: 5s, store: {durability: power}}\nscheduler: {timeout: {default: 1m}}\nworker: {cache_size: 2GB}\n',
+      'd.yaml',
+      deploymentConfig,
+    )
+    const parsed = roles.map((role) => parseConfig(configText(role, { deployment }), 'c.yaml', serverConfigs[role]))
+    expect(parsed).toMatchObject([
+      { listen: '0.0.0.0:50051', drain: 5000, store: { path: '/var/lib/native/cas', size: 1e9, durability: 'power' } },
+      { listen: '0.0.0.0:50052', cas: 'grpc://cas:50051', timeout: { default: 60_000 } },
+      {
+        scheduler: 'grpc://scheduler:50052',
+        cas: 'grpc://cas:50051',
+        slots: 3,
+        cache_size: 2e9,
+        properties: { OSFamily: 'linux', ISA: 'x86-64', pool: ['a', 'b'] },
+      },
+    ])
+  })
+
+  it('offers the toolchain where its digest is known', () => {
+    expect(configText('worker')).toContain(`container-image: docker://example.com/tools@sha256:${'a'.repeat(64)}`)
+    const images = { server: 'example.com/native:1', worker: 'example.com/tools:1' }
+    expect(configText('worker', { images })).not.toContain('container-image')
+  })
+
+  it('restarts the pods that it concerns, and no others', () => {
+    const prints = (deployment: Deployment, release = '1') =>
+      roles.map((role) => podOf(role, { deployment, release }).metadata['annotations'])
+    const [cas, scheduler, worker] = prints({})
+    expect(prints({ workers: 5 })).toEqual([cas, scheduler, worker])
+    expect(prints({ properties: { pool: 'a' } }).slice(0, 2)).toEqual([cas, scheduler])
+    expect(prints({ properties: { pool: 'a' } })[2]).not.toEqual(worker)
+    expect(prints({}, '2')[0]).not.toEqual(cas)
+  })
+})
+
+describe('every pod', () => {
+  it.each(roles)('of %s is inside the restricted standard, with a root that cannot be written', (role) => {
+    const spec = podOf(role).spec
+    expect(spec).toMatchObject({
+      automountServiceAccountToken: false,
+      securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+      containers: [
+        {
+          securityContext: {
+            allowPrivilegeEscalation: false,
+            readOnlyRootFilesystem: true,
+            capabilities: { drop: ['ALL'] },
+          },
+          resources: {
+            requests: { cpu: expect.any(String), memory: expect.any(String) },
+            limits: { cpu: expect.any(String), memory: expect.any(String) },
+          },
+        },
+      ],
+    })
+  })
+
+  it.each(roles)('of %s is ready by its gRPC health, and has time to drain', (role) => {
+    const deployment = { [role]: { drain: '2m' } }
+    const spec = podOf(role, { deployment }).spec as { containers: [Record<string, unknown>] }
+    expect(spec.containers[0]['readinessProbe']).toMatchObject({ grpc: { port: expect.any(Number) } })
+    expect(spec).toMatchObject({ terminationGracePeriodSeconds: 127 })
+  })
+
+  it('of a worker lives on while the scheduler is away', () => {
+    const [container] = podOf('worker').spec['containers'] as [Record<string, unknown>]
+    expect(container['livenessProbe']).toMatchObject({ httpGet: { path: '/metrics' } })
+    expect(container['env']).toEqual([
+      { name: 'NATIVE_WORKER_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
+    ])
+  })
+})
+
+describe('what stays while the application comes and goes', () => {
+  it('is the namespace, the volume, the Gateways and their addresses and routes', () => {
+    const { operations, application } = manifestsOf(plainRequest)
+    const staying = kindsIn(operations)
+    for (const kind of ['Namespace', 'PersistentVolumeClaim', 'Gateway', 'GRPCRoute', 'IPAddressPool'])
+      expect(staying).toContain(kind)
+    expect([...staying].filter((kind) => kindsIn(application).has(kind))).toEqual([])
+  })
+
+  it('does not change with the deployment', () => {
+    const deployment = { workers: 9, slots: 4, properties: { pool: 'a' } }
+    const { operations } = manifestsOf({ ...plainRequest, deployment, release: '2' })
+    expect(operations).toEqual(manifestsOf(plainRequest).operations)
+  })
+
+  it('is two Gateways on port 80, each with its address and its server behind it', () => {
+    for (const [name, address, server, port] of [
+      ['cache', '172.20.255.4', 'cas', 50_051],
+      ['scheduler', '172.20.255.5', 'scheduler', 50_052],
+    ] as const) {
+      const gateway = { envoy: 'metallb.io/loadBalancerIPs', cilium: 'io.cilium/lb-ipam-ips' } as const
+      for (const profile of ['envoy', 'cilium'] as const)
+        expect(objectOf('Gateway', `${name}-gateway`, { profile })['spec']).toMatchObject({
+          gatewayClassName: profile,
+          listeners: [{ port: 80, protocol: 'HTTP' }],
+          infrastructure: { annotations: { [gateway[profile]]: address } },
+        })
+      expect(objectOf('GRPCRoute', `${name}-route`)['spec']).toMatchObject({
+        parentRefs: [{ name: `${name}-gateway` }],
+        rules: [{ backendRefs: [{ name: server, port }] }],
+      })
+      expect(objectOf('Service', server)['spec']).toMatchObject({
+        ports: [{ port, appProtocol: 'kubernetes.io/h2c' }],
+      })
+    }
+  })
+
+  it('lets a stream last and be silent (envoy)', () => {
+    for (const name of ['cache', 'scheduler']) {
+      expect(objectOf('BackendTrafficPolicy', `${name}-route`)['spec']).toMatchObject({
+        timeout: { http: { requestTimeout: '0s', maxStreamDuration: '0s' } },
+        circuitBreaker: { maxParallelRequests: 65_536 },
+        retry: { numRetries: 0 },
+      })
+      expect(objectOf('ClientTrafficPolicy', `${name}-gateway`)['spec']).toMatchObject({
+        timeout: { http: { streamIdleTimeout: '0s' } },
+        http2: { maxConcurrentStreams: 1024, initialStreamWindowSize: '1Mi', initialConnectionWindowSize: '16Mi' },
+      })
+    }
+  })
+
+  it('gives the pool out in the way of its profile', () => {
+    expect(objectOf('IPAddressPool', 'native')['spec']).toMatchObject({ addresses: ['172.20.255.0/28'] })
+    const profile = 'cilium'
+    expect(objectOf('CiliumLoadBalancerIPPool', 'native', { profile })['spec']).toEqual({
+      blocks: [{ cidr: '172.20.255.0/28' }],
+    })
+    expect(objectOf('CiliumL2AnnouncementPolicy', 'native', { profile })['spec']).toMatchObject({
+      loadBalancerIPs: true,
+    })
+  })
+})
+
+describe('the network', () => {
+  it('lets no pod speak with what it has no business with', () => {
+    for (const role of roles) {
+      const spec = objectOf('NetworkPolicy', role)['spec'] as { policyTypes: string[]; egress?: { to: object[] }[] }
+      expect(spec.policyTypes).toEqual(['Ingress', 'Egress'])
+      for (const { to } of spec.egress ?? []) expect(to.length).toBeGreaterThan(0)
+    }
+    expect(objectOf('NetworkPolicy', 'cas')['spec']).not.toHaveProperty('egress')
+  })
+
+  it("lets cilium's gateway in, which is no pod", () => {
+    expect(objectOf('CiliumNetworkPolicy', 'gateways', { profile: 'cilium' })['spec']).toMatchObject({
+      ingress: [{ fromEntities: ['ingress'] }],
+    })
+  })
+})
+
+it('has as many workers as asked', () => {
+  for (const workers of [0, 1, 7])
+    expect(objectOf('Deployment', 'worker', { deployment: { workers } })['spec']).toMatchObject({ replicas: workers })
+})
