@@ -11,6 +11,12 @@ const leaveSeconds = 2
 /** A start may read the index of a large cache. */
 const startSecondsMax = 300
 
+/** Node asks for these where /etc/passwd does not know the user, and an image of others does not name them. */
+const home = [
+  { name: 'HOME', value: '/tmp' },
+  { name: 'SHELL', value: '/bin/sh' },
+] as const
+
 export interface PodOptions {
   readonly config: ServerConfig
   readonly image: string
@@ -74,7 +80,7 @@ function containerOf(role: Role, options: PodOptions): Readonly<Record<string, u
     image: options.image,
     imagePullPolicy: 'IfNotPresent',
     args: ['serve', role, '--config', `${configFolder}/${role}.yaml`, ...(options.args ?? [])],
-    ...(options.env && { env: options.env }),
+    env: [...home, ...(options.env ?? [])],
     ports: [
       { name: 'grpc', containerPort: ports[role] },
       { name: 'metrics', containerPort: ports.metrics },
