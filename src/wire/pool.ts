@@ -37,8 +37,26 @@ export class BufferPool {
    */
   give({ buffer }: Uint8Array): void {
     if (!(buffer instanceof ArrayBuffer) || !this.#out.delete(buffer)) return
-    if (this.#bytes + buffer.byteLength > this.#waitingBytesMax) return
-    this.#waiting[31 - Math.clz32(buffer.byteLength) - smallestBits]?.push(buffer)
+    const own = this.#waiting[31 - Math.clz32(buffer.byteLength) - smallestBits]
+    if (!own || !this.#makeRoom(buffer.byteLength, own)) return
+    own.push(buffer)
     this.#bytes += buffer.byteLength
   }
+
+  /**
+   * Makes room for one more buffer of a size, where another size has most of it: a few large
+   * messages would otherwise fill the pool for good, with what the next ones cannot use.
+   */
+  #makeRoom(bytes: number, own: readonly ArrayBuffer[]): boolean {
+    while (this.#bytes + bytes > this.#waitingBytesMax) {
+      const largest = this.#waiting.reduce((one, other) => (heldBy(other) > heldBy(one) ? other : one))
+      if (largest === own || largest.length === 0) return false
+      this.#bytes -= largest.pop()?.byteLength ?? 0
+    }
+    return true
+  }
+}
+
+function heldBy(waiting: readonly ArrayBuffer[]): number {
+  return waiting.length * (waiting[0]?.byteLength ?? 0)
 }

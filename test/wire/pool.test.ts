@@ -62,3 +62,42 @@ test('it keeps no more than 32 MiB, and nothing that is not its own', () => {
   pool.give(slice)
   expect(pool.take(16_384).buffer).not.toBe(slice.buffer)
 })
+
+test('large buffers that nobody asks for any more make room for those that are used now', () => {
+  const pool = new BufferPool()
+  for (const each of Array.from({ length: 8 }, () => pool.take(4 * 1024 * 1024))) pool.give(each)
+  const first = Array.from({ length: 16 }, () => pool.take(70_000))
+  for (const each of first) pool.give(each)
+  const second = Array.from({ length: 16 }, () => pool.take(70_000))
+  expect(new Set(second.map(({ buffer }) => buffer))).toEqual(new Set(first.map(({ buffer }) => buffer)))
+})
+
+test('it keeps no more than its bound, whatever sizes come back in whatever order', () => {
+  const bound = 1024 * 1024
+  const length = fc.constantFrom(5000, 10_000, 70_000, 260_000, 500_000, 1_000_000, 3_000_000)
+  fc.assert(
+    fc.property(fc.array(fc.tuple(length, fc.boolean()), { maxLength: 80 }), (steps) => {
+      const pool = new BufferPool(bound)
+      const out = new Set<Buffer>()
+      const given = new Map<ArrayBufferLike, number>()
+      for (const [each, giveBack] of steps) {
+        const taken = pool.take(each)
+        for (const other of out) expect(other.buffer).not.toBe(taken.buffer)
+        out.add(taken)
+        const [old] = out
+        if (!giveBack || !old) continue
+        out.delete(old)
+        given.set(old.buffer, old.buffer.byteLength)
+        pool.give(old)
+      }
+      // Takes until nothing of what was given comes back.
+      let kept = 0
+      for (const bytes of [5000, 10_000, 20_000, 70_000, 200_000, 260_000, 1_000_000, 2_000_000, 3_000_000])
+        for (let taken = pool.take(bytes); given.has(taken.buffer); taken = pool.take(bytes)) {
+          kept += taken.buffer.byteLength
+          given.delete(taken.buffer)
+        }
+      expect(kept).toBeLessThanOrEqual(bound)
+    }),
+  )
+})

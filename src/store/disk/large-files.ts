@@ -172,12 +172,22 @@ export function createLargeFiles(options: LargeFilesOptions): LargeFiles {
   function install(digest: Digest, from: string): boolean {
     if (use(digest)) return false
     const target = largeFilePath(folder, digest)
-    if (fs.mkdirSync(dirname(target), { recursive: true })) newFolders = true
-    fs.renameSync(from, target)
+    moveTo(target, from)
     space.settle(largeFileBytes(digest.size))
     add(digest, age.now)
     age.wrote(largeFileBytes(digest.size))
     return true
+  }
+
+  /** Only the first blob of a folder finds none: to make sure each time would cost as much as the move. */
+  function moveTo(target: string, from: string): void {
+    try {
+      fs.renameSync(from, target)
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw error
+      if (fs.mkdirSync(dirname(target), { recursive: true })) newFolders = true
+      fs.renameSync(from, target)
+    }
   }
 
   async function syncNames(digest: Digest): Promise<void> {

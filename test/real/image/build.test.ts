@@ -9,6 +9,7 @@ import { hostPlatform } from '../../../src/image/platform.ts'
 import { parseReference } from '../../../src/image/reference.ts'
 import { type Validated, validateImage } from '../../../src/image/validate.ts'
 import { cloneCheckout } from '../../fixture/checkout.ts'
+import { testFolder } from '../../fixture/folder.ts'
 import { root } from '../../fixture/program.ts'
 import { createWorkdir, have } from '../../fixture/real.ts'
 import { testSurroundings } from '../../fixture/surroundings.ts'
@@ -83,7 +84,7 @@ describe.runIf(isThere)('our image', () => {
   })
 
   it.runIf(canRun)('runs in docker as a user that it does not know, and says its version', async () => {
-    const dockerHost = await startDockerd(await mkdtemp(join(tmpdir(), 'native-docker-')))
+    const dockerHost = await startDockerd(await testFolder())
     const tag = await native('one', ['image', 'tag'])
     const env = { DOCKER_HOST: dockerHost }
     await native('one', ['image', 'copy', '--base', debianBase, `docker-daemon:native:${tag}`], env)
