@@ -1,6 +1,6 @@
 import type { SchedulerConfig } from '../config/servers.ts'
 import { createScheduler } from '../scheduler/services.ts'
-import { openChannel } from '../wire/channel.ts'
+import { openDirectChannel } from '../wire/direct.ts'
 import { healthService } from '../wire/health.ts'
 import { listen } from '../wire/server.ts'
 import { createReadiness } from './readiness.ts'
@@ -11,7 +11,7 @@ const casWindowBytes = 1024 * 1024
 
 /** Execution, Operations, the workers' stream, and everything of the cache passed on to the CAS. */
 export async function startScheduler(config: SchedulerConfig, surroundings: Surroundings): Promise<Running> {
-  const cas = openChannel(config.cas, { windowBytes: casWindowBytes })
+  const cas = openDirectChannel(config.cas, { windowBytes: casWindowBytes })
   const scheduler = createScheduler({
     cas,
     instances: new Set(config.instances),

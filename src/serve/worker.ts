@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
 import type { WorkerConfig } from '../config/servers.ts'
 import { type PlatformProperty, workerNameProperty } from '../core/platform.ts'
-import { openChannel } from '../wire/channel.ts'
+import { openDirectChannel } from '../wire/direct.ts'
 import { healthService } from '../wire/health.ts'
 import { listen } from '../wire/server.ts'
 import { startWorker } from '../worker/worker.ts'
@@ -10,8 +10,8 @@ import type { Running, Surroundings } from './running.ts'
 
 /** A worker; it answers health checks where it is given an address, and is ready while it is connected. */
 export async function startWorkerServer(config: WorkerConfig, surroundings: Surroundings): Promise<Running> {
-  const scheduler = openChannel(config.scheduler)
-  const cas = openChannel(config.cas)
+  const scheduler = openDirectChannel(config.scheduler)
+  const cas = openDirectChannel(config.cas)
   const readiness = createReadiness([], false)
   const name = config.name ?? `${hostname()}-${process.pid}`
   const worker = await startWorker({

@@ -1,8 +1,7 @@
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
-import { Failure } from '../core/failure.ts'
-import { rpc } from './proto.ts'
 import { type CallOptions, type Channel, Code, type Messages, RpcError } from './rpc.ts'
-import { errorOfStatus, knownCode } from './status.ts'
+import { answerError } from './trailers.ts'
+import { addressIn } from './url.ts'
 
 export interface ChannelOptions {
   /** The largest message that is taken; the usual 4 MiB when absent. */
@@ -26,7 +25,7 @@ const defaultWindowBytes = 4 * 1024 * 1024
  * @throws Failure 'invalid' for another form of address
  */
 export function openChannel(url: string, options: ChannelOptions = {}): Channel {
-  const client = new Client(targetOf(url), credentials.createInsecure(), {
+  const client = new Client(`dns:${addressIn(url)}`, credentials.createInsecure(), {
     'grpc.max_receive_message_length': options.receiveBytesMax ?? defaultReceiveBytesMax,
     'grpc.max_send_message_length': -1,
     'grpc.keepalive_time_ms': options.keepaliveMs ?? 60_000,
@@ -92,12 +91,6 @@ export function openChannel(url: string, options: ChannelOptions = {}): Channel 
     },
     close: () => client.close(),
   }
-}
-
-function targetOf(url: string): string {
-  const match = /^grpc:\/\/((?:\[[0-9a-fA-F:]+\]|[^\s:/@]+):\d{1,5})\/?$/.exec(url)
-  if (!match?.[1]) throw new Failure('invalid', 'expected an address like grpc://127.0.0.1:50051', { where: url })
-  return `dns:${match[1]}`
 }
 
 function path(method: string): string {
@@ -203,18 +196,5 @@ async function feed(call: RequestStream, requests: AsyncIterable<Uint8Array>): P
 
 function callError({ code, details, metadata }: ServiceError): RpcError {
   const [packed] = metadata.get('grpc-status-details-bin')
-  if (Buffer.isBuffer(packed)) {
-    const status = errorOfStatus(decodeStatus(packed))
-    if (status?.code === code) return status
-  }
-  return new RpcError(knownCode(code), details)
-}
-
-function decodeStatus(bytes: Buffer): rpc.Status | undefined {
-  try {
-    return rpc.Status.decode(bytes)
-  } catch {
-    // Details that cannot be read are no reason to lose the status itself.
-    return undefined
-  }
+  return answerError(code, details, Buffer.isBuffer(packed) ? packed : undefined)
 }

@@ -38,8 +38,10 @@ export class FrameParser {
   #left = 0
   #padding = 0
 
-  constructor(sink: FrameSink) {
+  /** @param preface whether it comes first: clients send one, servers do not */
+  constructor(sink: FrameSink, preface = true) {
     this.#sink = sink
+    if (!preface) this.#mode = Mode.HEAD
   }
 
   /** False until the client has said that it speaks HTTP/2. */

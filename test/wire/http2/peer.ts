@@ -69,34 +69,41 @@ export interface Peer {
   readonly closed: Promise<void>
 }
 
+/** The frames that come over a socket, after so many bytes that are none; told of each as well. */
+export function framesOf(socket: Socket, skipped: number, seen: (frame: Frame) => void): readonly Frame[] {
+  const frames: Frame[] = []
+  let rest = Buffer.alloc(0)
+  let left = skipped
+  socket.on('data', (chunk: Buffer) => {
+    rest = Buffer.concat([rest, chunk])
+    const skip = Math.min(left, rest.length)
+    left -= skip
+    rest = rest.subarray(skip)
+    while (left === 0 && rest.length >= frameHeadBytes && rest.length >= frameHeadBytes + rest.readUIntBE(0, 3)) {
+      const end = frameHeadBytes + rest.readUIntBE(0, 3)
+      const payload = rest.subarray(frameHeadBytes, end)
+      const each = { type: rest[3] ?? 0, flags: rest[4] ?? 0, id: rest.readUInt32BE(5), payload }
+      rest = rest.subarray(end)
+      frames.push(each)
+      seen(each)
+    }
+  })
+  return frames
+}
+
 export async function openPeer(
   address: string,
   greeting: readonly Uint8Array[] = [preface, settings()],
 ): Promise<Peer> {
   const socket = connect(Number(address.split(':').at(-1)), '127.0.0.1')
   await once(socket, 'connect')
-  const seen: Frame[] = []
   const waiting = new Set<() => void>()
-  let rest = Buffer.alloc(0)
   let ended = false
   const tell = () => {
     for (const each of [...waiting]) each()
   }
   socket.on('error', () => undefined)
-  socket.on('data', (chunk: Buffer) => {
-    rest = Buffer.concat([rest, chunk])
-    while (rest.length >= frameHeadBytes && rest.length >= frameHeadBytes + rest.readUIntBE(0, 3)) {
-      const end = frameHeadBytes + rest.readUIntBE(0, 3)
-      seen.push({
-        type: rest[3] ?? 0,
-        flags: rest[4] ?? 0,
-        id: rest.readUInt32BE(5),
-        payload: rest.subarray(frameHeadBytes, end),
-      })
-      rest = rest.subarray(end)
-    }
-    tell()
-  })
+  const seen = framesOf(socket, 0, () => tell())
   const closed = new Promise<void>((resolve) => {
     socket.once('close', () => {
       ended = true

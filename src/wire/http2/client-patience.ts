@@ -1,0 +1,54 @@
+const connectMsMax = 20_000
+const answerMsMax = 20_000
+
+/** What patience needs of its connection. */
+interface Watched {
+  /** Does anybody wait for the server? */
+  readonly awaited: boolean
+  /** Asks the server whether it is there. */
+  ask(): void
+  giveUp(why: string): void
+}
+
+/** Gives a server up that takes no connection, or says nothing while it has calls. */
+export class Patience {
+  readonly #watched: Watched
+  readonly #everyMs: number
+  readonly #interval: NodeJS.Timeout
+  #timer: NodeJS.Timeout | undefined
+  #heard = true
+
+  /** @param everyMs how long a server may be silent before it is asked */
+  constructor(watched: Watched, everyMs: number) {
+    this.#watched = watched
+    this.#everyMs = everyMs
+    this.#expect(connectMsMax, 'it takes no connection')
+    this.#interval = setInterval(() => this.#look(), everyMs)
+    this.#interval.unref()
+  }
+
+  /** The server has said something, or taken the connection. */
+  heard(): void {
+    this.#heard = true
+    if (this.#timer === undefined) return
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+
+  stop(): void {
+    clearInterval(this.#interval)
+    clearTimeout(this.#timer)
+  }
+
+  #look(): void {
+    const silent = !this.#heard
+    this.#heard = false
+    if (!silent || !this.#watched.awaited || this.#timer) return
+    this.#expect(Math.min(answerMsMax, this.#everyMs), 'it does not answer')
+    this.#watched.ask()
+  }
+
+  #expect(ms: number, why: string): void {
+    this.#timer = setTimeout(() => this.#watched.giveUp(why), ms).unref()
+  }
+}

@@ -1,0 +1,283 @@
+import { connect, type Socket } from 'node:net'
+import { errnoOf } from '../../core/failure.ts'
+import { Code, RpcError } from '../rpc.ts'
+import { type ClientConnection, ClientIncoming, headerListBytesMax } from './client-incoming.ts'
+import { Patience } from './client-patience.ts'
+import { type Answer, type ClientHost, ClientStream } from './client-stream.ts'
+import { Output } from './output.ts'
+import { FrameParser } from './parser.ts'
+import {
+  ConnectionError,
+  ErrorCode,
+  FrameType,
+  preface,
+  Setting,
+  windowBytesDefault,
+  windowBytesMax,
+} from './protocol.ts'
+import { defaultSettings, encodeSettings, type PeerSettings } from './settings.ts'
+
+export interface ClientOptions {
+  readonly host: string
+  readonly port: number
+  /** What the server may send ahead on one stream. */
+  readonly windowBytes: number
+  /** How often a silent server is asked whether it is there, while it has calls. */
+  readonly keepaliveMs: number
+}
+
+const readBytes = 64 * 1024
+/** What the server may send ahead on all streams together, and how much of it is used when it gets more. */
+const connectionWindowBytes = 16 * 1024 * 1024
+const creditBytes = connectionWindowBytes / 2
+/** Answers that wait for slow readers; beyond it the whole connection waits. */
+const heldBytesMax = 512 * 1024 * 1024
+/** Identifiers of streams have 31 bits. */
+const lastIdMax = 2 ** 31 - 1
+
+/** One connection to a server: the client's side of HTTP/2 without TLS (RFC 9113). It begins to connect at once. */
+export class ClientSession implements ClientConnection, ClientHost {
+  readonly output: Output
+  readonly windowBytes: number
+  sendWindow = windowBytesDefault
+  readonly #where: string
+  readonly #socket: Socket
+  readonly #parser = new FrameParser(new ClientIncoming(this), false)
+  readonly #streams = new Map<number, ClientStream>()
+  /** Those with requests that wait and room for them: a frame each in turn. */
+  readonly #ready = new Set<ClientStream>()
+  readonly #patience: Patience
+  #settings = defaultSettings
+  #nextId = 1
+  #heldBytes = 0
+  #receiveWindow = connectionWindowBytes
+  #uncredited = 0
+  #retired = false
+  #over = false
+  #why: RpcError | undefined
+
+  readonly #ended: () => void
+
+  /** @param ended called once the connection is over */
+  constructor({ host, port, windowBytes, keepaliveMs }: ClientOptions, ended: () => void) {
+    this.#ended = ended
+    this.#where = `${host}:${port}`
+    this.windowBytes = windowBytes
+    const buffer = Buffer.allocUnsafeSlow(readBytes)
+    const callback = (length: number) => {
+      this.#read(buffer.subarray(0, length))
+      return true
+    }
+    const socket = connect({ host, port, noDelay: true, onread: { buffer, callback } })
+    this.#socket = socket
+    this.output = new Output(socket)
+    this.#patience = new Patience(this, keepaliveMs)
+    socket.once('connect', () => this.#patience.heard())
+    socket.on('drain', () => {
+      this.#pump()
+      this.output.flush()
+    })
+    socket.on('error', (error) => {
+      this.#why ??= unavailable(`${this.#where}: ${errnoOf(error) ?? 'the connection broke'}`, error)
+    })
+    socket.on('close', () => this.#closed())
+    this.#greet()
+  }
+
+  /** May a call begin here? */
+  get usable(): boolean {
+    return !this.#retired && !this.#over && this.#streams.size < this.#settings.streamsMax && this.#nextId <= lastIdMax
+  }
+
+  /** Begins a call. @param block its header fields, encoded */
+  open(block: Uint8Array, answer: Answer): ClientStream {
+    const stream = new ClientStream(this, this.#nextId, this.#settings.initialWindow, answer)
+    this.#nextId += 2
+    if (this.#streams.size === 0) this.#socket.ref()
+    this.#streams.set(stream.id, stream)
+    this.output.headers(stream.id, block, false)
+    this.output.schedule()
+    return stream
+  }
+
+  /** No more calls: the connection ends with the last of those that it has. */
+  retire(): void {
+    this.#retired = true
+    this.#endIfDone()
+  }
+
+  /** Ends the connection and all its calls. */
+  destroy(error: RpcError): void {
+    this.#why ??= error
+    this.#over = true
+    this.#socket.destroy()
+    this.#closed()
+  }
+
+  held(bytes: number): void {
+    this.#heldBytes += bytes
+    if (bytes < 0) this.#credit()
+  }
+
+  wants(stream: ClientStream): void {
+    this.#queue(stream)
+    this.#pump()
+    this.output.schedule()
+  }
+
+  forget(stream: ClientStream): void {
+    this.#streams.delete(stream.id)
+    this.#ready.delete(stream)
+    if (this.#streams.size > 0) return
+    // A connection without calls keeps no process alive.
+    this.#socket.unref()
+    this.#endIfDone()
+  }
+
+  // What the server's frames mean (client-incoming.ts).
+
+  stream(id: number): ClientStream | undefined {
+    return this.#streams.get(id)
+  }
+
+  opened(id: number): boolean {
+    return id % 2 === 1 && id < this.#nextId
+  }
+
+  spendReceiveWindow(bytes: number): void {
+    this.#receiveWindow -= bytes
+    if (this.#receiveWindow < 0) throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'more DATA than allowed')
+    this.#uncredited += bytes
+    this.#credit()
+  }
+
+  growSendWindow(bytes: number, stream: ClientStream | undefined): void {
+    const window = stream ?? this
+    window.sendWindow += bytes
+    if (window.sendWindow > windowBytesMax) throw windowTooLarge()
+    if (stream) this.#queue(stream)
+    this.#pump()
+  }
+
+  settings(settings: PeerSettings): void {
+    const growth = settings.initialWindow - this.#settings.initialWindow
+    this.#settings = settings
+    for (const stream of this.#streams.values()) {
+      stream.sendWindow += growth
+      if (stream.sendWindow > windowBytesMax) throw windowTooLarge()
+      this.#queue(stream)
+    }
+    this.#pump()
+  }
+
+  /** Section 6.8: what the server did not look at may be made again elsewhere. */
+  goesAway(lastId: number): void {
+    this.#retired = true
+    const refused = unavailable(`${this.#where} is going away and did not take the call`)
+    for (const stream of [...this.#streams.values()]) if (stream.id > lastId) stream.lost(refused)
+    this.#endIfDone()
+  }
+
+  // What patience asks (client-patience.ts).
+
+  get awaited(): boolean {
+    return this.#streams.size > 0
+  }
+
+  ask(): void {
+    this.output.frameHead(FrameType.PING, 0, 0, 8)
+    this.output.uint32(0)
+    this.output.uint32(0)
+    this.output.flush()
+  }
+
+  giveUp(why: string): void {
+    this.destroy(unavailable(`${this.#where}: ${why}`))
+  }
+
+  #greet(): void {
+    this.output.bytes(preface)
+    const settings = encodeSettings([
+      [Setting.ENABLE_PUSH, 0],
+      [Setting.INITIAL_WINDOW_SIZE, this.windowBytes],
+      [Setting.MAX_HEADER_LIST_SIZE, headerListBytesMax],
+    ])
+    this.output.frameHead(FrameType.SETTINGS, 0, 0, settings.length)
+    this.output.bytes(settings)
+    this.output.windowUpdate(0, connectionWindowBytes - windowBytesDefault)
+    this.output.schedule()
+  }
+
+  #read(chunk: Buffer): void {
+    if (this.#over) return
+    this.#patience.heard()
+    try {
+      this.#parser.push(chunk)
+    } catch (error) {
+      this.#fail(error)
+      return
+    }
+    this.output.flush()
+  }
+
+  /** The server broke the protocol, or we have a bug. */
+  #fail(error: unknown): void {
+    const known = error instanceof ConnectionError
+    this.output.frameHead(FrameType.GOAWAY, 0, 0, 8)
+    this.output.uint32(0)
+    this.output.uint32(known ? error.code : ErrorCode.INTERNAL_ERROR)
+    this.output.flush()
+    this.destroy(
+      known
+        ? unavailable(`${this.#where} speaks no proper HTTP/2: ${error.message}`, error)
+        : new RpcError(Code.INTERNAL, 'internal error', [], error),
+    )
+  }
+
+  #queue(stream: ClientStream): void {
+    if (stream.pendingBytes > 0 && stream.sendWindow > 0) this.#ready.add(stream)
+  }
+
+  /** Sends what waits, as far as the server and the socket take it. */
+  #pump(): void {
+    for (const stream of this.#ready) {
+      if (this.sendWindow <= 0 || this.output.blocked) return
+      this.#ready.delete(stream)
+      if (stream.sendWindow <= 0 || stream.pendingBytes === 0) continue
+      stream.sendFrame(Math.min(stream.sendWindow, this.sendWindow))
+      this.#queue(stream)
+    }
+  }
+
+  #credit(): void {
+    if (this.#over || this.#uncredited < creditBytes || this.#heldBytes > heldBytesMax) return
+    this.output.windowUpdate(0, this.#uncredited)
+    this.output.schedule()
+    this.#receiveWindow += this.#uncredited
+    this.#uncredited = 0
+  }
+
+  #endIfDone(): void {
+    if (!this.#retired || this.#over || this.#streams.size > 0) return
+    this.#over = true
+    this.output.flush()
+    // Nothing more is expected, so that nothing that comes would be missed.
+    this.#socket.end(() => this.#socket.destroy())
+  }
+
+  #closed(): void {
+    this.#over = true
+    this.#patience.stop()
+    const why = this.#why ?? unavailable(`${this.#where}: the connection was closed`)
+    for (const stream of [...this.#streams.values()]) stream.lost(why)
+    this.#ended()
+  }
+}
+
+function unavailable(message: string, cause?: unknown): RpcError {
+  return new RpcError(Code.UNAVAILABLE, message, [], cause)
+}
+
+function windowTooLarge(): ConnectionError {
+  return new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'a window beyond 2^31 - 1')
+}
