@@ -1,6 +1,6 @@
 import { arch, availableParallelism, platform } from 'node:os'
+import { dirname, isAbsolute, join } from 'node:path'
 import { systemClock } from '../core/clock.ts'
-import { Failure } from '../core/failure.ts'
 import type { Driver, DriverKind } from './driver.ts'
 
 /** What a driver must know of its user, its machine and this program. */
@@ -17,14 +17,10 @@ export interface OpenOptions {
 
 /**
  * The driver of this kind for the cluster of this name; loads no other.
- * @throws Failure 'unimplemented'
+ * @throws Failure of the settings of kind clusters (kind/settings.ts)
  */
 export async function openDriver(kind: DriverKind, options: OpenOptions): Promise<Driver> {
-  if (kind === 'kind')
-    throw new Failure('unimplemented', 'the kind driver is not there yet', {
-      where: '--driver kind',
-      next: ['Use --driver process, the default: it needs no Docker and no Kubernetes.'],
-    })
+  if (kind === 'kind') return openKindDriver(options)
   const [{ createProcessDriver }, { clusterPaths }] = await Promise.all([
     import('./process/driver.ts'),
     import('./process/paths.ts'),
@@ -36,5 +32,24 @@ export async function openDriver(kind: DriverKind, options: OpenOptions): Promis
     clock: systemClock,
     program: options.program,
     release: options.release,
+  })
+}
+
+async function openKindDriver(options: OpenOptions): Promise<Driver> {
+  const [{ createKindDriver }, { kindPaths }, { kindSettings }] = await Promise.all([
+    import('./kind/driver.ts'),
+    import('./kind/paths.ts'),
+    import('./kind/settings.ts'),
+  ])
+  const configured = options.env['XDG_CONFIG_HOME']
+  return createKindDriver({
+    paths: kindPaths(options.name, options),
+    surroundings: options,
+    // Nodes are containers: Linux, whatever this machine is.
+    machine: { platform: 'linux', arch: arch(), cpus: availableParallelism() },
+    clock: systemClock,
+    release: options.release,
+    settings: await kindSettings(configured && isAbsolute(configured) ? configured : join(options.home, '.config')),
+    templates: join(dirname(dirname(options.program.at(-1) ?? '')), 'templates'),
   })
 }

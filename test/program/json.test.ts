@@ -100,7 +100,7 @@ describe('what --json prints is what README.md says', () => {
   })
 
   test('of a failure', async () => {
-    const failed = [await json('ips', '--name', 'nobody'), await json('up', '--driver', 'kind')]
+    const failed = [await json('ips', '--name', 'nobody'), await json('up', '--name', 'No Name')]
     expect(disagreements(tableOf('A failure'), failed)).toEqual([])
   })
 })

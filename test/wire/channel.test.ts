@@ -12,7 +12,7 @@ describe.each([
   ['our own', openDirectChannel],
 ])('a channel on %s', (_, openChannel) => {
   test('an address of another form is invalid', () => {
-    for (const url of ['', '127.0.0.1:1', 'http://127.0.0.1:1', 'grpc://', 'grpc://a b:1', 'grpc://host'])
+    for (const url of ['', '127.0.0.1:1', 'http://127.0.0.1:1', 'grpc://', 'grpc://a b:1', 'grpc://host:'])
       expect(() => openChannel(url)).toThrow(expect.objectContaining({ kind: 'invalid', where: url }))
   })
 

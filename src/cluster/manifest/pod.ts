@@ -11,6 +11,9 @@ const leaveSeconds = 2
 /** A start may read the index of a large cache. */
 const startSecondsMax = 300
 
+/** The annotation that tells a pod of one form from another's. */
+export const fingerprintKey = 'native/fingerprint'
+
 /** Node asks for these where /etc/passwd does not know the user, and an image of others does not name them. */
 const home = [
   { name: 'HOME', value: '/tmp' },
@@ -44,7 +47,7 @@ export function podTemplate(options: PodOptions): Readonly<Record<string, unknow
       labels: labelsOf(role),
       annotations: {
         // Another configuration restarts the pods; a ConfigMap alone would not.
-        'native/fingerprint': config.fingerprint,
+        [fingerprintKey]: config.fingerprint,
         'prometheus.io/scrape': 'true',
         'prometheus.io/port': String(ports.metrics),
       },

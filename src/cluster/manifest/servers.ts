@@ -19,7 +19,7 @@ const drainMarginSeconds = 5
 export interface ServerConfig {
   readonly role: Role
   readonly text: string
-  /** Changes when the server has to be started anew. */
+  /** Changes when the server has to be started anew: with its settings, its image, the release. */
   readonly fingerprint: string
   /** Seconds between SIGTERM and SIGKILL. */
   readonly graceSeconds: number
@@ -70,11 +70,12 @@ function configOf(request: ManifestRequest, role: Role, base: Settings): ServerC
   const addresses = { listen: `0.0.0.0:${ports[role]}`, metrics: { listen: `0.0.0.0:${ports.metrics}` } }
   const settings = merged({ ...addresses, ...base }, request.deployment[role] ?? {})
   const text = stringify(settings)
+  const image = role === 'worker' ? request.images.worker : request.images.server
   const { drain } = schemas[role].parse(settings)
   return {
     role,
     text,
-    fingerprint: createHash('sha256').update(request.release).update('\n').update(text).digest('hex').slice(0, 16),
+    fingerprint: createHash('sha256').update([request.release, image, text].join('\n')).digest('hex').slice(0, 16),
     graceSeconds: Math.ceil(drain / 1000) + drainMarginSeconds,
   }
 }

@@ -1,13 +1,19 @@
+import type { Clock } from '../../core/clock.ts'
 import type { Step, StepReport } from '../driver.ts'
-import type { ProcessContext } from './context.ts'
 import { type Lock, takeLock } from './lock.ts'
+
+/** What a lock is taken with. */
+export interface LockContext {
+  readonly paths: { readonly lock: string }
+  readonly clock: Clock
+}
 
 /**
  * The same steps under the cluster's lock: the first takes it, the last gives it back. When a
  * step fails, the lock is kept until all is undone; with retain nothing is undone, and it is
  * given back at once.
  */
-export function locked({ paths, clock }: ProcessContext, retain: boolean, steps: readonly Step[]): Step[] {
+export function locked({ paths, clock }: LockContext, retain: boolean, steps: readonly Step[]): Step[] {
   let lock: Lock | undefined
 
   async function release(): Promise<void> {

@@ -1,0 +1,39 @@
+import { isAbsolute, join } from 'node:path'
+import { clusterPaths, type Surroundings } from '../process/paths.ts'
+
+/** Every path that the kind driver touches; the folder is the user's alone. */
+export interface KindPaths {
+  readonly name: string
+  readonly stateRoot: string
+  /** A dot stands in no cluster's name, so this is no folder of the process driver. */
+  readonly state: string
+  readonly cluster: string
+  /** What kind was given. */
+  readonly config: string
+  /** Ours: every call of kubectl reads it, whatever the user's current context is. */
+  readonly kubeconfig: string
+  /** The user's, in which a context is added. */
+  readonly userKubeconfig: string
+  readonly lock: string
+}
+
+export function kindPaths(name: string, surroundings: Surroundings): KindPaths {
+  const { stateRoot } = clusterPaths(name, surroundings)
+  const state = join(stateRoot, `${name}.kind`)
+  return {
+    name,
+    stateRoot,
+    state,
+    cluster: join(state, 'cluster.json'),
+    config: join(state, 'kind.yaml'),
+    kubeconfig: join(state, 'kubeconfig'),
+    userKubeconfig: userKubeconfig(surroundings),
+    lock: join(stateRoot, `.${name}.kind.lock`),
+  }
+}
+
+/** kubectl writes into the first file of KUBECONFIG; so do we. */
+function userKubeconfig({ env, home }: Surroundings): string {
+  const first = env['KUBECONFIG']?.split(':').find((each) => each !== '' && isAbsolute(each))
+  return first ?? join(home, '.kube/config')
+}
