@@ -3,8 +3,7 @@ import { Flags } from '@oclif/core'
 import { addressLines } from '../src/cli/addresses.ts'
 import { type ClusterFlags, clusterFlags, NativeCommand } from '../src/cli/base.ts'
 import { parseProperty, parseSizeFlag } from '../src/cli/values.ts'
-import type { DeployOptions } from '../src/cluster/driver.ts'
-import type { GatewayProfile } from '../src/cluster/manifest/request.ts'
+import type { DeployOptions, GatewayProfile } from '../src/cluster/driver.ts'
 
 export default class Deploy extends NativeCommand {
   static override summary = 'run a cache, a scheduler and workers on the cluster'

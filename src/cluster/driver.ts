@@ -9,6 +9,12 @@ export interface Driver {
   readonly kind: DriverKind
   up(options: UpOptions): Step[]
   deploy(options: DeployOptions): Step[]
+  /**
+   * What `deploy` of the same options would change, as unified diffs, one for each object, in the order in
+   * which they would be applied; nothing is changed.
+   * @throws Failure 'not-found' without a cluster, 'unimplemented' by a driver without objects
+   */
+  diff(options: DeployOptions): Promise<readonly ObjectDiff[]>
   down(options: DownOptions): Step[]
   status(): Promise<ClusterStatus>
   /**
@@ -40,7 +46,23 @@ export interface StepReport {
 export interface UpOptions {
   /** Keep what was made when a step fails, to look at it. */
   readonly retain: boolean
+  /** Of a driver with nodes. One that has none refuses each by its flag's name, and so do the rest here. */
+  readonly nodes?: number
+  /** The image of the nodes; excludes kubernetesVersion. */
+  readonly nodeImage?: string
+  /** Like 1.34 or 1.34.4: the nodes' image of that name. */
+  readonly kubernetesVersion?: string
+  readonly gateway?: GatewayProfile
+  /** Archives as `docker save` makes them, whose images the nodes are given. */
+  readonly imageArchives?: readonly string[]
+  /** `HOST=URL`: where nodes find what is at HOST. */
+  readonly registryMirrors?: readonly string[]
+  /** Publish the Gateways on ports of 127.0.0.1; by default where containers cannot be reached. */
+  readonly publish?: boolean
 }
+
+/** Who brings addresses and Gateways to a cluster of nodes. */
+export type GatewayProfile = 'cilium' | 'envoy'
 
 export interface DeployOptions {
   readonly workers?: number
@@ -49,6 +71,23 @@ export interface DeployOptions {
   readonly properties?: readonly PlatformProperty[]
   /** A YAML file with any of the above and server settings (config/deployment.ts). */
   readonly configFile?: string
+  /** Published images, as docker writes their names; absent, ours are built. Of a driver with nodes, as the rest here. */
+  readonly image?: string
+  /** Of workers; `image` when absent. */
+  readonly workerImage?: string
+  /** Other bases than the definitions' to build on, as `image copy --base` takes them. */
+  readonly base?: string
+  readonly workerBase?: string
+  /** One half of a deployment only. */
+  readonly only?: 'operations' | 'application'
+}
+
+export interface ObjectDiff {
+  /** Like `StatefulSet/cas`. */
+  readonly object: string
+  readonly change: 'created' | 'changed'
+  /** A unified diff of YAML. */
+  readonly text: string
 }
 
 export interface DownOptions {

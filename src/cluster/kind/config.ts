@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { parseConfig } from '../../config/load.ts'
-import type { GatewayProfile } from '../manifest/request.ts'
+import type { GatewayProfile } from '../driver.ts'
 
 /** What a cluster is made from, beside the template. */
 export interface KindRequest {

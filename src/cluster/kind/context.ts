@@ -1,5 +1,6 @@
 import type { Clock } from '../../core/clock.ts'
-import type { GatewayProfile, Images } from '../manifest/request.ts'
+import type { GatewayProfile } from '../driver.ts'
+import type { Images } from '../manifest/request.ts'
 import type { Surroundings } from '../process/paths.ts'
 import type { Machine } from '../process/render.ts'
 import type { KindPaths } from './paths.ts'

@@ -1,3 +1,4 @@
+import { Failure } from '../../core/failure.ts'
 import type { Driver } from '../driver.ts'
 import type { KindContext } from './context.ts'
 import { deploySteps } from './deploy.ts'
@@ -12,6 +13,9 @@ export function createKindDriver(context: KindContext): Driver {
     kind: 'kind',
     up: (options) => upSteps(context, options),
     deploy: (options) => deploySteps(context, options),
+    async diff() {
+      throw new Failure('unimplemented', 'not there yet', { where: '--diff' })
+    },
     down: (options) => downSteps(context, options),
     status: () => clusterStatus(context),
     addresses: () => clusterAddresses(context),

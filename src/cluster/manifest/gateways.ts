@@ -1,6 +1,7 @@
+import type { GatewayProfile } from '../driver.ts'
 import { type KubeObject, objectOf, partOf } from './object.ts'
 import type { AddressPool } from './pool.ts'
-import type { GatewayProfile, ManifestRequest } from './request.ts'
+import type { ManifestRequest } from './request.ts'
 import { ports } from './servers.ts'
 
 /** A door of the cluster, and the server behind it. Its clients know it by this name. */

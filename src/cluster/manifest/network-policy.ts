@@ -1,5 +1,6 @@
+import type { GatewayProfile } from '../driver.ts'
 import { type KubeObject, labelsOf, objectOf, partOf, selectorOf } from './object.ts'
-import type { GatewayProfile, ManifestRequest } from './request.ts'
+import type { ManifestRequest } from './request.ts'
 import { ports } from './servers.ts'
 
 type Rule = Readonly<Record<string, unknown>>

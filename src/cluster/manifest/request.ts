@@ -1,9 +1,7 @@
 import type { Deployment } from '../../config/deployment.ts'
+import type { GatewayProfile } from '../driver.ts'
 import type { Machine } from '../process/render.ts'
 import type { AddressPool } from './pool.ts'
-
-/** Who brings addresses and gateways: the controllers that the cluster has. */
-export type GatewayProfile = 'cilium' | 'envoy'
 
 /** All that the objects follow from; the same request gives the same bytes. */
 export interface ManifestRequest {

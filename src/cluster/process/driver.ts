@@ -1,7 +1,9 @@
+import { Failure } from '../../core/failure.ts'
 import type { Driver } from '../driver.ts'
 import type { ProcessContext } from './context.ts'
 import { deploySteps } from './deploy.ts'
 import { downSteps } from './down.ts'
+import { assertNothingOfNodes } from './foreign.ts'
 import { clusterLogs } from './logs.ts'
 import { clusterAddresses, clusterStatus } from './status.ts'
 import { upSteps } from './up.ts'
@@ -10,8 +12,20 @@ import { upSteps } from './up.ts'
 export function createProcessDriver(context: ProcessContext): Driver {
   return {
     kind: 'process',
-    up: (options) => upSteps(context, options),
-    deploy: (options) => deploySteps(context, options),
+    up(options) {
+      assertNothingOfNodes(options)
+      return upSteps(context, options)
+    },
+    deploy(options) {
+      assertNothingOfNodes(options)
+      return deploySteps(context, options)
+    },
+    async diff() {
+      throw new Failure('unimplemented', 'servers that are processes of this machine have no objects to compare', {
+        where: '--diff',
+        next: ['`native status` shows what runs.'],
+      })
+    },
     down: (options) => downSteps(context, options),
     status: () => clusterStatus(context),
     addresses: () => clusterAddresses(context),
