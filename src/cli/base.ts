@@ -14,16 +14,17 @@ export const clusterFlags = {
     env: 'NATIVE_NAME',
   }),
   driver: Flags.option({
-    summary: 'where the servers run: as processes of this machine, or in a kind cluster',
+    summary:
+      'where the servers run: as processes of this machine, or in a kind cluster; where the cluster is, by default',
     options: ['process', 'kind'] as const,
-    default: 'process',
+    env: 'NATIVE_DRIVER',
   })(),
 }
 
 /** What clusterFlags give. */
 export interface ClusterFlags {
   readonly name: string
-  readonly driver: DriverKind
+  readonly driver?: DriverKind | undefined
 }
 
 /** What every command has: --json, --debug, an interrupt, and ways to speak. */
@@ -43,12 +44,11 @@ export abstract class NativeCommand extends Command {
     // Here and not in the flag's own parse, around which oclif would put words of its own.
     assertName(name)
     const { openDriver } = await import('../cluster/open.ts')
-    return openDriver(driver, {
+    const { chooseDriver } = await import('../cluster/choose.ts')
+    const surroundings = { env: process.env, home: homedir(), tmp: tmpdir(), uid: process.getuid?.() ?? -1 }
+    return openDriver(driver ?? (await chooseDriver(name, surroundings)), {
+      ...surroundings,
       name,
-      env: process.env,
-      home: homedir(),
-      tmp: tmpdir(),
-      uid: process.getuid?.() ?? -1,
       program: [process.execPath, join(this.config.root, 'bin/run.js')],
       release: this.config.version,
     })

@@ -1,5 +1,6 @@
 import type { ClusterStatus, Driver } from '../driver.ts'
 import { type Check, failed, note, ok } from './check.ts'
+import { compilerCheck } from './compiler.ts'
 import { diskCheck, inotifyCheck, nodeCheck, openFilesCheck, portCheck, systemCheck } from './machine.ts'
 import { programCheck, programs } from './programs.ts'
 
@@ -30,6 +31,7 @@ export function doctorChecks(driver: Driver, patient: Patient): Check[] {
     ...(patient.platform === 'linux' ? [inotifyCheck()] : []),
     ...programs.map((facts) => programCheck(facts, patient.env, patient.cwd)),
     clusterCheck(status),
+    ...compilerCheck(driver, status, patient.env),
   ]
 }
 

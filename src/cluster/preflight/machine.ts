@@ -38,8 +38,7 @@ export function diskCheck(folder: string): Check {
   return {
     title: 'disk',
     async run() {
-      const { bavail, bsize } = await statfsOfNearest(folder)
-      const free = bavail * bsize
+      const free = (await roomAt(folder)) ?? 0
       if (free >= diskBytesNeeded) return ok(`${sizeText(free)} free for ${folder}`)
       return failed(
         `${sizeText(free)} free for ${folder}`,
@@ -108,13 +107,16 @@ export function openFilesLimit(): number {
   return typeof soft === 'number' ? soft : Number.POSITIVE_INFINITY
 }
 
-async function statfsOfNearest(folder: string): Promise<{ bavail: number; bsize: number }> {
+/** Bytes that this user may still write there; of the nearest folder that exists. Undefined where none may be looked at. */
+export async function roomAt(folder: string): Promise<number | undefined> {
   try {
-    return await statfs(folder)
+    const { bavail, bsize } = await statfs(folder)
+    return bavail * bsize
   } catch (error) {
     const parent = dirname(folder)
+    if (errnoOf(error) === 'EACCES') return undefined
     if (errnoOf(error) !== 'ENOENT' || parent === folder) throw error
-    return statfsOfNearest(parent)
+    return roomAt(parent)
   }
 }
 
