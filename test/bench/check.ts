@@ -18,7 +18,7 @@ import { prepareAction, type Stock, withChannel } from './stock.ts'
  * @throws when an answer is wrong
  */
 export async function checkAnswers(stock: Stock, running: Running): Promise<void> {
-  await withChannel(running.cachePort, async (channel) => {
+  await withChannel(running.cache, async (channel) => {
     const { batchBytes } = await negotiate(channel)
     const cas = createCasClient(channel, { batchBytes })
     await checkFindMissing(stock, cas)
@@ -26,9 +26,9 @@ export async function checkAnswers(stock: Stock, running: Running): Promise<void
     await checkWrite(channel, cas)
     await checkActionCache(stock, channel, cas)
   })
-  await withChannel(running.executionPort, async (channel) => {
+  await withChannel(running.execution, async (channel) => {
     const { action, sources } = prepareAction(['/bin/true'], { salt: randomUUID() })
-    await withChannel(running.cachePort, (cache) => createCasClient(cache).upload(sources))
+    await withChannel(running.cache, (cache) => createCasClient(cache).upload(sources))
     const { error, result, cached } = await execute(channel, { action })
     assert.deepEqual(
       { error, cached, exitCode: result.exitCode ?? 0 },

@@ -4,23 +4,23 @@ import { type Connection, type Ended, openConnection } from './load/connection.t
 
 const pollMs = 2
 
-/** Asks a port for its capabilities until it answers; settles as soon as it has. */
-export async function firstAnswer(port: number, msMax = 30_000): Promise<void> {
+/** Asks a server for its capabilities until it answers; settles as soon as it has. */
+export async function firstAnswer(address: string, msMax = 30_000): Promise<void> {
   const deadline = performance.now() + msMax
   for (;;) {
-    const fault = await attempt(port)
+    const fault = await attempt(address)
     if (!fault) return
-    if (performance.now() > deadline) throw new Error(`nothing answers on port ${port}: ${fault}`)
+    if (performance.now() > deadline) throw new Error(`nothing answers at ${address}: ${fault}`)
     await setTimeout(pollMs)
   }
 }
 
-async function attempt(port: number): Promise<string | undefined> {
+async function attempt(address: string): Promise<string | undefined> {
   let connection: Connection | undefined
   try {
     const broken = Promise.withResolvers<Ended>()
     broken.promise.catch(() => undefined)
-    connection = await openConnection(port, broken.reject)
+    connection = await openConnection(address, broken.reject)
     const answer = ask(connection)
     const { status } = await Promise.race([answer, broken.promise])
     return status === 0 ? undefined : `status ${status}`

@@ -21,8 +21,9 @@ export interface Contender {
 }
 
 export interface Running {
-  readonly cachePort: number
-  readonly executionPort: number
+  /** `host:port` of the cache. */
+  readonly cache: string
+  readonly execution: string
   /** The processes that were started; their descendants belong to it too. */
   readonly pids: readonly number[]
   /** From the program's start to its first answer to GetCapabilities. */
@@ -54,29 +55,29 @@ export function ours(name: string, built: string, profiles: string | undefined):
     },
     async launch(folder) {
       mkdirSync(folder, { recursive: true })
-      const cachePort = await freePort()
-      const executionPort = await freePort()
-      const configs = oursConfigs(folder, cachePort, executionPort)
+      const cache = `127.0.0.1:${await freePort()}`
+      const execution = `127.0.0.1:${await freePort()}`
+      const configs = oursConfigs(folder, cache, execution)
       const startedAt = performance.now()
       const children = Object.entries(configs).map(([role, config]) => {
         const file = join(folder, `${role}.yaml`)
         writeFileSync(file, stringify(config))
         return start(process.execPath, [...node, program, 'serve', role, '--config', file], join(folder, `${role}.log`))
       })
-      await firstAnswer(cachePort)
+      await firstAnswer(cache)
       const answerMs = performance.now() - startedAt
-      await firstAnswer(executionPort)
-      return { cachePort, executionPort, pids: children.map(pidOf), answerMs, startedAt, stop: () => stopAll(children) }
+      await firstAnswer(execution)
+      return { cache, execution, pids: children.map(pidOf), answerMs, startedAt, stop: () => stopAll(children) }
     },
   }
 }
 
-function oursConfigs(folder: string, cachePort: number, executionPort: number) {
-  const cas = `grpc://127.0.0.1:${cachePort}`
-  const scheduler = `grpc://127.0.0.1:${executionPort}`
+function oursConfigs(folder: string, cache: string, execution: string) {
+  const cas = `grpc://${cache}`
+  const scheduler = `grpc://${execution}`
   return {
-    cas: { listen: `127.0.0.1:${cachePort}`, store: { kind: 'disk', path: join(folder, 'cas'), size: cacheBytes } },
-    scheduler: { listen: `127.0.0.1:${executionPort}`, cas },
+    cas: { listen: cache, store: { kind: 'disk', path: join(folder, 'cas'), size: cacheBytes } },
+    scheduler: { listen: execution, cas },
     worker: {
       scheduler,
       cas,
@@ -118,9 +119,10 @@ async function launchPeer(
   const pid = pidOf(child)
   await untilRuns(pid, program)
   const startedAt = performance.now()
-  await firstAnswer(port)
+  const address = `127.0.0.1:${port}`
+  await firstAnswer(address)
   const answerMs = performance.now() - startedAt
-  return { cachePort: port, executionPort: port, pids: [pid], answerMs, startedAt, stop: () => stopAll([child]) }
+  return { cache: address, execution: address, pids: [pid], answerMs, startedAt, stop: () => stopAll([child]) }
 }
 
 /** Waits until chroot-run has become the program: what it takes until then is not the program's. */

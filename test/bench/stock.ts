@@ -41,14 +41,14 @@ export function makeStock(): Stock {
 }
 
 /** Uploads the stock to a server and executes its actions there. */
-export async function fill(stock: Stock, ports: { cachePort: number; executionPort: number }): Promise<void> {
-  await withChannel(ports.cachePort, async (channel) => {
+export async function fill(stock: Stock, at: { cache: string; execution: string }): Promise<void> {
+  await withChannel(at.cache, async (channel) => {
     const { batchBytes } = await negotiate(channel)
     const cas = createCasClient(channel, { batchBytes })
     await cas.upload([...stock.kib1, ...stock.kib64, ...stock.mib16])
     await cas.upload(stock.cached.flatMap((each) => each.sources))
   })
-  await withChannel(ports.executionPort, async (channel) => {
+  await withChannel(at.execution, async (channel) => {
     for (const { action } of stock.cached) {
       const { error, result } = await execute(channel, { action })
       if (error) throw error
@@ -87,8 +87,8 @@ export function prepareAction(
 }
 
 /** Opens a channel of our real client for as long as the work takes. */
-export async function withChannel<T>(port: number, work: (channel: Channel) => Promise<T>): Promise<T> {
-  const channel = openChannel(`grpc://127.0.0.1:${port}`)
+export async function withChannel<T>(address: string, work: (channel: Channel) => Promise<T>): Promise<T> {
+  const channel = openChannel(`grpc://${address}`)
   try {
     return await work(channel)
   } finally {

@@ -35,7 +35,7 @@ async function prepare(job: Job): Promise<() => Promise<Outcome>> {
   over.promise.catch(() => undefined)
   const { calls, blobBytes } = callsOf(job.work)
   const connections = await Promise.all(
-    Array.from({ length: job.connections }, () => openConnection(job.port, over.reject)),
+    Array.from({ length: job.connections }, () => openConnection(job.address, over.reject)),
   )
   return async () => {
     try {

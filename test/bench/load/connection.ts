@@ -59,12 +59,17 @@ const frameBytesMax = 16_384
 const hpackTableBytes = 4096
 const headerListBytesMax = 64 * 1024
 
+function hostAndPort(address: string): { host: string; port: number } {
+  const colon = address.lastIndexOf(':')
+  return { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) }
+}
+
 /**
- * One HTTP/2 connection with prior knowledge to a server on this machine. Does what a load
+ * One HTTP/2 connection with prior knowledge to the server at `host:port`. Does what a load
  * generator needs of RFC 9113: flow control both ways, settings, pings. A breach of the protocol
  * or a broken connection ends in `broken`, and then no call ends any more.
  */
-export async function openConnection(port: number, broken: (error: Error) => void): Promise<Connection> {
+export async function openConnection(address: string, broken: (error: Error) => void): Promise<Connection> {
   const reading = Buffer.allocUnsafeSlow(256 * 1024)
   const started = Promise.withResolvers<void>()
   let session: Session | undefined
@@ -74,8 +79,7 @@ export async function openConnection(port: number, broken: (error: Error) => voi
     socket.destroy()
   }
   const socket = connect({
-    port,
-    host: '127.0.0.1',
+    ...hostAndPort(address),
     noDelay: true,
     onread: {
       buffer: reading,
@@ -92,7 +96,7 @@ export async function openConnection(port: number, broken: (error: Error) => voi
   await once(socket, 'connect')
   let closing = false
   socket.on('error', fail)
-  socket.on('close', () => closing || fail(new Error(`the server on port ${port} closed the connection`)))
+  socket.on('close', () => closing || fail(new Error(`the server at ${address} closed the connection`)))
   session = new Session(socket, started.resolve)
   await started.promise
   const { output } = session

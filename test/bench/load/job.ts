@@ -19,8 +19,8 @@ export type Work =
   | { readonly kind: 'updates'; readonly calls: number; readonly blobs: number; readonly size: number }
 
 export interface Job {
-  /** Of a server on 127.0.0.1. */
-  readonly port: number
+  /** `host:port` of the server. */
+  readonly address: string
   readonly connections: number
   /** Calls at once on each connection. */
   readonly inFlight: number

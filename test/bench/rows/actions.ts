@@ -14,7 +14,7 @@ function trivial(name: string, inFlight: number, count: number): LoadRow {
       const run = randomUUID()
       const prepared = Array.from({ length: count }, (_, at) => prepareAction(['/bin/true'], { salt: `${run} ${at}` }))
       // What a build would have uploaded before: the blobs are there, the time is the execution's.
-      await withChannel(running.cachePort, (channel) =>
+      await withChannel(running.cache, (channel) =>
         createCasClient(channel).upload(prepared.flatMap((each) => each.sources)),
       )
       const bodies = prepared.map(({ action }) =>
@@ -22,7 +22,7 @@ function trivial(name: string, inFlight: number, count: number): LoadRow {
       )
       const method = 'build.bazel.remote.execution.v2.Execution/Execute'
       const work = { kind: 'bodies', method, bodies, once: true, executed: true } as const
-      const job = { port: running.executionPort, connections: 1, inFlight, work, msMax: bench.msMax * 2 }
+      const job = { address: running.execution, connections: 1, inFlight, work, msMax: bench.msMax * 2 }
       const { outcome, cpuUs } = await runJob(bench, running, job)
       const title = `trivial actions, ${inFlight} in flight`
       return measured(outcome, [

@@ -14,7 +14,7 @@ export const lookups: readonly LoadRow[] = [
     async measure(bench, running) {
       const bodies = [re.GetCapabilitiesRequest.encode({}).finish()]
       const work = { kind: 'bodies', method: `${api}.Capabilities/GetCapabilities`, bodies, once: false } as const
-      const ran = await runJob(bench, running, { port: running.cachePort, connections: 4, inFlight: 16, work })
+      const ran = await runJob(bench, running, { address: running.cache, connections: 4, inFlight: 16, work })
       return rateOf('GetCapabilities, 64 in flight', ran)
     },
   },
@@ -23,7 +23,7 @@ export const lookups: readonly LoadRow[] = [
     async measure(bench, running) {
       const bodies = bench.stock.cached.map(({ action }) => getResult(action))
       const work = { kind: 'bodies', method: `${api}.ActionCache/GetActionResult`, bodies, once: false } as const
-      const job = { port: running.cachePort, connections: 4, inFlight: 16, work, answerBytesMin: 40 }
+      const job = { address: running.cache, connections: 4, inFlight: 16, work, answerBytesMin: 40 }
       return rateOf('GetActionResult, hit, 64 in flight', await runJob(bench, running, job))
     },
   },
@@ -32,7 +32,7 @@ export const lookups: readonly LoadRow[] = [
     async measure(bench, running) {
       const bodies = bench.stock.absent.slice(0, 1000).map(getResult)
       const work = { kind: 'bodies', method: `${api}.ActionCache/GetActionResult`, bodies, once: false } as const
-      const job = { port: running.cachePort, connections: 4, inFlight: 16, work, status: notFound }
+      const job = { address: running.cache, connections: 4, inFlight: 16, work, status: notFound }
       return rateOf('GetActionResult, miss, 64 in flight', await runJob(bench, running, job))
     },
   },
@@ -54,7 +54,7 @@ function findMissing(name: string, digests: number, connections: number, inFligh
       })
       const method = `${api}.ContentAddressableStorage/FindMissingBlobs`
       const work = { kind: 'bodies', method, bodies, once: false } as const
-      const job = { port: running.cachePort, connections, inFlight, work, answerBytesMin: half * 64 }
+      const job = { address: running.cache, connections, inFlight, work, answerBytesMin: half * 64 }
       const title = `FindMissingBlobs, ${digests} digests, ${connections * inFlight} in flight`
       return rateOf(title, await runJob(bench, running, job))
     },

@@ -19,28 +19,28 @@ export const reads: readonly LoadRow[] = [
       })
       const method = 'build.bazel.remote.execution.v2.ContentAddressableStorage/BatchReadBlobs'
       const work = { kind: 'bodies', method, bodies, once: false } as const
-      const job = { port: running.cachePort, connections: 4, inFlight: 1, work, answerBytesMin: batchBlobs * 1024 }
+      const job = { address: running.cache, connections: 4, inFlight: 1, work, answerBytesMin: batchBlobs * 1024 }
       return rateOf('BatchReadBlobs, 100 x 1 KiB, 4 in flight', await runJob(bench, running, job))
     },
   },
   {
     name: 'read-1k',
     async measure(bench, running) {
-      const job = { port: running.cachePort, connections: 4, inFlight: 16, ...reading(bench.stock.kib1.slice(0, 1000)) }
+      const job = { address: running.cache, connections: 4, inFlight: 16, ...reading(bench.stock.kib1.slice(0, 1000)) }
       return rateOf('ByteStream.Read 1 KiB, 64 in flight', await runJob(bench, running, job))
     },
   },
   {
     name: 'read-64k',
     async measure(bench, running) {
-      const job = { port: running.cachePort, connections: 4, inFlight: 4, ...reading(bench.stock.kib64) }
+      const job = { address: running.cache, connections: 4, inFlight: 4, ...reading(bench.stock.kib64) }
       return rateOf('ByteStream.Read 64 KiB, 16 in flight', await runJob(bench, running, job))
     },
   },
   {
     name: 'read-16m',
     async measure(bench, running) {
-      const job = { port: running.cachePort, connections: 1, inFlight: 1, ...reading(bench.stock.mib16) }
+      const job = { address: running.cache, connections: 1, inFlight: 1, ...reading(bench.stock.mib16) }
       const { outcome, cpuUs } = await runJob(bench, running, job)
       const title = 'ByteStream.Read 16 MiB, 1 in flight'
       const value = (outcome.calls * 16 * mib) / 1000 / outcome.ms

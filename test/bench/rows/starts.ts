@@ -41,7 +41,7 @@ export async function fillForRestart(
 ): Promise<void> {
   const running = await contender.launch(folder)
   try {
-    await withChannel(running.cachePort, (channel) => createCasClient(channel).upload(blobs))
+    await withChannel(running.cache, (channel) => createCasClient(channel).upload(blobs))
   } finally {
     await running.stop()
   }
@@ -53,7 +53,7 @@ export async function restart(contender: Contender, folder: string, blobs: reado
   try {
     const step = Math.ceil(blobs.length / 100)
     const asked = blobs.filter((_, at) => at % step === 0).map((each) => each.digest)
-    const missing = await withChannel(running.cachePort, (channel) => createCasClient(channel).findMissing(asked))
+    const missing = await withChannel(running.cache, (channel) => createCasClient(channel).findMissing(asked))
     const value = performance.now() - running.startedAt
     assert.deepEqual(missing, [], `${contender.name} has lost blobs`)
     return [{ section: sections.start, title: `restart with ${blobs.length} blobs`, unit: 'ms', value }]
@@ -82,8 +82,8 @@ export function memoryAfterLoad(running: Running): Figure {
 
 async function firstAction(running: Running): Promise<void> {
   const { action, sources } = prepareAction(['/bin/true'])
-  await withChannel(running.cachePort, (channel) => createCasClient(channel).upload(sources))
-  await withChannel(running.executionPort, async (channel) => {
+  await withChannel(running.cache, (channel) => createCasClient(channel).upload(sources))
+  await withChannel(running.execution, async (channel) => {
     for (const end = performance.now() + attemptsMsMax; ; await setTimeout(retryMs)) {
       try {
         const { error } = await execute(channel, { action }, { attemptsMax: 1 })

@@ -9,7 +9,7 @@ export const writes: readonly LoadRow[] = [
     name: 'batch-update',
     async measure(bench, running) {
       const work = { kind: 'updates', calls: Math.ceil(1000 * bench.share), blobs: 100, size: kib } as const
-      const ran = await runJob(bench, running, { port: running.cachePort, connections: 4, inFlight: 1, work })
+      const ran = await runJob(bench, running, { address: running.cache, connections: 4, inFlight: 1, work })
       return rateOf('BatchUpdateBlobs, fresh, 100 x 1 KiB, 4 in flight', ran)
     },
   },
@@ -19,7 +19,7 @@ export const writes: readonly LoadRow[] = [
     name: 'write-mix',
     async measure(bench, running) {
       const work = { kind: 'writes', sizes: sizeMix(Math.ceil(3000 * bench.share)) } as const
-      const ran = await runJob(bench, running, { port: running.cachePort, connections: 4, inFlight: 8, work })
+      const ran = await runJob(bench, running, { address: running.cache, connections: 4, inFlight: 8, work })
       return rateOf('ByteStream.Write, fresh, mixed sizes, 32 in flight', ran)
     },
   },
@@ -30,7 +30,7 @@ export const writes: readonly LoadRow[] = [
         kind: 'writes',
         sizes: Array.from({ length: Math.ceil(12 * bench.share) }, () => 16 * mib),
       } as const
-      const job = { port: running.cachePort, connections: 4, inFlight: 1, work }
+      const job = { address: running.cache, connections: 4, inFlight: 1, work }
       const { outcome, cpuUs } = await runJob(bench, running, job)
       const title = 'ByteStream.Write, fresh, 16 MiB, 4 connections'
       return measured(outcome, [
@@ -46,7 +46,7 @@ function small(name: string, connections: number, inFlight: number, count: numbe
     name,
     async measure(bench, running) {
       const sizes = Array.from({ length: Math.ceil(count * bench.share) }, () => kib)
-      const job = { port: running.cachePort, connections, inFlight, work: { kind: 'writes', sizes } as const }
+      const job = { address: running.cache, connections, inFlight, work: { kind: 'writes', sizes } as const }
       return rateOf(
         `ByteStream.Write, fresh, 1 KiB, ${connections * inFlight} in flight`,
         await runJob(bench, running, job),
