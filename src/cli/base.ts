@@ -45,12 +45,13 @@ export abstract class NativeCommand extends Command {
     assertName(name)
     const { openDriver } = await import('../cluster/open.ts')
     const { chooseDriver } = await import('../cluster/choose.ts')
+    const { releaseOf } = await import('./release.ts')
     const surroundings = { env: process.env, home: homedir(), tmp: tmpdir(), uid: process.getuid?.() ?? -1 }
     return openDriver(driver ?? (await chooseDriver(name, surroundings)), {
       ...surroundings,
       name,
       program: [process.execPath, join(this.config.root, 'bin/run.js')],
-      release: this.config.version,
+      release: await releaseOf(this.config.root, this.config.version),
     })
   }
 

@@ -1,0 +1,20 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { errnoOf } from '../core/failure.ts'
+
+const digitsShown = 12
+
+/**
+ * What tells one state of this program from another: servers of another one are started anew by `deploy`. For a
+ * package that is its version; a checkout changes without one, and its set-up leaves a hash of what was built.
+ * @param root the folder of package.json
+ */
+export async function releaseOf(root: string, version: string): Promise<string> {
+  try {
+    const built = await readFile(join(root, 'dist/.built'), 'utf8')
+    return `${version}+${built.trim().slice(0, digitsShown)}`
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return version
+    throw error
+  }
+}
