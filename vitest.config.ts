@@ -42,6 +42,7 @@ export default defineConfig({
         test: {
           name: 'cluster',
           include: ['test/real/cluster/**/*.test.ts'],
+          globalSetup: ['test/real/cluster/setup.ts'],
           testTimeout: 900_000,
           hookTimeout: 900_000,
           fileParallelism: false,

@@ -38,6 +38,11 @@ On a kind cluster our images are built and put into the cluster's registry, or a
       dependsOn: ['image'],
       ...objects,
     }),
+    'insecure-ignore-signature': Flags.boolean({
+      summary: 'take published images though nothing says that their signatures are good',
+      dependsOn: ['image'],
+      ...objects,
+    }),
     base: Flags.string({
       summary: "another base for our image than its definition's, any place as for image copy",
       exclusive: ['image'],

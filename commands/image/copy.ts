@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { NativeCommand } from '../../src/cli/base.ts'
+import { assertNoTrust, trustFlags } from '../../src/cli/verify/flags.ts'
 
 const tlsFlag = (side: string) =>
   Flags.option({
@@ -14,7 +15,7 @@ const tlsFlag = (side: string) =>
 export default class ImageCopy extends NativeCommand {
   static override summary = 'build our image and write it anywhere, or copy an image between any two places'
   static override description =
-    `Places are written as skopeo writes them: docker://HOST/NAME:TAG, docker-daemon:NAME:TAG, docker-archive:FILE[:NAME:TAG], oci:DIR[:NAME], oci-archive:FILE[:NAME], dir:DIR; and kind:[CLUSTER].
+    `Places are written as skopeo writes them: docker://HOST/NAME:TAG, docker-daemon:NAME:TAG, docker-archive:FILE[:NAME:TAG], oci:DIR[:NAME], oci-archive:FILE[:NAME], dir:DIR; and kind:[CLUSTER][/NAME:TAG], the registry of a kind cluster.
 
 With one place our image is built, without docker and without root, and written there; the same sources give the same bytes on any day and in any folder. With two places the image is copied from the first to the second. What is there already is not sent again, so a second try goes on where the first one stopped.`
   static override usage = ['image copy DEST', 'image copy SOURCE DEST']
@@ -22,6 +23,7 @@ With one place our image is built, without docker and without root, and written 
     '<%= config.bin %> image copy oci:/tmp/native',
     '<%= config.bin %> image copy --image native-worker-lre-cc --platform linux/arm64 docker://localhost:5000/worker:1',
     '<%= config.bin %> image copy docker://ghcr.io/tracemachina/nativelink:v1.0.0 oci:nativelink --all',
+    '<%= config.bin %> image copy docker-daemon:tools:1 kind:',
     '<%= config.bin %> image copy --check',
   ]
   static override args = {
@@ -53,20 +55,7 @@ With one place our image is built, without docker and without root, and written 
       summary: 'refuse a source whose signature is not good; as image verify judges',
       helpGroup: 'SIGNER',
     }),
-    policy: Flags.string({
-      summary: 'file with trust policies of your own',
-      multiple: true,
-      multipleNonGreedy: true,
-      helpGroup: 'SIGNER',
-    }),
-    key: Flags.string({ summary: 'file with the public key that must have signed', helpGroup: 'SIGNER' }),
-    'certificate-identity': Flags.string({ summary: 'who must have signed, exactly', helpGroup: 'SIGNER' }),
-    'certificate-oidc-issuer': Flags.string({ summary: 'who vouches for the identity, exactly', helpGroup: 'SIGNER' }),
-    'trusted-root': Flags.file({ summary: 'trusted_root.json of a private deployment', helpGroup: 'SIGNER' }),
-    'insecure-ignore-tlog': Flags.boolean({
-      summary: 'accept signatures that are in no transparency log',
-      helpGroup: 'SIGNER',
-    }),
+    ...trustFlags,
     digestfile: Flags.string({ summary: 'a file to write the digest into' }),
     authfile: Flags.file({ summary: 'file with logins', env: 'REGISTRY_AUTH_FILE', helpGroup: 'REGISTRY' }),
     'retry-times': Flags.integer({
@@ -82,6 +71,7 @@ With one place our image is built, without docker and without root, and written 
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(ImageCopy)
+    if (!flags.verify) assertNoTrust(flags)
     const { copySteps } = await import('../../src/cli/image/copy.ts')
     const { surroundingsOf } = await import('../../src/cli/image/places.ts')
     const { epochOf } = await import('../../src/image/build/epoch.ts')
@@ -126,7 +116,8 @@ With one place our image is built, without docker and without root, and written 
     }
     const copied = work.copied()
     if (flags.digestfile !== undefined) await writeFile(flags.digestfile, copied.digest)
+    for (const warning of copied.warnings) process.stderr.write(`warning: ${warning}\n`)
     if (flags.json) this.printJson(copied)
-    else this.print(copied.digest)
+    else this.print(copied.podsImage ?? copied.digest)
   }
 }

@@ -1,7 +1,6 @@
-import { join } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { NativeCommand } from '../../src/cli/base.ts'
-import { trustFlags, wishesOf } from '../../src/cli/verify/flags.ts'
+import { rootPlaceOf, trustFlags, wishesOf } from '../../src/cli/verify/flags.ts'
 
 export default class ImageVerify extends NativeCommand {
   static override aliases = ['verify']
@@ -20,7 +19,10 @@ Exit codes: 0 verified, 20 unsigned, 21 wrong identity, 22 no such image, 23 tam
     '<%= config.bin %> image verify --certificate-identity=me@example.com --certificate-oidc-issuer=https://accounts.google.com ghcr.io/me/app:1',
   ]
   static override args = {
-    image: Args.string({ description: 'host/name:tag or host/name@sha256:...', required: true }),
+    image: Args.string({
+      description: 'host/name:tag or host/name@sha256:..., or kind:[CLUSTER]/name:tag',
+      required: true,
+    }),
   }
   static override flags = {
     ...trustFlags,
@@ -37,23 +39,17 @@ Exit codes: 0 verified, 20 unsigned, 21 wrong identity, 22 no such image, 23 tam
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(ImageVerify)
-    const { parseImageName } = await import('../../src/image/name.ts')
+    const { parseRegistryReference } = await import('../../src/image/reference.ts')
     const { surroundingsOf } = await import('../../src/cli/image/places.ts')
-    const { verifyByWishes } = await import('../../src/cli/verify/run.ts')
+    const { builtInPolicies, verifyByWishes } = await import('../../src/cli/verify/run.ts')
     const { verdictJson, verdictText } = await import('../../src/cli/verify/present.ts')
     const { verdictExitCodes } = await import('../../src/trust/verdict.ts')
 
-    const image = parseImageName(args.image.replace(/^docker:\/\//, ''))
     const found = await this.interruptible((signal) =>
-      verifyByWishes(image, wishesOf(flags), {
+      verifyByWishes(parseRegistryReference(args.image), wishesOf(flags), {
         registry: surroundingsOf(flags, !flags['allow-insecure-registry'], signal),
-        root: {
-          file: flags['trusted-root'],
-          tufMirror: flags['tuf-mirror'],
-          tufRoot: flags['tuf-root'],
-          cache: join(this.config.cacheDir, 'tuf'),
-        },
-        builtInPolicies: join(this.config.root, 'templates/trust'),
+        root: rootPlaceOf(flags, this.config.cacheDir),
+        builtInPolicies: builtInPolicies(this.config.root),
       }),
     )
     for (const warning of found.warnings) process.stderr.write(`warning: ${warning}\n`)

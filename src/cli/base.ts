@@ -46,12 +46,14 @@ export abstract class NativeCommand extends Command {
     const { openDriver } = await import('../cluster/open.ts')
     const { chooseDriver } = await import('../cluster/choose.ts')
     const { releaseOf } = await import('./release.ts')
+    const { imageJudge } = await import('./image/judge.ts')
     const surroundings = { env: process.env, home: homedir(), tmp: tmpdir(), uid: process.getuid?.() ?? -1 }
     return openDriver(driver ?? (await chooseDriver(name, surroundings)), {
       ...surroundings,
       name,
       program: [process.execPath, join(this.config.root, 'bin/run.js')],
       release: await releaseOf(this.config.root, this.config.version),
+      verify: imageJudge(this.config, process.env['REGISTRY_AUTH_FILE'] || undefined),
     })
   }
 

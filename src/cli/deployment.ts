@@ -12,6 +12,7 @@ export interface DeployFlags {
   readonly 'worker-image'?: string | undefined
   readonly base?: string | undefined
   readonly 'worker-base'?: string | undefined
+  readonly 'insecure-ignore-signature'?: boolean | undefined
   readonly only?: 'operations' | 'application' | undefined
 }
 
@@ -33,6 +34,7 @@ export function deployOptionsOf(flags: DeployFlags): DeployOptions {
     ...(workerImage !== undefined && { workerImage }),
     ...(base !== undefined && { base }),
     ...(workerBase !== undefined && { workerBase }),
+    ...(flags['insecure-ignore-signature'] && { insecureIgnoreSignature: true }),
     ...(only !== undefined && { only }),
     properties: (flags.property ?? []).map(parseProperty),
   }

@@ -78,6 +78,8 @@ export interface DeployOptions {
   /** Other bases than the definitions' to build on, as `image copy --base` takes them. */
   readonly base?: string
   readonly workerBase?: string
+  /** Take published images though nothing says that their signatures are good. */
+  readonly insecureIgnoreSignature?: boolean
   /** One half of a deployment only. */
   readonly only?: 'operations' | 'application'
 }

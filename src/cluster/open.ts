@@ -2,6 +2,7 @@ import { arch, availableParallelism, platform } from 'node:os'
 import { dirname, isAbsolute, join } from 'node:path'
 import { systemClock } from '../core/clock.ts'
 import type { Driver, DriverKind } from './driver.ts'
+import type { ImageVerifier } from './kind/context.ts'
 
 /** What a driver must know of its user, its machine and this program. */
 export interface OpenOptions {
@@ -13,6 +14,10 @@ export interface OpenOptions {
   /** How `native` is started: the runtime and the script, absolute. */
   readonly program: readonly string[]
   readonly release: string
+  /** Where the user stands, which relative files are from; that of the process when absent. */
+  readonly cwd?: string
+  /** How a published image is judged; whoever opens a driver joins `image` and `trust`. */
+  readonly verify?: ImageVerifier
 }
 
 /**
@@ -49,6 +54,8 @@ async function openKindDriver(options: OpenOptions): Promise<Driver> {
     machine: { platform: 'linux', arch: arch(), cpus: availableParallelism() },
     clock: systemClock,
     release: options.release,
+    cwd: options.cwd ?? process.cwd(),
+    ...(options.verify && { verify: options.verify }),
     settings: await kindSettings(configured && isAbsolute(configured) ? configured : join(options.home, '.config')),
     templates: join(dirname(dirname(options.program.at(-1) ?? '')), 'templates'),
   })

@@ -11,6 +11,9 @@ export interface ImageName {
   readonly digest?: ContentDigest
 }
 
+/** An image in a registry that is known otherwise: `path[:tag][@digest]`. */
+export type RepositoryImage = Omit<ImageName, 'registry'>
+
 // Grammar: distribution-spec ("Pulling manifests") and distribution/reference.
 const component = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/
 const tagGrammar = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/
@@ -25,25 +28,56 @@ const repositoryMax = 255
  * @throws Failure 'invalid', saying which part is wrong
  */
 export function parseImageName(text: string): ImageName {
+  const { path, ...rest } = parts(text)
+  const { registry, repository } = splitHost(path)
+  if (!hostGrammar.test(registry)) throw bad(text, `"${registry}" cannot be a registry's host`)
+  assertRepository(repository, text)
+  return { registry, repository, ...rest }
+}
+
+/**
+ * Parses `app`, `team/app:1`, `app@sha256:...`, where no part is a host.
+ * @throws Failure 'invalid', saying which part is wrong
+ */
+export function parseRepositoryImage(text: string): RepositoryImage {
+  const { path, ...rest } = parts(text)
+  assertRepository(path, text)
+  return { repository: path, ...rest }
+}
+
+interface Parts {
+  readonly path: string
+  readonly tag?: string
+  readonly digest?: ContentDigest
+}
+
+function parts(text: string): Parts {
   const at = text.indexOf('@')
   const digest = at < 0 ? undefined : parseContentDigest(text.slice(at + 1))
   const named = at < 0 ? text : text.slice(0, at)
   const lastSlash = named.lastIndexOf('/')
   const colon = named.indexOf(':', lastSlash + 1)
   const tag = colon < 0 ? undefined : named.slice(colon + 1)
-  const { registry, repository } = splitHost(colon < 0 ? named : named.slice(0, colon))
-  if (!hostGrammar.test(registry)) throw bad(text, `"${registry}" cannot be a registry's host`)
+  if (tag !== undefined && !tagGrammar.test(tag))
+    throw bad(text, `"${tag.slice(0, 150)}" cannot be a tag (letters, digits, _ . -, at most 128)`)
+  const path = colon < 0 ? named : named.slice(0, colon)
+  return { path, ...(tag === undefined ? {} : { tag }), ...(digest === undefined ? {} : { digest }) }
+}
+
+function assertRepository(repository: string, text: string): void {
   if (repository.length > repositoryMax) throw bad(text, `a repository's name has at most ${repositoryMax} characters`)
   const wrong = repository.split('/').find((each) => !component.test(each))
   if (wrong !== undefined) throw bad(text, nameProblem(wrong))
-  if (tag !== undefined && !tagGrammar.test(tag))
-    throw bad(text, `"${tag.slice(0, 150)}" cannot be a tag (letters, digits, _ . -, at most 128)`)
-  return { registry, repository, ...(tag === undefined ? {} : { tag }), ...(digest === undefined ? {} : { digest }) }
 }
 
 /** The full name, as it can be pasted. */
 export function imageNameText(image: ImageName): string {
-  return `${image.registry}/${image.repository}${image.tag ? `:${image.tag}` : ''}${image.digest ? `@${image.digest}` : ''}`
+  return `${image.registry}/${repositoryImageText(image)}`
+}
+
+/** The name without its registry. */
+export function repositoryImageText({ repository, tag, digest }: RepositoryImage): string {
+  return `${repository}${tag === undefined ? '' : `:${tag}`}${digest === undefined ? '' : `@${digest}`}`
 }
 
 /** The name as docker shows it: without docker.io/library/, and with a tag. */

@@ -1,17 +1,12 @@
 import type { Clock } from '../core/clock.ts'
-import { Failure } from '../core/failure.ts'
 import type { LoginPlaces } from './auth.ts'
-import { openDockerArchiveDestination, openDockerArchiveSource } from './media/archive/docker-archive.ts'
-import { openOciArchiveDestination, openOciArchiveSource } from './media/archive/oci-archive.ts'
-import { openDaemonDestination, openDaemonSource } from './media/daemon.ts'
-import { openDirectoryDestination, openDirectorySource } from './media/directory.ts'
-import { openLayoutDestination, openLayoutSource } from './media/layout.ts'
-import { openRegistryDestination, openRegistryReader } from './media/registry/registry.ts'
+import { type ClusterSearch, imageInCluster } from './in-cluster.ts'
 import type { Destination, Source } from './medium.ts'
-import { type Reference, referenceText } from './reference.ts'
+import type { ImageName } from './name.ts'
+import type { Reference } from './reference.ts'
 
 /** What opening a place may need. */
-export interface Surroundings {
+export interface Surroundings extends ClusterSearch {
   /** False accepts any certificate and plain HTTP. */
   readonly tlsVerify: boolean
   readonly login: LoginPlaces
@@ -24,53 +19,76 @@ export interface Surroundings {
   readonly signal: AbortSignal
 }
 
-/** Opens the place that a reference names, for reading. */
-export function openSource(reference: Reference, around: Surroundings): Promise<Source> {
+/** Opens the place that a reference names, for reading; loads the one medium that it needs. */
+export async function openSource(reference: Reference, around: Surroundings): Promise<Source> {
   switch (reference.transport) {
     case 'docker':
-      return openRegistryReader(reference.image, around)
-    case 'docker-daemon':
+      return openRegistrySource(reference.image, around)
+    case 'docker-daemon': {
+      const { openDaemonSource } = await import('./media/daemon.ts')
       return openDaemonSource(reference.image, daemonOptions(around))
-    case 'docker-archive':
+    }
+    case 'docker-archive': {
+      const { openDockerArchiveSource } = await import('./media/archive/docker-archive.ts')
       return openDockerArchiveSource(reference.path, reference.image, around.temporary)
-    case 'oci':
+    }
+    case 'oci': {
+      const { openLayoutSource } = await import('./media/layout.ts')
       return openLayoutSource(reference.path, reference.name)
-    case 'oci-archive':
+    }
+    case 'oci-archive': {
+      const { openOciArchiveSource } = await import('./media/archive/oci-archive.ts')
       return openOciArchiveSource(reference.path, reference.name, around.temporary)
-    case 'dir':
+    }
+    case 'dir': {
+      const { openDirectorySource } = await import('./media/directory.ts')
       return openDirectorySource(reference.path)
+    }
     case 'kind':
-      return Promise.reject(noKind(reference, 'read from'))
+      return openRegistrySource((await imageInCluster(reference, around)).image, around)
   }
 }
 
-/** Opens the place that a reference names, for writing. */
-export function openDestination(reference: Reference, around: Surroundings): Promise<Destination> {
+/** Opens the place that a reference names, for writing; loads the one medium that it needs. */
+export async function openDestination(reference: Reference, around: Surroundings): Promise<Destination> {
   switch (reference.transport) {
     case 'docker':
-      return openRegistryDestination(reference.image, around)
-    case 'docker-daemon':
+      return openRegistryTarget(reference.image, around)
+    case 'docker-daemon': {
+      const { openDaemonDestination } = await import('./media/daemon.ts')
       return openDaemonDestination(reference.image, daemonOptions(around))
-    case 'docker-archive':
+    }
+    case 'docker-archive': {
+      const { openDockerArchiveDestination } = await import('./media/archive/docker-archive.ts')
       return openDockerArchiveDestination(reference.path, reference.image)
-    case 'oci':
+    }
+    case 'oci': {
+      const { openLayoutDestination } = await import('./media/layout.ts')
       return openLayoutDestination(reference.path, reference.name)
-    case 'oci-archive':
+    }
+    case 'oci-archive': {
+      const { openOciArchiveDestination } = await import('./media/archive/oci-archive.ts')
       return openOciArchiveDestination(reference.path, reference.name)
-    case 'dir':
+    }
+    case 'dir': {
+      const { openDirectoryDestination } = await import('./media/directory.ts')
       return openDirectoryDestination(reference.path)
+    }
     case 'kind':
-      return Promise.reject(noKind(reference, 'written into'))
+      return openRegistryTarget((await imageInCluster(reference, around)).image, around)
   }
+}
+
+async function openRegistrySource(image: ImageName, around: Surroundings): Promise<Source> {
+  const { openRegistryReader } = await import('./media/registry/registry.ts')
+  return openRegistryReader(image, around)
+}
+
+async function openRegistryTarget(image: ImageName, around: Surroundings): Promise<Destination> {
+  const { openRegistryDestination } = await import('./media/registry/registry.ts')
+  return openRegistryDestination(image, around)
 }
 
 function daemonOptions(around: Surroundings): { host: string | undefined; temporary: string; signal: AbortSignal } {
   return { host: around.dockerHost, temporary: around.temporary, signal: around.signal }
-}
-
-function noKind(reference: Reference, doing: string): Failure {
-  return new Failure('unimplemented', `images cannot be ${doing} a kind cluster yet: that comes with the kind driver`, {
-    where: referenceText(reference),
-    next: ['Write a docker-archive: and load it: kind load image-archive FILE.'],
-  })
 }

@@ -1,5 +1,12 @@
 import { Failure } from '../core/failure.ts'
-import { type ImageName, imageNameText, parseImageName } from './name.ts'
+import {
+  type ImageName,
+  imageNameText,
+  parseImageName,
+  parseRepositoryImage,
+  type RepositoryImage,
+  repositoryImageText,
+} from './name.ts'
 
 /** A place that an image can be in. The grammar is that of containers-transports(5). */
 export type Reference =
@@ -8,7 +15,17 @@ export type Reference =
   | { readonly transport: 'docker-archive'; readonly path: string; readonly image?: ImageName }
   | { readonly transport: 'oci' | 'oci-archive'; readonly path: string; readonly name?: string }
   | { readonly transport: 'dir'; readonly path: string }
-  | { readonly transport: 'kind'; readonly cluster: string }
+  | KindReference
+
+/** The registry of a cluster, and an image in it. */
+export interface KindReference {
+  readonly transport: 'kind'
+  readonly cluster: string
+  readonly image?: RepositoryImage
+}
+
+/** What can be signed: an image in a registry. */
+export type RegistryReference = Extract<Reference, { transport: 'docker' | 'kind' }>
 
 export type Transport = Reference['transport']
 
@@ -24,13 +41,15 @@ export const transports: readonly Transport[] = [
 ]
 
 const textMax = 4096
+/** As `--name` takes it. */
+const clusterName = /^[a-z][a-z0-9-]{0,30}$/
 // org.opencontainers.image.ref.name: image-spec, annotations.md.
 const refName = /^[A-Za-z0-9]+(?:(?:[-._:@/+]|--)[A-Za-z0-9]+)*$/
 
 /**
  * Parses `docker://name[:tag|@digest]`, `docker-daemon:name:tag`, `docker-archive:path[:ref]`,
- * `oci:path[:ref]`, `oci-archive:path[:ref]`, `dir:path` and `kind:[cluster]`. In the path
- * forms the path ends at the first colon.
+ * `oci:path[:ref]`, `oci-archive:path[:ref]`, `dir:path` and `kind:[cluster][/name[:tag|@digest]]`.
+ * In the path forms the path ends at the first colon.
  * @throws Failure 'invalid', saying which form was expected
  */
 export function parseReference(text: string): Reference {
@@ -62,10 +81,32 @@ export function parseReference(text: string): Reference {
       if (rest === '') throw bad(text, 'dir: is followed by a path', 'dir:/tmp/image')
       return { transport, path: rest }
     case 'kind':
-      if (rest !== '' && !/^[a-z0-9][a-z0-9.-]{0,62}$/.test(rest))
-        throw bad(text, 'kind: is followed by a cluster name')
-      return { transport, cluster: rest === '' ? 'native' : rest }
+      return parseKind(text, rest)
   }
+}
+
+/**
+ * Parses what is in a registry: `docker://name`, `kind:[cluster]/name`, or a name alone, as cosign takes it.
+ * @throws Failure 'invalid' for another transport too
+ */
+export function parseRegistryReference(text: string): RegistryReference {
+  const transport = transports.find((each) => text.startsWith(`${each}:`))
+  if (transport === undefined) return { transport: 'docker', image: parseImageName(text) }
+  const reference = parseReference(text)
+  if (reference.transport === 'docker' || reference.transport === 'kind') return reference
+  throw new Failure('invalid', 'signatures are kept in registries, and this is another place', {
+    where: text.slice(0, 200),
+    next: ['Name the image like ghcr.io/owner/name:tag, or kind:/name:tag for one in the registry of a cluster.'],
+  })
+}
+
+function parseKind(text: string, rest: string): KindReference {
+  const slash = rest.indexOf('/')
+  const cluster = slash < 0 ? rest : rest.slice(0, slash)
+  if (cluster !== '' && !clusterName.test(cluster))
+    throw bad(text, `"${cluster.slice(0, 100)}" cannot name a cluster`, slash < 0 ? `kind:/${rest}` : undefined)
+  const image = slash < 0 ? {} : { image: parseRepositoryImage(rest.slice(slash + 1)) }
+  return { transport: 'kind', cluster: cluster === '' ? 'native' : cluster, ...image }
 }
 
 /** The reference as one writes it. */
@@ -83,7 +124,7 @@ export function referenceText(reference: Reference): string {
     case 'dir':
       return `dir:${reference.path}`
     case 'kind':
-      return `kind:${reference.cluster}`
+      return `kind:${reference.cluster}${reference.image ? `/${repositoryImageText(reference.image)}` : ''}`
   }
 }
 

@@ -36,6 +36,8 @@ export async function startScheduler(config: SchedulerConfig, surroundings: Surr
       async drain() {
         readiness.set(false)
         await scheduler.drain(config.drain)
+        // Workers keep their streams open for as long as there is a scheduler.
+        scheduler.close()
         await server.drain(config.drain)
       },
       async close() {

@@ -2,7 +2,6 @@ import { X509Certificate as NodeCertificate } from 'node:crypto'
 import type { TransparencyLogEntry } from '@sigstore/bundle'
 import type { X509Certificate } from '@sigstore/core'
 import { z } from 'zod'
-import { readCertificate } from './certificate.ts'
 import type { SignedContent } from './claims.ts'
 import { assertBounded, type Evidence } from './evidence.ts'
 import { readBase64, readJson } from './json.ts'
@@ -34,7 +33,7 @@ const envelope = z.looseObject({
  * A signature in cosign's first form: the layer is the payload, the rest stands in annotations.
  * @throws Rejection 'malformed'
  */
-export function readSimpleSigning(layer: AttachedLayer, payload: Uint8Array): Evidence {
+export async function readSimpleSigning(layer: AttachedLayer, payload: Uint8Array): Promise<Evidence> {
   const signature = readBase64(annotation(layer, signatureKey) ?? '', 'its signature')
   return annotated(layer, 'simple-signing', { format: 'simple-signing', payload: Buffer.from(payload) }, signature)
 }
@@ -43,7 +42,7 @@ export function readSimpleSigning(layer: AttachedLayer, payload: Uint8Array): Ev
  * An attestation in cosign's first form: the layer is a DSSE envelope.
  * @throws Rejection 'malformed'; for more than one signature, as nobody could say which one counts
  */
-export function readDsseLayer(layer: AttachedLayer, bytes: Uint8Array): Evidence {
+export async function readDsseLayer(layer: AttachedLayer, bytes: Uint8Array): Promise<Evidence> {
   const { payloadType, payload, signatures } = readJson(bytes, envelope, 'the envelope')
   const [only, ...others] = signatures
   if (!only || others.length > 0)
@@ -52,14 +51,19 @@ export function readDsseLayer(layer: AttachedLayer, bytes: Uint8Array): Evidence
   return annotated(layer, 'dsse', content, readBase64(only.sig, 'its signature'))
 }
 
-function annotated(layer: AttachedLayer, form: Evidence['form'], content: SignedContent, signature: Buffer): Evidence {
+async function annotated(
+  layer: AttachedLayer,
+  form: Evidence['form'],
+  content: SignedContent,
+  signature: Buffer,
+): Promise<Evidence> {
   const entry = annotation(layer, logEntryKey)
   const timestamp = annotation(layer, timestampKey)
   return assertBounded({
     form,
     content,
     signature,
-    certificate: certificateOf(annotation(layer, certificateKey)),
+    certificate: await certificateOf(annotation(layer, certificateKey)),
     keyHint: undefined,
     logEntries: entry ? [readLogEntry(entry)] : [],
     timestamps: timestamp ? [readTimestamp(timestamp)] : [],
@@ -87,8 +91,9 @@ function readTimestamp(text: string): Buffer {
   return readBase64(SignedRFC3161Timestamp, 'its timestamp')
 }
 
-function certificateOf(text: string | undefined): X509Certificate | undefined {
+async function certificateOf(text: string | undefined): Promise<X509Certificate | undefined> {
   if (text === undefined) return undefined
+  const { readCertificate } = await import('./certificate.ts')
   try {
     return readCertificate(new NodeCertificate(text).raw)
   } catch (cause) {

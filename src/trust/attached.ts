@@ -1,6 +1,5 @@
 import { Failure } from '../core/failure.ts'
 import { readDsseLayer, readSimpleSigning } from './annotated.ts'
-import { readBundle } from './bundle.ts'
 import type { Wanted } from './claims.ts'
 import type { Evidence } from './evidence.ts'
 import { attachedManifestsMax, attachmentsMax, attestationBytesMax, signatureBytesMax } from './limits.ts'
@@ -125,7 +124,7 @@ function readerOf(
   layer: AttachedLayer,
   manifest: AttachedManifest,
   wanted: Wanted,
-): ((layer: AttachedLayer, bytes: Uint8Array) => Evidence) | undefined {
+): ((layer: AttachedLayer, bytes: Uint8Array) => Promise<Evidence>) | undefined {
   const isSignature = wanted.kind === 'signature'
   if (layer.mediaType === simpleSigningType) return isSignature ? readSimpleSigning : undefined
   if (layer.mediaType === dsseType) return isSignature ? undefined : readDsseLayer
@@ -133,7 +132,13 @@ function readerOf(
   // Nobody signed the annotation: it can only spare us a large download, never let anything pass.
   const told = manifest.annotations[bundlePredicateKey]
   const asked = isSignature ? cosignSignPredicate : wanted.predicateType
-  return told === undefined || told === asked ? (_, bytes) => readBundle(bytes) : undefined
+  return told === undefined || told === asked ? readBundleLayer : undefined
+}
+
+/** What reads bundles is loaded for the first of them. */
+async function readBundleLayer(_: AttachedLayer, bytes: Uint8Array): Promise<Evidence> {
+  const { readBundle } = await import('./bundle.ts')
+  return readBundle(bytes)
 }
 
 async function fetched(source: SignatureSource, layer: AttachedLayer, bytesMax: number): Promise<Uint8Array> {

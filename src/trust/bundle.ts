@@ -1,7 +1,6 @@
 import { type Bundle, bundleFromJSON } from '@sigstore/bundle'
 import type { X509Certificate } from '@sigstore/core'
 import { z } from 'zod'
-import { readCertificate } from './certificate.ts'
 import { assertBounded, type Evidence } from './evidence.ts'
 import { readJson } from './json.ts'
 import { Rejection } from './rejection.ts'
@@ -13,7 +12,7 @@ const anyObject = z.looseObject({ mediaType: z.string() })
  * GitHub's workflows are.
  * @throws Rejection 'malformed'; 'unsupported' for a bundle of another content
  */
-export function readBundle(bytes: Uint8Array): Evidence {
+export async function readBundle(bytes: Uint8Array): Promise<Evidence> {
   const bundle = parsed(bytes)
   const { verificationMaterial: material, content } = bundle
   if (content.$case !== 'dsseEnvelope')
@@ -26,7 +25,7 @@ export function readBundle(bytes: Uint8Array): Evidence {
     form: 'bundle',
     content: { format: 'in-toto', payload, payloadType },
     signature: only.sig,
-    certificate: certificateOf(bundle),
+    certificate: await certificateOf(bundle),
     keyHint: material.content.$case === 'publicKey' ? material.content.publicKey.hint : undefined,
     logEntries: material.tlogEntries,
     timestamps: (material.timestampVerificationData?.rfc3161Timestamps ?? []).map((each) => each.signedTimestamp),
@@ -43,16 +42,10 @@ function parsed(bytes: Uint8Array): Bundle {
 }
 
 /** The leaf. Further certificates are not looked at: issuers come from the trusted root alone. */
-function certificateOf({ verificationMaterial: { content } }: Bundle): X509Certificate | undefined {
-  switch (content.$case) {
-    case 'publicKey':
-      return undefined
-    case 'certificate':
-      return readCertificate(content.certificate.rawBytes)
-    case 'x509CertificateChain': {
-      const [leaf] = content.x509CertificateChain.certificates
-      if (!leaf) throw new Rejection('malformed', 'its chain of certificates is empty')
-      return readCertificate(leaf.rawBytes)
-    }
-  }
+async function certificateOf({ verificationMaterial: { content } }: Bundle): Promise<X509Certificate | undefined> {
+  if (content.$case === 'publicKey') return undefined
+  const leaf = content.$case === 'certificate' ? content.certificate : content.x509CertificateChain.certificates[0]
+  if (!leaf) throw new Rejection('malformed', 'its chain of certificates is empty')
+  const { readCertificate } = await import('./certificate.ts')
+  return readCertificate(leaf.rawBytes)
 }

@@ -1,6 +1,5 @@
 import type { TransparencyLogEntry } from '@sigstore/bundle'
 import type { X509Certificate } from '@sigstore/core'
-import { dsse } from '@sigstore/core'
 import type { SignedContent } from './claims.ts'
 import { logEntriesMax, timestampsMax } from './limits.ts'
 import { Rejection } from './rejection.ts'
@@ -29,9 +28,13 @@ export interface Evidence {
 
 /** The bytes that the signature is of: the payload, or DSSE's encoding of payload and type. */
 export function signedBytes(content: SignedContent): Buffer {
-  return content.format === 'simple-signing'
-    ? content.payload
-    : dsse.preAuthEncoding(content.payloadType, content.payload)
+  return content.format === 'simple-signing' ? content.payload : preAuthEncoding(content.payloadType, content.payload)
+}
+
+/** PAE of secure-systems-lab/dsse, protocol.md: lengths are of bytes. */
+function preAuthEncoding(type: string, payload: Buffer): Buffer {
+  const head = `DSSEv1 ${Buffer.byteLength(type)} ${type} ${payload.byteLength} `
+  return Buffer.concat([Buffer.from(head), payload])
 }
 
 /**

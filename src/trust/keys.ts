@@ -35,6 +35,26 @@ export function parsePublicKey(pem: string, where: string): TrustedKey {
   return { key, fingerprint: fingerprintOf(key) }
 }
 
+// cosign takes URLs of key management systems, of Kubernetes, of the environment and of the web, and PKCS #11's.
+const elsewhere = /^(?:[a-z][a-z0-9+]*:\/\/|pkcs11:)/
+
+/**
+ * Keys are read from files: what is signed should be checked against a key that lies beside it, not against
+ * whatever a service says today.
+ * @throws Failure 'unimplemented' for a key elsewhere, with what to do instead
+ */
+export function assertKeyFile(name: string, where: string): void {
+  const scheme = elsewhere.exec(name)?.[0]
+  if (scheme === undefined) return
+  const isWeb = scheme === 'https://' || scheme === 'http://'
+  throw new Failure('unimplemented', `keys are read from files, not from ${scheme}`, {
+    where,
+    next: [
+      `Write the public key into a file, and give that: ${isWeb ? 'curl -o' : 'cosign public-key --key REF --outfile'} cosign.pub${isWeb ? ' URL' : ''}.`,
+    ],
+  })
+}
+
 /** sha256 of the key's SubjectPublicKeyInfo, hexadecimal. */
 export function fingerprintOf(key: KeyObject): string {
   return hash('sha256', spkiOf(key), 'hex')

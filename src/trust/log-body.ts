@@ -4,7 +4,7 @@ import type { X509Certificate } from '@sigstore/core'
 import { z } from 'zod'
 import { readBase64, readJson } from './json.ts'
 import { spkiOf } from './keys.ts'
-import { Rejection } from './rejection.ts'
+import { printable, Rejection } from './rejection.ts'
 
 /** Whose signature a log entry says it is: a certificate or a public key, DER. */
 interface LoggedSigner {
@@ -49,10 +49,9 @@ const bodies = {
  * @throws Rejection 'malformed'; 'unsupported' for kinds of entries that hold no image's signature
  */
 function loggedSigner(entry: TransparencyLogEntry): LoggedSigner {
-  const { kind, version } = entry.kindVersion
   const body = entry.canonicalizedBody
   const what = 'the body of its log entry'
-  switch (`${kind}/${version}`) {
+  switch (kindOf(entry)) {
     case 'hashedrekord/0.0.1':
       return fromPem(readJson(body, bodies['hashedrekord/0.0.1'], what).spec.signature.publicKey.content)
     case 'dsse/0.0.1':
@@ -63,12 +62,18 @@ function loggedSigner(entry: TransparencyLogEntry): LoggedSigner {
       return fromVerifier(readJson(body, bodies['hashedrekord/0.0.2'], what).spec.hashedRekordV002.signature.verifier)
     case 'dsse/0.0.2':
       return fromVerifier(readJson(body, bodies['dsse/0.0.2'], what).spec.dsseV002.signatures[0].verifier)
-    default:
-      throw new Rejection(
-        'unsupported',
-        `log entries of the kind ${kind.slice(0, 40)} ${version.slice(0, 20)} are not read`,
-      )
   }
+}
+
+/**
+ * The kind of a log entry, if it is one that can be read. intoto 0.0.1 keeps no signature, so that nothing
+ * could be compared with it.
+ * @throws Rejection 'unsupported'
+ */
+export function kindOf({ kindVersion: { kind, version } }: TransparencyLogEntry): keyof typeof bodies {
+  const name = `${kind}/${version}`
+  if (Object.hasOwn(bodies, name)) return name as keyof typeof bodies
+  throw new Rejection('unsupported', `log entries of the kind ${printable(name, 60)} are not read`)
 }
 
 /**

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { loadConfig } from '../config/load.ts'
 import { errnoOf, Failure } from '../core/failure.ts'
 import { workflowClaims } from './certificate.ts'
-import { parsePublicKey } from './keys.ts'
+import { assertKeyFile, parsePublicKey } from './keys.ts'
 import { anchored, type SignerRule, type TextRule } from './policy.ts'
 
 /** Signers that a policy may name. */
@@ -46,7 +46,8 @@ const policy = z
     error: 'expected a threshold of at most the number of signers',
     path: ['threshold'],
   })
-const fileSchema = z.strictObject({ policies: z.array(policy).min(1).max(1024) })
+/** A file with trust policies. */
+export const policyFileSchema = z.strictObject({ policies: z.array(policy).min(1).max(1024) })
 
 type PolicyEntry = z.output<typeof policy> & { readonly file: string }
 type SignerEntry = PolicyEntry['signers'][number]
@@ -77,7 +78,7 @@ export interface AppliedPolicy {
  */
 export async function findPolicy(files: readonly string[], image: PolicyImage): Promise<AppliedPolicy | undefined> {
   for (const file of files) {
-    const { policies } = await loadConfig(file, fileSchema)
+    const { policies } = await loadConfig(file, policyFileSchema)
     const found = policies.find((each) => isFor(each, image))
     if (found) return applied({ ...found, file }, image)
   }
@@ -118,6 +119,7 @@ async function ruleOf(
   tag: string | undefined,
 ): Promise<SignerRule> {
   if ('key' in entry) {
+    assertKeyFile(entry.key, file)
     const path = near(entry.key)
     return {
       ...parsePublicKey(await readKey(path, file), path),

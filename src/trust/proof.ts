@@ -5,25 +5,15 @@ import { type SignedEntity, type TrustMaterial, VerificationError, Verifier } fr
 import { assertMaySignCode, namesOf } from './certificate.ts'
 import { assertValidAt } from './chain.ts'
 import { type Evidence, signedBytes } from './evidence.ts'
-import { fingerprintOf, isSignedBy } from './keys.ts'
-import { assertLogNames } from './log-body.ts'
-import type { KeyRule, Requirement } from './policy.ts'
+import { isSignedBy } from './keys.ts'
+import { assertLogNames, kindOf } from './log-body.ts'
+import type { KeyRule } from './policy.ts'
+import type { Proof, ProvingOptions } from './proving.ts'
 import { printable, Rejection } from './rejection.ts'
 import type { Root } from './root.ts'
-import type { Signer } from './signer.ts'
 
-/** A signature whose cryptography holds. */
-export interface Proof {
-  readonly signer: Signer
-  /** When it was made, milliseconds since 1970, as logs and timestamp authorities say; the earliest first. */
-  readonly times: readonly number[]
-}
-
-export interface ProofOptions {
+export interface ProofOptions extends Omit<ProvingOptions, 'openRoot'> {
   readonly root: Root
-  readonly requirement: Pick<Requirement, 'logRequired' | 'sctRequired' | 'timestampRequired'>
-  /** Milliseconds since 1970. */
-  readonly now: number
 }
 
 /**
@@ -46,20 +36,18 @@ export function proveByCertificate(evidence: Evidence, options: ProofOptions): P
 }
 
 /**
- * Verifies a signature with one key.
- * @throws Rejection; 'other-signer' when the key did not make it
+ * Verifies what logs and timestamp authorities say about a signature that a key is known to have made.
+ * @returns when it was made, as in a Proof
+ * @throws Rejection
  */
-export function proveByKey(evidence: Evidence, rule: KeyRule, options: ProofOptions): Proof {
-  if (!isSignedBy(rule.key, signedBytes(evidence.content), evidence.signature))
-    throw new Rejection('other-signer', `the key ${rule.name} did not make it`)
+export function proveTimes(evidence: Evidence, rule: KeyRule, options: ProofOptions): readonly number[] {
   const counted = withKnownLogs(evidence, options)
   assertEnough(counted, options, false)
   const times = timesOf(counted)
   verified(counted, { $case: 'public-key', hint: '' }, options, 0, rule.key)
   for (const entry of counted.logEntries) assertLogNames(entry, rule.key)
   assertLogsServed(counted, times, options)
-  assertKeyServed(rule, times.length > 0 ? times : [options.now])
-  return { signer: { kind: 'key', fingerprint: fingerprintOf(rule.key) }, times }
+  return times
 }
 
 /**
@@ -72,6 +60,7 @@ function withKnownLogs(evidence: Evidence, { root }: ProofOptions): Evidence {
 }
 
 function assertEnough(evidence: Evidence, { requirement, root }: ProofOptions, timeRequired: boolean): void {
+  for (const entry of evidence.logEntries) kindOf(entry)
   if (requirement.logRequired && evidence.logEntries.length === 0)
     throw new Rejection('unlogged', `it is in no transparency log of ${root.name}`)
   if (requirement.timestampRequired && evidence.timestamps.length === 0)
@@ -172,12 +161,4 @@ function assertLogsServed({ logEntries }: Evidence, times: readonly number[], { 
     )
     if (!served) throw new Rejection('expired', 'its log entry is of a log that did not serve at that time')
   }
-}
-
-/** A key that was withdrawn signs nothing any more; without a trusted time, now is what counts. */
-function assertKeyServed(rule: KeyRule, times: readonly number[]): void {
-  const from = rule.validFrom ?? Number.NEGATIVE_INFINITY
-  const until = rule.validUntil ?? Number.POSITIVE_INFINITY
-  if (times.every((each) => from <= each && each <= until)) return
-  throw new Rejection('expired', `the key ${rule.name} was not in use when it was made`)
 }

@@ -1,10 +1,10 @@
-import { namesOf } from './certificate.ts'
 import { readClaims, subjectOf } from './claims.ts'
 import type { Evidence } from './evidence.ts'
+import { proveByKey } from './key-proof.ts'
 import { fingerprintOf } from './keys.ts'
 import { loggedKey } from './log-body.ts'
 import { isMeant, type KeyRule, type SignerRule } from './policy.ts'
-import { type Proof, type ProofOptions, proveByCertificate, proveByKey } from './proof.ts'
+import type { Proof, ProvingOptions } from './proving.ts'
 import { Rejection } from './rejection.ts'
 import { type Signer, signerText } from './signer.ts'
 import type { ManifestDigest } from './source.ts'
@@ -14,19 +14,22 @@ import type { ManifestDigest } from './source.ts'
  * of the keys that are trusted.
  * @throws Rejection
  */
-export function prove(
+export async function prove(
   evidence: Evidence,
   rules: readonly SignerRule[],
   digest: ManifestDigest,
-  options: ProofOptions,
-): Proof {
+  options: ProvingOptions,
+): Promise<Proof> {
   const keys = rules.filter((each) => each.kind === 'key')
-  if (evidence.certificate && keys.length < rules.length) return proveByCertificate(evidence, options)
+  if (evidence.certificate && keys.length < rules.length) {
+    const { proveByCertificate } = await import('./proof.ts')
+    return proveByCertificate(evidence, { ...options, root: await options.openRoot() })
+  }
   for (const rule of keys) {
-    const proof = attempt(() => proveByKey(evidence, rule, options))
+    const proof = await attempt(() => proveByKey(evidence, rule, options))
     if (proof) return proof
   }
-  throw unknownKey(evidence, keys, digest)
+  throw await unknownKey(evidence, keys, digest)
 }
 
 /**
@@ -39,9 +42,9 @@ export function assertMeant(signer: Signer, rules: readonly SignerRule[]): void 
   throw new Rejection('other-signer', `it was made by ${found}`, { found })
 }
 
-function attempt(work: () => Proof): Proof | undefined {
+async function attempt(work: () => Promise<Proof>): Promise<Proof | undefined> {
   try {
-    return work()
+    return await work()
   } catch (error) {
     // Another key may have made it; any other flaw is one whatever the key.
     if (error instanceof Rejection && error.reason === 'other-signer') return undefined
@@ -53,22 +56,33 @@ function attempt(work: () => Proof): Proof | undefined {
  * None of the keys made the signature. Nothing proves whether it is another's or was altered;
  * the rest of it tells which is the case.
  */
-function unknownKey(evidence: Evidence, keys: readonly KeyRule[], digest: ManifestDigest): Rejection {
+async function unknownKey(evidence: Evidence, keys: readonly KeyRule[], digest: ManifestDigest): Promise<Rejection> {
   const named = namedKey(evidence)
   const rule = keys.find((each) => each.fingerprint === named)
-  // cosign 3 signs bundles with Ed25519ph, which node:crypto does not know.
-  if (rule?.key.asymmetricKeyType === 'ed25519' && evidence.form === 'bundle')
-    return new Rejection(
-      'unsupported',
-      'it is of an Ed25519 key, and not plain Ed25519 (Ed25519ph), or was altered since',
-    )
+  if (rule && mayBePrehashed(evidence, [rule]))
+    return new Rejection('unsupported', `it is of an Ed25519 key, ${prehashed}, or was altered since`)
   if (rule) return new Rejection('forged', 'it names the key that is trusted, and that key did not make it')
   if (!isAboutImage(evidence, digest))
     return new Rejection('forged', 'no key that is trusted made it, and what it says is not what is signed of an image')
-  const found = evidence.certificate
-    ? `a certificate of ${namesOf(evidence.certificate).identities.join(' and ')}`
-    : `another key${named === undefined ? '' : ` (sha256:${named.slice(0, 16)}...)`}`
+  const certificate = await certificateText(evidence)
+  const other = `another key${named === undefined ? '' : ` (sha256:${named.slice(0, 16)}...)`}`
+  const own =
+    named === undefined && mayBePrehashed(evidence, keys) ? ` or with the one that is trusted ${prehashed}` : ''
+  const found = certificate ?? `${other}${own}`
   return new Rejection('other-signer', `it was made with ${found}, or altered since`, { found })
+}
+
+async function certificateText({ certificate }: Evidence): Promise<string | undefined> {
+  if (!certificate) return undefined
+  const { namesOf } = await import('./certificate.ts')
+  return `a certificate of ${namesOf(certificate).identities.join(' and ')}`
+}
+
+/** cosign 3 signs so with Ed25519 keys, whatever the form, and node:crypto does not know it. */
+const prehashed = 'by Ed25519ph, which is not read (sign with an ECDSA key, or with cosign 2)'
+
+function mayBePrehashed({ signature }: Evidence, keys: readonly KeyRule[]): boolean {
+  return signature.byteLength === 64 && keys.some(({ key }) => key.asymmetricKeyType === 'ed25519')
 }
 
 /** Fingerprint of the key that a bundle's hint or a log entry names, unproven. */

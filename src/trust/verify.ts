@@ -11,7 +11,8 @@ import type { GoodSignature, Verdict } from './verdict.ts'
 
 export interface VerifyOptions {
   readonly requirement: Requirement
-  readonly root: Root
+  /** Asked once something has to be proven by it: a certificate, a log entry, a timestamp. */
+  readonly openRoot: () => Promise<Root>
   /** Milliseconds since 1970. */
   readonly now: number
 }
@@ -44,9 +45,13 @@ export async function verifyImage(source: SignatureSource, options: VerifyOption
  * Nothing that is signed is read before the signature is found good.
  * @throws Rejection by the first check that fails
  */
-function judge(evidence: Evidence, digest: ManifestDigest, options: VerifyOptions): Omit<GoodSignature, 'where'> {
+async function judge(
+  evidence: Evidence,
+  digest: ManifestDigest,
+  options: VerifyOptions,
+): Promise<Omit<GoodSignature, 'where'>> {
   const { requirement } = options
-  const proof = prove(evidence, requirement.signers, digest, options)
+  const proof = await prove(evidence, requirement.signers, digest, options)
   const claims = readClaims(evidence.content)
   const subject = subjectOf(claims, digest)
   assertKind(claims, requirement.wanted)
@@ -69,7 +74,8 @@ async function judgeAttachment(
 ): Promise<Finding> {
   const { where } = attachment
   try {
-    return { good: { ...judge(await attachment.read(), digest, options), where } }
+    const judged = await judge(await attachment.read(), digest, options)
+    return { good: { ...judged, where } }
   } catch (error) {
     if (error instanceof Rejection) return { where, rejection: error }
     throw error

@@ -1,9 +1,10 @@
-import { mkdirSync, realpathSync } from 'node:fs'
+import { realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { createCasClient } from '../client/cas.ts'
 import type { Clock } from '../core/clock.ts'
 import { messageOf } from '../core/failure.ts'
 import type { PlatformProperty } from '../core/platform.ts'
+import { makeFolder } from '../store/disk/make-folder.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { type Channel, Code } from '../wire/rpc.ts'
@@ -58,11 +59,11 @@ const retryMsMax = 5_000
 /**
  * Starts a worker: it takes its folder, reaches for the scheduler, again and again when that
  * is away, and runs what it is given.
- * @throws Failure 'precondition' when another worker has the folder
+ * @throws Failure 'precondition' when another worker has the folder, as makeFolder does
  */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const { clock, log, metrics } = options
-  mkdirSync(options.directory, { recursive: true })
+  makeFolder(options.directory, 'the worker')
   const directory = realpathSync(options.directory)
   const unlock = lockFolder(directory)
   const life = new AbortController()

@@ -1,5 +1,6 @@
 /**
- * Copies of an image by us, skopeo and crane, side by side; images/README.md says how and why.
+ * Copies of an image by us, skopeo and crane, and its verification by us and cosign, side by side;
+ * images/README.md says how and why.
  *   node test/bench/images.ts [--quick] [--write] [--rounds N] [--mib N] [--large-gib N] [--built DIR]
  */
 import { execFileSync } from 'node:child_process'
@@ -10,9 +11,11 @@ import { parseArgs } from 'node:util'
 import { launchDockerRegistry } from '../fixture/docker-registry.ts'
 import { root } from '../fixture/program.ts'
 import { have } from '../fixture/real.ts'
+import { haveTrixie } from '../real/trust/cosign.ts'
 import { type Copier, crane, native, skopeo } from './images/contenders.ts'
 import { makeLayout, makeSparseLayout } from './images/layout.ts'
 import { type Timed, timed } from './images/timed.ts'
+import { verifications } from './images/verify.ts'
 import { machineText } from './machine.ts'
 import { writeSection } from './results-file.ts'
 import { createResults, type Results } from './table.ts'
@@ -32,11 +35,12 @@ const totalMiB = Number(flags.mib ?? (flags.quick ? 64 : 1024))
 const largeGiB = Number(flags['large-gib'] ?? (flags.quick ? 0 : 5))
 const layers = 4
 const sections = { time: 'Time', cpu: 'CPU of the program', memory: 'Memory at the most' } as const
+const judged = { time: 'Time of a verification', cpu: 'CPU of a verification' } as const
 
 await main()
 
 async function main(): Promise<void> {
-  if (!(await have('docker-registry', 'skopeo', 'sid:crane'))) process.exit(1)
+  if (!(await have('docker-registry', 'skopeo', 'sid:crane')) || !(await haveTrixie())) process.exit(1)
   const began = Date.now()
   const machine = machineText()
   const folder = await mkdtemp(join(tmpdir(), 'native-bench-images-'))
@@ -56,14 +60,25 @@ async function main(): Promise<void> {
     }
     for (let round = 0; round < rounds * 2; round += 1) noteTag(results, await tag(folder))
     if (largeGiB > 0) await large(results, folder)
+    const verdicts = createResults(['native', 'cosign'], Object.values(judged))
+    const verifiers = await verifications(folder, flags.built, rounds * 4, (name, title, { ms, cpuMs }) =>
+      verdicts.note(name, [
+        { section: judged.time, title, unit: 'ms', value: ms },
+        { section: judged.cpu, title, unit: 'ms', value: cpuMs },
+      ]),
+    )
     const seconds = Math.round((Date.now() - began) / 1000)
     const command = `node test/bench/images.ts ${process.argv.slice(2).join(' ')}`.trim()
     const facts = [
       `${new Date(began).toISOString().slice(0, 10)}, ${rounds} rounds in ${seconds} s: \`${command}\``,
       machine,
-      [...copiers.map((each) => each.version), `${layers} layers of ${totalMiB / layers} MiB`].join('; '),
+      [
+        ...copiers.map((each) => each.version),
+        ...verifiers.slice(1),
+        `${layers} layers of ${totalMiB / layers} MiB`,
+      ].join('; '),
     ]
-    const text = [facts.map((each) => `- ${each}`).join('\n'), results.text()].join('\n\n')
+    const text = [facts.map((each) => `- ${each}`).join('\n'), results.text(), verdicts.text()].join('\n\n')
     process.stdout.write(`${text}\n`)
     if (flags.write) writeSection(join(root, 'test/bench/RESULTS.md'), 'Images', text)
   } finally {

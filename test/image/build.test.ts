@@ -1,7 +1,8 @@
-import { chmod, mkdir, readFile, symlink, utimes, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { buildImage } from '../../src/image/build/build.ts'
+import { buildFor } from '../../src/image/build/build-for.ts'
 import { epochOf } from '../../src/image/build/epoch.ts'
 import { writeLayer } from '../../src/image/build/layer.ts'
 import { copyImage } from '../../src/image/copy.ts'
@@ -137,6 +138,33 @@ describe('a built image', () => {
     await expect(
       build(folder, { later: true, platforms: ['linux/arm64'], base: `oci:${folder}/base` }),
     ).rejects.toMatchObject({ kind: 'invalid' })
+  })
+})
+
+describe('buildFor', () => {
+  it('goes from a definition to a source with its name and tag, and closes what it opened', async () => {
+    const folder = await testFolder()
+    await sourcesIn(folder, false)
+    await writeLayout(join(folder, 'base'), await makeImage({ docker: false }), 'v1')
+    const query = { ref: undefined, image: 'native', definitionFile: 'mine.yaml', root: folder, cache: folder, signal }
+    const ask = (base: string) =>
+      buildFor({
+        query: { ...query, cwd: folder },
+        platforms: [parsePlatform('linux/amd64')],
+        base: parseReference(base),
+        reading: testSurroundings(folder),
+        build: { epochSeconds: 1, cache: folder, path: '' },
+        signal,
+      })
+    const left = () => readdir(folder)
+    const before = await left()
+    const built = await ask(`oci:${folder}/base:v1`)
+    expect(built.facts).toMatchObject({ image: 'mine', tag: expect.stringMatching(/^[0-9a-f]{32}$/) })
+    expect((await validateImage(built.source, signal)).digest).toBe(built.digest)
+    await built.source.close()
+    await expect(ask(`oci:${folder}/nosuch:v1`)).rejects.toMatchObject({ kind: 'not-found' })
+    await expect(ask(`oci:${folder}/base:v2`)).rejects.toMatchObject({ kind: 'not-found' })
+    expect(await left()).toEqual(before)
   })
 })
 

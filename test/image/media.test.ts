@@ -314,9 +314,9 @@ describe('bad input', () => {
     expect(await readdir(folder)).toEqual(['bomb.tar.gz'])
   })
 
-  it('says that kind comes later', async () => {
+  it('says so where no cluster can be reached', async () => {
     const folder = await testFolder()
-    await expect(copy(folder, `oci:${await layoutOf(folder)}`, 'kind:')).rejects.toMatchObject({
+    await expect(copy(folder, `oci:${await layoutOf(folder)}`, 'kind:/app:1')).rejects.toMatchObject({
       kind: 'unimplemented',
     })
   })

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Failure } from '../../src/core/failure.ts'
 import { imageNameText, parseImageName } from '../../src/image/name.ts'
-import { parseReference, referenceText } from '../../src/image/reference.ts'
+import { parseReference, parseRegistryReference, referenceText } from '../../src/image/reference.ts'
 
 const digest = `sha256:${'a1'.repeat(32)}` as const
 
@@ -54,6 +54,8 @@ describe('references', () => {
     'oci-archive:/tmp/a.tar:v1.2.3',
     'dir:/tmp/with:colon',
     'kind:ci',
+    'kind:ci/team/app:1',
+    `kind:ci/app@${digest}`,
   ])('%s is read and written back', (text) => {
     expect(referenceText(parseReference(text))).toBe(text)
   })
@@ -64,6 +66,8 @@ describe('references', () => {
 
   it('takes the cluster "native" where kind: names none', () => {
     expect(parseReference('kind:')).toEqual({ transport: 'kind', cluster: 'native' })
+    const image = { repository: 'localhost/app', tag: '1' }
+    expect(parseReference('kind:/localhost/app:1')).toEqual({ transport: 'kind', cluster: 'native', image })
   })
 
   it.each([
@@ -77,6 +81,10 @@ describe('references', () => {
     'dir:',
     'ostree:x',
     'kind:A B',
+    'kind:app:1',
+    'kind:ci/',
+    'kind:ci/App',
+    'kind:ci/app:1:2',
   ])('refuses %j and names the transports', (text) => {
     try {
       parseReference(text)
@@ -86,6 +94,15 @@ describe('references', () => {
       expect((error as Failure).kind).toBe('invalid')
       expect((error as Failure).next.length).toBeGreaterThan(0)
     }
+  })
+
+  it('takes a name, docker:// and kind: for an image that is to be verified, and no other place', () => {
+    const image = { registry: 'localhost:5000', repository: 'app', tag: '1' }
+    expect(parseRegistryReference('localhost:5000/app:1')).toEqual({ transport: 'docker', image })
+    expect(parseRegistryReference('docker://localhost:5000/app:1')).toEqual({ transport: 'docker', image })
+    expect(parseRegistryReference('kind:/app:1')).toMatchObject({ transport: 'kind', image: { repository: 'app' } })
+    for (const text of ['oci:/tmp/layout', 'docker-daemon:app:1', 'dir:x', 'kind:App'])
+      expect(() => parseRegistryReference(text)).toThrow(Failure)
   })
 
   it('suggests docker:// for a bare name', () => {

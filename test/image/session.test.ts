@@ -3,7 +3,7 @@ import { Failure } from '../../src/core/failure.ts'
 import type { Credentials } from '../../src/image/credentials.ts'
 import type { Exchange, HttpRequest } from '../../src/image/media/registry/http.ts'
 import { retryAfterMs } from '../../src/image/media/registry/retry.ts'
-import { openSession } from '../../src/image/media/registry/session.ts'
+import { openSession, type SessionOptions } from '../../src/image/media/registry/session.ts'
 import { secret } from '../../src/image/secret.ts'
 import { hastyClock } from '../fixture/surroundings.ts'
 
@@ -41,13 +41,13 @@ const login: Credentials = { kind: 'password', user: 'u', password: secret('p') 
 
 function session(
   exchange: Exchange,
-  changes: { registry?: string; plainAllowed?: boolean; login?: Credentials | null } = {},
+  changes: { registry?: string; plain?: SessionOptions['plain']; login?: Credentials | null } = {},
 ) {
   return openSession({
     origin: { registry: changes.registry ?? 'host.example', repository: 'app' },
     actions: 'pull',
     exchange,
-    plainAllowed: changes.plainAllowed ?? false,
+    plain: changes.plain ?? 'never',
     findLogin: async () => changes.login ?? null,
     clock: hastyClock(),
     signal: new AbortController().signal,
@@ -64,7 +64,19 @@ describe('a session with a registry', () => {
       next: [expect.stringContaining('tls-verify=false')],
     })
     expect(sent.every((each) => each.url.protocol === 'https:')).toBe(true)
-    expect((await session(exchange, { plainAllowed: true }).send(get)).status).toBe(200)
+    expect((await session(exchange, { plain: 'second' }).send(get)).status).toBe(200)
+  })
+
+  it("tries this machine's own registry without TLS first, and with it when that is not what it speaks", async () => {
+    const plain = network(({ url }) => (url.protocol === 'https:' ? 'no TLS' : { status: 200 }))
+    await session(plain.exchange, { plain: 'first' }).send(get)
+    expect(plain.sent.every((each) => each.url.protocol === 'http:')).toBe(true)
+    for (const status of [400, 301, 503]) {
+      const secure = network(({ url }) => ({ status: url.protocol === 'https:' ? 200 : status }))
+      await session(secure.exchange, { plain: 'first', login }).send(get)
+      expect(secure.sent.map((each) => each.url.protocol)).toEqual(['http:', 'https:', 'https:'])
+      expect(secure.sent.every((each) => each.headers['authorization'] === undefined)).toBe(true)
+    }
   })
 
   it('does not send a login to a token server without TLS', async () => {

@@ -48,6 +48,23 @@ describe('native serve with a configuration that is wrong', () => {
     expect((await serve('cas', text, '--debug')).said).toMatch(stack)
   })
 
+  test.each([
+    ['cas', '/proc/nope/store', 2],
+    ['cas', '/sys/nope', 7],
+    ['worker', '/proc/nope', 2],
+    ['worker', '/dev/null/worker', 2],
+  ])('%s: the folder %s, which cannot be, ends it with %i', async (role, folder, code) => {
+    const settings =
+      role === 'cas'
+        ? `listen: 127.0.0.1:0\nstore: {kind: disk, path: ${folder}, size: 1GB}\n`
+        : `scheduler: grpc://127.0.0.1:1\ncas: grpc://127.0.0.1:1\ndirectory: ${folder}\n`
+    const { exitCode, said } = await serve(role, settings)
+    expect(said).toContain(folder)
+    expect(said).toContain('may write to')
+    expect(said).not.toMatch(stack)
+    expect(exitCode).toBe(code)
+  })
+
   test('a file that is not there, a flag that is not there, an address that is taken', async () => {
     for (const [args, code] of [
       [['serve', 'cas', '--config', '/no/such/file.yaml'], 3],

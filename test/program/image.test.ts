@@ -61,7 +61,9 @@ describe('native image', () => {
     [3, ['image', 'tag', '--definition', 'nosuch.yaml']],
     [4, ['image', 'copy', 'docker://127.0.0.1:1/a:1', 'oci:x', '--retry-times', '0']],
     [5, ['image', 'copy', 'oci:layout', 'oci:data']],
-    [10, ['image', 'copy', 'oci:layout', 'kind:']],
+    [2, ['image', 'copy', 'oci:layout', 'kind:']],
+    [2, ['image', 'copy', 'oci:layout', 'oci:x', '--key', 'cosign.pub']],
+    [2, ['image', 'verify', 'oci:layout']],
   ])('ends with %i for %j, and one clear error', async (exitCode, args) => {
     const ran = await native.run(...args)
     expect(ran.exitCode).toBe(exitCode)

@@ -10,6 +10,7 @@ import { parseConfig } from '../../src/config/load.ts'
 import { type Role, serverConfigs } from '../../src/config/servers.ts'
 import { parseSize, parseSpan } from '../../src/core/units.ts'
 import { parseDefinition } from '../../src/image/definition.ts'
+import { policyFileSchema } from '../../src/trust/policy-file.ts'
 import { verdictExitCodes } from '../../src/trust/verdict.ts'
 import { root } from '../fixture/program.ts'
 import { plain, readReadme, type Table } from '../fixture/readme.ts'
@@ -64,6 +65,7 @@ test('the configuration examples are valid', () => {
     'cas.yaml': (each) => parseConfig(each, 'README.md', serverConfigs.cas),
     'deployment.yaml': (each) => parseConfig(each, 'README.md', deploymentConfig),
     'mine.yaml': (each) => parseDefinition(each, 'README.md'),
+    'policy.yaml': (each) => parseConfig(each, 'README.md', policyFileSchema),
   }
   const examples = blocks.filter(({ language }) => language === 'yaml')
   expect(examples.map(({ mark }) => mark).toSorted()).toEqual(Object.keys(schemas))

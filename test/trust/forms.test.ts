@@ -163,6 +163,20 @@ describe('every form of a signature verifies', () => {
     }
   })
 
+  it('but not with a log entry of a kind that keeps no signature: that is no forgery either', async () => {
+    repository = openRepository()
+    const { signed, rule } = await keyed(inToto, 'dsse')
+    const bundle = bundleOf(signed)
+    const [entry] = bundle.verificationMaterial.tlogEntries
+    if (!entry) throw new Error('no entry')
+    entry.kindVersion = { kind: 'intoto', version: '0.0.1' }
+    repository.refer([asBundle(bundle)])
+    expect(await ask(repository.source, deployment.root, [rule])).toMatchObject({
+      answer: 'unsigned',
+      rejected: [{ reason: 'unsupported', message: expect.stringContaining('intoto/0.0.1') }],
+    })
+  })
+
   it('annotations that are asked for have to be signed, exactly', async () => {
     for (const form of ['simple', 'bundle'] as const) {
       repository = openRepository()

@@ -115,6 +115,11 @@ policies:
     await expect(findPolicy([file], { repository: 'a', tag: 'x' })).rejects.toMatchObject({ kind: 'invalid' })
     await writeFile(join(folder, 'missing.pub'), '-----BEGIN PRIVATE KEY-----\n')
     await expect(findPolicy([file], { repository: 'a', tag: 'x' })).rejects.toMatchObject({ kind: 'invalid' })
+    const elsewhere = await policyFile('policies: [{images: [a], signers: [{key: "gcpkms://k"}]}]')
+    await expect(findPolicy([elsewhere], { repository: 'a', tag: 'x' })).rejects.toMatchObject({
+      kind: 'unimplemented',
+      where: elsewhere,
+    })
   })
 })
 

@@ -1,15 +1,16 @@
 import type { Step, StepReport } from '../../cluster/driver.ts'
 import { systemClock } from '../../core/clock.ts'
 import { Failure } from '../../core/failure.ts'
-import type { BuiltImage } from '../../image/build/build.ts'
+import type { NamedImage } from '../../image/build/build-for.ts'
 import type { ContentDigest } from '../../image/content-digest.ts'
 import { type CopyResult, copyImage } from '../../image/copy.ts'
+import { imageInCluster, namedLike } from '../../image/in-cluster.ts'
 import type { Source } from '../../image/medium.ts'
+import { type ImageName, imageNameText, type RepositoryImage } from '../../image/name.ts'
 import { openDestination, openSource } from '../../image/open.ts'
 import { hostPlatform, type Platform } from '../../image/platform.ts'
-import { type Reference, referenceText } from '../../image/reference.ts'
+import { type Reference, type RegistryReference, referenceText } from '../../image/reference.ts'
 import { validateImage } from '../../image/validate.ts'
-import type { buildOnce } from './build.ts'
 import { copyProgress } from './progress.ts'
 import type { CopyWishes } from './wishes.ts'
 
@@ -17,9 +18,29 @@ import type { CopyWishes } from './wishes.ts'
 export interface Copied {
   readonly digest: ContentDigest
   readonly destination: string | null
+  /** By digest, what pods call an image that was copied into a cluster. */
+  readonly podsImage: string | null
   readonly result: CopyResult | null
   /** True when --check was asked for: what was built twice was the same, what was written is whole. */
   readonly checked: boolean
+  /** Of --verify: what is known to be weak about what was accepted. */
+  readonly warnings: readonly string[]
+}
+
+/** The work under way. */
+interface Work {
+  readonly wishes: CopyWishes
+  /** What has to be closed in the end. */
+  readonly open: Source[]
+  /** The source; by digest once it was verified. */
+  from: Reference | undefined
+  built: NamedImage | undefined
+  /** The destination, with the image's name in it. */
+  to: Reference | undefined
+  result: CopyResult | null
+  digest: ContentDigest | null
+  podsImage: string | null
+  warnings: readonly string[]
 }
 
 /**
@@ -27,58 +48,100 @@ export interface Copied {
  * @throws Failure 'invalid' when there is nothing to do
  */
 export function copySteps(wishes: CopyWishes): { steps: Step[]; copied(): Copied; close(): Promise<void> } {
-  const { destination } = wishes
-  if (!destination && !(wishes.check && !wishes.source))
+  const { source, destination, check } = wishes
+  if (!destination && !(check && !source))
     throw new Failure('invalid', 'the destination is missing', {
       where: 'DEST',
       next: ['native image copy oci:DIR', 'native image copy docker://FROM docker://TO'],
     })
-  const open: Source[] = []
-  let result: CopyResult | null = null
-  let digest: ContentDigest | null = null
-  const keep = <T extends Source>(source: T): T => {
-    open.push(source)
-    return source
-  }
-  let from = wishes.source
-  const reading = async (): Promise<Source> => {
-    if (!from) throw new Failure('internal', 'there is no source')
-    return keep(await openSource(from, wishes.reading))
-  }
-  const verify: Step = {
-    title: 'Verifying the source',
-    async run(report) {
-      if (wishes.source?.transport !== 'docker')
-        throw new Failure('invalid', 'only an image in a registry can be verified', { where: '--verify' })
-      const { image } = wishes.source
-      const verified = await wishes.verify?.(image, report.signal)
-      // From here on by digest: a tag could move in between.
-      if (verified) from = { transport: 'docker', image: { ...image, digest: verified } }
-      report.say(verified ?? '')
+  const nothing = { built: undefined, result: null, digest: null, podsImage: null, warnings: [] }
+  const work: Work = { ...nothing, wishes, open: [], from: source, to: destination }
+  const steps = [
+    ...(wishes.verify ? [verifyStep(work)] : []),
+    ...(source ? [] : [buildStep(work)]),
+    ...(check && !source ? [buildAgainStep(work)] : []),
+    ...(destination ? [copyStep(work, destination)] : []),
+    ...(destination && check ? [readBackStep(work)] : []),
+  ]
+  return {
+    steps: steps.map((step) => ({ ...step, run: (report) => stoppable(wishes.stop, report, () => step.run(report)) })),
+    copied() {
+      const { digest, result, podsImage, warnings, to } = work
+      if (digest === null) throw new Failure('internal', 'nothing was copied')
+      return { digest, result, checked: check, destination: to ? referenceText(to) : null, podsImage, warnings }
+    },
+    async close() {
+      for (const each of work.open.reverse()) await each.close()
     },
   }
-  let built: BuiltImage | undefined
-  const build = async (report: StepReport): Promise<void> => {
-    built = await buildNow(wishes, report, keep)
-    digest = built.digest
-    report.say(digest)
+}
+
+function verifyStep(work: Work): Step {
+  return {
+    title: 'Verifying the source',
+    async run(report) {
+      const { from, wishes } = work
+      if (from?.transport !== 'docker' && from?.transport !== 'kind')
+        throw new Failure('invalid', 'only an image in a registry can be verified', { where: '--verify' })
+      if (!wishes.verify) return
+      const { digest, warnings } = await wishes.verify(from, report.signal)
+      // From here on by digest: a tag could move in between.
+      work.from = atDigest(from, digest)
+      work.warnings = warnings
+      report.say(digest)
+    },
   }
-  const check: Step = {
+}
+
+function atDigest(reference: RegistryReference, digest: ContentDigest): Reference {
+  if (reference.transport === 'docker') return { ...reference, image: { ...reference.image, digest } }
+  return reference.image ? { ...reference, image: { ...reference.image, digest } } : reference
+}
+
+function buildStep(work: Work): Step {
+  return {
+    title: 'Building the image',
+    async run(report) {
+      work.built = await build(work, report)
+      work.digest = work.built.digest
+      report.say(work.digest)
+    },
+  }
+}
+
+function buildAgainStep(work: Work): Step {
+  return {
     title: 'Building again',
     async run(report) {
-      const again = await buildNow(wishes, report, keep)
-      if (again.digest !== digest)
-        throw new Failure('internal', `two builds of the same sources gave ${digest} and ${again.digest}`, {
+      const { digest } = await build(work, report)
+      if (digest !== work.digest)
+        throw new Failure('internal', `two builds of the same sources gave ${work.digest} and ${digest}`, {
           where: '--check',
         })
       report.say('the same, to the last byte')
     },
   }
-  const copy = (to: Reference): Step => ({
-    title: `Copying to ${referenceText(to)}`,
+}
+
+/** What builds is loaded when something is built: a copy starts without it. */
+async function build({ wishes, open }: Work, { signal, say }: StepReport): Promise<NamedImage> {
+  const { buildFor } = await import('../../image/build/build-for.ts')
+  const { query, base, reading, build } = wishes
+  const platforms = wishes.all ? 'all' : wishes.platforms
+  const built = await buildFor({ query, platforms, base, reading, build, signal, say })
+  open.push(built.source)
+  return built
+}
+
+function copyStep(work: Work, destination: Reference): Step {
+  const { wishes } = work
+  return {
+    title: `Copying to ${referenceText(destination)}`,
     async run(report) {
-      const source = built?.source ?? (await reading())
-      const writer = await openDestination(to, wishes.writing)
+      const source = await sourceOf(work)
+      work.to = namedLike(destination, imageOf(work))
+      const place = work.to.transport === 'kind' ? await imageInCluster(work.to, wishes.writing) : undefined
+      const to: Reference = place ? { transport: 'docker', image: place.image } : work.to
       const progress = copyProgress({
         clock: systemClock,
         say: report.say,
@@ -87,33 +150,44 @@ export function copySteps(wishes: CopyWishes): { steps: Step[]; copied(): Copied
       })
       const platform = platformOf(wishes)
       const { preserveDigests } = wishes
-      result = await copyImage(source, writer, { platform, preserveDigests, signal: report.signal, progress })
-      digest = result.digest
+      const writer = await openDestination(to, wishes.writing)
+      work.result = await copyImage(source, writer, { platform, preserveDigests, signal: report.signal, progress })
+      const { digest } = work.result
+      work.digest = digest
+      if (place) work.podsImage = byDigest(place.podsImage, digest)
       report.say(progress.summary())
     },
-  })
-  const judge = (written: Reference): Step => ({
-    title: `Reading back ${referenceText(written)}`,
+  }
+}
+
+async function sourceOf({ built, from, wishes, open }: Work): Promise<Source> {
+  if (built) return built.source
+  if (!from) throw new Failure('internal', 'there is no source')
+  const source = await openSource(from, wishes.reading)
+  open.push(source)
+  return source
+}
+
+/** By what a destination is named that names no image itself. */
+function imageOf({ built, wishes }: Work): Reference | RepositoryImage {
+  if (built) return { repository: built.facts.image, tag: built.facts.tag }
+  if (!wishes.source) throw new Failure('internal', 'there is no source')
+  return wishes.source
+}
+
+function byDigest({ registry, repository }: ImageName, digest: ContentDigest): string {
+  return imageNameText({ registry, repository, digest })
+}
+
+function readBackStep(work: Work): Step {
+  return {
+    title: 'Reading back what was written',
     async run(report) {
-      const source = keep(await openSource(written, wishes.writing))
+      if (!work.to) throw new Failure('internal', 'there is no destination')
+      const source = await openSource(work.to, work.wishes.writing)
+      work.open.push(source)
       const found = await validateImage(source, report.signal)
       report.say(`whole: ${found.layers} layers for ${found.platforms.join(', ')}`)
-    },
-  })
-  return {
-    steps: [
-      ...(wishes.verify ? [verify] : []),
-      ...(wishes.source ? [] : [{ title: 'Building the image', run: build }]),
-      ...(wishes.check && !wishes.source ? [check] : []),
-      ...(destination ? [copy(destination)] : []),
-      ...(destination && wishes.check ? [judge(destination)] : []),
-    ].map((step) => ({ ...step, run: (report: StepReport) => stoppable(wishes.stop, report, () => step.run(report)) })),
-    copied() {
-      if (digest === null) throw new Failure('internal', 'nothing was copied')
-      return { digest, result, checked: wishes.check, destination: destination ? referenceText(destination) : null }
-    },
-    async close() {
-      for (const source of open.reverse()) await source.close()
     },
   }
 }
@@ -133,10 +207,4 @@ async function stoppable(stop: AbortController, { signal }: StepReport, run: () 
 function platformOf(wishes: CopyWishes): Platform | 'all' {
   if (wishes.all || !wishes.source) return 'all'
   return wishes.platforms[0] ?? hostPlatform(process.arch)
-}
-
-/** What builds is loaded when something is built: a copy starts without it. */
-async function buildNow(...asked: Parameters<typeof buildOnce>): Promise<BuiltImage> {
-  const { buildOnce } = await import('./build.ts')
-  return buildOnce(...asked)
 }

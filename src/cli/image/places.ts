@@ -1,6 +1,7 @@
 import { homedir, tmpdir } from 'node:os'
 import { systemClock } from '../../core/clock.ts'
 import { runHelper } from '../../image/credential-helper.ts'
+import type { ClusterRegistry } from '../../image/in-cluster.ts'
 import type { Surroundings } from '../../image/open.ts'
 
 /** What the flags of the image commands say about reaching places. */
@@ -22,7 +23,15 @@ export function surroundingsOf(flags: PlaceFlags, tlsVerify: boolean, signal: Ab
     retryTimes: flags['retry-times'],
     dockerHost: process.env['DOCKER_HOST'],
     temporary: tmpdir(),
+    findRegistry,
     clock: systemClock,
     signal,
   }
+}
+
+/** The registry of a kind cluster, as its driver knows it; loaded when a `kind:` place is named. */
+async function findRegistry(cluster: string): Promise<ClusterRegistry> {
+  const { registryPlace } = await import('../../cluster/kind/registry.ts')
+  const uid = process.getuid?.() ?? -1
+  return registryPlace(cluster, { env: process.env, home: homedir(), tmp: tmpdir(), uid })
 }

@@ -1,11 +1,10 @@
-import { join } from 'node:path'
 import { Failure } from '../../core/failure.ts'
 import type { ContentDigest } from '../../image/content-digest.ts'
-import { type ImageName, imageNameText } from '../../image/name.ts'
 import type { Surroundings } from '../../image/open.ts'
-import { wishesOf } from '../verify/flags.ts'
+import { type RegistryReference, referenceText } from '../../image/reference.ts'
+import { rootPlaceOf, type TrustFlags, wishesOf } from '../verify/flags.ts'
 import { verdictText } from '../verify/present.ts'
-import { verifyByWishes } from '../verify/run.ts'
+import { builtInPolicies, verifyByWishes } from '../verify/run.ts'
 
 /** What of oclif's configuration is needed. */
 export interface Places {
@@ -14,31 +13,27 @@ export interface Places {
   readonly root: string
 }
 
-/**
- * What `--verify` does: judges as `native image verify` does, and gives the digest that it judged.
- * @throws Failure 'denied' with the verdict, unless it is "verified"
- */
-export function verifierOf(
-  flags: Parameters<typeof wishesOf>[0],
-  places: Places,
-  around: Surroundings,
-): (image: ImageName, signal: AbortSignal) => Promise<ContentDigest> {
-  return async (image, signal) => {
-    const root = flags['trusted-root']
-    const found = await verifyByWishes(image, wishesOf(flags), {
+/** Judges an image. @throws Failure 'denied' with the verdict, unless it is "verified" */
+export type Verifier = (reference: RegistryReference, signal: AbortSignal) => Promise<Judged>
+
+export interface Judged {
+  readonly digest: ContentDigest
+  readonly warnings: readonly string[]
+}
+
+/** What `copy --verify` and `deploy` do: judge as `native image verify` does, and give the digest that was judged. */
+export function verifierOf(flags: TrustFlags, places: Places, around: Surroundings): Verifier {
+  return async (reference, signal) => {
+    const found = await verifyByWishes(reference, wishesOf(flags), {
       registry: { ...around, signal },
-      root: {
-        file: typeof root === 'string' ? root : undefined,
-        tufMirror: undefined,
-        tufRoot: undefined,
-        cache: join(places.cacheDir, 'tuf'),
-      },
-      builtInPolicies: join(places.root, 'templates/trust'),
+      root: rootPlaceOf(flags, places.cacheDir),
+      builtInPolicies: builtInPolicies(places.root),
     })
-    if (found.verdict.answer === 'verified') return found.verdict.digest
-    throw new Failure('denied', `the image is not copied: ${found.verdict.answer.replace('-', ' ')}`, {
-      where: imageNameText(image),
-      output: verdictText(found),
+    const { verdict, warnings } = found
+    if (verdict.answer === 'verified') return { digest: verdict.digest, warnings }
+    throw new Failure('denied', `the image is refused: ${verdict.answer.replace('-', ' ')}`, {
+      where: referenceText(reference),
+      output: [...warnings.map((each) => `warning: ${each}`), verdictText(found)].join('\n'),
     })
   }
 }

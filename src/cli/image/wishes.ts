@@ -1,10 +1,9 @@
 import type { BuildOptions } from '../../image/build/build.ts'
-import type { ContentDigest } from '../../image/content-digest.ts'
-import type { ImageName } from '../../image/name.ts'
 import type { Surroundings } from '../../image/open.ts'
 import type { Platform } from '../../image/platform.ts'
 import type { Reference } from '../../image/reference.ts'
 import type { SourceQuery } from '../../image/sources.ts'
+import type { Verifier } from './verify.ts'
 
 /** `native image copy [SOURCE] DEST` as it was asked for. */
 export interface CopyWishes {
@@ -20,8 +19,8 @@ export interface CopyWishes {
   readonly reading: Surroundings
   readonly writing: Surroundings
   readonly build: Pick<BuildOptions, 'epochSeconds' | 'cache' | 'path'>
-  /** Refuses a source in a registry that this does not find verified; gives the digest that was. */
-  readonly verify: ((image: ImageName, signal: AbortSignal) => Promise<ContentDigest>) | undefined
+  /** Refuses a source that is not verified. */
+  readonly verify: Verifier | undefined
   /** Aborts whatever was opened with the signals above, when the work is interrupted. */
   readonly stop: AbortController
   /** A terminal that can be redrawn. */

@@ -1,5 +1,8 @@
+import { join } from 'node:path'
 import { Flags } from '@oclif/core'
+import { Failure } from '../../core/failure.ts'
 import type { VerifyWishes } from './requirement.ts'
+import type { RootPlace } from './root.ts'
 
 /** Flags of every command that verifies: whom and what to trust, by cosign's names. */
 export const trustFlags = {
@@ -31,31 +34,74 @@ export const trustFlags = {
     multipleNonGreedy: true,
     helpGroup: 'SIGNER',
   }),
-  type: Flags.string({ summary: 'verify an attestation of this type instead of a signature' }),
+  type: Flags.string({ summary: 'verify an attestation of this type instead of a signature', helpGroup: 'SIGNER' }),
   annotations: Flags.string({
     char: 'a',
     summary: 'key=value that the signature must carry',
     multiple: true,
     multipleNonGreedy: true,
+    helpGroup: 'SIGNER',
   }),
-  'trusted-root': Flags.file({ summary: 'trusted_root.json of a private deployment', exclusive: ['tuf-mirror'] }),
-  'tuf-mirror': Flags.string({ summary: 'URL of a TUF repository to fetch the trusted root from' }),
-  'tuf-root': Flags.file({ summary: 'root.json to start trusting the TUF repository by', dependsOn: ['tuf-mirror'] }),
-  'insecure-ignore-tlog': Flags.boolean({ summary: 'accept signatures that are in no transparency log' }),
-  'insecure-ignore-sct': Flags.boolean({ summary: 'accept certificates that are in no certificate log' }),
-  'use-signed-timestamps': Flags.boolean({ summary: 'require a timestamp of a timestamp authority' }),
+  'trusted-root': Flags.file({
+    summary: 'trusted_root.json of a private deployment',
+    exclusive: ['tuf-mirror'],
+    helpGroup: 'TRUST',
+  }),
+  'tuf-mirror': Flags.string({ summary: 'URL of a TUF repository to fetch the trusted root from', helpGroup: 'TRUST' }),
+  'tuf-root': Flags.file({
+    summary: 'root.json to start trusting the TUF repository by',
+    dependsOn: ['tuf-mirror'],
+    helpGroup: 'TRUST',
+  }),
+  'insecure-ignore-tlog': Flags.boolean({
+    summary: 'accept signatures that are in no transparency log',
+    helpGroup: 'TRUST',
+  }),
+  'insecure-ignore-sct': Flags.boolean({
+    summary: 'accept certificates that are in no certificate log',
+    helpGroup: 'TRUST',
+  }),
+  'use-signed-timestamps': Flags.boolean({
+    summary: 'require a timestamp of a timestamp authority',
+    helpGroup: 'TRUST',
+  }),
 }
 
 const workflowClaims = ['trigger', 'sha', 'name', 'repository', 'ref'] as const
 
 type Flag = string | readonly string[] | boolean | number | undefined
 
-/** What those flags say. */
-export function wishesOf(flags: Readonly<Record<string, Flag>>): VerifyWishes {
-  const text = (name: string) => {
-    const value = flags[name]
-    return typeof value === 'string' ? value : undefined
+/** Flags as oclif has parsed them. */
+export type TrustFlags = Readonly<Record<string, Flag>>
+
+function textOf(flags: TrustFlags, name: keyof typeof trustFlags): string | undefined {
+  const value = flags[name]
+  return typeof value === 'string' ? value : undefined
+}
+
+/**
+ * Whom to trust is said to no purpose where nothing is verified, and whoever says it believes otherwise.
+ * @throws Failure 'invalid'
+ */
+export function assertNoTrust(flags: TrustFlags): void {
+  const given = Object.keys(trustFlags).find((each) => flags[each] !== undefined && flags[each] !== false)
+  if (given === undefined) return
+  throw new Failure('invalid', `--${given} counts only together with --verify`, { where: `--${given}` })
+}
+
+/** Where those flags say that the trusted root comes from. */
+export function rootPlaceOf(flags: TrustFlags, cacheDir: string): RootPlace {
+  return {
+    file: textOf(flags, 'trusted-root'),
+    tufMirror: textOf(flags, 'tuf-mirror'),
+    tufRoot: textOf(flags, 'tuf-root'),
+    cache: join(cacheDir, 'tuf'),
   }
+}
+
+/** Whom those flags trust. */
+export function wishesOf(flags: TrustFlags): VerifyWishes {
+  const text = (name: keyof typeof trustFlags) => textOf(flags, name)
   const list = (name: string): readonly string[] => {
     const value = flags[name]
     return typeof value === 'object' ? value : []

@@ -54,8 +54,15 @@ function details(verdict: Verdict): string[] {
     case 'not-found':
       return []
     default:
-      return verdict.rejected.map((each) => `  ${each.where}  ${each.reason}: ${each.message}`)
+      return [...verdict.rejected.map((each) => `  ${each.where}  ${each.reason}: ${each.message}`), ...advice(verdict)]
   }
+}
+
+/** Signatures by key are often in no log, on purpose; that they do not count then is what surprises most. */
+function advice(verdict: Verdict): string[] {
+  const isUnlogged = verdict.answer === 'unsigned' && verdict.rejected.some(({ reason }) => reason === 'unlogged')
+  if (!isUnlogged) return []
+  return ['  → Where no log is wanted: --insecure-ignore-tlog, or in a policy `log: ignored`.']
 }
 
 /** `host/name:tag@sha256:...`, which every tool deploys by its digest. */

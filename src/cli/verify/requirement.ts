@@ -3,10 +3,9 @@ import { errnoOf, Failure } from '../../core/failure.ts'
 import type { ImageName } from '../../image/name.ts'
 import type { WorkflowClaim } from '../../trust/certificate.ts'
 import type { Wanted } from '../../trust/claims.ts'
-import { parsePublicKey } from '../../trust/keys.ts'
+import { assertKeyFile, parsePublicKey } from '../../trust/keys.ts'
 import { predicateNames, predicateTypeOf } from '../../trust/media.ts'
 import { anchored, type Requirement, type SignerRule, type TextRule } from '../../trust/policy.ts'
-import { findPolicy } from '../../trust/policy-file.ts'
 
 /** What somebody asked for on the command line, by cosign's names. */
 export interface VerifyWishes {
@@ -59,6 +58,8 @@ export async function chooseRequirement(
     return { requirement, policy: undefined, trustedRoot: undefined }
   }
   const repository = `${image.registry}/${image.repository}`
+  // Reading policies takes much code, which a key or an identity that was named does without.
+  const { findPolicy } = await import('../../trust/policy-file.ts')
   const found = await findPolicy([...wishes.policies, ...builtIn], { repository, tag: tagOf(image) })
   if (!found) return undefined
   const { signers, threshold, file, trustedRoot } = found
@@ -129,11 +130,7 @@ function annotationsOf(texts: readonly string[]): ReadonlyMap<string, string> {
 }
 
 async function readKey(file: string): Promise<string> {
-  if (/^[a-z][a-z0-9+]*:\/\//.test(file))
-    throw new Failure('unimplemented', 'keys are read from files, not from key management systems', {
-      where: file,
-      next: ['Write the public key into a file: cosign public-key --key REF > cosign.pub.'],
-    })
+  assertKeyFile(file, file)
   try {
     return await readFile(file, 'utf8')
   } catch (cause) {

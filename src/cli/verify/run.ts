@@ -1,11 +1,14 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { type ClusterSearch, registryImage } from '../../image/in-cluster.ts'
 import type { RegistryOptions } from '../../image/media/registry/registry.ts'
 import { type ImageName, imageNameText } from '../../image/name.ts'
+import type { RegistryReference } from '../../image/reference.ts'
+import type { Root } from '../../trust/root.ts'
 import type { Verdict } from '../../trust/verdict.ts'
 import { verifyImage } from '../../trust/verify.ts'
 import { type ChosenRequirement, chooseRequirement, type VerifyWishes } from './requirement.ts'
-import { openRoot, type RootPlace } from './root.ts'
+import type { RootPlace } from './root.ts'
 import { openSignatureSource } from './source.ts'
 
 export interface VerifyRun {
@@ -17,7 +20,7 @@ export interface VerifyRun {
 }
 
 export interface VerifyPlaces {
-  readonly registry: RegistryOptions
+  readonly registry: RegistryOptions & ClusterSearch
   readonly root: RootPlace
   /** The folder of the built-in policies. */
   readonly builtInPolicies: string
@@ -27,17 +30,34 @@ export interface VerifyPlaces {
  * Verifies an image in a registry: decides whom to trust, then looks and judges.
  * @throws Failure when something else than the image is at fault (a flag, a file)
  */
-export async function verifyByWishes(image: ImageName, wishes: VerifyWishes, places: VerifyPlaces): Promise<VerifyRun> {
-  const chosen = await chooseRequirement(image, wishes, await yamlFiles(places.builtInPolicies))
-  if (!chosen) return { verdict: policyMissing(image), policy: undefined, warnings: [] }
+export async function verifyByWishes(
+  reference: RegistryReference,
+  wishes: VerifyWishes,
+  places: VerifyPlaces,
+): Promise<VerifyRun> {
+  const { image, called } = await registryImage(reference, places.registry)
+  const chosen = await chooseRequirement(called, wishes, await yamlFiles(places.builtInPolicies))
+  if (!chosen) return { verdict: policyMissing(called), policy: undefined, warnings: [] }
   const { requirement, policy, trustedRoot } = chosen
-  const root = await openRoot({ ...places.root, file: places.root.file ?? trustedRoot })
-  const source = await openSignatureSource(image, places.registry)
+  const place = { ...places.root, file: places.root.file ?? trustedRoot }
+  const openRoot = rootOpener(place)
+  // One that somebody named is looked at in any case: it may be wrong, and that must not depend on the image.
+  if (place.file !== undefined || place.tufMirror !== undefined) await openRoot()
+  const source = await openSignatureSource(image, imageNameText(called), places.registry)
   try {
-    const verdict = await verifyImage(source, { requirement, root, now: places.registry.clock.now() })
+    const verdict = await verifyImage(source, { requirement, openRoot, now: places.registry.clock.now() })
     return { verdict, policy, warnings: warningsOf(chosen) }
   } finally {
     await source.close()
+  }
+}
+
+/** Opens the root once. */
+function rootOpener(place: RootPlace): () => Promise<Root> {
+  let opened: Promise<Root> | undefined
+  return () => {
+    opened ??= import('./root.ts').then(({ openRoot }) => openRoot(place))
+    return opened
   }
 }
 
@@ -63,6 +83,11 @@ function policyMissing(image: ImageName): Verdict {
       'Or write a policy, and give it with --policy FILE; templates/trust/nativelink.yaml is one.',
     ],
   }
+}
+
+/** Where `native` keeps the policies that come with it. */
+export function builtInPolicies(root: string): string {
+  return join(root, 'templates/trust')
 }
 
 async function yamlFiles(folder: string): Promise<string[]> {

@@ -1,16 +1,19 @@
 import { Failure } from '../../core/failure.ts'
 import { type Descriptor, parseManifest } from '../../image/manifest.ts'
 import { openRegistryReader, type RegistryOptions } from '../../image/media/registry/registry.ts'
-import { type ImageName, imageNameText } from '../../image/name.ts'
+import type { ImageName } from '../../image/name.ts'
 import type { AttachedManifest, SignatureSource } from '../../trust/source.ts'
 
-/** The repository of an image in a registry, for verification. Closing it closes connections. */
+/**
+ * The repository of an image in a registry, for verification. Closing it closes connections.
+ * @param name what the image is called in the verdict
+ */
 export async function openSignatureSource(
   image: ImageName,
+  name: string,
   options: RegistryOptions,
 ): Promise<SignatureSource & { close(): Promise<void> }> {
   const reader = await openRegistryReader(image, options)
-  const name = imageNameText(image)
   return {
     name,
     resolve: async () => (await reader.manifest()).digest,

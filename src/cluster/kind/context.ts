@@ -1,4 +1,6 @@
 import type { Clock } from '../../core/clock.ts'
+import type { ContentDigest } from '../../image/content-digest.ts'
+import type { ImageName } from '../../image/name.ts'
 import type { GatewayProfile } from '../driver.ts'
 import type { Images } from '../manifest/request.ts'
 import type { Surroundings } from '../process/paths.ts'
@@ -15,22 +17,59 @@ export interface KindContext {
   readonly settings: KindSettings
   /** The folder of templates/. */
   readonly templates: string
+  /** Where the user stands: relative files are from here, and a checkout there is what is built. */
+  readonly cwd: string
+  /** How a published image is judged; absent where nothing can. */
+  readonly verify?: ImageVerifier
 }
 
-/** What a user may choose of the cluster. */
+/**
+ * Judges an image in a registry by its signatures: whose count is said by these policies, then by those that
+ * come with `native`.
+ * @returns the digest of what was found good, and what the user should know of it
+ * @throws Failure 'denied' with the verdict
+ */
+export type ImageVerifier = (
+  image: ImageName,
+  policies: readonly string[],
+  signal: AbortSignal,
+) => Promise<{ readonly digest: ContentDigest; readonly warnings: readonly string[] }>
+
+/** What calling a program of this cluster takes. */
+export type ProgramContext = Pick<KindContext, 'paths' | 'surroundings'>
+
+/** What a user's settings file says of kind clusters; flags of `up` and `deploy` come before it. */
 export interface KindSettings {
   readonly profile: GatewayProfile
   readonly nodes: number
   readonly nodeImage?: string
-  /** Files or addresses of the controllers' own objects, in the order in which they go in. */
-  readonly controllers: readonly string[]
-  /** Archives (docker save) whose images the nodes are given. */
+  /** What the cluster's own registry runs. */
+  readonly registryImage: string
+  /** Files or addresses of the controllers' own objects, in the order in which they go in; absent, the usual ones. */
+  readonly controllers?: readonly string[]
+  /** cilium's chart: a file or an address that helm takes; absent, the published one. */
+  readonly chart?: string
+  /** Archives (docker save) for machines that cannot pull: for the nodes, the docker daemon, or both. */
   readonly archives: readonly ImageArchive[]
+  /** `HOST=URL`, as `--registry-mirror` takes it. */
+  readonly mirrors: readonly string[]
+  /** What runs the servers, where it is neither built nor published. */
   readonly images?: Images
+  /** What ours are built on, where it is not what their definitions say; places as `image copy --base` takes them. */
+  readonly bases: Bases
+  /** Trust policies of the user's own, before those that come with `native`. */
+  readonly policies: readonly string[]
+  /** `host/repository` patterns of published images that are taken without a signature. */
+  readonly unverified: readonly string[]
+}
+
+export interface Bases {
+  readonly server?: string | undefined
+  readonly worker?: string | undefined
 }
 
 export interface ImageArchive {
   readonly file: string
-  /** What is in it: it is loaded unless a node has all of these. */
-  readonly names: readonly string[]
+  /** What is in it; absent, it is read from the archive. It is loaded unless all of these are there. */
+  readonly names?: readonly string[] | undefined
 }

@@ -1,7 +1,7 @@
-import { Failure } from '../../core/failure.ts'
 import type { Driver } from '../driver.ts'
 import type { KindContext } from './context.ts'
 import { deploySteps } from './deploy.ts'
+import { diffDeployment } from './diff.ts'
 import { downSteps } from './down.ts'
 import { clusterLogs } from './logs.ts'
 import { clusterAddresses, clusterStatus } from './status.ts'
@@ -13,9 +13,7 @@ export function createKindDriver(context: KindContext): Driver {
     kind: 'kind',
     up: (options) => upSteps(context, options),
     deploy: (options) => deploySteps(context, options),
-    async diff() {
-      throw new Failure('unimplemented', 'not there yet', { where: '--diff' })
-    },
+    diff: (options) => diffDeployment(context, options),
     down: (options) => downSteps(context, options),
     status: () => clusterStatus(context),
     addresses: () => clusterAddresses(context),

@@ -1,41 +1,74 @@
-import { execa } from 'execa'
 import { Failure } from '../../core/failure.ts'
-import type { StepReport } from '../driver.ts'
-import type { ImageArchive, KindContext } from './context.ts'
-import { nodesOf } from './nodes.ts'
+import type { Step, StepReport } from '../driver.ts'
+import { archivesWithNames, fullImageName, type NamedArchive } from './archives.ts'
+import type { KindContext } from './context.ts'
+import { type Node, nodesOf } from './nodes.ts'
 import { docker } from './programs.ts'
+import { readKindMemory } from './state.ts'
 
-const loadMsMax = 10 * 60_000
+const loadMsMax = 20 * 60_000
 const ctr = ['ctr', '--namespace=k8s.io', 'images'] as const
 
-/** Gives every node the images of the archives; a node that has them is left alone. */
-export async function loadArchives(context: KindContext, report: StepReport): Promise<void> {
-  const nodes = await nodesOf(context, report.signal)
-  for (const { name } of nodes) {
-    const there = new Set((await docker(context, ['exec', name, ...ctr, 'ls', '--quiet'])).split('\n'))
-    for (const archive of context.settings.archives)
-      if (!archive.names.every((each) => there.has(each))) await load(context, name, archive, report)
+/** What archives hold goes into every node, before anything there asks for it. */
+export function nodeImagesStep(context: KindContext): Step {
+  return {
+    title: 'Images from archives',
+    async run(report) {
+      const { loaded, held } = await loadArchives(context, report)
+      report.say(held === 0 ? 'none: nodes pull' : loaded === 0 ? 'every node has them' : `${loaded} loaded`)
+    },
   }
 }
 
+/**
+ * Gives every node the images of the archives; a node that has them is left alone.
+ * @returns how many archives are for nodes, and how many times one was loaded
+ */
+export async function loadArchives(
+  context: KindContext,
+  report: StepReport,
+): Promise<{ readonly loaded: number; readonly held: number }> {
+  const archives = await archivesForNodes(context)
+  if (archives.length === 0) return { loaded: 0, held: 0 }
+  const nodes = await nodesOf(context, report.signal)
+  const counts = await Promise.all(nodes.map((node) => loadInto(context, node, archives, report)))
+  return { loaded: counts.reduce((sum, each) => sum + each, 0), held: archives.length }
+}
+
+/** What only the docker daemon runs is of no use inside of a node. */
+async function archivesForNodes(context: KindContext): Promise<NamedArchive[]> {
+  const memory = await readKindMemory(context.paths)
+  const ownImages = [context.settings.registryImage, ...(memory?.nodeImage ? [memory.nodeImage] : [])]
+  const daemons = new Set(ownImages.map(fullImageName))
+  return (await archivesWithNames(context)).filter(({ names }) => !names.every((each) => daemons.has(each)))
+}
+
+async function loadInto(
+  context: KindContext,
+  { name }: Node,
+  archives: readonly NamedArchive[],
+  report: StepReport,
+): Promise<number> {
+  const listed = await docker(context, ['exec', name, ...ctr, 'ls', '--quiet'], { signal: report.signal })
+  const there = new Set(listed.split('\n'))
+  const missing = archives.filter(({ names }) => !names.every((each) => there.has(each)))
+  for (const archive of missing) await load(context, name, archive, report)
+  return missing.length
+}
+
 /** Streams an archive into a node's containerd, as kind does. */
-async function load(context: KindContext, node: string, archive: ImageArchive, report: StepReport): Promise<void> {
+async function load(context: KindContext, node: string, archive: NamedArchive, report: StepReport): Promise<void> {
   report.say(`${archive.names.join(', ')} to ${node}`)
   const args = ['exec', '-i', node, ...ctr, 'import', '--digests', '--snapshotter=overlayfs', '-']
-  const result = await execa('docker', args, {
-    env: { ...context.surroundings.env },
-    extendEnv: false,
-    inputFile: archive.file,
-    cancelSignal: report.signal,
-    timeout: loadMsMax,
-    reject: false,
-    all: true,
-  })
-  if (!result.failed) return
-  report.signal.throwIfAborted()
-  throw new Failure('program', `node ${node} does not take the images of an archive`, {
-    where: archive.file,
-    output: (result.all ?? '').slice(-4000),
-    cause: result.cause,
-  })
+  await docker(context, args, { inputFile: archive.file, signal: report.signal, msMax: loadMsMax }).catch(
+    (cause: unknown) => {
+      if (!(cause instanceof Failure && cause.kind === 'program')) throw cause
+      throw new Failure('program', `node ${node} does not take the images of an archive`, {
+        where: archive.file,
+        ...(cause.output !== undefined && { output: cause.output }),
+        next: ['An archive is what `docker save` writes, of images for the platform of the nodes.'],
+        cause,
+      })
+    },
+  )
 }

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import { isThere, readIfThere, remove, writeWhole } from '../process/files.ts'
+import { isThere, readIfThere, remove, removeEmpty, writeWhole } from '../process/files.ts'
 import type { KindContext } from './context.ts'
 import { contextName, kubectlConfig } from './programs.ts'
 
@@ -75,7 +75,10 @@ export async function removeContext(context: KindContext, madeIt: boolean): Prom
   if (found && before['current-context'] === name) await kubectlConfig(context, file, ['unset', 'current-context'])
   if (found && madeIt) {
     const after = whole.parse(parse((await readIfThere(file)) ?? '') ?? {})
-    if ([after.clusters, after.contexts, after.users].every((each) => !each || each.length === 0)) await remove(file)
+    if ([after.clusters, after.contexts, after.users].every((each) => !each || each.length === 0)) {
+      await remove(file)
+      await removeEmpty(dirname(file))
+    }
   }
   return found
 }

@@ -1,77 +1,41 @@
-import { execa } from 'execa'
 import { Failure } from '../../core/failure.ts'
 import type { LogLine, LogOptions } from '../driver.ts'
+import { followLogs, type NamedPod, recentLogs } from '../kubernetes/logs.ts'
+import { listPods, type Pod } from '../kubernetes/pods.ts'
 import type { KindContext } from './context.ts'
-import { contextName, kubectl } from './programs.ts'
+import { kubernetesOf } from './kubernetes.ts'
+import { serverPods } from './servers.ts'
 import { readKindMemory } from './state.ts'
-import { serversOf } from './status.ts'
 import { namespaceOf } from './up.ts'
-import { podsIn } from './watch.ts'
 
-/** Lines of the servers' pods. @throws Failure 'not-found' */
+/**
+ * Lines of the servers' pods. With follow, pods that a redeployment makes are taken up as they begin.
+ * @throws Failure 'not-found' without a cluster, or a server of that name
+ */
 export async function* clusterLogs(context: KindContext, options: LogOptions): AsyncGenerator<LogLine, void> {
   const { paths } = context
-  const next = ['Run `native deploy` first.']
   if (!(await readKindMemory(paths))?.container)
-    throw new Failure('not-found', `there is no cluster "${paths.name}"`, { next })
-  const servers = serversOf(await podsIn(context, namespaceOf(context)))
-  const unknown = options.servers.find((name) => !servers.some((each) => each.name === name))
-  if (unknown !== undefined)
-    throw new Failure('not-found', `there is no server "${unknown}"`, {
-      next: [`There are ${servers.map(({ name }) => name).join(', ') || 'none'}.`],
-    })
-  const chosen = servers.filter(({ name }) => options.servers.length === 0 || options.servers.includes(name))
-  const argsOf = (id: string | null) => [
-    'logs',
-    '--namespace',
-    namespaceOf(context),
-    String(id),
-    `--tail=${options.lines}`,
-  ]
-  if (!options.follow) {
-    for (const { name, id } of chosen) yield* linesOf(name, await kubectl(context, argsOf(id)))
-    return
-  }
-  yield* followed(
-    context,
-    chosen.map(({ name, id }) => ({ name, args: [...argsOf(id), '--follow'] })),
-    options.signal,
-  )
+    throw new Failure('not-found', `there is no cluster "${paths.name}"`, { next: ['Run `native deploy` first.'] })
+  const { lines, signal } = options
+  const namespace = namespaceOf(context)
+  const kubernetes = await kubernetesOf(context, options.follow ? { say: () => undefined } : undefined)
+  const chosen = chooser(options.servers)
+  const pods = await listPods(kubernetes, namespace, signal)
+  assertKnown(options.servers, pods)
+  if (options.follow) yield* followLogs(kubernetes, { namespace, lines, signal, choose: chosen })
+  else yield* recentLogs(kubernetes, chosen(pods), { lines, signal })
 }
 
-function* linesOf(server: string, text: string): Generator<LogLine> {
-  for (const line of text.split('\n')) if (line !== '') yield { server, text: line }
+/** Pods that go have no name any more; who follows them keeps the one that they had. */
+function chooser(servers: readonly string[]): (pods: readonly Pod[]) => NamedPod[] {
+  return (pods) => serverPods(pods).filter(({ name }) => servers.length === 0 || servers.includes(name))
 }
 
-/** The streams of several pods as one, until the signal aborts. */
-async function* followed(
-  context: KindContext,
-  streams: readonly { name: string; args: string[] }[],
-  signal: AbortSignal,
-): AsyncGenerator<LogLine, void> {
-  const place = ['--kubeconfig', context.paths.kubeconfig, '--context', contextName(context)]
-  const env = { ...context.surroundings.env }
-  const sources = streams.map(({ name, args }) => {
-    const child = execa('kubectl', [...place, ...args], {
-      env,
-      extendEnv: false,
-      reject: false,
-      cancelSignal: signal,
-      buffer: false,
-      stdin: 'ignore',
-    })
-    return { name, lines: child.iterable()[Symbol.asyncIterator]() }
+function assertKnown(servers: readonly string[], pods: readonly Pod[]): void {
+  const names = serverPods(pods).map(({ name }) => name)
+  const unknown = servers.find((name) => !names.includes(name))
+  if (unknown === undefined) return
+  throw new Failure('not-found', `there is no server "${unknown}"`, {
+    next: [names.length === 0 ? 'Run `native deploy` first.' : `There are ${names.join(', ')}.`],
   })
-  const next = new Map(sources.map((source) => [source, source.lines.next().then((result) => ({ source, result }))]))
-  while (next.size > 0 && !signal.aborted) {
-    const { source, result } = await Promise.race(next.values())
-    if (result.done) next.delete(source)
-    else {
-      next.set(
-        source,
-        source.lines.next().then((again) => ({ source, result: again })),
-      )
-      yield { server: source.name, text: String(result.value) }
-    }
-  }
 }

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { Failure } from '../../core/failure.ts'
 import type { DockerNetwork } from '../manifest/pool.ts'
-import type { KindContext } from './context.ts'
+import type { ProgramContext } from './context.ts'
+import { isOurs, labelArguments } from './labels.ts'
 import { docker, networkName } from './programs.ts'
 
 const inspected = z
@@ -17,40 +18,60 @@ const inspected = z
   )
   .length(1)
 
-const ownerLabel = 'native.cluster'
-
 export interface Network extends DockerNetwork {
   readonly id: string
   readonly ours: boolean
+  /** The address that this machine has in it, where docker runs on this machine. */
+  readonly gateway: string | undefined
 }
 
 /** The cluster's docker network; undefined when there is none. */
-export async function readNetwork(context: KindContext): Promise<Network | undefined> {
+export async function readNetwork(context: ProgramContext): Promise<Network | undefined> {
   const name = networkName(context)
-  const ids = await docker(context, ['network', 'ls', '--quiet', '--filter', `name=^${name}$`])
-  if (ids.trim() === '') return undefined
-  const [found] = inspected.parse(JSON.parse(await docker(context, ['network', 'inspect', name])))
+  const ids = await docker(context, ['network', 'ls', '--quiet', '--no-trunc', '--filter', `name=^${name}$`])
+  const [id] = ids.split('\n')
+  if (!id) return undefined
+  const [found] = inspected.parse(JSON.parse(await docker(context, ['network', 'inspect', id])))
   const ipv4 = found?.IPAM.Config?.find(({ Subnet }) => !Subnet.includes(':'))
   if (!found || !ipv4) throw new Failure('precondition', 'the docker network has no IPv4 addresses', { where: name })
   const containers = Object.values(found.Containers ?? {}).map(({ IPv4Address }) => IPv4Address)
   return {
     id: found.Id,
-    ours: found.Labels?.[ownerLabel] === context.paths.name,
+    ours: isOurs(context, found.Labels),
     subnet: ipv4.Subnet,
     taken: [ipv4.Gateway, ...containers].filter((each): each is string => each !== undefined && each !== ''),
+    gateway: ipv4.Gateway,
   }
 }
 
-/** Makes it. */
-export async function createNetwork(context: KindContext, signal: AbortSignal): Promise<void> {
-  const label = `${ownerLabel}=${context.paths.name}`
-  await docker(context, ['network', 'create', '--driver', 'bridge', '--label', label, networkName(context)], { signal })
+/**
+ * Makes it unless it is there.
+ * @returns whether it was made now
+ * @throws Failure 'exists' for a network of another under its name
+ */
+export async function ensureNetwork(context: ProgramContext, signal: AbortSignal): Promise<boolean> {
+  const name = networkName(context)
+  const network = await readNetwork(context)
+  if (network?.ours) return false
+  if (network)
+    throw new Failure('exists', `there is a docker network "${name}" that was not made for this cluster`, {
+      where: name,
+      next: [`Give another cluster name with --name, or remove it with \`docker network rm ${name}\`.`],
+    })
+  await docker(context, ['network', 'create', '--driver', 'bridge', ...labelArguments(context), name], { signal })
+  return true
 }
 
-/** Removes it when it is ours. @returns whether there was one */
-export async function removeNetwork(context: KindContext): Promise<boolean> {
+/**
+ * Removes it when it is ours.
+ * @returns whether there was one
+ * @throws Failure 'program' while something else is in it, with docker's words
+ */
+export async function removeNetwork(context: ProgramContext): Promise<boolean> {
   const network = await readNetwork(context)
   if (!network?.ours) return false
-  await docker(context, ['network', 'rm', network.id])
+  await docker(context, ['network', 'rm', network.id], {
+    next: ['Take containers of others out of it with `docker network disconnect`, then run `native down` again.'],
+  })
   return true
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { Failure } from '../../core/failure.ts'
-import type { KindContext } from './context.ts'
+import type { KindContext, ProgramContext } from './context.ts'
+import { readNetwork } from './network.ts'
 import { docker } from './programs.ts'
 import type { KindMemory } from './state.ts'
 
@@ -16,7 +17,7 @@ export interface Node {
 const listed = z.object({ ID: z.string(), Names: z.string(), State: z.string() })
 
 /** The nodes of the kind cluster of this name, whoever made it. */
-export async function nodesOf(context: KindContext, signal?: AbortSignal): Promise<Node[]> {
+export async function nodesOf(context: ProgramContext, signal?: AbortSignal): Promise<Node[]> {
   const filter = `label=${clusterLabel}=${context.paths.name}`
   const args = ['ps', '--all', '--no-trunc', '--filter', filter, '--format', '{{json .}}']
   const text = await docker(context, args, signal ? { signal } : {})
@@ -37,6 +38,25 @@ export function assertOurs(context: KindContext, memory: KindMemory | undefined,
   if (memory && (memory.container === null || nodes.some(({ id }) => id === memory.container))) return
   throw new Failure('exists', `there is a kind cluster "${context.paths.name}" that this program did not make`, {
     where: nodes[0]?.name ?? context.paths.name,
-    next: ['Give another name with --name, or remove that cluster with `kind delete cluster --name ...`.'],
+    next: [
+      'Give another name with --name, or remove that cluster with `kind delete cluster --name ...`.',
+      'Was it ours, and only its state folder is lost, `native down --driver kind` removes it.',
+    ],
   })
+}
+
+/**
+ * The same for who removes: where nothing is remembered, nodes in a network that is labelled as ours are.
+ */
+export async function areOurs(
+  context: KindContext,
+  memory: KindMemory | undefined,
+  nodes: readonly Node[],
+): Promise<boolean> {
+  if (memory && (memory.container === null || nodes.some(({ id }) => id === memory.container))) return true
+  const network = await readNetwork(context)
+  if (!network?.ours) return false
+  const inside = await docker(context, ['ps', '--all', '--quiet', '--no-trunc', '--filter', `network=${network.id}`])
+  const ids = new Set(inside.split('\n'))
+  return nodes.every(({ id }) => ids.has(id))
 }

@@ -1,34 +1,46 @@
-import type { Step } from '../driver.ts'
+import type { Step, UpOptions } from '../driver.ts'
 import { nodeChecks, parseDockerInfo, preflight } from '../preflight/nodes.ts'
+import { archiveNames } from './archives.ts'
+import { askedOf } from './asked.ts'
+import { assertHelm } from './cilium.ts'
 import type { KindContext } from './context.ts'
 import { assertOurs, nodesOf } from './nodes.ts'
-import { docker, kind, kubectl } from './programs.ts'
+import { docker, kind, kubectlVersion } from './programs.ts'
 import { readKindMemory } from './state.ts'
-
-const startDocker = ['Start docker, or give this user access to its socket; DOCKER_HOST may name another.']
+import { endStrays } from './strays.ts'
+import { assertKindVersion, kubernetesIn } from './versions.ts'
 
 /**
- * The programs answer, no cluster of others has the name, and docker's machine can carry what is to be made.
- * @param kubernetes the release that nodes will run, where it is known
- * @throws (from run) Failure 'precondition' with the cure of everything that is wrong, 'exists' for a foreign cluster
+ * Whether what is asked for can be had: the programs answer, no cluster of others has the name, and docker's
+ * machine can carry the nodes. Nothing is changed.
+ * @throws (from run) Failure 'invalid' and 'precondition' of what is asked for, 'precondition' with the cure of
+ *   everything that is wrong, 'exists' for a foreign cluster
  */
-export function preflightStep(context: KindContext, kubernetes?: string): Step {
+export function preflightStep(context: KindContext, options: UpOptions): Step {
   return {
     title: 'Docker, kind, kubectl',
     async run({ signal, say }) {
-      const [info, own] = await Promise.all([
-        docker(context, ['info', '--format', '{{json .}}'], { signal, next: startDocker }),
+      const memory = await readKindMemory(context.paths)
+      const asked = askedOf(options, memory, context.settings, context.cwd)
+      for (const file of asked.archives) await archiveNames(file, context.surroundings.tmp)
+      const [info, own, client] = await Promise.all([
+        docker(context, ['info', '--format', '{{json .}}'], { signal }),
         kind(context, ['version', '--quiet'], { signal }),
-        kubectl(context, ['version', '--client', '--output=json'], { signal }),
+        kubectlVersion(context, signal),
+        ...(asked.profile === 'cilium' ? [assertHelm(context, signal)] : []),
       ])
-      const facts = parseDockerInfo(info)
+      assertKindVersion(own)
+      const strays = await endStrays(context, signal)
       const nodes = await nodesOf(context, signal)
-      assertOurs(context, await readKindMemory(context.paths), nodes)
-      const wish = { platform: process.platform, ...(kubernetes !== undefined && { kubernetes }) }
+      assertOurs(context, memory, nodes)
+      const facts = parseDockerInfo(info)
+      const wish = { platform: process.platform, ...kubernetesIn(asked.nodeImage, own) }
       // What runs already has shown that it can.
       const findings = nodes.length > 0 ? [] : await preflight(nodeChecks(facts, wish))
       const notes = findings.filter(({ state }) => state === 'note').map(({ title, found }) => `${title}: ${found}`)
-      say([`docker ${facts.ServerVersion}, kind ${own.trim()}`, ...notes].join('; '))
+      const ended = strays === 0 ? [] : ['a kind that an earlier call left behind was ended']
+      const versions = `docker ${facts.ServerVersion}, kind ${own.trim()}, kubectl ${client}`
+      say([versions, ...notes, ...ended].join('; '))
     },
   }
 }

@@ -16,12 +16,24 @@ export const doors: readonly Door[] = [
   { gateway: 'scheduler-gateway', route: 'scheduler-route', server: 'scheduler' },
 ]
 
+/** The settings of Envoy Gateway's proxies, which its Gateways name (envoy.ts). */
+export const envoyProxyName = 'native'
+
 const gatewayApi = 'gateway.networking.k8s.io/v1'
 
-/** The annotation by which a Service asks for one address; a Gateway hands it on to its Service. */
-const addressAnnotation: Readonly<Record<GatewayProfile, string>> = {
-  envoy: 'metallb.io/loadBalancerIPs',
-  cilium: 'io.cilium/lb-ipam-ips',
+/**
+ * What a Gateway is told in its controller's own way: its address, and who says how its proxy is. cilium
+ * takes the Gateway's own field and warns of the annotation; Envoy Gateway makes external addresses of
+ * that field, which MetalLB does not announce.
+ */
+function fieldsOf(profile: GatewayProfile, address: string | undefined): Readonly<Record<string, unknown>> {
+  if (profile === 'cilium') return address === undefined ? {} : { addresses: [{ type: 'IPAddress', value: address }] }
+  return {
+    infrastructure: {
+      ...(address !== undefined && { annotations: { 'metallb.io/loadBalancerIPs': address } }),
+      parametersRef: { group: 'gateway.envoyproxy.io', kind: 'EnvoyProxy', name: envoyProxyName },
+    },
+  }
 }
 
 /**
@@ -37,9 +49,7 @@ export function gateways(request: ManifestRequest): KubeObject[] {
       {
         spec: {
           gatewayClassName: request.profile,
-          ...(request.pool && {
-            infrastructure: { annotations: { [addressAnnotation[request.profile]]: addressOf(door, request.pool) } },
-          }),
+          ...fieldsOf(request.profile, request.pool && addressOf(door, request.pool)),
           listeners: [
             {
               name: 'grpc',

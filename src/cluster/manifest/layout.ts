@@ -3,6 +3,7 @@ import { networkPolicies } from './network-policy.ts'
 import { type KubeObject, type ObjectFile, objectOf, partOf } from './object.ts'
 import { configMapOf, serviceOf } from './pod.ts'
 import { poolObjects, profileObjects } from './profile.ts'
+import { publishedObjects } from './published.ts'
 import type { ManifestRequest } from './request.ts'
 import { serverConfigsOf } from './servers.ts'
 import { casVolume, casWorkload, schedulerWorkload, workerBudget, workerWorkload } from './workloads.ts'
@@ -23,6 +24,7 @@ export function manifestsOf(request: ManifestRequest): Manifests {
       { name: 'namespace.yaml', objects: [namespaceOf(request)] },
       { name: 'volume.yaml', objects: [casVolume(request)] },
       ...(request.pool ? [{ name: 'addresses.yaml', objects: poolObjects(request, request.pool) }] : []),
+      ...(request.published ? [{ name: 'published.yaml', objects: publishedObjects(request) }] : []),
       { name: 'gateways.yaml', objects: [...profileObjects(request), ...gateways(request), ...routes(request)] },
     ],
     application: [

@@ -14,6 +14,8 @@ export interface ManifestRequest {
   readonly profile: GatewayProfile
   /** Absent where the cluster has addresses of its own to give. */
   readonly pool?: AddressPool
+  /** The Gateways are reached through ports of a node as well (published.ts). */
+  readonly published?: boolean
   /** The release of `native`; another one restarts the servers. */
   readonly release: string
 }

@@ -14,6 +14,7 @@ const flagOf = {
   workerImage: '--worker-image',
   base: '--base',
   workerBase: '--worker-base',
+  insecureIgnoreSignature: '--insecure-ignore-signature',
   only: '--only',
 } as const
 

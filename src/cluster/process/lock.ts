@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { utimesSync } from 'node:fs'
 import { link, mkdir, stat, unlink, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { z } from 'zod'
@@ -10,7 +11,11 @@ import { identityOf, isAlive, type ProcessIdentity } from './identity.ts'
 
 const holderSchema = z.object({ pid: z.number().int().positive(), start: z.string() })
 const pollMs = 50
-const waitMsMax = 120_000
+/** Of a holder that takes its time. */
+const longPollMs = 500
+const shortMsMax = 2_000
+/** A holder that says nothing for longer than its longest step may take is stuck. */
+const silenceMsMax = 20 * 60_000
 /** Breaking a stale lock takes microseconds; whoever began it so long ago has died over it. */
 const breakMsMax = 5_000
 
@@ -23,6 +28,8 @@ export interface LockOptions {
 
 /** A lock that is held. */
 export interface Lock {
+  /** Tells those who wait that its holder moves; worth a call at each piece of work. */
+  touch(): void
   release(): Promise<void>
 }
 
@@ -30,12 +37,13 @@ export interface Lock {
  * Takes a lock file, waiting while another living process has it. A lock names its holder;
  * one whose holder is gone (killed, rebooted) is broken. The file appears with its text in
  * it (a link to a finished file), so nobody ever reads half a lock.
- * @throws Failure 'unavailable' when the holder keeps it for two minutes; RpcError CANCELLED
+ * @throws Failure 'unavailable' when the holder has not moved for twenty minutes; RpcError CANCELLED
  *   when the signal aborts
  */
 export async function takeLock(path: string, options: LockOptions): Promise<Lock> {
   const { clock, signal } = options
-  const deadline = clock.now() + waitMsMax
+  const began = clock.now()
+  let moved = { at: began, stamp: 0 }
   let told = false
   while (!(await tryLink(path))) {
     const found = await lookAt(path)
@@ -43,10 +51,12 @@ export async function takeLock(path: string, options: LockOptions): Promise<Lock
     if (found === 'stale' || found === 'free') continue
     if (!told) options.waiting?.(found.pid)
     told = true
-    if (clock.now() > deadline) throw tooLong(path, found.pid)
-    await pause(pollMs, clock, signal)
+    const stamp = await modified(path)
+    if (stamp !== moved.stamp) moved = { at: clock.now(), stamp }
+    if (clock.now() - moved.at > silenceMsMax) throw tooLong(path, found.pid)
+    await pause(clock.now() - began < shortMsMax ? pollMs : longPollMs, clock, signal)
   }
-  return { release: () => release(path) }
+  return { touch: () => touch(path), release: () => release(path) }
 }
 
 /** The process id of the living holder, or undefined when the lock is free. */
@@ -98,6 +108,16 @@ async function breakStale(path: string, clock: Clock): Promise<void> {
   }
 }
 
+function touch(path: string): void {
+  const now = new Date()
+  try {
+    utimesSync(path, now, now)
+  } catch (error) {
+    // Whoever removed the folder under us has ended what we are at, too.
+    if (errnoOf(error) !== 'ENOENT') throw error
+  }
+}
+
 async function release(path: string): Promise<void> {
   await unlinkIfThere(path)
   await removeEmpty(dirname(path))
@@ -132,7 +152,7 @@ async function unlinkIfThere(path: string): Promise<void> {
 function tooLong(path: string, pid: number): Failure {
   return new Failure(
     'unavailable',
-    `another \`native\` (process ${pid}) has been at work on this cluster for two minutes`,
+    `another \`native\` (process ${pid}) is at work on this cluster, and has not moved for ${silenceMsMax / 60_000} minutes`,
     {
       where: path,
       next: [`Wait for process ${pid}, or end it, and try again.`],

@@ -2,6 +2,8 @@ import type { Clock } from '../../core/clock.ts'
 import type { Step, StepReport } from '../driver.ts'
 import { type Lock, takeLock } from './lock.ts'
 
+const touchEveryMs = 1_000
+
 /** What a lock is taken with. */
 export interface LockContext {
   readonly paths: { readonly lock: string }
@@ -30,6 +32,20 @@ export function locked({ paths, clock }: LockContext, retain: boolean, steps: re
     })
   }
 
+  /** Whoever waits for the lock sees that this moves: a step begins, or says something. */
+  function moving({ signal, say }: StepReport): StepReport {
+    let told = 0
+    return {
+      signal,
+      say(text) {
+        say(text)
+        if (clock.now() - told < touchEveryMs) return
+        told = clock.now()
+        lock?.touch()
+      },
+    }
+  }
+
   return steps.map((step, at) => {
     const first = at === 0
     const last = at === steps.length - 1
@@ -39,7 +55,8 @@ export function locked({ paths, clock }: LockContext, retain: boolean, steps: re
       async run(report) {
         try {
           if (first) await take(report)
-          await step.run(report)
+          lock?.touch()
+          await step.run(moving(report))
           if (last) await release()
         } catch (error) {
           // The undo of the first step, which comes last, releases; with retain there is none.

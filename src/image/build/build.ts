@@ -25,6 +25,7 @@ import { imageConfig, labelsOf } from './config.ts'
 import { folderEntries, type Layer, type LayerEntry, writeLayer } from './layer.ts'
 import { nodeEntry } from './node-runtime.ts'
 import { type BuiltProgram, buildProgram } from './program.ts'
+import type { ProgramShelf } from './program-shelf.ts'
 
 export interface BuildOptions {
   /** One gives an image, several an index of them. */
@@ -41,6 +42,8 @@ export interface BuildOptions {
   readonly temporary: string
   /** PATH, to find npm. */
   readonly path: string
+  /** Where programs are kept for further images of the same sources; absent, this one is built for itself. */
+  readonly programs?: ProgramShelf
   readonly signal: AbortSignal
   /** Told what is being done. */
   readonly say?: (text: string) => void
@@ -93,8 +96,11 @@ async function prepareProgram(
   options: BuildOptions,
 ): Promise<BuiltProgram | null> {
   if (!sources.definition.program) return null
-  options.say?.('building the program')
-  return buildProgram(sources.tree, work, options)
+  const build = (folder: string): Promise<BuiltProgram> => {
+    options.say?.('building the program')
+    return buildProgram(sources.tree, folder, options)
+  }
+  return options.programs ? options.programs.take(sources.tree, build) : build(work)
 }
 
 async function readBase({ base }: BuildOptions): Promise<RawManifest | null> {

@@ -1,13 +1,21 @@
 import { copyFile, mkdir } from 'node:fs/promises'
 import { join, posix } from 'node:path'
-import type { Platform } from '../platform.ts'
+import { type Platform, platformText } from '../platform.ts'
 import { entersProgram, programPaths } from '../tag.ts'
 import type { SourceTree } from '../tree/tree.ts'
 import { folderEntries, type LayerEntry } from './layer.ts'
 import { type NpmOptions, npm } from './npm.ts'
 
 /** What the program is at run time; sources and development packages are not. */
-const shipped = ['bin/run.js', 'dist/src', 'dist/commands', 'oclif.manifest.json', 'package.json', 'templates']
+const shipped = [
+  'bin/run.js',
+  'dist/src',
+  'dist/commands',
+  'dist/vendor',
+  'oclif.manifest.json',
+  'package.json',
+  'templates',
+]
 const cpuNames: Readonly<Record<string, string>> = { amd64: 'x64' }
 
 /** The program for one platform, as entries of two layers: packages change less often than it does. */
@@ -33,9 +41,13 @@ export async function buildProgram(tree: SourceTree, work: string, options: NpmO
   await npm(['ci', '--prefer-offline'], folder, options)
   // Only our own scripts run here; --ignore-scripts would skip nothing but pre and post ones.
   await npm(['run', 'build'], folder, options)
+  const installed = new Map<string, Promise<string>>()
   return {
     async entries(platform, to) {
-      const packages = await productionPackages(folder, work, platform, options)
+      const key = platformText(platform)
+      const installing = installed.get(key) ?? productionPackages(folder, work, platform, options)
+      installed.set(key, installing)
+      const packages = await installing
       const program = (await folderEntries(folder, to, isShipped)).filter((each) => each.path !== to)
       return { packages: await folderEntries(packages, posix.join(to, 'node_modules'), isPackageFile), program }
     },

@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { type IncomingMessage, type RequestOptions, request } from 'node:http'
+import type { IncomingMessage, RequestOptions } from 'node:http'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { errnoOf, Failure, messageOf } from '../../core/failure.ts'
 import type { Destination, Source } from '../medium.ts'
 import { familiarName, type ImageName, imageNameText } from '../name.ts'
 import { openDockerArchiveDestination, openDockerArchiveSource } from './archive/docker-archive.ts'
+import { http } from './node-http.ts'
 
 export interface DaemonOptions {
   /** DOCKER_HOST, or nothing for the usual socket; unix:// and tcp:// are known. */
@@ -88,7 +89,7 @@ async function load(archive: string, options: DaemonOptions): Promise<void> {
 }
 
 async function call(options: DaemonOptions, method: string, path: string, archive?: string): Promise<IncomingMessage> {
-  const outgoing = request({
+  const outgoing = http.request({
     ...address(options.host ?? usualHost),
     method,
     path,

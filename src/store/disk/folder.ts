@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { Failure } from '../../core/failure.ts'
 import { diskFailure } from './errors.ts'
 import { takeLock } from './lock.ts'
+import { makeFolder } from './make-folder.ts'
 
 /**
  * The folder of a store:
@@ -35,7 +36,7 @@ const formatLine = /^native store (\d+)\n$/
  */
 export function openStoreFolder(root: string): StoreFolder {
   try {
-    fs.mkdirSync(root, { recursive: true })
+    makeFolder(root, 'the store')
     const unlock = takeLock(join(root, 'lock'), root)
     try {
       return { ...prepare(root), unlock }

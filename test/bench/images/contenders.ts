@@ -1,6 +1,34 @@
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { root } from '../../fixture/program.ts'
+import { cosignProgram } from '../../real/trust/cosign.ts'
+
+/** A program that verifies an image by a key, and what it says when it did. */
+export interface VerifyingProgram {
+  readonly name: string
+  readonly version: string
+  verify(image: string, key: string): string[]
+}
+
+/** Flags that both have: signed by the key, in no log. */
+const byKey = (key: string) => ['verify', '--insecure-ignore-tlog', '--key', key]
+
+/** @param built a checkout that is compiled */
+export function nativeVerifier(built: string): VerifyingProgram {
+  const { name, version } = native(built)
+  const program = [process.execPath, join(built, 'bin/run.js'), 'image']
+  return { name, version, verify: (image, key) => [...program, ...byKey(key), image] }
+}
+
+/** cosign 2, unpacked: it starts without the chroot's mounts, which would count against it. */
+export function cosign(): VerifyingProgram {
+  const said = execFileSync(cosignProgram, ['version'], { encoding: 'utf8' })
+  return {
+    name: 'cosign',
+    version: `cosign ${/GitVersion:\s+(\S+)/.exec(said)?.[1] ?? 'of Debian'}`,
+    verify: (image, key) => [cosignProgram, ...byKey(key), '--allow-http-registry', image],
+  }
+}
 
 /** A program that copies images, by the arguments that it wants. */
 export interface Copier {

@@ -4,7 +4,7 @@ import { cpuMs } from '../processes.ts'
 import type { Running } from '../server.ts'
 import type { Stock } from '../stock.ts'
 
-export type Unit = '/s' | 'MB/s' | 'ms' | 'µs' | 'MB'
+export type Unit = '/s' | 'MB/s' | 's' | 'ms' | 'µs' | 'MB'
 
 /** One number of one round, for one server. */
 export interface Figure {

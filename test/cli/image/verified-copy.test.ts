@@ -1,9 +1,7 @@
 import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { copySteps } from '../../../src/cli/image/copy.ts'
 import { verifierOf } from '../../../src/cli/image/verify.ts'
-import { parseReference } from '../../../src/image/reference.ts'
 import { testFolder } from '../../fixture/folder.ts'
 import { root } from '../../fixture/program.ts'
 import { type RegistryFixture, startRegistry } from '../../fixture/registry/registry.ts'
@@ -11,42 +9,13 @@ import { testSurroundings } from '../../fixture/surroundings.ts'
 import { keyPair } from '../../trust/fixture/deployment.ts'
 import { putImage, putSignature } from '../../trust/fixture/put.ts'
 import { asLayer, signSimple, simplePayload } from '../../trust/fixture/signing.ts'
+import { copied } from './copying.ts'
 
 /** `native image copy --verify --key FILE SOURCE oci:FOLDER/out` */
-async function verifiedCopy(folder: string, source: string, key: string) {
+function verifiedCopy(folder: string, source: string, key: string) {
   const around = testSurroundings(folder, { retryTimes: 0 })
-  const flags = { key, 'insecure-ignore-tlog': true }
-  const stop = new AbortController()
-  const work = copySteps({
-    source: parseReference(source),
-    destination: parseReference(`oci:${folder}/out`),
-    platforms: [{ os: 'linux', architecture: 'amd64' }],
-    all: false,
-    check: false,
-    base: undefined,
-    preserveDigests: false,
-    query: {
-      ref: undefined,
-      image: 'native',
-      definitionFile: undefined,
-      cwd: folder,
-      root,
-      cache: folder,
-      signal: stop.signal,
-    },
-    reading: around,
-    writing: around,
-    build: { epochSeconds: 1, cache: folder, path: '' },
-    verify: verifierOf(flags, { cacheDir: folder, root }, around),
-    stop,
-    live: false,
-  })
-  try {
-    for (const step of work.steps) await step.run({ signal: stop.signal, say: () => undefined })
-    return work.copied()
-  } finally {
-    await work.close()
-  }
+  const verify = verifierOf({ key, 'insecure-ignore-tlog': true }, { cacheDir: folder, root }, around)
+  return copied(folder, { source, destination: `oci:${folder}/out`, around, verify })
 }
 
 /** A registry with an image under a tag, signed by a key that stands in a file. */
@@ -68,7 +37,9 @@ const blobsRead = ({ seen }: RegistryFixture): number =>
 describe('image copy --verify', () => {
   it('copies what is signed, by the digest that was judged', async () => {
     const { registry, digest, copy } = await signedImage()
-    expect(await copy()).toMatchObject({ digest, result: { blobs: { written: 1 } } })
+    const done = await copy()
+    expect(done).toMatchObject({ digest, result: { blobs: { written: 1 } } })
+    expect(done.warnings).toEqual([expect.stringContaining('No transparency log was required')])
     expect(registry.seen.filter(({ path }) => path.endsWith('/manifests/1'))).toHaveLength(1)
   })
 
@@ -86,7 +57,11 @@ describe('image copy --verify', () => {
     const { folder, registry, key } = await signedImage()
     putImage(registry, '2')
     const error = verifiedCopy(folder, `docker://${registry.host}/app:2`, key)
-    await expect(error).rejects.toMatchObject({ kind: 'denied', message: 'the image is not copied: unsigned' })
+    await expect(error).rejects.toMatchObject({
+      kind: 'denied',
+      message: 'the image is refused: unsigned',
+      output: expect.stringMatching(/^warning: No transparency log/),
+    })
     expect(await nothingWritten(folder)).toBe(true)
     expect(blobsRead(registry)).toBe(0)
   })
@@ -94,7 +69,7 @@ describe('image copy --verify', () => {
   it("refuses another's signature, and says what was wanted", async () => {
     const { folder, registry, key, copy } = await signedImage()
     await writeFile(key, keyPair().publicKey.export({ type: 'spki', format: 'pem' }))
-    await expect(copy()).rejects.toMatchObject({ kind: 'denied', where: `${registry.host}/app:1` })
+    await expect(copy()).rejects.toMatchObject({ kind: 'denied', where: `docker://${registry.host}/app:1` })
     expect(await nothingWritten(folder)).toBe(true)
   })
 

@@ -20,6 +20,16 @@ it('what strangers wrote cannot move the cursor or turn a line around', () => {
   expect(text).toBe('tampered: app: ?[2K?verified')
 })
 
+it('a signature in no log is told with how it would count', () => {
+  const rejected = [{ where: 'sha256-0.sig', reason: 'unlogged', message: 'it is in no log' }] as const
+  const text = verdictText(run({ answer: 'unsigned', image: 'app', digest, rejected, message: 'none counts' }))
+  expect(text).toContain('--insecure-ignore-tlog')
+  const other = [{ where: 'sha256-0.sig', reason: 'unsupported', message: 'another kind' }] as const
+  expect(
+    verdictText(run({ answer: 'unsigned', image: 'app', digest, rejected: other, message: 'none counts' })),
+  ).not.toContain('--insecure-ignore-tlog')
+})
+
 it('the command tells every exit code', () => {
   for (const code of Object.values(verdictExitCodes))
     expect(ImageVerify.description).toMatch(new RegExp(`\\b${code} \\w`))

@@ -101,6 +101,20 @@ describe('whom to trust', () => {
     ]
     for (const [flags, where] of wrong) await expect(choose(flags)).rejects.toMatchObject({ kind: 'invalid', where })
     await expect(choose({ key: join(folder, 'none') })).rejects.toMatchObject({ kind: 'not-found' })
-    await expect(choose({ key: 'awskms://x' })).rejects.toMatchObject({ kind: 'unimplemented' })
+  })
+
+  it.each([
+    ['awskms:///alias/release', 'cosign public-key --key REF'],
+    ['gcpkms://projects/p/locations/l/keyRings/r/cryptoKeys/k', 'cosign public-key --key REF'],
+    ['hashivault://release', 'cosign public-key --key REF'],
+    ['k8s://namespace/secret', 'cosign public-key --key REF'],
+    ['pkcs11:token=t;object=o', 'cosign public-key --key REF'],
+    ['https://example.com/cosign.pub', 'curl -o cosign.pub URL'],
+  ])('tell for a key at %s what to do instead', async (key, advice) => {
+    await expect(choose({ key })).rejects.toMatchObject({
+      kind: 'unimplemented',
+      where: key,
+      next: [expect.stringContaining(advice)],
+    })
   })
 })

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { wishesOf } from '../../../src/cli/verify/flags.ts'
 import { verdictJson, verdictText } from '../../../src/cli/verify/present.ts'
 import { verifyByWishes } from '../../../src/cli/verify/run.ts'
-import { parseImageName } from '../../../src/image/name.ts'
+import { parseRegistryReference } from '../../../src/image/reference.ts'
 import { testFolder } from '../../fixture/folder.ts'
 import { type RegistryFixture, startRegistry } from '../../fixture/registry/registry.ts'
 import { testSurroundings } from '../../fixture/surroundings.ts'
@@ -37,7 +37,7 @@ async function signedIn(as: 'sig' | 'referrer') {
   await writeFile(key, keys.publicKey.export({ type: 'spki', format: 'pem' }))
   const asked = (name = `${registry.host}/app:1`, flags: Record<string, string | boolean> = {}) => {
     const { tlsVerify, login, clock, signal } = testSurroundings(folder)
-    return verifyByWishes(parseImageName(name), wishesOf({ key, 'insecure-ignore-tlog': true, ...flags }), {
+    return verifyByWishes(parseRegistryReference(name), wishesOf({ key, 'insecure-ignore-tlog': true, ...flags }), {
       registry: { tlsVerify, login, retryTimes: 0, clock, signal },
       root: { cache: join(folder, 'tuf') },
       builtInPolicies,

@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { ciliumValues } from '../../../src/cluster/kind/cilium.ts'
 import { type KindRequest, kindConfig } from '../../../src/cluster/kind/config.ts'
 import { root } from '../../fixture/program.ts'
 
@@ -49,14 +48,5 @@ describe("kind's configuration", () => {
     expect(() => kindConfig('kind: Cluster\nnodes: []\n', 'k.yaml', request)).toThrow(
       expect.objectContaining({ kind: 'invalid', where: expect.stringContaining('k.yaml:') }),
     )
-  })
-})
-
-it('tells cilium the node of the API server', async () => {
-  const values = join(root, 'templates/kubernetes/cilium-values.yaml')
-  expect(ciliumValues(await readFile(values, 'utf8'), values, 'n')).toMatchObject({
-    k8sServiceHost: 'n-control-plane',
-    k8sServicePort: 6443,
-    gatewayAPI: { enabled: true, enableAppProtocol: true },
   })
 })

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { kindSettings } from '../../../src/cluster/kind/settings.ts'
+import { controllersOf, kindSettings } from '../../../src/cluster/kind/settings.ts'
 import { testFolder } from '../../fixture/folder.ts'
 
 async function written(text: string): Promise<string> {
@@ -12,37 +12,69 @@ async function written(text: string): Promise<string> {
 }
 
 describe('the settings of kind clusters', () => {
-  it('are one node and controllers that fit each other where there is no file', async () => {
+  it('are cilium on one node and a published registry where there is no file', async () => {
     expect(await kindSettings(await testFolder())).toEqual({
-      profile: 'envoy',
+      profile: 'cilium',
       nodes: 1,
-      controllers: [expect.stringContaining('metallb'), expect.stringContaining('envoyproxy/gateway')],
+      registryImage: 'docker.io/library/registry:3',
       archives: [],
+      mirrors: [],
+      bases: {},
+      policies: [],
+      unverified: [],
     })
   })
 
-  it('are what the file says', async () => {
+  it('are what the file says, whose own files are from its folder', async () => {
     const root = await written(
-      'nodes: 2\nnode_image: n:1\ncontrollers: [/c.yaml]\narchives: [{file: /a.tar, names: [docker.io/a:1]}]\nimages: {server: s, worker: w}\n',
+      [
+        'gateway: envoy',
+        'nodes: 2',
+        'node_image: n:1',
+        'registry_image: r:1',
+        'controllers: [c.yaml, https://example.com/c.yaml]',
+        'chart: oci://example.com/cilium',
+        'archives: [a.tar, {file: /b.tar, names: [docker.io/b:1]}]',
+        'mirrors: [docker.io=https://mirror.example.com]',
+        'images: {server: s, worker: w}',
+        "bases: {server: 'oci:/base:1'}",
+        'policies: [trust.yaml]',
+        'unverified: [registry.example.com/**]',
+        '',
+      ].join('\n'),
     )
+    const near = (file: string) => join(root, 'native', file)
     expect(await kindSettings(root)).toEqual({
       profile: 'envoy',
       nodes: 2,
       nodeImage: 'n:1',
-      controllers: ['/c.yaml'],
-      archives: [{ file: '/a.tar', names: ['docker.io/a:1'] }],
+      registryImage: 'r:1',
+      controllers: [near('c.yaml'), 'https://example.com/c.yaml'],
+      chart: 'oci://example.com/cilium',
+      archives: [{ file: near('a.tar') }, { file: '/b.tar', names: ['docker.io/b:1'] }],
+      mirrors: ['docker.io=https://mirror.example.com'],
       images: { server: 's', worker: 'w' },
+      bases: { server: 'oci:/base:1' },
+      policies: [near('trust.yaml')],
+      unverified: ['registry.example.com/**'],
     })
   })
 
-  it('are refused at the line of a mistake', async () => {
-    await expect(kindSettings(await written('nodes: 1\nnode: x\n'))).rejects.toMatchObject({
+  it.each([
+    ['nodes: 1\nnode: x\n', ':2'],
+    ['mirrors:\n  - docker.io\n', ':2'],
+  ])('are refused at the line of a mistake', async (text, line) => {
+    await expect(kindSettings(await written(text))).rejects.toMatchObject({
       kind: 'invalid',
-      where: expect.stringContaining('kind.yaml:2'),
+      where: expect.stringContaining(`kind.yaml${line}`),
     })
   })
 
-  it('say that cilium is not installed yet', async () => {
-    await expect(kindSettings(await written('gateway: cilium\n'))).rejects.toMatchObject({ kind: 'unimplemented' })
+  it('have controllers for each gateway, or those of the file for both', async () => {
+    const usual = await kindSettings(await testFolder())
+    expect(controllersOf(usual, 'envoy').join()).toMatch(/metallb.*envoyproxy\/gateway/)
+    expect(controllersOf(usual, 'cilium').join()).toMatch(/gateway-api/)
+    const own = await kindSettings(await written('controllers: [/c.yaml]\n'))
+    expect(controllersOf(own, 'cilium')).toEqual(controllersOf(own, 'envoy'))
   })
 })

@@ -1,12 +1,13 @@
 import { expect, it } from 'vitest'
-import { serversOf } from '../../../src/cluster/kind/status.ts'
-import type { Pod } from '../../../src/cluster/kind/watch.ts'
+import { serversOf } from '../../../src/cluster/kind/servers.ts'
+import type { Pod } from '../../../src/cluster/kubernetes/pods.ts'
 
 function pod(role: string, name: string, second: number, part: Partial<Pod['status']> = {}): Pod {
   return {
     metadata: {
       name,
       namespace: 'n',
+      uid: name,
       creationTimestamp: `2026-11-24T00:00:0${second}Z`,
       labels: { 'app.kubernetes.io/name': role },
     },

@@ -137,12 +137,15 @@ describe('what stays while the application comes and goes', () => {
       ['cache', '172.20.255.4', 'cas', 50_051],
       ['scheduler', '172.20.255.5', 'scheduler', 50_052],
     ] as const) {
-      const gateway = { envoy: 'metallb.io/loadBalancerIPs', cilium: 'io.cilium/lb-ipam-ips' } as const
+      const own = {
+        envoy: { infrastructure: { annotations: { 'metallb.io/loadBalancerIPs': address } } },
+        cilium: { addresses: [{ type: 'IPAddress', value: address }] },
+      } as const
       for (const profile of ['envoy', 'cilium'] as const)
         expect(objectOf('Gateway', `${name}-gateway`, { profile })['spec']).toMatchObject({
           gatewayClassName: profile,
           listeners: [{ port: 80, protocol: 'HTTP' }],
-          infrastructure: { annotations: { [gateway[profile]]: address } },
+          ...own[profile],
         })
       expect(objectOf('GRPCRoute', `${name}-route`)['spec']).toMatchObject({
         parentRefs: [{ name: `${name}-gateway` }],
@@ -164,8 +167,50 @@ describe('what stays while the application comes and goes', () => {
       expect(objectOf('ClientTrafficPolicy', `${name}-gateway`)['spec']).toMatchObject({
         timeout: { http: { streamIdleTimeout: '0s' } },
         http2: { maxConcurrentStreams: 1024, initialStreamWindowSize: '1Mi', initialConnectionWindowSize: '16Mi' },
+        headers: { withUnderscoresAction: 'Allow' },
       })
     }
+  })
+
+  it('has proxies that a small machine can carry, and that write no line for each call (envoy)', () => {
+    expect(objectOf('EnvoyProxy', 'native')['spec']).toMatchObject({
+      mergeType: 'StrategicMerge',
+      telemetry: { accessLog: { disable: true } },
+      provider: {
+        kubernetes: { envoyDeployment: { container: { resources: { requests: { memory: '128Mi' } } } } },
+      },
+    })
+    for (const name of ['cache', 'scheduler'])
+      for (const pool of [plainRequest.pool, undefined]) {
+        const { pool: _, ...rest } = plainRequest
+        const { operations } = manifestsOf({ ...rest, ...(pool && { pool }) })
+        const objects = operations.flatMap((each) => each.objects)
+        const found = objects.find(({ kind, metadata }) => kind === 'Gateway' && metadata.name === `${name}-gateway`)
+        expect(found?.['spec']).toMatchObject({
+          infrastructure: { parametersRef: { group: 'gateway.envoyproxy.io', kind: 'EnvoyProxy', name: 'native' } },
+        })
+      }
+  })
+
+  it('is reached through fixed ports of a node as well, where it is published', () => {
+    const published = true
+    expect(objectOf('Service', 'native-cache-gateway-published', { published })).toMatchObject({
+      metadata: { namespace: 'envoy-gateway-system' },
+      spec: {
+        type: 'NodePort',
+        selector: {
+          'gateway.envoyproxy.io/owning-gateway-name': 'cache-gateway',
+          'gateway.envoyproxy.io/owning-gateway-namespace': 'native',
+        },
+        ports: [{ targetPort: 10_080, nodePort: 30_051 }],
+      },
+    })
+    expect(objectOf('Service', 'cilium-gateway-scheduler-gateway', { published, profile: 'cilium' })).toMatchObject({
+      metadata: { namespace: 'native', annotations: { 'io.cilium/lb-ipam-ips': '172.20.255.5' } },
+      spec: { type: 'LoadBalancer', ports: [{ port: 80, nodePort: 30_052 }] },
+    })
+    for (const profile of ['envoy', 'cilium'] as const)
+      expect(objectsOf({ profile }).filter(({ kind }) => kind === 'Service')).toHaveLength(2)
   })
 
   it('gives the pool out in the way of its profile', () => {

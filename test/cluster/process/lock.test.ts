@@ -1,13 +1,15 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdir, writeFile } from 'node:fs/promises'
+import { readdir, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
 import { identityOf } from '../../../src/cluster/process/identity.ts'
 import { holderOf, takeLock } from '../../../src/cluster/process/lock.ts'
 import { systemClock } from '../../../src/core/clock.ts'
+import { eventually } from '../../fixture/eventually.ts'
 import { testFolder } from '../../fixture/folder.ts'
+import { manualClock } from '../../fixture/manual-clock.ts'
 
 const clock = systemClock
 const holderScript = fileURLToPath(new URL('../../fixture/lock-holder.ts', import.meta.url))
@@ -99,4 +101,44 @@ test('nothing is left of a lock, nor of its folder when that is empty', async ()
   const folder = await testFolder()
   await (await takeLock(join(folder, 'native', 'lock'), { clock })).release()
   expect(await readdir(folder)).toEqual([])
+})
+
+test('who waits goes on for as long as the holder moves, and tells when it does not any more', async () => {
+  const path = join(await testFolder(), 'lock')
+  const holder = await takeLock(path, { clock })
+  const waiting = manualClock()
+  const quarter = 15 * 60_000
+  let ended: unknown
+  const second = takeLock(path, { clock: waiting }).catch((error: unknown) => {
+    ended = error
+  })
+  for (let round = 0; round < 4; round += 1) {
+    await eventually(
+      async () => waiting.next,
+      (next) => next !== undefined,
+    )
+    waiting.advance(quarter)
+    await utimes(path, round, round)
+  }
+  expect(ended).toBeUndefined()
+  for (const silence of [1_000, 2 * quarter]) {
+    await eventually(
+      async () => waiting.next,
+      (next) => next !== undefined,
+    )
+    waiting.advance(silence)
+  }
+  await second
+  expect(ended).toMatchObject({ kind: 'unavailable', message: expect.stringContaining(String(process.pid)) })
+  await holder.release()
+})
+
+test('a holder moves by being at work', async () => {
+  const path = join(await testFolder(), 'lock')
+  const lock = await takeLock(path, { clock })
+  await utimes(path, 0, 0)
+  lock.touch()
+  expect((await stat(path)).mtimeMs).toBeGreaterThan(Date.now() - 60_000)
+  await lock.release()
+  expect(() => lock.touch()).not.toThrow()
 })

@@ -185,6 +185,14 @@ describe.runIf(canRun3)('signed by cosign 3, as bundles', () => {
       const answer = kind === 'ed25519' ? 'unsigned' : 'verified'
       expect({ kind, verdict }).toMatchObject({ kind, verdict: { answer } })
     }
+    const digest = await pushImage(work.path, `${host}/first-form:1`)
+    const target = `${host}/first-form@${digest}`
+    await cosign3('sign', ...plain3, '--new-bundle-format=false', '--key', 'ed25519.key', target)
+    const key = join(work.path, 'ed25519.pub')
+    expect((await verify(work.path, `${host}/first-form:1`, { ...byKey, key })).verdict).toMatchObject({
+      answer: 'wrong-identity',
+      found: [expect.stringContaining('Ed25519ph')],
+    })
   })
 })
 

@@ -4,19 +4,22 @@ import { execa } from 'execa'
 import { wishesOf } from '../../../src/cli/verify/flags.ts'
 import { type VerifyRun, verifyByWishes } from '../../../src/cli/verify/run.ts'
 import { systemClock } from '../../../src/core/clock.ts'
-import { parseImageName } from '../../../src/image/name.ts'
+import { parseRegistryReference } from '../../../src/image/reference.ts'
 import { makeImage, writeLayout } from '../../fixture/image.ts'
 import { root } from '../../fixture/program.ts'
 import { testSurroundings } from '../../fixture/surroundings.ts'
 
 const trixie = join(process.env['NATIVE_TEST_CACHE'] ?? '/var/cache/native-test', 'trixie/root')
 
+/** cosign 2. */
+export const cosignProgram = join(trixie, 'usr/bin/cosign')
+
 /** Sources of Go packages that Debian has, with their test data. */
 export const goSources = join(trixie, 'usr/share/gocode/src/github.com')
 
 /** Is what test/real/trust/trixie brings there? Missing is told in a line, and fails the suite in CI. */
 export async function haveTrixie(): Promise<boolean> {
-  const isThere = await access(join(trixie, 'usr/bin/cosign')).then(
+  const isThere = await access(cosignProgram).then(
     () => true,
     () => false,
   )
@@ -29,7 +32,7 @@ export async function haveTrixie(): Promise<boolean> {
 
 /** Runs cosign 2 in a folder, with a HOME there and keys without a password. */
 export async function cosign2(folder: string, args: readonly string[], env: Record<string, string> = {}) {
-  const done = await execa(join(trixie, 'usr/bin/cosign'), args, {
+  const done = await execa(cosignProgram, args, {
     cwd: folder,
     env: { PATH: '/usr/bin:/bin', HOME: folder, COSIGN_PASSWORD: '', ...env },
     extendEnv: false,
@@ -66,7 +69,7 @@ export function verify(
 ): Promise<VerifyRun> {
   const { tlsVerify, login, signal } = testSurroundings(folder)
   const trustedRoot = flags['trusted-root']
-  return verifyByWishes(parseImageName(image), wishesOf(flags), {
+  return verifyByWishes(parseRegistryReference(image), wishesOf(flags), {
     registry: { tlsVerify, login, retryTimes: 0, clock: systemClock, signal },
     root: { cache: join(folder, 'tuf'), file: typeof trustedRoot === 'string' ? trustedRoot : undefined },
     builtInPolicies: join(root, 'templates/trust'),

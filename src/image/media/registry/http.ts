@@ -1,12 +1,6 @@
-import {
-  type ClientRequest,
-  Agent as HttpAgent,
-  request as httpRequest,
-  type IncomingMessage,
-  type RequestOptions,
-} from 'node:http'
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from 'node:http'
 import { errnoOf, Failure, messageOf } from '../../../core/failure.ts'
+import { http, https } from '../node-http.ts'
 import { reclaimer } from './reclaim.ts'
 
 /** A request as it goes out, with nothing added behind its back. */
@@ -49,12 +43,18 @@ const discardBytesMax = 64 * 1024
 /** HTTP over kept-alive connections, without redirects, retries or credentials of its own. */
 export function openHttp(options: HttpOptions): { exchange: Exchange; close(): void } {
   const common = { keepAlive: true, maxSockets: 16, proxyEnv: { ...options.env } as NodeJS.ProcessEnv }
-  const plain = new HttpAgent(common)
-  const secure = new HttpsAgent({
-    ...common,
-    rejectUnauthorized: options.tlsVerify,
-    ...(options.ca === undefined ? {} : { ca: options.ca }),
-  })
+  let plain: Agent | undefined
+  let secure: Agent | undefined
+  const overTcp = (): Transport => {
+    plain ??= new http.Agent(common)
+    return { start: http.request, agent: plain }
+  }
+  const overTls = (): Transport => {
+    const { Agent, request } = https()
+    const { ca, tlsVerify } = options
+    secure ??= new Agent({ ...common, rejectUnauthorized: tlsVerify, ...(ca === undefined ? {} : { ca }) })
+    return { start: request, agent: secure }
+  }
   let reclaim: ((bytes: number) => void) | undefined
   const used = (bytes: number): void => {
     reclaim ??= reclaimer()
@@ -62,19 +62,23 @@ export function openHttp(options: HttpOptions): { exchange: Exchange; close(): v
   }
   return {
     async exchange(request, signal) {
-      const [start, agent] = request.url.protocol === 'https:' ? [httpsRequest, secure] : [httpRequest, plain]
-      return answer(await exchange(start, agent, request, signal, options.idleMsMax), request.url, used)
+      const transport = request.url.protocol === 'https:' ? overTls() : overTcp()
+      return answer(await exchange(transport, request, signal, options.idleMsMax), request.url, used)
     },
     close() {
-      plain.destroy()
-      secure.destroy()
+      plain?.destroy()
+      secure?.destroy()
     },
   }
 }
 
+interface Transport {
+  readonly start: typeof http.request
+  readonly agent: Agent
+}
+
 async function exchange(
-  start: typeof httpRequest,
-  agent: HttpAgent | HttpsAgent,
+  { start, agent }: Transport,
   request: HttpRequest,
   signal: AbortSignal,
   idleMsMax: number,

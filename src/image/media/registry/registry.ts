@@ -128,8 +128,9 @@ async function connect(
     origin: { registry, repository },
     actions,
     exchange: http.exchange,
-    // As docker does: this machine's own registry may speak plain HTTP.
-    plainAllowed: !options.tlsVerify || loopback.test(registry),
+    // As with docker, this machine's own registry may speak plain HTTP. Nobody is in between there, so it is
+    // tried first: TLS is slow to load and to be refused.
+    plain: loopback.test(registry) ? 'first' : options.tlsVerify ? 'never' : 'second',
     findLogin: () => findLogin(options.login, registry, repository),
     clock: options.clock,
     signal: options.signal,

@@ -72,15 +72,17 @@ export function retryAfterMs(header: string | undefined, now: number): number | 
 function pause(ms: number, options: RetryOptions): Promise<void> {
   const { clock, signal } = options
   return new Promise((resolve, reject) => {
-    const stop = clock.after(ms, () => {
-      signal.removeEventListener('abort', abort)
-      resolve()
-    })
-    const abort = (): void => {
+    // The clock's own timers do not keep the process alive, and someone waits for the answer.
+    const hold = setInterval(() => undefined, 2 ** 30)
+    const end = (settle: () => void): void => {
+      clearInterval(hold)
       stop()
-      reject(signal.reason)
+      signal.removeEventListener('abort', abort)
+      settle()
     }
-    signal.addEventListener('abort', abort, { once: true })
+    const abort = (): void => end(() => reject(signal.reason))
+    const stop = clock.after(ms, () => end(resolve))
     if (signal.aborted) abort()
+    else signal.addEventListener('abort', abort, { once: true })
   })
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '../../../core/clock.ts'
-import { Failure } from '../../../core/failure.ts'
+import { errnoOf, Failure } from '../../../core/failure.ts'
 import type { Credentials } from '../../credentials.ts'
 import type { BlobOrigin } from '../../medium.ts'
 import { refusal } from './answers.ts'
@@ -38,8 +38,8 @@ export interface SessionOptions {
   readonly origin: BlobOrigin
   readonly actions: 'pull' | 'pull,push'
   readonly exchange: Exchange
-  /** May plain HTTP be spoken when TLS is not? */
-  readonly plainAllowed: boolean
+  /** When plain HTTP is tried: never, where TLS is not spoken, or before TLS. */
+  readonly plain: 'never' | 'second' | 'first'
   readonly findLogin: () => Promise<Credentials | null>
   readonly clock: Clock
   readonly signal: AbortSignal
@@ -165,32 +165,51 @@ async function judged(
 interface Base {
   readonly url: URL
   readonly challenge: Challenge | undefined
+  readonly status: number
 }
 
 /** Asks /v2/ once: does it speak TLS, and how does it want to be authenticated to? */
 async function findBase(options: SessionOptions): Promise<Base> {
-  const { exchange, signal, origin } = options
-  const ping = async (scheme: string): Promise<Base> => {
-    const url = new URL(`${scheme}://${apiHost(origin.registry)}/`)
-    const headers = { 'user-agent': userAgent }
-    const answer = await exchange({ method: 'GET', url: new URL('/v2/', url), headers }, signal)
-    const challenge = answer.status === 401 ? usable(answer) : undefined
-    answer.discard()
-    if (answer.status < 500) return { url, challenge }
-    const failure = await refusal(answer, `reach the registry ${origin.registry}`, origin.registry)
-    throw new Retryable(failure, retryAfterMs(answer.header('retry-after'), options.clock.now()))
+  const { origin } = options
+  if (options.plain === 'first') {
+    const plain = await plainBase(options)
+    if (plain) return plain
   }
   try {
-    return await ping('https')
+    return await ping('https', options)
   } catch (error) {
     if (!(error instanceof Failure) || !isNoTls(error.cause)) throw error
-    if (options.plainAllowed) return ping('http')
+    if (options.plain !== 'never') return ping('http', options)
     throw new Failure('denied', `${origin.registry} does not speak TLS`, {
       where: origin.registry,
       next: ['If that is meant, use --src-tls-verify=false or --dest-tls-verify=false.'],
       cause: error,
     })
   }
+}
+
+/** Plain HTTP, if that is what is spoken; a server that wants TLS answers something else, or hangs up. */
+async function plainBase(options: SessionOptions): Promise<Base | undefined> {
+  try {
+    const base = await ping('http', options)
+    return base.status === 200 || base.status === 401 ? base : undefined
+  } catch (error) {
+    if (options.signal.aborted) throw error
+    if (error instanceof Retryable) return undefined
+    if (error instanceof Failure && errnoOf(error.cause) !== 'ECONNREFUSED') return undefined
+    throw error
+  }
+}
+
+async function ping(scheme: 'http' | 'https', { exchange, signal, origin, clock }: SessionOptions): Promise<Base> {
+  const url = new URL(`${scheme}://${apiHost(origin.registry)}/`)
+  const headers = { 'user-agent': userAgent }
+  const answer = await exchange({ method: 'GET', url: new URL('/v2/', url), headers }, signal)
+  const challenge = answer.status === 401 ? usable(answer) : undefined
+  answer.discard()
+  if (answer.status < 500) return { url, challenge, status: answer.status }
+  const failure = await refusal(answer, `reach the registry ${origin.registry}`, origin.registry)
+  throw new Retryable(failure, retryAfterMs(answer.header('retry-after'), clock.now()))
 }
 
 function usable(answer: HttpAnswer): Challenge | undefined {

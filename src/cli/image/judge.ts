@@ -1,0 +1,14 @@
+import type { ImageVerifier } from '../../cluster/kind/context.ts'
+import type { Places } from './verify.ts'
+
+const retryTimes = 3
+
+/** How a driver judges a published image before it deploys it: as `native image verify` does. */
+export function imageJudge(places: Places, authfile: string | undefined): ImageVerifier {
+  return async (image, policies, signal) => {
+    // Judging takes much code, which a deployment of what was built here does not wait for.
+    const [{ verifierOf }, { surroundingsOf }] = await Promise.all([import('./verify.ts'), import('./places.ts')])
+    const around = surroundingsOf({ authfile, 'retry-times': retryTimes }, true, signal)
+    return verifierOf({ policy: policies }, places, around)({ transport: 'docker', image }, signal)
+  }
+}

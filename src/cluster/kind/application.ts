@@ -1,0 +1,112 @@
+import { z } from 'zod'
+import { Failure } from '../../core/failure.ts'
+import type { Step } from '../driver.ts'
+import { appliedText, applyObjects, deleteObject } from '../kubernetes/apply.ts'
+import type { Kubernetes } from '../kubernetes/connect.ts'
+import { annotatePod, deletePods, isReady, listPods, type Pod } from '../kubernetes/pods.ts'
+import { awaitObserved } from '../kubernetes/rollout.ts'
+import { manifestsOf } from '../manifest/layout.ts'
+import type { KubeObject } from '../manifest/object.ts'
+import { fingerprintKey } from '../manifest/pod.ts'
+import type { KindContext } from './context.ts'
+import { kubernetesOf } from './kubernetes.ts'
+import { forget, objectsOf, plan, requestOf, type Work } from './plan.ts'
+import { isOf, workersOf } from './servers.ts'
+import { namespaceOf } from './up.ts'
+import { watchServers } from './watch.ts'
+
+const rolloutMsMax = 10 * 60_000
+/** What a failed deployment is taken back within; an API server that is away shall not hold a Ctrl-C for longer. */
+const undoMsMax = 60_000
+
+const isWorkload = ({ kind }: { readonly kind: string }) => kind === 'StatefulSet' || kind === 'Deployment'
+
+/** The servers: applied, and then watched until the last one is ready. */
+export function applicationStep(context: KindContext, work: Work): Step {
+  return {
+    title: 'Application: cache, scheduler, workers',
+    async run(report) {
+      const objects = objectsOf((await plan(context, work)).application)
+      const kubernetes = await kubernetesOf(context, report)
+      const { signal } = report
+      await chooseSurplus(context, kubernetes, objects, signal)
+      const told = (each: Work['applied'][number]) => void work.applied.push(each)
+      const applied = await applyObjects(kubernetes, objects, { signal, told })
+      const counts = isNewest(objects)
+      await removeStuck(context, kubernetes, counts, signal)
+      await watchServers(context, { namespaces: [namespaceOf(context)], msMax: rolloutMsMax, report, counts })
+      report.say(`${appliedText(applied)}; all are ready`)
+    },
+    undo: () => takeBack(context, work),
+  }
+}
+
+/** Brings back what ran before, and what was remembered; what was not there before is removed. */
+async function takeBack(context: KindContext, work: Work): Promise<void> {
+  const { applied, before } = work
+  await forget(context, work)
+  if (applied.length === 0 || !before) return
+  const signal = AbortSignal.timeout(undoMsMax)
+  try {
+    const kubernetes = await kubernetesOf(context, { say: () => undefined })
+    const created = applied.filter(({ change }) => change === 'created')
+    for (const { key } of created.reverse()) await deleteObject(kubernetes, key, signal)
+    if (
+      before.deployment &&
+      before.images &&
+      applied.some(({ key, change }) => isWorkload(key) && change !== 'created')
+    ) {
+      const { application } = manifestsOf(requestOf(context, before, before.deployment, before.images))
+      const objects = objectsOf(application)
+      await applyObjects(kubernetes, objects, { signal })
+      await removeStuck(context, kubernetes, isNewest(objects), signal)
+    }
+  } catch (cause) {
+    if (!signal.aborted) throw cause
+    throw new Failure('deadline', `the former deployment could not be brought back in ${undoMsMax / 1000} s`, {
+      next: ['Run `native deploy` again once the cluster answers.'],
+      cause,
+    })
+  }
+}
+
+const templated = z.object({
+  spec: z.object({ template: z.object({ metadata: z.object({ annotations: z.record(z.string(), z.string()) }) }) }),
+})
+
+/** Tells pods that these objects make from those of an older form. */
+function isNewest(objects: readonly KubeObject[]): (pod: Pod) => boolean {
+  const prints = new Set(
+    objects.filter(isWorkload).map((each) => templated.parse(each).spec.template.metadata.annotations[fingerprintKey]),
+  )
+  return ({ metadata }) => prints.has(metadata.annotations?.[fingerprintKey])
+}
+
+/** A StatefulSet waits for ever for a pod of an older form that never got ready (kubernetes #67250). */
+async function removeStuck(
+  context: KindContext,
+  kubernetes: Kubernetes,
+  isNew: (pod: Pod) => boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  const isStuck = (pod: Pod) => isOf(pod, 'cas') && !isNew(pod) && !isReady(pod)
+  if (!(await listPods(kubernetes, namespaceOf(context), signal)).some(isStuck)) return
+  await awaitObserved(kubernetes, namespaceOf(context), signal)
+  const pods = await listPods(kubernetes, namespaceOf(context), signal)
+  await deletePods(kubernetes, pods.filter(isStuck), signal)
+}
+
+const deletionCost = 'controller.kubernetes.io/pod-deletion-cost'
+
+/** Marks the youngest workers as the first to go, when there are to be fewer: the others keep their caches. */
+async function chooseSurplus(
+  context: KindContext,
+  kubernetes: Kubernetes,
+  objects: readonly KubeObject[],
+  signal: AbortSignal,
+): Promise<void> {
+  const workers = objects.find(({ kind, metadata }) => kind === 'Deployment' && metadata.name === 'worker')
+  const { replicas } = z.object({ replicas: z.number() }).parse(workers?.['spec'])
+  const pods = workersOf(await listPods(kubernetes, namespaceOf(context), signal))
+  for (const pod of pods.slice(replicas)) await annotatePod(kubernetes, pod, { [deletionCost]: '-1' }, signal)
+}

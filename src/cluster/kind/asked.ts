@@ -1,0 +1,77 @@
+import { resolve } from 'node:path'
+import { Failure } from '../../core/failure.ts'
+import type { GatewayProfile, UpOptions } from '../driver.ts'
+import type { KindSettings } from './context.ts'
+import { mergedMirrors, parseMirror } from './mirrors.ts'
+import type { KindMemory } from './state.ts'
+import { nodeImageOf } from './versions.ts'
+
+/** What a cluster is to be: of flags, of what is remembered, of the settings, in this order. */
+export interface Asked {
+  readonly profile: GatewayProfile
+  readonly nodes: number
+  readonly nodeImage: string | null
+  /** Absolute files that were given now; those that are remembered are beside them. */
+  readonly archives: readonly string[]
+  readonly mirrors: string[]
+  readonly publish: boolean | null
+}
+
+/**
+ * What `up` is to make, or has made. Archives and mirrors may be added to a cluster; what its nodes
+ * are made from stays as it is while it is there.
+ * @param cwd what relative files are from
+ * @throws Failure 'invalid' for flags that make no sense, 'precondition' for another value than the
+ *   cluster has
+ */
+export function askedOf(
+  options: UpOptions,
+  memory: KindMemory | undefined,
+  settings: KindSettings,
+  cwd: string,
+): Asked {
+  const image = imageOf(options)
+  const mirrors = options.registryMirrors ?? []
+  for (const each of mirrors) parseMirror(each)
+  if (memory?.container) assertSame(options, image, memory)
+  return {
+    profile: options.gateway ?? memory?.profile ?? settings.profile,
+    nodes: options.nodes ?? memory?.nodes ?? settings.nodes,
+    nodeImage: image ?? (memory ? memory.nodeImage : (settings.nodeImage ?? null)),
+    archives: (options.imageArchives ?? []).map((each) => resolve(cwd, each)),
+    mirrors: [...mergedMirrors(memory?.mirrors ?? [], mirrors)],
+    publish: options.publish ?? memory?.publish ?? null,
+  }
+}
+
+function imageOf({ nodeImage, kubernetesVersion }: UpOptions): string | undefined {
+  if (nodeImage !== undefined && kubernetesVersion !== undefined)
+    throw new Failure('invalid', 'the image of the nodes already says which Kubernetes is in it', {
+      where: '--kubernetes-version',
+      next: ['Leave away --image or --kubernetes-version.'],
+    })
+  return kubernetesVersion === undefined ? nodeImage : nodeImageOf(kubernetesVersion).image
+}
+
+function assertSame(options: UpOptions, image: string | undefined, memory: KindMemory): void {
+  const { nodes, gateway, publish } = options
+  const imageFlag = options.kubernetesVersion === undefined ? '--image' : '--kubernetes-version'
+  const counted = (many: number) => `${many} node${many === 1 ? '' : 's'}`
+  const differs: readonly (readonly [boolean, string, string, string])[] = [
+    [nodes !== undefined && nodes !== memory.nodes, '--nodes', counted(memory.nodes), String(nodes)],
+    [image !== undefined && image !== memory.nodeImage, imageFlag, memory.nodeImage ?? "kind's own image", `${image}`],
+    [gateway !== undefined && gateway !== memory.profile, '--gateway', memory.profile, `${gateway}`],
+    [
+      publish !== undefined && memory.publish !== null && publish !== memory.publish,
+      publish ? '--publish' : '--no-publish',
+      memory.publish ? 'published Gateways' : 'no published Gateways',
+      publish ? 'published ones' : 'none',
+    ],
+  ]
+  for (const [isOther, where, has, wanted] of differs)
+    if (isOther)
+      throw new Failure('precondition', `cluster "${memory.name}" was made with ${has}, not with ${wanted}`, {
+        where,
+        next: ['Its nodes cannot be changed: run `native down` first, and `native up` again.'],
+      })
+}

@@ -1,0 +1,76 @@
+import { Failure } from '../../core/failure.ts'
+import type { Step, UpOptions } from '../driver.ts'
+import { isThere, privateFolder, remove, removeEmpty } from '../process/files.ts'
+import { archiveNames, type NamedArchive } from './archives.ts'
+import { askedOf } from './asked.ts'
+import type { KindContext } from './context.ts'
+import { readNetwork } from './network.ts'
+import { nodesOf } from './nodes.ts'
+import { registryOf } from './registry.ts'
+import { readKindMemory, remember, writeKindMemory } from './state.ts'
+import { nodeImageOf } from './versions.ts'
+
+/** Writes down what is to be made before anything is. */
+export function stateStep(context: KindContext, options: UpOptions): Step {
+  const { paths, surroundings, settings } = context
+  let made = false
+  return {
+    title: `State of cluster "${paths.name}"`,
+    async run({ say }) {
+      const memory = await readKindMemory(paths)
+      const { archives: given, ...rest } = askedOf(options, memory, settings, context.cwd)
+      const before = (memory?.archives ?? []).filter(({ file }) => !given.includes(file))
+      const asked = { ...rest, archives: [...before, ...(await named(given, surroundings.tmp))] }
+      const version = options.kubernetesVersion === undefined ? undefined : nodeImageOf(options.kubernetesVersion)
+      const note = version?.note === undefined ? '' : `; Kubernetes ${version.note}`
+      if (memory) {
+        await remember(paths, asked)
+        return say(`already there${note}`)
+      }
+      made = true
+      await privateFolder(paths.state, surroundings.uid)
+      await writeKindMemory(paths, {
+        ...asked,
+        bases: {},
+        published: null,
+        container: null,
+        network: null,
+        pool: null,
+        controllers: null,
+        madeKubeconfig: !(await isThere(paths.userKubeconfig)),
+        deployment: null,
+        images: null,
+      })
+      say(`${paths.state}${note}`)
+    },
+    async undo() {
+      if (!made) return
+      await assertNothingLeft(context)
+      await removeState(context)
+    },
+  }
+}
+
+function named(files: readonly string[], temporary: string): Promise<NamedArchive[]> {
+  return Promise.all(files.map(async (file) => ({ file, names: await archiveNames(file, temporary) })))
+}
+
+/**
+ * What could not be taken back is still to be known as ours: `down` needs that.
+ * @throws Failure 'precondition', or of docker when it does not answer
+ */
+async function assertNothingLeft(context: KindContext): Promise<void> {
+  const left = [
+    ...(await nodesOf(context)).map(({ name }) => name),
+    ...((await readNetwork(context))?.ours ? ['the docker network'] : []),
+    ...((await registryOf(context)) ? ['the registry'] : []),
+  ]
+  if (left.length > 0)
+    throw new Failure('precondition', `kept, since ${left.join(', ')} could not be removed; \`native down\` does that`)
+}
+
+/** Removes our own folder. */
+export async function removeState({ paths }: Pick<KindContext, 'paths'>): Promise<void> {
+  await remove(paths.state)
+  await removeEmpty(paths.stateRoot)
+}

@@ -1,0 +1,138 @@
+import { dirname } from 'node:path'
+import { Failure } from '../../core/failure.ts'
+import { buildFor } from '../../image/build/build-for.ts'
+import { epochOf } from '../../image/build/epoch.ts'
+import type { ProgramShelf } from '../../image/build/program-shelf.ts'
+import type { ContentDigest } from '../../image/content-digest.ts'
+import { hexOf } from '../../image/content-digest.ts'
+import { openRegistryReader } from '../../image/media/registry/registry.ts'
+import type { Source } from '../../image/medium.ts'
+import { openSource } from '../../image/open.ts'
+import { parseReference, type Reference } from '../../image/reference.ts'
+import { findSources, type SourceQuery } from '../../image/sources.ts'
+import { deriveTag } from '../../image/tag.ts'
+import type { StepReport } from '../driver.ts'
+import type { KindContext } from './context.ts'
+import { imageCache, imagePlaces } from './image-places.ts'
+import { pushImage } from './push.ts'
+import type { Registry } from './registry.ts'
+
+/** The images of ours, by their definitions' names. */
+export const ownImages = { server: 'native', worker: 'native-worker-lre-cc' } as const
+export type OwnImage = (typeof ownImages)[keyof typeof ownImages]
+
+/**
+ * Sees to it that the cluster's registry has an image of ours as its sources are now. A tag follows from all
+ * that enters the image, so where the registry has the tag nothing is built; that holds for a working tree
+ * with changes as well, whose tag follows from the changed files.
+ * @param baseText another base than the definition's, a place as `image copy --base` takes it
+ * @param programs both images have the same program
+ * @returns the image as pods name it, by digest
+ * @throws Failure of sources, base, build and push
+ */
+export async function builtImage(
+  context: KindContext,
+  registry: Registry,
+  name: OwnImage,
+  baseText: string | undefined,
+  programs: ProgramShelf,
+  report: StepReport,
+): Promise<string> {
+  const { signal, say } = report
+  const query = queryOf(context, name, signal)
+  const base = baseText === undefined ? undefined : parseReference(baseText)
+  const sources = await findSources(query)
+  if (!sources) throw noSources(name)
+  const facts = await deriveTag(sources.definition, sources.folder, sources.tree)
+  const tag = base ? `${facts.tag}-${await markOf(context, base, signal)}` : facts.tag
+  const image = { repository: name, tag }
+  const there = await digestIn(context, registry, image, signal)
+  if (there) {
+    say(`${name}:${tag} is already there`)
+    return `${registry.name}/${name}@${there}`
+  }
+  say(`${name}: is being built`)
+  const built = await buildFor({
+    query,
+    base,
+    platforms: [],
+    reading: imagePlaces(context, signal),
+    build: {
+      epochSeconds: epochOf(context.surroundings.env['SOURCE_DATE_EPOCH']),
+      cache: query.cache,
+      path: context.surroundings.env['PATH'] ?? '',
+      programs,
+    },
+    signal,
+    say: (text) => say(`${name}: ${text}`),
+  })
+  try {
+    const { digest, summary } = await pushImage(
+      context,
+      registry,
+      nearOthers(built.source, registry, name),
+      image,
+      report,
+    )
+    say(`${name}:${tag} built; ${summary}`)
+    return `${registry.name}/${name}@${digest}`
+  } finally {
+    await built.source.close()
+  }
+}
+
+function noSources(name: OwnImage): Failure {
+  return new Failure('precondition', `${name} is built from a checkout, and this is an installed package`, {
+    where: '--image',
+    next: [
+      'Name published images with --image and --worker-image, which are verified; or what `native image copy SOURCE kind:` put into the cluster.',
+      'Or run it where a checkout of native is.',
+    ],
+  })
+}
+
+/** Both images have Node and the program in them: what the one brought the other need not send. */
+function nearOthers(source: Source, { host }: Registry, name: OwnImage): Source {
+  const other = Object.values(ownImages).find((each) => each !== name)
+  return other === undefined || source.origin ? source : { ...source, origin: { registry: host, repository: other } }
+}
+
+function queryOf(context: KindContext, image: OwnImage, signal: AbortSignal): SourceQuery {
+  return {
+    ref: undefined,
+    image,
+    definitionFile: undefined,
+    cwd: context.cwd,
+    root: dirname(context.templates),
+    cache: imageCache(context),
+    signal,
+  }
+}
+
+/** A tag counts the definition's own base; for another the digest of that one stands behind it. */
+async function markOf(context: KindContext, base: Reference, signal: AbortSignal): Promise<string> {
+  const source = await openSource(base, imagePlaces(context, signal))
+  try {
+    return hexOf((await source.manifest()).digest).slice(0, 12)
+  } finally {
+    await source.close()
+  }
+}
+
+/** The digest that a tag has in the cluster's registry; undefined without it. */
+async function digestIn(
+  context: KindContext,
+  { host }: Registry,
+  { repository, tag }: { repository: string; tag: string },
+  signal: AbortSignal,
+): Promise<ContentDigest | undefined> {
+  const reader = await openRegistryReader({ registry: host, repository, tag }, imagePlaces(context, signal))
+  try {
+    return (await reader.manifest()).digest
+  } catch (error) {
+    if (error instanceof Failure && error.kind === 'not-found') return undefined
+    throw error
+  } finally {
+    await reader.close()
+  }
+}

@@ -1,0 +1,150 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Failure } from '../../core/failure.ts'
+import type { Step, StepReport } from '../driver.ts'
+import { yamlText } from '../manifest/write.ts'
+import { writeWhole } from '../process/files.ts'
+import { kindConfig } from './config.ts'
+import type { KindContext } from './context.ts'
+import { ensureDaemonImage } from './daemon-images.ts'
+import { assertOurs, type Node, nodesOf } from './nodes.ts'
+import { docker, kind, kubectl } from './programs.ts'
+import { choosePublished, portMappingsOf } from './publish.ts'
+import { type KindMemory, readKindMemory, remember } from './state.ts'
+
+/** A node image is pulled, a control plane starts. */
+const createMsMax = 15 * 60_000
+const deleteMsMax = 5 * 60_000
+const waitSeconds = 300
+const deleteTriesMax = 3
+
+/** The nodes: made, or started again. */
+export function clusterStep(context: KindContext, retain: boolean): Step {
+  const { paths } = context
+  let made = false
+  return {
+    title: 'Kind cluster',
+    async run(report) {
+      const memory = await readKindMemory(paths)
+      const nodes = await nodesOf(context, report.signal)
+      assertOurs(context, memory, nodes)
+      if (!memory) throw new Failure('precondition', `cluster "${paths.name}" has no state`, { where: paths.cluster })
+      if (memory.container !== null && nodes.some(({ id }) => id === memory.container))
+        return startNodes(context, memory, nodes, report)
+      // A record without a container: an earlier `up` was killed while it made this, or its nodes were removed.
+      await deleteCluster(context)
+      made = true
+      await createCluster(context, memory, retain, report)
+    },
+    async undo() {
+      if (made) await deleteCluster(context)
+    },
+  }
+}
+
+/**
+ * Deletes the nodes of this cluster; the caller has made sure that they are ours.
+ * @returns how many there were
+ */
+export async function deleteCluster(context: KindContext, signal?: AbortSignal): Promise<number> {
+  const { paths } = context
+  let removed = 0
+  for (let tries = 0; ; tries += 1) {
+    const nodes = await nodesOf(context)
+    if (nodes.length === 0) return removed
+    if (tries === deleteTriesMax)
+      throw new Failure('program', `nodes come again: ${nodes.map(({ name }) => name).join(', ')}`, {
+        next: ['Another program makes them. End it, and run the same command again.'],
+      })
+    removed = nodes.length
+    const args = ['delete', 'cluster', '--name', paths.name, '--kubeconfig', paths.kubeconfig]
+    await kind(context, args, { msMax: deleteMsMax, ...(signal && { signal }) })
+  }
+}
+
+async function createCluster(
+  context: KindContext,
+  before: KindMemory,
+  retain: boolean,
+  report: StepReport,
+): Promise<void> {
+  const { paths } = context
+  const { signal, say } = report
+  // All that was known of former nodes goes with them.
+  const memory = await remember(paths, {
+    ...(await choosePublished(context, before)),
+    container: null,
+    controllers: null,
+    pool: null,
+  })
+  if (memory.nodeImage !== null) await ensureDaemonImage(context, memory.nodeImage, '--image', report)
+  const template = join(context.templates, 'kind/cluster.yaml')
+  const config = kindConfig(await readFile(template, 'utf8'), template, {
+    name: paths.name,
+    nodes: memory.nodes,
+    ...(memory.nodeImage !== null && { image: memory.nodeImage }),
+    profile: memory.profile,
+    published: portMappingsOf(memory),
+  })
+  await writeWhole(paths.config, yamlText([config]))
+  const wait = memory.profile === 'cilium' ? '0s' : `${waitSeconds}s`
+  const args = ['create', 'cluster', '--config', paths.config, '--kubeconfig', paths.kubeconfig, '--wait', wait]
+  await kind(context, [...args, ...(retain ? ['--retain'] : [])], {
+    signal,
+    msMax: createMsMax,
+    line: (text) => tellPhase(text, say),
+    next: ['`native doctor --driver kind` looks for what nodes lack; inotify limits and disk are the usual faults.'],
+  })
+  const first = (await nodesOf(context, signal)).find(({ name }) => name === `${paths.name}-control-plane`)
+  await remember(paths, { container: first?.id ?? null })
+  say(`${memory.nodes} node${memory.nodes === 1 ? '' : 's'}${publishedText(memory)}`)
+}
+
+/** Of all that kind writes, its phases: ` • Starting control-plane 🕹️  ...`. */
+function tellPhase(line: string, say: (text: string) => void): void {
+  const phase = /^• (.*[\p{L}\p{N})])/u.exec(line)?.[1]
+  if (phase !== undefined) say(phase)
+}
+
+function publishedText({ published }: KindMemory): string {
+  return published ? `; 127.0.0.1:${published.cache} and :${published.scheduler} lead to them` : ''
+}
+
+/** After a reboot, or a stop by hand. */
+async function startNodes(
+  context: KindContext,
+  memory: KindMemory,
+  nodes: readonly Node[],
+  { signal, say }: StepReport,
+): Promise<void> {
+  if (nodes.length < memory.nodes)
+    throw new Failure('precondition', `of ${memory.nodes} nodes ${memory.nodes - nodes.length} were removed`, {
+      where: nodes.map(({ name }) => name).join(', '),
+      next: ['Run `native down`, then `native up`: kind cannot add nodes to a cluster.'],
+    })
+  const stopped = nodes.filter(({ running }) => !running)
+  for (const { id, name } of stopped) {
+    say(`${name} is started again`)
+    await docker(context, ['start', id], {
+      signal,
+      msMax: 120_000,
+      next: ['Where a port is taken, end what has it, or run `native down` and `native up`, which chooses others.'],
+    })
+  }
+  await untilApiAnswers(context, signal)
+  // Controllers have to get ready again, and that is waited for.
+  if (stopped.length > 0) await remember(context.paths, { controllers: null })
+  say(stopped.length === 0 ? 'already running' : `${stopped.length} of ${nodes.length} nodes started again`)
+}
+
+/** After a start of docker the API server takes some seconds. */
+async function untilApiAnswers(context: KindContext, signal: AbortSignal): Promise<void> {
+  const msMax = waitSeconds * 1000
+  await docker(context, ['exec', `${context.paths.name}-control-plane`, 'sh', '-c', apiLoop], { signal, msMax })
+  const args = ['wait', '--for=condition=Ready', 'nodes', '--all', `--timeout=${waitSeconds}s`]
+  await kubectl(context, args, { signal, msMax: msMax + 10_000 })
+}
+
+/** A constant, in the node's own shell: kubectl there needs no port of this machine. */
+const apiLoop =
+  'until kubectl --kubeconfig /etc/kubernetes/admin.conf get --raw /readyz >/dev/null 2>&1; do sleep 1; done'

@@ -1,0 +1,60 @@
+import { createConnection } from 'node:net'
+import { execa } from 'execa'
+import { errnoOf, Failure } from '../../core/failure.ts'
+import type { ProgramContext } from './context.ts'
+
+const answerMsMax = 10_000
+const usualHost = 'unix:///var/run/docker.sock'
+
+/**
+ * What keeps docker from answering, when something does: asked once a call of it has failed, so
+ * that "docker stopped" is said whatever it was that failed of it.
+ * @returns undefined when it answers
+ */
+export async function daemonProblem({ surroundings }: ProgramContext): Promise<Failure | undefined> {
+  const ask = (args: readonly string[]) =>
+    execa('docker', args, {
+      env: { ...surroundings.env },
+      extendEnv: false,
+      reject: false,
+      timeout: answerMsMax,
+      stdin: 'ignore',
+    })
+  const answer = await ask(['version', '--format', '{{.Server.Version}}'])
+  // Without the program that is the fault, and its caller says so.
+  if (!answer.failed || answer.code === 'ENOENT') return undefined
+  const host = await ask(['context', 'inspect', '--format', '{{.Endpoints.docker.Host}}'])
+  const where = surroundings.env['DOCKER_HOST'] || (host.failed ? '' : host.stdout.trim()) || usualHost
+  const output = answer.stderr.slice(-1000)
+  if (answer.timedOut)
+    return new Failure('unavailable', `docker does not answer within ${answerMsMax / 1000} s`, {
+      where,
+      next: ['Restart docker; then run the same command again, which goes on from here.'],
+    })
+  if ((await socketCode(where)) === 'EACCES')
+    return new Failure('denied', 'this user may not talk to docker', {
+      where,
+      output,
+      next: ['Add the user to the group docker (`sudo usermod -aG docker $USER`, then log in anew), or run as root.'],
+    })
+  return new Failure('unavailable', 'docker is not running', {
+    where,
+    output,
+    next: ['Start docker (DOCKER_HOST may name another); then run the same command again, which goes on from here.'],
+  })
+}
+
+/** Why a socket of this machine cannot be connected to; undefined where it can, or is none. */
+function socketCode(host: string): Promise<string | undefined> {
+  if (!host.startsWith('unix://')) return Promise.resolve(undefined)
+  return new Promise((done) => {
+    const socket = createConnection({ path: host.slice('unix://'.length), timeout: answerMsMax })
+    const end = (code: string | undefined) => {
+      socket.destroy()
+      done(code)
+    }
+    socket.once('connect', () => end(undefined))
+    socket.once('timeout', () => end('ETIMEDOUT'))
+    socket.once('error', (error) => end(errnoOf(error)))
+  })
+}

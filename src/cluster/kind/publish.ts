@@ -1,0 +1,56 @@
+import { readFile } from 'node:fs/promises'
+import { networkInterfaces } from 'node:os'
+import { errnoOf } from '../../core/failure.ts'
+import { nodePorts } from '../manifest/published.ts'
+import { choosePorts } from '../process/ports.ts'
+import type { Published } from './config.ts'
+import type { KindContext } from './context.ts'
+import { type Network, readNetwork } from './network.ts'
+import { containersReachable } from './reachable.ts'
+import type { KindMemory } from './state.ts'
+
+/**
+ * Decides whether the Gateways are published on ports of 127.0.0.1, and on which: where the user does
+ * not say it, they are where containers cannot be reached by their addresses.
+ */
+export async function choosePublished(
+  context: KindContext,
+  memory: KindMemory,
+): Promise<Pick<KindMemory, 'publish' | 'published'>> {
+  const publish = memory.publish ?? !(await isReachable(context))
+  if (!publish) return { publish, published: null }
+  // The cluster is not there yet: a port that was taken since it was chosen is chosen anew.
+  const { ports } = await choosePorts(['cas', 'scheduler'], {}, new Set())
+  const { cas, scheduler } = ports
+  return { publish, published: cas && scheduler ? { cache: cas, scheduler } : null }
+}
+
+/** What kind is told of them. */
+export function portMappingsOf({ published }: KindMemory): Published[] {
+  if (!published) return []
+  return [
+    { hostPort: published.cache, nodePort: nodePorts.cache },
+    { hostPort: published.scheduler, nodePort: nodePorts.scheduler },
+  ]
+}
+
+async function isReachable(context: KindContext): Promise<boolean> {
+  const network = await readNetwork(context)
+  const surroundings = { platform: process.platform, env: context.surroundings.env, kernel: await kernelText() }
+  return network !== undefined && isHere(network) && containersReachable(surroundings)
+}
+
+/**
+ * Does docker run on this machine itself? Then the network's gateway is an interface here; in a virtual
+ * machine, or for a user without root, it is one elsewhere.
+ */
+export function isHere({ gateway }: Pick<Network, 'gateway'>, interfaces = networkInterfaces()): boolean {
+  return Object.values(interfaces).some((each) => each?.some(({ address }) => address === gateway))
+}
+
+async function kernelText(): Promise<string> {
+  return readFile('/proc/version', 'utf8').catch((error: unknown) => {
+    if (errnoOf(error) === 'ENOENT') return ''
+    throw error
+  })
+}

@@ -1,0 +1,58 @@
+import { readdir } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { execa } from 'execa'
+import { pause } from '../../client/retry.ts'
+import { Failure } from '../../core/failure.ts'
+import { commandLineOf, identityOf, isAlive, type ProcessIdentity, signalProcess } from '../process/identity.ts'
+import type { KindContext } from './context.ts'
+
+const pollMs = 50
+const endMsMax = 10_000
+const psMsMax = 5_000
+
+/**
+ * Ends a kind that a killed `native` left behind. It would go on with a cluster that is to be made
+ * anew, and upon its failure remove the nodes of that name, whosesoever they are by then. Its command
+ * line names a file in our own state folder, so it is ours; nobody else is at work, we have the lock.
+ * @returns how many there were
+ */
+export async function endStrays({ paths, clock }: KindContext, signal: AbortSignal): Promise<number> {
+  const strays: ProcessIdentity[] = []
+  for (const { pid, line } of await processes()) {
+    const words = line.split(' ')
+    if (basename(words[0] ?? '') !== 'kind' || !words.includes(paths.kubeconfig)) continue
+    const identity = await identityOf(pid)
+    if (identity) strays.push(identity)
+  }
+  for (const { pid } of strays) signalProcess(pid, 'SIGKILL')
+  const deadline = clock.now() + endMsMax
+  for (const each of strays) {
+    while (await isAlive(each)) {
+      if (clock.now() > deadline)
+        throw new Failure('deadline', `a kind of an earlier call does not end: process ${each.pid}`, {
+          next: [`End it with \`kill -9 ${each.pid}\`, and run the same command again.`],
+        })
+      await pause(pollMs, clock, signal)
+    }
+  }
+  return strays.length
+}
+
+async function processes(): Promise<{ pid: number; line: string }[]> {
+  if (process.platform !== 'linux') return listedByPs()
+  const found: { pid: number; line: string }[] = []
+  for (const name of await readdir('/proc')) {
+    if (!/^\d+$/.test(name)) continue
+    const line = await commandLineOf(Number(name))
+    if (line !== undefined) found.push({ pid: Number(name), line })
+  }
+  return found
+}
+
+async function listedByPs(): Promise<{ pid: number; line: string }[]> {
+  const { stdout } = await execa('ps', ['-axww', '-o', 'pid=,command='], { timeout: psMsMax, stdin: 'ignore' })
+  return stdout.split('\n').flatMap((text) => {
+    const match = /^\s*(\d+)\s+(.*)$/.exec(text)
+    return match?.[1] === undefined ? [] : [{ pid: Number(match[1]), line: match[2] ?? '' }]
+  })
+}

@@ -1,0 +1,174 @@
+import { pause } from '../../client/retry.ts'
+import type { Clock } from '../../core/clock.ts'
+import { Failure, messageOf } from '../../core/failure.ts'
+import type { ApiRequest, Kubernetes } from './connect.ts'
+import { apiFailure, connectionFailure, isPassing, isRefusal } from './failure.ts'
+
+export interface ApiCall extends ApiRequest {
+  /** What it is about, for errors: like `StatefulSet native/cas`. */
+  readonly object: string
+  readonly signal?: AbortSignal | undefined
+  /** Of one attempt: until all of the answer is there, or of `lines` its head. */
+  readonly msMax?: number
+}
+
+export interface ApiAnswer {
+  readonly status: number
+  /** Of JSON; to be parsed by its schema. */
+  readonly body: unknown
+}
+
+const msMaxDefault = 30_000
+/** A list of the largest controllers' definitions has 4 MiB. */
+const answerBytesMax = 64 * 1024 * 1024
+/** etcd takes objects of 1.5 MiB; a log line is cut by containerd at 16 KiB, a server's own may be longer. */
+const lineCharactersMax = 16 * 1024 * 1024
+const delayMs = { min: 100, max: 2_000 } as const
+/** Of somebody who may not, and is told so by a server that may only be starting. */
+const refusedMsMax = 30_000
+
+/**
+ * One call, with a JSON answer. It is made again while that may help and the connection's
+ * patience lasts: every call here can be made twice.
+ * @throws Failure as apiFailure and connectionFailure make them, 'deadline'; the signal's reason
+ */
+export async function call(kubernetes: Kubernetes, request: ApiCall): Promise<ApiAnswer> {
+  const { status, text } = await textOf(kubernetes, request)
+  return { status, body: JSON.parse(text) }
+}
+
+/** The same for an answer that is text. */
+export function textOf(kubernetes: Kubernetes, request: ApiCall): Promise<{ status: number; text: string }> {
+  return patiently(kubernetes, request.signal, async () => {
+    const life = lifeOf(kubernetes, request)
+    try {
+      const response = await succeeded(kubernetes, request, life.signal)
+      const answer = { status: response.statusCode ?? 0, text: await wholeText(response, request) }
+      life.begun()
+      return answer
+    } catch (error) {
+      life.end()
+      throw life.errorOf(error)
+    }
+  })
+}
+
+/**
+ * The lines of an answer that comes bit by bit, like a watch or a log that is followed. Patience
+ * is for its beginning; a connection that breaks later is an error 'unavailable', and what had
+ * come of the line is dropped.
+ * @param began is called when the head of the answer is there
+ */
+export async function* lines(
+  kubernetes: Kubernetes,
+  request: ApiCall,
+  began: () => void = () => undefined,
+): AsyncGenerator<string, void> {
+  const { life, stream } = await patiently(kubernetes, request.signal, async () => {
+    const opened = lifeOf(kubernetes, request)
+    try {
+      const response = await succeeded(kubernetes, request, opened.signal)
+      opened.begun()
+      return { life: opened, stream: response }
+    } catch (error) {
+      opened.end()
+      throw opened.errorOf(error)
+    }
+  })
+  try {
+    began()
+    const decoder = new TextDecoder()
+    let rest = ''
+    for await (const chunk of stream) {
+      rest += decoder.decode(chunk, { stream: true })
+      if (!rest.includes('\n')) {
+        if (rest.length > lineCharactersMax) throw tooLong(request)
+        continue
+      }
+      const parts = rest.split('\n')
+      rest = parts.pop() ?? ''
+      yield* parts
+    }
+    if (rest !== '') yield rest
+  } catch (error) {
+    throw life.errorOf(error)
+  } finally {
+    life.end()
+  }
+}
+
+/** Tries again, at growing intervals, while what fails may pass. */
+export async function patiently<T>(
+  { clock, patience }: Kubernetes,
+  signal: AbortSignal | undefined,
+  attempt: () => Promise<T>,
+): Promise<T> {
+  const began = clock.now()
+  let refusedSince: number | undefined
+  for (let delay: number = delayMs.min; ; delay = Math.min(delay * 2, delayMs.max)) {
+    try {
+      return await attempt()
+    } catch (error) {
+      if (isRefusal(error)) refusedSince ??= clock.now()
+      else if (!isPassing(error)) throw error
+      const end = isRefusal(error)
+        ? (refusedSince ?? began) + Math.min(patience.msMax, refusedMsMax)
+        : began + patience.msMax
+      if (clock.now() + delay > end) throw error
+      patience.say?.(`${messageOf(error)}; trying again`)
+      await rest(delay, clock, signal)
+    }
+  }
+}
+
+/** Waits. @throws the signal's reason when it aborts first */
+export async function rest(ms: number, clock: Clock, signal: AbortSignal | undefined): Promise<void> {
+  try {
+    await pause(ms, clock, signal)
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw error
+  }
+}
+
+async function succeeded(kubernetes: Kubernetes, request: ApiCall, signal: AbortSignal) {
+  const response = await kubernetes.exchange(request, signal)
+  const status = response.statusCode ?? 0
+  if (status >= 200 && status <= 299) return response
+  const body = await wholeText(response, request)
+  throw apiFailure(kubernetes.exception(response, body), request.object, request.method === 'PATCH')
+}
+
+/** The time that an attempt has: it ends with the caller's signal, its deadline, or when it is over. */
+function lifeOf({ clock, server }: Kubernetes, { signal, msMax = msMaxDefault, object }: ApiCall) {
+  const own = new AbortController()
+  const late = new Failure('deadline', `the API server did not answer in ${msMax / 1000} s`, { where: object })
+  const cancel = clock.after(msMax, () => own.abort(late))
+  return {
+    signal: signal ? AbortSignal.any([signal, own.signal]) : own.signal,
+    begun: cancel,
+    end() {
+      cancel()
+      own.abort()
+    },
+    errorOf(error: unknown): unknown {
+      if (signal?.aborted) return signal.reason
+      return own.signal.aborted && own.signal.reason === late ? late : connectionFailure(error, server)
+    },
+  }
+}
+
+async function wholeText(stream: AsyncIterable<Uint8Array>, request: ApiCall): Promise<string> {
+  const decoder = new TextDecoder()
+  let [text, bytes] = ['', 0]
+  for await (const chunk of stream) {
+    bytes += chunk.byteLength
+    if (bytes > answerBytesMax) throw tooLong(request)
+    text += decoder.decode(chunk, { stream: true })
+  }
+  return text + decoder.decode()
+}
+
+function tooLong({ object }: ApiCall): Failure {
+  return new Failure('exhausted', 'the API server sends more than can be taken', { where: object })
+}

@@ -1,0 +1,198 @@
+import { Failure } from '../../core/failure.ts'
+import type { LogLine } from '../driver.ts'
+import { lines, rest } from './call.ts'
+import type { Kubernetes } from './connect.ts'
+import { isPassing } from './failure.ts'
+import { type Pod, podSchema, podsPath, tailOf } from './pods.ts'
+import { createQueue, type Queue } from './queue.ts'
+import { createBell, watched } from './watch.ts'
+
+/** Lines between the pods and a slow reader. */
+const queueLines = 256
+/** Before a log that ended is asked for again: a container's end is known a little later. */
+const againMs = 500
+
+/** A pod under the name that its lines are given. */
+export interface NamedPod {
+  readonly name: string
+  readonly pod: Pod
+}
+
+/** The last lines of pods, one pod after the other; of one that has not begun, a line that says so. */
+export async function* recentLogs(
+  kubernetes: Kubernetes,
+  pods: readonly NamedPod[],
+  options: { lines: number; signal: AbortSignal },
+): AsyncGenerator<LogLine, void> {
+  for (const { name, pod } of pods) {
+    const container = startedContainer(pod)
+    if (!container) {
+      yield { server: name, text: `(not started yet: ${whyNot(pod)})` }
+      continue
+    }
+    const text = await tailOf(kubernetes, pod, {
+      container: container.name,
+      lines: options.lines,
+      previous: false,
+      signal: options.signal,
+    })
+    for (const line of text.split('\n')) if (line !== '') yield { server: name, text: line }
+  }
+}
+
+export interface FollowOptions {
+  readonly namespace: string
+  /** The last so many lines of a pod that runs already. */
+  readonly lines: number
+  readonly signal: AbortSignal
+  /** Whose lines are wanted, and under which names; asked after each change. */
+  choose(pods: readonly Pod[]): readonly NamedPod[]
+}
+
+/**
+ * The lines of all chosen pods as they come, over restarts, redeployments and broken connections,
+ * until the signal aborts. A pod that has not begun, or that is made later, is waited for.
+ */
+export async function* followLogs(kubernetes: Kubernetes, options: FollowOptions): AsyncGenerator<LogLine, void> {
+  const stop = new AbortController()
+  const signal = AbortSignal.any([options.signal, stop.signal])
+  const queue = createQueue<LogLine>(queueLines)
+  const following = followAll(kubernetes, options, queue, signal).then(
+    () => queue.close(),
+    (error: unknown) => (signal.aborted ? queue.close() : queue.close(error)),
+  )
+  const end = () => queue.close()
+  options.signal.addEventListener('abort', end, { once: true })
+  try {
+    yield* queue.read()
+  } finally {
+    options.signal.removeEventListener('abort', end)
+    stop.abort()
+    queue.close()
+    await following
+  }
+}
+
+interface Follower {
+  name: string
+  pod: Pod | undefined
+  /** Rings when the pod changes or goes. */
+  readonly bell: ReturnType<typeof createBell>
+}
+
+async function followAll(
+  kubernetes: Kubernetes,
+  options: FollowOptions,
+  queue: Queue<LogLine>,
+  signal: AbortSignal,
+): Promise<void> {
+  const pods = watched(kubernetes, { path: podsPath(options.namespace), schema: podSchema })
+  const followers = new Map<string, Follower>()
+  let begun = false
+
+  function follow(uid: string, follower: Follower): void {
+    followers.set(uid, follower)
+    // Of a pod that is made while we look, every line is new.
+    const tail = begun ? undefined : options.lines
+    followPod(kubernetes, follower, tail, queue, signal).catch((error: unknown) => {
+      if (!signal.aborted) queue.close(error)
+    })
+  }
+
+  await pods.run(signal, () => {
+    const there = new Map([...pods.items.values()].map((pod) => [pod.metadata.uid, pod]))
+    for (const { name, pod } of options.choose([...pods.items.values()])) {
+      const follower = followers.get(pod.metadata.uid)
+      if (follower) follower.name = name
+      else follow(pod.metadata.uid, { name, pod, bell: createBell() })
+    }
+    begun = true
+    for (const [uid, follower] of followers) {
+      follower.pod = there.get(uid)
+      follower.bell.ring()
+      if (!follower.pod) followers.delete(uid)
+    }
+  })
+}
+
+/** One pod until it is gone. */
+async function followPod(
+  kubernetes: Kubernetes,
+  follower: Follower,
+  tail: number | undefined,
+  queue: Queue<LogLine>,
+  signal: AbortSignal,
+): Promise<void> {
+  let last = ''
+  for (let tailLines = tail; follower.pod && !signal.aborted; ) {
+    const container = startedContainer(follower.pod)
+    if (!container) {
+      await follower.bell.rung()
+      continue
+    }
+    const { metadata } = follower.pod
+    try {
+      const query = {
+        container: container.name,
+        follow: true,
+        timestamps: true,
+        tailLines,
+        ...(last && { sinceTime: last }),
+      }
+      const object = `log of ${metadata.namespace}/${metadata.name}`
+      const request = {
+        path: `${podsPath(metadata.namespace)}/${metadata.name}/log`,
+        query,
+        accept: '*/*',
+        object,
+        signal,
+      }
+      for await (const line of lines(kubernetes, request)) {
+        const { time, text } = stamped(line)
+        // sinceTime is of whole seconds: what was seen comes again.
+        if (time <= last) continue
+        last = time
+        tailLines = undefined
+        await queue.push({ server: follower.name, text })
+      }
+    } catch (error) {
+      signal.throwIfAborted()
+      // The container is not there yet (400), its pod is gone (404), or the connection broke.
+      if (!(isPassing(error) || (error instanceof Failure && (error.kind === 'invalid' || error.kind === 'not-found'))))
+        throw error
+    }
+    await rest(againMs, kubernetes.clock, signal)
+    await untilRestarted(follower, container.restartCount)
+  }
+}
+
+/** A container that has ended has no more to say before it is started again. */
+async function untilRestarted(follower: Follower, restarts: number): Promise<void> {
+  for (;;) {
+    const container = follower.pod && startedContainer(follower.pod)
+    if (!container || container.state.running || container.restartCount > restarts) return
+    await follower.bell.rung()
+  }
+}
+
+/** kubelet puts the time before each line, with nine digits of a second always, so that it sorts as text. */
+function stamped(line: string): { time: string; text: string } {
+  const at = line.indexOf(' ')
+  return { time: line.slice(0, at), text: line.slice(at + 1) }
+}
+
+/** The server's container, once it has begun for the first time: then it has a log. */
+function startedContainer({ status }: Pod) {
+  const [container] = status.containerStatuses ?? []
+  if (!container) return undefined
+  const { state, lastState } = container
+  return state.running || state.terminated || lastState?.terminated ? container : undefined
+}
+
+function whyNot({ status }: Pod): string {
+  const waiting = [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])].find(
+    ({ state }) => state.waiting,
+  )
+  const scheduled = status.conditions?.find(({ type }) => type === 'PodScheduled')
+  return waiting?.state.waiting?.reason ?? scheduled?.reason ?? status.phase
+}

@@ -1,0 +1,166 @@
+import { Failure } from '../../core/failure.ts'
+import type { StepReport } from '../driver.ts'
+import type { Kubernetes } from './connect.ts'
+import { isGoing, isReady, type Pod, podSchema, podsPath, type Warning, warningSchema, warningsOf } from './pods.ts'
+import { type Trouble, type TroubleOptions, troubleFailure, troubleOf } from './trouble.ts'
+import { type Decision, until, type Watched, watched } from './watch.ts'
+import { type Workload, workloadKinds, workloadsPath } from './workloads.ts'
+
+export interface RolloutOptions extends TroubleOptions {
+  readonly namespaces: readonly string[]
+  readonly msMax: number
+  readonly report: StepReport
+  /** Pods of an older form go by themselves, whatever ails them; by default every pod counts. */
+  counts?(pod: Pod): boolean
+}
+
+/** Something refused by admission or a quota is tried again by its controller; a moment is allowed for it. */
+const refusedGraceMs = 5_000
+
+/**
+ * Waits until every workload of the namespaces runs in its newest form and every pod is ready. Pods,
+ * workloads and events are watched, and failure is seen as soon as success: what will not pass is
+ * thrown with the pod's own words.
+ * @throws Failure 'not-found' for an image, 'program' for a crash loop, 'exhausted' for a pod that fits
+ *   nowhere or is killed for its memory, 'precondition' for a mount, 'denied' for a pod that may not be, 'deadline'
+ */
+export async function awaitRollout(kubernetes: Kubernetes, options: RolloutOptions): Promise<void> {
+  const { report, msMax } = options
+  const view = viewOf(kubernetes, options.namespaces)
+  const ripe = ripening(kubernetes)
+  await until(
+    [...view.pods, ...view.warnings, ...view.workloads],
+    { clock: kubernetes.clock, signal: report.signal, msMax },
+    async (expired): Promise<Decision> => {
+      const [pods, warnings, workloads] = [all(view.pods), all(view.warnings), all(view.workloads)]
+      const living = pods.filter((pod) => isWanted(pod) && (options.counts?.(pod) ?? true))
+      const waits = [
+        ...living.map((pod) => ripe(pod.metadata.uid, troubleOf(pod, warnings, options))),
+        ...workloads.map((each) => ripe(each.uid, refusalOf(each, warnings))),
+      ]
+      for (const [at, pod] of living.entries()) {
+        const trouble = waits[at]?.ripe
+        if (trouble) throw await troubleFailure(kubernetes, pod, trouble, warnings, report.signal)
+      }
+      const refusal = waits.slice(living.length).find((each) => each?.ripe)?.ripe
+      if (refusal) throw new Failure(refusal.kind, refusal.message, { output: refusal.said })
+      const late = living.filter((pod) => !isReady(pod))
+      const unsettled = workloads.filter(({ settled }) => !settled)
+      if (late.length === 0 && unsettled.length === 0) return 'done'
+      if (expired) throw await lateFailure(kubernetes, options, late, unsettled, warnings)
+      report.say(`waiting for ${progressText(late, unsettled)}`)
+      return decisionOf(waits.map((each) => each?.inMs))
+    },
+  )
+}
+
+function viewOf(kubernetes: Kubernetes, namespaces: readonly string[]) {
+  const kinds = Object.entries(workloadKinds) as [keyof typeof workloadKinds, (typeof workloadKinds)['deployments']][]
+  return {
+    pods: namespaces.map((each) => watched(kubernetes, { path: podsPath(each), schema: podSchema })),
+    warnings: namespaces.map((each) => watched(kubernetes, { ...warningsOf(each), schema: warningSchema })),
+    workloads: namespaces.flatMap((each) =>
+      kinds.map(([plural, schema]) => watched<Workload>(kubernetes, { path: workloadsPath(each, plural), schema })),
+    ),
+  }
+}
+
+function all<T>(watches: readonly Watched<T>[]): T[] {
+  return watches.flatMap(({ items }) => [...items.values()])
+}
+
+/** A pod that goes, has done its work, or has failed and is replaced (by a Job, or after an eviction) is not waited for. */
+function isWanted(pod: Pod): boolean {
+  return !isGoing(pod) && pod.status.phase !== 'Succeeded' && pod.status.phase !== 'Failed'
+}
+
+/** Of a StatefulSet only an event says that it may not make its pods; a Deployment has a condition. */
+function refusalOf(workload: Workload, warnings: readonly Warning[]): Trouble | undefined {
+  if (workload.settled) return undefined
+  const event = warnings.find(
+    ({ involvedObject, reason }) => involvedObject.uid === workload.uid && reason === 'FailedCreate',
+  )
+  const said = workload.refused ?? event?.message
+  if (said === undefined) return undefined
+  return {
+    kind: 'denied',
+    message: `the cluster does not let ${workload.name} have its pods`,
+    said,
+    graceMs: refusedGraceMs,
+  }
+}
+
+const observedMsMax = 10_000
+
+/**
+ * Waits until the controllers have seen the newest form of every StatefulSet: a pod that is deleted
+ * before is made again in the old one.
+ */
+export async function awaitObserved(kubernetes: Kubernetes, namespace: string, signal: AbortSignal): Promise<void> {
+  const sets = watched(kubernetes, {
+    path: workloadsPath(namespace, 'statefulsets'),
+    schema: workloadKinds.statefulsets,
+  })
+  await until([sets], { clock: kubernetes.clock, signal, msMax: observedMsMax }, async (expired) =>
+    expired || [...sets.items.values()].every(({ observed }) => observed) ? 'done' : {},
+  )
+}
+
+interface Wait {
+  readonly ripe?: Trouble
+  /** Otherwise when to look again, in milliseconds. */
+  readonly inMs?: number
+}
+
+/** Tells a trouble that has lasted its grace from one that is new; by our own clock, from when it was seen. */
+function ripening({ clock }: Kubernetes): (uid: string, trouble: Trouble | undefined) => Wait | undefined {
+  const seen = new Map<string, { message: string; since: number }>()
+  return (uid, trouble) => {
+    if (!trouble) {
+      seen.delete(uid)
+      return undefined
+    }
+    const before = seen.get(uid)
+    const since = before?.message === trouble.message ? before.since : clock.now()
+    seen.set(uid, { message: trouble.message, since })
+    const left = since + trouble.graceMs - clock.now()
+    return left <= 0 ? { ripe: trouble } : { inMs: left }
+  }
+}
+
+function decisionOf(waits: readonly (number | undefined)[]): Decision {
+  const soonest = Math.min(...waits.filter((each) => each !== undefined))
+  return Number.isFinite(soonest) ? { againMs: soonest } : {}
+}
+
+const namesShown = 6
+
+function progressText(late: readonly Pod[], unsettled: readonly Workload[]): string {
+  const parts = unsettled.map(({ name, progress }) => `${name} (${progress})`)
+  const names = parts.length > 0 ? parts : late.map(({ metadata }) => metadata.name)
+  const more = names.length - namesShown
+  return `${names.slice(0, namesShown).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
+}
+
+/** The time is over and nobody said why: whoever is late tells what can be told. */
+async function lateFailure(
+  kubernetes: Kubernetes,
+  { msMax, report }: RolloutOptions,
+  late: readonly Pod[],
+  unsettled: readonly Workload[],
+  warnings: readonly Warning[],
+): Promise<Failure> {
+  const message = `not ready after ${Math.round(msMax / 1000)} s: ${progressText(late, unsettled)}`
+  const [pod] = late
+  if (!pod) return new Failure('deadline', message)
+  const container = pod.status.containerStatuses?.[0]?.name
+  const trouble: Trouble = {
+    kind: 'deadline',
+    message,
+    said: '',
+    graceMs: 0,
+    next: 'See what they are at with `native logs`.',
+    ...(container !== undefined && { log: { container, previous: false } }),
+  }
+  return troubleFailure(kubernetes, pod, trouble, warnings, report.signal)
+}

@@ -1,0 +1,185 @@
+import { Failure, type FailureKind } from '../../core/failure.ts'
+import type { Kubernetes } from './connect.ts'
+import { type ContainerStatus, isReady, type Pod, tailOf, type Warning } from './pods.ts'
+
+/** What keeps a pod from getting ready and will not pass by itself. */
+export interface Trouble {
+  readonly kind: FailureKind
+  /** A whole sentence but for its end. */
+  readonly message: string
+  /** The cluster's own words. */
+  readonly said: string
+  readonly next?: string
+  /** It counts when it has lasted so long: some states are passed through. */
+  readonly graceMs: number
+  /** Whose last lines tell more. */
+  readonly log?: { readonly container: string; readonly previous: boolean }
+}
+
+export interface TroubleOptions {
+  /** Restarts that are borne before "it does not stay up": a program may be quicker than what it needs. */
+  readonly restartsMax: number
+  /** How long a pull may fail: a registry of the internet may be busy, one of our own is not. */
+  readonly imageGraceMs: number
+}
+
+/** A node that has just become ready still has to lose its taint. */
+const unschedulableGraceMs = 5_000
+const creationGraceMs = 10_000
+const noRoom = 'Ask for fewer --workers or --slots, or give the cluster more nodes.'
+
+/** Judged by reasons, which are part of the API, never by messages, which are not. */
+export function troubleOf(pod: Pod, warnings: readonly Warning[], options: TroubleOptions): Trouble | undefined {
+  const { status, metadata } = pod
+  if (status.phase === 'Failed')
+    return { kind: 'program', message: `${metadata.name} has failed`, said: words(status), graceMs: 0 }
+  const scheduled = status.conditions?.find(({ type }) => type === 'PodScheduled')
+  if (scheduled?.status === 'False' && scheduled.reason === 'Unschedulable')
+    return {
+      kind: 'exhausted',
+      message: `no node can take ${metadata.name}`,
+      said: words(scheduled),
+      next: noRoom,
+      graceMs: unschedulableGraceMs,
+    }
+  const containers = [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])]
+  for (const each of containers) {
+    const trouble = containerTrouble(metadata.name, each, options)
+    if (trouble) return trouble
+  }
+  return isReady(pod) || containers.some(({ state }) => state.running) ? undefined : warningTrouble(pod, warnings)
+}
+
+/** kubelet's words for a container that waits, from pkg/kubelet/images and kuberuntime. */
+const imageReasons = new Set([
+  'ErrImagePull',
+  'ImagePullBackOff',
+  'ErrImageNeverPull',
+  'InvalidImageName',
+  'ImageInspectError',
+  'RegistryUnavailable',
+  'SignatureValidationFailed',
+])
+const creationReasons = new Set([
+  'CreateContainerConfigError',
+  'CreateContainerError',
+  'RunContainerError',
+  'PreStartHookError',
+  'PostStartHookError',
+])
+
+function containerTrouble(
+  pod: string,
+  { name, state, lastState, restartCount, ready }: ContainerStatus,
+  { restartsMax, imageGraceMs }: TroubleOptions,
+): Trouble | undefined {
+  const reason = state.waiting?.reason ?? ''
+  const said = words(state.waiting ?? {})
+  if (imageReasons.has(reason))
+    return { kind: 'not-found', message: `the image of ${pod} cannot be pulled`, said, graceMs: imageGraceMs }
+  if (creationReasons.has(reason))
+    return { kind: 'program', message: `${pod} cannot be started`, said, graceMs: creationGraceMs }
+  const ended = state.terminated ?? (state.waiting && lastState?.terminated)
+  if (!ended || ready) return undefined
+  const log = { container: name, previous: state.terminated === undefined }
+  if (ended.reason === 'OOMKilled')
+    return {
+      kind: 'exhausted',
+      message: `${pod} needs more memory than it may have`,
+      said: `${name} was killed (OOMKilled, exit code ${ended.exitCode})`,
+      next: 'Give it a smaller cache or fewer --slots.',
+      graceMs: 0,
+      log,
+    }
+  if (reason !== 'CrashLoopBackOff' || restartCount < restartsMax) return undefined
+  return {
+    kind: 'program',
+    message: `${pod} does not stay up`,
+    said: `${name} ended with ${endText(ended)} and was restarted ${restartCount} times`,
+    next: 'Its last lines stand above; change the setting that they name.',
+    graceMs: 0,
+    log,
+  }
+}
+
+function endText({
+  exitCode,
+  signal,
+  reason,
+}: {
+  exitCode: number
+  signal?: number | undefined
+  reason?: string | undefined
+}): string {
+  return `${signal ? `signal ${signal}` : `exit code ${exitCode}`}${reason && reason !== 'Error' ? ` (${reason})` : ''}`
+}
+
+/** Of a pod none of whose containers has begun: how long kubelet may try, by the reason of its warnings. */
+const warningGraceMs: Readonly<Record<string, number>> = {
+  FailedMount: 15_000,
+  FailedAttachVolume: 30_000,
+  FailedMapVolume: 15_000,
+  FailedCreatePodSandBox: 30_000,
+}
+
+function warningTrouble({ metadata }: Pod, warnings: readonly Warning[]): Trouble | undefined {
+  const warning = warnings.find(
+    ({ involvedObject, reason }) => involvedObject.uid === metadata.uid && reason in warningGraceMs,
+  )
+  if (!warning) return undefined
+  return {
+    kind: 'precondition',
+    message: `${metadata.name} cannot be set up on its node`,
+    said: words(warning),
+    graceMs: warningGraceMs[warning.reason] ?? 0,
+  }
+}
+
+function words({ reason, message }: { reason?: string | undefined; message?: string | undefined }): string {
+  return [reason, message].filter((each) => each !== undefined && each !== '').join(': ')
+}
+
+const linesShown = 20
+const warningsShown = 5
+
+/** The trouble as an error, with the pod's own words: what the cluster says, its events, its last lines. */
+export async function troubleFailure(
+  kubernetes: Kubernetes,
+  pod: Pod,
+  trouble: Trouble,
+  warnings: readonly Warning[],
+  signal?: AbortSignal,
+): Promise<Failure> {
+  const own = warnings.filter(({ involvedObject }) => involvedObject.uid === pod.metadata.uid).slice(-warningsShown)
+  // kubelet says the same in the pod's status and in two or three events.
+  const told = ({ message }: Warning) => trouble.said.includes(message) || message.includes(messageIn(trouble.said))
+  const events = own.filter((each) => !told(each)).map((each) => words(each))
+  const log = trouble.log ? await lastWords(kubernetes, pod, trouble.log, signal) : []
+  return new Failure(trouble.kind, trouble.message, {
+    where: `pod ${pod.metadata.namespace}/${pod.metadata.name}`,
+    output: [trouble.said, ...new Set(events), ...log].filter((each) => each !== '').join('\n'),
+    next: trouble.next === undefined ? [] : [trouble.next],
+  })
+}
+
+/** Without the reason before it; a text that is none is in no other. */
+function messageIn(said: string): string {
+  return said.slice(said.indexOf(': ') + 2) || '\n'
+}
+
+async function lastWords(
+  kubernetes: Kubernetes,
+  pod: Pod,
+  { container, previous }: { container: string; previous: boolean },
+  signal: AbortSignal | undefined,
+): Promise<string[]> {
+  try {
+    const text = await tailOf(kubernetes, pod, { container, lines: linesShown, previous, signal })
+    return text.trim() === '' ? [] : [`last lines of ${container}:`, text.trimEnd()]
+  } catch (error) {
+    signal?.throwIfAborted()
+    // A container that never ran has none, and a node that is away gives none.
+    if (error instanceof Failure) return []
+    throw error
+  }
+}

@@ -1,0 +1,103 @@
+import { type Door, doors, envoyProxyName } from './gateways.ts'
+import { type KubeObject, objectOf, partOf } from './object.ts'
+import type { ManifestRequest } from './request.ts'
+
+const group = 'gateway.networking.k8s.io'
+const envoyApi = 'gateway.envoyproxy.io/v1alpha1'
+
+/** What Envoy Gateway (1.9) is told beside the Gateways and routes. */
+export function envoyObjects(request: ManifestRequest): KubeObject[] {
+  return [
+    gatewayClass(),
+    envoyProxy(request),
+    ...doors.flatMap((door) => [client(request, door), backend(request, door)]),
+  ]
+}
+
+function gatewayClass(): KubeObject {
+  return objectOf(
+    'gateway.networking.k8s.io/v1',
+    'GatewayClass',
+    { name: 'envoy', labels: partOf },
+    { spec: { controllerName: 'gateway.envoyproxy.io/gatewayclass-controller' } },
+  )
+}
+
+/**
+ * Each Gateway has a proxy of its own. By default each asks for 512 MiB, which two of them do not
+ * need and a small machine does not have, and writes a line of JSON for every call: a build has
+ * hundreds of thousands.
+ */
+function envoyProxy({ namespace }: ManifestRequest): KubeObject {
+  return objectOf(
+    envoyApi,
+    'EnvoyProxy',
+    { name: envoyProxyName, namespace, labels: partOf },
+    {
+      spec: {
+        // On top of what the controller was installed with, like the name of Envoy's image.
+        mergeType: 'StrategicMerge',
+        telemetry: { accessLog: { disable: true } },
+        provider: {
+          type: 'Kubernetes',
+          kubernetes: {
+            envoyDeployment: { container: { resources: { requests: { cpu: '100m', memory: '128Mi' } } } },
+          },
+        },
+      },
+    },
+  )
+}
+
+/**
+ * With Envoy Gateway's 64 KiB and 32 KiB a blob of 16 MiB costs Envoy 20 ms of processor; with these
+ * 12, and with larger ones no less.
+ */
+const windows = { initialStreamWindowSize: '1Mi', initialConnectionWindowSize: '16Mi' } as const
+const connection = { bufferLimit: '1Mi' } as const
+/** Who vanished without a word holds streams no longer than two minutes. */
+const tcpKeepalive = { idleTime: '60s', interval: '15s', probes: 4 } as const
+
+/**
+ * Envoy's defaults end what is quiet or long: 15 s for a route, 5 minutes for a stream, 100
+ * streams on a connection. An Execute call may be silent for a minute and last for hours; Bazel
+ * has hundreds of calls on a connection.
+ */
+function client({ namespace }: ManifestRequest, { gateway }: Door): KubeObject {
+  return objectOf(
+    envoyApi,
+    'ClientTrafficPolicy',
+    { name: gateway, namespace, labels: partOf },
+    {
+      spec: {
+        targetRefs: [{ group, kind: 'Gateway', name: gateway }],
+        timeout: { http: { streamIdleTimeout: '0s', requestReceivedTimeout: '0s' } },
+        http2: { maxConcurrentStreams: 1024, ...windows },
+        connection,
+        tcpKeepalive,
+        // gRPC's metadata may have them; by default a call that does is refused.
+        headers: { withUnderscoresAction: 'Allow' },
+      },
+    },
+  )
+}
+
+function backend({ namespace }: ManifestRequest, { route }: Door): KubeObject {
+  return objectOf(
+    envoyApi,
+    'BackendTrafficPolicy',
+    { name: route, namespace, labels: partOf },
+    {
+      spec: {
+        targetRefs: [{ group, kind: 'GRPCRoute', name: route }],
+        timeout: { http: { requestTimeout: '0s', maxStreamDuration: '0s', streamIdleTimeout: '0s' } },
+        http2: windows,
+        connection,
+        tcpKeepalive,
+        circuitBreaker: { maxConnections: 65_536, maxPendingRequests: 65_536, maxParallelRequests: 65_536 },
+        // Clients retry by themselves: only they know what may be said twice.
+        retry: { numRetries: 0 },
+      },
+    },
+  )
+}

@@ -1,0 +1,91 @@
+import { Failure } from '../../core/failure.ts'
+import type { ContentDigest } from '../content-digest.ts'
+import type { Source } from '../medium.ts'
+import { openSource, type Surroundings } from '../open.ts'
+import { hostPlatform, type Platform } from '../platform.ts'
+import { parseReference, type Reference, referenceText } from '../reference.ts'
+import { findSources, type ImageSources, type SourceQuery } from '../sources.ts'
+import { baseText, deriveTag, type TagFacts } from '../tag.ts'
+import { type BuildOptions, buildImage } from './build.ts'
+
+/** An image as somebody asks for it: which definition in which state, for what, on which base. */
+export interface BuildRequest {
+  readonly query: SourceQuery
+  /** Empty: the one that containers of this machine run. */
+  readonly platforms: readonly Platform[] | 'all'
+  /** Another base than the definition's. */
+  readonly base: Reference | undefined
+  /** How the base is reached. */
+  readonly reading: Surroundings
+  readonly build: Pick<BuildOptions, 'epochSeconds' | 'cache' | 'path' | 'programs'>
+  readonly signal: AbortSignal
+  readonly say?: (text: string) => void
+}
+
+/** What was built; closing the source closes the base too and removes what was made for it. */
+export interface NamedImage {
+  readonly source: Source
+  readonly digest: ContentDigest
+  /** What the image is called and its tag. The tag counts the definition's own base, not another. */
+  readonly facts: TagFacts
+}
+
+/**
+ * Finds the sources of an image, opens its base and builds it. The result is copied anywhere with copyImage.
+ * @throws Failure 'precondition' without sources, and of sources, base and build
+ */
+export async function buildFor(request: BuildRequest): Promise<NamedImage> {
+  const sources = await findSources(request.query)
+  if (!sources)
+    throw new Failure('precondition', 'an image is built from a checkout, and this is an installed package', {
+      next: ['Name sources: --ref github:OWNER/REPO, or copy a published image: native image copy docker://... DEST.'],
+    })
+  const facts = await deriveTag(sources.definition, sources.folder, sources.tree)
+  const base = await openBase(request, sources)
+  try {
+    const { source, digest } = await buildImage(sources, {
+      ...request.build,
+      platforms: platformsOf(request, sources),
+      base: base.source,
+      baseName: base.name,
+      temporary: request.reading.temporary,
+      signal: request.signal,
+      ...(request.say && { say: request.say }),
+    })
+    return { source: closingBoth(source, base.source), digest, facts }
+  } catch (error) {
+    await base.source?.close()
+    throw error
+  }
+}
+
+function platformsOf({ platforms }: BuildRequest, { definition }: ImageSources): readonly Platform[] {
+  if (platforms === 'all') return definition.platforms
+  return platforms.length > 0 ? platforms : [hostPlatform(process.arch)]
+}
+
+interface Base {
+  readonly source: Source | null
+  /** As a label names it; null for what has no name elsewhere. */
+  readonly name: string | null
+}
+
+async function openBase({ base, reading }: BuildRequest, { definition }: ImageSources): Promise<Base> {
+  if (base) {
+    const name = base.transport === 'docker' ? referenceText(base).slice('docker://'.length) : null
+    return { source: await openSource(base, reading), name }
+  }
+  if (definition.base === 'scratch') return { source: null, name: null }
+  const name = baseText(definition)
+  return { source: await openSource(parseReference(`docker://${name}`), reading), name }
+}
+
+function closingBoth(source: Source, base: Source | null): Source {
+  return {
+    ...source,
+    async close() {
+      await source.close()
+      await base?.close()
+    },
+  }
+}

@@ -1,0 +1,52 @@
+import { type Copied, copySteps } from '../../../src/cli/image/copy.ts'
+import type { CopyWishes } from '../../../src/cli/image/wishes.ts'
+import type { Surroundings } from '../../../src/image/open.ts'
+import { parseReference } from '../../../src/image/reference.ts'
+import { root } from '../../fixture/program.ts'
+import { testSurroundings } from '../../fixture/surroundings.ts'
+
+export interface Asked {
+  /** Absent, what the definition says is built. */
+  readonly source?: string
+  readonly destination: string
+  readonly definition?: string
+  readonly check?: boolean
+  readonly around?: Surroundings
+  readonly verify?: CopyWishes['verify']
+}
+
+/** `native image copy [SOURCE] DESTINATION`, run in a folder. */
+export async function copied(folder: string, asked: Asked): Promise<Copied> {
+  const around = asked.around ?? testSurroundings(folder, { retryTimes: 0 })
+  const stop = new AbortController()
+  const work = copySteps({
+    source: asked.source === undefined ? undefined : parseReference(asked.source),
+    destination: parseReference(asked.destination),
+    platforms: [{ os: 'linux', architecture: 'amd64' }],
+    all: false,
+    check: asked.check ?? false,
+    base: undefined,
+    preserveDigests: false,
+    query: {
+      ref: undefined,
+      image: 'native',
+      definitionFile: asked.definition,
+      cwd: folder,
+      root,
+      cache: folder,
+      signal: stop.signal,
+    },
+    reading: around,
+    writing: around,
+    build: { epochSeconds: 1, cache: folder, path: '' },
+    verify: asked.verify,
+    stop,
+    live: false,
+  })
+  try {
+    for (const step of work.steps) await step.run({ signal: stop.signal, say: () => undefined })
+    return work.copied()
+  } finally {
+    await work.close()
+  }
+}
