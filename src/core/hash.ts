@@ -1,7 +1,7 @@
 import { createHash, hash as hashOnce } from 'node:crypto'
 import { createRequire } from 'node:module'
 import type { Digest, DigestFunction } from './digest.ts'
-import { errnoOf, Failure } from './failure.ts'
+import { Failure } from './failure.ts'
 
 /** Computes one hash piece by piece. */
 export interface Hasher {
@@ -58,8 +58,9 @@ function blake3OrThrow(): Blake3Package {
 function loadBlake3(): Blake3Package | undefined {
   try {
     return createRequire(import.meta.url)('@napi-rs/blake-hash') as Blake3Package
-  } catch (error) {
-    if (errnoOf(error) === 'MODULE_NOT_FOUND') return undefined
-    throw error
+  } catch {
+    // Not installed, without a binary for this platform, or one that the system's libraries do not suit: its loader
+    // has an error of its own for each, and none of them is a reason to serve no other function.
+    return undefined
   }
 }

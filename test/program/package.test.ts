@@ -65,6 +65,7 @@ describe('the package', () => {
       'dist/commands',
       'dist/image-tags.json',
       'dist/src',
+      'dist/vendor',
       'oclif.manifest.json',
       'package.json',
       'templates',

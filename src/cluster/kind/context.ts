@@ -45,8 +45,8 @@ export interface KindSettings {
   readonly nodeImage?: string
   /** What the cluster's own registry runs. */
   readonly registryImage: string
-  /** Files or addresses of the controllers' own objects, in the order in which they go in; absent, the usual ones. */
-  readonly controllers?: readonly string[]
+  /** Files or addresses of each profile's objects, in the order in which they go in; absent, the usual ones. */
+  readonly controllers: Readonly<Partial<Record<GatewayProfile, readonly string[]>>>
   /** cilium's chart: a file or an address that helm takes; absent, the published one. */
   readonly chart?: string
   /** Archives (docker save) for machines that cannot pull: for the nodes, the docker daemon, or both. */

@@ -18,6 +18,7 @@ const usualControllers: Readonly<Record<GatewayProfile, readonly string[]>> = {
 const usualRegistry = 'docker.io/library/registry:3'
 
 const name = z.string().min(1).max(4096)
+const objects = z.array(name).max(32)
 const names = z.array(name).min(1).max(64)
 
 /** `$XDG_CONFIG_HOME/native/kind.yaml`: what a machine without the internet, or with a mirror, says once. */
@@ -27,8 +28,8 @@ const settingsFile = z.strictObject({
   /** The nodes' image; kind's own for its release where it is absent. */
   node_image: name.optional(),
   registry_image: name.default(usualRegistry),
-  /** Files or addresses with the objects of LoadBalancer and Gateway controller. */
-  controllers: z.array(name).max(32).optional(),
+  /** Files or addresses with the objects of the Gateway API, LoadBalancer and Gateway controller. */
+  controllers: z.strictObject({ cilium: objects.optional(), envoy: objects.optional() }).default({}),
   /** cilium's chart, as helm takes it. */
   chart: name.optional(),
   /** Archives as `docker save` makes them, for nodes and a docker daemon that cannot pull. */
@@ -52,13 +53,17 @@ export async function kindSettings(configRoot: string): Promise<KindSettings> {
   const file = join(configRoot, 'native/kind.yaml')
   const found = (await isThere(file)) ? await loadConfig(file, settingsFile) : settingsFile.parse({})
   const near = (path: string) => resolve(dirname(file), path)
+  const place = (text: string) => (isAddress(text) ? text : near(text))
   return {
     profile: found.gateway,
     nodes: found.nodes,
     ...(found.node_image !== undefined && { nodeImage: found.node_image }),
     registryImage: found.registry_image,
-    ...(found.controllers && { controllers: found.controllers.map((each) => (isAddress(each) ? each : near(each))) }),
-    ...(found.chart !== undefined && { chart: isAddress(found.chart) ? found.chart : near(found.chart) }),
+    controllers: {
+      ...(found.controllers.cilium && { cilium: found.controllers.cilium.map(place) }),
+      ...(found.controllers.envoy && { envoy: found.controllers.envoy.map(place) }),
+    },
+    ...(found.chart !== undefined && { chart: place(found.chart) }),
     archives: found.archives.map((each) =>
       typeof each === 'string' ? { file: near(each) } : { ...each, file: near(each.file) },
     ),
@@ -72,7 +77,7 @@ export async function kindSettings(configRoot: string): Promise<KindSettings> {
 
 /** The objects of the controllers that bring a profile its addresses and Gateways. */
 export function controllersOf(settings: KindSettings, profile: GatewayProfile): readonly string[] {
-  return settings.controllers ?? usualControllers[profile]
+  return settings.controllers[profile] ?? usualControllers[profile]
 }
 
 function isAddress(text: string): boolean {

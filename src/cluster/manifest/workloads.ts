@@ -9,6 +9,8 @@ export const casClaim = 'cas-data'
 /** On top of what the cache may hold: the index's snapshots, and segments that are being emptied. */
 const claimMargin = 1.2
 const mebibyte = 1024 * 1024
+/** For each slot: so little that several workers fit beside a control plane on two CPUs; what is free they take anyway. */
+const workerMillicpus = 50
 /** A Node of its own for the server, and a compiler or a linker for each slot. */
 const workerMebibytes = { base: 256, slot: 1536 } as const
 
@@ -73,7 +75,7 @@ export function workerWorkload(request: ManifestRequest, config: ServerConfig): 
         alive: { httpGet: { path: '/metrics', port: 'metrics' } },
         env: [{ name: 'NATIVE_WORKER_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }],
         resources: {
-          requests: { cpu: `${100 * slots}m`, memory: `${workerMebibytes.base + 128 * slots}Mi` },
+          requests: { cpu: `${workerMillicpus * slots}m`, memory: `${workerMebibytes.base + 128 * slots}Mi` },
           limits: { cpu: String(slots + 1), memory: `${workerMebibytes.base + workerMebibytes.slot * slots}Mi` },
         },
       }),

@@ -9,6 +9,7 @@ const settings: KindSettings = {
   nodes: 2,
   nodeImage: 'settled:1',
   registryImage: 'r',
+  controllers: {},
   archives: [],
   mirrors: [],
   bases: {},

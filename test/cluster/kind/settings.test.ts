@@ -17,6 +17,7 @@ describe('the settings of kind clusters', () => {
       profile: 'cilium',
       nodes: 1,
       registryImage: 'docker.io/library/registry:3',
+      controllers: {},
       archives: [],
       mirrors: [],
       bases: {},
@@ -32,7 +33,7 @@ describe('the settings of kind clusters', () => {
         'nodes: 2',
         'node_image: n:1',
         'registry_image: r:1',
-        'controllers: [c.yaml, https://example.com/c.yaml]',
+        'controllers: {envoy: [c.yaml, https://example.com/c.yaml]}',
         'chart: oci://example.com/cilium',
         'archives: [a.tar, {file: /b.tar, names: [docker.io/b:1]}]',
         'mirrors: [docker.io=https://mirror.example.com]',
@@ -49,7 +50,7 @@ describe('the settings of kind clusters', () => {
       nodes: 2,
       nodeImage: 'n:1',
       registryImage: 'r:1',
-      controllers: [near('c.yaml'), 'https://example.com/c.yaml'],
+      controllers: { envoy: [near('c.yaml'), 'https://example.com/c.yaml'] },
       chart: 'oci://example.com/cilium',
       archives: [{ file: near('a.tar') }, { file: '/b.tar', names: ['docker.io/b:1'] }],
       mirrors: ['docker.io=https://mirror.example.com'],
@@ -70,11 +71,12 @@ describe('the settings of kind clusters', () => {
     })
   })
 
-  it('have controllers for each gateway, or those of the file for both', async () => {
+  it('have controllers for each gateway, of the file where it names them', async () => {
     const usual = await kindSettings(await testFolder())
     expect(controllersOf(usual, 'envoy').join()).toMatch(/metallb.*envoyproxy\/gateway/)
     expect(controllersOf(usual, 'cilium').join()).toMatch(/gateway-api/)
-    const own = await kindSettings(await written('controllers: [/c.yaml]\n'))
-    expect(controllersOf(own, 'cilium')).toEqual(controllersOf(own, 'envoy'))
+    const own = await kindSettings(await written('controllers: {cilium: [/c.yaml]}\n'))
+    expect(controllersOf(own, 'cilium')).toEqual(['/c.yaml'])
+    expect(controllersOf(own, 'envoy')).toEqual(controllersOf(usual, 'envoy'))
   })
 })
