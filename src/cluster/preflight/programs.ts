@@ -52,6 +52,12 @@ export const programs: readonly ProgramFacts[] = [
     neededBy: 'the kind driver',
     cure: 'Install kubectl if you want a Kubernetes cluster (--driver kind).',
   },
+  {
+    title: 'helm',
+    commands: [['helm', 'version', '--short']],
+    neededBy: 'the kind driver with --gateway cilium, its default',
+    cure: 'Install helm, or bring the cluster up with --gateway envoy.',
+  },
 ]
 
 /**
