@@ -3,7 +3,7 @@
 // these: @oclif/core, zod and yaml are 350 files, and opening them is half of what a short command takes.
 // Our own modules stay where they are. Run after tsc; a second run changes nothing.
 import { readFileSync, writeFileSync } from 'node:fs'
-import { glob, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { glob, mkdir, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
@@ -50,8 +50,9 @@ function note(name, item) {
 }
 
 async function bundle() {
-  // Below the checkout, so that its packages are found.
-  const work = await mkdtemp(join(dist, 'vendor-'))
+  // Below the checkout, so that its packages are found. One name always: it stands in what is bundled.
+  const work = join(dist, 'vendor-entries')
+  await mkdir(work, { recursive: true })
   try {
     const input = {}
     for (const [name, short] of Object.entries(vendored)) {
@@ -59,7 +60,7 @@ async function bundle() {
       await writeFile(input[short], `export { ${[...(names.get(name) ?? [])].sort().join(', ')} } from '${name}'\n`)
     }
     // oclif loads these where a checkout of its own is run from TypeScript; ours is not.
-    const build = await rolldown({ input, platform: 'node', external: ['typescript', 'tsx', 'ts-node'] })
+    const build = await rolldown({ cwd: root, input, platform: 'node', external: ['typescript', 'tsx', 'ts-node'] })
     await rm(join(dist, 'vendor'), { recursive: true, force: true })
     await mkdir(join(dist, 'vendor'))
     await build.write({

@@ -44,20 +44,34 @@ export async function runSteps(steps: readonly Step[], options: TaskOptions): Pr
 async function undo(begun: readonly Step[], options: TaskOptions): Promise<void> {
   // The undo is not interrupted: it is what the interruption asked for.
   const undoOptions = { ...options, signal: new AbortController().signal }
-  const tasks = begun.flatMap((step) =>
-    step.undo
-      ? [
-          taskOf(`Taking back: ${step.title}`, undoOptions, async (report) => {
-            try {
-              await step.undo?.()
-            } catch (error) {
-              report.say(`failed: ${messageOf(error)}`)
-            }
-          }),
-        ]
-      : [],
-  )
+  const tasks = begun.flatMap((step) => (step.undo ? [undoTask(step, undoOptions)] : []))
   await list(tasks, undoOptions).run()
+}
+
+function undoTask(step: Step, options: TaskOptions): ListrTask {
+  const title = `Taking back: ${step.title}`
+  // What takes nothing back, as the return of a lock, is no news; that it failed is.
+  if (step.undoes?.() === false) return { task: (_, task) => failureOf(step).then((text) => tell(text, task)) }
+  return taskOf(title, options, async ({ say }) => {
+    const failed = await failureOf(step)
+    if (failed !== undefined) say(failed)
+  })
+
+  function tell(failed: string | undefined, task: { title: string | undefined }): void {
+    if (failed === undefined) return
+    task.title = `${title}: ${failed}`
+    if (options.presentation === 'lines') options.write(task.title)
+  }
+}
+
+/** Takes a step back. @returns how that failed, if it did */
+async function failureOf(step: Step): Promise<string | undefined> {
+  try {
+    await step.undo?.()
+    return undefined
+  } catch (error) {
+    return `failed: ${messageOf(error)}`
+  }
 }
 
 function list(tasks: ListrTask[], { presentation }: TaskOptions) {

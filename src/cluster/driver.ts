@@ -34,6 +34,8 @@ export interface Step {
   run(report: StepReport): Promise<void>
   /** Takes back what run did, in full or in part, when it or a later step fails. */
   undo?(): Promise<void>
+  /** Is there something to take back? When not, undo is called all the same, and not shown. By default there is. */
+  undoes?(): boolean
 }
 
 /** How a running step speaks: the CLI shows it, a driver only says it. */

@@ -1,8 +1,9 @@
-import { type Evidence, signedBytes } from './evidence.ts'
-import { fingerprintOf, isSignedBy } from './keys.ts'
+import type { Evidence } from './evidence.ts'
+import { fingerprintOf } from './keys.ts'
 import type { KeyRule } from './policy.ts'
 import type { Proof, ProvingOptions } from './proving.ts'
 import { Rejection } from './rejection.ts'
+import { isMadeBy } from './signature.ts'
 
 /**
  * Verifies a signature with one key, and all that came with it. What only proofs of logs and timestamp
@@ -10,8 +11,7 @@ import { Rejection } from './rejection.ts'
  * @throws Rejection; 'other-signer' when the key did not make it
  */
 export async function proveByKey(evidence: Evidence, rule: KeyRule, options: ProvingOptions): Promise<Proof> {
-  if (!isSignedBy(rule.key, signedBytes(evidence.content), evidence.signature))
-    throw new Rejection('other-signer', `the key ${rule.name} did not make it`)
+  if (!(await isMadeBy(rule.key, evidence))) throw new Rejection('other-signer', `the key ${rule.name} did not make it`)
   const times = await provenTimes(evidence, rule, options)
   assertKeyServed(rule, times.length > 0 ? times : [options.now])
   return { signer: { kind: 'key', fingerprint: fingerprintOf(rule.key) }, times }

@@ -65,7 +65,7 @@ export function spkiOf(key: KeyObject): Buffer {
   return key.export({ type: 'spki', format: 'der' })
 }
 
-/** Did the owner of the key sign these bytes? False for keys of a kind that signs no images, too. */
+/** Did the owner of the key sign these bytes (Ed25519: as they are)? False for keys of a kind that signs no images, too. */
 export function isSignedBy(key: KeyObject, signed: Uint8Array, signature: Uint8Array): boolean {
   return (schemesOf(key) ?? []).some((digest) => {
     try {

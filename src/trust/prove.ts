@@ -59,16 +59,11 @@ async function attempt(work: () => Promise<Proof>): Promise<Proof | undefined> {
 async function unknownKey(evidence: Evidence, keys: readonly KeyRule[], digest: ManifestDigest): Promise<Rejection> {
   const named = namedKey(evidence)
   const rule = keys.find((each) => each.fingerprint === named)
-  if (rule && mayBePrehashed(evidence, [rule]))
-    return new Rejection('unsupported', `it is of an Ed25519 key, ${prehashed}, or was altered since`)
   if (rule) return new Rejection('forged', 'it names the key that is trusted, and that key did not make it')
   if (!isAboutImage(evidence, digest))
     return new Rejection('forged', 'no key that is trusted made it, and what it says is not what is signed of an image')
-  const certificate = await certificateText(evidence)
   const other = `another key${named === undefined ? '' : ` (sha256:${named.slice(0, 16)}...)`}`
-  const own =
-    named === undefined && mayBePrehashed(evidence, keys) ? ` or with the one that is trusted ${prehashed}` : ''
-  const found = certificate ?? `${other}${own}`
+  const found = (await certificateText(evidence)) ?? other
   return new Rejection('other-signer', `it was made with ${found}, or altered since`, { found })
 }
 
@@ -76,13 +71,6 @@ async function certificateText({ certificate }: Evidence): Promise<string | unde
   if (!certificate) return undefined
   const { namesOf } = await import('./certificate.ts')
   return `a certificate of ${namesOf(certificate).identities.join(' and ')}`
-}
-
-/** cosign 3 signs so with Ed25519 keys, whatever the form, and node:crypto does not know it. */
-const prehashed = 'by Ed25519ph, which is not read (sign with an ECDSA key, or with cosign 2)'
-
-function mayBePrehashed({ signature }: Evidence, keys: readonly KeyRule[]): boolean {
-  return signature.byteLength === 64 && keys.some(({ key }) => key.asymmetricKeyType === 'ed25519')
 }
 
 /** Fingerprint of the key that a bundle's hint or a log entry names, unproven. */

@@ -10,14 +10,24 @@ export interface DriverPlace {
   open(): Promise<Driver>
   /** A folder for the test's own files. */
   readonly folder: string
+  /** The line of an `up` that found the cluster there; any with "already" by default. */
+  readonly already?: RegExp
   dispose(): Promise<void>
 }
 
 const once = { follow: false, lines: 5, signal: new AbortController().signal }
 const ids = ({ servers }: ClusterStatus) => Object.fromEntries(servers.map(({ name, id }) => [name, id]))
 
+/** Tests of one driver that use the same cluster; the contract holds all the same. */
+export interface Between {
+  /** Nothing is there yet. */
+  beforeUp?(): void
+  /** Everything is deployed, with one worker. */
+  beforeDown?(): void
+}
+
 /** What every driver does; the tests of one run build on each other, as commands do. */
-export function driverContract(kind: string, createPlace: () => Promise<DriverPlace>): void {
+export function driverContract(kind: string, createPlace: () => Promise<DriverPlace>, between: Between = {}): void {
   describe(`driver ${kind}`, () => {
     let place: DriverPlace
     let driver: Driver
@@ -46,11 +56,13 @@ export function driverContract(kind: string, createPlace: () => Promise<DriverPl
       expect(await driver.status()).toMatchObject({ state: 'absent' })
     })
 
+    between.beforeUp?.()
+
     it('brings a cluster up once, whoever else does so at the same time', async () => {
       const drivers = await Promise.all([place.open(), place.open(), place.open()])
       const lines = await Promise.all(drivers.map((each) => ran(each.up({ retain: false }))))
       expect(await driver.status()).toMatchObject({ state: 'up', servers: [], addresses: null })
-      const already = lines.filter((each) => each.some((line) => line.includes('already')))
+      const already = lines.filter((each) => each.some((line) => (place.already ?? /already/).test(line)))
       expect(already).toHaveLength(2)
     })
 
@@ -115,6 +127,8 @@ export function driverContract(kind: string, createPlace: () => Promise<DriverPl
       for await (const line of driver.logs({ ...once, servers: [] })) servers.add(line.server)
       expect([...servers]).toEqual(expect.arrayContaining(['cas', 'scheduler', 'worker-1']))
     })
+
+    between.beforeDown?.()
 
     it('takes the cluster down, twice', async () => {
       await ran(driver.down({ keepData: false }))

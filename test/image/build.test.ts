@@ -180,7 +180,7 @@ describe('a layer', () => {
       ],
       join(folder, 'layer'),
       7,
-      'test',
+      signal,
     )
     const bytes = await readFile(layer.file)
     expect([...bytes.subarray(0, 10)]).toEqual([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff])
@@ -192,7 +192,7 @@ describe('a layer', () => {
         ],
         join(folder, 'other'),
         7,
-        'test',
+        signal,
       ),
     ).rejects.toMatchObject({ kind: 'invalid' })
   })

@@ -126,7 +126,9 @@ function buildAgainStep(work: Work): Step {
 /** What builds is loaded when something is built: a copy starts without it. */
 async function build({ wishes, open }: Work, { signal, say }: StepReport): Promise<NamedImage> {
   const { buildFor } = await import('../../image/build/build-for.ts')
-  const { query, base, reading, build } = wishes
+  const { query, base, reading, check } = wishes
+  // What is checked is that sources make the same: layers of an earlier build would say nothing about that.
+  const build = { ...wishes.build, fresh: check }
   const platforms = wishes.all ? 'all' : wishes.platforms
   const built = await buildFor({ query, platforms, base, reading, build, signal, say })
   open.push(built.source)

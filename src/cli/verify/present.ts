@@ -13,7 +13,7 @@ export function verdictJson({ verdict, policy, warnings }: VerifyRun): object {
 
 /** The verdict in words; the first line says it, and for a verified image names what can be deployed. */
 export function verdictText({ verdict, policy }: VerifyRun): string {
-  const lines = [headline(verdict), ...details(verdict), ...(policy === undefined ? [] : [`  policy  ${policy}`])]
+  const lines = [headline(verdict), ...details(verdict), ...(policy === undefined ? [] : [fact('policy', policy)])]
   return lines.map((each) => printable(each, lineMax)).join('\n')
 }
 
@@ -42,12 +42,15 @@ function details(verdict: Verdict): string[] {
   switch (verdict.answer) {
     case 'verified':
       return verdict.signatures.flatMap((each) => [
-        `  signed by  ${signerText(each.signer)}`,
-        `  when       ${each.madeAt ?? 'nobody that is trusted says it'}`,
-        ...Object.entries(each.annotations).map(([key, value]) => `  says       ${key}=${value}`),
+        fact('signed by', signerText(each.signer)),
+        fact('when', each.madeAt ?? 'nobody that is trusted says it'),
+        ...Object.entries(each.annotations).map(([key, value]) => fact('says', `${key}=${value}`)),
       ])
     case 'wrong-identity':
-      return [...verdict.wanted.map((each) => `  wanted  ${each}`), ...verdict.found.map((each) => `  found   ${each}`)]
+      return [
+        ...verdict.wanted.map((each) => fact('wanted', each)),
+        ...verdict.found.map((each) => fact('found', each)),
+      ]
     case 'unreachable':
     case 'policy-missing':
       return verdict.next.map((each) => `  → ${each}`)
@@ -56,6 +59,11 @@ function details(verdict: Verdict): string[] {
     default:
       return [...verdict.rejected.map((each) => `  ${each.where}  ${each.reason}: ${each.message}`), ...advice(verdict)]
   }
+}
+
+/** One fact in two columns; the longest label is "signed by". */
+function fact(label: string, text: string): string {
+  return `  ${label.padEnd('signed by'.length)}  ${text}`
 }
 
 /** Signatures by key are often in no log, on purpose; that they do not count then is what surprises most. */

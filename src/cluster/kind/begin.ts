@@ -48,6 +48,7 @@ export function stateStep(context: KindContext, options: UpOptions): Step {
       await assertNothingLeft(context)
       await removeState(context)
     },
+    undoes: () => made,
   }
 }
 

@@ -2,7 +2,6 @@ import { dirname } from 'node:path'
 import { Failure } from '../../core/failure.ts'
 import { buildFor } from '../../image/build/build-for.ts'
 import { epochOf } from '../../image/build/epoch.ts'
-import type { ProgramShelf } from '../../image/build/program-shelf.ts'
 import type { ContentDigest } from '../../image/content-digest.ts'
 import { hexOf } from '../../image/content-digest.ts'
 import { openRegistryReader } from '../../image/media/registry/registry.ts'
@@ -26,7 +25,6 @@ export type OwnImage = (typeof ownImages)[keyof typeof ownImages]
  * that enters the image, so where the registry has the tag nothing is built; that holds for a working tree
  * with changes as well, whose tag follows from the changed files.
  * @param baseText another base than the definition's, a place as `image copy --base` takes it
- * @param programs both images have the same program
  * @returns the image as pods name it, by digest
  * @throws Failure of sources, base, build and push
  */
@@ -35,17 +33,13 @@ export async function builtImage(
   registry: Registry,
   name: OwnImage,
   baseText: string | undefined,
-  programs: ProgramShelf,
   report: StepReport,
 ): Promise<string> {
   const { signal, say } = report
   const query = queryOf(context, name, signal)
   const base = baseText === undefined ? undefined : parseReference(baseText)
-  const sources = await findSources(query)
-  if (!sources) throw noSources(name)
-  const facts = await deriveTag(sources.definition, sources.folder, sources.tree)
-  const tag = base ? `${facts.tag}-${await markOf(context, base, signal)}` : facts.tag
-  const image = { repository: name, tag }
+  const image = { repository: name, tag: await tagOf(context, query, base) }
+  const { tag } = image
   const there = await digestIn(context, registry, image, signal)
   if (there) {
     say(`${name}:${tag} is already there`)
@@ -61,7 +55,6 @@ export async function builtImage(
       epochSeconds: epochOf(context.surroundings.env['SOURCE_DATE_EPOCH']),
       cache: query.cache,
       path: context.surroundings.env['PATH'] ?? '',
-      programs,
     },
     signal,
     say: (text) => say(`${name}: ${text}`),
@@ -81,7 +74,33 @@ export async function builtImage(
   }
 }
 
-function noSources(name: OwnImage): Failure {
+/**
+ * What builtImage would give now, without building it.
+ * @returns the image as pods name it: by digest where it is there, else by the tag that it would have
+ * @throws Failure of sources and base
+ */
+export async function plannedBuild(
+  context: KindContext,
+  registry: Registry,
+  name: OwnImage,
+  baseText: string | undefined,
+  signal: AbortSignal,
+): Promise<{ readonly image: string; readonly isThere: boolean }> {
+  const base = baseText === undefined ? undefined : parseReference(baseText)
+  const tag = await tagOf(context, queryOf(context, name, signal), base)
+  const there = await digestIn(context, registry, { repository: name, tag }, signal)
+  return { image: `${registry.name}/${name}${there ? `@${there}` : `:${tag}`}`, isThere: there !== undefined }
+}
+
+/** The tag counts the definition's own base; of another the digest stands behind it. */
+async function tagOf(context: KindContext, query: SourceQuery, base: Reference | undefined): Promise<string> {
+  const sources = await findSources(query)
+  if (!sources) throw noSources(query.image)
+  const { tag } = await deriveTag(sources.definition, sources.folder, sources.tree)
+  return base ? `${tag}-${await markOf(context, base, query.signal)}` : tag
+}
+
+function noSources(name: string): Failure {
   return new Failure('precondition', `${name} is built from a checkout, and this is an installed package`, {
     where: '--image',
     next: [
@@ -109,7 +128,7 @@ function queryOf(context: KindContext, image: OwnImage, signal: AbortSignal): So
   }
 }
 
-/** A tag counts the definition's own base; for another the digest of that one stands behind it. */
+/** What tells one base from another in a tag. */
 async function markOf(context: KindContext, base: Reference, signal: AbortSignal): Promise<string> {
   const source = await openSource(base, imagePlaces(context, signal))
   try {
@@ -119,14 +138,16 @@ async function markOf(context: KindContext, base: Reference, signal: AbortSignal
   }
 }
 
-/** The digest that a tag has in the cluster's registry; undefined without it. */
-async function digestIn(
+/** The digest that an image has in the cluster's registry; undefined without it. */
+export async function digestIn(
   context: KindContext,
   { host }: Registry,
-  { repository, tag }: { repository: string; tag: string },
+  image:
+    | { readonly repository: string; readonly tag: string }
+    | { readonly repository: string; readonly digest: ContentDigest },
   signal: AbortSignal,
 ): Promise<ContentDigest | undefined> {
-  const reader = await openRegistryReader({ registry: host, repository, tag }, imagePlaces(context, signal))
+  const reader = await openRegistryReader({ registry: host, ...image }, imagePlaces(context, signal))
   try {
     return (await reader.manifest()).digest
   } catch (error) {

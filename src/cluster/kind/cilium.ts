@@ -58,11 +58,11 @@ export function ciliumStep(context: KindContext): Step {
       if (memory?.profile !== 'cilium') return report.say("kind's own")
       const values = await valuesOf(context, memory)
       const wanted = await printOf(context, memory, values)
-      if ((await readState(markOf(context), mark))?.print === wanted) return report.say('cilium: already there')
+      if ((await readState(markOf(context), mark))?.print === wanted)
+        return report.say(await stillRuns(context, memory, report))
       await applyGatewayApi(context, report)
       former = await install(context, values, report)
-      await watchPods(context, { namespaces: [release.namespace], msMax: readyMsMax, report, counts: isCilium })
-      await untilTrue(context, 'Ready', ['nodes', '--all'], report.signal)
+      await untilRuns(context, report)
       await applyPool(context, memory, report)
       await writeWhole(markOf(context), JSON.stringify({ print: wanted }))
       report.say(`cilium: ${basename(chartOf(context))}`)
@@ -71,7 +71,20 @@ export function ciliumStep(context: KindContext): Step {
     async undo() {
       if (former !== undefined) await rollBack(context, release, former, { msMax: installMsMax })
     },
+    undoes: () => former !== undefined,
   }
+}
+
+/** After nodes were started again, which `controllers` is forgotten for, the agents start again too. */
+async function stillRuns(context: KindContext, { controllers }: KindMemory, report: StepReport): Promise<string> {
+  if (controllers !== null) return 'cilium: already there'
+  await untilRuns(context, report)
+  return 'cilium: already there, and ready'
+}
+
+async function untilRuns(context: KindContext, report: StepReport): Promise<void> {
+  await watchPods(context, { namespaces: [release.namespace], msMax: readyMsMax, report, counts: isCilium })
+  await untilTrue(context, 'Ready', ['nodes', '--all'], report.signal)
 }
 
 async function valuesOf(context: KindContext, memory: KindMemory): Promise<string> {

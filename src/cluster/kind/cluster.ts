@@ -4,11 +4,12 @@ import { Failure } from '../../core/failure.ts'
 import type { Step, StepReport } from '../driver.ts'
 import { yamlText } from '../manifest/write.ts'
 import { writeWhole } from '../process/files.ts'
+import { untilApiAnswers } from './api-answers.ts'
 import { kindConfig } from './config.ts'
 import type { KindContext } from './context.ts'
 import { ensureDaemonImage } from './daemon-images.ts'
 import { assertOurs, type Node, nodesOf } from './nodes.ts'
-import { docker, kind, kubectl } from './programs.ts'
+import { docker, kind } from './programs.ts'
 import { choosePublished, portMappingsOf } from './publish.ts'
 import { type KindMemory, readKindMemory, remember } from './state.ts'
 
@@ -39,6 +40,7 @@ export function clusterStep(context: KindContext, retain: boolean): Step {
     async undo() {
       if (made) await deleteCluster(context)
     },
+    undoes: () => made,
   }
 }
 
@@ -136,15 +138,3 @@ async function startNodes(
   if (stopped.length > 0) await remember(context.paths, { controllers: null })
   say(stopped.length === 0 ? 'already running' : `${stopped.length} of ${nodes.length} nodes started again`)
 }
-
-/** After a start of docker the API server takes some seconds. */
-async function untilApiAnswers(context: KindContext, signal: AbortSignal): Promise<void> {
-  const msMax = waitSeconds * 1000
-  await docker(context, ['exec', `${context.paths.name}-control-plane`, 'sh', '-c', apiLoop], { signal, msMax })
-  const args = ['wait', '--for=condition=Ready', 'nodes', '--all', `--timeout=${waitSeconds}s`]
-  await kubectl(context, args, { signal, msMax: msMax + 10_000 })
-}
-
-/** A constant, in the node's own shell: kubectl there needs no port of this machine. */
-const apiLoop =
-  'until kubectl --kubeconfig /etc/kubernetes/admin.conf get --raw /readyz >/dev/null 2>&1; do sleep 1; done'

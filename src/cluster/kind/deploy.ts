@@ -40,13 +40,16 @@ export function deploySteps(context: KindContext, options: DeployOptions): Step[
   ]
 }
 
+/** After a node was started again the proxies of the Gateways are tried anew at growing intervals, of a minute too. */
+const answerMsMax = 3 * 60_000
+
 function answersStep(context: KindContext): Step {
   return {
     title: 'Cache and scheduler answer',
     async run(report) {
       const addresses = await clusterAddressesNow(context, await kubernetesOf(context, report), report.signal)
       const urls = [addresses.cache.url, addresses.scheduler.url]
-      await Promise.all(urls.map((url) => untilAnswers(url, context.clock, report.signal)))
+      await Promise.all(urls.map((url) => untilAnswers(url, context.clock, report.signal, answerMsMax)))
       report.say(urls.join(', '))
     },
   }
@@ -60,7 +63,9 @@ function actionsStep(context: KindContext): Step {
       const { scheduler } = await clusterAddressesNow(context, kubernetes, report.signal)
       const workers = workersOf(await listPods(kubernetes, namespaceOf(context), report.signal))
       const names = workers.map(({ metadata }) => metadata.name)
-      await Promise.all(names.map((name) => runOnWorker(scheduler.url, name, context.clock, report.signal)))
+      await Promise.all(
+        names.map((name) => runOnWorker(scheduler.url, name, context.clock, report.signal, answerMsMax)),
+      )
       report.say(names.length === 0 ? 'there are no workers' : `${names.length} of ${names.length} workers`)
     },
   }

@@ -1,9 +1,13 @@
 import { Failure } from '../../core/failure.ts'
 import type { ContentDigest } from '../../image/content-digest.ts'
+import { parseManifest } from '../../image/manifest.ts'
 import { openRegistryReader } from '../../image/media/registry/registry.ts'
 import { type ImageName, imageNameText } from '../../image/name.ts'
+import { hostPlatform } from '../../image/platform.ts'
 import { parseRegistryReference } from '../../image/reference.ts'
+import { selectPlatform } from '../../image/select.ts'
 import type { StepReport } from '../driver.ts'
+import { digestIn } from './built-images.ts'
 import type { ImageVerifier, KindContext } from './context.ts'
 import { imagePlaces } from './image-places.ts'
 import { pushImage } from './push.ts'
@@ -48,6 +52,43 @@ export async function publishedImage(
     const pushed = await pushImage(context, registry, reader, target, report)
     say(`${wish.text} (${digest}): ${pushed.summary}`)
     return `${registry.name}/${target.repository}@${pushed.digest}`
+  } finally {
+    await reader.close()
+  }
+}
+
+/**
+ * What publishedImage would give now, with nothing taken and no signature judged.
+ * @returns the image as pods name it: by digest where the cluster's registry has it, else by the tag that it would have
+ * @throws Failure 'not-found', 'unavailable'
+ */
+export async function plannedPublished(
+  context: KindContext,
+  registry: Registry,
+  wish: PublishedWish,
+  signal: AbortSignal,
+): Promise<{ readonly image: string; readonly isThere: boolean }> {
+  const image = imageNamed(context, wish)
+  if (image.registry === registryName || image.registry === registry.host) {
+    const digest = await digestOf(context, { ...image, registry: registry.host }, signal)
+    return { image: `${registry.name}/${image.repository}@${digest}`, isThere: true }
+  }
+  const repository = `${publishedFolder}/${image.repository}`
+  const digest = await platformDigest(context, image, signal)
+  const there = await digestIn(context, registry, { repository, digest }, signal)
+  const suffix = there ? `@${there}` : `:${image.tag ?? 'by-digest'}`
+  return { image: `${registry.name}/${repository}${suffix}`, isThere: there !== undefined }
+}
+
+/** Of the one image that nodes of this machine's platform would run. */
+async function platformDigest(context: KindContext, image: ImageName, signal: AbortSignal): Promise<ContentDigest> {
+  const reader = await openRegistryReader(image, imagePlaces(context, signal))
+  try {
+    const raw = await reader.manifest()
+    const where = imageNameText(image)
+    const parsed = parseManifest(raw, where)
+    if (!('manifests' in parsed)) return raw.digest
+    return selectPlatform(parsed, hostPlatform(context.machine.arch), where).digest
   } finally {
     await reader.close()
   }

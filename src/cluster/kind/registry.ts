@@ -84,6 +84,7 @@ export function registryStep(context: KindContext): Step {
     async undo() {
       if (made) await removeRegistry(context)
     },
+    undoes: () => made,
   }
 }
 

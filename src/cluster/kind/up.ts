@@ -52,6 +52,7 @@ function asWhole(steps: readonly Step[]): Step[] {
       async undo() {
         if (!done) await step.undo?.()
       },
+      undoes: () => !done && (step.undoes?.() ?? true),
     }),
   }))
 }
@@ -69,6 +70,7 @@ function networkStep(context: KindContext): Step {
     async undo() {
       if (made) await removeNetwork(context)
     },
+    undoes: () => made,
   }
 }
 
@@ -87,6 +89,7 @@ function kubeconfigStep(context: KindContext): Step {
       const memory = await readKindMemory(paths)
       await removeContext(context, memory?.madeKubeconfig ?? false)
     },
+    undoes: () => made,
   }
 }
 

@@ -13,9 +13,19 @@ export interface WatchOptions {
 }
 
 /** They come from the internet, and some end until a certificate or another is there. */
-const controllers = { restartsMax: 5, imageGraceMs: 60_000 } as const
+const controllers = {
+  restartsMax: 5,
+  imageGraceMs: 60_000,
+  imageNext:
+    'Where nodes cannot pull it, `native up --image-archive FILE` gives it to them, or `--registry-mirror HOST=URL` names another registry.',
+} as const
 /** They wait for each other by themselves, and their images are in a registry of this machine. */
-const servers = { restartsMax: 1, imageGraceMs: 0 } as const
+const servers = {
+  restartsMax: 1,
+  imageGraceMs: 0,
+  imageNext:
+    "Nodes pull it from the cluster's registry, where `native deploy` puts what it builds and `native image copy SOURCE kind:` any other; one that `images:` of kind.yaml names has to be had by the nodes: `native up --image-archive FILE` gives it to them.",
+} as const
 
 /**
  * Waits until the controllers in these namespaces run.

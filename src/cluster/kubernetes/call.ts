@@ -136,7 +136,7 @@ async function succeeded(kubernetes: Kubernetes, request: ApiCall, signal: Abort
   const status = response.statusCode ?? 0
   if (status >= 200 && status <= 299) return response
   const body = await wholeText(response, request)
-  throw apiFailure(kubernetes.exception(response, body), request.object, request.method === 'PATCH')
+  throw apiFailure(await kubernetes.exception(response, body), request.object, request.method === 'PATCH')
 }
 
 /** The time that an attempt has: it ends with the caller's signal, its deadline, or when it is over. */

@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest, type RequestOptions } from 'node:https'
-import type { ApiException, KubeConfig } from '@kubernetes/client-node'
+import type { ApiException } from '@kubernetes/client-node'
 import { type Clock, systemClock } from '../../core/clock.ts'
 import { errnoOf, Failure, messageOf } from '../../core/failure.ts'
+import { type Access, plainAccess } from './plain-access.ts'
 
 export interface ConnectOptions {
   /** A file, absolute. */
@@ -51,36 +52,33 @@ export interface Kubernetes {
   /** The head of the answer, whatever its status; its body is the message itself. Rejects as node:http does. */
   exchange(request: ApiRequest, signal: AbortSignal): Promise<IncomingMessage>
   /** client-node's own error for a status that is no success. */
-  exception(response: IncomingMessage, body: string): ApiException<string>
+  exception(response: IncomingMessage, body: string): Promise<ApiException<string>>
 }
 
 /**
- * Reads a kubeconfig; nothing is sent yet. Loads client-node, which takes a third of a second: no
- * module may import it otherwise.
+ * Reads a kubeconfig; nothing is sent yet. client-node takes a third of a second to load, so no module may
+ * import it otherwise, and here only what is no plain pair of certificates, as kind writes it, and errors need it.
  * @throws Failure 'not-found' without the file or the context, 'corrupt' when it is no kubeconfig
  */
 export async function connectKubernetes(options: ConnectOptions): Promise<Kubernetes> {
   const text = await read(options.kubeconfig)
-  const client = await import('@kubernetes/client-node')
-  const config = new client.KubeConfig()
-  load(config, text, options)
-  const cluster = config.getCurrentCluster()
-  if (!cluster) throw unknownContext(options)
+  const access = plainAccess(text, options.context) ?? (await anyAccess(text, options))
   return {
-    server: cluster.server,
+    server: access.server,
     clock: options.clock ?? systemClock,
     patience: options.patience ?? { msMax: 0 },
     kinds: new Map(),
-    exchange: (request, signal) => exchange(config, cluster.server, request, signal),
-    exception: (response, body) =>
-      new client.ApiException(response.statusCode ?? 0, 'the API server refused a call', body, {}),
+    exchange: (request, signal) => exchange(access, request, signal),
+    async exception(response, body) {
+      const { ApiException } = await import('@kubernetes/client-node')
+      return new ApiException(response.statusCode ?? 0, 'the API server refused a call', body, {})
+    },
   }
 }
 
 /** Over HTTP/1.1, a connection for each: a watch that is cut ends no other call. */
 async function exchange(
-  config: KubeConfig,
-  server: string,
+  { server, authorize }: Access,
   { method = 'GET', path, query = {}, accept = 'application/json', body }: ApiRequest,
   signal: AbortSignal,
 ): Promise<IncomingMessage> {
@@ -88,7 +86,7 @@ async function exchange(
   for (const [key, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(key, String(value))
   const headers = { accept, ...(body && { 'content-type': body.type, 'content-length': Buffer.byteLength(body.text) }) }
   const options: RequestOptions = { method, headers, signal }
-  await config.applyToHTTPSOptions(options)
+  await authorize(options)
   return new Promise((resolve, reject) => {
     const send = url.protocol === 'https:' ? httpsRequest : httpRequest
     const request = send(url, options, resolve)
@@ -111,7 +109,10 @@ async function read(file: string): Promise<string> {
   }
 }
 
-function load(config: KubeConfig, text: string, options: ConnectOptions): void {
+/** By client-node, which knows every way to say who one is. */
+async function anyAccess(text: string, options: ConnectOptions): Promise<Access> {
+  const { KubeConfig } = await import('@kubernetes/client-node')
+  const config = new KubeConfig()
   try {
     config.loadFromString(text)
   } catch (cause) {
@@ -123,6 +124,9 @@ function load(config: KubeConfig, text: string, options: ConnectOptions): void {
   }
   if (!config.getContexts().some(({ name }) => name === options.context)) throw unknownContext(options)
   config.setCurrentContext(options.context)
+  const cluster = config.getCurrentCluster()
+  if (!cluster) throw unknownContext(options)
+  return { server: cluster.server, authorize: (request) => config.applyToHTTPSOptions(request) }
 }
 
 function unknownContext({ kubeconfig, context }: ConnectOptions): Failure {

@@ -5,6 +5,7 @@ import type { Kubernetes } from './connect.ts'
 
 const ended = z.object({
   exitCode: z.number(),
+  startedAt: z.string().nullish(),
   reason: z.string().optional(),
   message: z.string().optional(),
   signal: z.number().optional(),
@@ -58,7 +59,7 @@ export type Pod = z.output<typeof podSchema>
 
 /** A warning about some object, as core/v1 Event has it. */
 export const warningSchema = z.object({
-  metadata: z.object({ name: z.string(), namespace: z.string() }),
+  metadata: z.object({ name: z.string(), namespace: z.string(), resourceVersion: z.string().optional() }),
   involvedObject: z.object({
     kind: z.string().default(''),
     name: z.string().default(''),
@@ -67,6 +68,8 @@ export const warningSchema = z.object({
   reason: z.string().default(''),
   message: z.string().default(''),
   count: z.number().nullish(),
+  /** When it was last seen, by the clock of who saw it. */
+  lastTimestamp: z.string().nullish(),
 })
 export type Warning = z.output<typeof warningSchema>
 

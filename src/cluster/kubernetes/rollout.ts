@@ -2,6 +2,8 @@ import { Failure } from '../../core/failure.ts'
 import type { StepReport } from '../driver.ts'
 import type { Kubernetes } from './connect.ts'
 import { isGoing, isReady, type Pod, podSchema, podsPath, type Warning, warningSchema, warningsOf } from './pods.ts'
+import { createRipening } from './ripening.ts'
+import { isUnready, type NodeState, nodeSchema, nodesPath, type Room } from './room.ts'
 import { type Trouble, type TroubleOptions, troubleFailure, troubleOf } from './trouble.ts'
 import { type Decision, until, type Watched, watched } from './watch.ts'
 import { type Workload, workloadKinds, workloadsPath } from './workloads.ts'
@@ -22,20 +24,26 @@ const refusedGraceMs = 5_000
  * workloads and events are watched, and failure is seen as soon as success: what will not pass is
  * thrown with the pod's own words.
  * @throws Failure 'not-found' for an image, 'program' for a crash loop, 'exhausted' for a pod that fits
- *   nowhere or is killed for its memory, 'precondition' for a mount, 'denied' for a pod that may not be, 'deadline'
+ *   nowhere or is killed for its memory, 'unavailable' for nodes that are not ready, 'precondition' for a mount,
+ *   'denied' for a pod that may not be, 'deadline'
  */
 export async function awaitRollout(kubernetes: Kubernetes, options: RolloutOptions): Promise<void> {
   const { report, msMax } = options
   const view = viewOf(kubernetes, options.namespaces)
-  const ripe = ripening(kubernetes)
+  const ripe = createRipening(kubernetes.clock)
+  const isNews = newsFilter()
+  let ended = false
   await until(
-    [...view.pods, ...view.warnings, ...view.workloads],
+    [...view.pods, ...view.warnings, ...view.workloads, view.nodes],
     { clock: kubernetes.clock, signal: report.signal, msMax },
     async (expired): Promise<Decision> => {
-      const [pods, warnings, workloads] = [all(view.pods), all(view.warnings), all(view.workloads)]
+      const [pods, workloads] = [all(view.pods), all(view.workloads)]
+      const warnings = isNews(all(view.warnings))
       const living = pods.filter((pod) => isWanted(pod) && (options.counts?.(pod) ?? true))
+      const room = roomOf(pods, view.nodes, ended)
+      ended ||= room.ending > 0
       const waits = [
-        ...living.map((pod) => ripe(pod.metadata.uid, troubleOf(pod, warnings, options))),
+        ...living.map((pod) => ripe(pod.metadata.uid, troubleOf(pod, warnings, options, room))),
         ...workloads.map((each) => ripe(each.uid, refusalOf(each, warnings))),
       ]
       for (const [at, pod] of living.entries()) {
@@ -57,6 +65,7 @@ export async function awaitRollout(kubernetes: Kubernetes, options: RolloutOptio
 function viewOf(kubernetes: Kubernetes, namespaces: readonly string[]) {
   const kinds = Object.entries(workloadKinds) as [keyof typeof workloadKinds, (typeof workloadKinds)['deployments']][]
   return {
+    nodes: watched(kubernetes, { path: nodesPath, schema: nodeSchema }),
     pods: namespaces.map((each) => watched(kubernetes, { path: podsPath(each), schema: podSchema })),
     warnings: namespaces.map((each) => watched(kubernetes, { ...warningsOf(each), schema: warningSchema })),
     workloads: namespaces.flatMap((each) =>
@@ -67,6 +76,27 @@ function viewOf(kubernetes: Kubernetes, namespaces: readonly string[]) {
 
 function all<T>(watches: readonly Watched<T>[]): T[] {
   return watches.flatMap(({ items }) => [...items.values()])
+}
+
+/**
+ * Leaves out warnings that were there before anybody watched: they may be of another time, before a reboot or
+ * before what was wrong was mended. What still is wrong is said again, which changes the warning's version.
+ */
+export function newsFilter(): (warnings: readonly Warning[]) => Warning[] {
+  let old: ReadonlyMap<string, string | undefined> | undefined
+  const keyOf = ({ metadata }: Warning) => `${metadata.namespace}/${metadata.name}`
+  return (warnings) => {
+    old ??= new Map(warnings.map((each) => [keyOf(each), each.metadata.resourceVersion]))
+    const before = old
+    return warnings.filter(
+      (each) => !before.has(keyOf(each)) || before.get(keyOf(each)) !== each.metadata.resourceVersion,
+    )
+  }
+}
+
+function roomOf(pods: readonly Pod[], nodes: Watched<NodeState>, ended: boolean): Room {
+  const unready = [...nodes.items.values()].filter(isUnready).map(({ metadata }) => metadata.name)
+  return { ending: pods.filter(isGoing).length, ended, unready }
 }
 
 /** A pod that goes, has done its work, or has failed and is replaced (by a Job, or after an eviction) is not waited for. */
@@ -104,28 +134,6 @@ export async function awaitObserved(kubernetes: Kubernetes, namespace: string, s
   await until([sets], { clock: kubernetes.clock, signal, msMax: observedMsMax }, async (expired) =>
     expired || [...sets.items.values()].every(({ observed }) => observed) ? 'done' : {},
   )
-}
-
-interface Wait {
-  readonly ripe?: Trouble
-  /** Otherwise when to look again, in milliseconds. */
-  readonly inMs?: number
-}
-
-/** Tells a trouble that has lasted its grace from one that is new; by our own clock, from when it was seen. */
-function ripening({ clock }: Kubernetes): (uid: string, trouble: Trouble | undefined) => Wait | undefined {
-  const seen = new Map<string, { message: string; since: number }>()
-  return (uid, trouble) => {
-    if (!trouble) {
-      seen.delete(uid)
-      return undefined
-    }
-    const before = seen.get(uid)
-    const since = before?.message === trouble.message ? before.since : clock.now()
-    seen.set(uid, { message: trouble.message, since })
-    const left = since + trouble.graceMs - clock.now()
-    return left <= 0 ? { ripe: trouble } : { inMs: left }
-  }
 }
 
 function decisionOf(waits: readonly (number | undefined)[]): Decision {

@@ -1,6 +1,7 @@
 import { Failure, type FailureKind } from '../../core/failure.ts'
 import type { Kubernetes } from './connect.ts'
 import { type ContainerStatus, isReady, type Pod, tailOf, type Warning } from './pods.ts'
+import { noPlace, type Room } from './room.ts'
 
 /** What keeps a pod from getting ready and will not pass by itself. */
 export interface Trouble {
@@ -12,6 +13,8 @@ export interface Trouble {
   readonly next?: string
   /** It counts when it has lasted so long: some states are passed through. */
   readonly graceMs: number
+  /** Of what is tried again and again: whether a try has just failed. The second one counts at once. */
+  readonly failedTry?: boolean
   /** Whose last lines tell more. */
   readonly log?: { readonly container: string; readonly previous: boolean }
 }
@@ -21,27 +24,29 @@ export interface TroubleOptions {
   readonly restartsMax: number
   /** How long a pull may fail: a registry of the internet may be busy, one of our own is not. */
   readonly imageGraceMs: number
+  /** What to do where an image cannot be had: that depends on where it should come from. */
+  readonly imageNext?: string
 }
 
-/** A node that has just become ready still has to lose its taint. */
-const unschedulableGraceMs = 5_000
 const creationGraceMs = 10_000
-const noRoom = 'Ask for fewer --workers or --slots, or give the cluster more nodes.'
+const usualRoom: Room = { ending: 0, ended: false, unready: [] }
 
-/** Judged by reasons, which are part of the API, never by messages, which are not. */
-export function troubleOf(pod: Pod, warnings: readonly Warning[], options: TroubleOptions): Trouble | undefined {
+/**
+ * Judged by reasons, which are part of the API, never by messages, which are not.
+ * @param room how things are on the nodes
+ */
+export function troubleOf(
+  pod: Pod,
+  warnings: readonly Warning[],
+  options: TroubleOptions,
+  room: Room = usualRoom,
+): Trouble | undefined {
   const { status, metadata } = pod
   if (status.phase === 'Failed')
     return { kind: 'program', message: `${metadata.name} has failed`, said: words(status), graceMs: 0 }
   const scheduled = status.conditions?.find(({ type }) => type === 'PodScheduled')
   if (scheduled?.status === 'False' && scheduled.reason === 'Unschedulable')
-    return {
-      kind: 'exhausted',
-      message: `no node can take ${metadata.name}`,
-      said: words(scheduled),
-      next: noRoom,
-      graceMs: unschedulableGraceMs,
-    }
+    return noPlace(metadata.name, words(scheduled), room)
   const containers = [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])]
   for (const each of containers) {
     const trouble = containerTrouble(metadata.name, each, options)
@@ -60,6 +65,8 @@ const imageReasons = new Set([
   'RegistryUnavailable',
   'SignatureValidationFailed',
 ])
+/** Nothing is tried again for these. */
+const finalReasons = new Set(['ErrImageNeverPull', 'InvalidImageName'])
 const creationReasons = new Set([
   'CreateContainerConfigError',
   'CreateContainerError',
@@ -71,12 +78,19 @@ const creationReasons = new Set([
 function containerTrouble(
   pod: string,
   { name, state, lastState, restartCount, ready }: ContainerStatus,
-  { restartsMax, imageGraceMs }: TroubleOptions,
+  { restartsMax, imageGraceMs, imageNext }: TroubleOptions,
 ): Trouble | undefined {
   const reason = state.waiting?.reason ?? ''
   const said = words(state.waiting ?? {})
   if (imageReasons.has(reason))
-    return { kind: 'not-found', message: `the image of ${pod} cannot be pulled`, said, graceMs: imageGraceMs }
+    return {
+      kind: 'not-found',
+      message: `the image of ${pod} cannot be pulled`,
+      said,
+      graceMs: finalReasons.has(reason) ? 0 : imageGraceMs,
+      failedTry: reason === 'ErrImagePull',
+      ...(imageNext !== undefined && { next: imageNext }),
+    }
   if (creationReasons.has(reason))
     return { kind: 'program', message: `${pod} cannot be started`, said, graceMs: creationGraceMs }
   const ended = state.terminated ?? (state.waiting && lastState?.terminated)
@@ -122,9 +136,14 @@ const warningGraceMs: Readonly<Record<string, number>> = {
   FailedCreatePodSandBox: 30_000,
 }
 
-function warningTrouble({ metadata }: Pod, warnings: readonly Warning[]): Trouble | undefined {
+function warningTrouble(pod: Pod, warnings: readonly Warning[]): Trouble | undefined {
+  const { metadata } = pod
+  const since = lastStart(pod)
   const warning = warnings.find(
-    ({ involvedObject, reason }) => involvedObject.uid === metadata.uid && reason in warningGraceMs,
+    ({ involvedObject, reason, lastTimestamp }) =>
+      involvedObject.uid === metadata.uid &&
+      reason in warningGraceMs &&
+      !(since && lastTimestamp && Date.parse(lastTimestamp) <= since),
   )
   if (!warning) return undefined
   return {
@@ -133,6 +152,15 @@ function warningTrouble({ metadata }: Pod, warnings: readonly Warning[]): Troubl
     said: words(warning),
     graceMs: warningGraceMs[warning.reason] ?? 0,
   }
+}
+
+/** When a container of it began last, in milliseconds, by its kubelet's clock: what was before has passed. */
+function lastStart({ status }: Pod): number {
+  const containers = [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])]
+  const starts = containers
+    .flatMap(({ state, lastState }) => [state.running, state.terminated, lastState?.terminated])
+    .flatMap((each) => (each?.startedAt ? [Date.parse(each.startedAt)] : []))
+  return Math.max(0, ...starts)
 }
 
 function words({ reason, message }: { reason?: string | undefined; message?: string | undefined }): string {

@@ -6,7 +6,7 @@ import type { BlobSource } from '../../client/source.ts'
 import type { Clock } from '../../core/clock.ts'
 import { Failure, messageOf } from '../../core/failure.ts'
 import { digestOf } from '../../core/hash.ts'
-import { openChannel } from '../../wire/channel.ts'
+import { openDirectChannel } from '../../wire/direct.ts'
 import { re } from '../../wire/proto.ts'
 import { toFailure } from '../../wire/status.ts'
 import { workerProperty } from './render.ts'
@@ -21,7 +21,7 @@ const pollMs = 40
  * @throws Failure 'unavailable' and the like when the server does not answer
  */
 export async function assertAnswers(url: string, signal?: AbortSignal): Promise<void> {
-  const channel = openChannel(url)
+  const channel = openDirectChannel(url)
   try {
     await negotiate(channel, { timeoutMs: attemptMsMax, ...(signal && { signal }) })
   } catch (error) {
@@ -33,21 +33,29 @@ export async function assertAnswers(url: string, signal?: AbortSignal): Promise<
 
 /**
  * Waits for the first answer of a server that starts.
- * @throws Failure 'deadline' after a minute, with what the last attempt met
+ * @param msMax a minute by default
+ * @throws Failure 'deadline' then, with what the last attempt met
  */
-export function untilAnswers(url: string, clock: Clock, signal: AbortSignal): Promise<void> {
-  return retried(answerMsMax, 'the server does not answer', clock, signal, () => assertAnswers(url, signal))
+export function untilAnswers(url: string, clock: Clock, signal: AbortSignal, msMax = answerMsMax): Promise<void> {
+  return retried(msMax, 'the server does not answer', clock, signal, () => assertAnswers(url, signal))
 }
 
 /**
  * Runs an action that does nothing on the worker of this name, once the worker is there.
- * @throws Failure 'deadline' after a minute, with what the last attempt met
+ * @param msMax a minute by default
+ * @throws Failure 'deadline' then, with what the last attempt met
  */
-export async function runOnWorker(url: string, worker: string, clock: Clock, signal: AbortSignal): Promise<void> {
-  const channel = openChannel(url)
+export async function runOnWorker(
+  url: string,
+  worker: string,
+  clock: Clock,
+  signal: AbortSignal,
+  msMax = actionMsMax,
+): Promise<void> {
+  const channel = openDirectChannel(url)
   try {
     const { action, sources } = trivialAction(worker)
-    await retried(actionMsMax, `no action runs on ${worker}`, clock, signal, async () => {
+    await retried(msMax, `no action runs on ${worker}`, clock, signal, async () => {
       await createCasClient(channel, { attemptsMax: 1 }).upload(sources, signal)
       const done = await execute(channel, { action, skipCacheLookup: true, signal }, { attemptsMax: 1 })
       if (done.error) throw done.error

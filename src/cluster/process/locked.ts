@@ -50,6 +50,7 @@ export function locked({ paths, clock }: LockContext, retain: boolean, steps: re
     const first = at === 0
     const last = at === steps.length - 1
     const undo = step.undo?.bind(step)
+    const undoes = () => undo !== undefined && (step.undoes?.() ?? true)
     return {
       title: step.title,
       async run(report) {
@@ -72,6 +73,7 @@ export function locked({ paths, clock }: LockContext, retain: boolean, steps: re
             if (first) await release()
           }
         },
+        undoes,
       }),
     }
   })

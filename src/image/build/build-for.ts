@@ -17,7 +17,7 @@ export interface BuildRequest {
   readonly base: Reference | undefined
   /** How the base is reached. */
   readonly reading: Surroundings
-  readonly build: Pick<BuildOptions, 'epochSeconds' | 'cache' | 'path' | 'programs'>
+  readonly build: Pick<BuildOptions, 'epochSeconds' | 'cache' | 'path' | 'fresh'>
   readonly signal: AbortSignal
   readonly say?: (text: string) => void
 }

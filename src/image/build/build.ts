@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Failure } from '../../core/failure.ts'
 import { configBytesMax, type ImageConfig, parseConfig } from '../config.ts'
@@ -18,14 +18,12 @@ import type { Source } from '../medium.ts'
 import { type Platform, platformText } from '../platform.ts'
 import { selectPlatform } from '../select.ts'
 import type { ImageSources } from '../sources.ts'
-import { ownPaths } from '../tag.ts'
 import { once } from '../tar/writer.ts'
 import { verifiedBytes } from '../verified.ts'
 import { imageConfig, labelsOf } from './config.ts'
-import { folderEntries, type Layer, type LayerEntry, writeLayer } from './layer.ts'
-import { nodeEntry } from './node-runtime.ts'
-import { type BuiltProgram, buildProgram } from './program.ts'
-import type { ProgramShelf } from './program-shelf.ts'
+import { keptLayers } from './kept-layers.ts'
+import type { Layer } from './layer.ts'
+import { type LayerMaker, layerMaker } from './layers.ts'
 
 export interface BuildOptions {
   /** One gives an image, several an index of them. */
@@ -42,8 +40,8 @@ export interface BuildOptions {
   readonly temporary: string
   /** PATH, to find npm. */
   readonly path: string
-  /** Where programs are kept for further images of the same sources; absent, this one is built for itself. */
-  readonly programs?: ProgramShelf
+  /** True makes every layer anew, where layers of earlier builds are taken out of the cache else. */
+  readonly fresh?: boolean
   readonly signal: AbortSignal
   /** Told what is being done. */
   readonly say?: (text: string) => void
@@ -65,10 +63,12 @@ export async function buildImage(sources: ImageSources, options: BuildOptions): 
   const work = await mkdtemp(join(options.temporary, 'native-image-'))
   const remove = () => rm(work, { recursive: true, force: true })
   try {
-    const parts = await Promise.all([prepareProgram(sources, work, options), readBase(options)])
+    const baseRoot = options.base ? await options.base.manifest() : null
+    const kept = options.fresh ? undefined : keptLayers(join(options.cache, 'layers'))
+    const maker = layerMaker(sources, { ...options, work, kept })
     const images: OneImage[] = []
     for (const platform of options.platforms)
-      images.push(await buildOne(sources, platform, { ...options, work, program: parts[0], baseRoot: parts[1] }))
+      images.push(await buildOne(sources, platform, { ...options, maker, baseRoot }))
     const root = rootOf(images)
     return { digest: root.digest, source: builtSource(sources.definition.name, root, images, options.base, remove) }
   } catch (error) {
@@ -85,33 +85,15 @@ interface OneImage {
 }
 
 interface OneOptions extends BuildOptions {
-  readonly work: string
-  readonly program: BuiltProgram | null
+  readonly maker: LayerMaker
   readonly baseRoot: RawManifest | null
-}
-
-async function prepareProgram(
-  sources: ImageSources,
-  work: string,
-  options: BuildOptions,
-): Promise<BuiltProgram | null> {
-  if (!sources.definition.program) return null
-  const build = (folder: string): Promise<BuiltProgram> => {
-    options.say?.('building the program')
-    return buildProgram(sources.tree, folder, options)
-  }
-  return options.programs ? options.programs.take(sources.tree, build) : build(work)
-}
-
-async function readBase({ base }: BuildOptions): Promise<RawManifest | null> {
-  return base ? base.manifest() : null
 }
 
 async function buildOne(sources: ImageSources, platform: Platform, options: OneOptions): Promise<OneImage> {
   const { definition, tree } = sources
   const base = await basePart(options, platform)
   options.say?.(`layers for ${platformText(platform)}`)
-  const layers = await buildLayers(sources, platform, options)
+  const layers = await options.maker.layersFor(platform)
   const labels = labelsOf(definition, {
     revision: tree.revision && `${tree.revision}${tree.dirty ? '-dirty' : ''}`,
     ...(await packageFacts(sources)),
@@ -152,51 +134,6 @@ async function basePart(
   throw new Failure('invalid', `the base is for ${platformText(config)}, not for ${platformText(platform)}`, {
     where: base.name,
   })
-}
-
-async function buildLayers(sources: ImageSources, platform: Platform, options: OneOptions): Promise<Layer[]> {
-  const { definition, folder, tree } = sources
-  const work = join(options.work, platformText(platform).replaceAll('/', '-'))
-  await mkdir(work)
-  const layers: Layer[] = []
-  const add = async (entries: readonly LayerEntry[], comment: string): Promise<void> => {
-    options.signal.throwIfAborted()
-    if (entries.length > 0)
-      layers.push(await writeLayer(entries, join(work, `layer-${layers.length}`), options.epochSeconds, comment))
-  }
-  if (definition.node) {
-    const entry = await nodeEntry(definition.node, platform, options.cache, work, options)
-    await add([entry], `node ${definition.node.version}`)
-  }
-  if (definition.program && options.program) {
-    const { packages, program } = await options.program.entries(platform, definition.program)
-    await add(packages, 'packages')
-    await add(program, 'program')
-  }
-  if (definition.files.length > 0) {
-    const from = ownPaths(definition, folder)
-    const extracted = join(work, 'files')
-    await mkdir(extracted)
-    await tree.extract(from, extracted)
-    const lists = definition.files.map((each, at) => fileEntries(join(extracted, from[at] ?? ''), each))
-    await add((await Promise.all(lists)).flat(), 'files')
-  }
-  return layers
-}
-
-async function fileEntries(
-  from: string,
-  file: { from: string; to: string; executable?: boolean | undefined },
-): Promise<LayerEntry[]> {
-  try {
-    const entries = await folderEntries(from, file.to)
-    return entries.map((each) =>
-      each.kind === 'file' && file.executable !== undefined ? { ...each, executable: file.executable } : each,
-    )
-  } catch (error) {
-    if (error instanceof Failure) throw error
-    throw new Failure('not-found', 'a file that the definition names is not there', { where: file.from, cause: error })
-  }
 }
 
 async function packageFacts(sources: ImageSources): Promise<{ version: string | null; source: string | null }> {

@@ -22,11 +22,15 @@ export type LayerEntry =
   | { readonly path: string; readonly kind: 'directory' }
 
 /** A layer that was written to a file. */
-export interface Layer {
+export interface WrittenLayer {
   readonly descriptor: Descriptor
   /** The digest of the tar inside. */
   readonly diffId: ContentDigest
   readonly file: string
+}
+
+/** A layer of an image. */
+export interface Layer extends WrittenLayer {
   /** For the image's history. */
   readonly comment: string
 }
@@ -44,8 +48,8 @@ export async function writeLayer(
   entries: readonly LayerEntry[],
   file: string,
   mtime: number,
-  comment: string,
-): Promise<Layer> {
+  signal: AbortSignal,
+): Promise<WrittenLayer> {
   const inside = contentHash()
   const outside = contentHash()
   let size = 0
@@ -67,13 +71,13 @@ export async function writeLayer(
       }
     },
     createWriteStream(file, { flags: 'wx' }),
+    { signal },
   )
   const digest: ContentDigest = `sha256:${outside.digest('hex')}`
   return {
     descriptor: { mediaType: ociLayerGzip, digest, size },
     diffId: `sha256:${inside.digest('hex')}`,
     file,
-    comment,
   }
 }
 

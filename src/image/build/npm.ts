@@ -13,11 +13,14 @@ export interface NpmOptions {
 
 /**
  * Runs npm on this process's own Node, by argument list, without install scripts of strangers.
- * The user's npm settings (registry, proxy, cache) hold.
- * @throws Failure 'program' with the end of what it printed
+ * The user's npm settings (registry, proxy, cafile, cache) hold, and NODE_EXTRA_CA_CERTS does.
+ * @throws Failure 'program' with the end of what it printed, and what to do by npm's own error code
  */
-export async function npm(args: readonly string[], cwd: string, { path, signal }: NpmOptions): Promise<string> {
-  const result = await execa('npm', [...args, '--no-audit', '--no-fund', '--no-update-notifier', '--ignore-scripts'], {
+export async function npm(args: readonly string[], cwd: string, { path, signal }: NpmOptions): Promise<void> {
+  // A script prints whatever it likes, and that is what people need when it fails.
+  const runsScript = args[0] === 'run'
+  const common = ['--no-audit', '--no-fund', '--no-update-notifier', '--ignore-scripts']
+  const result = await execa('npm', [...args, ...common, ...(runsScript ? [] : ['--json'])], {
     cwd,
     reject: false,
     timeout: timeMsMax,
@@ -27,13 +30,70 @@ export async function npm(args: readonly string[], cwd: string, { path, signal }
     env: { PATH: `${dirname(process.execPath)}${delimiter}${path}`, NODE_ENV: '' },
   })
   signal.throwIfAborted()
-  if (result.exitCode === 0) return result.stdout
-  const missing = result.code === 'ENOENT'
-  throw new Failure('program', missing ? 'npm is not installed' : `npm ${args[0]} failed`, {
+  if (result.exitCode === 0) return
+  if (result.code === 'ENOENT')
+    throw new Failure('program', 'npm is not installed', { where: cwd, next: ['Install Node with npm.'] })
+  throw new Failure('program', `npm ${args[0]} failed`, {
     where: cwd,
     output: reason(result.stderr || result.stdout),
-    next: missing ? ['Install Node with npm.'] : ['It needs the npm registry; see `npm config get registry`.'],
+    next: runsScript ? [] : adviceFor(codeIn(result.stdout)),
   })
+}
+
+/** Why a certificate is not believed, as Node (tls, "X509 certificate error codes") and so npm name it. */
+const certificateCodes: ReadonlySet<string> = new Set([
+  'CERT_CHAIN_TOO_LONG',
+  'CERT_HAS_EXPIRED',
+  'CERT_NOT_YET_VALID',
+  'CERT_REJECTED',
+  'CERT_REVOKED',
+  'CERT_SIGNATURE_FAILURE',
+  'CERT_UNTRUSTED',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+  'HOSTNAME_MISMATCH',
+  'INVALID_CA',
+  'INVALID_PURPOSE',
+  'PATH_LENGTH_EXCEEDED',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+])
+
+const networkCodes: ReadonlySet<string> = new Set([
+  'EAI_AGAIN',
+  'ECONNABORTED',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'ERR_SOCKET_TIMEOUT',
+  'ETIMEDOUT',
+])
+
+function adviceFor(code: string | undefined): readonly string[] {
+  if (code !== undefined && certificateCodes.has(code))
+    return [
+      `npm does not trust the certificate that it was shown (${code}). Behind a proxy with an authority of its own, name that authority's file: NODE_EXTRA_CA_CERTS=FILE, or "npm config set cafile FILE".`,
+    ]
+  if (code !== undefined && networkCodes.has(code))
+    return [
+      `npm does not reach its registry (${code}): see "npm config get registry", and "npm config get https-proxy" behind a proxy.`,
+    ]
+  return ['It needs the npm registry; see `npm config get registry`.']
+}
+
+/** npm's own error code: with --json it prints {"error": {"code": ...}}, and nothing else. */
+function codeIn(stdout: string): string | undefined {
+  try {
+    const { error } = JSON.parse(stdout) as { error?: { code?: unknown } }
+    return typeof error?.code === 'string' ? error.code : undefined
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined
+    throw error
+  }
 }
 
 /** npm says what was wrong first, and then how it is used. */

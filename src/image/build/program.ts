@@ -1,8 +1,9 @@
-import { copyFile, mkdir } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join, posix } from 'node:path'
 import { type Platform, platformText } from '../platform.ts'
 import { entersProgram, programPaths } from '../tag.ts'
 import type { SourceTree } from '../tree/tree.ts'
+import { folderTree } from '../tree/working.ts'
 import { folderEntries, type LayerEntry } from './layer.ts'
 import { type NpmOptions, npm } from './npm.ts'
 
@@ -18,58 +19,58 @@ const shipped = [
 ]
 const cpuNames: Readonly<Record<string, string>> = { amd64: 'x64' }
 
-/** The program for one platform, as entries of two layers: packages change less often than it does. */
-export interface ProgramEntries {
-  readonly packages: readonly LayerEntry[]
-  readonly program: readonly LayerEntry[]
-}
-
-/** A program that was built from sources, once for all platforms. */
-export interface BuiltProgram {
-  entries(platform: Platform, to: string): Promise<ProgramEntries>
+/** What a layer is made from, and how. */
+export interface Ingredients {
+  /** All that decides what is in it; the same, the same layer. */
+  readonly inputs: readonly unknown[]
+  entries(options: NpmOptions): Promise<readonly LayerEntry[]>
 }
 
 /**
- * Builds the program from a state of its sources, from nothing: a fresh folder, the packages
- * that package-lock.json names, the checkout's own build script.
+ * The program, built from a state of its sources from nothing: a fresh folder, the packages that
+ * package-lock.json names, the checkout's own build script. It is the same for all platforms.
  * @param work an empty folder
+ * @param to where it goes in the image
  */
-export async function buildProgram(tree: SourceTree, work: string, options: NpmOptions): Promise<BuiltProgram> {
+export async function programOf(tree: SourceTree, work: string, to: string): Promise<Ingredients> {
   const folder = join(work, 'program')
   await mkdir(folder, { recursive: true })
   await tree.extract(programPaths, folder)
-  await npm(['ci', '--prefer-offline'], folder, options)
-  // Only our own scripts run here; --ignore-scripts would skip nothing but pre and post ones.
-  await npm(['run', 'build'], folder, options)
-  const installed = new Map<string, Promise<string>>()
+  // Of what was extracted, not of the tree: a working tree may change at any moment.
+  const files = (await folderTree(folder).files(programPaths)).filter(({ path }) => entersProgram(path))
   return {
-    async entries(platform, to) {
-      const key = platformText(platform)
-      const installing = installed.get(key) ?? productionPackages(folder, work, platform, options)
-      installed.set(key, installing)
-      const packages = await installing
-      const program = (await folderEntries(folder, to, isShipped)).filter((each) => each.path !== to)
-      return { packages: await folderEntries(packages, posix.join(to, 'node_modules'), isPackageFile), program }
+    inputs: ['program', to, files.map(({ mode, path, id }) => [mode, path, id])],
+    async entries(options) {
+      await npm(['ci', '--prefer-offline'], folder, options)
+      // Only our own scripts run here; --ignore-scripts would skip nothing but pre and post ones.
+      await npm(['run', 'build'], folder, options)
+      return (await folderEntries(folder, to, isShipped)).filter((each) => each.path !== to)
     },
   }
 }
 
-async function productionPackages(
-  folder: string,
-  work: string,
-  platform: Platform,
-  options: NpmOptions,
-): Promise<string> {
-  const target = join(work, `packages-${platform.architecture}`)
-  await mkdir(target, { recursive: true })
-  for (const file of ['package.json', 'package-lock.json']) await copyFile(join(folder, file), join(target, file))
-  const cpu = cpuNames[platform.architecture] ?? platform.architecture
-  await npm(
-    ['ci', '--omit=dev', '--prefer-offline', `--os=${platform.os}`, `--cpu=${cpu}`, '--libc=glibc'],
-    target,
-    options,
-  )
-  return join(target, 'node_modules')
+/**
+ * The packages that the program needs at run time on a platform, as package-lock.json names them; they change
+ * less often than it does.
+ * @param work a folder
+ * @param to where the program goes in the image
+ */
+export async function packagesOf(tree: SourceTree, platform: Platform, work: string, to: string): Promise<Ingredients> {
+  const names = ['package.json', 'package-lock.json']
+  const files = await Promise.all(names.map(async (name) => ({ name, bytes: await tree.read(name) })))
+  const texts = files.map(({ bytes }) => new TextDecoder().decode(bytes))
+  return {
+    inputs: ['packages', to, platformText(platform), texts],
+    async entries(options) {
+      const target = join(work, 'packages')
+      await mkdir(target, { recursive: true })
+      for (const { name, bytes } of files) await writeFile(join(target, name), bytes)
+      const cpu = cpuNames[platform.architecture] ?? platform.architecture
+      const where = [`--os=${platform.os}`, `--cpu=${cpu}`, '--libc=glibc']
+      await npm(['ci', '--omit=dev', '--prefer-offline', ...where], target, options)
+      return folderEntries(join(target, 'node_modules'), posix.join(to, 'node_modules'), isPackageFile)
+    },
+  }
 }
 
 function isShipped(path: string): boolean {

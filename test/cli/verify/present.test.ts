@@ -13,6 +13,27 @@ it('the wrong identity is told with what was wanted and what was found', () => {
   expect(text).toMatch(/wanted +me\n +found +you/)
 })
 
+it('facts stand in one column', () => {
+  const signature = {
+    signer: { kind: 'key', fingerprint: '0'.repeat(64) },
+    form: 'bundle',
+    madeAt: null,
+    predicateType: null,
+    annotations: { env: 'prod' },
+    where: digest,
+  } as const
+  const verdict: Verdict = { answer: 'verified', image: 'app', digest, rejected: [], signatures: [signature] }
+  const [headline, ...facts] = verdictText({ verdict, policy: 'policy.yaml', warnings: [] }).split('\n')
+  expect(headline).toBe(`verified: app@${digest}`)
+  expect(facts.map((each) => each.slice(0, 13).trim())).toEqual(['signed by', 'when', 'says', 'policy'])
+  expect(facts.map((each) => each.slice(13))).toEqual([
+    'the key sha256:0000000000000000...',
+    'nobody that is trusted says it',
+    'env=prod',
+    'policy.yaml',
+  ])
+})
+
 it('what strangers wrote cannot move the cursor or turn a line around', () => {
   const text = verdictText(
     run({ answer: 'tampered', image: 'app', digest: null, rejected: [], message: '\u001b[2K\u202everified' }),

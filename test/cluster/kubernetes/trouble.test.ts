@@ -26,7 +26,7 @@ test('a pod that no node takes is judged by its reason, after a short grace', ()
   expect(troubleOf(scheduled('SchedulerError'), [], options)).toBeUndefined()
 })
 
-test.each(['ErrImagePull', 'ImagePullBackOff', 'InvalidImageName'])('an image that cannot be had (%s)', (reason) => {
+test.each(['ErrImagePull', 'ImagePullBackOff'])('an image that cannot be had (%s)', (reason) => {
   expect(troubleOf(container(waiting(reason)), [], options)).toMatchObject({ kind: 'not-found', graceMs: 0 })
   expect(troubleOf(container(waiting(reason)), [], { ...options, imageGraceMs: 60_000 })).toMatchObject({
     graceMs: 60_000,
@@ -78,4 +78,45 @@ test('a volume that cannot be mounted counts while no container has begun', () =
   const other = { ...warning, involvedObject: { ...involvedObject, uid: 'other' } }
   expect(troubleOf(creating, [other], options)).toBeUndefined()
   expect(troubleOf(container({ state: { running: { startedAt: 'x' } } }), [warning], options)).toBeUndefined()
+})
+
+test('a warning from before a container began last is of another time, one that came since is not', () => {
+  const warning = (lastTimestamp: string): Warning => ({
+    metadata: { name: 'e', namespace: 'n' },
+    involvedObject: { kind: 'Pod', name: 'p', uid: 'u' },
+    reason: 'FailedMount',
+    message: 'secret "x" not found',
+    lastTimestamp,
+  })
+  const rebooted = container({
+    state: { terminated: { exitCode: 255, reason: 'Unknown', startedAt: '2026-11-24T11:13:49Z' } },
+  })
+  expect(troubleOf(rebooted, [warning('2026-11-24T11:13:47Z')], options)).toBeUndefined()
+  expect(troubleOf(rebooted, [warning('2026-11-24T11:16:00Z')], options)).toMatchObject({ kind: 'precondition' })
+})
+
+test('no room while pods are being removed has time until they are gone, and the scheduler has looked again', () => {
+  const room = { ending: 0, ended: false, unready: [] }
+  const trouble = (changes: object) => troubleOf(scheduled('Unschedulable'), [], options, { ...room, ...changes })
+  expect(trouble({ ending: 2 })).toMatchObject({ kind: 'exhausted', graceMs: 90_000 })
+  expect(trouble({ ended: true })).toMatchObject({ kind: 'exhausted', graceMs: 15_000 })
+  expect(trouble({})?.next).toContain('--workers')
+})
+
+test('no room on a node that is not ready is not answered by fewer workers', () => {
+  const room = { ending: 1, ended: false, unready: ['n1'] }
+  const trouble = troubleOf(scheduled('Unschedulable'), [], options, room)
+  expect(trouble).toMatchObject({ kind: 'unavailable', graceMs: 90_000 })
+  expect(trouble?.next).toContain('n1')
+  expect(trouble?.next).not.toContain('--workers')
+})
+
+test('an image that nobody will try to pull counts at once, and the next step is that of its place', () => {
+  const patient = { ...options, imageGraceMs: 60_000, imageNext: 'Bring it.' }
+  expect(troubleOf(container(waiting('InvalidImageName')), [], patient)).toMatchObject({ graceMs: 0 })
+  expect(troubleOf(container(waiting('ErrImagePull')), [], patient)).toMatchObject({
+    failedTry: true,
+    next: 'Bring it.',
+  })
+  expect(troubleOf(container(waiting('ImagePullBackOff')), [], patient)).toMatchObject({ failedTry: false })
 })

@@ -54,3 +54,34 @@ test('it is given back when the first step fails, and when nothing is undone', a
   await expect(runSteps(locked(context, true, [first, fails]), { ...silent, retain: true })).rejects.toThrow('no')
   expect(await holderOf(context.paths.lock)).toBeUndefined()
 })
+
+test('what is taken back is told, and the lock that comes back with it is not', async () => {
+  const context = await contextOf()
+  const told: string[] = []
+  const step = (title: string, changes: object = {}) => ({ title, run: async () => undefined, ...changes })
+  const steps = [
+    step('takes the lock'),
+    step('made nothing', { undo: async () => undefined, undoes: () => false }),
+    step('made something', { undo: async () => undefined }),
+    fails,
+  ]
+  const presentation = { presentation: 'lines', write: (line: string) => void told.push(line) } as const
+  await expect(runSteps(locked(context, false, steps), { ...silent, ...presentation, retain: false })).rejects.toThrow(
+    'no',
+  )
+  const undone = told.filter((each) => each.startsWith('Taking back'))
+  expect(undone).toEqual([expect.stringMatching(/^Taking back: made something: done/)])
+  expect(await holderOf(context.paths.lock)).toBeUndefined()
+})
+
+test('an undo that fails is told, whatever it was to take back', async () => {
+  const context = await contextOf()
+  const told: string[] = []
+  const undo = () => Promise.reject(new Error('it stays'))
+  const steps = [{ title: 'first', run: async () => undefined, undo, undoes: () => false }, fails]
+  const presentation = { presentation: 'lines', write: (line: string) => void told.push(line) } as const
+  await expect(runSteps(locked(context, false, steps), { ...silent, ...presentation, retain: false })).rejects.toThrow(
+    'no',
+  )
+  expect(told).toContain('Taking back: first: failed: it stays')
+})

@@ -1,0 +1,127 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Failure } from '../../core/failure.ts'
+import { type Platform, platformText } from '../platform.ts'
+import type { ImageSources } from '../sources.ts'
+import { builderVersion, ownPaths } from '../tag.ts'
+import { type KeptLayers, layerKey } from './kept-layers.ts'
+import { folderEntries, type Layer, type LayerEntry, writeLayer } from './layer.ts'
+import { nodeOf } from './node-runtime.ts'
+import { type Ingredients, packagesOf, programOf } from './program.ts'
+
+export interface LayersOptions {
+  readonly epochSeconds: number
+  readonly cache: string
+  /** Layers of earlier builds; undefined makes every one anew. */
+  readonly kept: KeptLayers | undefined
+  /** A folder for this build. */
+  readonly work: string
+  readonly path: string
+  readonly signal: AbortSignal
+  readonly say?: (text: string) => void
+}
+
+/** Layers of one image that is being built. */
+export interface LayerMaker {
+  /** Those that come onto the base, from below. Called for one platform after the other. */
+  layersFor(platform: Platform): Promise<readonly Layer[]>
+}
+
+/** Node, packages, program and files of a definition as layers; they are made side by side. */
+export function layerMaker({ definition, folder, tree }: ImageSources, options: LayersOptions): LayerMaker {
+  let sameForAll: Promise<Layer> | undefined
+
+  async function filesLayer(work: string, signal: AbortSignal): Promise<Layer | null> {
+    const from = ownPaths(definition, folder)
+    const extracted = join(work, 'files')
+    await mkdir(extracted)
+    await tree.extract(from, extracted)
+    const lists = definition.files.map((each, at) => fileEntries(join(extracted, from[at] ?? ''), each))
+    const entries = (await Promise.all(lists)).flat()
+    if (entries.length === 0) return null
+    const { epochSeconds } = options
+    return { ...(await writeLayer(entries, join(work, 'files.layer'), epochSeconds, signal)), comment: 'files' }
+  }
+
+  return {
+    async layersFor(platform) {
+      const { node, program } = definition
+      const work = join(options.work, platformText(platform).replaceAll('/', '-'))
+      await mkdir(work)
+      const makers: ((signal: AbortSignal) => Promise<Layer | null>)[] = []
+      if (node)
+        makers.push(async (signal) =>
+          madeOrKept(nodeOf(node, platform, options.cache, work), `node ${node.version}`, work, { ...options, signal }),
+        )
+      if (program !== undefined) {
+        makers.push(async (signal) =>
+          madeOrKept(await packagesOf(tree, platform, work, program), 'packages', work, { ...options, signal }),
+        )
+        makers.push((signal) => {
+          const make = async (): Promise<Layer> =>
+            madeOrKept(await programOf(tree, options.work, program), 'program', options.work, { ...options, signal })
+          sameForAll ??= make()
+          return sameForAll
+        })
+      }
+      if (definition.files.length > 0) makers.push((signal) => filesLayer(work, signal))
+      return (await sideBySide(makers, options.signal)).filter((each) => each !== null)
+    },
+  }
+}
+
+async function madeOrKept(from: Ingredients, comment: string, work: string, options: LayersOptions): Promise<Layer> {
+  const { kept, epochSeconds, signal, say } = options
+  const tell = say && ((text: string) => say(`${comment}: ${text}`))
+  const key = layerKey([...maker(), epochSeconds, ...from.inputs])
+  const file = join(work, `${comment.split(' ')[0]}.layer`)
+  const found = await kept?.take(key, file, tell)
+  if (found) {
+    tell?.('as in an earlier build')
+    return { ...found, comment }
+  }
+  tell?.('is being made')
+  const entries = await from.entries(options)
+  signal.throwIfAborted()
+  const layer = await writeLayer(entries, file, epochSeconds, signal)
+  await kept?.keep(key, layer, tell)
+  return { ...layer, comment }
+}
+
+/** What can make other bytes of the same: zlib compresses otherwise in another version, and on another processor. */
+function maker(): readonly unknown[] {
+  return [builderVersion, process.versions.node, process.versions.zlib, process.arch]
+}
+
+/** Runs all at once; when one fails the others are stopped, and have ended before the failure is told. */
+async function sideBySide<T>(
+  works: readonly ((signal: AbortSignal) => Promise<T>)[],
+  signal: AbortSignal,
+): Promise<T[]> {
+  signal.throwIfAborted()
+  const stop = new AbortController()
+  const both = AbortSignal.any([signal, stop.signal])
+  const running = works.map((each) => each(both))
+  try {
+    return await Promise.all(running)
+  } catch (error) {
+    stop.abort(error)
+    await Promise.allSettled(running)
+    throw error
+  }
+}
+
+async function fileEntries(
+  from: string,
+  file: { from: string; to: string; executable?: boolean | undefined },
+): Promise<LayerEntry[]> {
+  try {
+    const entries = await folderEntries(from, file.to)
+    return entries.map((each) =>
+      each.kind === 'file' && file.executable !== undefined ? { ...each, executable: file.executable } : each,
+    )
+  } catch (error) {
+    if (error instanceof Failure) throw error
+    throw new Failure('not-found', 'a file that the definition names is not there', { where: file.from, cause: error })
+  }
+}
