@@ -13,6 +13,11 @@ export interface BazelrcFacts {
 }
 
 const configName = 'lre'
+/**
+ * Bazel waits from 0.1 s to 5 s between tries, twice as long each time: this is half a minute, in which a scheduler is
+ * replaced. Its own 5 are 3 s.
+ */
+const retries = 10
 
 /**
  * A marked block that defines `--config=lre` (for a cluster of another name than the usual
@@ -25,6 +30,7 @@ export function bazelrcBlock(facts: BazelrcFacts): string {
     `--remote_executor=${facts.addresses.scheduler.url}`,
     '--remote_instance_name=main',
     `--jobs=${facts.jobs}`,
+    `--remote_retries=${retries}`,
     ...facts.properties.map((each) => `--remote_default_exec_properties=${each.name}=${each.value}`),
   ]
   return [

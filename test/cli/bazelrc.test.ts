@@ -18,6 +18,7 @@ describe('the block', () => {
         'build:lre --remote_executor=grpc://127.0.0.1:50052',
         'build:lre --remote_instance_name=main',
         'build:lre --jobs=8',
+        'build:lre --remote_retries=10',
         '# <<< native: cluster native <<<',
         '',
       ].join('\n'),

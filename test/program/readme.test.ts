@@ -106,7 +106,7 @@ describe('README.md', () => {
 
   test('every other shell block has a mark whose test runs it', () => {
     const others = blocks.filter(({ language, mark }) => language === 'sh' && mark !== '')
-    expect(new Set(others.map(({ mark }) => mark))).toEqual(new Set(['test', 'bazel']))
+    expect(new Set(others.map(({ mark }) => mark))).toEqual(new Set(['test', 'bazel', 'kind']))
     // This very run.
     expect(others.filter(({ mark }) => mark === 'test').map(({ text }) => text)).toEqual(['npm test\n'])
   })

@@ -23,6 +23,7 @@ describe('native bazelrc', () => {
       `build:lre --remote_executor=${scheduler.url}`,
       'build:lre --remote_instance_name=main',
       'build:lre --jobs=8',
+      'build:lre --remote_retries=10',
       'build:lre --remote_default_exec_properties=container-image=docker://example.com/tools:1',
     ])
   })

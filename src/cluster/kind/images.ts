@@ -60,15 +60,29 @@ async function loadInto(
 async function load(context: KindContext, node: string, archive: NamedArchive, report: StepReport): Promise<void> {
   report.say(`${archive.names.join(', ')} to ${node}`)
   const args = ['exec', '-i', node, ...ctr, 'import', '--digests', '--snapshotter=overlayfs', '-']
-  await docker(context, args, { inputFile: archive.file, signal: report.signal, msMax: loadMsMax }).catch(
-    (cause: unknown) => {
-      if (!(cause instanceof Failure && cause.kind === 'program')) throw cause
-      throw new Failure('program', `node ${node} does not take the images of an archive`, {
-        where: archive.file,
-        ...(cause.output !== undefined && { output: cause.output }),
-        next: ['An archive is what `docker save` writes, of images for the platform of the nodes.'],
-        cause,
-      })
-    },
-  )
+  const send = () => docker(context, args, { inputFile: archive.file, signal: report.signal, msMax: loadMsMax })
+  await twice(send, () => report.say(`${node} did not take ${archive.file}; once more`)).catch((cause: unknown) => {
+    if (!isProgramFailure(cause)) throw cause
+    throw new Failure('program', `node ${node} does not take the images of an archive`, {
+      where: archive.file,
+      ...(cause.output !== undefined && { output: cause.output }),
+      next: ['An archive is what `docker save` writes, of images for the platform of the nodes.'],
+      cause,
+    })
+  })
+}
+
+/** containerd may restart under a first try; what is wrong with an archive is so the second time too. */
+async function twice<T>(attempt: () => Promise<T>, again: () => void): Promise<T> {
+  try {
+    return await attempt()
+  } catch (error) {
+    if (!isProgramFailure(error)) throw error
+    again()
+    return attempt()
+  }
+}
+
+function isProgramFailure(error: unknown): error is Failure {
+  return error instanceof Failure && error.kind === 'program'
 }

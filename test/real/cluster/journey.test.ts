@@ -7,17 +7,22 @@ import type { Addresses, ClusterStatus } from '../../../src/cluster/driver.ts'
 import { openChannel } from '../../../src/wire/channel.ts'
 import type { Channel } from '../../../src/wire/rpc.ts'
 import { eventually } from '../../fixture/eventually.ts'
+import { makeImage, writeLayout } from '../../fixture/image.ts'
 import { createKindNative, dockerHas, dockerHasOf, type KindNative } from '../../fixture/kind.ts'
 import { createKindBazel, type KindBazel } from '../../fixture/kind-bazel.ts'
 import { kindParts } from '../../fixture/kind-parts.ts'
+import { root } from '../../fixture/program.ts'
+import { readReadme } from '../../fixture/readme.ts'
 import { have } from '../../fixture/real.ts'
 
-// A kind cluster from `up` to `down` as its user goes, with Bazel through both gateways. The
-// tests build on each other.
+// A kind cluster from `up` to `down` as its user goes: what README.md says, and Bazel through both
+// gateways before its last line. The tests build on each other.
 
 const name = 'kc-journey'
 const parts = await kindParts()
-const isThere = parts !== undefined && (await have('sid:bazel'))
+const blocks = (await readReadme()).blocks.filter(({ language, mark }) => language === 'sh' && mark === 'kind')
+const readme = blocks.flatMap(({ text }) => text.trimEnd().split('\n'))
+const isThere = parts !== undefined && (await have('sid:bazel', 'skopeo'))
 
 /** As kubectl writes it; nothing of it may change. */
 const kubeconfig = `apiVersion: v1
@@ -45,13 +50,23 @@ describe.skipIf(!isThere)('a user of a kind cluster', () => {
   let addresses: Addresses
   let scheduler: Channel
   let before: string[]
+  const told = new Map<string, string>()
 
   const userKubeconfig = () => join(native.home, '.kube/config')
-  const status = async (): Promise<ClusterStatus> =>
-    JSON.parse((await native.ok('status', '--name', name, '--json')).stdout)
-  const ips = async (): Promise<Addresses> => JSON.parse((await native.ok('ips', '--name', name, '--json')).stdout)
+  const status = async (): Promise<ClusterStatus> => JSON.parse((await native.ok('status', '--json')).stdout)
+  const ips = async (): Promise<Addresses> => JSON.parse((await native.ok('ips', '--json')).stdout)
   const program = (file: string, ...args: string[]) =>
     execa(file, args, { env: native.env, extendEnv: false, reject: false })
+  /** A line of README.md, in the checkout. */
+  const bash = (line: string) =>
+    execa('bash', ['-euo', 'pipefail', '-c', line], {
+      cwd: root,
+      env: native.env,
+      extendEnv: false,
+      reject: false,
+      all: true,
+      stdin: 'ignore',
+    })
   const healthy = () => eventually(status, (each) => each.state === 'deployed', 120_000)
   const busy = async () => (await connectedWorkers(scheduler)).filter((each) => each.busy > 0)
   const salted = () => [`--action_env=SALT=${Date.now()}`, '--jobs=50']
@@ -71,9 +86,19 @@ describe.skipIf(!isThere)('a user of a kind cluster', () => {
     await native?.dispose()
   })
 
-  test('up makes the cluster, and leaves the current context alone', async () => {
-    await native.ok('up', '--driver', 'kind', '--gateway', 'envoy', '--name', name)
-    expect(await status()).toMatchObject({ driver: 'kind', state: 'up', servers: [], addresses: null })
+  test('README.md makes the cluster, its images and servers, and tells of them; the current context stays', async () => {
+    expect(blocks).toHaveLength(1)
+    expect(readme.at(-1)).toBe('npx native down')
+    for (const line of readme.slice(0, -1)) {
+      const { exitCode, all } = await bash(line)
+      expect(exitCode, `${line}\n${all}`).toBe(0)
+      told.set(line, all)
+    }
+    expect(await readFile(join(native.home, '.bazelrc'), 'utf8')).toContain((await ips()).scheduler.address)
+    expect(told.get('npx native status')).toMatch(/worker-1\b.*ready/)
+    expect(told.get('npx native logs worker-1')).toMatch(/\S/)
+    const { driver, state, problems } = await status()
+    expect({ driver, state, problems }).toEqual({ driver: 'kind', state: 'deployed', problems: [] })
     expect((await program('kubectl', 'config', 'get-contexts', '--output=name')).stdout.split('\n')).toEqual([
       `kind-${name}`,
       'other',
@@ -81,21 +106,37 @@ describe.skipIf(!isThere)('a user of a kind cluster', () => {
     expect((await program('kubectl', 'config', 'current-context')).stdout).toBe('other')
   })
 
-  test('deploy ends when the servers answer through the gateways and every worker has run an action', async () => {
-    await native.ok('deploy', '--name', name, '--workers', '4', '--slots', '1')
+  test('ips prints both addresses', async () => {
+    addresses = await ips()
+    const stdout = told.get('npx native ips')
+    expect(stdout).toContain(`Cache IP: ${addresses.cache.address}`)
+    expect(stdout).toContain(`Scheduler IP: ${addresses.scheduler.address}`)
+  })
+
+  test('a further deployment ends when every worker has run an action', async () => {
+    await native.ok('deploy', '--workers', '4', '--slots', '1')
     const { state, problems, servers } = await status()
     expect({ state, problems }).toEqual({ state: 'deployed', problems: [] })
     const workers = ['worker-1', 'worker-2', 'worker-3', 'worker-4']
     expect(servers.map((each) => each.name)).toEqual(['cas', 'scheduler', ...workers])
-  })
-
-  test('ips prints both addresses', async () => {
-    addresses = await ips()
-    const { stdout } = await native.ok('ips', '--name', name)
-    expect(stdout).toContain(`Cache IP: ${addresses.cache.address}`)
-    expect(stdout).toContain(`Scheduler IP: ${addresses.scheduler.address}`)
+    expect(await ips()).toEqual(addresses)
     scheduler = openChannel(addresses.scheduler.url)
     expect(await connectedWorkers(scheduler)).toHaveLength(4)
+  })
+
+  test("images go into the cluster's registry and out of it, whole", async () => {
+    const made = await makeImage()
+    const [there, back] = [join(native.home, 'there'), join(native.home, 'back')]
+    await writeLayout(there, made, 'it')
+    const copy = async (...args: string[]) => JSON.parse((await native.ok('image', 'copy', '--json', ...args)).stdout)
+    expect(await copy(`oci:${there}:it`, `kind:${name}/x:1`)).toMatchObject({
+      digest: made.digest,
+      podsImage: `native-registry:5000/x@${made.digest}`,
+    })
+    const port = (await native.docker('port', `native-${name}-registry`, '5000/tcp')).trim()
+    expect(await digestOf(`docker://${port}/x:1`, '--tls-verify=false')).toBe(made.digest)
+    await copy(`kind:${name}/x:1`, `oci:${back}:it`)
+    expect(await digestOf(`oci:${back}:it`)).toBe(made.digest)
   })
 
   test('Bazel builds hello_lre remotely, then out of the cache', async () => {
@@ -120,6 +161,7 @@ describe.skipIf(!isThere)('a user of a kind cluster', () => {
       return 'ws'
     })
     let ended = false
+    // Bazel's own five tries last 3 s; a pod of a busy machine takes longer to start.
     const build = workspace.build(...salted(), '//many:all500').finally(() => {
       ended = true
     })
@@ -146,7 +188,7 @@ describe.skipIf(!isThere)('a user of a kind cluster', () => {
   })
 
   test('another deployment has the same addresses', async () => {
-    await native.ok('deploy', '--name', name, '--workers', '1', '--property', 'pool=a')
+    await native.ok('deploy', '--workers', '1', '--property', 'pool=a')
     expect(await ips()).toEqual(addresses)
   })
 
@@ -164,20 +206,20 @@ describe.skipIf(!isThere)('a user of a kind cluster', () => {
       )
     const config = join(native.home, 'updates.yaml')
     await writeFile(config, 'workers: 1\nslots: 1\nscheduler:\n  update_every: 2s\n')
-    await native.ok('deploy', '--name', name, '--config', config)
+    await native.ok('deploy', '--config', config)
     // A gateway that cuts what is silent, as it would by default after five minutes.
     await limit('5s')
     await eventually(
-      () => watch(9),
+      () => watch(7),
       ({ exitCode }) => exitCode !== 0,
     )
     // What the scheduler says meanwhile keeps a long action's stream.
-    const ran = await native.ok('exec', '--name', name, '--fresh', '--', 'sleep', '15')
+    const ran = await native.ok('exec', '--fresh', '--', 'sleep', '9')
     expect(ran.exitCode).toBe(0)
     // The next deployment takes the foreign limit out again.
-    await native.ok('deploy', '--name', name)
+    await native.ok('deploy')
     await eventually(
-      () => watch(9),
+      () => watch(7),
       ({ exitCode }) => exitCode === 0,
     )
   })
@@ -188,8 +230,8 @@ describe.skipIf(!isThere)('a user of a kind cluster', () => {
     async () => {
       const config = join(native.home, 'silent.yaml')
       await writeFile(config, 'workers: 1\nslots: 1\nscheduler:\n  update_every: 1h\n')
-      await native.ok('deploy', '--name', name, '--config', config)
-      await native.ok('exec', '--name', name, '--fresh', '--', 'sleep', '600')
+      await native.ok('deploy', '--config', config)
+      await native.ok('exec', '--fresh', '--', 'sleep', '600')
     },
   )
 
@@ -207,7 +249,8 @@ describe.skipIf(!isThere)('a user of a kind cluster', () => {
   test('down leaves docker and the kubeconfig as they were', async () => {
     const ours = await dockerHasOf(native, name)
     expect(ours.length).toBeGreaterThan(0)
-    await native.ok('down', '--name', name)
+    const { exitCode, all } = await bash(readme.at(-1) ?? '')
+    expect(exitCode, all).toBe(0)
     const after = await dockerHas(native)
     expect(after.filter((line) => ours.includes(line))).toEqual([])
     if (process.env['CI'] === 'true') expect(after).toEqual(before)
@@ -215,6 +258,12 @@ describe.skipIf(!isThere)('a user of a kind cluster', () => {
     expect(await status()).toMatchObject({ state: 'absent' })
   })
 })
+
+/** As skopeo reads it. */
+async function digestOf(place: string, ...flags: string[]): Promise<string> {
+  const { stdout } = await execa('skopeo', ['inspect', '--format', '{{.Digest}}', ...flags, place])
+  return stdout
+}
 
 /** The path of every field. */
 function fields(value: unknown, path = ''): string[] {

@@ -1,5 +1,3 @@
-import { readdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { applyObjects, deleteObject, readObject } from '../../../src/cluster/kubernetes/apply.ts'
 import { connectKubernetes, type Kubernetes } from '../../../src/cluster/kubernetes/connect.ts'
@@ -12,26 +10,10 @@ import { type Decision, until, watched } from '../../../src/cluster/kubernetes/w
 import { type KubeObject, objectOf } from '../../../src/cluster/manifest/object.ts'
 import { systemClock } from '../../../src/core/clock.ts'
 import { type ControlPlane, startControlPlane } from '../../fixture/control-plane.ts'
+import { kindParts } from '../../fixture/kind-parts.ts'
 
-const cluster = join(process.env['NATIVE_TEST_CACHE'] ?? '/var/cache/native-test', 'cluster')
-const programs = await newest('programs-', 'bin')
-const manifests = await newest('images-', 'manifests')
-if (!(programs && manifests) && process.env['CI'] === 'true') throw new Error('run test/real/cluster/provision first')
-
-/** The newest that test/real/cluster/provision has finished. */
-async function newest(prefix: string, inside: string): Promise<string | undefined> {
-  const names = (await readdir(cluster).catch(() => [])).filter((each) => each.startsWith(prefix))
-  const stamped = names.map(async (name) => ({ name, at: await timeOf(join(cluster, name, 'stamp')) }))
-  const [found] = (await Promise.all(stamped)).filter(({ at }) => at > 0).sort((a, b) => b.at - a.at)
-  return found && join(cluster, found.name, inside)
-}
-
-function timeOf(file: string): Promise<number> {
-  return stat(file).then(
-    ({ mtimeMs }) => mtimeMs,
-    () => 0,
-  )
-}
+// Waits for the provisioning that CI has begun.
+const parts = await kindParts()
 
 const namespace = 'things'
 const settings = (data: Readonly<Record<string, string>>, name = 'one') =>
@@ -49,12 +31,12 @@ function podOf(name: string): KubeObject {
   )
 }
 
-describe.skipIf(!(programs && manifests))('a real API server', () => {
+describe.skipIf(!parts)('a real API server', () => {
   let plane: ControlPlane
   let kubernetes: Kubernetes
 
   beforeAll(async () => {
-    plane = await startControlPlane(programs ?? '')
+    plane = await startControlPlane(parts?.programs ?? '')
     const patience = { msMax: 60_000 }
     kubernetes = await connectKubernetes({ kubeconfig: plane.kubeconfig, context: 'n', patience })
   })
@@ -108,8 +90,8 @@ describe.skipIf(!(programs && manifests))('a real API server', () => {
   })
 
   it('takes the controllers as they are published: kinds first, then objects of them', async () => {
-    for (const file of ['metallb.yaml', 'envoy-gateway.yaml']) {
-      const objects = await readObjects(join(manifests ?? '', file))
+    for (const file of parts?.controllers ?? []) {
+      const objects = await readObjects(file)
       const applied = await applyObjects(kubernetes, objects)
       expect(applied).toHaveLength(objects.length)
     }

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -14,30 +14,7 @@ import { kindParts } from '../../fixture/kind-parts.ts'
 import { root } from '../../fixture/program.ts'
 
 // Waits for the provisioning that CI has begun.
-const provisioned = (await kindParts()) !== undefined
-const cluster = join(process.env['NATIVE_TEST_CACHE'] ?? '/var/cache/native-test', 'cluster')
-const [programs, manifests, cilium] = [
-  await folderOf('programs-', 'bin'),
-  await folderOf('images-', 'manifests'),
-  await folderOf('cilium-', ''),
-]
-const there = provisioned && programs !== undefined && manifests !== undefined && cilium !== undefined
-
-/** The newest that test/real/cluster/provision has finished; undefined where it did not run. */
-async function folderOf(prefix: string, inside: string): Promise<string | undefined> {
-  const names = (await readdir(cluster).catch(() => [])).filter((each) => each.startsWith(prefix))
-  const stamps = await Promise.all(
-    names.map(async (name) => ({
-      name,
-      at: await stat(join(cluster, name, 'stamp')).then(
-        ({ mtimeMs }) => mtimeMs,
-        () => 0,
-      ),
-    })),
-  )
-  const newest = stamps.filter(({ at }) => at > 0).sort((a, b) => b.at - a.at)[0]
-  return newest && join(cluster, newest.name, inside)
-}
+const parts = await kindParts()
 
 /** Writes the objects of a request and gives them to the server, each field known, with or without keeping them. */
 async function apply(plane: ControlPlane, request: ManifestRequest, ...args: string[]): Promise<string> {
@@ -46,13 +23,13 @@ async function apply(plane: ControlPlane, request: ManifestRequest, ...args: str
   return plane.kubectl('apply', '--kustomize', written, '--server-side', '--validate=strict', ...args)
 }
 
-describe.skipIf(!there)('objects before a real API server', () => {
+describe.skipIf(!parts)('objects before a real API server', () => {
   let plane: ControlPlane
 
   beforeAll(async () => {
-    plane = await startControlPlane(programs ?? '')
-    for (const file of ['metallb.yaml', 'envoy-gateway.yaml']) {
-      const args = ['apply', '--server-side', '--filename', join(manifests ?? '', file)]
+    plane = await startControlPlane(parts?.programs ?? '')
+    for (const file of parts?.controllers ?? []) {
+      const args = ['apply', '--server-side', '--filename', file]
       await eventually(
         () => plane.kubectl(...args),
         () => true,
@@ -105,14 +82,14 @@ describe.skipIf(!there)('objects before a real API server', () => {
 })
 
 /** No agent and no proxy: what a packet meets cannot be seen here. What they are told can. */
-describe.skipIf(!there)("cilium's chart and operator before a real API server", () => {
+describe.skipIf(!parts)("cilium's chart and operator before a real API server", () => {
   const template = join(root, 'templates/kubernetes/cilium-values.yaml')
-  const chart = join(cilium ?? '', 'chart.tgz')
+  const chart = join(parts?.cilium ?? '', 'chart.tgz')
   const request: ManifestRequest = { ...plainRequest, profile: 'cilium', published: true }
   let plane: ControlPlane
   let values: Readonly<Record<string, unknown>>
 
-  const helm = async (...args: string[]) => (await execa(join(programs ?? '', 'helm'), args)).stdout
+  const helm = async (...args: string[]) => (await execa(join(parts?.programs ?? '', 'helm'), args)).stdout
   const objectOf = async (kind: string, name: string) =>
     JSON.parse(
       (await plane.kubectl(
@@ -128,7 +105,7 @@ describe.skipIf(!there)("cilium's chart and operator before a real API server", 
     )
 
   beforeAll(async () => {
-    plane = await startControlPlane(programs ?? '')
+    plane = await startControlPlane(parts?.programs ?? '')
     values = ciliumValues(await readFile(template, 'utf8'), template, { cluster: 'n', byName: true })
     const file = join(plane.folder, 'values.yaml')
     await writeFile(file, yamlText([values]))
@@ -137,7 +114,7 @@ describe.skipIf(!there)("cilium's chart and operator before a real API server", 
       '--server-side',
       '--validate=strict',
       '--filename',
-      join(cilium ?? '', 'gateway-api.yaml'),
+      join(parts?.cilium ?? '', 'gateway-api.yaml'),
     )
     // helm proves the values against the chart's schema, and the server every object.
     await helm(
@@ -161,7 +138,7 @@ describe.skipIf(!there)("cilium's chart and operator before a real API server", 
     await mkdir(join(folder, 'config'))
     for (const [name, value] of Object.entries<string>(map.data)) await writeFile(join(folder, 'config', name), value)
     start(
-      join(cilium ?? '', 'operator'),
+      join(parts?.cilium ?? '', 'operator'),
       [
         ...['--config-dir', join(folder, 'config'), '--k8s-kubeconfig-path', kubeconfig, '--enable-gops=false'],
         ...['--operator-api-serve-addr', `127.0.0.1:${await freePort()}`],

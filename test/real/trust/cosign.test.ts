@@ -181,18 +181,38 @@ describe.runIf(canRun3)('signed by cosign 3, as bundles', () => {
         ...byKey,
         key: join(work.path, `${kind}.pub`),
       })
-      // Ed25519ph: not read, and not called tampered with either.
-      const answer = kind === 'ed25519' ? 'unsigned' : 'verified'
-      expect({ kind, verdict }).toMatchObject({ kind, verdict: { answer } })
+      expect({ kind, verdict }).toMatchObject({ kind, verdict: { answer: 'verified' } })
     }
-    const digest = await pushImage(work.path, `${host}/first-form:1`)
-    const target = `${host}/first-form@${digest}`
-    await cosign3('sign', ...plain3, '--new-bundle-format=false', '--key', 'ed25519.key', target)
-    const key = join(work.path, 'ed25519.pub')
-    expect((await verify(work.path, `${host}/first-form:1`, { ...byKey, key })).verdict).toMatchObject({
-      answer: 'wrong-identity',
-      found: [expect.stringContaining('Ed25519ph')],
-    })
+  })
+
+  it('verifies with an Ed25519 key (Ed25519ph) in every form, and tells what it is not', async () => {
+    const { work, host, cosign3, importEd25519 } = await begin()
+    const key = await importEd25519('ed25519')
+    const other = await importEd25519('other')
+    await writeFile(join(work.path, 'predicate.json'), '{"a":1}')
+    const attest = ['attest', '--type', 'custom', '--predicate', 'predicate.json']
+    const forms = [
+      { form: 'bundle', command: ['sign'], flags: {} },
+      { form: 'simple-signing', command: ['sign', '--new-bundle-format=false'], flags: {} },
+      { form: 'bundle', command: attest, flags: { type: 'custom' } },
+      { form: 'dsse', command: [...attest, '--new-bundle-format=false'], flags: { type: 'custom' } },
+    ]
+    for (const [index, { form, command, flags }] of forms.entries()) {
+      const image = `${host}/form${index}:1`
+      const digest = await pushImage(work.path, image)
+      await cosign3(...command, ...plain3, '--key', 'ed25519.key', `${host}/form${index}@${digest}`)
+      const asked = async (by: string) => (await verify(work.path, image, { ...byKey, key: by, ...flags })).verdict
+      expect(await asked(key)).toMatchObject({ answer: 'verified', digest, signatures: [{ form }] })
+      expect(await asked(other)).toMatchObject({ answer: 'wrong-identity' })
+    }
+    for (const [name, from, to] of [
+      ['form0', '"payloadType":"application/vnd.in-toto+json"', '"payloadType":"application/vnd.in-tot0+json"'],
+      ['form1', 'cosign container image signature', 'cosign container imagf signature'],
+    ] as const) {
+      await flipped(work.path, from, to)
+      const { verdict } = await verify(work.path, `${host}/${name}:1`, { ...byKey, key })
+      expect(verdict).toMatchObject({ answer: 'tampered', rejected: [{ reason: 'forged' }] })
+    }
   })
 })
 
@@ -205,7 +225,14 @@ async function begin() {
     const done = await work.chroot(['env', 'COSIGN_PASSWORD=', 'cosign', ...args])
     if (done.exitCode !== 0) throw new Error(`cosign ${args.join(' ')} ended with ${done.exitCode}: ${done.all}`)
   }
-  return { work, host, image, digest: await pushImage(work.path, image), cosign3 }
+  /** Gives cosign a fresh Ed25519 key under this name; answers the file of its public half. */
+  const importEd25519 = async (name: string): Promise<string> => {
+    const { privateKey } = generateKeyPairSync('ed25519')
+    await writeFile(join(work.path, `${name}.pem`), privateKey.export({ type: 'pkcs8', format: 'pem' }))
+    await cosign3('import-key-pair', '--key', `${name}.pem`, '--output-key-prefix', name)
+    return join(work.path, `${name}.pub`)
+  }
+  return { work, host, image, digest: await pushImage(work.path, image), cosign3, importEd25519 }
 }
 
 /** Changes what the registry has stored, where it stands on the disk. */
