@@ -128,9 +128,13 @@ export function parseManifest(raw: RawManifest, where: string): Manifest | Index
   const type = typeOf(raw.bytes, raw.mediaType, where, document)
   const own = isObject(document) ? document['mediaType'] : undefined
   if (own !== undefined && own !== type)
-    throw new Failure('invalid', `a manifest was served as ${type} but calls itself ${String(own).slice(0, 100)}`, {
-      where,
-    })
+    throw new Failure(
+      'invalid',
+      `a manifest was served as ${type} but calls itself ${JSON.stringify(own).slice(0, 100)}`,
+      {
+        where,
+      },
+    )
   if (isIndexType(type))
     return { ...checked(indexSchema, document, 'the index', where), kind: 'index', mediaType: type }
   return { ...checked(manifestSchema, document, 'the manifest', where), kind: 'manifest', mediaType: type }

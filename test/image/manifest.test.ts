@@ -39,6 +39,7 @@ describe('a manifest', () => {
   const layer = { mediaType: 'application/vnd.oci.image.layer.v1.tar', digest: `sha256:${'a'.repeat(64)}`, size: 1 }
   const base = { schemaVersion: 2, mediaType: ociType, config: layer, layers: [layer] }
   it.each([
+    ['a type that is no text', { ...base, mediaType: { toString: false } }],
     ['a size that is no whole number', { ...base, layers: [{ ...layer, size: 1.5 }] }],
     ['a negative size', { ...base, layers: [{ ...layer, size: -1 }] }],
     ['a size beyond everything', { ...base, layers: [{ ...layer, size: 2 ** 53 }] }],

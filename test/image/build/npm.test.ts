@@ -58,6 +58,9 @@ describe('npm of a build', () => {
     for (const name of ['https_proxy', 'http_proxy', 'HTTPS_PROXY', 'HTTP_PROXY', 'NODE_EXTRA_CA_CERTS'])
       vi.stubEnv(name, undefined)
     vi.stubEnv('npm_config_fetch_retries', '0')
+    // An authority of the user's own settings stands before all others, for npm.
+    vi.stubEnv('npm_config_cafile', undefined)
+    for (const each of ['global', 'user']) vi.stubEnv(`npm_config_${each}config`, `/nowhere/${each}`)
   })
   afterEach(() => void vi.unstubAllEnvs())
 
