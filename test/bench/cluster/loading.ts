@@ -21,8 +21,8 @@ export async function loadings(
   for (const round of [0, 1]) {
     const began = performance.now()
     const { stdout } = await native.ok('image', 'copy', `oci:${layout}`, `kind:${name}/bench/native:1`, '--json')
-    const { pods } = JSON.parse(stdout) as { pods: string }
-    const pull = ['ctr', '--namespace=k8s.io', 'images', 'pull', '--hosts-dir', '/etc/containerd/certs.d', pods]
+    const { podsImage } = JSON.parse(stdout) as { podsImage: string }
+    const pull = ['ctr', '--namespace=k8s.io', 'images', 'pull', '--hosts-dir', '/etc/containerd/certs.d', podsImage]
     await native.docker('exec', node, ...pull)
     note('native', [figure(title(round), performance.now() - began)])
   }
