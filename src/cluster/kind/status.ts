@@ -5,7 +5,7 @@ import { readGateways } from '../kubernetes/gateways.ts'
 import { listPods, listWarnings, type Pod, type Warning } from '../kubernetes/pods.ts'
 import { troubleOf } from '../kubernetes/trouble.ts'
 import { doors } from '../manifest/gateways.ts'
-import { assertAnswers } from '../process/answers.ts'
+import { assertAllAnswer } from '../process/answers.ts'
 import { holderOf } from '../process/lock.ts'
 import type { KindContext } from './context.ts'
 import { kubernetesOf } from './kubernetes.ts'
@@ -77,19 +77,7 @@ export async function clusterAddresses(context: KindContext): Promise<Addresses>
   if (!memory?.deployment)
     throw new Failure('not-found', `nothing is deployed on cluster "${context.paths.name}"`, { next })
   const addresses = await clusterAddressesNow(context, await kubernetesOf(context))
-  await Promise.all(
-    Object.entries(addresses).map(async ([what, { url }]: [string, Endpoint]) => {
-      try {
-        await assertAnswers(url)
-      } catch (cause) {
-        throw new Failure('unavailable', `the ${what} does not answer`, {
-          where: url,
-          next: ['Run `native status` to see why.'],
-          cause,
-        })
-      }
-    }),
-  )
+  await assertAllAnswer(addresses, 'Run `native status` to see why.')
   return addresses
 }
 

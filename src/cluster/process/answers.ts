@@ -9,6 +9,7 @@ import { digestOf } from '../../core/hash.ts'
 import { openDirectChannel } from '../../wire/direct.ts'
 import { re } from '../../wire/proto.ts'
 import { toFailure } from '../../wire/status.ts'
+import type { Addresses, Endpoint } from '../driver.ts'
 import { workerProperty } from './render.ts'
 
 const answerMsMax = 60_000
@@ -29,6 +30,23 @@ export async function assertAnswers(url: string, signal?: AbortSignal): Promise<
   } finally {
     channel.close()
   }
+}
+
+/**
+ * Each server that clients use answers now.
+ * @param next what to do when one does not
+ * @throws Failure 'unavailable' that names it
+ */
+export async function assertAllAnswer(addresses: Addresses, next: string): Promise<void> {
+  await Promise.all(
+    Object.entries(addresses).map(async ([what, { url }]: [string, Endpoint]) => {
+      try {
+        await assertAnswers(url)
+      } catch (cause) {
+        throw new Failure('unavailable', `the ${what} does not answer`, { where: url, next: [next], cause })
+      }
+    }),
+  )
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { ServerProcess, SupervisorStatus } from '../../config/supervisor.ts'
 import { Failure } from '../../core/failure.ts'
-import type { Addresses, ClusterState, ClusterStatus, Endpoint, ServerStatus } from '../driver.ts'
-import { assertAnswers } from './answers.ts'
+import type { Addresses, ClusterState, ClusterStatus, ServerStatus } from '../driver.ts'
+import { assertAllAnswer, assertAnswers } from './answers.ts'
 import type { ProcessContext } from './context.ts'
 import { holderOf } from './lock.ts'
 import { loopback } from './ports.ts'
@@ -54,18 +54,9 @@ export async function clusterAddresses(context: ProcessContext): Promise<Address
   if (!memory.deployment)
     throw new Failure('not-found', `nothing is deployed on cluster "${paths.name}"`, { next: [deployFirst] })
   const addresses = addressesOf(memory)
-  await Promise.all(
-    Object.entries(addresses).map(async ([what, { url }]: [string, Endpoint]) => {
-      try {
-        await assertAnswers(url)
-      } catch (cause) {
-        throw new Failure('unavailable', `the ${what} does not answer`, {
-          where: url,
-          next: ['Run `native status` to see why; `native up` mends a cluster whose supervisor is gone.'],
-          cause,
-        })
-      }
-    }),
+  await assertAllAnswer(
+    addresses,
+    'Run `native status` to see why; `native up` mends a cluster whose supervisor is gone.',
   )
   return addresses
 }
