@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 // The program `native`. Plain JavaScript that old Nodes can read, since finding the right
 // one is its first task; everything else is built code under dist.
-import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import module from 'node:module'
 import { dirname, isAbsolute, join } from 'node:path'
@@ -41,6 +40,7 @@ function again(node) {
     return stop(`needs Node ${needed} or later, this is ${process.versions.node} (${process.execPath})`)
   const argv = [fileURLToPath(import.meta.url), ...args]
   if (typeof process.execve === 'function') return process.execve(node, [node, ...argv])
+  const { spawn } = process.getBuiltinModule('node:child_process')
   const child = spawn(node, argv, { stdio: 'inherit' })
   // A terminal sends its interrupt to both of us; forwarded as well, it would count twice.
   const forwarded = process.stdin.isTTY ? ['SIGTERM', 'SIGHUP'] : ['SIGTERM', 'SIGHUP', 'SIGINT']

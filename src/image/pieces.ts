@@ -41,12 +41,14 @@ export async function* readPieces(
 /**
  * Writes content into a file, the next pieces being taken while the last are written; small
  * ones, as sockets give them, are gathered.
+ * @param grew is told of bytes that the file has now
  * @returns the offset behind the last byte
  */
 export async function writePieces(
   handle: FileHandle,
   offset: number,
   content: AsyncIterable<Uint8Array>,
+  grew?: (bytes: number) => void,
 ): Promise<number> {
   let filling: Buffer = Buffer.allocUnsafeSlow(pieceBytesMax)
   let other: Buffer | undefined
@@ -55,7 +57,7 @@ export async function writePieces(
   let writing = ahead(Promise.resolve())
   const write = async (bytes: Uint8Array): Promise<void> => {
     await writing
-    writing = ahead(writeAll(handle, bytes, at))
+    writing = ahead(writeAll(handle, bytes, at).then(() => grew?.(bytes.byteLength)))
     at += bytes.byteLength
   }
   const flush = async (): Promise<void> => {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { readdir, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -11,7 +12,7 @@ import { openDestination, openSource, type Surroundings } from '../../src/image/
 import { parseReference } from '../../src/image/reference.ts'
 import { validateImage } from '../../src/image/validate.ts'
 import { testFolder } from '../fixture/folder.ts'
-import { type ImageFixture, makeImage, sha256, writeLayout } from '../fixture/image.ts'
+import { type FixtureOptions, type ImageFixture, makeImage, sha256, writeLayout } from '../fixture/image.ts'
 import { type RegistryFixture, startRegistry } from '../fixture/registry/registry.ts'
 import { hastyClock, testSurroundings } from '../fixture/surroundings.ts'
 
@@ -26,10 +27,12 @@ interface Place {
   readonly clock: ReturnType<typeof hastyClock>
 }
 
-async function place(changes: Partial<Surroundings> = {}): Promise<Place> {
+const big = 'x0123456789abcdef'.repeat(20_000)
+const twoLayers = [{ 'etc/a': 'a' }, { 'etc/big': `${big}${Math.PI}` }]
+
+async function place(changes: Partial<Surroundings> = {}, files: FixtureOptions['files'] = twoLayers): Promise<Place> {
   const folder = await testFolder()
-  const big = 'x0123456789abcdef'.repeat(20_000)
-  const image = await makeImage({ files: [{ 'etc/a': 'a' }, { 'etc/big': `${big}${Math.PI}` }] })
+  const image = await makeImage({ files })
   await writeLayout(join(folder, 'in'), image)
   const clock = hastyClock()
   return {
@@ -146,14 +149,18 @@ describe('a registry that fails', () => {
     expect(at.clock.waits.slice(0, 3)).toContain(1000)
   })
 
-  it('in the middle of a pull is read on from where it stopped', async () => {
-    const at = await place()
+  it.each([
+    { blob: 'a small one', files: undefined, sent: 50 },
+    // Large enough to come past Node's parser, and then, with what is left of it, by it.
+    { blob: 'a large one', files: [{ 'etc/random': randomBytes(6_000_000).toString('hex') }], sent: 3_000_000 },
+  ])('in the middle of a pull of $blob is read on from where it stopped', async ({ files, sent }) => {
+    const at = await place({}, files)
     await push(at)
-    const layer = sha256(at.image.layers[1] as Buffer)
-    faults(at, 'GET', new RegExp(layer), 2, () => ({ dieAfterSending: 50 }))
+    const layer = sha256(at.image.layers.at(-1) as Buffer)
+    faults(at, 'GET', new RegExp(layer), 2, () => ({ dieAfterSending: sent }))
     expect((await pull(at)).digest).toBe(at.image.digest)
     const ranges = at.registry.seen.map((each) => each.headers.range).filter(Boolean)
-    expect(ranges[0]).toBe('bytes=50-')
+    expect(ranges[0]).toBe(`bytes=${sent}-`)
   })
 
   it('and ignores ranges is read again from the start', async () => {

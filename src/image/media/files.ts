@@ -3,6 +3,7 @@ import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { errnoOf, Failure } from '../../core/failure.ts'
 import { readPieces, writePieces } from '../pieces.ts'
+import { writeBehind } from './write-behind.ts'
 
 /**
  * The bytes of a file.
@@ -55,7 +56,9 @@ export async function writeWhole(path: string, content: AsyncIterable<Uint8Array
   const temporary = `${path}.${randomUUID()}.partial`
   const handle = await open(temporary, 'wx', 0o644)
   try {
-    await writePieces(handle, 0, content)
+    const behind = writeBehind(handle)
+    await writePieces(handle, 0, content, behind.grew)
+    await behind.settled()
     await handle.sync()
     await handle.close()
     await rename(temporary, path)

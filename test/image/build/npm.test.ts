@@ -2,10 +2,10 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:https'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { join } from 'node:path'
-import { execa } from 'execa'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { npm } from '../../../src/image/build/npm.ts'
 import { testFolder } from '../../fixture/folder.ts'
+import { selfSigned } from '../../fixture/self-signed.ts'
 
 const options = { path: process.env['PATH'] ?? '', signal: new AbortController().signal }
 
@@ -31,11 +31,7 @@ async function folderFor(registry: string): Promise<string> {
 
 /** A registry with a certificate that nobody has signed, which knows no package. */
 async function selfSignedRegistry(): Promise<{ url: string; certificate: string }> {
-  const folder = await testFolder()
-  const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
-  const made = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
-  const names = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1']
-  await execa('openssl', [...made, ...names, '-keyout', key, '-out', certificate])
+  const { key, certificate } = await selfSigned(await testFolder())
   const server = createServer({ key: await readFile(key), cert: await readFile(certificate) }, (_, response) => {
     response.writeHead(404).end('{}')
   })

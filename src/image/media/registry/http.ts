@@ -2,6 +2,7 @@ import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from 'node
 import { errnoOf, Failure, messageOf } from '../../../core/failure.ts'
 import { http, https } from '../node-http.ts'
 import { reclaimer } from './reclaim.ts'
+import { brokenOff, tapped, tappedAgent } from './tap.ts'
 
 /** A request as it goes out, with nothing added behind its back. */
 export interface HttpRequest {
@@ -46,20 +47,17 @@ export function openHttp(options: HttpOptions): { exchange: Exchange; close(): v
   let plain: Agent | undefined
   let secure: Agent | undefined
   const overTcp = (): Transport => {
-    plain ??= new http.Agent(common)
+    plain ??= tappedAgent(http.Agent, common)
     return { start: http.request, agent: plain }
   }
   const overTls = (): Transport => {
     const { Agent, request } = https()
     const { ca, tlsVerify } = options
-    secure ??= new Agent({ ...common, rejectUnauthorized: tlsVerify, ...(ca === undefined ? {} : { ca }) })
+    const trusted = { rejectUnauthorized: tlsVerify, ...(ca === undefined ? {} : { ca }) }
+    secure ??= tappedAgent(Agent, { ...common, ...trusted })
     return { start: request, agent: secure }
   }
-  let reclaim: ((bytes: number) => void) | undefined
-  const used = (bytes: number): void => {
-    reclaim ??= reclaimer()
-    reclaim(bytes)
-  }
+  const used = reclaimer()
   return {
     async exchange(request, signal) {
       const transport = request.url.protocol === 'https:' ? overTls() : overTcp()
@@ -72,6 +70,13 @@ export function openHttp(options: HttpOptions): { exchange: Exchange; close(): v
   }
 }
 
+/** An answer of which the head is read. */
+interface Incoming {
+  readonly message: IncomingMessage
+  /** Its body, when that does not come by the message. */
+  readonly pieces: AsyncIterable<Uint8Array> | undefined
+}
+
 interface Transport {
   readonly start: typeof http.request
   readonly agent: Agent
@@ -82,15 +87,17 @@ async function exchange(
   request: HttpRequest,
   signal: AbortSignal,
   idleMsMax: number,
-): Promise<IncomingMessage> {
+): Promise<Incoming> {
   signal.throwIfAborted()
   const headers: Record<string, string> = { ...request.headers }
   if (request.body) headers['content-length'] = String(request.body.size)
   else if (request.method !== 'GET' && request.method !== 'HEAD') headers['content-length'] = '0'
   const options: RequestOptions = { method: request.method, headers, agent, timeout: idleMsMax, signal }
   const outgoing = start(request.url, options)
-  const answered = new Promise<IncomingMessage>((resolve, reject) => {
-    outgoing.once('response', resolve)
+  const answered = new Promise<Incoming>((resolve, reject) => {
+    outgoing.once('response', (message) =>
+      resolve({ message, pieces: request.method === 'GET' ? tapped(message, request.url.host) : undefined }),
+    )
     outgoing.on('error', reject)
     outgoing.once('timeout', () => outgoing.destroy(idle(request.url, idleMsMax)))
   })
@@ -104,7 +111,7 @@ async function exchange(
   try {
     const incoming = await answered
     isAnswered = true
-    incoming.once('close', () => {
+    incoming.message.once('close', () => {
       if (!outgoing.writableFinished) outgoing.destroy()
     })
     return incoming
@@ -142,40 +149,44 @@ function written(outgoing: ClientRequest, piece: Uint8Array): Promise<void> {
   })
 }
 
-function answer(incoming: IncomingMessage, url: URL, used: (bytes: number) => void): HttpAnswer {
+function answer({ message, pieces }: Incoming, url: URL, used: (bytes: number) => void): HttpAnswer {
   // An error after the last reader has left must not end the process.
-  incoming.on('error', () => undefined)
+  message.on('error', () => undefined)
   return {
-    status: incoming.statusCode ?? 0,
+    status: message.statusCode ?? 0,
     url,
     header(name) {
-      const value = incoming.headers[name]
+      const value = message.headers[name]
       return Array.isArray(value) ? value.join(', ') : value
     },
-    body: body(incoming, url, used),
+    body: body(pieces ?? parsed(message, url, used), url),
     discard() {
-      const length = Number(incoming.headers['content-length'] ?? 0)
-      if (length <= discardBytesMax) incoming.resume()
-      else incoming.destroy()
+      const length = Number(message.headers['content-length'] ?? 0)
+      if (length <= discardBytesMax) message.resume()
+      else message.destroy()
     },
   }
 }
 
-async function* body(
-  incoming: IncomingMessage,
-  url: URL,
-  used: (bytes: number) => void,
-): AsyncGenerator<Uint8Array, void, undefined> {
+async function* body(pieces: AsyncIterable<Uint8Array>, url: URL): AsyncGenerator<Uint8Array, void, undefined> {
   try {
-    for await (const piece of incoming as AsyncIterable<Buffer>) {
-      yield piece
-      used(piece.byteLength)
-    }
+    yield* pieces
   } catch (error) {
     throw failed(error, url, undefined)
   }
-  if (!incoming.complete)
-    throw new Failure('unavailable', 'the connection broke in the middle of an answer', { where: url.host })
+}
+
+/** The body as Node's parser gives it. */
+async function* parsed(
+  message: IncomingMessage,
+  url: URL,
+  used: (bytes: number) => void,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const piece of message as AsyncIterable<Buffer>) {
+    yield piece
+    used(piece.byteLength)
+  }
+  if (!message.complete) throw brokenOff(url.host)
 }
 
 function idle(url: URL, idleMsMax: number): Failure {

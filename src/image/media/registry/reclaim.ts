@@ -12,12 +12,13 @@ const bytesBetween = 16 * 1024 * 1024
  * @returns to be told of bytes that were used and are garbage now
  */
 export function reclaimer(): (bytes: number) => void {
-  const collect = youngCollector()
+  let collect: (() => void) | undefined
   let bytes = 0
   return (more) => {
     bytes += more
     if (bytes < bytesBetween) return
     bytes = 0
+    collect ??= youngCollector()
     collect()
   }
 }
