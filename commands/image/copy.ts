@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { NativeCommand } from '../../src/cli/base.ts'
 import { assertNoTrust, trustFlags } from '../../src/cli/verify/flags.ts'
+import { Failure } from '../../src/core/failure.ts'
 
 const tlsFlag = (side: string) =>
   Flags.option({
@@ -11,6 +12,23 @@ const tlsFlag = (side: string) =>
     default: 'true',
     helpGroup: 'REGISTRY',
   })()
+
+const tlsWish = (side: 'src' | 'dest', flags: Readonly<Record<`${typeof side}-tls-verify`, string>>) => ({
+  verify: flags[`${side}-tls-verify`] === 'true',
+  flag: `--${side}-tls-verify=false`,
+})
+
+/** What says how an image is built. */
+const buildFlags = ['image', 'definition', 'ref', 'base'] as const
+
+/** Where an image is copied such a flag has no effect, and whoever gives it believes otherwise. */
+function assertNothingBuilt(flag: (typeof buildFlags)[number] | undefined): void {
+  if (flag === undefined) return
+  throw new Failure('invalid', `--${flag} says how an image is built, and with a SOURCE none is`, {
+    where: `--${flag}`,
+    next: ['Leave out the flag to copy SOURCE, or SOURCE to build.'],
+  })
+}
 
 export default class ImageCopy extends NativeCommand {
   static override summary = 'build our image and write it anywhere, or copy an image between any two places'
@@ -70,8 +88,11 @@ With one place our image is built, without docker and without root, and written 
   }
 
   async run(): Promise<void> {
-    const { args, flags } = await this.parse(ImageCopy)
+    const { args, flags, metadata } = await this.parse(ImageCopy)
     if (!flags.verify) assertNoTrust(flags)
+    const isGiven = (flag: (typeof buildFlags)[number]): boolean =>
+      flags[flag] !== undefined && metadata.flags[flag]?.setFromDefault !== true
+    if (args.DEST !== undefined) assertNothingBuilt(buildFlags.find(isGiven))
     const { copySteps } = await import('../../src/cli/image/copy.ts')
     const { surroundingsOf } = await import('../../src/cli/image/places.ts')
     const { epochOf } = await import('../../src/image/build/epoch.ts')
@@ -80,7 +101,7 @@ With one place our image is built, without docker and without root, and written 
     const [source, destination] = args.DEST === undefined ? [undefined, args.SOURCE] : [args.SOURCE, args.DEST]
     const cache = join(this.config.cacheDir, 'images')
     const stop = new AbortController()
-    const reading = surroundingsOf(flags, flags['src-tls-verify'] === 'true', stop.signal)
+    const reading = surroundingsOf(flags, tlsWish('src', flags), stop.signal)
     // Judging takes much code, which a copy without it does not wait for.
     const verify = flags.verify
       ? (await import('../../src/cli/image/verify.ts')).verifierOf(flags, this.config, reading)
@@ -103,7 +124,7 @@ With one place our image is built, without docker and without root, and written 
         signal: stop.signal,
       },
       reading,
-      writing: surroundingsOf(flags, flags['dest-tls-verify'] === 'true', stop.signal),
+      writing: surroundingsOf(flags, tlsWish('dest', flags), stop.signal, this.config.cacheDir),
       build: { epochSeconds: epochOf(process.env['SOURCE_DATE_EPOCH']), cache, path: process.env['PATH'] ?? '' },
       verify,
       stop,

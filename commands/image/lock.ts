@@ -25,7 +25,8 @@ export default class ImageLock extends NativeCommand {
         image: flags.image,
         definitionFile: flags.definition,
         cwd: process.cwd(),
-        around: surroundingsOf(flags, flags['tls-verify'] === 'true', signal),
+        env: process.env,
+        around: surroundingsOf(flags, { verify: flags['tls-verify'] === 'true', flag: '--tls-verify=false' }, signal),
       }),
     )
     if (flags.json) this.printJson(results)

@@ -36,6 +36,7 @@ export default class ImageTag extends NativeCommand {
       cwd: process.cwd(),
       root: this.config.root,
       cache: join(this.config.cacheDir, 'images'),
+      env: process.env,
     }
     if (flags.all) {
       const tags = await this.interruptible((signal) => imageTags({ ...query, signal }))

@@ -47,7 +47,11 @@ Exit codes: 0 verified, 20 unsigned, 21 wrong identity, 22 no such image, 23 tam
 
     const found = await this.interruptible((signal) =>
       verifyByWishes(parseRegistryReference(args.image), wishesOf(flags), {
-        registry: surroundingsOf(flags, !flags['allow-insecure-registry'], signal),
+        registry: surroundingsOf(
+          flags,
+          { verify: !flags['allow-insecure-registry'], flag: '--allow-insecure-registry' },
+          signal,
+        ),
         root: rootPlaceOf(flags, this.config.cacheDir),
         builtInPolicies: builtInPolicies(this.config.root),
       }),

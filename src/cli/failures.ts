@@ -3,6 +3,7 @@ import { Failure, type FailureKind } from '../core/failure.ts'
 import { RpcError } from '../wire/rpc.ts'
 import { toFailure } from '../wire/status.ts'
 import { exitCodes } from './exit.ts'
+import { systemFailure } from './system-errors.ts'
 
 /** An error as people and scripts are shown it. */
 export interface ShownFailure {
@@ -69,6 +70,8 @@ function asFailure(error: unknown): Failure {
   if (error instanceof Error && isAbort(error)) return new Failure('cancelled', 'interrupted', { cause: error })
   const usage = usageOf(error)
   if (usage !== undefined) return new Failure('invalid', usage, { next: [seeHelp], cause: error })
+  const system = systemFailure(error)
+  if (system) return system
   return new Failure('internal', error instanceof Error ? error.message : String(error), { cause: error })
 }
 

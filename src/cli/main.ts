@@ -11,8 +11,8 @@ import { type DirectServe, directServe } from './direct.ts'
 export async function main(argv: string[], root: string): Promise<void> {
   // `native logs | head`: a reader that has enough is no failure.
   process.stdout.on('error', (error) => {
-    if (errnoOf(error) !== 'EPIPE') throw error
-    process.exit()
+    if (errnoOf(error) === 'EPIPE') process.exit()
+    void show(error, ownFlags(argv)).then((code) => process.exit(code))
   })
   try {
     const direct = directServe(argv, process.env)

@@ -1,14 +1,10 @@
 import { z } from 'zod'
-import { type ContentDigest, isContentDigest } from './content-digest.ts'
+import { contentDigestSchema } from './content-digest.ts'
 import { checked, layersMax, parseJson } from './manifest.ts'
 
 /** Bytes of an image config that we read. */
 export const configBytesMax = 4 * 1024 * 1024
 
-const digest = z.custom<ContentDigest>(
-  (value) => typeof value === 'string' && isContentDigest(value),
-  'expected a digest',
-)
 const schema = z.looseObject({
   os: z.string().max(128),
   architecture: z.string().max(128),
@@ -24,7 +20,7 @@ const schema = z.looseObject({
       Labels: z.record(z.string(), z.string()).nullish(),
     })
     .nullish(),
-  rootfs: z.looseObject({ type: z.literal('layers'), diff_ids: z.array(digest).max(layersMax) }),
+  rootfs: z.looseObject({ type: z.literal('layers'), diff_ids: z.array(contentDigestSchema).max(layersMax) }),
   history: z
     .array(z.looseObject({ empty_layer: z.boolean().optional() }))
     .max(16_384)

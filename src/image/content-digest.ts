@@ -1,4 +1,5 @@
 import { createHash, type Hash, hash as hashOnce } from 'node:crypto'
+import { z } from 'zod'
 import { Failure } from '../core/failure.ts'
 
 /** The algorithms that the image specification registers and that we compute. */
@@ -18,6 +19,12 @@ export function isContentDigest(text: string): text is ContentDigest {
   const match = grammar.exec(text)
   return match !== null && match[2]?.length === hexLength[match[1] as DigestAlgorithm]
 }
+
+/** A digest in a document. */
+export const contentDigestSchema = z.custom<ContentDigest>(
+  (value) => typeof value === 'string' && isContentDigest(value),
+  'expected a digest',
+)
 
 /**
  * A digest as written in a reference, a manifest or a header.

@@ -1,25 +1,34 @@
 import { parseJson, parseManifest, type RawManifest, serializeManifest } from './manifest.ts'
 import { isDockerType, ociTypeOf } from './media-types.ts'
 
+/** What a manifest or index says of something that it names. */
+interface Named {
+  readonly mediaType: string
+}
+
 /**
  * The same image with OCI's types instead of docker's: only names of types change, blobs stay
  * as they are. What is of OCI's types already is given back untouched.
+ * @throws Failure 'invalid'
  */
 export function toOci(raw: RawManifest, where: string): RawManifest {
   if (!isDockerType(raw.mediaType)) return raw
   parseManifest(raw, where)
-  const document = renamed(parseJson(raw.bytes, 'the manifest', where)) as object
-  return serializeManifest({ ...document, mediaType: ociTypeOf(raw.mediaType) }, ociTypeOf(raw.mediaType))
+  const document = parseJson(raw.bytes, 'the manifest', where) as {
+    config?: Named
+    layers?: Named[]
+    manifests?: Named[]
+  }
+  const { config, layers, manifests } = document
+  const mediaType = ociTypeOf(raw.mediaType)
+  const named = {
+    ...(config && { config: renamed(config) }),
+    ...(layers && { layers: layers.map(renamed) }),
+    ...(manifests && { manifests: manifests.map(renamed) }),
+  }
+  return serializeManifest({ ...document, mediaType, ...named }, mediaType)
 }
 
-/** Renames every `mediaType`, at any depth; parseManifest has bounded the document before. */
-function renamed(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(renamed)
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(
-    Object.entries(value).map(([key, each]) => [
-      key,
-      key === 'mediaType' && typeof each === 'string' ? ociTypeOf(each) : renamed(each),
-    ]),
-  )
+function renamed(named: Named): Named {
+  return { ...named, mediaType: ociTypeOf(named.mediaType) }
 }

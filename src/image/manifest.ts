@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { Failure } from '../core/failure.ts'
-import { type ContentDigest, contentDigestOf, isContentDigest } from './content-digest.ts'
+import { type ContentDigest, contentDigestOf, contentDigestSchema } from './content-digest.ts'
 import {
   dockerList,
   dockerManifest,
@@ -30,7 +30,6 @@ export interface Descriptor {
   readonly artifactType?: string | undefined
   readonly platform?: Platform | undefined
   readonly urls?: readonly string[] | undefined
-  readonly data?: string | undefined
 }
 
 /** A manifest or index as it was received: the bytes are what the digest is of. */
@@ -74,13 +73,12 @@ const platform = z.looseObject({
 })
 const descriptor = z.looseObject({
   mediaType,
-  digest: z.custom<ContentDigest>((value) => typeof value === 'string' && isContentDigest(value), 'expected a digest'),
+  digest: contentDigestSchema,
   size: z.number().int().nonnegative().max(blobBytesMax),
   annotations,
   artifactType: mediaType.optional(),
   platform: platform.optional(),
   urls: z.array(z.string().max(4096)).max(64).optional(),
-  data: z.string().max(manifestBytesMax).optional(),
 })
 const common = {
   schemaVersion: z.literal(2),
@@ -145,21 +143,34 @@ export function descriptorOf(raw: RawManifest, extra: Partial<Descriptor> = {}):
   return { ...extra, mediaType: raw.mediaType, digest: raw.digest, size: raw.bytes.byteLength }
 }
 
-/** Serializes a manifest that we made: keys in the order given, no blanks, as the digest depends on it. */
+/**
+ * Serializes a manifest that we made: keys in the order given, no blanks, as the digest depends on it.
+ * @throws Failure 'invalid' when what it keeps of another one is nested deeper than the stack is
+ */
 export function serializeManifest(document: object, type: string): RawManifest {
-  const bytes = Buffer.from(JSON.stringify(document))
+  const bytes = Buffer.from(textOf(document))
   return { bytes, mediaType: type, digest: contentDigestOf(bytes) }
+}
+
+function textOf(document: object): string {
+  try {
+    return JSON.stringify(document)
+  } catch (cause) {
+    // Parsing needs no stack; writing does.
+    if (cause instanceof RangeError) throw new Failure('invalid', 'the manifest is nested too deeply', { cause })
+    throw cause
+  }
 }
 
 /**
  * Parses JSON that came from outside.
- * @throws Failure 'invalid'
+ * @throws Failure 'invalid'; without the parser's error, which quotes what may be a secret
  */
 export function parseJson(bytes: Uint8Array, what: string, where: string): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
-  } catch (cause) {
-    throw new Failure('invalid', `${what} is no valid JSON`, { where, cause })
+  } catch {
+    throw new Failure('invalid', `${what} is no valid JSON`, { where })
   }
 }
 

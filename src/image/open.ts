@@ -9,14 +9,20 @@ import type { Reference } from './reference.ts'
 export interface Surroundings extends ClusterSearch {
   /** False accepts any certificate and plain HTTP. */
   readonly tlsVerify: boolean
+  /** The flag of the command that says so, for errors. */
+  readonly tlsFlag?: string | undefined
   readonly login: LoginPlaces
   readonly retryTimes: number
+  /** For what is remembered of registries; without it nothing is. */
+  readonly cacheFolder?: string | undefined
   /** DOCKER_HOST. */
   readonly dockerHost: string | undefined
   /** For what has to be expanded or kept for a while. */
   readonly temporary: string
   readonly clock: Clock
   readonly signal: AbortSignal
+  /** Is told in a line why nothing happens for longer than a moment. */
+  readonly tell?: ((text: string) => void) | undefined
 }
 
 /** Opens the place that a reference names, for reading; loads the one medium that it needs. */
@@ -30,7 +36,7 @@ export async function openSource(reference: Reference, around: Surroundings): Pr
     }
     case 'docker-archive': {
       const { openDockerArchiveSource } = await import('./media/archive/docker-archive.ts')
-      return openDockerArchiveSource(reference.path, reference.image, around.temporary)
+      return openDockerArchiveSource(reference.path, reference.image, around.temporary, around.signal)
     }
     case 'oci': {
       const { openLayoutSource } = await import('./media/layout.ts')
@@ -38,7 +44,7 @@ export async function openSource(reference: Reference, around: Surroundings): Pr
     }
     case 'oci-archive': {
       const { openOciArchiveSource } = await import('./media/archive/oci-archive.ts')
-      return openOciArchiveSource(reference.path, reference.name, around.temporary)
+      return openOciArchiveSource(reference.path, reference.name, around.temporary, around.signal)
     }
     case 'dir': {
       const { openDirectorySource } = await import('./media/directory.ts')

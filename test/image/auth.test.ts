@@ -116,6 +116,23 @@ describe('logins', () => {
     },
   )
 
+  it('in a file or an answer that is no JSON are not quoted by the error, at any depth', async () => {
+    const at = await places({ '.docker/config.json': {} })
+    const authFile = join(at.home, 'broken.json')
+    await writeFile(authFile, '{"auths":{"h.example":{"auth":"hunter2"x}}}')
+    const helperFile = join(at.home, 'helper.json')
+    await writeFile(helperFile, '{"credsStore":"bare"}')
+    const bare: LoginPlaces['runHelper'] = async () => ({ exitCode: 0, stdout: 'hunter2', missing: false })
+    for (const tried of [
+      { ...at, authFile },
+      { ...at, authFile: helperFile, runHelper: bare },
+    ]) {
+      const error: unknown = await findLogin(tried, 'h.example', 'app').catch((error: unknown) => error)
+      expect(error).toMatchObject({ name: 'Failure', kind: 'invalid' })
+      expect(inspect(error, { depth: Number.POSITIVE_INFINITY, showHidden: true })).not.toContain('hunter2')
+    }
+  })
+
   it('of --authfile are the only ones, and it has to be there', async () => {
     const at = await places({ '.docker/config.json': { auths: { 'h.example': { auth: b64('a:b') } } } })
     await expect(findLogin({ ...at, authFile: join(at.home, 'none.json') }, 'h.example', 'app')).rejects.toMatchObject({

@@ -8,6 +8,7 @@ import { parsePlatform, samePlatform } from '../../src/image/platform.ts'
 import { makeImage } from '../fixture/image.ts'
 
 const ociType = 'application/vnd.oci.image.manifest.v1+json'
+const dockerList = 'application/vnd.docker.distribution.manifest.list.v2+json'
 const bytesOf = (value: unknown): Buffer => Buffer.from(JSON.stringify(value))
 const parse = (value: unknown, type?: string) => parseManifest(rawManifest(bytesOf(value), type, 'x'), 'x')
 
@@ -73,6 +74,29 @@ describe('a manifest', () => {
       layers: [{ mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip' }, {}],
     })
     expect(toOci(oci, 'x')).toBe(oci)
+  })
+
+  it("of docker's types becomes OCI's with everything else as it was", () => {
+    const list = { mediaType: 'application/vnd.docker.distribution.manifest.v2+json', digest: layer.digest, size: 1 }
+    const annotations = { mediaType: list.mediaType }
+    const docker = { schemaVersion: 2, mediaType: dockerList, manifests: [{ ...list, annotations }], annotations }
+    expect(JSON.parse(Buffer.from(toOci(rawManifest(bytesOf(docker), undefined, 'x'), 'x').bytes).toString())).toEqual({
+      ...docker,
+      mediaType: 'application/vnd.oci.image.index.v1+json',
+      manifests: [{ ...list, mediaType: ociType, annotations }],
+    })
+  })
+
+  it("of docker's types that is nested deeper than the stack becomes OCI's where JSON needs no stack, or is refused with a Failure", () => {
+    const open = { schemaVersion: 2, mediaType: dockerList, manifests: [] }
+    const deep = `${JSON.stringify(open).slice(0, -1)},"x":${'['.repeat(200_000)}${']'.repeat(200_000)}}`
+    let answer: unknown
+    try {
+      answer = toOci(rawManifest(Buffer.from(deep), undefined, 'x'), 'x').mediaType
+    } catch (error) {
+      answer = error instanceof Failure ? error.kind : error
+    }
+    expect(['application/vnd.oci.image.index.v1+json', 'invalid']).toContain(answer)
   })
 })
 

@@ -1,7 +1,8 @@
+import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { Failure } from '../../src/core/failure.ts'
 import type { Credentials } from '../../src/image/credentials.ts'
-import type { Exchange, HttpRequest } from '../../src/image/media/registry/http.ts'
+import type { Exchange, HttpRequest } from '../../src/image/media/registry/exchange.ts'
 import { retryAfterMs } from '../../src/image/media/registry/retry.ts'
 import { openSession, type SessionOptions } from '../../src/image/media/registry/session.ts'
 import { secret } from '../../src/image/secret.ts'
@@ -48,6 +49,7 @@ function session(
     actions: 'pull',
     exchange,
     plain: changes.plain ?? 'never',
+    tlsFlag: '--dest-tls-verify=false',
     findLogin: async () => changes.login ?? null,
     clock: hastyClock(),
     signal: new AbortController().signal,
@@ -79,6 +81,20 @@ describe('a session with a registry', () => {
     }
   })
 
+  it('says that the login was refused, where there is one, and else that one is asked for', async () => {
+    const basic = { 'www-authenticate': 'Basic realm="x"' }
+    const says = { status: 401, headers: { ...basic, 'content-type': 'application/json' }, body: '{"errors":[]}' }
+    const { exchange } = network(() => says)
+    await expect(session(exchange, { login }).send(get)).rejects.toMatchObject({
+      kind: 'denied',
+      message: expect.stringContaining('the login of "u" was refused'),
+    })
+    await expect(session(exchange).send(get)).rejects.toMatchObject({
+      kind: 'denied',
+      message: expect.stringContaining('it asks for a login'),
+    })
+  })
+
   it('does not send a login to a token server without TLS', async () => {
     const { exchange, sent } = network(() => ({
       status: 401,
@@ -95,6 +111,30 @@ describe('a session with a registry', () => {
       await expect(session(exchange).send(get)).rejects.toMatchObject({ kind: 'invalid' })
     },
   )
+
+  it.each([
+    ['a line break in it', '{"token":"hunter2\\nx: y"}'],
+    ['a blank in it', '{"token":"hunter2 x"}'],
+    ['a letter beyond ASCII', '{"token":"hunter2\u00fc"}'],
+    ['nothing around it', 'hunter2'],
+  ])('refuses a token with %s, and does not show it', async (_, body) => {
+    const { exchange } = network(({ url }) =>
+      url.host === 'host.example'
+        ? { status: 401, headers: { 'www-authenticate': 'Bearer realm="https://tokens.example/t"' } }
+        : { status: 200, body },
+    )
+    const error: unknown = await session(exchange)
+      .send(get)
+      .catch((error: unknown) => error)
+    expect(error).toMatchObject({ name: 'Failure', kind: 'invalid' })
+    expect(inspect(error, { depth: Number.POSITIVE_INFINITY, showHidden: true })).not.toContain('hunter2')
+  })
+
+  it('refuses a token out of a file that no header can hold', async () => {
+    const { exchange } = network(() => ({ status: 401, headers: { 'www-authenticate': 'Bearer realm="https://t/"' } }))
+    const broken: Credentials = { kind: 'registry-token', token: secret('a\r\nb: c') }
+    await expect(session(exchange, { login: broken }).send(get)).rejects.toMatchObject({ kind: 'invalid' })
+  })
 
   it('does not follow a redirect from TLS to plain HTTP', async () => {
     const { exchange, sent } = network(({ url }) =>

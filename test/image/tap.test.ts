@@ -1,43 +1,26 @@
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
-import { createServer, type RequestListener } from 'node:http'
-import { createServer as createSecureServer } from 'node:https'
-import type { AddressInfo, Socket } from 'node:net'
+import type { RequestListener } from 'node:http'
+import type { Socket } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { type Exchange, openHttp } from '../../src/image/media/registry/http.ts'
-import { testFolder } from '../fixture/folder.ts'
-import { selfSigned } from '../fixture/self-signed.ts'
+import type { Exchange } from '../../src/image/media/registry/exchange.ts'
+import { openHttp } from '../../src/image/media/registry/http.ts'
+import { type Served, serve } from '../fixture/registry/serve.ts'
 
 /** Larger than what goes by Node's parser. */
 const blob = randomBytes(9 * 1024 * 1024 + 12_345)
 
-interface Place {
-  readonly url: string
-  /** Connections that the server has seen. */
-  readonly sockets: Socket[]
+interface Place extends Served {
   readonly exchange: Exchange
 }
 
 async function place(handler: RequestListener, options: { tls?: boolean; idleMsMax?: number } = {}): Promise<Place> {
-  const files = options.tls ? await selfSigned(await testFolder()) : undefined
-  const server = files
-    ? createSecureServer({ key: await readFile(files.key), cert: await readFile(files.certificate) }, handler)
-    : createServer(handler)
-  const sockets: Socket[] = []
-  server.on(files ? 'secureConnection' : 'connection', (socket: Socket) => sockets.push(socket))
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const ca = files && (await readFile(files.certificate, 'utf8'))
+  const served = await serve(handler, options)
   const { idleMsMax = 30_000 } = options
-  const http = openHttp({ tlsVerify: true, idleMsMax, env: {}, ...(ca === undefined ? {} : { ca }) })
-  onTestFinished(() => {
-    http.close()
-    server.closeAllConnections()
-    server.close()
-  })
-  const { port } = server.address() as AddressInfo
-  return { url: `${files ? 'https' : 'http'}://127.0.0.1:${port}/`, sockets, exchange: http.exchange }
+  const ca = served.certificate && (await readFile(served.certificate, 'utf8'))
+  const http = openHttp({ tlsVerify: true, idleMsMax, wholeMsMax: 30_000, env: {}, ...(ca ? { ca } : {}) })
+  onTestFinished(http.close)
+  return { ...served, exchange: http.exchange }
 }
 
 const whole: RequestListener = (request, response) => {

@@ -8,7 +8,7 @@ export function imageJudge(places: Places, authfile: string | undefined): ImageV
   return async (image, policies, signal) => {
     // Judging takes much code, which a deployment of what was built here does not wait for.
     const [{ verifierOf }, { surroundingsOf }] = await Promise.all([import('./verify.ts'), import('./places.ts')])
-    const around = surroundingsOf({ authfile, 'retry-times': retryTimes }, true, signal)
+    const around = surroundingsOf({ authfile, 'retry-times': retryTimes }, { verify: true }, signal)
     return verifierOf({ policy: policies }, places, around)({ transport: 'docker', image }, signal)
   }
 }

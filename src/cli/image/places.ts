@@ -10,10 +10,26 @@ export interface PlaceFlags {
   readonly 'retry-times': number
 }
 
-/** The surroundings that flags and environment make. */
-export function surroundingsOf(flags: PlaceFlags, tlsVerify: boolean, signal: AbortSignal): Surroundings {
+/** Whether certificates are checked, and by which flag of the command they are not. */
+export interface TlsWish {
+  readonly verify: boolean
+  readonly flag?: string
+}
+
+/**
+ * The surroundings that flags and environment make.
+ * @param cacheFolder oclif's, for a command that writes images
+ */
+export function surroundingsOf(
+  flags: PlaceFlags,
+  tls: TlsWish,
+  signal: AbortSignal,
+  cacheFolder?: string,
+): Surroundings {
   return {
-    tlsVerify,
+    tlsVerify: tls.verify,
+    tlsFlag: tls.flag,
+    cacheFolder,
     login: {
       ...(flags.authfile === undefined ? {} : { authFile: flags.authfile }),
       home: homedir(),

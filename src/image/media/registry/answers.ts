@@ -1,8 +1,13 @@
 import { z } from 'zod'
 import { Failure, type FailureKind } from '../../../core/failure.ts'
-import type { HttpAnswer } from './http.ts'
+import { printable } from '../../../core/printable.ts'
+import type { Credentials } from '../../credentials.ts'
+import type { HttpAnswer } from './exchange.ts'
 
 const errorBytesMax = 64 * 1024
+/** Characters that are shown of what a registry says about an error. */
+const textMax = 500
+const userMax = 100
 const errorsSchema = z.looseObject({
   errors: z.array(z.looseObject({ code: z.string().optional(), message: z.string().optional() })).max(100),
 })
@@ -28,18 +33,31 @@ export async function answerBytes(answer: HttpAnswer, bytesMax: number): Promise
 /**
  * What a refusing answer means, with what the registry said about it (distribution-spec, "Error Codes").
  * @param registry whom to log in to
+ * @param login what it was asked with, if that is known
  */
-export async function refusal(answer: HttpAnswer, doing: string, registry: string): Promise<Failure> {
+export async function refusal(
+  answer: HttpAnswer,
+  doing: string,
+  registry: string,
+  login?: Credentials | null,
+): Promise<Failure> {
   const said = await errorText(answer)
   const where = `${answer.url.host}${answer.url.pathname}`
   return new Failure(
     kindOf(answer.status),
-    `cannot ${doing}: ${said || statusText(answer.status)} (HTTP ${answer.status})`,
+    `cannot ${doing}: ${answer.status === 401 && login ? loginText(login) : said || statusText(answer.status)} (HTTP ${answer.status})`,
     {
       where,
       next: nextOf(answer.status, registry),
     },
   )
+}
+
+/** A registry says the same to a wrong password as to none, and only we know which it was. */
+function loginText(login: Credentials): string {
+  return login.kind === 'password'
+    ? `the login of "${printable(login.user, userMax)}" was refused`
+    : 'the token of the login was refused'
 }
 
 function kindOf(status: number): FailureKind {
@@ -77,14 +95,9 @@ async function errorText(answer: HttpAnswer): Promise<string> {
     const bytes = await answerBytes(answer, errorBytesMax)
     const parsed = errorsSchema.safeParse(JSON.parse(Buffer.from(bytes).toString('utf8')))
     const texts = parsed.success ? parsed.data.errors.map((each) => each.message || each.code || '') : []
-    return printable(texts.filter(Boolean).slice(0, 3).join('; '))
+    return printable(texts.filter(Boolean).slice(0, 3).join('; '), textMax)
   } catch {
     // An error page that is none says nothing beyond its status.
     return ''
   }
-}
-
-/** What strangers write must not move a terminal's cursor. */
-function printable(text: string): string {
-  return text.replace(/[^\x20-\x7e\u00a0-\uffff]/g, ' ').slice(0, 500)
 }

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { rootCertificates } from 'node:tls'
+import { getCACertificates } from 'node:tls'
 import { errnoOf } from '../../../core/failure.ts'
 import { smallFile } from '../files.ts'
 
@@ -9,8 +9,8 @@ const filesMax = 64
 
 /**
  * The authorities that are trusted for one registry: those of its folder in certs.d
- * (containers-certs.d(5), docker's "verify repository client") beside Node's own; undefined
- * when it has none of its own.
+ * (containers-certs.d(5), docker's "verify repository client") beside those that Node trusts, with
+ * NODE_EXTRA_CA_CERTS and --use-system-ca; undefined when it has none of its own.
  */
 export async function trustedCertificates(registry: string, home: string): Promise<string | undefined> {
   const folders = [join(home, '.config/containers/certs.d'), '/etc/containers/certs.d', '/etc/docker/certs.d']
@@ -24,5 +24,5 @@ export async function trustedCertificates(registry: string, home: string): Promi
     for (const name of names.filter((each) => each.endsWith('.crt')).slice(0, filesMax))
       found.push(Buffer.from(await smallFile(join(own, name), fileBytesMax, 'a certificate')).toString('latin1'))
   }
-  return found.length === 0 ? undefined : [...found, ...rootCertificates].join('\n')
+  return found.length === 0 ? undefined : [...found, ...getCACertificates('default')].join('\n')
 }

@@ -1,45 +1,25 @@
 import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from 'node:http'
-import { errnoOf, Failure, messageOf } from '../../../core/failure.ts'
 import { http, https } from '../node-http.ts'
+import type { Exchange, HttpRequest } from './exchange.ts'
+import { failed, idle, late } from './network-failure.ts'
+import { type Incoming, received } from './received.ts'
 import { reclaimer } from './reclaim.ts'
-import { brokenOff, tapped, tappedAgent } from './tap.ts'
-
-/** A request as it goes out, with nothing added behind its back. */
-export interface HttpRequest {
-  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH'
-  readonly url: URL
-  readonly headers: Readonly<Record<string, string>>
-  /** Exactly this many bytes follow. */
-  readonly body?: { readonly size: number; readonly content: AsyncIterable<Uint8Array> }
-}
-
-/** An answer whose body must be read, or discarded. */
-export interface HttpAnswer {
-  readonly status: number
-  readonly url: URL
-  header(name: string): string | undefined
-  /** The body as it comes; ends with Failure 'unavailable' when it breaks off. */
-  readonly body: AsyncIterable<Uint8Array>
-  /** Gives the connection back without reading on. */
-  discard(): void
-}
-
-/** One exchange. @throws Failure 'unavailable', 'deadline'; what the request's body throws */
-export type Exchange = (request: HttpRequest, signal: AbortSignal) => Promise<HttpAnswer>
+import { tapped, tappedAgent } from './tap.ts'
 
 export interface HttpOptions {
   /** False accepts any certificate. */
   readonly tlsVerify: boolean
-  /** Certificates (PEM) that are trusted beside the system's. */
+  /** The flag that says so, for errors. */
+  readonly tlsFlag?: string | undefined
+  /** Certificates (PEM) of all authorities that are trusted, in place of those that Node trusts. */
   readonly ca?: string
   /** Milliseconds in which nothing at all comes or goes before an exchange is given up. */
   readonly idleMsMax: number
+  /** Milliseconds in which an exchange has to be over that is not large: bytes that drip are never idle. */
+  readonly wholeMsMax: number
   /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY are taken from here. */
   readonly env: Readonly<Record<string, string | undefined>>
 }
-
-/** Bodies up to this are read to the end so that their connection can be used again. */
-const discardBytesMax = 64 * 1024
 
 /** HTTP over kept-alive connections, without redirects, retries or credentials of its own. */
 export function openHttp(options: HttpOptions): { exchange: Exchange; close(): void } {
@@ -61,20 +41,13 @@ export function openHttp(options: HttpOptions): { exchange: Exchange; close(): v
   return {
     async exchange(request, signal) {
       const transport = request.url.protocol === 'https:' ? overTls() : overTcp()
-      return answer(await exchange(transport, request, signal, options.idleMsMax), request.url, used)
+      return received(await exchange(transport, request, signal, options), request, used)
     },
     close() {
       plain?.destroy()
       secure?.destroy()
     },
   }
-}
-
-/** An answer of which the head is read. */
-interface Incoming {
-  readonly message: IncomingMessage
-  /** Its body, when that does not come by the message. */
-  readonly pieces: AsyncIterable<Uint8Array> | undefined
 }
 
 interface Transport {
@@ -86,7 +59,7 @@ async function exchange(
   { start, agent }: Transport,
   request: HttpRequest,
   signal: AbortSignal,
-  idleMsMax: number,
+  { idleMsMax, wholeMsMax, tlsFlag }: HttpOptions,
 ): Promise<Incoming> {
   signal.throwIfAborted()
   const headers: Record<string, string> = { ...request.headers }
@@ -101,6 +74,7 @@ async function exchange(
     outgoing.on('error', reject)
     outgoing.once('timeout', () => outgoing.destroy(idle(request.url, idleMsMax)))
   })
+  if (!request.isLarge) endLate(outgoing, request.url, wholeMsMax)
   // Sending and answering overlap: a server may refuse before it has read everything.
   let isAnswered = false
   let bodyError: unknown
@@ -119,8 +93,18 @@ async function exchange(
     isAnswered = true
     await sent
     // What reading the body threw is the cause; the broken connection only follows from it.
-    throw bodyError ?? failed(error, request.url, signal)
+    throw bodyError ?? failed(error, request.url, signal, tlsFlag)
   }
+}
+
+/** Ends an exchange that is not over in time. */
+function endLate(outgoing: ClientRequest, url: URL, wholeMsMax: number): void {
+  let answering: IncomingMessage | undefined
+  outgoing.once('response', (message) => {
+    answering = message
+  })
+  const timer = setTimeout(() => (answering ?? outgoing).destroy(late(url, wholeMsMax)), wholeMsMax)
+  outgoing.once('close', () => clearTimeout(timer))
 }
 
 async function send(
@@ -146,89 +130,5 @@ function written(outgoing: ClientRequest, piece: Uint8Array): Promise<void> {
     outgoing.once('close', done)
     outgoing.once('response', done)
     outgoing.write(piece, done)
-  })
-}
-
-function answer({ message, pieces }: Incoming, url: URL, used: (bytes: number) => void): HttpAnswer {
-  // An error after the last reader has left must not end the process.
-  message.on('error', () => undefined)
-  return {
-    status: message.statusCode ?? 0,
-    url,
-    header(name) {
-      const value = message.headers[name]
-      return Array.isArray(value) ? value.join(', ') : value
-    },
-    body: body(pieces ?? parsed(message, url, used), url),
-    discard() {
-      const length = Number(message.headers['content-length'] ?? 0)
-      if (length <= discardBytesMax) message.resume()
-      else message.destroy()
-    },
-  }
-}
-
-async function* body(pieces: AsyncIterable<Uint8Array>, url: URL): AsyncGenerator<Uint8Array, void, undefined> {
-  try {
-    yield* pieces
-  } catch (error) {
-    throw failed(error, url, undefined)
-  }
-}
-
-/** The body as Node's parser gives it. */
-async function* parsed(
-  message: IncomingMessage,
-  url: URL,
-  used: (bytes: number) => void,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  for await (const piece of message as AsyncIterable<Buffer>) {
-    yield piece
-    used(piece.byteLength)
-  }
-  if (!message.complete) throw brokenOff(url.host)
-}
-
-function idle(url: URL, idleMsMax: number): Failure {
-  return new Failure('deadline', `nothing came for ${idleMsMax / 1000} s`, { where: url.host })
-}
-
-const tlsCodes = /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/
-
-/** True when the other side's certificate is the problem. */
-export function isTlsProblem(error: unknown): boolean {
-  return error instanceof Error && tlsCodes.test(errnoOf(error) ?? '') && !isNoTls(error)
-}
-
-/** True when the other side does not speak TLS at all. */
-export function isNoTls(error: unknown): boolean {
-  const code = errnoOf(error)
-  return code === 'EPROTO' || code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG'
-}
-
-function failed(error: unknown, url: URL, signal: AbortSignal | undefined): unknown {
-  if (signal?.aborted) return signal.reason
-  if (error instanceof Failure) return error
-  const code = errnoOf(error)
-  if (isTlsProblem(error))
-    return new Failure('denied', `the certificate of ${url.host} is not trusted (${code})`, {
-      where: url.host,
-      next: [
-        'Put its authority into /etc/containers/certs.d/HOST:PORT/ca.crt, or switch the check off with --src-tls-verify=false or --dest-tls-verify=false.',
-      ],
-      cause: error,
-    })
-  const plain: Record<string, string> = {
-    ECONNREFUSED: 'nothing listens there',
-    ENOTFOUND: 'there is no host of that name',
-    EAI_AGAIN: 'its name cannot be resolved now',
-    ECONNRESET: 'it closed the connection',
-    EPIPE: 'it closed the connection',
-    EHOSTUNREACH: 'there is no route to it',
-    ETIMEDOUT: 'it does not answer',
-  }
-  return new Failure('unavailable', `${url.host} cannot be reached: ${plain[code ?? ''] ?? messageOf(error)}`, {
-    where: url.host,
-    cause: error,
   })
 }

@@ -1,16 +1,12 @@
 import { Failure } from '../../../core/failure.ts'
-import { type ContentDigest, contentDigestOf, hexOf } from '../../content-digest.ts'
-import { type Descriptor, manifestBytesMax, parseManifest, type RawManifest, rawManifest } from '../../manifest.ts'
-import { acceptedManifests, ociIndex } from '../../media-types.ts'
-import { verifiedManifest } from '../../verified.ts'
+import type { ContentDigest } from '../../content-digest.ts'
+import { type Descriptor, manifestBytesMax, type RawManifest } from '../../manifest.ts'
+import { acceptedManifests } from '../../media-types.ts'
+import { verifiedBytes, verifiedManifest } from '../../verified.ts'
 import { answerBytes } from './answers.ts'
-import type { HttpAnswer } from './http.ts'
+import type { HttpAnswer } from './exchange.ts'
 import { asRetryable, type RetryOptions, withRetries } from './retry.ts'
 import type { Session } from './session.ts'
-
-/** Referrers of one manifest that are read; more is somebody's attack on whoever verifies. */
-const referrersMax = 1024
-const pagesMax = 32
 
 /**
  * A manifest by tag or digest.
@@ -34,16 +30,39 @@ export function fetchManifest(
     const bytes = await answerBytes(answer, manifestBytesMax)
     const raw = verifiedManifest(bytes, answer.header('content-type'), digest, where)
     const said = answer.header('docker-content-digest')
-    if (digest === undefined && said?.startsWith('sha256:') && said !== raw.digest)
+    if (digest === undefined && !isDigestOf(said, raw))
       throw new Failure(
         'corrupt',
-        `the registry says that the manifest is ${said.slice(0, 80)}, its bytes are ${raw.digest}`,
+        `the registry says that the manifest is ${said?.slice(0, 80)}, its bytes are ${raw.digest}`,
         {
           where: `${where} ${reference}`,
         },
       )
     return raw
   }, retry)
+}
+
+/** Does a registry's answer name this manifest? One that says nothing, or another kind of digest, does. */
+export function isDigestOf(said: string | undefined, { digest }: RawManifest): boolean {
+  return said === undefined || said === digest || !said.startsWith('sha256:')
+}
+
+/**
+ * All of a small blob, verified; read anew when it breaks off.
+ * @param name the place, for errors
+ * @throws Failure 'exhausted', before anything is asked, when it has more than bytesMax; 'corrupt'
+ */
+export function fetchSmallBlob(
+  session: Session,
+  descriptor: Descriptor,
+  bytesMax: number,
+  name: string,
+  retry: RetryOptions,
+): Promise<Uint8Array> {
+  const content = async function* (): AsyncGenerator<Uint8Array, void, undefined> {
+    yield* (await openBlob(session, descriptor, 0, 'small')).body
+  }
+  return withRetries(() => verifiedBytes(content(), descriptor, bytesMax, name), retry)
 }
 
 /**
@@ -56,7 +75,7 @@ export async function fetchBlob(
   retry: RetryOptions,
 ): Promise<AsyncIterable<Uint8Array>> {
   // The first answer comes before anything is written, so that "not there" is known then.
-  const first = await withRetries(() => openBlob(session, descriptor, 0), retry)
+  const first = await withRetries(() => openBlob(session, descriptor, 0, 'large'), retry)
   return resumed(session, descriptor, first, retry)
 }
 
@@ -85,18 +104,24 @@ async function* resumed(
       failures += 1
       if (!asRetryable(error) || failures > retry.times) throw error
       const at = offset
-      answer = await withRetries(() => openBlob(session, descriptor, at), retry)
+      answer = await withRetries(() => openBlob(session, descriptor, at, 'large'), retry)
     }
   }
 }
 
-async function openBlob(session: Session, descriptor: Descriptor, offset: number): Promise<HttpAnswer> {
+async function openBlob(
+  session: Session,
+  descriptor: Descriptor,
+  offset: number,
+  size: 'small' | 'large',
+): Promise<HttpAnswer> {
   const answer = await session.send({
     method: 'GET',
     url: `/v2/${session.repository}/blobs/${descriptor.digest}`,
     ...(offset > 0 ? { headers: { range: `bytes=${offset}-` } } : {}),
     doing: `read the blob ${descriptor.digest}`,
     expected: offset > 0 ? [200, 206] : [200],
+    isLarge: size === 'large',
   })
   const range = answer.header('content-range')
   if (answer.status !== 206 || range?.startsWith(`bytes ${offset}-`)) return answer
@@ -104,100 +129,4 @@ async function openBlob(session: Session, descriptor: Descriptor, offset: number
   throw new Failure('corrupt', `asked for a blob from byte ${offset}, got "${range?.slice(0, 60) ?? 'no range'}"`, {
     where: `${session.registry}/${session.repository} ${descriptor.digest}`,
   })
-}
-
-/**
- * What refers to a manifest (signatures, attestations): the referrers API, all its pages, or
- * where there is none the fallback tag (distribution-spec, "Listing Referrers").
- * @param artifactType only those; asked of the server and checked here, as it may not filter
- * @throws Failure 'exhausted' for more than 1024
- */
-export async function fetchReferrers(
-  session: Session,
-  digest: ContentDigest,
-  artifactType: string | undefined,
-  retry: RetryOptions,
-): Promise<readonly Descriptor[]> {
-  const query = artifactType === undefined ? '' : `?artifactType=${encodeURIComponent(artifactType)}`
-  let url: string | undefined = `/v2/${session.repository}/referrers/${digest}${query}`
-  const found: Descriptor[] = []
-  for (let page = 0; url !== undefined; page += 1) {
-    if (page >= pagesMax || found.length > referrersMax) throw tooMany(session, digest)
-    const part = await referrersPage(session, url, digest, retry)
-    if (!part) return filtered(await fallbackReferrers(session, digest, retry), artifactType)
-    found.push(...part.manifests)
-    url = part.next
-  }
-  return filtered(found, artifactType)
-}
-
-/** The tag that stands in for the referrers API: `sha256-<hex>`, at most 128 characters. */
-export function referrersTag(digest: ContentDigest): string {
-  return `${digest.slice(0, digest.indexOf(':'))}-${hexOf(digest)}`.slice(0, 128)
-}
-
-/** The index under the fallback tag, or nothing. */
-export async function fallbackReferrers(
-  session: Session,
-  digest: ContentDigest,
-  retry: RetryOptions,
-): Promise<readonly Descriptor[]> {
-  try {
-    const raw = await fetchManifest(session, referrersTag(digest), undefined, retry)
-    const index = parseManifest(raw, `${session.registry}/${session.repository}:${referrersTag(digest)}`)
-    if (index.kind !== 'index') return []
-    if (index.manifests.length > referrersMax) throw tooMany(session, digest)
-    return index.manifests
-  } catch (error) {
-    if (error instanceof Failure && error.kind === 'not-found') return []
-    throw error
-  }
-}
-
-async function referrersPage(
-  session: Session,
-  url: string,
-  digest: ContentDigest,
-  retry: RetryOptions,
-): Promise<{ manifests: readonly Descriptor[]; next: string | undefined } | undefined> {
-  return withRetries(async () => {
-    const doing = `list what refers to ${digest}`
-    // Old registries answer 404 for the path; some 400 or 405 for what they take for a name.
-    const answer = await session.send({
-      method: 'GET',
-      url,
-      headers: { accept: ociIndex },
-      doing,
-      expected: [200, 400, 404, 405],
-    })
-    if (answer.status !== 200) return void answer.discard()
-    const where = `${session.registry}/${session.repository} ${digest}`
-    const raw = rawManifest(await answerBytes(answer, manifestBytesMax), answer.header('content-type'), where)
-    const index = parseManifest(raw, where)
-    if (index.kind !== 'index') throw new Failure('invalid', 'the list of referrers is no index', { where })
-    return { manifests: index.manifests, next: nextPage(answer) }
-  }, retry)
-}
-
-/** RFC 8288: `<url>; rel="next"`; a page on another host is none. */
-function nextPage(answer: HttpAnswer): string | undefined {
-  const match = /<([^>]{1,4096})>\s*;\s*rel="?next"?/.exec(answer.header('link') ?? '')
-  if (!match?.[1] || !URL.canParse(match[1], answer.url)) return undefined
-  const url = new URL(match[1], answer.url)
-  return url.origin === answer.url.origin ? url.href : undefined
-}
-
-function filtered(all: readonly Descriptor[], artifactType: string | undefined): readonly Descriptor[] {
-  return artifactType === undefined ? all : all.filter((each) => each.artifactType === artifactType)
-}
-
-function tooMany(session: Session, digest: ContentDigest): Failure {
-  return new Failure('exhausted', `more than ${referrersMax} manifests refer to ${digest}`, {
-    where: `${session.registry}/${session.repository}`,
-  })
-}
-
-/** Does the registry's answer name these bytes? */
-export function isDigestOf(said: string | undefined, raw: RawManifest): boolean {
-  return said === undefined || said === raw.digest || !said.startsWith('sha256:') || said === contentDigestOf(raw.bytes)
 }

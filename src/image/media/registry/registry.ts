@@ -4,13 +4,14 @@ import { findLogin, type LoginPlaces } from '../../auth.ts'
 import type { ContentDigest } from '../../content-digest.ts'
 import type { Descriptor, RawManifest } from '../../manifest.ts'
 import { rawManifest } from '../../manifest.ts'
-import type { Destination, Source } from '../../medium.ts'
+import type { BlobOrigin, Destination, Source } from '../../medium.ts'
 import { type ImageName, imageNameText } from '../../name.ts'
-import { verifiedBytes } from '../../verified.ts'
 import { trustedCertificates } from './certificates.ts'
 import { openHttp } from './http.ts'
-import { fetchBlob, fetchManifest, fetchReferrers } from './pull.ts'
+import { openKnownBlobs } from './known-blobs.ts'
+import { fetchBlob, fetchManifest, fetchSmallBlob } from './pull.ts'
 import { pushManifest } from './push-manifest.ts'
+import { fetchReferrers } from './referrers.ts'
 import { type RetryOptions, withRetries } from './retry.ts'
 import { openSession, type Session } from './session.ts'
 import { pushBlob } from './upload.ts'
@@ -18,13 +19,21 @@ import { pushBlob } from './upload.ts'
 export interface RegistryOptions {
   /** False accepts any certificate, and plain HTTP. */
   readonly tlsVerify: boolean
+  /** The flag of the command that says so, for errors. */
+  readonly tlsFlag?: string | undefined
   readonly login: LoginPlaces
   /** How often what may go away is tried again. */
   readonly retryTimes: number
   readonly clock: Clock
   readonly signal: AbortSignal
+  /** Is told in a line why nothing happens for longer than a moment. */
+  readonly tell?: ((text: string) => void) | undefined
   /** Milliseconds of silence after which an exchange is given up. */
   readonly idleMsMax?: number
+  /** Milliseconds in which a manifest, a small blob or another short answer has to be there whole. */
+  readonly wholeMsMax?: number
+  /** The folder where it is remembered which blobs a registry has; without it nothing is. */
+  readonly cacheFolder?: string | undefined
 }
 
 /** One repository, for reading: what copying and signature verification need of a registry. */
@@ -34,20 +43,21 @@ export interface RegistryReader extends Source {
    * @throws Failure 'not-found', 'denied', 'unavailable', 'corrupt', 'invalid'
    */
   manifestOf(reference: { readonly tag: string } | { readonly digest: ContentDigest }): Promise<RawManifest>
-  /** What refers to a manifest, at most 1024; empty when nothing does. */
-  referrers(digest: ContentDigest, artifactType?: string): Promise<readonly Descriptor[]>
-  /** A small blob, verified. @throws Failure 'exhausted' when it has more than bytesMax */
+  /** What refers to a manifest, of whatever type. @throws Failure 'exhausted' for more than 1024 */
+  referrers(digest: ContentDigest): Promise<readonly Descriptor[]>
+  /** A small blob, verified. @throws Failure 'exhausted' when it has more than bytesMax, 'corrupt' */
   blobBytes(descriptor: Descriptor, bytesMax: number): Promise<Uint8Array>
 }
 
 const idleMsDefault = 120_000
+/** An attestation of 32 MiB at half a megabit a second. */
+const wholeMsDefault = 600_000
 const loopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/
 
 /** Opens an image in a registry for reading; nothing is sent before it is asked for something. */
 export async function openRegistryReader(image: ImageName, options: RegistryOptions): Promise<RegistryReader> {
   const { session, retry, close } = await connect(image, 'pull', options)
   const name = `docker://${imageNameText(image)}`
-  const blob = (descriptor: Descriptor) => fetchBlob(session, descriptor, retry)
   return {
     name,
     origin: { registry: image.registry, repository: image.repository },
@@ -58,11 +68,9 @@ export async function openRegistryReader(image: ImageName, options: RegistryOpti
       if ('digest' in reference) return fetchManifest(session, reference.digest, reference.digest, retry)
       return fetchManifest(session, reference.tag, undefined, retry)
     },
-    blob,
-    referrers: (digest, artifactType) => fetchReferrers(session, digest, artifactType, retry),
-    async blobBytes(descriptor, bytesMax) {
-      return verifiedBytes(await blob(descriptor), descriptor, bytesMax, name)
-    },
+    blob: (descriptor) => fetchBlob(session, descriptor, retry),
+    referrers: (digest) => fetchReferrers(session, digest, retry),
+    blobBytes: (descriptor, bytesMax) => fetchSmallBlob(session, descriptor, bytesMax, name, retry),
     close,
   }
 }
@@ -73,14 +81,29 @@ export async function openRegistryReader(image: ImageName, options: RegistryOpti
  */
 export async function openRegistryDestination(image: ImageName, options: RegistryOptions): Promise<Destination> {
   const { session, retry, close } = await connect(image, 'pull,push', options)
+  const known = await openKnownBlobs(options.cacheFolder, image.registry)
+  const ended = async (): Promise<void> => {
+    await known.keep()
+    await close()
+  }
+  /** A repository nearby that the blob can be mounted from: the source, or one where it was seen before. */
+  const nearby = (digest: ContentDigest, origin: BlobOrigin | undefined): string | undefined => {
+    const repository = origin?.registry === image.registry ? origin.repository : known.repositoryOf(digest)
+    return repository === image.repository ? undefined : repository
+  }
   return {
     name: `docker://${imageNameText(image)}`,
     holds: 'any',
     parallelMax: 6,
-    hasBlob: (descriptor) => withRetries(() => headBlob(session, descriptor), retry),
-    putBlob(descriptor, open, origin) {
-      const isNear = origin?.registry === image.registry && origin.repository !== image.repository
-      return pushBlob(session, descriptor, open, isNear ? origin.repository : undefined, retry)
+    async hasBlob(descriptor) {
+      const isThere = await withRetries(() => headBlob(session, descriptor), retry)
+      if (isThere) known.saw(descriptor.digest, image.repository)
+      return isThere
+    },
+    async putBlob(descriptor, open, origin) {
+      const outcome = await pushBlob(session, descriptor, open, nearby(descriptor.digest, origin), retry)
+      known.saw(descriptor.digest, image.repository)
+      return outcome
     },
     async putManifest(raw, isRoot) {
       if (isRoot && image.digest !== undefined && image.digest !== raw.digest)
@@ -90,8 +113,9 @@ export async function openRegistryDestination(image: ImageName, options: Registr
       const reference = isRoot && image.digest === undefined ? (image.tag ?? 'latest') : raw.digest
       await pushManifest(session, rawManifest(raw.bytes, raw.mediaType, image.repository), reference, retry)
     },
-    commit: close,
-    abort: close,
+    commit: ended,
+    // What was sent before the failure is there, and the second try may go to another repository.
+    abort: ended,
   }
 }
 
@@ -119,7 +143,9 @@ async function connect(
   const ca = await trustedCertificates(registry, options.login.home)
   const http = openHttp({
     tlsVerify: options.tlsVerify,
+    tlsFlag: options.tlsFlag,
     idleMsMax: options.idleMsMax ?? idleMsDefault,
+    wholeMsMax: options.wholeMsMax ?? wholeMsDefault,
     // This machine's own registry is nobody's to relay.
     env: loopback.test(registry) ? {} : options.login.env,
     ...(ca === undefined ? {} : { ca }),
@@ -131,10 +157,12 @@ async function connect(
     // As with docker, this machine's own registry may speak plain HTTP. Nobody is in between there, so it is
     // tried first: TLS is slow to load and to be refused.
     plain: loopback.test(registry) ? 'first' : options.tlsVerify ? 'never' : 'second',
+    tlsFlag: options.tlsFlag,
     findLogin: () => findLogin(options.login, registry, repository),
     clock: options.clock,
     signal: options.signal,
   })
-  const retry = { times: options.retryTimes, clock: options.clock, signal: options.signal }
+  const { retryTimes: times, clock, signal, tell } = options
+  const retry = { times, clock, signal, tell }
   return { session, retry, close: async () => http.close() }
 }

@@ -6,10 +6,14 @@ export interface RetryOptions {
   readonly times: number
   readonly clock: Clock
   readonly signal: AbortSignal
+  /** Is told in a line why nothing happens for longer than a moment. */
+  readonly tell?: ((text: string) => void) | undefined
 }
 
 const firstMs = 1000
 const delayMsMax = 60_000
+/** A wait from this on is told. */
+const toldMsMin = 4000
 
 /** A failure that may go away: the server said to come back, or the network broke. */
 export class Retryable extends Error {
@@ -47,7 +51,9 @@ export async function withRetries<T>(attempt: (times: number) => Promise<T>, opt
  * @param times how often it was tried again already
  */
 export function backOff(retryable: Retryable, times: number, options: RetryOptions): Promise<void> {
-  return pause(Math.min(retryable.afterMs ?? firstMs * 2 ** times, delayMsMax), options)
+  const ms = Math.min(retryable.afterMs ?? firstMs * 2 ** times, delayMsMax)
+  if (ms >= toldMsMin) options.tell?.(`${retryable.failure.message}; trying again in ${Math.round(ms / 1000)} s`)
+  return pause(ms, options)
 }
 
 /** Network failures are worth another try; what a server refuses is not. */

@@ -1,12 +1,12 @@
 import type { Clock } from '../../../core/clock.ts'
 import { errnoOf, Failure } from '../../../core/failure.ts'
 import type { Credentials } from '../../credentials.ts'
-import type { BlobOrigin } from '../../medium.ts'
 import { refusal } from './answers.ts'
+import { type AuthorizationOptions, openAuthorization } from './authorization.ts'
 import { type Challenge, parseChallenges } from './challenge.ts'
-import { type Exchange, type HttpAnswer, type HttpRequest, isNoTls } from './http.ts'
+import type { HttpAnswer, HttpRequest } from './exchange.ts'
+import { isNoTls } from './network-failure.ts'
 import { Retryable, retryAfterMs } from './retry.ts'
-import { basic, fetchToken, type Token } from './token.ts'
 
 /** A request to a registry; the body can be opened again, since it may have to be sent twice. */
 export interface RegistryRequest {
@@ -21,6 +21,10 @@ export interface RegistryRequest {
   readonly expected: readonly number[]
   /** A repository of the same registry that is read too (a mount). */
   readonly from?: string
+  /** A redirect to another host is not followed, but is the answer. */
+  readonly staysOnHost?: boolean
+  /** It moves a blob, which takes as long as it takes. */
+  readonly isLarge?: boolean
 }
 
 /** Authorized requests to one repository. */
@@ -34,21 +38,15 @@ export interface Session {
   send(request: RegistryRequest): Promise<HttpAnswer>
 }
 
-export interface SessionOptions {
-  readonly origin: BlobOrigin
-  readonly actions: 'pull' | 'pull,push'
-  readonly exchange: Exchange
+export interface SessionOptions extends AuthorizationOptions {
   /** When plain HTTP is tried: never, where TLS is not spoken, or before TLS. */
   readonly plain: 'never' | 'second' | 'first'
-  readonly findLogin: () => Promise<Credentials | null>
-  readonly clock: Clock
-  readonly signal: AbortSignal
+  /** The flag that allows what is not encrypted, for errors. */
+  readonly tlsFlag?: string | undefined
 }
 
 const redirectsMax = 5
 const redirects = new Set([301, 302, 303, 307, 308])
-/** A token that ends sooner than this is fetched anew before it is used. */
-const tokenMarginMs = 10_000
 const userAgent = 'native'
 
 /** The Hub's API lives on another host than its name. */
@@ -59,10 +57,9 @@ export function apiHost(registry: string): string {
 /** Opens a session; nothing is sent before the first request. */
 export function openSession(options: SessionOptions): Session {
   const { origin, clock, signal } = options
+  const authorization = openAuthorization(options)
   let base: Promise<Base> | undefined
-  let login: Promise<Credentials | null> | undefined
   let refused: Challenge | undefined
-  const tokens = new Map<string, Promise<Token>>()
 
   /** A failure is not kept: the next request asks again. */
   const findOnce = (): Promise<Base> => {
@@ -75,73 +72,35 @@ export function openSession(options: SessionOptions): Session {
     return found
   }
 
-  const authorization = async (
-    url: URL,
-    challenge: Challenge | undefined,
-    from: string | undefined,
-  ): Promise<string | undefined> => {
-    if (!challenge) return undefined
-    login ??= options.findLogin()
-    const credentials = await login
-    if (challenge.scheme === 'basic') return credentials?.kind === 'password' ? basic(credentials) : undefined
-    if (challenge.scheme !== 'bearer') throw unknownScheme(challenge, url)
-    if (credentials?.kind === 'registry-token') return `Bearer ${credentials.token.reveal()}`
-    const scopes = [`repository:${origin.repository}:${options.actions}`, ...(from ? [`repository:${from}:pull`] : [])]
-    const key = scopes.join(' ')
-    const token = await freshToken(key, () =>
-      fetchToken(
-        { challenge, scopes, credentials, registry: url, name: origin.registry },
-        options.exchange,
-        clock,
-        signal,
-      ),
-    )
-    return `Bearer ${token.value.reveal()}`
-  }
-
-  /** Lanes that need the same token at the same time share one request for it. */
-  const freshToken = async (key: string, fetch: () => Promise<Token>): Promise<Token> => {
-    const known = tokens.get(key)
-    if (known && (await known).expires - tokenMarginMs >= clock.now()) return known
-    const newer = tokens.get(key)
-    if (newer && newer !== known) return newer
-    const fetched = fetch()
-    tokens.set(key, fetched)
-    fetched.catch(() => tokens.delete(key))
-    return fetched
-  }
-
-  const once = async (
-    request: RegistryRequest,
-    url: URL,
-    root: URL,
-    challenge: Challenge | undefined,
-  ): Promise<HttpAnswer> => {
+  const once = async (request: RegistryRequest, url: URL, { url: root, challenge }: Base): Promise<HttpAnswer> => {
+    const asked = refused ?? challenge
     // Credentials go to the registry itself and to nobody that it sends us to.
-    const allowed = url.origin === root.origin ? await authorization(root, challenge, request.from) : undefined
+    const allowed = asked && url.origin === root.origin && (await authorization.header(root, asked, request.from))
     const headers = { 'user-agent': userAgent, ...request.headers, ...(allowed ? { authorization: allowed } : {}) }
     const body = request.body && { size: request.body.size, content: await request.body.open() }
-    return options.exchange({ method: request.method, url, headers, ...(body ? { body } : {}) }, signal)
+    const isLarge = request.isLarge ?? false
+    return options.exchange({ method: request.method, url, headers, isLarge, ...(body ? { body } : {}) }, signal)
   }
 
   const send = async (request: RegistryRequest): Promise<HttpAnswer> => {
-    const { url: root, challenge } = await findOnce()
-    let url = typeof request.url === 'string' ? new URL(request.url, root) : request.url
-    assertNoDowngrade(root, url)
+    const found = await findOnce()
+    let url = typeof request.url === 'string' ? new URL(request.url, found.url) : request.url
+    assertNoDowngrade(found.url, url)
     let isAgain = false
     for (let hops = 0; ; ) {
-      const answer = await once(request, url, root, refused ?? challenge)
-      if (answer.status === 401 && url.origin === root.origin && !isAgain && !request.expected.includes(401)) {
+      const answer = await once(request, url, found)
+      if (answer.status === 401 && url.origin === found.url.origin && !isAgain && !request.expected.includes(401)) {
         // Expired meanwhile, or another scope is wanted: the tokens that there are do not help.
         refused = usable(answer) ?? refused
-        tokens.clear()
+        authorization.forget()
         answer.discard()
         isAgain = true
         continue
       }
       const location = answer.header('location')
+      if (request.staysOnHost && redirects.has(answer.status) && !isNear(url, location)) return answer
       if (!redirects.has(answer.status) || location === undefined || request.expected.includes(answer.status))
-        return judged(answer, request, origin.registry, clock)
+        return judged(answer, request, origin.registry, clock, authorization.login())
       answer.discard()
       hops += 1
       url = redirected(url, location, hops)
@@ -155,9 +114,10 @@ async function judged(
   request: RegistryRequest,
   registry: string,
   clock: Clock,
+  login: Credentials | null | undefined,
 ): Promise<HttpAnswer> {
   if (request.expected.includes(answer.status)) return answer
-  const failure = await refusal(answer, request.doing, registry)
+  const failure = await refusal(answer, request.doing, registry, login)
   if (failure.kind !== 'unavailable') throw failure
   throw new Retryable(failure, retryAfterMs(answer.header('retry-after'), clock.now()))
 }
@@ -182,7 +142,7 @@ async function findBase(options: SessionOptions): Promise<Base> {
     if (options.plain !== 'never') return ping('http', options)
     throw new Failure('denied', `${origin.registry} does not speak TLS`, {
       where: origin.registry,
-      next: ['If that is meant, use --src-tls-verify=false or --dest-tls-verify=false.'],
+      next: options.tlsFlag === undefined ? [] : [`If that is meant, use ${options.tlsFlag}.`],
       cause: error,
     })
   }
@@ -217,6 +177,10 @@ function usable(answer: HttpAnswer): Challenge | undefined {
   return challenges.find((each) => each.scheme === 'bearer') ?? challenges[0]
 }
 
+function isNear(from: URL, location: string | undefined): boolean {
+  return location !== undefined && URL.canParse(location, from) && new URL(location, from).origin === from.origin
+}
+
 function redirected(from: URL, location: string, hops: number): URL {
   const url = URL.canParse(location, from) ? new URL(location, from) : undefined
   if (!url || (url.protocol !== 'https:' && url.protocol !== 'http:'))
@@ -233,15 +197,4 @@ function assertNoDowngrade(from: URL, to: URL): void {
       where: from.host,
       next: ['A registry behind a TLS proxy needs X-Forwarded-Proto, or relative URLs (http.relativeurls: true).'],
     })
-}
-
-function unknownScheme(challenge: Challenge, url: URL): Failure {
-  return new Failure(
-    'unimplemented',
-    `${url.host} wants to be authenticated to with "${challenge.scheme.slice(0, 40)}"`,
-    {
-      where: url.host,
-      next: ['Basic and Bearer are known.'],
-    },
-  )
 }

@@ -7,7 +7,7 @@ import { type Secret, secret } from '../../secret.ts'
 import { once } from '../../tar/writer.ts'
 import { answerBytes, refusal } from './answers.ts'
 import type { Challenge } from './challenge.ts'
-import type { Exchange, HttpAnswer } from './http.ts'
+import type { Exchange, HttpAnswer } from './exchange.ts'
 
 /** A bearer token and when it is of no use any more. */
 export interface Token {
@@ -55,7 +55,7 @@ export async function fetchToken(
     credentials?.kind === 'identity-token'
       ? await postRefresh(realm, service, request.scopes, credentials.token, exchange, signal)
       : await getToken(realm, service, request.scopes, credentials, exchange, signal)
-  if (answer.status !== 200) throw await refusal(answer, `get a token from ${realm.host}`, request.name)
+  if (answer.status !== 200) throw await refusal(answer, `get a token from ${realm.host}`, request.name, credentials)
   const bytes = await answerBytes(answer, answerBytesMax)
   const body = checked(answerSchema, parseJson(bytes, 'its answer', realm.host), 'its answer', realm.host)
   const value = body.token || body.access_token
@@ -67,6 +67,19 @@ export async function fetchToken(
 /** `Basic ...`, for a header. */
 export function basic(credentials: { user: string; password: Secret }): string {
   return `Basic ${Buffer.from(`${credentials.user}:${credentials.password.reveal()}`).toString('base64')}`
+}
+
+/**
+ * `Bearer ...`, for a header.
+ * @param registry as users name it
+ * @throws Failure 'invalid' for a token that no header can hold
+ */
+export function bearer(token: Secret, registry: string): string {
+  const text = token.reveal()
+  if (/^[\x21-\x7e]+$/.test(text)) return `Bearer ${text}`
+  throw new Failure('invalid', 'the token holds a blank, a line break or another character that no token can have', {
+    where: registry,
+  })
 }
 
 function realmOf({ challenge, registry, credentials }: TokenRequest): URL {

@@ -1,7 +1,7 @@
 import { Failure } from '../../../core/failure.ts'
 import type { Descriptor } from '../../manifest.ts'
 import type { BlobOutcome, OpenBlob } from '../../medium.ts'
-import type { HttpAnswer } from './http.ts'
+import type { HttpAnswer } from './exchange.ts'
 import { part } from './part.ts'
 import { asRetryable, backOff, type RetryOptions, withRetries } from './retry.ts'
 import type { Session } from './session.ts'
@@ -40,6 +40,7 @@ export async function pushBlob(
       await withRetries(() => finish(session, descriptor, upload), retry)
       return 'written'
     } catch (error) {
+      if (error instanceof SourceFailed) throw error.reason
       if (!(error instanceof UploadLost)) throw error
       if (restarts >= retry.times) throw error.failure
     }
@@ -55,6 +56,16 @@ class UploadLost extends Error {
     this.failure = new Failure('unavailable', 'the registry forgot a push that was under way', {
       where: `${session.registry}/${session.repository}`,
     })
+  }
+}
+
+/** Reading what was to be sent failed: the registry has nothing to do with it, and no other try helps. */
+class SourceFailed extends Error {
+  readonly reason: unknown
+
+  constructor(reason: unknown) {
+    super('the source failed', { cause: reason })
+    this.reason = reason
   }
 }
 
@@ -126,7 +137,8 @@ async function sendPart(session: Session, descriptor: Descriptor, open: OpenBlob
       // Inclusive, and without "bytes": distribution-spec, "Pushing a blob in chunks".
       ...(isWhole ? {} : { 'content-range': `${offset}-${offset + size - 1}` }),
     },
-    body: { size, open: async () => part(await open(), offset, size) },
+    body: { size, open: () => openPart(open, offset, size) },
+    isLarge: true,
     doing: `push the blob ${descriptor.digest}`,
     expected: [201, 202, 204, 404],
   })
@@ -135,6 +147,21 @@ async function sendPart(session: Session, descriptor: Descriptor, open: OpenBlob
   upload.location = located(answer, upload.location)
   upload.offset = offsetOf(answer) ?? offset + size
   if (upload.offset > descriptor.size || upload.offset <= offset) throw lying(session, descriptor)
+}
+
+async function openPart(open: OpenBlob, offset: number, size: number): Promise<AsyncIterable<Uint8Array>> {
+  const content = await open().catch((error: unknown) => {
+    throw new SourceFailed(error)
+  })
+  return ofSource(part(content, offset, size))
+}
+
+async function* ofSource(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    yield* content
+  } catch (error) {
+    throw new SourceFailed(error)
+  }
 }
 
 /** Where to go on (distribution-spec, "Resuming a push"). */

@@ -1,0 +1,7 @@
+/**
+ * Text of strangers, made harmless for a terminal and for a log: without control characters,
+ * and without those that turn a line around or cannot be seen.
+ */
+export function printable(text: string, charactersMax = 300): string {
+  return text.slice(0, charactersMax).replace(/[\p{C}\p{Z}]/gu, (each) => (each === ' ' ? each : '?'))
+}

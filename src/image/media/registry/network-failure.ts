@@ -1,0 +1,55 @@
+import { errnoOf, Failure, messageOf } from '../../../core/failure.ts'
+
+/** Nothing at all came or went for so many milliseconds. */
+export function idle(url: URL, idleMsMax: number): Failure {
+  return new Failure('deadline', `nothing came for ${idleMsMax / 1000} s`, { where: url.host })
+}
+
+/** Something came and went, but it was not over after so many milliseconds. */
+export function late(url: URL, wholeMsMax: number): Failure {
+  return new Failure('deadline', `a short answer was not there whole after ${wholeMsMax / 1000} s`, { where: url.host })
+}
+
+const tlsCodes = /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/
+
+/** True when the other side's certificate is the problem. */
+function isTlsProblem(error: unknown): boolean {
+  return error instanceof Error && tlsCodes.test(errnoOf(error) ?? '') && !isNoTls(error)
+}
+
+/** True when the other side does not speak TLS at all. */
+export function isNoTls(error: unknown): boolean {
+  const code = errnoOf(error)
+  return code === 'EPROTO' || code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG'
+}
+
+/**
+ * What an exchange ended with, as a Failure of the kind that it is.
+ * @param tlsFlag what the user's command calls the flag that switches the check of certificates off
+ */
+export function failed(error: unknown, url: URL, signal?: AbortSignal, tlsFlag?: string): unknown {
+  if (signal?.aborted) return signal.reason
+  if (error instanceof Failure) return error
+  const code = errnoOf(error)
+  if (isTlsProblem(error))
+    return new Failure('denied', `the certificate of ${url.host} is not trusted (${code})`, {
+      where: url.host,
+      next: [
+        `Put its authority into /etc/containers/certs.d/HOST:PORT/ca.crt${tlsFlag === undefined ? '' : `, or switch the check off with ${tlsFlag}`}.`,
+      ],
+      cause: error,
+    })
+  const plain: Record<string, string> = {
+    ECONNREFUSED: 'nothing listens there',
+    ENOTFOUND: 'there is no host of that name',
+    EAI_AGAIN: 'its name cannot be resolved now',
+    ECONNRESET: 'it closed the connection',
+    EPIPE: 'it closed the connection',
+    EHOSTUNREACH: 'there is no route to it',
+    ETIMEDOUT: 'it does not answer',
+  }
+  return new Failure('unavailable', `${url.host} cannot be reached: ${plain[code ?? ''] ?? messageOf(error)}`, {
+    where: url.host,
+    cause: error,
+  })
+}
