@@ -10,7 +10,7 @@ export default class ImageVerify extends NativeCommand {
 
 Whose signature counts is said by an identity and its issuer, by a key, or by the first trust policy that is for the image (--policy, then the built-in ones). Flags have cosign's names; other than with cosign an identity is compared exactly and a regular expression has to match the whole of it.
 
-Without --trusted-root and --tuf-mirror the root of sigstore.dev that is shipped is used, without network.
+What is trusted is said by --trusted-root or --tuf-mirror, else by the policy, else by the root of sigstore.dev that is shipped: without network.
 
 Exit codes: 0 verified, 20 unsigned, 21 wrong identity, 22 no such image, 23 tampered, 24 expired, 25 unreachable, 26 policy missing; others as everywhere.`
   static override examples = [

@@ -5,6 +5,7 @@ import {
   type Descriptor,
   descriptorOf,
   type Index,
+  indexEntriesMax,
   type Manifest,
   parseJson,
   parseManifest,
@@ -19,6 +20,8 @@ import { verified } from './verified.ts'
 
 /** Indexes may hold indexes, but not without end. */
 const depthMax = 4
+/** Manifests of one copy, each as often as an index names it: what is largest in one index, twice. */
+const manifestsMax = 2 * indexEntriesMax
 
 export interface CopyOptions {
   /** Which image of an index; 'all' copies every one and the index. */
@@ -33,16 +36,19 @@ export interface CopyOptions {
 export interface CopyProgress {
   /** Blobs of one image that have to be at the destination in the end. */
   planned?(descriptors: readonly Descriptor[]): void
-  started?(descriptor: Descriptor): void
   /** Bytes that came since the last call; negative when a blob starts again. */
   moved?(descriptor: Descriptor, bytes: number): void
   finished?(descriptor: Descriptor, outcome: BlobOutcome): void
+  /** A blob has failed. Others may be under way: whoever can end a request that stands still may do so now. */
+  failed?(): void
 }
 
 export interface CopyResult {
   /** The manifest that now stands at the destination. */
   readonly digest: ContentDigest
   readonly mediaType: string
+  /** The config of the image, by which docker knows it; null for an index. */
+  readonly config: ContentDigest | null
   readonly blobs: Readonly<Record<BlobOutcome, number>>
   /** Bytes of blobs that were written; those that were there or mounted do not count. */
   readonly bytes: number
@@ -56,12 +62,12 @@ export interface CopyResult {
  */
 export async function copyImage(source: Source, destination: Destination, options: CopyOptions): Promise<CopyResult> {
   const blobs: Record<BlobOutcome, number> = { present: 0, mounted: 0, written: 0 }
-  const run: Run = { source, destination, options, blobs, bytes: 0, done: new Map() }
+  const run: Run = { source, destination, options, blobs, config: null, bytes: 0, manifests: 0, done: new Map() }
   try {
     const raw = await chooseRoot(source, destination, options)
     const root = await copyManifest(run, raw, true, 0)
     await destination.commit()
-    return { digest: root.digest, mediaType: root.mediaType, blobs, bytes: run.bytes }
+    return { digest: root.digest, mediaType: root.mediaType, config: run.config, blobs, bytes: run.bytes }
   } catch (error) {
     await destination.abort()
     throw error
@@ -73,9 +79,12 @@ interface Run {
   readonly destination: Destination
   readonly options: CopyOptions
   readonly blobs: Record<BlobOutcome, number>
+  config: ContentDigest | null
   bytes: number
-  /** Manifests that were copied already, by what they were in the source. */
-  readonly done: Map<ContentDigest, RawManifest>
+  /** Manifests that were read, each as often as it was. */
+  manifests: number
+  /** As what they were written, by what they were in the source. Not their bytes: each may have megabytes. */
+  readonly done: Map<ContentDigest, Descriptor>
 }
 
 async function chooseRoot(source: Source, destination: Destination, options: CopyOptions): Promise<RawManifest> {
@@ -97,12 +106,16 @@ async function chooseRoot(source: Source, destination: Destination, options: Cop
   })
 }
 
-async function copyManifest(run: Run, raw: RawManifest, root: boolean, depth: number): Promise<RawManifest> {
+async function copyManifest(run: Run, raw: RawManifest, root: boolean, depth: number): Promise<Descriptor> {
+  run.manifests += 1
+  if (run.manifests > manifestsMax)
+    throw new Failure('exhausted', `its indexes name more than ${manifestsMax} manifests`, { where: run.source.name })
   const before = run.done.get(raw.digest)
   if (before) return before
   const parsed = parseManifest(raw, run.source.name)
   if (parsed.kind === 'index' && depth >= depthMax)
     throw new Failure('invalid', `indexes are nested deeper than ${depthMax}`, { where: run.source.name })
+  if (root && parsed.kind === 'manifest') run.config = parsed.config.digest
   const written =
     parsed.kind === 'index' ? await copyChildren(run, raw, parsed, depth) : await copyBlobs(run, raw, parsed)
   if (written.digest !== raw.digest && run.options.preserveDigests)
@@ -115,12 +128,13 @@ async function copyManifest(run: Run, raw: RawManifest, root: boolean, depth: nu
     )
   run.options.signal.throwIfAborted()
   await run.destination.putManifest(written, root)
-  run.done.set(raw.digest, written)
-  return written
+  const descriptor = descriptorOf(written)
+  run.done.set(raw.digest, descriptor)
+  return descriptor
 }
 
 async function copyChildren(run: Run, raw: RawManifest, index: Index, depth: number): Promise<RawManifest> {
-  const written: RawManifest[] = []
+  const written: Descriptor[] = []
   for (const each of index.manifests) {
     if (!isManifestType(each.mediaType) && !isIndexType(each.mediaType))
       throw new Failure('invalid', `the index names something of the unknown type ${each.mediaType}`, {
@@ -134,67 +148,86 @@ async function copyChildren(run: Run, raw: RawManifest, index: Index, depth: num
 }
 
 /** The index again, naming the children as they were written; whatever else it says stays. */
-function rewrittenIndex(raw: RawManifest, written: readonly RawManifest[], where: string): RawManifest {
+function rewrittenIndex(raw: RawManifest, written: readonly Descriptor[], where: string): RawManifest {
   const document = parseJson(raw.bytes, 'the index', where) as { manifests: readonly object[] }
   const mediaType = ociTypeOf(raw.mediaType)
   const manifests = document.manifests.map((each, at) => {
     const now = written[at]
-    return now ? { ...each, ...descriptorOf(now) } : each
+    return now ? { ...each, ...now } : each
   })
   return serializeManifest({ ...document, mediaType, manifests }, mediaType)
 }
 
 async function copyBlobs(run: Run, raw: RawManifest, manifest: Manifest): Promise<RawManifest> {
-  const unique = new Map([manifest.config, ...manifest.layers].map((each) => [each.digest, each]))
-  const waiting = [...unique.values()]
+  const waiting = blobsOf(manifest, run.source.name)
   run.options.progress?.planned?.(waiting)
+  const failed = new AbortController()
   const lanes = Array.from({ length: Math.min(run.destination.parallelMax, waiting.length) }, async () => {
-    for (let next = waiting.shift(); next; next = waiting.shift()) await copyBlob(run, next, waiting)
+    for (let next = waiting.shift(); next && !failed.signal.aborted; next = waiting.shift())
+      await copyBlob(run, next, failed.signal).catch((error: unknown) => {
+        failed.abort(error)
+        run.options.progress?.failed?.()
+      })
   })
   // All lanes end before the first failure is told: nobody writes behind an abort's back.
-  const ends = await Promise.allSettled(lanes)
-  for (const end of ends) if (end.status === 'rejected') throw end.reason
+  await Promise.all(lanes)
+  failed.signal.throwIfAborted()
   return run.destination.holds === 'oci' ? toOci(raw, run.source.name) : raw
 }
 
-async function copyBlob(run: Run, descriptor: Descriptor, waiting: Descriptor[]): Promise<void> {
-  const { source, destination, options } = run
-  try {
-    options.signal.throwIfAborted()
-    options.progress?.started?.(descriptor)
-    const outcome = (await destination.hasBlob(descriptor))
-      ? 'present'
-      : await destination.putBlob(descriptor, reader(run, descriptor), source.origin)
-    run.blobs[outcome] += 1
-    if (outcome === 'written') run.bytes += descriptor.size
-    options.progress?.finished?.(descriptor, outcome)
-  } catch (error) {
-    // One failure is enough: the other lanes finish what they have and take nothing more.
-    waiting.length = 0
-    throw error
+/** Each blob once. One digest with two sizes would be checked against one of them alone. */
+function blobsOf(manifest: Manifest, where: string): Descriptor[] {
+  const unique = new Map<ContentDigest, Descriptor>()
+  for (const each of [manifest.config, ...manifest.layers]) {
+    const size = unique.get(each.digest)?.size ?? each.size
+    if (size !== each.size)
+      throw new Failure('invalid', `the blob ${each.digest} is said to have ${size} bytes and ${each.size}`, { where })
+    unique.set(each.digest, each)
   }
+  return [...unique.values()]
 }
 
-function reader(run: Run, descriptor: Descriptor): () => Promise<AsyncIterable<Uint8Array>> {
+/** @param failed aborted when another blob of the image has failed */
+async function copyBlob(run: Run, descriptor: Descriptor, failed: AbortSignal): Promise<void> {
+  const { source, destination, options } = run
+  options.signal.throwIfAborted()
+  const outcome = (await destination.hasBlob(descriptor))
+    ? 'present'
+    : await destination.putBlob(descriptor, reader(run, descriptor, failed), source.origin)
+  run.blobs[outcome] += 1
+  if (outcome === 'written') run.bytes += descriptor.size
+  options.progress?.finished?.(descriptor, outcome)
+}
+
+function reader(run: Run, descriptor: Descriptor, failed: AbortSignal): () => Promise<AsyncIterable<Uint8Array>> {
+  const { source, options } = run
+  // Of a kind of its own: what reads would try again what another blob failed of.
+  const sibling = new Failure('cancelled', 'another blob of the image has failed', { where: source.name })
+  const assertWanted = (): void => {
+    options.signal.throwIfAborted()
+    if (failed.aborted) throw sibling
+  }
   let told = 0
   return async () => {
-    if (told > 0) run.options.progress?.moved?.(descriptor, -told)
+    assertWanted()
+    if (told > 0) options.progress?.moved?.(descriptor, -told)
     told = 0
-    const content = await run.source.blob(descriptor)
-    return counted(verified(content, descriptor, run.source.name), run.options.signal, (bytes) => {
+    const content = await source.blob(descriptor)
+    return counted(verified(content, descriptor, source.name), assertWanted, (bytes) => {
       told += bytes
-      run.options.progress?.moved?.(descriptor, bytes)
+      options.progress?.moved?.(descriptor, bytes)
     })
   }
 }
 
+/** The content, of which each piece is taken only while somebody wants it. */
 async function* counted(
   content: AsyncIterable<Uint8Array>,
-  signal: AbortSignal,
+  assertWanted: () => void,
   count: (bytes: number) => void,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   for await (const chunk of content) {
-    signal.throwIfAborted()
+    assertWanted()
     yield chunk
     count(chunk.byteLength)
   }
@@ -202,21 +235,10 @@ async function* counted(
 
 async function child(source: Source, wanted: Descriptor): Promise<RawManifest> {
   const raw = await source.manifest(wanted.digest)
-  if (raw.bytes.byteLength !== wanted.size)
-    throw new Failure(
-      'corrupt',
-      `the manifest ${wanted.digest} has ${raw.bytes.byteLength} bytes, its index says ${wanted.size}`,
-      {
-        where: source.name,
-      },
-    )
-  if (raw.mediaType !== wanted.mediaType)
-    throw new Failure(
-      'invalid',
-      `the manifest ${wanted.digest} is ${raw.mediaType}, its index says ${wanted.mediaType}`,
-      {
-        where: source.name,
-      },
-    )
+  const { byteLength } = raw.bytes
+  const other = (kind: 'corrupt' | 'invalid', found: string, said: string | number): Failure =>
+    new Failure(kind, `the manifest ${wanted.digest} ${found}, its index says ${said}`, { where: source.name })
+  if (byteLength !== wanted.size) throw other('corrupt', `has ${byteLength} bytes`, wanted.size)
+  if (raw.mediaType !== wanted.mediaType) throw other('invalid', `is ${raw.mediaType}`, wanted.mediaType)
   return raw
 }

@@ -74,7 +74,12 @@ export function parseReference(text: string): Reference {
     case 'oci-archive': {
       const { path, tail } = splitPath(text, rest)
       if (tail === undefined) return { transport, path }
-      if (!refName.test(tail)) throw bad(text, `"${tail.slice(0, 100)}" cannot be an image's name in an OCI layout`)
+      if (!refName.test(tail))
+        throw bad(
+          text,
+          `"${tail.slice(0, 100)}" cannot be an image's name in an OCI layout`,
+          `${transport}:/tmp/image:name`,
+        )
       return { transport, path, name: tail }
     }
     case 'dir':
@@ -135,7 +140,7 @@ function withTail(reference: { transport: string; path: string }, tail: string |
 function splitPath(text: string, rest: string): { path: string; tail?: string } {
   const colon = rest.indexOf(':')
   const path = colon < 0 ? rest : rest.slice(0, colon)
-  if (path === '') throw bad(text, 'the path is missing', 'oci:/tmp/layout:name')
+  if (path === '') throw bad(text, 'the path is missing', `${text.slice(0, text.indexOf(':'))}:/tmp/image`)
   return colon < 0 ? { path } : { path, tail: rest.slice(colon + 1) }
 }
 
@@ -148,7 +153,7 @@ function taggedName(text: string, tail: string): ImageName {
 
 function noTransport(text: string): Failure {
   const guess = text.includes(':/') || text.startsWith('/') || text.startsWith('.') ? `oci:${text}` : `docker://${text}`
-  return bad(text, 'it does not start with a transport', /\s/.test(text) ? undefined : guess.slice(0, 200))
+  return bad(text, 'it does not start with a transport', /\s|:\/\//.test(text) ? undefined : guess.slice(0, 200))
 }
 
 function bad(text: string, why: string, example?: string): Failure {

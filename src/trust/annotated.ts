@@ -3,9 +3,9 @@ import type { TransparencyLogEntry } from '@sigstore/bundle'
 import type { X509Certificate } from '@sigstore/core'
 import { z } from 'zod'
 import type { SignedContent } from './claims.ts'
-import { assertBounded, type Evidence } from './evidence.ts'
+import type { Evidence } from './evidence.ts'
 import { readBase64, readJson } from './json.ts'
-import { annotationBytesMax } from './limits.ts'
+import { partBytesMax } from './limits.ts'
 import { certificateKey, logEntryKey, signatureKey, timestampKey } from './media.ts'
 import { Rejection } from './rejection.ts'
 import type { AttachedLayer } from './source.ts'
@@ -59,7 +59,7 @@ async function annotated(
 ): Promise<Evidence> {
   const entry = annotation(layer, logEntryKey)
   const timestamp = annotation(layer, timestampKey)
-  return assertBounded({
+  return {
     form,
     content,
     signature,
@@ -67,7 +67,7 @@ async function annotated(
     keyHint: undefined,
     logEntries: entry ? [readLogEntry(entry)] : [],
     timestamps: timestamp ? [readTimestamp(timestamp)] : [],
-  })
+  }
 }
 
 /** Rekor's answer as cosign keeps it: an entry with its promise of inclusion (SET). */
@@ -105,7 +105,7 @@ async function certificateOf(text: string | undefined): Promise<X509Certificate 
 /** An annotation's text; an empty one is none, as cosign writes them. */
 function annotation(layer: AttachedLayer, key: string): string | undefined {
   const value = layer.annotations[key]
-  if (value !== undefined && Buffer.byteLength(value) > annotationBytesMax)
-    throw new Rejection('malformed', `its annotation ${key} has more than ${annotationBytesMax} bytes`)
+  if (value !== undefined && Buffer.byteLength(value) > partBytesMax)
+    throw new Rejection('malformed', `its annotation ${key} has more than ${partBytesMax} bytes`)
   return value || undefined
 }

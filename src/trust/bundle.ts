@@ -1,11 +1,66 @@
 import { type Bundle, bundleFromJSON } from '@sigstore/bundle'
 import type { X509Certificate } from '@sigstore/core'
 import { z } from 'zod'
-import { assertBounded, type Evidence } from './evidence.ts'
+import type { Evidence } from './evidence.ts'
 import { readJson } from './json.ts'
+import { chainMax, logEntriesMax, partBytesMax, proofHashesMax, timestampsMax } from './limits.ts'
 import { Rejection } from './rejection.ts'
 
-const anyObject = z.looseObject({ mediaType: z.string() })
+const part = z.string().max(partBytesMax).nullish()
+// 64 bits, in digits. A protobuf may have them as a number, too.
+const integer = z.union([z.string().max(20), z.number()]).nullish()
+const hash = z.string().max(128)
+
+/**
+ * How much there may be of each part (sigstore/protobuf-specs, sigstore_bundle.proto), looked at before bundleFromJSON
+ * makes objects of all of it, and before anything is verified with a public key operation each. Whether what is needed
+ * is there bundleFromJSON says.
+ */
+const bounds = z.looseObject({
+  mediaType: z.string().max(128),
+  verificationMaterial: z
+    .looseObject({
+      publicKey: z.looseObject({ hint: part }).nullish(),
+      x509CertificateChain: z.looseObject({ certificates: z.array(z.unknown()).max(chainMax).nullish() }).nullish(),
+      tlogEntries: z
+        .array(
+          z.looseObject({
+            logIndex: integer,
+            integratedTime: integer,
+            inclusionPromise: z.looseObject({ signedEntryTimestamp: part }).nullish(),
+            inclusionProof: z
+              .looseObject({
+                logIndex: integer,
+                treeSize: integer,
+                hashes: z.array(hash).max(proofHashesMax).nullish(),
+                checkpoint: z.looseObject({ envelope: part }).nullish(),
+              })
+              .nullish(),
+            canonicalizedBody: part,
+          }),
+        )
+        .max(logEntriesMax)
+        .nullish(),
+      timestampVerificationData: z
+        .looseObject({
+          rfc3161Timestamps: z
+            .array(z.looseObject({ signedTimestamp: part }))
+            .max(timestampsMax)
+            .nullish(),
+        })
+        .nullish(),
+    })
+    .nullish(),
+  dsseEnvelope: z
+    .looseObject({
+      payloadType: part,
+      signatures: z
+        .array(z.looseObject({ sig: part }))
+        .max(64)
+        .nullish(),
+    })
+    .nullish(),
+})
 
 /**
  * A Sigstore bundle (0.1 to 0.3) with a DSSE envelope: what cosign 3 and attestations of
@@ -21,7 +76,7 @@ export async function readBundle(bytes: Uint8Array): Promise<Evidence> {
   const [only] = signatures
   // bundleFromJSON has seen to it that there is exactly one.
   if (!only) throw new Rejection('malformed', 'the envelope has no signature')
-  return assertBounded({
+  return {
     form: 'bundle',
     content: { format: 'in-toto', payload, payloadType },
     signature: only.sig,
@@ -29,11 +84,11 @@ export async function readBundle(bytes: Uint8Array): Promise<Evidence> {
     keyHint: material.content.$case === 'publicKey' ? material.content.publicKey.hint : undefined,
     logEntries: material.tlogEntries,
     timestamps: (material.timestampVerificationData?.rfc3161Timestamps ?? []).map((each) => each.signedTimestamp),
-  })
+  }
 }
 
 function parsed(bytes: Uint8Array): Bundle {
-  const document = readJson(bytes, anyObject, 'its bundle')
+  const document = readJson(bytes, bounds, 'its bundle')
   try {
     return bundleFromJSON(document)
   } catch (cause) {

@@ -1,18 +1,9 @@
 import { X509Certificate as NodeCertificate } from 'node:crypto'
 import { X509Certificate } from '@sigstore/core'
+import { printable } from '../core/printable.ts'
 import { certificateBytesMax, nameCharactersMax, namesMax } from './limits.ts'
-import { printable, Rejection } from './rejection.ts'
-
-/** Claims of a GitHub workflow's token that Fulcio writes into its certificates, as raw strings. */
-const workflowOids = {
-  trigger: '1.3.6.1.4.1.57264.1.2',
-  sha: '1.3.6.1.4.1.57264.1.3',
-  name: '1.3.6.1.4.1.57264.1.4',
-  repository: '1.3.6.1.4.1.57264.1.5',
-  ref: '1.3.6.1.4.1.57264.1.6',
-} as const
-export type WorkflowClaim = keyof typeof workflowOids
-export const workflowClaims = Object.keys(workflowOids) as WorkflowClaim[]
+import { Rejection } from './rejection.ts'
+import { type WorkflowClaim, workflowClaims, workflowOids } from './workflow.ts'
 
 const issuerOid = '1.3.6.1.4.1.57264.1.8'
 const issuerOidRaw = '1.3.6.1.4.1.57264.1.1'
@@ -116,9 +107,9 @@ function rawText(certificate: X509Certificate, oid: string): string | undefined 
   return value && text(value)
 }
 
-/** A name with a NUL or a line break in it is read differently by others. */
+/** A name with a NUL, a line break or a byte order mark in it is read differently by others. */
 function text(bytes: Uint8Array): string {
-  const value = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  const value = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
   if (value.length > nameCharactersMax || printable(value, nameCharactersMax) !== value)
     throw new Rejection('malformed', 'a name in its certificate has characters that no name has')
   return value

@@ -1,8 +1,9 @@
 import { z } from 'zod'
+import { printable } from '../core/printable.ts'
 import { readJson } from './json.ts'
-import { subjectsMax } from './limits.ts'
+import { notesMax, statementValuesMax, subjectsMax } from './limits.ts'
 import { cosignSignPredicate, inTotoType } from './media.ts'
-import { printable, Rejection } from './rejection.ts'
+import { Rejection } from './rejection.ts'
 import type { ManifestDigest } from './source.ts'
 
 /** What is asked of an image: that it was signed, or that something was attested about it. */
@@ -40,19 +41,23 @@ const simpleSigning = z.looseObject({
 })
 
 // in-toto/attestation, spec/v1/statement.md; v0.1 has the same fields that we read.
-const statement = z.looseObject({
+// Large ones are not copied, and are counted before their members are looked at.
+const notes = z.custom<Readonly<Record<string, unknown>>>((value) => isRecord(value), {
+  error: `expected at most ${notesMax} annotations`,
+})
+const subject = z.object({
+  digest: z.object({ sha256: z.string().optional(), sha512: z.string().optional() }),
+  annotations: notes.nullish(),
+})
+const statement = z.object({
   _type: z.enum(['https://in-toto.io/Statement/v0.1', 'https://in-toto.io/Statement/v1']),
-  subject: z
-    .array(
-      z.looseObject({
-        digest: z.record(z.string(), z.string()),
-        annotations: z.record(z.string(), z.unknown()).nullish(),
-      }),
-    )
-    .min(1)
-    .max(subjectsMax),
+  subject: z.array(z.unknown()).min(1).max(subjectsMax).pipe(z.array(subject)),
   predicateType: z.string().min(1),
 })
+
+function isRecord(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length <= notesMax
+}
 
 /**
  * Reads what was signed.
@@ -79,7 +84,7 @@ function simpleClaims(payload: Buffer): Claims {
 function statementClaims(content: { payload: Buffer; payloadType: string }): Claims {
   if (content.payloadType !== inTotoType)
     throw new Rejection('unsupported', `the envelope holds "${printable(content.payloadType)}", no in-toto statement`)
-  const { subject, predicateType } = readJson(content.payload, statement, 'the signed statement')
+  const { subject, predicateType } = readJson(content.payload, statement, 'the signed statement', statementValuesMax)
   return {
     subjects: subject.flatMap(({ digest, annotations }) =>
       (['sha256', 'sha512'] as const).flatMap((each) =>

@@ -1,8 +1,6 @@
 import type { TransparencyLogEntry } from '@sigstore/bundle'
 import type { X509Certificate } from '@sigstore/core'
 import type { SignedContent } from './claims.ts'
-import { logEntriesMax, timestampsMax } from './limits.ts'
-import { Rejection } from './rejection.ts'
 
 /**
  * How a signature is stored.
@@ -35,16 +33,4 @@ export function signedBytes(content: SignedContent): Buffer {
 function preAuthEncoding(type: string, payload: Buffer): Buffer {
   const head = `DSSEv1 ${Buffer.byteLength(type)} ${type} ${payload.byteLength} `
   return Buffer.concat([Buffer.from(head), payload])
-}
-
-/**
- * Bounds on what is verified one by one, each with a public key operation.
- * @throws Rejection 'malformed'
- */
-export function assertBounded(evidence: Evidence): Evidence {
-  if (evidence.logEntries.length > logEntriesMax)
-    throw new Rejection('malformed', `it has more than ${logEntriesMax} log entries`)
-  if (evidence.timestamps.length > timestampsMax)
-    throw new Rejection('malformed', `it has more than ${timestampsMax} timestamps`)
-  return evidence
 }

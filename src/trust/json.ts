@@ -1,30 +1,57 @@
 import type { z } from 'zod'
+import { valuesMax } from './limits.ts'
 import { Rejection } from './rejection.ts'
 
 /**
  * JSON that a stranger wrote, in the shape that the schema states.
+ * @param max values that it may have
  * @throws Rejection 'malformed'; a payload that cannot be read never passes (CVE-2026-39395)
  */
 export function readJson<Schema extends z.ZodType>(
-  bytes: Uint8Array | string,
+  text: Uint8Array | string,
   schema: Schema,
   what: string,
+  max: number = valuesMax,
 ): z.output<Schema> {
+  const bytes = typeof text === 'string' ? Buffer.from(text) : text
+  if (hasMoreValues(bytes, max)) throw new Rejection('malformed', `${what} has more than ${max} values`)
   const result = schema.safeParse(parsed(bytes, what))
   if (result.success) return result.data
   const [issue] = result.error.issues
-  throw new Rejection('malformed', `${what} has another shape: ${issue?.path.join('.') || 'document'}`, {
-    cause: result.error,
-  })
+  const place = issue?.path.join('.') || 'document'
+  throw new Rejection(
+    'malformed',
+    issue?.code === 'too_big'
+      ? `${what} has too much in ${place}: at most ${issue.maximum} are read`
+      : `${what} has another shape: ${place}`,
+    { cause: result.error },
+  )
 }
 
-function parsed(bytes: Uint8Array | string, what: string): unknown {
+function parsed(bytes: Uint8Array, what: string): unknown {
   try {
-    const text = typeof bytes === 'string' ? bytes : new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-    return JSON.parse(text)
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes))
   } catch (cause) {
     throw new Rejection('malformed', `${what} is no JSON`, { cause })
   }
+}
+
+const [quote, backslash, comma, brace, bracket] = [...Buffer.from('"\\,{[')]
+
+/** Every value but the first of a list or an object follows a comma; UTF-8 has none of these bytes within a character. */
+function hasMoreValues(bytes: Uint8Array, max: number): boolean {
+  let count = 1
+  let inText = false
+  for (let at = 0; at < bytes.length; at += 1) {
+    const byte = bytes[at]
+    if (byte === quote) inText = !inText
+    else if (inText && byte === backslash) at += 1
+    else if (!inText && (byte === comma || byte === brace || byte === bracket)) {
+      count += 1
+      if (count > max) return true
+    }
+  }
+  return false
 }
 
 /**

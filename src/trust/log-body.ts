@@ -2,9 +2,10 @@ import { createPublicKey, type KeyObject, X509Certificate as NodeCertificate } f
 import type { TransparencyLogEntry } from '@sigstore/bundle'
 import type { X509Certificate } from '@sigstore/core'
 import { z } from 'zod'
+import { printable } from '../core/printable.ts'
 import { readBase64, readJson } from './json.ts'
 import { spkiOf } from './keys.ts'
-import { printable, Rejection } from './rejection.ts'
+import { Rejection } from './rejection.ts'
 
 /** Whose signature a log entry says it is: a certificate or a public key, DER. */
 interface LoggedSigner {

@@ -1,11 +1,9 @@
-import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
 import { loadConfig } from '../config/load.ts'
-import { errnoOf, Failure } from '../core/failure.ts'
-import { workflowClaims } from './certificate.ts'
-import { assertKeyFile, parsePublicKey } from './keys.ts'
+import { readPublicKey } from './key-file.ts'
 import { anchored, type SignerRule, type TextRule } from './policy.ts'
+import { workflowClaims } from './workflow.ts'
 
 /** Signers that a policy may name. */
 const signersMax = 64
@@ -119,10 +117,8 @@ async function ruleOf(
   tag: string | undefined,
 ): Promise<SignerRule> {
   if ('key' in entry) {
-    assertKeyFile(entry.key, file)
-    const path = near(entry.key)
     return {
-      ...parsePublicKey(await readKey(path, file), path),
+      ...(await readPublicKey(entry.key, near(entry.key), file)),
       kind: 'key',
       name: entry.key,
       ...(entry.validFrom === undefined ? {} : { validFrom: Date.parse(entry.validFrom) }),
@@ -146,15 +142,6 @@ function withTag(identity: string, tag: string | undefined, file: string): TextR
   if (!identity.includes(tagPlace)) return { exact: identity }
   if (tag !== undefined) return { exact: identity.replaceAll(tagPlace, () => tag) }
   return anchored(identity.split(tagPlace).map(escaped).join(tagText), file)
-}
-
-async function readKey(path: string, file: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (cause) {
-    const why = errnoOf(cause) === 'ENOENT' ? 'it is not there' : (errnoOf(cause) ?? 'unknown reason')
-    throw new Failure('invalid', `cannot read the key ${path} of a trust policy: ${why}`, { where: file, cause })
-  }
 }
 
 function escaped(literal: string): string {

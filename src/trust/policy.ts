@@ -1,8 +1,8 @@
 import { Failure, messageOf } from '../core/failure.ts'
-import type { WorkflowClaim } from './certificate.ts'
 import type { Wanted } from './claims.ts'
 import type { TrustedKey } from './keys.ts'
 import { type Signer, signerKey } from './signer.ts'
+import type { WorkflowClaim } from './workflow.ts'
 
 /** What a text must be: exactly this, or wholly matched by a regular expression. */
 export type TextRule = { readonly exact: string } | { readonly pattern: RegExp; readonly source: string }

@@ -1,16 +1,16 @@
-import type { KeyObject } from 'node:crypto'
-import { hash } from 'node:crypto'
-import { RFC3161Timestamp } from '@sigstore/core'
+import { hash, type KeyObject } from 'node:crypto'
 import { type SignedEntity, type TrustMaterial, VerificationError, Verifier } from '@sigstore/verify'
+import { printable } from '../core/printable.ts'
 import { assertMaySignCode, namesOf } from './certificate.ts'
 import { assertValidAt } from './chain.ts'
 import { type Evidence, signedBytes } from './evidence.ts'
 import { assertLogNames, kindOf } from './log-body.ts'
 import type { KeyRule } from './policy.ts'
 import type { Proof, ProvingOptions } from './proving.ts'
-import { printable, Rejection } from './rejection.ts'
+import { Rejection } from './rejection.ts'
 import type { Root } from './root.ts'
 import { isMadeBy } from './signature.ts'
+import { type Known, knownOf, timesOf } from './times.ts'
 
 export interface ProofOptions extends Omit<ProvingOptions, 'openRoot'> {
   readonly root: Root
@@ -24,7 +24,7 @@ export interface ProofOptions extends Omit<ProvingOptions, 'openRoot'> {
 export async function proveByCertificate(evidence: Evidence, options: ProofOptions): Promise<Proof> {
   const { certificate } = evidence
   if (!certificate) throw new Rejection('other-signer', 'it was made with a key, not by an identity')
-  const counted = withKnownLogs(evidence, options)
+  const counted = knownOf(evidence, options.root)
   assertEnough(counted, options, true)
   const times = timesOf(counted)
   assertValidAt(certificate, options.root.material.certificateAuthorities, times, options.root.name)
@@ -42,7 +42,7 @@ export async function proveByCertificate(evidence: Evidence, options: ProofOptio
  * @throws Rejection
  */
 export function proveTimes(evidence: Evidence, rule: KeyRule, options: ProofOptions): readonly number[] {
-  const counted = withKnownLogs(evidence, options)
+  const counted = knownOf(evidence, options.root)
   assertEnough(counted, options, false)
   const times = timesOf(counted)
   verifiedSigner(counted, { $case: 'public-key', hint: '' }, options, 0, rule.key)
@@ -51,21 +51,12 @@ export function proveTimes(evidence: Evidence, rule: KeyRule, options: ProofOpti
   return times
 }
 
-/**
- * The evidence without entries of logs that the root does not name: they prove nothing. What
- * a known log says is checked even where no log is required (CVE-2022-36056).
- */
-function withKnownLogs(evidence: Evidence, { root }: ProofOptions): Evidence {
-  const isKnown = (id: Buffer) => root.material.tlogs.some((each) => each.logID.equals(id))
-  return { ...evidence, logEntries: evidence.logEntries.filter((each) => isKnown(each.logId.keyId)) }
-}
-
-function assertEnough(evidence: Evidence, { requirement, root }: ProofOptions, timeRequired: boolean): void {
+function assertEnough(evidence: Known, { requirement, root }: ProofOptions, timeRequired: boolean): void {
   for (const entry of evidence.logEntries) kindOf(entry)
   if (requirement.logRequired && evidence.logEntries.length === 0)
     throw new Rejection('unlogged', `it is in no transparency log of ${root.name}`)
   if (requirement.timestampRequired && evidence.timestamps.length === 0)
-    throw new Rejection('unlogged', 'it has no timestamp of a timestamp authority')
+    throw new Rejection('unlogged', `it has no timestamp of a timestamp authority of ${root.name}`)
   if (timeRequired && timesOf(evidence).length === 0)
     throw new Rejection(
       'unlogged',
@@ -73,32 +64,9 @@ function assertEnough(evidence: Evidence, { requirement, root }: ProofOptions, t
     )
 }
 
-/**
- * When the signature was made: the time of an entry only where the log signed it, which is in
- * its promise of inclusion; a proof of inclusion signs no time (CVE-2026-48816).
- */
-function timesOf({ logEntries, timestamps }: Evidence): number[] {
-  const logged = logEntries.flatMap((each) => (each.inclusionPromise ? [Number(each.integratedTime) * 1000] : []))
-  const stamped = timestamps.map((each) => readTimestamp(each).signingTime.getTime())
-  const times = [...logged, ...stamped]
-  if (times.some((each) => !Number.isSafeInteger(each) || each <= 0))
-    throw new Rejection('malformed', 'the time in its log entry is none')
-  return times.sort((a, b) => a - b)
-}
-
-function readTimestamp(der: Buffer): RFC3161Timestamp {
-  try {
-    const timestamp = RFC3161Timestamp.parse(Buffer.from(der))
-    void timestamp.signingTime
-    return timestamp
-  } catch (cause) {
-    throw new Rejection('malformed', 'its timestamp cannot be read', { cause })
-  }
-}
-
 /** The signer's key, after all was verified but that it made the signature: isMadeBy sees to that, for more schemes. */
 function verifiedSigner(
-  evidence: Evidence,
+  evidence: Known,
   key: SignedEntity['key'],
   { root, requirement }: ProofOptions,
   timestampThreshold: 0 | 1,
@@ -127,7 +95,7 @@ function verifiedSigner(
   }
 }
 
-function entityOf(evidence: Evidence, key: SignedEntity['key']): SignedEntity {
+function entityOf(evidence: Known, key: SignedEntity['key']): SignedEntity {
   const { content, signature, logEntries, timestamps } = evidence
   const signed = signedBytes(content)
   return {
@@ -135,26 +103,26 @@ function entityOf(evidence: Evidence, key: SignedEntity['key']): SignedEntity {
     tlogEntries: [...logEntries],
     timestamps: [
       ...logEntries.map((tlogEntry) => ({ $case: 'transparency-log' as const, tlogEntry })),
-      ...timestamps.map((each) => ({ $case: 'timestamp-authority' as const, timestamp: readTimestamp(each) })),
+      ...timestamps.map((each) => ({ $case: 'timestamp-authority' as const, timestamp: each })),
     ],
     signature: {
       signature,
       compareSignature: (other) => other.equals(signature),
-      compareDigest: (digest) => isDigestOf(digest, content.payload),
-      compareSignedDigest: (digest) => isDigestOf(digest, signed),
+      compareDigest: (digest) => isHashOf(digest, content.payload),
+      compareSignedDigest: (digest) => isHashOf(digest, signed),
       verifySignature: () => true,
     },
   }
 }
 
 /** Logs keep SHA-256, or the digest of the curve's size. */
-function isDigestOf(digest: Buffer, bytes: Buffer): boolean {
+function isHashOf(digest: Buffer, bytes: Buffer): boolean {
   const algorithm = { 32: 'sha256', 48: 'sha384', 64: 'sha512' }[digest.byteLength]
   return algorithm !== undefined && hash(algorithm, bytes, 'buffer').equals(digest)
 }
 
 /** A log's key counts for the time in which the log served; @sigstore/verify sees to it for promises only. */
-function assertLogsServed({ logEntries }: Evidence, times: readonly number[], { root, now }: ProofOptions): void {
+function assertLogsServed({ logEntries }: Known, times: readonly number[], { root, now }: ProofOptions): void {
   for (const entry of logEntries) {
     const ofIt = root.material.tlogs.filter((each) => each.logID.equals(entry.logId.keyId))
     const moments = times.length > 0 ? times : [now]

@@ -10,9 +10,9 @@ import { type Signer, signerText } from './signer.ts'
 import type { ManifestDigest } from './source.ts'
 
 /**
- * Verifies the cryptography of a signature, by the certificate that came with it or by each
- * of the keys that are trusted.
- * @throws Rejection
+ * Verifies the cryptography of a signature, by each of the keys that are trusted or by the certificate that came
+ * with it.
+ * @throws Rejection; of a signature that a trusted key made, what is wrong with it beside that
  */
 export async function prove(
   evidence: Evidence,
@@ -21,15 +21,20 @@ export async function prove(
   options: ProvingOptions,
 ): Promise<Proof> {
   const keys = rules.filter((each) => each.kind === 'key')
-  if (evidence.certificate && keys.length < rules.length) {
-    const { proveByCertificate } = await import('./proof.ts')
-    return proveByCertificate(evidence, { ...options, root: await options.openRoot() })
-  }
+  const flaws: Rejection[] = []
   for (const rule of keys) {
     const proof = await attempt(() => proveByKey(evidence, rule, options))
-    if (proof) return proof
+    if (!(proof instanceof Rejection)) return proof
+    flaws.push(proof)
   }
-  throw await unknownKey(evidence, keys, digest)
+  if (evidence.certificate && keys.length < rules.length) {
+    const { proveByCertificate } = await import('./proof.ts')
+    const root = await options.openRoot()
+    const proof = await attempt(() => proveByCertificate(evidence, { ...options, root }))
+    if (!(proof instanceof Rejection)) return proof
+    throw flaws.find((each) => each.reason !== 'other-signer') ?? proof
+  }
+  throw flaws.find((each) => each.reason !== 'other-signer') ?? (await unknownKey(evidence, keys, digest))
 }
 
 /**
@@ -42,12 +47,11 @@ export function assertMeant(signer: Signer, rules: readonly SignerRule[]): void 
   throw new Rejection('other-signer', `it was made by ${found}`, { found })
 }
 
-async function attempt(work: () => Promise<Proof>): Promise<Proof | undefined> {
+async function attempt(work: () => Promise<Proof>): Promise<Proof | Rejection> {
   try {
     return await work()
   } catch (error) {
-    // Another key may have made it; any other flaw is one whatever the key.
-    if (error instanceof Rejection && error.reason === 'other-signer') return undefined
+    if (error instanceof Rejection) return error
     throw error
   }
 }

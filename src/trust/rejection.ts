@@ -32,11 +32,3 @@ export class Rejection extends Error {
     this.found = facts.found
   }
 }
-
-/**
- * Text of strangers, made harmless for a terminal and for a log: without control characters,
- * and without those that turn a line around or cannot be seen.
- */
-export function printable(text: string, charactersMax = 300): string {
-  return text.replace(/[\p{C}\p{Z}]/gu, (each) => (each === ' ' ? each : '?')).slice(0, charactersMax)
-}

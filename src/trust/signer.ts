@@ -1,4 +1,4 @@
-import type { WorkflowClaim } from './certificate.ts'
+import type { WorkflowClaim } from './workflow.ts'
 
 /** Who made a signature. */
 export type Signer =

@@ -42,7 +42,7 @@ export async function verifyImage(source: SignatureSource, options: VerifyOption
 /**
  * Every check that one signature has to pass, in this order: first that it is whole, then
  * that somebody made it and when, then what it says, and last whether it is who was asked for.
- * Nothing that is signed is read before the signature is found good.
+ * Nothing that is signed is believed before the signature is found good.
  * @throws Rejection by the first check that fails
  */
 async function judge(

@@ -105,12 +105,21 @@ describe('references', () => {
       expect(() => parseRegistryReference(text)).toThrow(Failure)
   })
 
-  it('suggests docker:// for a bare name', () => {
+  it.each([
+    ['ghcr.io/owner/app', 'Perhaps docker://ghcr.io/owner/app'],
+    ['/tmp/layout', 'Perhaps oci:/tmp/layout'],
+    ['docker-archive:', 'Perhaps docker-archive:/tmp/image'],
+    ['oci-archive:a:!', 'Perhaps oci-archive:/tmp/image:name'],
+    [
+      'https://ghcr.io/app',
+      'The transports are docker://, docker-daemon:, docker-archive:, oci:, oci-archive:, dir:, kind:.',
+    ],
+  ])('for %j suggests: %s', (text, next) => {
     try {
-      parseReference('ghcr.io/owner/app')
+      parseReference(text)
       expect.unreachable()
     } catch (error) {
-      expect((error as Failure).next[0]).toBe('Perhaps docker://ghcr.io/owner/app')
+      expect((error as Failure).next[0]).toBe(next)
     }
   })
 

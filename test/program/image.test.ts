@@ -63,6 +63,11 @@ describe('native image', () => {
     [5, ['image', 'copy', 'oci:layout', 'oci:data']],
     [2, ['image', 'copy', 'oci:layout', 'kind:']],
     [2, ['image', 'copy', 'oci:layout', 'oci:x', '--key', 'cosign.pub']],
+    [2, ['image', 'copy', 'oci:layout', 'oci:x', '--image', 'native']],
+    [2, ['image', 'copy', 'oci:layout', 'oci:x', '--definition', 'mine.yaml']],
+    [2, ['image', 'copy', 'oci:layout', 'oci:x', '--ref', 'HEAD']],
+    [2, ['image', 'copy', 'oci:layout', 'oci:x', '--base', 'oci:layout']],
+    [2, ['image', 'copy', 'oci:layout', 'oci:x', '--platform', 'linux/amd64', '--platform', 'linux/arm64']],
     [2, ['image', 'verify', 'oci:layout']],
   ])('ends with %i for %j, and one clear error', async (exitCode, args) => {
     const ran = await native.run(...args)

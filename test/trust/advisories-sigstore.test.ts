@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { anchored } from '../../src/trust/policy.ts'
+import { anchored, type SignerRule } from '../../src/trust/policy.ts'
 import { ask, identityRule, keyRule } from './fixture/asking.ts'
 import {
   asked,
@@ -8,13 +8,15 @@ import {
   emptyRepository,
   goodBundle,
   goodSimple,
+  goodStatement,
   hour,
   keys,
   repository,
   signer,
   workflow,
 } from './fixture/attack.ts'
-import { asAuthority, keyPair, without } from './fixture/deployment.ts'
+import { asAuthority, without } from './fixture/certificate.ts'
+import { githubIssuer, keyPair } from './fixture/deployment.ts'
 import { naive } from './fixture/naive.ts'
 import { asBundle, asLayer, bundleOf, recorded, signSimple, simplePayload } from './fixture/signing.ts'
 
@@ -46,14 +48,29 @@ describe('sigstore-js', () => {
   it('CVE-2026-48816: the time of an entry that only a proof of inclusion vouches for is nobody’s', async () => {
     const { bundle } = await goodBundle()
     for (const entry of bundle.verificationMaterial.tlogEntries) entry.inclusionPromise = undefined
+    expect(naive(bundle, deployment.root, { believesTimes: true })).toBe('accepted')
     repository.refer([asBundle(bundle)])
     expect(await asked()).toMatchObject({ answer: 'unsigned', rejected: [{ reason: 'unlogged' }] })
+  })
+
+  it('CVE-2026-48816: nor does it bring back the time in which a key was in use', async () => {
+    const bundle = bundleOf(await goodStatement())
+    const rule = keyRule(keys.publicKey, { validUntil: Date.now() - hour })
+    for (const entry of bundle.verificationMaterial.tlogEntries) {
+      entry.inclusionPromise = undefined
+      entry.integratedTime = String(Math.floor((Date.now() - 2 * hour) / 1000))
+    }
+    expect(naive(bundle, deployment.root, { rule, believesTimes: true })).toBe('accepted')
+    repository.refer([asBundle(bundle)])
+    expect(await ask(repository.source, deployment.root, [rule])).toMatchObject({ answer: 'expired' })
+    // The entry itself is a good one.
+    expect(await askedByKey()).toMatchObject({ answer: 'verified', signatures: [{ madeAt: null }] })
   })
 
   it('an identity is compared as a whole, where @sigstore/verify takes it for a pattern', async () => {
     const certificate = await deployment.certificate({ publicKey: keys.publicKey, identity: 'xa@b.com' })
     const { bundle } = await goodBundle(certificate)
-    expect(naive(bundle, deployment.root, undefined, 'a@b.co')).toBe('accepted')
+    expect(naive(bundle, deployment.root, { identity: 'a@b.co' })).toBe('accepted')
     repository.refer([asBundle(bundle)])
     expect(await ask(repository.source, deployment.root, [identityRule('a@b.co')])).toMatchObject({
       answer: 'wrong-identity',
@@ -97,6 +114,24 @@ describe('sigstore-js', () => {
     expect(await asked()).toMatchObject({ answer: 'tampered', rejected: [{ reason: 'malformed' }] })
   })
 
+  it.each([
+    ['the identity', { identity: `\ufeff${workflow}` }],
+    ['the issuer', { issuer: `\ufeff${githubIssuer}` }],
+    ['the repository', { extensions: { '1.3.6.1.4.1.57264.1.5': '\ufeffowner/app' } }],
+  ])('a byte order mark before %s in a certificate is part of it', async (_, names) => {
+    const extensions = { '1.3.6.1.4.1.57264.1.5': 'owner/app' }
+    const right = { publicKey: keys.publicKey, identity: workflow, extensions }
+    const rules = [{ ...signer, workflow: { repository: 'owner/app' } }]
+    for (const [certificate, answer] of [
+      [await deployment.certificate(right), 'verified'],
+      [await deployment.certificate({ ...right, ...names }), 'tampered'],
+    ] as const) {
+      emptyRepository()
+      repository.refer([asBundle((await goodBundle(certificate)).bundle)])
+      expect(await ask(repository.source, deployment.root, rules)).toMatchObject({ answer })
+    }
+  })
+
   it('a certificate that is in no certificate log counts only where none is required', async () => {
     const certificate = await deployment.certificate({ publicKey: keys.publicKey, identity: workflow, sct: false })
     repository.refer([asBundle((await goodBundle(certificate)).bundle)])
@@ -112,6 +147,19 @@ describe('sigstore-go', () => {
     expect(await askedWith({ validFrom: now - hour, validUntil: now + hour })).toMatchObject({ answer: 'verified' })
     expect(await askedWith({ validUntil: now - hour })).toMatchObject({ answer: 'expired' })
     expect(await askedWith({ validFrom: now + hour })).toMatchObject({ answer: 'expired' })
+  })
+
+  it('GHSA-wqqc-jjcq-vfxm: a key in use twice counts in both of its windows', async () => {
+    repository.tag([asLayer(await goodSimple())])
+    const now = Date.now()
+    const past = keyRule(keys.publicKey, { validUntil: now - hour })
+    const askedWith = (...rules: SignerRule[]) => ask(repository.source, deployment.root, rules)
+    expect(await askedWith(past, keyRule(keys.publicKey, { validFrom: now - hour }))).toMatchObject({
+      answer: 'verified',
+    })
+    expect(await askedWith(past, keyRule(keys.publicKey, { validFrom: now + hour }))).toMatchObject({
+      answer: 'expired',
+    })
   })
 
   it('GHSA-wqqc-jjcq-vfxm: without a trusted time a key has to be in use now', async () => {

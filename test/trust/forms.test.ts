@@ -148,6 +148,17 @@ describe('every form of a signature verifies', () => {
     }
   })
 
+  it("cosign's .att tag, keyless", async () => {
+    repository = openRepository()
+    repository.tag([asDsseLayer(await keyless(attested, 'dsse'))], `${repository.digest.replace(':', '-')}.att`)
+    const asked = (signer: string) => ask(repository.source, deployment.root, [identityRule(signer)], attestation)
+    expect(await asked(workflow)).toMatchObject({
+      answer: 'verified',
+      signatures: [{ form: 'dsse', predicateType: custom, signer: { identities: [workflow] } }],
+    })
+    expect(await asked(`${workflow}x`)).toMatchObject({ answer: 'wrong-identity' })
+  })
+
   it('signatures with keys of every kind', async () => {
     const kinds = {
       'P-256': keyPair(),
@@ -191,55 +202,5 @@ describe('every form of a signature verifies', () => {
       expect(await asked('prod')).toMatchObject({ answer: 'verified' })
       expect(await asked('dev')).toMatchObject({ answer: 'wrong-identity', found: ['env=prod'] })
     }
-  })
-})
-
-describe('of several signatures', () => {
-  it('one that is good counts, whatever else is attached', async () => {
-    const repository = openRepository()
-    const keys = keyPair()
-    const payload = simplePayload(repository.digest)
-    const good = signSimple(payload, keys.privateKey)
-    const rubbish = { ...asLayer(signSimple(payload, keyPair().privateKey)), bytes: Buffer.from('rubbish') }
-    repository.tag([rubbish, asLayer(good)])
-    repository.refer([asBundle({ mediaType: 'application/vnd.dev.sigstore.bundle.v0.3+json' })])
-    repository.refer([asLayer(signSimple(payload, keyPair().privateKey))])
-    expect(
-      await ask(repository.source, deployment.root, [keyRule(keys.publicKey)], { logRequired: false }),
-    ).toMatchObject({ answer: 'verified', rejected: [{ reason: 'malformed' }, { reason: 'other-signer' }, {}] })
-  })
-
-  it('a good one of somebody else is not among those that count', async () => {
-    const repository = openRepository()
-    const signed = await keyless((key) => signSimple(simplePayload(repository.digest), key))
-    const keys = keyPair()
-    repository.tag([asLayer(signed), asLayer(signSimple(simplePayload(repository.digest), keys.privateKey))])
-    const rules = [keyRule(keys.publicKey), identityRule('somebody@example.com')]
-    expect(await ask(repository.source, deployment.root, rules, { logRequired: false })).toMatchObject({
-      answer: 'verified',
-      signatures: [{ signer: { kind: 'key' } }],
-      rejected: [{ reason: 'other-signer' }],
-    })
-  })
-
-  it('a threshold counts different signers, not signatures', async () => {
-    const repository = openRepository()
-    const [first, second] = [keyPair(), keyPair()]
-    const rules = [keyRule(first.publicKey), keyRule(second.publicKey)]
-    const sign = (keys: typeof first) => asLayer(signSimple(simplePayload(repository.digest), keys.privateKey))
-    const asked = () => ask(repository.source, deployment.root, rules, { threshold: 2, logRequired: false })
-    repository.tag([sign(first), sign(first)])
-    expect(await asked()).toMatchObject({ answer: 'wrong-identity' })
-    repository.refer([sign(second)])
-    expect(await asked()).toMatchObject({ answer: 'verified' })
-  })
-
-  it('one signer does not count twice because two rules fit', async () => {
-    const repository = openRepository()
-    const signed = await keyless((key) => signSimple(simplePayload(repository.digest), key))
-    repository.tag([asLayer(signed)])
-    const rules = [identityRule(workflow), identityRule('', { identity: { pattern: /^.*$/u, source: '.*' } })]
-    const verdict = await ask(repository.source, deployment.root, rules, { threshold: 2 })
-    expect(verdict).toMatchObject({ answer: 'wrong-identity' })
   })
 })

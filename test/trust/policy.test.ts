@@ -112,7 +112,10 @@ policies:
 
   it('that names a key which is not there, or no key, is refused', async () => {
     const file = await policyFile('policies: [{images: [a], signers: [{key: missing.pub}]}]')
-    await expect(findPolicy([file], { repository: 'a', tag: 'x' })).rejects.toMatchObject({ kind: 'invalid' })
+    await expect(findPolicy([file], { repository: 'a', tag: 'x' })).rejects.toMatchObject({
+      kind: 'not-found',
+      where: file,
+    })
     await writeFile(join(folder, 'missing.pub'), '-----BEGIN PRIVATE KEY-----\n')
     await expect(findPolicy([file], { repository: 'a', tag: 'x' })).rejects.toMatchObject({ kind: 'invalid' })
     const elsewhere = await policyFile('policies: [{images: [a], signers: [{key: "gcpkms://k"}]}]')

@@ -10,8 +10,8 @@ import { type ImageName, imageNameText, type RepositoryImage } from '../../image
 import { openDestination, openSource } from '../../image/open.ts'
 import { hostPlatform, type Platform } from '../../image/platform.ts'
 import { type Reference, type RegistryReference, referenceText } from '../../image/reference.ts'
-import { validateImage } from '../../image/validate.ts'
 import { copyProgress } from './progress.ts'
+import { readBack } from './read-back.ts'
 import type { CopyWishes } from './wishes.ts'
 
 /** What was done; `--json` prints it. */
@@ -21,7 +21,7 @@ export interface Copied {
   /** By digest, what pods call an image that was copied into a cluster. */
   readonly podsImage: string | null
   readonly result: CopyResult | null
-  /** True when --check was asked for: what was built twice was the same, what was written is whole. */
+  /** True when --check was asked for: what was built twice was the same, what was written is there and whole. */
   readonly checked: boolean
   /** Of --verify: what is known to be weak about what was accepted. */
   readonly warnings: readonly string[]
@@ -48,11 +48,17 @@ interface Work {
  * @throws Failure 'invalid' when there is nothing to do
  */
 export function copySteps(wishes: CopyWishes): { steps: Step[]; copied(): Copied; close(): Promise<void> } {
-  const { source, destination, check } = wishes
+  const { source, destination, check, platforms } = wishes
   if (!destination && !(check && !source))
     throw new Failure('invalid', 'the destination is missing', {
       where: 'DEST',
       next: ['native image copy oci:DIR', 'native image copy docker://FROM docker://TO'],
+    })
+  // An index of just these would be another one than its author made, and perhaps signed.
+  if (source && platforms.length > 1)
+    throw new Failure('invalid', 'of a source, the image for one platform is copied, or all', {
+      where: '--platform',
+      next: ['Give --platform once, or --all.'],
     })
   const nothing = { built: undefined, result: null, digest: null, podsImage: null, warnings: [] }
   const work: Work = { ...nothing, wishes, open: [], from: source, to: destination }
@@ -150,10 +156,13 @@ function copyStep(work: Work, destination: Reference): Step {
         everyMs: wishes.live ? 100 : 15_000,
         bar: wishes.live,
       })
-      const platform = platformOf(wishes)
-      const { preserveDigests } = wishes
-      const writer = await openDestination(to, wishes.writing)
-      work.result = await copyImage(source, writer, { platform, preserveDigests, signal: report.signal, progress })
+      const failed = () => wishes.stop.abort(new Failure('cancelled', 'another blob of the image has failed'))
+      work.result = await copyImage(source, await openDestination(to, wishes.writing), {
+        platform: platformOf(wishes),
+        preserveDigests: wishes.preserveDigests,
+        signal: report.signal,
+        progress: { ...progress, failed },
+      })
       const { digest } = work.result
       work.digest = digest
       if (place) work.podsImage = byDigest(place.podsImage, digest)
@@ -185,10 +194,9 @@ function readBackStep(work: Work): Step {
   return {
     title: 'Reading back what was written',
     async run(report) {
-      if (!work.to) throw new Failure('internal', 'there is no destination')
-      const source = await openSource(work.to, work.wishes.writing)
-      work.open.push(source)
-      const found = await validateImage(source, report.signal)
+      const { to, result, wishes } = work
+      if (!to || !result) throw new Failure('internal', 'nothing was written')
+      const found = await readBack(to, result, wishes.writing, report.signal)
       report.say(`whole: ${found.layers} layers for ${found.platforms.join(', ')}`)
     },
   }

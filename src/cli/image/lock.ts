@@ -5,7 +5,7 @@ import { builtInFile, definitionFolder } from '../../image/definition.ts'
 import { type LockResult, refreshLock } from '../../image/lock.ts'
 import { openRegistryReader } from '../../image/media/registry/registry.ts'
 import type { Surroundings } from '../../image/open.ts'
-import { checkoutOf } from '../../image/tree/git.ts'
+import { checkoutOf, type Environment } from '../../image/tree/git.ts'
 
 /** Which definitions are to be refreshed. */
 export interface LockWishes {
@@ -13,6 +13,8 @@ export interface LockWishes {
   readonly image: string | undefined
   readonly definitionFile: string | undefined
   readonly cwd: string
+  /** What git gets. */
+  readonly env: Environment
   readonly around: Surroundings
 }
 
@@ -47,9 +49,9 @@ export function lockText(results: readonly LockResult[]): string {
     .join('\n')
 }
 
-async function filesOf({ image, definitionFile, cwd }: LockWishes): Promise<string[]> {
+async function filesOf({ image, definitionFile, cwd, env }: LockWishes): Promise<string[]> {
   if (definitionFile !== undefined) return [definitionFile]
-  const checkout = await checkoutOf(cwd)
+  const checkout = await checkoutOf({ cwd, env })
   const names = checkout === null ? [] : await folderNames(join(checkout, definitionFolder))
   if (checkout === null || names.length === 0)
     throw new Failure('not-found', 'definitions are refreshed in a checkout of native, and this is none', {

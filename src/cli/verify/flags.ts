@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { Flags } from '@oclif/core'
 import { Failure } from '../../core/failure.ts'
+import { workflowClaims } from '../../trust/workflow.ts'
 import type { VerifyWishes } from './requirement.ts'
 import type { RootPlace } from './root.ts'
 
@@ -66,8 +67,6 @@ export const trustFlags = {
     helpGroup: 'TRUST',
   }),
 }
-
-const workflowClaims = ['trigger', 'sha', 'name', 'repository', 'ref'] as const
 
 type Flag = string | readonly string[] | boolean | number | undefined
 

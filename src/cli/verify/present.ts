@@ -1,4 +1,4 @@
-import { printable } from '../../trust/rejection.ts'
+import { printable } from '../../core/printable.ts'
 import { signerText } from '../../trust/signer.ts'
 import { type Verdict, verdictExitCodes } from '../../trust/verdict.ts'
 import type { VerifyRun } from './run.ts'

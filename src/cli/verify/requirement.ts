@@ -1,11 +1,10 @@
-import { readFile } from 'node:fs/promises'
-import { errnoOf, Failure } from '../../core/failure.ts'
+import { Failure } from '../../core/failure.ts'
 import type { ImageName } from '../../image/name.ts'
-import type { WorkflowClaim } from '../../trust/certificate.ts'
 import type { Wanted } from '../../trust/claims.ts'
-import { assertKeyFile, parsePublicKey } from '../../trust/keys.ts'
+import { readPublicKey } from '../../trust/key-file.ts'
 import { predicateNames, predicateTypeOf } from '../../trust/media.ts'
 import { anchored, type Requirement, type SignerRule, type TextRule } from '../../trust/policy.ts'
+import type { WorkflowClaim } from '../../trust/workflow.ts'
 
 /** What somebody asked for on the command line, by cosign's names. */
 export interface VerifyWishes {
@@ -91,7 +90,7 @@ async function namedSigner(wishes: VerifyWishes): Promise<SignerRule | undefined
         where: '--key',
         next: ['A signature made with a key has no certificate that could name anybody.'],
       })
-    return { ...parsePublicKey(await readKey(wishes.key), wishes.key), kind: 'key', name: wishes.key }
+    return { ...(await readPublicKey(wishes.key)), kind: 'key', name: wishes.key }
   }
   if (!identity && !issuer && !hasWorkflow) return undefined
   if (identity && issuer) return { kind: 'identity', identity, issuer, workflow: wishes.workflow }
@@ -127,14 +126,4 @@ function annotationsOf(texts: readonly string[]): ReadonlyMap<string, string> {
       return [text.slice(0, at), text.slice(at + 1)]
     }),
   )
-}
-
-async function readKey(file: string): Promise<string> {
-  assertKeyFile(file, file)
-  try {
-    return await readFile(file, 'utf8')
-  } catch (cause) {
-    if (errnoOf(cause) === 'ENOENT') throw new Failure('not-found', 'there is no such key', { where: file, cause })
-    throw new Failure('invalid', `cannot read the key: ${errnoOf(cause) ?? 'unknown reason'}`, { where: file, cause })
-  }
 }

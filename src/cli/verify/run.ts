@@ -39,7 +39,9 @@ export async function verifyByWishes(
   const chosen = await chooseRequirement(called, wishes, await yamlFiles(places.builtInPolicies))
   if (!chosen) return { verdict: policyMissing(called), policy: undefined, warnings: [] }
   const { requirement, policy, trustedRoot } = chosen
-  const place = { ...places.root, file: places.root.file ?? trustedRoot }
+  // The command line before the policy, as everywhere.
+  const { file, tufMirror } = places.root
+  const place = file === undefined && tufMirror === undefined ? { ...places.root, file: trustedRoot } : places.root
   const openRoot = rootOpener(place)
   // One that somebody named is looked at in any case: it may be wrong, and that must not depend on the image.
   if (place.file !== undefined || place.tufMirror !== undefined) await openRoot()

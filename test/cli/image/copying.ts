@@ -13,17 +13,20 @@ export interface Asked {
   readonly check?: boolean
   readonly around?: Surroundings
   readonly verify?: CopyWishes['verify']
+  /** By default linux/amd64. */
+  readonly platforms?: CopyWishes['platforms']
+  readonly all?: boolean
 }
 
 /** `native image copy [SOURCE] DESTINATION`, run in a folder. */
 export async function copied(folder: string, asked: Asked): Promise<Copied> {
-  const around = asked.around ?? testSurroundings(folder, { retryTimes: 0 })
   const stop = new AbortController()
+  const around = { ...(asked.around ?? testSurroundings(folder, { retryTimes: 0 })), signal: stop.signal }
   const work = copySteps({
     source: asked.source === undefined ? undefined : parseReference(asked.source),
     destination: parseReference(asked.destination),
-    platforms: [{ os: 'linux', architecture: 'amd64' }],
-    all: false,
+    platforms: asked.platforms ?? [{ os: 'linux', architecture: 'amd64' }],
+    all: asked.all ?? false,
     check: asked.check ?? false,
     base: undefined,
     preserveDigests: false,

@@ -4,9 +4,15 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { wishesOf } from '../../../src/cli/verify/flags.ts'
 import { openRoot } from '../../../src/cli/verify/root.ts'
+import { verifyByWishes } from '../../../src/cli/verify/run.ts'
+import { systemClock } from '../../../src/core/clock.ts'
+import { parseRegistryReference } from '../../../src/image/reference.ts'
 import { testFolder } from '../../fixture/folder.ts'
-import { startDeployment } from '../../trust/fixture/deployment.ts'
+import { testSurroundings } from '../../fixture/surroundings.ts'
+import { githubIssuer, startDeployment } from '../../trust/fixture/deployment.ts'
+import { keylessImage } from '../../trust/fixture/put.ts'
 
 /** A TUF repository on loopback with one key for every role and one target, trusted_root.json. */
 async function startMirror(target: string) {
@@ -68,6 +74,33 @@ describe('--tuf-mirror', () => {
     const found = await openRoot({ tufMirror: `${mirror}/`, tufRoot, cache: join(folder, 'tuf') })
     expect(found.material.tlogs).toHaveLength(1)
     expect(found.name).toContain(mirror)
+  })
+
+  it.each(['alone', 'although a policy names another root'])('is what a signature is verified by (%s)', async (how) => {
+    const folder = await testFolder()
+    const { deployment, image, identity, digest } = await keylessImage()
+    const { mirror, root } = await startMirror(deployment.rootText)
+    const [tufRoot, other, policy] = ['root.json', 'other.json', 'policy.yaml'].map((each) => join(folder, each))
+    if (!tufRoot || !other || !policy) throw new Error('no files')
+    await writeFile(tufRoot, root)
+    await writeFile(other, (await startDeployment()).rootText)
+    const signers = `[{identity: '${identity}', issuer: '${githubIssuer}'}]`
+    await writeFile(policy, `policies: [{images: ['**'], signers: ${signers}, trustedRoot: other.json}]\n`)
+    const flags =
+      how === 'alone'
+        ? { 'certificate-identity': identity, 'certificate-oidc-issuer': githubIssuer }
+        : { policy: [policy] }
+    const asked = async (place: object) => {
+      const { tlsVerify, login, signal } = testSurroundings(folder)
+      const { verdict } = await verifyByWishes(parseRegistryReference(image), wishesOf(flags), {
+        registry: { tlsVerify, login, retryTimes: 0, clock: systemClock, signal },
+        root: { cache: join(folder, 'tuf'), ...place },
+        builtInPolicies: join(import.meta.dirname, '../../../templates/trust'),
+      })
+      return verdict
+    }
+    expect(await asked({ tufMirror: mirror, tufRoot })).toMatchObject({ answer: 'verified', digest })
+    expect(await asked(how === 'alone' ? { file: other } : {})).toMatchObject({ answer: 'unsigned' })
   })
 
   it('that gives something else than was signed is refused', async () => {

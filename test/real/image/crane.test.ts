@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
 import { systemClock } from '../../../src/core/clock.ts'
@@ -7,6 +7,7 @@ import { openDestination, openSource } from '../../../src/image/open.ts'
 import { parseReference } from '../../../src/image/reference.ts'
 import { validateImage } from '../../../src/image/validate.ts'
 import { makeImage, writeIndexLayout, writeLayout } from '../../fixture/image.ts'
+import { createNative } from '../../fixture/program.ts'
 import { createWorkdir, have } from '../../fixture/real.ts'
 import { testSurroundings } from '../../fixture/surroundings.ts'
 import { startDockerRegistry } from './docker-registry.ts'
@@ -55,6 +56,29 @@ it.runIf(isThere)('what we push, crane finds valid, and reads with the same dige
   expect(await copy(`oci:${path}/in`, `docker://${host}/app:1`)).toBe(digest)
   expect(await crane('digest', `${host}/app:1`)).toBe(digest)
   await crane('validate', '--remote', `${host}/app:1`)
+})
+
+it.runIf(isThere)('what the program pushes with a login and over TLS, crane finds valid', async () => {
+  const native = await createNative([])
+  onTestFinished(native.dispose)
+  const work = createWorkdir()
+  onTestFinished(() => work.remove())
+  const arm = await makeImage({ architecture: 'arm64' })
+  const digest = await writeIndexLayout(join(native.home, 'in'), [await makeImage(), arm])
+  await mkdir(join(work.path, 'registry'))
+  const { host } = await startDockerRegistry(join(work.path, 'registry'), { tls: true, login: 'alice:secret' })
+  const auth = Buffer.from('alice:secret').toString('base64')
+  const authFile = join(work.path, 'config.json')
+  await writeFile(authFile, JSON.stringify({ auths: { [host]: { auth } } }))
+  const flags = ['--authfile', authFile, '--dest-tls-verify=false']
+  await native.ok('image', 'copy', 'oci:in', `docker://${host}/app:all`, ...flags, '--all', '--preserve-digests')
+  await native.ok('image', 'copy', 'oci:in', `docker://${host}/app:arm`, ...flags, '--platform', 'linux/arm64')
+  const crane = (...args: string[]) =>
+    work.chroot(['crane', '--insecure', ...args], { env: { DOCKER_CONFIG: work.path } })
+  expect(await crane('digest', `${host}/app:all`)).toMatchObject({ exitCode: 0, stdout: digest })
+  expect(await crane('digest', `${host}/app:arm`)).toMatchObject({ exitCode: 0, stdout: arm.digest })
+  for (const tag of ['all', 'arm'])
+    expect(await crane('validate', '--remote', `${host}/app:${tag}`)).toMatchObject({ exitCode: 0 })
 })
 
 it.runIf(isThere)('what crane writes, we read: a push, a layout, a tarball', async () => {

@@ -1,13 +1,11 @@
-import { execFile } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { testFolder } from '../../fixture/folder.ts'
 import { createWorkdir, have } from '../../fixture/real.ts'
 import { startDockerRegistry } from '../image/docker-registry.ts'
-import { cosign2, haveTrixie, pushImage, verify } from './cosign.ts'
+import { cosign2, flipped, haveTrixie, pushImage, verify } from './cosign.ts'
 
 // Signatures that real cosign makes with keys, in Debian's docker-registry, which has no
 // referrers API: cosign 3 falls back to the tag then, and so do we.
@@ -233,11 +231,4 @@ async function begin() {
     return join(work.path, `${name}.pub`)
   }
   return { work, host, image, digest: await pushImage(work.path, image), cosign3, importEd25519 }
-}
-
-/** Changes what the registry has stored, where it stands on the disk. */
-async function flipped(folder: string, from: string, to: string): Promise<void> {
-  const { stdout } = await promisify(execFile)('grep', ['-rlF', from, join(folder, 'registry-data')])
-  const files = stdout.trim().split('\n')
-  for (const file of files) await writeFile(file, (await readFile(file, 'latin1')).replace(from, to), 'latin1')
 }

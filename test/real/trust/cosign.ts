@@ -1,4 +1,4 @@
-import { access } from 'node:fs/promises'
+import { access, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { wishesOf } from '../../../src/cli/verify/flags.ts'
@@ -74,4 +74,11 @@ export function verify(
     root: { cache: join(folder, 'tuf'), file: typeof trustedRoot === 'string' ? trustedRoot : undefined },
     builtInPolicies: join(root, 'templates/trust'),
   })
+}
+
+/** Changes what the registry has stored, where it stands on the disk. */
+export async function flipped(folder: string, from: string, to: string): Promise<void> {
+  const { stdout } = await execa('grep', ['-rlF', from, join(folder, 'registry-data')])
+  const files = stdout.trim().split('\n')
+  for (const file of files) await writeFile(file, (await readFile(file, 'latin1')).replace(from, to), 'latin1')
 }

@@ -1,0 +1,52 @@
+import { Failure } from '../../core/failure.ts'
+import { configBytesMax } from '../../image/config.ts'
+import { algorithmOf, type ContentDigest, contentDigestOf } from '../../image/content-digest.ts'
+import type { CopyResult } from '../../image/copy.ts'
+import { parseManifest, type RawManifest } from '../../image/manifest.ts'
+import type { Source } from '../../image/medium.ts'
+import { openSource, type Surroundings } from '../../image/open.ts'
+import { type Reference, referenceText } from '../../image/reference.ts'
+import { type Validated, validateImage } from '../../image/validate.ts'
+import { verifiedBytes } from '../../image/verified.ts'
+
+/**
+ * Reads all of what stands at a destination, and judges it.
+ * @throws Failure 'corrupt' when it is another image than was written, or no whole one
+ */
+export async function readBack(
+  place: Reference,
+  written: CopyResult,
+  around: Surroundings,
+  signal: AbortSignal,
+): Promise<Validated> {
+  const source = await openSource(place, around)
+  try {
+    const root = await source.manifest()
+    const { wanted, found } = await compared(place, written, source, root)
+    if (wanted !== found)
+      throw new Failure('corrupt', `${wanted} was written, and ${found} is there`, {
+        where: referenceText(place),
+        next: ['Try again; if it stays so, somebody else writes there, or it does not keep what it is given.'],
+      })
+    // What was compared is what is judged: a tag may move in between.
+    const manifest = async (digest?: ContentDigest) => (digest === undefined ? root : source.manifest(digest))
+    return await validateImage({ ...source, manifest }, signal)
+  } finally {
+    await source.close()
+  }
+}
+
+/** By the manifest; docker's own form keeps none, but the config, which names all layers by what is in them. */
+async function compared(
+  place: Reference,
+  { digest, config }: CopyResult,
+  source: Source,
+  root: RawManifest,
+): Promise<{ wanted: ContentDigest; found: ContentDigest }> {
+  const isDockers = place.transport === 'docker-archive' || place.transport === 'docker-daemon'
+  if (!isDockers || config === null) return { wanted: digest, found: contentDigestOf(root.bytes, algorithmOf(digest)) }
+  const manifest = parseManifest(root, source.name)
+  if (manifest.kind === 'index') throw new Failure('corrupt', 'there is an index', { where: source.name })
+  const bytes = await verifiedBytes(await source.blob(manifest.config), manifest.config, configBytesMax, source.name)
+  return { wanted: config, found: contentDigestOf(bytes, algorithmOf(config)) }
+}
