@@ -1,5 +1,6 @@
-import { styleText } from 'node:util'
+import { stripVTControlCharacters, styleText } from 'node:util'
 import { Failure, type FailureKind } from '../core/failure.ts'
+import { printableLines } from '../core/printable.ts'
 import { RpcError } from '../wire/rpc.ts'
 import { toFailure } from '../wire/status.ts'
 import { exitCodes } from './exit.ts'
@@ -19,12 +20,13 @@ export interface ShownFailure {
 /** The one place where anything that was thrown becomes words. */
 export function shownFailure(error: unknown): ShownFailure {
   const failure = asFailure(error)
+  const isOurs = failure.kind === 'internal' && failure.next.length === 0
   return {
     kind: failure.kind,
-    message: failure.message,
-    where: failure.where ?? null,
-    next: failure.kind === 'internal' && failure.next.length === 0 ? [reportBug] : failure.next,
-    output: failure.output ?? null,
+    message: printableLines(failure.message),
+    where: failure.where === undefined ? null : printableLines(failure.where),
+    next: isOurs ? [reportBug] : failure.next.map(printableLines),
+    output: failure.output === undefined ? null : printableLines(stripVTControlCharacters(failure.output)),
     stack: stacksOf(error),
   }
 }

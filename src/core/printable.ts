@@ -5,3 +5,8 @@
 export function printable(text: string, charactersMax = 300): string {
   return text.slice(0, charactersMax).replace(/[\p{C}\p{Z}]/gu, (each) => (each === ' ' ? each : '?'))
 }
+
+/** The same for text of several lines, whole: what a failure says may quote a stranger anywhere. */
+export function printableLines(text: string): string {
+  return text.replace(/[\p{C}\p{Z}]/gu, (each) => (/[ \n\t]/.test(each) ? each : '?'))
+}

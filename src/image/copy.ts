@@ -1,4 +1,5 @@
 import { Failure } from '../core/failure.ts'
+import { childManifest } from './child-manifest.ts'
 import type { ContentDigest } from './content-digest.ts'
 import { toOci } from './convert.ts'
 import {
@@ -12,10 +13,10 @@ import {
   type RawManifest,
   serializeManifest,
 } from './manifest.ts'
-import { isDockerType, isIndexType, isManifestType, ociTypeOf } from './media-types.ts'
+import { isDockerType, isForeignLayer, isIndexType, isManifestType, ociTypeOf } from './media-types.ts'
 import type { BlobOutcome, Destination, Source } from './medium.ts'
 import type { Platform } from './platform.ts'
-import { selectPlatform } from './select.ts'
+import { selectRoot } from './select.ts'
 import { verified } from './verified.ts'
 
 /** Indexes may hold indexes, but not without end. */
@@ -26,6 +27,8 @@ const manifestsMax = 2 * indexEntriesMax
 export interface CopyOptions {
   /** Which image of an index; 'all' copies every one and the index. */
   readonly platform: Platform | 'all'
+  /** The user named it: then an image for another one is refused though it is the only one there. */
+  readonly isPlatformNamed?: boolean
   /** Refuse rather than write another manifest than the one that was read. */
   readonly preserveDigests: boolean
   readonly signal: AbortSignal
@@ -64,7 +67,7 @@ export async function copyImage(source: Source, destination: Destination, option
   const blobs: Record<BlobOutcome, number> = { present: 0, mounted: 0, written: 0 }
   const run: Run = { source, destination, options, blobs, config: null, bytes: 0, manifests: 0, done: new Map() }
   try {
-    const raw = await chooseRoot(source, destination, options)
+    const raw = await rootOf(source, destination, options)
     const root = await copyManifest(run, raw, true, 0)
     await destination.commit()
     return { digest: root.digest, mediaType: root.mediaType, config: run.config, blobs, bytes: run.bytes }
@@ -87,19 +90,13 @@ interface Run {
   readonly done: Map<ContentDigest, Descriptor>
 }
 
-async function chooseRoot(source: Source, destination: Destination, options: CopyOptions): Promise<RawManifest> {
+async function rootOf(source: Source, destination: Destination, options: CopyOptions): Promise<RawManifest> {
   if (options.preserveDigests && destination.holds === 'one-docker-image')
     throw new Failure('invalid', `${destination.name} keeps no manifest, so the image has no digest there`, {
       where: '--preserve-digests',
     })
-  const raw = await source.manifest()
-  const parsed = parseManifest(raw, source.name)
-  if (parsed.kind === 'manifest') return raw
-  if (options.platform !== 'all') {
-    const chosen = selectPlatform(parsed, options.platform, source.name)
-    return child(source, chosen)
-  }
-  if (destination.holds !== 'one-docker-image') return raw
+  const raw = await selectRoot(source, { platform: options.platform, isNamed: options.isPlatformNamed ?? false })
+  if (destination.holds !== 'one-docker-image' || isManifestType(raw.mediaType)) return raw
   throw new Failure('invalid', `${destination.name} holds one image, not the whole index`, {
     where: '--all',
     next: ['Choose one with --platform.'],
@@ -140,7 +137,7 @@ async function copyChildren(run: Run, raw: RawManifest, index: Index, depth: num
       throw new Failure('invalid', `the index names something of the unknown type ${each.mediaType}`, {
         where: `${run.source.name} ${each.digest}`,
       })
-    written.push(await copyManifest(run, await child(run.source, each), false, depth + 1))
+    written.push(await copyManifest(run, await childManifest(run.source, each), false, depth + 1))
   }
   const isSame = written.every((each, at) => each.digest === index.manifests[at]?.digest)
   if (isSame && (run.destination.holds === 'any' || !isDockerType(raw.mediaType))) return raw
@@ -159,7 +156,7 @@ function rewrittenIndex(raw: RawManifest, written: readonly Descriptor[], where:
 }
 
 async function copyBlobs(run: Run, raw: RawManifest, manifest: Manifest): Promise<RawManifest> {
-  const waiting = blobsOf(manifest, run.source.name)
+  const waiting = blobsOf(manifest, run.source.name).filter((each) => !isLeftElsewhere(run.destination, each))
   run.options.progress?.planned?.(waiting)
   const failed = new AbortController()
   const lanes = Array.from({ length: Math.min(run.destination.parallelMax, waiting.length) }, async () => {
@@ -173,6 +170,11 @@ async function copyBlobs(run: Run, raw: RawManifest, manifest: Manifest): Promis
   await Promise.all(lanes)
   failed.signal.throwIfAborted()
   return run.destination.holds === 'oci' ? toOci(raw, run.source.name) : raw
+}
+
+/** A layer that may not be given on is named with the addresses of whoever may, and its bytes stay there. */
+function isLeftElsewhere(destination: Destination, layer: Descriptor): boolean {
+  return isForeignLayer(layer) && destination.holds !== 'one-docker-image'
 }
 
 /** Each blob once. One digest with two sizes would be checked against one of them alone. */
@@ -231,14 +233,4 @@ async function* counted(
     yield chunk
     count(chunk.byteLength)
   }
-}
-
-async function child(source: Source, wanted: Descriptor): Promise<RawManifest> {
-  const raw = await source.manifest(wanted.digest)
-  const { byteLength } = raw.bytes
-  const other = (kind: 'corrupt' | 'invalid', found: string, said: string | number): Failure =>
-    new Failure(kind, `the manifest ${wanted.digest} ${found}, its index says ${said}`, { where: source.name })
-  if (byteLength !== wanted.size) throw other('corrupt', `has ${byteLength} bytes`, wanted.size)
-  if (raw.mediaType !== wanted.mediaType) throw other('invalid', `is ${raw.mediaType}`, wanted.mediaType)
-  return raw
 }

@@ -15,6 +15,9 @@ export const dockerLayer = 'application/vnd.docker.image.rootfs.diff.tar'
 export const dockerLayerGzip = 'application/vnd.docker.image.rootfs.diff.tar.gzip'
 export const dockerLayerZstd = 'application/vnd.docker.image.rootfs.diff.tar.zstd'
 
+const dockerForeignLayer = 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip'
+const nondistributable = 'application/vnd.oci.image.layer.nondistributable.'
+
 /** Schema 1, which no registry should serve any more and which cannot be verified. */
 const schema1 = new Set([
   'application/vnd.docker.distribution.manifest.v1+json',
@@ -58,12 +61,24 @@ export function ociTypeOf(mediaType: string): string {
   return toOci[mediaType] ?? mediaType
 }
 
+/** A layer that only those may hand out whom its addresses name (image-spec, "Non-Distributable Layers"). */
+export function isForeignLayer({
+  mediaType,
+  urls,
+}: {
+  mediaType: string
+  urls?: readonly string[] | undefined
+}): boolean {
+  const isForeign = mediaType === dockerForeignLayer || mediaType.startsWith(nondistributable)
+  return isForeign && urls !== undefined && urls.length > 0
+}
+
 export type Compression = 'none' | 'gzip' | 'zstd'
 
 /** How a layer of this type is compressed; undefined for what is no filesystem layer. */
 export function layerCompression(mediaType: string): Compression | undefined {
   const type = ociTypeOf(mediaType).replace('.layer.nondistributable.', '.layer.')
   if (type === ociLayer) return 'none'
-  if (type === ociLayerGzip || mediaType === 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip') return 'gzip'
+  if (type === ociLayerGzip || mediaType === dockerForeignLayer) return 'gzip'
   return type === ociLayerZstd ? 'zstd' : undefined
 }

@@ -28,6 +28,14 @@ describe('a failure for people', () => {
   })
 })
 
+describe('what a failure quotes of strangers', () => {
+  it('cannot write to the terminal, in whatever part of it', () => {
+    const evil = 'a\u001b[2Jb\u202ec'
+    const shown = shownFailure(new Failure('invalid', `x ${evil}\ny`, { where: evil, next: [evil], output: evil }))
+    expect(shown).toMatchObject({ message: 'x a?[2Jb?c\ny', where: 'a?[2Jb?c', next: ['a?[2Jb?c'], output: 'ab?c' })
+  })
+})
+
 describe('a failure for programs', () => {
   it('is an object with these four keys', () => {
     expect(failureJson(shownFailure(failure))).toEqual({

@@ -146,7 +146,7 @@ function copyStep(work: Work, destination: Reference): Step {
   return {
     title: `Copying to ${referenceText(destination)}`,
     async run(report) {
-      const source = await sourceOf(work)
+      const source = await sourceOf(work, report)
       work.to = namedLike(destination, imageOf(work))
       const place = work.to.transport === 'kind' ? await imageInCluster(work.to, wishes.writing) : undefined
       const to: Reference = place ? { transport: 'docker', image: place.image } : work.to
@@ -157,8 +157,9 @@ function copyStep(work: Work, destination: Reference): Step {
         bar: wishes.live,
       })
       const failed = () => wishes.stop.abort(new Failure('cancelled', 'another blob of the image has failed'))
-      work.result = await copyImage(source, await openDestination(to, wishes.writing), {
+      work.result = await copyImage(source, await openDestination(to, { ...wishes.writing, tell: report.say }), {
         platform: platformOf(wishes),
+        isPlatformNamed: wishes.platforms.length > 0,
         preserveDigests: wishes.preserveDigests,
         signal: report.signal,
         progress: { ...progress, failed },
@@ -171,10 +172,10 @@ function copyStep(work: Work, destination: Reference): Step {
   }
 }
 
-async function sourceOf({ built, from, wishes, open }: Work): Promise<Source> {
+async function sourceOf({ built, from, wishes, open }: Work, { say }: StepReport): Promise<Source> {
   if (built) return built.source
   if (!from) throw new Failure('internal', 'there is no source')
-  const source = await openSource(from, wishes.reading)
+  const source = await openSource(from, { ...wishes.reading, tell: say })
   open.push(source)
   return source
 }
