@@ -109,7 +109,7 @@ With one place our image is built, without docker and without root, and written 
     const work = copySteps({
       source: source === undefined ? undefined : parseReference(source),
       destination: destination === undefined ? undefined : parseReference(destination),
-      platforms: (flags.platform ?? []).map(parsePlatform),
+      platforms: [...new Set(flags.platform)].map(parsePlatform),
       all: flags.all,
       check: Boolean(flags.check),
       base: flags.base === undefined ? undefined : parseReference(flags.base),

@@ -20,6 +20,7 @@ const tagGrammar = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/
 const hostGrammar =
   /^(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?$/
 const repositoryMax = 255
+const portMax = 65_535
 
 /**
  * Parses `ubuntu`, `user/app:1`, `ghcr.io/owner/app@sha256:...`, `localhost:5000/app`. The
@@ -30,7 +31,8 @@ const repositoryMax = 255
 export function parseImageName(text: string): ImageName {
   const { path, ...rest } = parts(text)
   const { registry, repository } = splitHost(path)
-  if (!hostGrammar.test(registry)) throw bad(text, `"${registry}" cannot be a registry's host`)
+  if (!hostGrammar.test(registry) || portOf(registry) > portMax)
+    throw bad(text, `"${registry}" cannot be a registry's host`)
   assertRepository(repository, text)
   return { registry, repository, ...rest }
 }
@@ -96,6 +98,11 @@ function splitHost(name: string): { registry: string; repository: string } {
     return { registry: first, repository: name.slice(slash + 1) }
   const path = name.slice(slash + 1)
   return { registry: 'docker.io', repository: path.includes('/') ? path : `library/${path}` }
+}
+
+/** 0 where none is written. */
+function portOf(registry: string): number {
+  return Number(/:(\d+)$/.exec(registry)?.[1] ?? 0)
 }
 
 function nameProblem(wrong: string): string {

@@ -28,6 +28,8 @@ export function parsePublicKey(pem: string, where: string): TrustedKey {
   if (Buffer.byteLength(pem) > certificateBytesMax) throw bad('it is too large for one', where)
   if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(pem)) throw bad('it is a private key', where)
   if (!pem.includes('-----BEGIN PUBLIC KEY-----')) throw bad('it has no -----BEGIN PUBLIC KEY-----', where)
+  // Which of them counts, the file does not say; OpenSSL takes the first and passes over the others.
+  if (pem.split('-----BEGIN ').length > 2) throw bad('there is more than one in it', where)
   const key = decoded(pem, where)
   if (!schemesOf(key)) throw bad(`keys of the type ${curveOf(key)} are not used to sign images`, where)
   if (key.asymmetricKeyType === 'rsa' && (key.asymmetricKeyDetails?.modulusLength ?? 0) < rsaBitsMin)

@@ -27,12 +27,30 @@ const identity = z
     error: 'expected either issuer or issuerRegexp: a name counts only together with who vouches for it',
   })
 const key = z.strictObject({ key: text, validFrom: time.optional(), validUntil: time.optional() })
+/** A pattern of repositories: a colon behind the host would begin a tag, and never fit. */
+const pattern = text.refine((each) => !/[:@]/.test(each.slice(each.indexOf('/') + 1)), {
+  error: 'expected host/repository: tags have a list of their own, `tags`',
+})
+
+/** What is wrong with an entry that is neither kind of signer; of a key, what is wrong with that. */
+function signerProblem({
+  input,
+  errors,
+}: {
+  input?: unknown
+  errors?: readonly (readonly z.core.$ZodIssue[])[]
+}): string {
+  const isKey = typeof input === 'object' && input !== null && 'key' in input
+  const [issue] = (isKey ? errors?.[0] : undefined) ?? []
+  return issue ? `${[...issue.path, issue.message].join(': ')}` : 'expected a signer: key, or identity and issuer'
+}
+
 const policy = z
   .strictObject({
-    images: z.array(text).min(1).max(256),
+    images: z.array(pattern).min(1).max(256),
     tags: z.array(text).min(1).max(256).optional(),
     signers: z
-      .array(z.union([key, identity], { error: 'expected a signer: key, or identity and issuer' }))
+      .array(z.union([key, identity], { error: signerProblem }))
       .min(1)
       .max(signersMax),
     threshold: z.number().int().min(1).optional(),

@@ -36,6 +36,8 @@ describe('image names', () => {
     `app@sha256:${'A1'.repeat(32)}`,
     'a..b/c',
     'host_x.y:5/z',
+    'localhost:65536/x',
+    'localhost:99999/x:1',
     `${'x'.repeat(256)}`,
   ])('refuses %j', (text) => {
     expect(() => parseImageName(text)).toThrow(Failure)

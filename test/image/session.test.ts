@@ -81,6 +81,14 @@ describe('a session with a registry', () => {
     }
   })
 
+  it('says of a server that answers, but not as a registry, what it answers', async () => {
+    const { exchange } = network(({ url }) => (url.protocol === 'https:' ? 'no TLS' : { status: 404 }))
+    await expect(session(exchange, { plain: 'first' }).send(get)).rejects.toMatchObject({
+      kind: 'unavailable',
+      message: expect.stringContaining('it answers /v2/ with HTTP 404'),
+    })
+  })
+
   it('says that the login was refused, where there is one, and else that one is asked for', async () => {
     const basic = { 'www-authenticate': 'Basic realm="x"' }
     const says = { status: 401, headers: { ...basic, 'content-type': 'application/json' }, body: '{"errors":[]}' }

@@ -67,6 +67,23 @@ describe('the built-in policy of the published NativeLink images', () => {
 })
 
 describe("a user's own policy", () => {
+  it.each([
+    ['signers: [{key: k.pub, validUntil: 2020-01-01}]', /validUntil: expected a time like 2027-01-31T00:00:00Z/],
+    ['signers: [{keys: k.pub}]', /keys: there is no such setting/],
+    ['signers: [k.pub]', /expected a signer: key, or identity and issuer/],
+  ])('with "%s" says what is wrong there', async (line, problem) => {
+    const file = await policyFile(`policies:\n  - images: [host/app]\n    ${line}\n`)
+    await expect(findPolicy([file], { repository: 'host/app', tag: '1' })).rejects.toThrow(problem)
+  })
+
+  it.each(['host/app:1', 'localhost:5000/app:*', 'host/app@sha256:0'])(
+    'cannot be for %s: tags have a list of their own',
+    async (image) => {
+      const file = await policyFile(`policies:\n  - images: ['${image}']\n    signers: [{key: k.pub}]\n`)
+      await expect(findPolicy([file], { repository: 'host/app', tag: '1' })).rejects.toThrow(/`tags`/)
+    },
+  )
+
   it('may want several signers; all of them unless it says otherwise', async () => {
     const { publicKey } = keyPair()
     await writeFile(join(folder, 'team.pub'), publicKey.export({ type: 'spki', format: 'pem' }))

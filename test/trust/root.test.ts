@@ -44,7 +44,7 @@ describe('a public key', () => {
       expect(parsePublicKey(pem(publicKey), 'x').fingerprint).toMatch(/^[0-9a-f]{64}$/)
   })
 
-  it('of another kind, a weak one, a private one and a certificate are refused', () => {
+  it('of another kind, a weak one, a private one, two in one file and a certificate are refused', () => {
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
     for (const text of [
       pem(generateKeyPairSync('ec', { namedCurve: 'secp256k1' }).publicKey),
@@ -53,6 +53,7 @@ describe('a public key', () => {
       privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
       '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n',
       '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n',
+      `${pem(generateKeyPairSync('ed25519').publicKey)}${pem(generateKeyPairSync('ed25519').publicKey)}`,
       '',
     ])
       expect(() => parsePublicKey(text, 'cosign.pub')).toThrow(

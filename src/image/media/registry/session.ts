@@ -131,13 +131,12 @@ interface Base {
 /** Asks /v2/ once: does it speak TLS, and how does it want to be authenticated to? */
 async function findBase(options: SessionOptions): Promise<Base> {
   const { origin } = options
-  if (options.plain === 'first') {
-    const plain = await plainBase(options)
-    if (plain) return plain
-  }
+  const plain = options.plain === 'first' ? await plainBase(options) : undefined
+  if (plain && isRegistry(plain)) return plain
   try {
     return await ping('https', options)
   } catch (error) {
+    if (plain) throw noRegistry(origin.registry, plain.status)
     if (!(error instanceof Failure) || !isNoTls(error.cause)) throw error
     if (options.plain !== 'never') return ping('http', options)
     throw new Failure('denied', `${origin.registry} does not speak TLS`, {
@@ -148,11 +147,21 @@ async function findBase(options: SessionOptions): Promise<Base> {
   }
 }
 
-/** Plain HTTP, if that is what is spoken; a server that wants TLS answers something else, or hangs up. */
+/** A server that wants TLS answers plain HTTP with something else, or hangs up. */
+function isRegistry({ status }: Base): boolean {
+  return status === 200 || status === 401
+}
+
+function noRegistry(registry: string, status: number): Failure {
+  return new Failure('unavailable', `${registry} is no registry: it answers /v2/ with HTTP ${status}, and no TLS`, {
+    where: registry,
+  })
+}
+
+/** What plain HTTP is answered, if anything. */
 async function plainBase(options: SessionOptions): Promise<Base | undefined> {
   try {
-    const base = await ping('http', options)
-    return base.status === 200 || base.status === 401 ? base : undefined
+    return await ping('http', options)
   } catch (error) {
     if (options.signal.aborted) throw error
     if (error instanceof Retryable) return undefined
