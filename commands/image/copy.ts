@@ -121,6 +121,7 @@ With one place our image is built, without docker and without root, and written 
         cwd: process.cwd(),
         root: this.config.root,
         cache,
+        env: process.env,
         signal: stop.signal,
       },
       reading,

@@ -20,9 +20,9 @@ import { selectRoot } from './select.ts'
 import { verified } from './verified.ts'
 
 /** Indexes may hold indexes, but not without end. */
-const depthMax = 4
+export const depthMax = 4
 /** Manifests of one copy, each as often as an index names it: what is largest in one index, twice. */
-const manifestsMax = 2 * indexEntriesMax
+export const manifestsMax = 2 * indexEntriesMax
 
 export interface CopyOptions {
   /** Which image of an index; 'all' copies every one and the index. */

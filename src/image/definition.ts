@@ -1,26 +1,23 @@
 import { z } from 'zod'
 import { parseConfig } from '../config/load.ts'
 import { Failure, messageOf } from '../core/failure.ts'
-import { type ContentDigest, isContentDigest } from './content-digest.ts'
+import { contentDigestSchema } from './content-digest.ts'
 import { parseImageName } from './name.ts'
-import { type Platform, parsePlatform, platformText } from './platform.ts'
+import { type Platform, parsePlatform, platformText, samePlatform } from './platform.ts'
 
 const variableName = /^[A-Za-z_][A-Za-z0-9_]*$/
-const digest = z.custom<ContentDigest>(
-  (value) => typeof value === 'string' && isContentDigest(value),
-  'expected a digest like sha256:... (native image lock writes it)',
-)
 const platform = z.string().transform(parsed(parsePlatform))
 const inside = z
   .string()
-  .min(1)
   .max(4096)
-  .refine((path) => !path.startsWith('/') && !path.split('/').includes('..'), 'expected a path inside, without ..')
+  .refine((path) => isPlain(path.split('/')), 'expected a path inside, without ., .. or a slash too many')
 const absolute = z
   .string()
   .max(4096)
-  .regex(/^\/[^\0]*$/, 'expected an absolute path')
-  .refine((path) => !path.split('/').includes('..'), 'expected a path without ..')
+  .refine(
+    (path) => path === '/' || (path.startsWith('/') && isPlain(path.slice(1).split('/'))),
+    'expected an absolute path, without ., .. or a slash too many',
+  )
 
 /** A YAML file under templates/images, or a user's own. */
 export const definitionSchema = z.strictObject({
@@ -31,7 +28,7 @@ export const definitionSchema = z.strictObject({
       z.strictObject({
         /** `host/path:tag`; the tag is where `native image lock` looks. */
         image: z.string().transform(parsed(parseImageName)),
-        digest,
+        digest: contentDigestSchema,
       }),
     ],
     { error: 'expected "scratch", or a map of image (host/name:tag) and digest (`native image lock` writes it)' },
@@ -88,16 +85,21 @@ export function builtInFile(image: string): string {
 }
 
 /**
- * Checks that the definition is there for a platform.
- * @throws Failure 'invalid'
+ * A platform as the definition calls it: linux/arm64/v8 is its linux/arm64.
+ * @throws Failure 'invalid' when it is not defined
  */
-export function assertPlatform(definition: ImageDefinition, platform: Platform): void {
-  const there = definition.platforms.map(platformText)
-  if (there.includes(platformText(platform))) return
+export function definedPlatform(definition: ImageDefinition, platform: Platform): Platform {
+  const found = definition.platforms.find((each) => samePlatform(each, platform) && samePlatform(platform, each))
+  if (found) return found
   throw new Failure('invalid', `the image ${definition.name} is not defined for ${platformText(platform)}`, {
     where: '--platform',
-    next: [`It is defined for ${there.join(', ')}.`],
+    next: [`It is defined for ${definition.platforms.map(platformText).join(', ')}.`],
   })
+}
+
+/** A tar entry whose name ends with a slash is a folder, whatever its type says; the others are two names of one place. */
+function isPlain(parts: readonly string[]): boolean {
+  return parts.every((each) => each !== '' && each !== '.' && each !== '..' && !each.includes('\0'))
 }
 
 function parsed<T>(parse: (text: string) => T) {

@@ -1,20 +1,81 @@
 import { once } from 'node:events'
 import type { Transform } from 'node:stream'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
+import { errnoOf, Failure } from '../core/failure.ts'
 import type { Compression } from './media-types.ts'
 
+/** An expander of node:zlib; it counts the compressed bytes that it took. */
+type Expander = Transform & { readonly bytesWritten: number }
+
+/** How bytes that begin so are compressed, by what gzip and zstd begin with; frames that are skipped are zstd too. */
+export function compressionOf(start: Uint8Array): Compression {
+  const [a, b, c, d] = start
+  if (a === 0x1f && b === 0x8b) return 'gzip'
+  const isFrame = a === 0x28 && b === 0xb5 && c === 0x2f && d === 0xfd
+  const isSkipped = a !== undefined && (a & 0xf0) === 0x50 && b === 0x2a && c === 0x4d && d === 0x18
+  return isFrame || isSkipped ? 'zstd' : 'none'
+}
+
 /**
- * What compressed bytes expand to. A piece of the content is given back only when it has been
- * expanded, as pieces ask for (medium.ts).
- * @throws what the content throws; zlib's own error for bytes that are no whole stream
+ * What compressed bytes expand to: every member of gzip (RFC 1952, 2.2) and every frame of zstd
+ * (RFC 8878, 3.1). All of the content is read, also where nothing more can come of it, since whoever
+ * verifies it does so at its end. A piece of it is given back only when it has been expanded, as
+ * pieces ask for (medium.ts).
+ * @param where the place and the content's digest, for errors
+ * @throws what the content throws; Failure 'corrupt' for bytes that are no whole stream
  */
 export async function* expanded(
   content: AsyncIterable<Uint8Array>,
   compression: Compression,
+  where: string,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   if (compression === 'none') return yield* content
-  const expander: Transform = compression === 'gzip' ? createGunzip() : createZstdDecompress()
-  const fed = feed(content, expander)
+  const input = rests(content)
+  try {
+    // Node's expander of gzip goes on with the next member by itself, the one of zstd ends with a frame.
+    do yield* oneStream(input, compression === 'gzip' ? createGunzip() : createZstdDecompress())
+    while (compression === 'zstd' && (await input.next()))
+    // Zeros, which are allowed to fill up gzip.
+    for (let rest = await input.next(); rest; rest = await input.next()) input.took(rest.byteLength)
+  } catch (error) {
+    if (!errnoOf(error)?.startsWith('Z')) throw error
+    throw new Failure('corrupt', `the bytes are no whole ${compression} stream`, { where, cause: error })
+  } finally {
+    await input.close()
+  }
+}
+
+/** Content of which an expander may take part of a piece, and the next one the rest. */
+interface Rests {
+  /** What was not taken yet of the piece at hand, or the next piece; undefined at the end. */
+  next(): Promise<Uint8Array | undefined>
+  took(bytes: number): void
+  close(): Promise<void>
+}
+
+function rests(content: AsyncIterable<Uint8Array>): Rests {
+  const pieces = content[Symbol.asyncIterator]()
+  let rest: Uint8Array | undefined
+  return {
+    async next() {
+      while (rest === undefined || rest.byteLength === 0) {
+        const piece = await pieces.next()
+        if (piece.done) return undefined
+        rest = piece.value
+      }
+      return rest
+    },
+    took(bytes) {
+      rest = rest?.subarray(bytes)
+    },
+    async close() {
+      await pieces.return?.()
+    },
+  }
+}
+
+async function* oneStream(input: Rests, expander: Expander): AsyncGenerator<Uint8Array, void, undefined> {
+  const fed = feed(input, expander)
   try {
     yield* expander
   } finally {
@@ -24,10 +85,14 @@ export async function* expanded(
 }
 
 /** Ends well in any case: what went wrong is thrown to whoever reads the expander. */
-async function feed(content: AsyncIterable<Uint8Array>, expander: Transform): Promise<void> {
+async function feed(input: Rests, expander: Expander): Promise<void> {
   try {
-    for await (const piece of content) {
-      if (!(await taken(expander, piece))) return
+    for (let piece = await input.next(); piece; piece = await input.next()) {
+      const before = expander.bytesWritten
+      const isWanted = await expandedPiece(expander, piece)
+      const taken = expander.bytesWritten - before
+      input.took(taken)
+      if (!isWanted || taken < piece.byteLength) return
     }
     expander.end()
   } catch (error) {
@@ -36,7 +101,7 @@ async function feed(content: AsyncIterable<Uint8Array>, expander: Transform): Pr
 }
 
 /** Waits until a piece has been expanded; false when nobody wants more. */
-async function taken(expander: Transform, piece: Uint8Array): Promise<boolean> {
+async function expandedPiece(expander: Expander, piece: Uint8Array): Promise<boolean> {
   if (expander.destroyed) return false
   const gone = new AbortController()
   const written = new Promise<void>((resolve) => expander.write(piece, () => resolve()))

@@ -1,10 +1,9 @@
 import { readFile } from 'node:fs/promises'
-import { isMap, parseDocument } from 'yaml'
+import { type Document, isMap, isScalar, parseDocument } from 'yaml'
 import { Failure } from '../core/failure.ts'
 import type { ContentDigest } from './content-digest.ts'
 import { writeWhole } from './media/files.ts'
 import { type ImageName, imageNameText, parseImageName } from './name.ts'
-import { once } from './tar/writer.ts'
 
 /** What a refresh of a pin found. */
 export interface LockResult {
@@ -25,7 +24,8 @@ export async function refreshLock(
   file: string,
   resolve: (image: ImageName) => Promise<ContentDigest>,
 ): Promise<LockResult | null> {
-  const document = parseDocument(await text(file))
+  const before = await text(file)
+  const document = parseDocument(before)
   if (document.errors.length > 0 || !isMap(document.contents))
     throw new Failure('invalid', 'the definition is no YAML map', { where: file })
   const base: unknown = document.get('base')
@@ -33,13 +33,20 @@ export async function refreshLock(
   const named = document.getIn(['base', 'image'])
   if (typeof named !== 'string') throw new Failure('invalid', 'base.image is missing', { where: file })
   const image = parseImageName(named)
-  const before = document.getIn(['base', 'digest'])
+  const pinned = document.getIn(['base', 'digest'])
   const after = await resolve(image)
-  if (before !== after) {
-    document.setIn(['base', 'digest'], after)
-    await writeWhole(file, once(Buffer.from(document.toString({ lineWidth: 0 }))))
-  }
-  return { file, image: imageNameText(image), before: typeof before === 'string' ? before : null, after }
+  if (pinned !== after) await writeWhole(file, Buffer.from(withDigest(before, document, after)))
+  return { file, image: imageNameText(image), before: typeof pinned === 'string' ? pinned : null, after }
+}
+
+/** The text with another digest and nothing else changed, for whoever reads the difference; a first one is added. */
+function withDigest(before: string, document: Document, digest: ContentDigest): string {
+  const node = document.getIn(['base', 'digest'], true)
+  const isOneWord = isScalar(node) && node.type !== 'BLOCK_FOLDED' && node.type !== 'BLOCK_LITERAL'
+  if (isOneWord && typeof node.value === 'string' && node.range)
+    return `${before.slice(0, node.range[0])}${digest}${before.slice(node.range[1])}`
+  document.setIn(['base', 'digest'], digest)
+  return document.toString({ lineWidth: 0, flowCollectionPadding: false })
 }
 
 async function text(file: string): Promise<string> {

@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.ts'
 import type { LoginPlaces } from './auth.ts'
 import { type ClusterSearch, imageInCluster } from './in-cluster.ts'
+import type { DaemonOptions } from './media/daemon-call.ts'
 import type { Destination, Source } from './medium.ts'
 import type { ImageName } from './name.ts'
 import type { Reference } from './reference.ts'
@@ -95,6 +96,6 @@ async function openRegistryTarget(image: ImageName, around: Surroundings): Promi
   return openRegistryDestination(image, around)
 }
 
-function daemonOptions(around: Surroundings): { host: string | undefined; temporary: string; signal: AbortSignal } {
-  return { host: around.dockerHost, temporary: around.temporary, signal: around.signal }
+function daemonOptions({ dockerHost, login, temporary, signal }: Surroundings): DaemonOptions {
+  return { host: dockerHost, env: login.env, temporary, signal }
 }

@@ -89,6 +89,11 @@ export async function writePieces(
   }
 }
 
+/** Bytes at hand as content. */
+export async function* onePiece(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
+  yield bytes
+}
+
 async function writeAll(handle: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
   for (let done = 0; done < bytes.byteLength; )
     done += (await handle.write(bytes, done, bytes.byteLength - done, at + done)).bytesWritten

@@ -1,13 +1,14 @@
 import { readFile, realpath, stat } from 'node:fs/promises'
-import { basename, dirname, join, relative, resolve } from 'node:path'
+import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { errnoOf, Failure } from '../core/failure.ts'
 import { builtInFile, definitionFolder, type ImageDefinition, parseDefinition } from './definition.ts'
 import { deriveTag, entering, relevantPaths, type TagFacts } from './tag.ts'
 import { commitTree } from './tree/commit.ts'
-import { checkoutOf, git, gitLine } from './tree/git.ts'
+import { folderTree } from './tree/folder.ts'
+import { checkoutOf, type Environment, type GitPlace, git, gitLine } from './tree/git.ts'
 import { checkedRef, parseRemoteRef, remoteTree } from './tree/remote.ts'
 import type { SourceTree } from './tree/tree.ts'
-import { folderTree, workingTree } from './tree/working.ts'
+import { workingTree } from './tree/working.ts'
 
 /** What a user asked for, and where he stands. */
 export interface SourceQuery {
@@ -22,11 +23,15 @@ export interface SourceQuery {
   readonly root: string
   /** A folder that is kept, for fetched repositories. */
   readonly cache: string
+  /** What git gets. */
+  readonly env: Environment
   readonly signal: AbortSignal
 }
 
 /** A definition in the state of its sources. */
 export interface ImageSources {
+  /** The definition's file, from the tree's root. */
+  readonly file: string
   readonly definition: ImageDefinition
   /** The definition's folder in the tree; the files that it names are relative to it. */
   readonly folder: string
@@ -71,32 +76,37 @@ export async function findSources(query: SourceQuery): Promise<ImageSources | nu
   const remote = query.ref === undefined ? undefined : parseRemoteRef(query.ref)
   const own = query.definitionFile === undefined ? undefined : resolve(query.cwd, query.definitionFile)
   if (remote) {
-    const file = own === undefined ? builtInFile(query.image) : await pathInCheckout(own)
-    return read(await remoteTree(remote, query.cache, query.signal), file)
+    const file = own === undefined ? builtInFile(query.image) : await pathInCheckout(query, own)
+    return read(await remoteTree(remote, query.cache, query.env, query.signal), file)
   }
-  const checkout = own === undefined ? await ownCheckout(query) : await checkoutOf(dirname(own))
+  const checkout = own === undefined ? await ownCheckout(query) : await checkoutOf(placeOf(query, dirname(own)))
   if (checkout === null) {
     if (query.ref !== undefined) throw noCheckout(query.ref)
     return own === undefined ? null : read(folderTree(dirname(own)), basename(own))
   }
   const file = own === undefined ? builtInFile(query.image) : await inside(checkout, own)
-  if (query.ref === undefined) return readWorking(checkout, file)
-  return read(commitTree(checkout, await commitOf(checkout, query.ref)), file)
+  const at = placeOf(query, checkout)
+  if (query.ref === undefined) return readWorking(at, file)
+  return read(commitTree(at, await commitOf(at, query.ref)), file)
+}
+
+function placeOf(query: SourceQuery, cwd: string): GitPlace {
+  return { cwd, env: query.env }
 }
 
 async function read(tree: SourceTree, file: string): Promise<ImageSources> {
   const definition = parseDefinition(new TextDecoder().decode(await tree.read(file)), file)
   const folder = dirname(file)
-  return { definition, tree, folder: folder === '.' ? '' : folder }
+  return { file, definition, tree, folder: folder === '.' ? '' : folder }
 }
 
 /** Which changes make it dirty depends on the definition, so that is read first. */
-async function readWorking(checkout: string, file: string): Promise<ImageSources> {
-  const first = await read(folderTree(checkout), file)
+async function readWorking(at: GitPlace, file: string): Promise<ImageSources> {
+  const first = await read(folderTree(at.cwd), file)
   const { definition, folder } = first
   const enters = entering(definition, folder)
   const paths = [file, ...relevantPaths(definition, folder)]
-  const tree = await workingTree(checkout, paths, (path) => path === file || enters(path))
+  const tree = await workingTree(at, paths, (path) => path === file || enters(path))
   return { ...first, tree }
 }
 
@@ -106,21 +116,21 @@ async function readWorking(checkout: string, file: string): Promise<ImageSources
  */
 async function ownCheckout(query: SourceQuery): Promise<string | null> {
   for (const folder of [query.cwd, query.root]) {
-    const checkout = await checkoutOf(folder)
+    const checkout = await checkoutOf(placeOf(query, folder))
     if (checkout !== null && (await isFile(join(checkout, builtInFile('native'))))) return checkout
   }
   return null
 }
 
-async function commitOf(checkout: string, ref: string): Promise<string> {
+async function commitOf(at: GitPlace, ref: string): Promise<string> {
   checkedRef(ref.replace(/[~^]\d*/g, ''))
   const args = ['rev-parse', '--verify', '--quiet', '--end-of-options', `${ref}^{commit}`]
-  const answer = await git(args, { cwd: checkout, expected: [1, 128] })
+  const answer = await git(args, at, { expected: [1, 128] })
   const commit = new TextDecoder().decode(answer.stdout).trim()
   if (answer.exitCode === 0 && commit !== '') return commit
-  const branches = await gitLine(['branch', '--format=%(refname:short)', '--sort=-committerdate'], { cwd: checkout })
+  const branches = await gitLine(['branch', '--format=%(refname:short)', '--sort=-committerdate'], at)
   throw new Failure('not-found', `the checkout has no commit, branch or tag "${ref.slice(0, 100)}"`, {
-    where: checkout,
+    where: at.cwd,
     next: [
       `Its branches are ${branches.split('\n').slice(0, 5).join(', ')}.`,
       'A shallow clone does not have old commits: git fetch --unshallow.',
@@ -146,14 +156,19 @@ async function recordedTags({ root }: SourceQuery): Promise<Record<string, TagFa
   }
 }
 
-async function pathInCheckout(file: string): Promise<string> {
-  const checkout = await checkoutOf(dirname(file))
+async function pathInCheckout(query: SourceQuery, file: string): Promise<string> {
+  const checkout = await checkoutOf(placeOf(query, dirname(file)))
   return checkout === null ? basename(file) : inside(checkout, file)
 }
 
 async function inside(checkout: string, file: string): Promise<string> {
   const [root, path] = await Promise.all([realpath(checkout), realpath(file).catch(notThere(file))])
-  return relative(root, path).split('\\').join('/')
+  const found = relative(root, path).split(sep).join('/')
+  if (found !== '..' && !found.startsWith('../')) return found
+  throw new Failure('invalid', 'the definition is a symbolic link that leads out of its checkout', {
+    where: file,
+    next: [`Name the file itself: ${path}`],
+  })
 }
 
 function notThere(file: string) {

@@ -97,9 +97,8 @@ export function ownPaths(definition: ImageDefinition, folder: string): string[] 
   return definition.files.map((each) => (folder === '' ? each.from : `${folder}/${each.from}`))
 }
 
-/** Keys in the order of their names, so that the order in the YAML file does not matter. */
 function digestOfJson(value: unknown): string {
-  const text = JSON.stringify(value, (_, each: unknown) => (isPlain(each) ? sorted(each) : each))
+  const text = JSON.stringify(value, (_, each: unknown) => (isPlain(each) ? sortedByKey(each) : each))
   return createHash('sha256').update(text).digest('hex')
 }
 
@@ -107,7 +106,8 @@ function isPlain(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function sorted(value: Record<string, unknown>): Record<string, unknown> {
+/** Keys in the order of their names, so that the order in the YAML file does not matter. */
+export function sortedByKey<T>(value: Readonly<Record<string, T>>): Record<string, T> {
   return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
 }
 

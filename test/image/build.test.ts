@@ -43,7 +43,16 @@ async function sourcesIn(folder: string, later: boolean) {
     await chmod(join(folder, 'tree/a'), 0o600)
     await utimes(join(folder, 'tree/b'), 1, 1)
   }
-  const query = { ref: undefined, image: 'native', definitionFile: 'mine.yaml', root: folder, cache: folder, signal }
+  const { env } = process
+  const query = {
+    ref: undefined,
+    image: 'native',
+    definitionFile: 'mine.yaml',
+    root: folder,
+    cache: folder,
+    env,
+    signal,
+  }
   const sources = await findSources({ ...query, cwd: folder })
   if (!sources) throw new Error('no sources')
   return sources
@@ -146,7 +155,16 @@ describe('buildFor', () => {
     const folder = await testFolder()
     await sourcesIn(folder, false)
     await writeLayout(join(folder, 'base'), await makeImage({ docker: false }), 'v1')
-    const query = { ref: undefined, image: 'native', definitionFile: 'mine.yaml', root: folder, cache: folder, signal }
+    const { env } = process
+    const query = {
+      ref: undefined,
+      image: 'native',
+      definitionFile: 'mine.yaml',
+      root: folder,
+      cache: folder,
+      env,
+      signal,
+    }
     const ask = (base: string) =>
       buildFor({
         query: { ...query, cwd: folder },
@@ -211,6 +229,13 @@ describe('a definition', () => {
     ['no digest', text.replace('scratch', '{image: a.example/b:1}'), 'digest'],
     ['a file outside', text.replace('from: tree', 'from: ../x'), 'from'],
     ['a relative place', text.replace('to: /opt/tree', 'to: opt'), 'to'],
+    ['a file at the end of a slash', text.replace('/bin/single', '/data/'), 'files[1].to'],
+    ['a place with an empty part', text.replace('/bin/single', '/data//file'), 'files[1].to'],
+    ['a place with a dot', text.replace('/bin/single', '/data/./file'), 'files[1].to'],
+    ['a place with two dots', text.replace('/bin/single', '/data/../file'), 'files[1].to'],
+    ['a file with a slash behind it', text.replace('from: tree', 'from: tree/'), 'files[0].from'],
+    ['a file that is a dot', text.replace('from: tree', 'from: .'), 'files[0].from'],
+    ['an absolute file', text.replace('from: tree', 'from: /etc/passwd'), 'files[0].from'],
     ['an unknown key', `${text}entrypiont: [x]\n`, 'entrypiont'],
     ['a platform that is none', text.replace('linux/arm64', 'amiga'), 'platforms'],
   ])('with %s is refused, naming the line', (_, bad, key) => {
@@ -251,4 +276,39 @@ describe('image lock', () => {
     expect(await refreshLock(file, async () => digest)).toMatchObject({ before: digest, after: digest })
     expect(await readFile(file, 'utf8')).toBe(written)
   })
+
+  const [old, digest] = [`sha256:${'a'.repeat(64)}`, `sha256:${'b'.repeat(64)}`] as const
+  const around = (line: string) => `name: mine
+base:
+  image: host.example/base:1
+  ${line}
+
+# Odd, but somebody's own.
+files: [ {from: a,   to: /a} ]
+platforms: [linux/amd64]
+`
+
+  it.each([
+    ['', ' # pinned'],
+    ["'", "'"],
+    ['"', '"'],
+  ])('changes no other letter: %jDIGEST%j', async (before, after) => {
+    const file = join(await testFolder(), 'mine.yaml')
+    await writeFile(file, around(`digest: ${before}${old}${after}`))
+    await refreshLock(file, async () => digest)
+    const quoted = before === '' ? after : ''
+    expect(await readFile(file, 'utf8')).toBe(around(`digest: ${digest}${quoted}`))
+  })
+
+  it.each(['digest:', 'digest: ~', 'digest: 7', `digest: >-\n    ${old}`, `digest: |-\n    ${old}`])(
+    'writes the digest where %j was',
+    async (line) => {
+      const file = join(await testFolder(), 'mine.yaml')
+      await writeFile(file, around(line))
+      await refreshLock(file, async () => digest)
+      const written = await readFile(file, 'utf8')
+      expect(parseDefinition(written, file).base).toMatchObject({ digest })
+      expect(written).toContain('# Odd')
+    },
+  )
 })

@@ -1,10 +1,10 @@
 import { appendFile, mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { execa } from 'execa'
 import { describe, expect, it } from 'vitest'
-import { imageTag, type SourceQuery } from '../../src/image/sources.ts'
 import { parseRemoteRef } from '../../src/image/tree/remote.ts'
 import { testFolder } from '../fixture/folder.ts'
+import { git, makeRepository } from '../fixture/repository.ts'
+import { tagAt } from '../fixture/sources.ts'
 
 const digest = `sha256:${'a1'.repeat(32)}`
 const definition = `name: native
@@ -13,38 +13,19 @@ platforms: [linux/amd64]
 program: /opt/native
 `
 
-const git = (cwd: string, ...args: string[]) =>
-  execa('git', ['-c', 'user.name=t', '-c', 'user.email=t@example.com', '-c', 'commit.gpgsign=false', ...args], { cwd })
-
-async function checkout(name = 'repo'): Promise<{ folder: string; repo: string }> {
+async function checkout(): Promise<{ folder: string; repo: string }> {
   const folder = await testFolder()
-  const repo = join(folder, name)
-  for (const each of ['src', 'bin', 'templates/images', 'docs']) await mkdir(join(repo, each), { recursive: true })
-  await writeFile(join(repo, 'templates/images/native.yaml'), definition)
-  await writeFile(join(repo, 'src/a.ts'), 'export const a = 1\n')
-  await writeFile(join(repo, 'src/README.md'), 'notes\n')
-  await writeFile(join(repo, 'bin/run.js'), '#!/usr/bin/env node\n', { mode: 0o755 })
-  await writeFile(join(repo, 'package.json'), '{}')
-  await writeFile(join(repo, 'package-lock.json'), '{}')
-  await writeFile(join(repo, 'docs/text.md'), 'text\n')
-  await writeFile(join(repo, '.gitignore'), 'dist/\n')
-  await git(folder, 'init', '-q', '-b', 'main', repo)
-  await git(repo, 'add', '-A')
-  await git(repo, 'commit', '-qm', 'one')
-  return { folder, repo }
-}
-
-function tagAt(cwd: string, ref?: string, changes: Partial<SourceQuery> = {}) {
-  return imageTag({
-    ref,
-    image: 'native',
-    definitionFile: undefined,
-    cwd,
-    root: cwd,
-    cache: join(cwd, '../cache'),
-    signal: new AbortController().signal,
-    ...changes,
+  const repo = await makeRepository(join(folder, 'repo'), {
+    'templates/images/native.yaml': definition,
+    'src/a.ts': 'export const a = 1\n',
+    'src/README.md': 'notes\n',
+    'bin/run.js': '#!/usr/bin/env node\n',
+    'package.json': '{}',
+    'package-lock.json': '{}',
+    'docs/text.md': 'text\n',
+    '.gitignore': 'dist/\n',
   })
+  return { folder, repo }
 }
 
 describe('the tag of a commit', () => {
@@ -54,7 +35,7 @@ describe('the tag of a commit', () => {
     expect(tag).toMatch(/^[0-9a-f]{32}$/)
     await git(folder, 'clone', '-q', repo, join(folder, 'elsewhere'))
     await git(folder, 'clone', '-q', '--bare', repo, join(folder, 'bare.git'))
-    const id = (await git(repo, 'rev-parse', 'HEAD')).stdout
+    const id = await git(repo, 'rev-parse', 'HEAD')
     await git(repo, 'tag', '-am', 'release', 'v1')
     const tags = await Promise.all([
       tagAt(repo),

@@ -121,8 +121,11 @@ function buildAgainStep(work: Work): Step {
     async run(report) {
       const { digest } = await build(work, report)
       if (digest !== work.digest)
-        throw new Failure('internal', `two builds of the same sources gave ${work.digest} and ${digest}`, {
+        throw new Failure('precondition', `two builds of the same sources gave ${work.digest} and ${digest}`, {
           where: '--check',
+          next: [
+            'Something in a build script or a package gives other bytes each time, like a date or a random number.',
+          ],
         })
       report.say('the same, to the last byte')
     },

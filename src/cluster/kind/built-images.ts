@@ -124,6 +124,7 @@ function queryOf(context: KindContext, image: OwnImage, signal: AbortSignal): So
     cwd: context.cwd,
     root: dirname(context.templates),
     cache: imageCache(context),
+    env: context.surroundings.env,
     signal,
   }
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { Failure } from '../../core/failure.ts'
 import { configBytesMax, type ImageConfig, parseConfig } from '../config.ts'
 import type { ContentDigest } from '../content-digest.ts'
-import { assertPlatform } from '../definition.ts'
+import { definedPlatform } from '../definition.ts'
 import {
   type Descriptor,
   descriptorOf,
@@ -15,10 +15,10 @@ import {
 import { fileContent } from '../media/files.ts'
 import { ociIndex, ociManifest, ociTypeOf } from '../media-types.ts'
 import type { Source } from '../medium.ts'
-import { type Platform, platformText } from '../platform.ts'
+import { onePiece } from '../pieces.ts'
+import { type Platform, platformText, samePlatform } from '../platform.ts'
 import { selectPlatform } from '../select.ts'
 import type { ImageSources } from '../sources.ts'
-import { once } from '../tar/writer.ts'
 import { verifiedBytes } from '../verified.ts'
 import { imageConfig, labelsOf } from './config.ts'
 import { keptLayers } from './kept-layers.ts'
@@ -59,7 +59,7 @@ export interface BuiltImage {
  * @throws Failure of the base, of npm, or 'invalid' for a platform that is not defined
  */
 export async function buildImage(sources: ImageSources, options: BuildOptions): Promise<BuiltImage> {
-  for (const platform of options.platforms) assertPlatform(sources.definition, platform)
+  const platforms = options.platforms.map((each) => definedPlatform(sources.definition, each))
   const work = await mkdtemp(join(options.temporary, 'native-image-'))
   const remove = () => rm(work, { recursive: true, force: true })
   try {
@@ -67,8 +67,7 @@ export async function buildImage(sources: ImageSources, options: BuildOptions): 
     const kept = options.fresh ? undefined : keptLayers(join(options.cache, 'layers'))
     const maker = layerMaker(sources, { ...options, work, kept })
     const images: OneImage[] = []
-    for (const platform of options.platforms)
-      images.push(await buildOne(sources, platform, { ...options, maker, baseRoot }))
+    for (const platform of platforms) images.push(await buildOne(sources, platform, { ...options, maker, baseRoot }))
     const root = rootOf(images)
     return { digest: root.digest, source: builtSource(sources.definition.name, root, images, options.base, remove) }
   } catch (error) {
@@ -89,11 +88,13 @@ interface OneOptions extends BuildOptions {
   readonly baseRoot: RawManifest | null
 }
 
-async function buildOne(sources: ImageSources, platform: Platform, options: OneOptions): Promise<OneImage> {
+async function buildOne(sources: ImageSources, defined: Platform, options: OneOptions): Promise<OneImage> {
   const { definition, tree } = sources
-  const base = await basePart(options, platform)
-  options.say?.(`layers for ${platformText(platform)}`)
-  const layers = await options.maker.layersFor(platform)
+  const base = await basePart(options, defined)
+  options.say?.(`layers for ${platformText(defined)}`)
+  const layers = await options.maker.layersFor(defined)
+  // A variant that the definition does not name is nevertheless what the base's programs need.
+  const platform = { ...defined, variant: defined.variant ?? base?.config.variant }
   const labels = labelsOf(definition, {
     revision: tree.revision && `${tree.revision}${tree.dirty ? '-dirty' : ''}`,
     ...(await packageFacts(sources)),
@@ -130,10 +131,17 @@ async function basePart(
     throw new Failure('invalid', 'the base is an index inside an index', { where: base.name })
   const bytes = await verifiedBytes(await base.blob(manifest.config), manifest.config, configBytesMax, base.name)
   const config = parseConfig(bytes, base.name)
-  if (config.os === platform.os && config.architecture === platform.architecture) return { manifest, config }
-  throw new Failure('invalid', `the base is for ${platformText(config)}, not for ${platformText(platform)}`, {
-    where: base.name,
-  })
+  if (!samePlatform(platform, { ...config, variant: config.variant ?? platform.variant }))
+    throw new Failure('invalid', `the base is for ${platformText(config)}, not for ${platformText(platform)}`, {
+      where: base.name,
+    })
+  const [layers, diffIds] = [manifest.layers.length, config.rootfs.diff_ids.length]
+  // One of ours would be taken for another one of the base's.
+  if (layers !== diffIds)
+    throw new Failure('invalid', `the base has ${layers} layers, and its config names ${diffIds} diff ids`, {
+      where: base.name,
+    })
+  return { manifest, config }
 }
 
 async function packageFacts(sources: ImageSources): Promise<{ version: string | null; source: string | null }> {
@@ -178,7 +186,7 @@ function builtSource(
     },
     async blob(descriptor) {
       const config = configs.get(descriptor.digest)
-      if (config) return once(config)
+      if (config) return onePiece(config)
       const layer = layers.get(descriptor.digest)
       if (layer !== undefined) return fileContent(layer, 'a layer that was built')
       if (base) return base.blob(descriptor)

@@ -3,6 +3,7 @@ import type { ImageDefinition } from '../definition.ts'
 import { serializeManifest } from '../manifest.ts'
 import { ociConfig } from '../media-types.ts'
 import type { Platform } from '../platform.ts'
+import { sortedByKey } from '../tag.ts'
 import type { Layer } from './layer.ts'
 
 /** Facts that become labels (image-spec, "Pre-Defined Annotation Keys"). */
@@ -30,7 +31,7 @@ export function labelsOf(definition: ImageDefinition, facts: Provenance): Record
 }
 
 /**
- * The image's config: the base's, with the definition over it and our layers on top.
+ * The image's config: what the base's says of how it runs, with the definition over it, and our layers on the base's.
  * @param createdSeconds since 1970
  */
 export function imageConfig(
@@ -42,25 +43,12 @@ export function imageConfig(
   createdSeconds: number,
 ): { bytes: Uint8Array; mediaType: string; digest: `sha256:${string}` | `sha512:${string}` } {
   const created = new Date(createdSeconds * 1000).toISOString().replace('.000Z', 'Z')
-  const inherited = base?.config ?? {}
-  // An entry point of ours makes the base's arguments meaningless, as in a Dockerfile.
-  const command = definition.command ?? (definition.entrypoint ? undefined : inherited.Cmd)
-  const entrypoint = definition.entrypoint ?? inherited.Entrypoint
-  const user = definition.user ?? inherited.User
-  const workdir = definition.workdir ?? inherited.WorkingDir
   const document = {
     created,
     architecture: platform.architecture,
-    ...(platform.variant ? { variant: platform.variant } : {}),
+    variant: platform.variant,
     os: platform.os,
-    config: {
-      ...(user ? { User: user } : {}),
-      Env: environment(inherited.Env ?? [], definition.environment),
-      ...(entrypoint ? { Entrypoint: entrypoint } : {}),
-      ...(command ? { Cmd: command } : {}),
-      ...(workdir ? { WorkingDir: workdir } : {}),
-      Labels: sortedByKey({ ...inherited.Labels, ...labels }),
-    },
+    config: said({ ...base?.config, ...ownConfig(definition, base?.config ?? {}, labels) }),
     rootfs: { type: 'layers', diff_ids: [...(base?.rootfs.diff_ids ?? []), ...layers.map((each) => each.diffId)] },
     history: [
       ...(base?.history ?? []),
@@ -68,6 +56,29 @@ export function imageConfig(
     ],
   }
   return serializeManifest(document, ociConfig)
+}
+
+function ownConfig(
+  definition: ImageDefinition,
+  inherited: NonNullable<ImageConfig['config']>,
+  labels: Readonly<Record<string, string>>,
+) {
+  return {
+    User: definition.user ?? inherited.User,
+    Env: environment(inherited.Env ?? [], definition.environment),
+    Entrypoint: definition.entrypoint ?? inherited.Entrypoint,
+    // An entry point of ours makes the base's arguments meaningless, as in a Dockerfile.
+    Cmd: definition.command ?? (definition.entrypoint ? undefined : inherited.Cmd),
+    WorkingDir: definition.workdir ?? inherited.WorkingDir,
+    Labels: sortedByKey({ ...inherited.Labels, ...labels }),
+    // Meant for whoever builds on the base with a Dockerfile, once.
+    OnBuild: undefined,
+  }
+}
+
+/** Without what says nothing: docker writes every field that it knows. */
+function said(config: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(config).filter(([, value]) => value !== null && value !== ''))
 }
 
 const path = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
@@ -81,8 +92,4 @@ function environment(base: readonly string[], own: Readonly<Record<string, strin
     ...kept,
     ...Object.entries(sortedByKey(own)).map(([key, value]) => `${key}=${value}`),
   ]
-}
-
-function sortedByKey(value: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
 }

@@ -3,7 +3,7 @@ import { constants, copyFile, link, mkdir, readdir, rename, rm, stat, utimes, wr
 import { join } from 'node:path'
 import { z } from 'zod'
 import { errnoOf, Failure } from '../../core/failure.ts'
-import { contentDigestOf, isContentDigest } from '../content-digest.ts'
+import { contentDigestOf, contentDigestSchema } from '../content-digest.ts'
 import { fileContent, sizeIfThere, smallFile } from '../media/files.ts'
 import { ociLayerGzip } from '../media-types.ts'
 import { verified } from '../verified.ts'
@@ -30,8 +30,12 @@ export interface KeptLayers {
   keep(key: string, layer: WrittenLayer, say?: (text: string) => void): Promise<void>
 }
 
-const digest = z.custom<WrittenLayer['diffId']>((value) => typeof value === 'string' && isContentDigest(value))
-const factsSchema = z.strictObject({ digest, size: z.int().positive(), diffId: digest, sum: z.string() })
+const factsSchema = z.strictObject({
+  digest: contentDigestSchema,
+  size: z.int().positive(),
+  diffId: contentDigestSchema,
+  sum: z.string(),
+})
 type Facts = z.output<typeof factsSchema>
 
 /** The key of all that decides what is in a layer. */

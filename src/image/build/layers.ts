@@ -1,6 +1,6 @@
-import { mkdir } from 'node:fs/promises'
+import { lstat, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Failure } from '../../core/failure.ts'
+import { errnoOf, Failure } from '../../core/failure.ts'
 import { type Platform, platformText } from '../platform.ts'
 import type { ImageSources } from '../sources.ts'
 import { builderVersion, ownPaths } from '../tag.ts'
@@ -28,7 +28,7 @@ export interface LayerMaker {
 }
 
 /** Node, packages, program and files of a definition as layers; they are made side by side. */
-export function layerMaker({ definition, folder, tree }: ImageSources, options: LayersOptions): LayerMaker {
+export function layerMaker({ file, definition, folder, tree }: ImageSources, options: LayersOptions): LayerMaker {
   let sameForAll: Promise<Layer> | undefined
 
   async function filesLayer(work: string, signal: AbortSignal): Promise<Layer | null> {
@@ -36,7 +36,10 @@ export function layerMaker({ definition, folder, tree }: ImageSources, options: 
     const extracted = join(work, 'files')
     await mkdir(extracted)
     await tree.extract(from, extracted)
-    const lists = definition.files.map((each, at) => fileEntries(join(extracted, from[at] ?? ''), each))
+    const lists = definition.files.map((each, at) => {
+      const place = { where: file, key: `files[${at}]` }
+      return fileEntries(join(extracted, from[at] ?? ''), each, place)
+    })
     const entries = (await Promise.all(lists)).flat()
     if (entries.length === 0) return null
     const { epochSeconds } = options
@@ -111,17 +114,23 @@ async function sideBySide<T>(
   }
 }
 
+type DefinedFile = ImageSources['definition']['files'][number]
+
 async function fileEntries(
-  from: string,
-  file: { from: string; to: string; executable?: boolean | undefined },
+  extracted: string,
+  { from, to, executable }: DefinedFile,
+  { where, key }: { where: string; key: string },
 ): Promise<LayerEntry[]> {
-  try {
-    const entries = await folderEntries(from, file.to)
-    return entries.map((each) =>
-      each.kind === 'file' && file.executable !== undefined ? { ...each, executable: file.executable } : each,
-    )
-  } catch (error) {
-    if (error instanceof Failure) throw error
-    throw new Failure('not-found', 'a file that the definition names is not there', { where: file.from, cause: error })
-  }
+  const facts = await lstat(extracted).catch((cause: unknown) => {
+    if (errnoOf(cause) !== 'ENOENT' && errnoOf(cause) !== 'ENOTDIR') throw cause
+    throw new Failure('not-found', `${key}.from: there is no "${from}" among the sources`, {
+      where,
+      next: ['It is beside the definition, has a file in it, and git does not ignore it?'],
+      cause,
+    })
+  })
+  if (to === '/' && !facts.isDirectory())
+    throw new Failure('invalid', `${key}.to: a file cannot be the root folder`, { where })
+  const entries = await folderEntries(extracted, to)
+  return entries.map((each) => (each.kind === 'file' && executable !== undefined ? { ...each, executable } : each))
 }

@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createGunzip } from 'node:zlib'
 import { Failure } from '../../core/failure.ts'
 import type { ImageDefinition } from '../definition.ts'
-import { sizeIfThere } from '../media/files.ts'
+import { expanded } from '../expand.ts'
+import { fileContent, sizeIfThere } from '../media/files.ts'
 import { type Platform, platformText } from '../platform.ts'
 import { extractTar } from '../tar/extract.ts'
 import { type NpmOptions, npm } from './npm.ts'
@@ -34,7 +34,7 @@ export function nodeOf(pins: NodePins, platform: Platform, cache: string, work: 
       const archive = await cachedArchive(`${pin.name}@${pins.version}`, pin.integrity, cache, options)
       const folder = join(work, 'node')
       await mkdir(folder, { recursive: true })
-      const tar = createReadStream(archive).pipe(createGunzip())
+      const tar = expanded(await fileContent(archive, 'the archive of Node'), 'gzip', archive)
       await extractTar(tar, folder, (name) => (name === 'package/bin/node' ? 'node' : undefined))
       const file = join(folder, 'node')
       const size = await sizeIfThere(file)

@@ -2,8 +2,8 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join, posix } from 'node:path'
 import { type Platform, platformText } from '../platform.ts'
 import { entersProgram, programPaths } from '../tag.ts'
+import { folderTree } from '../tree/folder.ts'
 import type { SourceTree } from '../tree/tree.ts'
-import { folderTree } from '../tree/working.ts'
 import { folderEntries, type LayerEntry } from './layer.ts'
 import { type NpmOptions, npm } from './npm.ts'
 
@@ -68,6 +68,8 @@ export async function packagesOf(tree: SourceTree, platform: Platform, work: str
       const cpu = cpuNames[platform.architecture] ?? platform.architecture
       const where = [`--os=${platform.os}`, `--cpu=${cpu}`, '--libc=glibc']
       await npm(['ci', '--omit=dev', '--prefer-offline', ...where], target, options)
+      // Where nothing is needed npm makes no folder.
+      await mkdir(join(target, 'node_modules'), { recursive: true })
       return folderEntries(join(target, 'node_modules'), posix.join(to, 'node_modules'), isPackageFile)
     },
   }

@@ -1,12 +1,11 @@
-import { mkdir, readdir, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf, Failure } from '../../core/failure.ts'
 import { type ContentDigest, hexOf } from '../content-digest.ts'
 import { manifestBytesMax } from '../manifest.ts'
 import type { Destination, Source } from '../medium.ts'
-import { once } from '../tar/writer.ts'
 import { verifiedManifest } from '../verified.ts'
-import { fileContent, sizeIfThere, smallFile, writeWhole } from './files.ts'
+import { fileContent, ownFolder, sizeIfThere, smallFile, writeWhole } from './files.ts'
 
 const versionText = 'Directory Transport Version: 1.1\n'
 
@@ -44,23 +43,18 @@ export async function openDirectoryDestination(path: string): Promise<Destinatio
     },
     async putManifest(raw, isRoot) {
       if (isRoot) manifest = raw.bytes
-      else await writeWhole(join(path, `${hexOf(raw.digest)}.manifest.json`), once(raw.bytes))
+      else await writeWhole(join(path, `${hexOf(raw.digest)}.manifest.json`), raw.bytes)
     },
     async commit() {
-      if (manifest) await writeWhole(join(path, 'manifest.json'), once(manifest))
+      if (manifest) await writeWhole(join(path, 'manifest.json'), manifest)
     },
     abort: async () => undefined,
   }
 }
 
 async function assertOurs(path: string): Promise<void> {
-  await mkdir(path, { recursive: true }).catch((error: unknown) => {
-    if (errnoOf(error) === 'EEXIST' || errnoOf(error) === 'ENOTDIR')
-      throw new Failure('exists', 'dir: is a folder, and a file stands there', { where: path })
-    throw error
-  })
-  if ((await readdir(path)).length === 0)
-    return void (await writeWhole(join(path, 'version'), once(Buffer.from(versionText))))
+  if ((await ownFolder(path)).length === 0)
+    return void (await writeWhole(join(path, 'version'), Buffer.from(versionText)))
   const version = await readFile(join(path, 'version'), 'utf8').catch((error: unknown) => {
     if (errnoOf(error) === 'ENOENT') return ''
     throw error

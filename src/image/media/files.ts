@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto'
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { open, readdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { errnoOf, Failure } from '../../core/failure.ts'
+import { diskFailure, isPartial, makeFolders, openPartial, removeLeftovers, whileWriting } from '../partial.ts'
 import { readPieces, writePieces } from '../pieces.ts'
 import { writeBehind } from './write-behind.ts'
 
@@ -50,21 +50,38 @@ export async function sizeIfThere(path: string): Promise<number | undefined> {
   }
 }
 
-/** Writes a file under a temporary name, syncs it and renames it: it is there whole or not at all. */
-export async function writeWhole(path: string, content: AsyncIterable<Uint8Array>): Promise<void> {
-  await mkdir(dirname(path), { recursive: true })
-  const temporary = `${path}.${randomUUID()}.partial`
-  const handle = await open(temporary, 'wx', 0o644)
+/**
+ * Makes a folder to write an image into, or takes the one that is there, without what writers that were killed
+ * have left.
+ * @returns names in it
+ * @throws Failure 'denied', 'exhausted', 'exists' when a file stands there
+ */
+export async function ownFolder(path: string): Promise<readonly string[]> {
+  await makeFolders(path)
+  await removeLeftovers(path)
+  const names = await readdir(path).catch((error: unknown) => {
+    throw diskFailure(error, path)
+  })
+  return names.filter((each) => !isPartial(each))
+}
+
+/**
+ * Writes a file under a temporary name, syncs it and renames it: it is there whole or not at all.
+ * @throws what the content throws; Failure 'denied', 'exhausted', 'exists'
+ */
+export async function writeWhole(path: string, content: AsyncIterable<Uint8Array> | Uint8Array): Promise<void> {
+  await makeFolders(dirname(path))
+  const file = await openPartial(path)
   try {
-    const behind = writeBehind(handle)
-    await writePieces(handle, 0, content, behind.grew)
-    await behind.settled()
-    await handle.sync()
-    await handle.close()
-    await rename(temporary, path)
+    await whileWriting(path, async () => {
+      if (content instanceof Uint8Array) return file.handle.writeFile(content)
+      const behind = writeBehind(file.handle)
+      await writePieces(file.handle, 0, content, behind.grew)
+      await behind.settled()
+    })
+    await file.finish()
   } catch (error) {
-    await handle.close()
-    await rm(temporary, { force: true })
+    await file.discard()
     throw error
   }
 }

@@ -1,7 +1,6 @@
-import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { errnoOf, Failure } from '../../core/failure.ts'
+import { Failure } from '../../core/failure.ts'
 import { algorithmOf, type ContentDigest, hexOf } from '../content-digest.ts'
 import {
   checked,
@@ -16,9 +15,10 @@ import {
 } from '../manifest.ts'
 import { isIndexType, isManifestType, ociIndex } from '../media-types.ts'
 import type { Destination, Source } from '../medium.ts'
-import { once } from '../tar/writer.ts'
+import { removeLeftovers } from '../partial.ts'
 import { verifiedManifest } from '../verified.ts'
-import { fileContent, sizeIfThere, smallFile, writeWhole } from './files.ts'
+import { withFileLock } from './file-lock.ts'
+import { fileContent, ownFolder, sizeIfThere, smallFile, writeWhole } from './files.ts'
 
 /** The annotation by which an image in a layout is named (image-spec, annotations.md). */
 export const refNameKey = 'org.opencontainers.image.ref.name'
@@ -66,12 +66,17 @@ export async function layoutSource(files: LayoutFiles, image: string | undefined
   checked(layoutVersion, version, 'oci-layout', where)
   const top = await readIndex(files)
   const root = chosen(top, image, where)
-  const types = new Map(top.manifests.map((each) => [each.digest, each.mediaType]))
+  const entries = new Map(top.manifests.map((each) => [each.digest, each]))
   return {
     name: where,
     async manifest(digest = root.digest) {
       const bytes = await files.small(blobPath(digest), manifestBytesMax, `the manifest ${digest}`)
-      return verifiedManifest(bytes, types.get(digest), digest, where)
+      const entry = entries.get(digest)
+      if (entry && entry.size !== bytes.byteLength) {
+        const what = `the manifest ${digest} has ${bytes.byteLength} bytes, index.json says ${entry.size}`
+        throw new Failure('corrupt', what, { where })
+      }
+      return verifiedManifest(bytes, entry?.mediaType, digest, where)
     },
     blob: (descriptor) => files.content(blobPath(descriptor.digest), `the blob ${descriptor.digest}`),
     close: () => files.close(),
@@ -96,14 +101,15 @@ export async function openLayoutDestination(path: string, image: string | undefi
       return 'written'
     },
     async putManifest(raw, isRoot) {
-      await writeWhole(join(path, blobPath(raw.digest)), once(raw.bytes))
+      await writeWhole(join(path, blobPath(raw.digest)), raw.bytes)
       if (isRoot) root = layoutEntry(raw, image)
     },
     async commit() {
       if (!root) return
-      await writeWhole(join(path, 'oci-layout'), once(Buffer.from(layoutText)))
-      const before = await existingEntries(path)
-      await writeWhole(join(path, 'index.json'), once(indexBytes(replaced(before, root, image))))
+      const entry = root
+      await writeWhole(join(path, 'oci-layout'), Buffer.from(layoutText))
+      const index = join(path, 'index.json')
+      await withFileLock(index, async () => writeWhole(index, await indexWith(index, entry, image)))
     },
     // Whole blobs stay: no index names them yet, and a second try finds them.
     abort: async () => undefined,
@@ -116,9 +122,9 @@ export function layoutEntry(raw: RawManifest, image: string | undefined): Descri
   return { mediaType, digest, size, ...(image === undefined ? {} : { annotations: { [refNameKey]: image } }) }
 }
 
-/** index.json's bytes. */
-export function indexBytes(manifests: readonly Descriptor[]): Uint8Array {
-  return Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: ociIndex, manifests }))
+/** index.json's bytes, with whatever else one says that is replaced. */
+export function indexBytes(manifests: readonly Descriptor[], before: object = {}): Uint8Array {
+  return Buffer.from(JSON.stringify({ ...before, schemaVersion: 2, mediaType: ociIndex, manifests }))
 }
 
 async function readIndex(files: LayoutFiles): Promise<Index> {
@@ -157,20 +163,18 @@ function replaced(before: readonly Descriptor[], root: Descriptor, image: string
   return [...others, root]
 }
 
-async function existingEntries(path: string): Promise<readonly Descriptor[]> {
-  if ((await sizeIfThere(join(path, 'index.json'))) === undefined) return []
-  const bytes = await smallFile(join(path, 'index.json'), manifestBytesMax, 'the file index.json')
-  const index = parseManifest(rawManifest(bytes, ociIndex, path), path)
-  return index.kind === 'index' ? index.manifests : []
+/** What index.json has to be, the image being in it too. */
+async function indexWith(file: string, root: Descriptor, image: string | undefined): Promise<Uint8Array> {
+  if ((await sizeIfThere(file)) === undefined) return indexBytes([root])
+  const bytes = await smallFile(file, manifestBytesMax, 'the file index.json')
+  const index = parseManifest(rawManifest(bytes, ociIndex, file), file)
+  const before = index.kind === 'index' ? index.manifests : []
+  return indexBytes(replaced(before, root, image), parseJson(bytes, 'index.json', file) as object)
 }
 
 async function assertLayoutOrEmpty(path: string): Promise<void> {
-  await mkdir(path, { recursive: true }).catch((error: unknown) => {
-    if (errnoOf(error) === 'EEXIST' || errnoOf(error) === 'ENOTDIR')
-      throw new Failure('exists', 'an OCI layout is a folder, and a file stands there', { where: path })
-    throw error
-  })
-  const names = await readdir(path)
+  const names = await ownFolder(path)
+  for (const algorithm of ['sha256', 'sha512']) await removeLeftovers(join(path, 'blobs', algorithm))
   // blobs alone: an earlier try that ended before its index was written.
   if (names.length > 0 && !names.includes('oci-layout') && names.some((each) => each !== 'blobs'))
     throw new Failure('exists', 'the folder is not empty and holds no OCI layout', { where: path })

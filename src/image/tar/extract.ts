@@ -1,57 +1,84 @@
-import { createWriteStream } from 'node:fs'
-import { mkdir, symlink } from 'node:fs/promises'
-import { dirname, join, normalize } from 'node:path'
-import { pipeline } from 'node:stream/promises'
-import { extract } from 'tar-stream'
-import { Failure } from '../../core/failure.ts'
+import { lstat, mkdir, symlink, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { errnoOf, Failure } from '../../core/failure.ts'
+import { diskFailure } from '../partial.ts'
+import { type TarEntry, tarEntries } from './entries.ts'
+import { hostile, short } from './extension.ts'
+import { safeName } from './files.ts'
 
 const entriesMax = 100_000
+/** Characters of a path: no system that we know takes longer ones. */
+const pathLengthMax = 4096
+const where = 'tar'
+
+/** What the system says of an entry that no archive has that was made from a tree of files. */
+const impossible: ReadonlySet<string> = new Set(['EEXIST', 'EISDIR', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'EINVAL'])
 
 /**
  * Writes the files, folders and symbolic links of a tar stream into an empty folder; modes are
- * 0755 or 0644, owners and times are not kept.
+ * 0755 or 0644, owners and times are not kept. Nothing is written through a link, and no link
+ * leads out, not even by way of another.
  * @param wanted which entries, and under which name; all by default
- * @throws Failure 'invalid' for a path that leads out
+ * @throws what the stream throws; Failure 'invalid' for a path or a link that leads out, for two entries of
+ *   one name, and for whatever else is in a tar file; 'corrupt', 'exhausted'
  */
 export async function extractTar(
-  tar: NodeJS.ReadableStream,
+  tar: AsyncIterable<Uint8Array>,
   folder: string,
   wanted: (name: string) => string | undefined = (name) => name,
 ): Promise<void> {
-  const entries = extract()
-  const fed = pipeline(tar, entries)
-  // Told by the loop below too; this keeps it from being an unhandled one.
-  fed.catch(() => undefined)
+  const folders = new Set([join(folder)])
   let count = 0
-  for await (const entry of entries) {
+  for await (const entry of tarEntries(tar, where)) {
+    const given = wanted(entry.name.replace(/\/$/, ''))
+    if (given === undefined) continue
     count += 1
-    const { name: given, type, mode, linkname } = entry.header
-    const name = wanted(given.replace(/\/$/, ''))
-    if (name === undefined) {
-      entry.resume()
-      continue
-    }
     if (count > entriesMax) throw new Failure('invalid', `the archive has more than ${entriesMax} entries`)
-    const path = contained(folder, name)
-    if (type === 'directory') await mkdir(path, { recursive: true })
-    else await mkdir(dirname(path), { recursive: true })
-    if (type === 'file')
-      await pipeline(entry, createWriteStream(path, { flags: 'wx', mode: (mode ?? 0) & 0o111 ? 0o755 : 0o644 }))
-    else if (type === 'symlink') await link(folder, name, linkname ?? '')
-    entry.resume()
+    const name = safeName(given, where)
+    if (name.length > pathLengthMax) throw hostile(`has a path of ${name.length} characters`, where)
+    try {
+      await put(entry, name, folder, folders)
+    } catch (error) {
+      if (!impossible.has(errnoOf(error) ?? '')) throw diskFailure(error, join(folder, name))
+      throw hostile(`has an entry that cannot be beside the others: "${short(name)}" (${errnoOf(error)})`, where)
+    }
   }
-  await fed
 }
 
-async function link(folder: string, name: string, target: string): Promise<void> {
-  // What a link may reach, files written through it could reach too.
-  contained(folder, join(dirname(name), target))
-  await symlink(target, join(folder, name))
+async function put(entry: TarEntry, name: string, folder: string, folders: Set<string>): Promise<void> {
+  const path = join(folder, name)
+  const isFile = entry.flag === '0' || entry.flag === '7'
+  // Before POSIX, a folder was a file whose name ends so.
+  if (entry.flag === '5' || (isFile && entry.name.endsWith('/'))) return makeFolder(path, folders)
+  if (name === '.') throw hostile('has an entry without a name', where)
+  await makeFolder(dirname(path), folders)
+  if (isFile) await writeFile(path, entry.content, { flag: 'wx', mode: entry.mode & 0o111 ? 0o755 : 0o644 })
+  else if (entry.flag === '2') await symlink(insideTarget(name, entry.target), path)
+  else throw hostile(`has an entry of type ${JSON.stringify(entry.flag)}, "${short(name)}"`, where)
 }
 
-function contained(folder: string, name: string): string {
-  const path = normalize(name)
-  if (path.startsWith('/') || path === '..' || path.startsWith('../') || path.includes('\0'))
-    throw new Failure('invalid', `the archive has a path that leads out of it: ${JSON.stringify(name.slice(0, 200))}`)
-  return join(folder, path)
+/** Makes a folder, unless it is there. One that is a link is none: what is written in it could be anywhere. */
+async function makeFolder(path: string, folders: Set<string>): Promise<void> {
+  if (folders.has(path)) return
+  await makeFolder(dirname(path), folders)
+  try {
+    await mkdir(path)
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST' || !(await lstat(path)).isDirectory()) throw error
+  }
+  folders.add(path)
+}
+
+/**
+ * A link's target, which may go up from its folder, and then down. The folder is none that was reached by a link,
+ * so that cannot lead out; going up behind a name could, since that name may be a link to another place.
+ */
+function insideTarget(name: string, target: string): string {
+  const parts = target.split('/').filter((part) => part !== '' && part !== '.')
+  const down = parts.findIndex((part) => part !== '..')
+  const up = down < 0 ? parts.length : down
+  const isInside = up < name.split('/').length && !parts.includes('..', up)
+  if (target === '' || target.startsWith('/') || target.includes('\0') || !isInside)
+    throw hostile(`has a link "${short(name)}" to "${short(target)}", which may be outside`, where)
+  return target
 }

@@ -1,12 +1,11 @@
 import type { FileHandle } from 'node:fs/promises'
 import { posix } from 'node:path'
 import { Failure } from '../../core/failure.ts'
-import { blockBytes, decodeHeader, decodePax, type RawHeader } from './header.ts'
+import { assertExtensionSize, type Extension, extendedBy, hostile, isExtension, short } from './extension.ts'
+import { blockBytes, decodeHeader, type RawHeader } from './header.ts'
 
 /** Entries that one archive may have. */
 const entriesMax = 100_000
-/** Bytes of one pax header or GNU long name. */
-const extensionBytesMax = 1024 * 1024
 
 /** Where a file's content lies in the archive. */
 export interface TarFile {
@@ -37,8 +36,9 @@ export async function tarFiles(handle: FileHandle, where: string): Promise<Reado
     at = offset + Math.ceil(size / blockBytes) * blockBytes
     if (offset + size > total)
       throw new Failure('corrupt', `the archive ends in the middle of "${short(raw.name)}"`, { where })
-    if ('xgLK'.includes(raw.flag)) {
-      extension = await extended(handle, raw, { offset, size }, extension, where)
+    if (isExtension(raw.flag)) {
+      assertExtensionSize(size, where)
+      extension = extendedBy(extension, raw.flag, await read(handle, offset, size, where), where)
       continue
     }
     const name = safeName(extension.path ?? raw.name, where)
@@ -56,36 +56,6 @@ export async function tarFiles(handle: FileHandle, where: string): Promise<Reado
   return files
 }
 
-interface Extension {
-  path?: string
-  target?: string
-  size?: number
-}
-
-async function extended(
-  handle: FileHandle,
-  raw: RawHeader,
-  file: TarFile,
-  before: Extension,
-  where: string,
-): Promise<Extension> {
-  if (file.size > extensionBytesMax) throw hostile(`has an extended header of ${file.size} bytes`, where)
-  const bytes = await read(handle, file.offset, file.size, where)
-  if (raw.flag === 'L') return { ...before, path: cString(bytes) }
-  if (raw.flag === 'K') return { ...before, target: cString(bytes) }
-  const records = decodePax(bytes, where)
-  // A global header's paths would be every file's: nobody writes them.
-  if (raw.flag === 'g') return before
-  const [path, target, size] = [records.get('path'), records.get('linkpath'), records.get('size')]
-  if (size !== undefined && !/^\d{1,15}$/.test(size)) throw hostile('has an entry of an impossible size', where)
-  return {
-    ...before,
-    ...(path === undefined ? {} : { path }),
-    ...(target === undefined ? {} : { target }),
-    ...(size === undefined ? {} : { size: Number(size) }),
-  }
-}
-
 function linkTarget(raw: RawHeader, name: string, extension: Extension, where: string): string {
   const target = extension.target ?? raw.target
   const path = raw.flag === '2' ? posix.join(posix.dirname(name), target) : posix.normalize(target)
@@ -94,7 +64,11 @@ function linkTarget(raw: RawHeader, name: string, extension: Extension, where: s
   return path
 }
 
-function safeName(name: string, where: string): string {
+/**
+ * A name without what means nothing; the folder itself is '.'.
+ * @throws Failure 'invalid' for one that leads out
+ */
+export function safeName(name: string, where: string): string {
   if (name.startsWith('/')) throw hostile(`has an absolute path, "${short(name)}"`, where)
   if (name.includes('\0') || name.split('/').includes('..')) throw hostile(`has the path "${short(name)}"`, where)
   return posix.normalize(name).replace(/\/$/, '')
@@ -105,17 +79,4 @@ async function read(handle: FileHandle, offset: number, size: number, where: str
   const { bytesRead } = await handle.read(bytes, 0, size, offset)
   if (bytesRead < size) throw new Failure('corrupt', 'the archive ends in the middle of a header', { where })
   return bytes
-}
-
-function cString(bytes: Buffer): string {
-  const end = bytes.indexOf(0)
-  return bytes.toString('utf8', 0, end < 0 ? bytes.byteLength : end)
-}
-
-function hostile(what: string, where: string): Failure {
-  return new Failure('invalid', `the archive is refused: it ${what}`, { where })
-}
-
-function short(name: string): string {
-  return JSON.stringify(name.slice(0, 200)).slice(1, -1)
 }

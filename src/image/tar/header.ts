@@ -59,6 +59,7 @@ export const endOfArchive: Buffer = Buffer.alloc(2 * blockBytes)
 export interface RawHeader {
   readonly name: string
   readonly flag: string
+  readonly mode: number
   readonly size: number
   readonly target: string
 }
@@ -80,6 +81,7 @@ export function decodeHeader(bytes: Buffer, where: string): RawHeader | null {
   return {
     name: prefix === '' ? name : `${prefix}/${name}`,
     flag: bytes[156] === 0 ? '0' : String.fromCharCode(bytes[156] ?? 0x30),
+    mode: number(bytes.subarray(100, 108), where),
     size: number(bytes.subarray(124, 136), where),
     target: text(bytes.subarray(157, 257)),
   }

@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto'
-import { open, rename, rm } from 'node:fs/promises'
+import { basename, dirname } from 'node:path'
 import { Failure } from '../../core/failure.ts'
+import { openPartial, removeLeftovers, whileWriting } from '../partial.ts'
 import { writePieces } from '../pieces.ts'
 import { encodeHeader, endOfArchive, octalSizeMax, padding } from './header.ts'
 
@@ -15,6 +15,8 @@ export interface TarWriter {
    * @param size bytes that the content gives
    */
   add(name: string, size: number, content: AsyncIterable<Uint8Array>): Promise<void>
+  /** Adds a file of bytes at hand. */
+  addBytes(name: string, bytes: Uint8Array): Promise<void>
   /**
    * Adds a file whose size is known when its content has ended.
    * @throws Failure 'exhausted' at 8 GiB, which its header could not say any more
@@ -27,52 +29,52 @@ export interface TarWriter {
 }
 
 /**
- * Opens a tar file for writing.
+ * Opens a tar file for writing, and removes what an earlier one of this name has left that was killed.
  * @param path where it will stand when it is finished
  * @param mtime seconds since 1970, of every entry
- * @throws system errors when the folder is not there or not writable
+ * @throws Failure 'denied', 'exhausted', 'not-found' when its folder is not there; so does all that it can do
  */
 export async function openTar(path: string, mtime: number): Promise<TarWriter> {
-  const temporary = `${path}.${randomUUID()}.partial`
-  const handle = await open(temporary, 'wx', 0o644)
+  await removeLeftovers(dirname(path), basename(path))
+  const file = await openPartial(path)
+  const { handle } = file
+  const header = (name: string, size: number): Buffer => encodeHeader({ name, type: 'file', mode: 0o644, size, mtime })
   let end = 0
-  let open_ = true
-  const put = async (bytes: Uint8Array, at: number): Promise<number> => {
+
+  async function put(bytes: Uint8Array, at: number): Promise<number> {
     for (let done = 0; done < bytes.byteLength; )
       done += (await handle.write(bytes, done, bytes.byteLength - done, at + done)).bytesWritten
     return at + bytes.byteLength
   }
-  const close = async (): Promise<void> => {
-    if (!open_) return
-    open_ = false
-    await handle.close()
-  }
+
   return {
-    async add(name, size, content) {
-      const start = await put(encodeHeader({ name, type: 'file', mode: 0o644, size, mtime }), end)
-      const at = await writePieces(handle, start, upTo(content, size, name))
-      if (at - start !== size) throw new Failure('corrupt', `"${name}" is shorter than was said`)
-      end = await put(padding(size), at)
-    },
-    async addUnsized(name, content) {
-      const header = (size: number): Buffer => encodeHeader({ name, type: 'file', mode: 0o644, size, mtime })
-      const start = end + header(0).byteLength
-      const at = await writePieces(handle, start, upTo(content, sizeMax, name))
-      await put(header(at - start), end)
-      end = await put(padding(at - start), at)
-    },
-    async finish() {
-      const at = await put(endOfArchive, end)
-      // A file that failed after the last good one may have reached further.
-      await handle.truncate(at)
-      await handle.sync()
-      await close()
-      await rename(temporary, path)
-    },
-    async discard() {
-      await close()
-      await rm(temporary, { force: true })
-    },
+    add: (name, size, content) =>
+      whileWriting(path, async () => {
+        const start = await put(header(name, size), end)
+        const at = await writePieces(handle, start, upTo(content, size, name))
+        if (at - start !== size) throw new Failure('corrupt', `"${name}" is shorter than was said`)
+        end = await put(padding(size), at)
+      }),
+    addBytes: (name, bytes) =>
+      whileWriting(path, async () => {
+        const at = await put(bytes, await put(header(name, bytes.byteLength), end))
+        end = await put(padding(bytes.byteLength), at)
+      }),
+    addUnsized: (name, content) =>
+      whileWriting(path, async () => {
+        const start = end + header(name, 0).byteLength
+        const at = await writePieces(handle, start, upTo(content, sizeMax, name))
+        await put(header(name, at - start), end)
+        end = await put(padding(at - start), at)
+      }),
+    finish: () =>
+      whileWriting(path, async () => {
+        const at = await put(endOfArchive, end)
+        // A file that failed after the last good one may have reached further.
+        await handle.truncate(at)
+        await file.finish()
+      }),
+    discard: () => file.discard(),
   }
 }
 
@@ -90,9 +92,4 @@ async function* upTo(
         : new Failure('corrupt', `"${name}" is longer than was said`)
     yield piece
   }
-}
-
-/** Bytes at hand as content. */
-export async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
-  yield bytes
 }

@@ -1,62 +1,50 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { Failure } from '../../core/failure.ts'
-import { extractTar } from '../tar/extract.ts'
-import { git, nulParts } from './git.ts'
+import { blobsOf } from './blobs.ts'
+import { type GitPlace, git, gitStream, nulParts } from './git.ts'
 import { byPath, type SourceTree, type TreeFile } from './tree.ts'
+import { writeFiles } from './write.ts'
 
 /**
- * A commit's tree, read from a repository without touching any working tree.
- * @param repository a checkout or a bare repository
- * @param commit a full id
+ * A commit's tree. Its files are read out of the object store, as they were committed: attributes, filters and line
+ * ends are affairs of one checkout, which a tag does not count.
+ * @param at a checkout or a bare repository
+ * @param commit the full id of a commit, or of a tree
  */
-export function commitTree(repository: string, commit: string): SourceTree {
+export function commitTree(at: GitPlace, commit: string): SourceTree {
   return {
     revision: commit,
     dirty: false,
-    files: (paths) => committedFiles(repository, commit, paths),
+    files: (paths) => committedFiles(at, commit, paths),
     async read(path) {
-      const answer = await git(['cat-file', 'blob', `${commit}:${path}`], { cwd: repository, expected: [128] })
+      const answer = await git(['cat-file', 'blob', `${commit}:${path}`], at, { expected: [128] })
       if (answer.exitCode === 0) return answer.stdout
-      throw new Failure('not-found', `there is no ${path} at ${commit.slice(0, 12)}`, { where: repository })
+      throw new Failure('not-found', `there is no ${path} at ${commit.slice(0, 12)}`, { where: at.cwd })
     },
     async extract(paths, folder) {
-      const files = await committedFiles(repository, commit, paths)
-      if (files.length === 0) return
-      const present = paths.filter((path) =>
-        files.some((each) => each.path === path || each.path.startsWith(`${path}/`)),
-      )
-      // The user's line ends are his own affair: every checkout has to give the same files.
-      const args = [
-        '-c',
-        'core.autocrlf=false',
-        '-c',
-        'core.eol=lf',
-        'archive',
-        '--format=tar',
-        commit,
-        '--',
-        ...present,
-      ]
-      const child = spawn('git', args, { cwd: repository, stdio: ['ignore', 'pipe', 'ignore'] })
-      const ended = once(child, 'close')
-      await extractTar(child.stdout, folder)
-      const [code] = await ended
-      if (code !== 0) throw new Failure('program', `git archive ended with exit code ${code}`, { where: repository })
+      const files = await committedFiles(at, commit, paths)
+      const ids = files.map(({ id }) => `${id}\n`).join('')
+      await gitStream(['cat-file', '--batch'], at, ids, (output) => writeFiles(files, folder, blobsOf(output)))
     },
   }
 }
 
-/** Files under paths at a commit. */
-export async function committedFiles(
-  repository: string,
-  commit: string,
-  paths: readonly string[],
-): Promise<readonly TreeFile[]> {
-  const answer = await git(['ls-tree', '-r', '-z', '--full-tree', commit, '--', ...paths], { cwd: repository })
-  const files = nulParts(answer.stdout).flatMap((line) => {
-    const match = /^(\d{6}) blob ([0-9a-f]+)\t([\s\S]+)$/.exec(line)
-    return match?.[1] && match[2] && match[3] ? [{ mode: match[1], id: match[2], path: match[3] }] : []
+async function committedFiles(at: GitPlace, commit: string, paths: readonly string[]): Promise<readonly TreeFile[]> {
+  // Without a path ls-tree lists all.
+  if (paths.length === 0) return []
+  const answer = await git(['ls-tree', '-r', '-z', '--full-tree', commit, '--', ...paths], at)
+  return nulParts(answer.stdout).map(fileOf).sort(byPath)
+}
+
+function fileOf(line: string): TreeFile {
+  const [, mode = '', type, id = '', path = ''] = /^(\d{6}) (\w+) ([0-9a-f]+)\t([\s\S]+)$/.exec(line) ?? []
+  if (type === 'blob') return { mode, id, path }
+  throw submodule(path)
+}
+
+/** An image holds no submodules: git knows but their names, and what is in them may not be here. */
+export function submodule(path: string): Failure {
+  return new Failure('invalid', 'a submodule, or another repository, is among the files of the image', {
+    where: path,
+    next: ['Name the files without it, or put its files into this repository.'],
   })
-  return files.sort(byPath)
 }

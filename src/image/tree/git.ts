@@ -1,11 +1,25 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import type { Readable } from 'node:stream'
 import { errnoOf, Failure } from '../../core/failure.ts'
 
 const timeMsMax = 120_000
 const outputBytesMax = 256 * 1024 * 1024
+const errorBytesMax = 64 * 1024
+
+/** Variables as a process has them. */
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** Where git works. */
+export interface GitPlace {
+  readonly cwd: string
+  /** The user's; what in it means a certain repository is not passed on. */
+  readonly env: Environment
+  /** What this place adds, an index or objects of its own. */
+  readonly own?: Readonly<Record<string, string>>
+}
 
 export interface GitOptions {
-  readonly cwd: string
   readonly signal?: AbortSignal
   readonly input?: string
   /** Exit codes that are answers; others are failures. */
@@ -19,22 +33,41 @@ export interface GitAnswer {
 }
 
 /**
+ * What `git rev-parse --local-env-vars` lists: a hook has these, and with them every call would be about the
+ * repository of the hook. Settings of the command line (GIT_CONFIG_COUNT, GIT_CONFIG_PARAMETERS) stay, as they do
+ * when git itself goes into another repository (run-command.c, prepare_other_repo_env).
+ */
+const ofOneRepository: ReadonlySet<string> = new Set([
+  'GIT_ALTERNATE_OBJECT_DIRECTORIES',
+  'GIT_COMMON_DIR',
+  'GIT_CONFIG',
+  'GIT_DIR',
+  'GIT_GRAFT_FILE',
+  'GIT_IMPLICIT_WORK_TREE',
+  'GIT_INDEX_FILE',
+  'GIT_INTERNAL_SUPER_PREFIX',
+  'GIT_NO_REPLACE_OBJECTS',
+  'GIT_OBJECT_DIRECTORY',
+  'GIT_PREFIX',
+  'GIT_REPLACE_REF_BASE',
+  'GIT_SHALLOW_FILE',
+  'GIT_WORK_TREE',
+])
+/** Other ways to read a path than by its letters, which git refuses beside ours. */
+const ofPaths: ReadonlySet<string> = new Set(['GIT_GLOB_PATHSPECS', 'GIT_ICASE_PATHSPECS', 'GIT_NOGLOB_PATHSPECS'])
+/** A path is a path and no pattern; and `git replace` is an affair of one clone, not of the commit. */
+const always = ['--no-pager', '--no-optional-locks', '--literal-pathspecs', '--no-replace-objects']
+
+/**
  * Runs git by argument list: no prompts, no transports that run programs, none of the user's
  * aliases, locks or pagers.
  * @throws Failure 'program' with what it printed
  */
-export async function git(args: readonly string[], options: GitOptions): Promise<GitAnswer> {
-  const result = await run(['--no-pager', '--no-optional-locks', ...args], options)
+export async function git(args: readonly string[], place: GitPlace, options: GitOptions = {}): Promise<GitAnswer> {
+  const { error, exitCode, stdout, stderr } = await run(args, place, options)
   options.signal?.throwIfAborted()
-  if (errnoOf(result.error) === 'ENOENT')
-    throw new Failure('program', 'git is not installed, and the sources are in a git repository', {
-      next: ['Install git.'],
-      cause: result.error,
-    })
-  const { exitCode, stdout } = result
   if (exitCode === 0 || options.expected?.includes(exitCode)) return { exitCode, stdout }
-  const output = text(result.stderr).trim()
-  throw new Failure('program', `git ${args[0]} failed`, { where: options.cwd, output })
+  throw failed(args, place, error, text(stderr))
 }
 
 interface Ended {
@@ -46,17 +79,17 @@ interface Ended {
 }
 
 /** Node's own way to run a program: loading execa would take a fifth of the time that a tag may take. */
-function run(args: readonly string[], { cwd, signal, input }: GitOptions): Promise<Ended> {
+function run(args: readonly string[], place: GitPlace, { signal, input }: GitOptions): Promise<Ended> {
   return new Promise((resolve) => {
     const child = execFile(
       'git',
-      args,
+      [...always, ...args],
       {
-        cwd,
+        cwd: place.cwd,
         encoding: 'buffer',
         timeout: timeMsMax,
         maxBuffer: outputBytesMax,
-        env: { ...process.env, GIT_TERMINAL_PROMPT: '0', GIT_ALLOW_PROTOCOL: 'file:git:http:https:ssh', LC_ALL: 'C' },
+        env: environmentOf(place),
         ...(signal ? { signal } : {}),
       },
       (error, stdout, stderr) => {
@@ -70,9 +103,55 @@ function run(args: readonly string[], { cwd, signal, input }: GitOptions): Promi
   })
 }
 
+/**
+ * Runs git, and reads what it prints while it does.
+ * @throws Failure 'program', and what read throws
+ */
+export async function gitStream(
+  args: readonly string[],
+  place: GitPlace,
+  input: string,
+  read: (output: Readable) => Promise<void>,
+): Promise<void> {
+  const child = spawn('git', [...always, ...args], { cwd: place.cwd, env: environmentOf(place), timeout: timeMsMax })
+  const ended = once(child, 'close')
+  let said = ''
+  child.stderr.on('data', (chunk: Buffer) => {
+    if (said.length < errorBytesMax) said += chunk
+  })
+  // With a listener Node keeps what was printed until it is read, also when git has ended meanwhile.
+  child.stdout.on('readable', () => undefined)
+  child.stdin.on('error', () => undefined)
+  child.stdin.end(input)
+  const [hasRead, hasEnded] = await Promise.allSettled([
+    read(child.stdout).finally(() => child.stdout.destroy()),
+    ended,
+  ])
+  if (hasEnded.status === 'rejected') throw failed(args, place, hasEnded.reason, said)
+  // What was not read to its end ends git too, and is the cause.
+  if (hasRead.status === 'rejected') throw hasRead.reason
+  const [exitCode] = hasEnded.value as [number | null]
+  if (exitCode !== 0) throw failed(args, place, null, said)
+}
+
+function environmentOf({ env, own }: GitPlace): Environment {
+  const kept = Object.entries(env).filter(([name]) => !ofOneRepository.has(name) && !ofPaths.has(name))
+  const ours = { GIT_TERMINAL_PROMPT: '0', GIT_ALLOW_PROTOCOL: 'file:git:http:https:ssh', LC_ALL: 'C' }
+  return { ...Object.fromEntries(kept), ...ours, ...own }
+}
+
+function failed(args: readonly string[], { cwd }: GitPlace, error: unknown, output: string): Failure {
+  if (errnoOf(error) === 'ENOENT')
+    return new Failure('program', 'git is not installed, and the sources are in a git repository', {
+      next: ['Install git.'],
+      cause: error,
+    })
+  return new Failure('program', `git ${args[0]} failed`, { where: cwd, output: output.trim() })
+}
+
 /** git's answer as one trimmed line. */
-export async function gitLine(args: readonly string[], options: GitOptions): Promise<string> {
-  return text((await git(args, options)).stdout).trim()
+export async function gitLine(args: readonly string[], place: GitPlace, options: GitOptions = {}): Promise<string> {
+  return text((await git(args, place, options)).stdout).trim()
 }
 
 /** The parts of an answer that ends each with NUL. */
@@ -87,9 +166,9 @@ function text(bytes: Uint8Array): string {
 }
 
 /** The checkout that a folder is in, or null: no git repository, or no git at all. */
-export async function checkoutOf(folder: string): Promise<string | null> {
+export async function checkoutOf(place: GitPlace): Promise<string | null> {
   try {
-    const answer = await git(['rev-parse', '--show-toplevel'], { cwd: folder, expected: [128] })
+    const answer = await git(['rev-parse', '--show-toplevel'], place, { expected: [128] })
     return answer.exitCode === 0 ? text(answer.stdout).trim() : null
   } catch (error) {
     if (error instanceof Failure && error.kind === 'program') return null

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto'
-import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
-import { Failure } from '../../core/failure.ts'
+import { createHash, randomUUID } from 'node:crypto'
+import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { errnoOf, Failure } from '../../core/failure.ts'
 import { commitTree } from './commit.ts'
-import { git, gitLine } from './git.ts'
+import { type Environment, type GitPlace, git, gitLine } from './git.ts'
 import type { SourceTree } from './tree.ts'
 
 /** A repository somewhere else, and what of it. */
@@ -13,6 +13,11 @@ export interface RemoteRef {
   readonly ref: string | undefined
 }
 
+/** Commits of one repository that are kept. */
+const commitsMax = 10
+const newPrefix = 'new-'
+/** No fetch takes so long. */
+const leftoverMs = 24 * 60 * 60_000
 const refGrammar = /^(?!-)(?!.*(?:\.\.|@\{|\/\/|\.lock$|[\s~^:?*[\\]))[\x21-\x7e]{1,255}$/
 
 /**
@@ -39,45 +44,88 @@ export function checkedRef(ref: string | undefined): string | undefined {
 }
 
 /**
- * Fetches one commit, without history, into a repository of the cache.
- * @param cache a folder that is kept
- * @throws Failure 'program' with what git said, 'not-found' for a ref that is not there
+ * Fetches one commit, without history, into a repository of the cache; a commit that is there needs no network.
+ * @param cache a folder that is kept; any number of processes may use it at once
+ * @throws Failure 'program' with what git said, also for a ref that is not there
  */
-export async function remoteTree(remote: RemoteRef, cache: string, signal: AbortSignal): Promise<SourceTree> {
-  const key = createHash('sha256').update(remote.url).digest('hex').slice(0, 32)
-  const repository = join(cache, 'git', `${key}.git`)
-  await mkdir(repository, { recursive: true })
-  await git(['init', '--quiet', '--bare'], { cwd: repository, signal })
-  const wanted = remote.ref ?? 'HEAD'
-  const known = await knownCommit(repository, wanted)
-  if (known) return commitTree(repository, known)
-  await git(
-    [
-      'fetch',
-      '--quiet',
-      '--depth=1',
-      '--no-tags',
-      '--no-write-fetch-head',
-      remote.url,
-      `+${wanted}:refs/native/${process.pid}`,
-    ],
-    {
-      cwd: repository,
-      signal,
-    },
-  )
-  const commit = await gitLine(['rev-parse', '--verify', `refs/native/${process.pid}^{commit}`], {
-    cwd: repository,
-    signal,
-  })
-  return commitTree(repository, commit)
+export async function remoteTree(
+  { url, ref = 'HEAD' }: RemoteRef,
+  cache: string,
+  env: Environment,
+  signal: AbortSignal,
+): Promise<SourceTree> {
+  const folder = join(cache, 'git', createHash('sha256').update(url).digest('hex').slice(0, 32))
+  const commit = (await isThere(folder, ref)) ? ref : await fetched(url, ref, folder, env, signal)
+  const now = new Date()
+  await utimes(repositoryOf(folder, commit), now, now)
+  return commitTree(placeOf(repositoryOf(folder, commit), env), commit)
 }
 
-/** A commit that was fetched before does not change: no network is needed. */
-async function knownCommit(repository: string, ref: string): Promise<string | undefined> {
-  if (!/^[0-9a-f]{40}$|^[0-9a-f]{64}$/.test(ref)) return undefined
-  const answer = await git(['cat-file', '-e', `${ref}^{commit}`], { cwd: repository, expected: [1, 128] })
-  return answer.exitCode === 0 ? ref : undefined
+/** Each commit has a repository of its own, which gets its name when it is whole: git locks what it shares. */
+function repositoryOf(folder: string, commit: string): string {
+  return join(folder, `${commit}.git`)
+}
+
+function placeOf(repository: string, env: Environment): GitPlace {
+  return { cwd: repository, env, own: { GIT_DIR: repository } }
+}
+
+async function isThere(folder: string, ref: string): Promise<boolean> {
+  if (!/^[0-9a-f]{40}$|^[0-9a-f]{64}$/.test(ref)) return false
+  return stat(repositoryOf(folder, ref)).then(() => true, noneIfGone)
+}
+
+async function fetched(
+  url: string,
+  ref: string,
+  folder: string,
+  env: Environment,
+  signal: AbortSignal,
+): Promise<string> {
+  const fresh = join(folder, `${newPrefix}${randomUUID()}`)
+  await mkdir(fresh, { recursive: true })
+  try {
+    const at = placeOf(fresh, env)
+    await git(['init', '--quiet', '--bare', '--template='], at, { signal })
+    const how = ['--quiet', '--depth=1', '--no-tags', '--no-write-fetch-head']
+    await git(['fetch', ...how, url, `+${ref}:refs/native/fetched`], at, { signal })
+    const commit = await gitLine(['rev-parse', '--verify', 'refs/native/fetched^{commit}'], at, { signal })
+    await rename(fresh, repositoryOf(folder, commit)).catch(fineIfThere)
+    await trim(folder)
+    return commit
+  } finally {
+    await rm(fresh, { recursive: true, force: true })
+  }
+}
+
+/** Removes those commits that were not used for longest, and what a fetch that was killed has left. */
+async function trim(folder: string): Promise<void> {
+  const entries: { path: string; usedMs: number }[] = []
+  for (const name of await readdir(folder)) {
+    const path = join(folder, name)
+    const facts = await stat(path).catch(noneIfGone)
+    if (facts) entries.push({ path, usedMs: facts.mtimeMs })
+  }
+  const isNew = ({ path }: { path: string }): boolean => basename(path).startsWith(newPrefix)
+  const commits = entries.filter((each) => !isNew(each)).sort((a, b) => b.usedMs - a.usedMs)
+  const leftovers = entries.filter((each) => isNew(each) && each.usedMs < Date.now() - leftoverMs)
+  for (const { path } of leftovers) await rm(path, { recursive: true, force: true })
+  for (const { path } of commits.slice(commitsMax)) {
+    // Half of a repository must not have its name.
+    const going = join(folder, `${newPrefix}${randomUUID()}`)
+    await rename(path, going).catch(noneIfGone)
+    await rm(going, { recursive: true, force: true })
+  }
+}
+
+function noneIfGone(error: unknown): false {
+  if (errnoOf(error) === 'ENOENT') return false
+  throw error
+}
+
+/** Another process was faster, with the same. */
+function fineIfThere(error: unknown): void {
+  if (errnoOf(error) !== 'ENOTEMPTY' && errnoOf(error) !== 'EEXIST') throw error
 }
 
 function badRef(text: string, next: string): Failure {

@@ -37,6 +37,7 @@ export async function copied(folder: string, asked: Asked): Promise<Copied> {
       cwd: folder,
       root,
       cache: folder,
+      env: process.env,
       signal: stop.signal,
     },
     reading: around,

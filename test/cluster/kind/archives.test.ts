@@ -3,15 +3,15 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { archiveNames } from '../../../src/cluster/kind/archives.ts'
-import { once, openTar } from '../../../src/image/tar/writer.ts'
+import { openTar } from '../../../src/image/tar/writer.ts'
 import { testFolder } from '../../fixture/folder.ts'
 
 async function archive(manifest: string | undefined): Promise<{ folder: string; file: string }> {
   const folder = await testFolder()
   const file = join(folder, 'images.tar')
   const tar = await openTar(file, 0)
-  await tar.add('layer.tar', 3, once(Buffer.from('abc')))
-  if (manifest !== undefined) await tar.add('manifest.json', Buffer.byteLength(manifest), once(Buffer.from(manifest)))
+  await tar.addBytes('layer.tar', Buffer.from('abc'))
+  if (manifest !== undefined) await tar.addBytes('manifest.json', Buffer.from(manifest))
   await tar.finish()
   return { folder, file }
 }

@@ -1,52 +1,16 @@
-import { appendFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { execa } from 'execa'
 import { describe, expect, it } from 'vitest'
 import { buildImage } from '../../../src/image/build/build.ts'
 import { parsePlatform } from '../../../src/image/platform.ts'
 import { findSources } from '../../../src/image/sources.ts'
 import { validateImage } from '../../../src/image/validate.ts'
 import { testFolder } from '../../fixture/folder.ts'
+import { makeRepository, programFiles } from '../../fixture/repository.ts'
 
 const signal = new AbortController().signal
-const definition = (name: string) => `name: ${name}
-base: scratch
-platforms: [linux/amd64, linux/arm64]
-program: /opt/program
-entrypoint: [/opt/program/bin/run.js]
-labels: {title: ${name}}
-`
-
 /** A small checkout with a program that is built from its one source, and a package that it needs. */
-async function checkout(): Promise<string> {
-  const folder = await testFolder()
-  const own = { name: 'own', version: '1.0.0', dependencies: { needed: 'file:bin/needed' } }
-  const facts = { ...own, scripts: { build: 'mkdir -p dist/src && cp src/main.js dist/src/main.js' } }
-  const packages = {
-    '': own,
-    'bin/needed': { version: '1.0.0' },
-    'node_modules/needed': { resolved: 'bin/needed', link: true },
-  }
-  const files: Record<string, string> = {
-    'package.json': JSON.stringify(facts),
-    'package-lock.json': JSON.stringify({ name: 'own', version: '1.0.0', lockfileVersion: 3, packages }),
-    'bin/needed/package.json': JSON.stringify({ name: 'needed', version: '1.0.0' }),
-    'bin/run.js': 'run',
-    'src/main.js': 'main',
-    'src/README.md': 'a note',
-    'templates/images/native.yaml': definition('native'),
-    'templates/images/other.yaml': definition('other'),
-  }
-  for (const [path, text] of Object.entries(files)) {
-    await mkdir(join(folder, path, '..'), { recursive: true })
-    await writeFile(join(folder, path), text)
-  }
-  await execa('git', ['init', '--quiet'], { cwd: folder })
-  await execa('git', ['add', '.'], { cwd: folder })
-  const who = ['-c', 'user.name=a', '-c', 'user.email=a@b']
-  await execa('git', [...who, 'commit', '--quiet', '-m', 'first'], { cwd: folder })
-  return folder
-}
+const checkout = async (): Promise<string> => makeRepository(await testFolder(), programFiles())
 
 interface Changes {
   readonly image?: string
@@ -60,7 +24,8 @@ async function build(folder: string, changes: Changes = {}) {
   const { image = 'native', platforms = ['linux/amd64'], epochSeconds = 1, fresh = false } = changes
   const cache = changes.cache ?? join(folder, '.git/cache')
   const temporary = await testFolder()
-  const query = { ref: undefined, image, definitionFile: undefined, cwd: folder, root: folder, cache, signal }
+  const { env } = process
+  const query = { ref: undefined, image, definitionFile: undefined, cwd: folder, root: folder, cache, env, signal }
   const sources = await findSources(query)
   if (!sources) throw new Error('no sources')
   const said: string[] = []
@@ -161,5 +126,15 @@ describe('layers of earlier builds', () => {
     })
     await writeFile(join(folder, 'package.json'), JSON.stringify(facts))
     expect((await build(folder)).made).toContain('program')
+  })
+
+  it('may hold no packages, for a program that needs none', async () => {
+    const own = { name: 'own', version: '1.0.0' }
+    const files = programFiles({
+      'package.json': JSON.stringify({ ...own, scripts: { build: 'mkdir -p dist/src && cp src/main.js dist/src' } }),
+      'package-lock.json': JSON.stringify({ ...own, lockfileVersion: 3, packages: { '': own } }),
+    })
+    const { made } = await build(await makeRepository(await testFolder(), files))
+    expect(made).toEqual(all)
   })
 })

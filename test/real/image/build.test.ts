@@ -10,6 +10,7 @@ import { parseReference } from '../../../src/image/reference.ts'
 import { type Validated, validateImage } from '../../../src/image/validate.ts'
 import { cloneCheckout } from '../../fixture/checkout.ts'
 import { testFolder } from '../../fixture/folder.ts'
+import { readLayoutFacts } from '../../fixture/layout.ts'
 import { root } from '../../fixture/program.ts'
 import { createWorkdir, have } from '../../fixture/real.ts'
 import { testSurroundings } from '../../fixture/surroundings.ts'
@@ -99,6 +100,10 @@ describe.runIf(isThere)('our image', () => {
     const base = await emptyBase(folder, other)
     await native('one', ['image', 'copy', '--platform', `linux/${other}`, '--base', base, `oci:${folder}/other:1`])
     expect(await validated(`oci:${folder}/other:1`)).toMatchObject({ platforms: [`linux/${other}`], layers: 4 })
+    const { config } = await readLayoutFacts(join(folder, 'other'))
+    expect(config).toMatchObject({ os: 'linux', architecture: other })
+    // The variant of arm64 is v8, and it goes without saying (image-spec, "Platform Variants").
+    expect(config.variant ?? 'v8').toBe('v8')
     await execa('umoci', ['unpack', '--image', `${folder}/other:1`, join(folder, 'bundle')])
     const node = await open(join(folder, 'bundle/rootfs/usr/local/bin/node'))
     const machine = Buffer.alloc(2)

@@ -1,33 +1,19 @@
+import type { Hash } from 'node:crypto'
 import { z } from 'zod'
 import { Failure } from '../../../core/failure.ts'
 import { configBytesMax, parseConfig } from '../../config.ts'
-import { type ContentDigest, contentDigestOf, contentHash, hexOf } from '../../content-digest.ts'
+import { algorithmOf, type ContentDigest, contentHash, hexOf } from '../../content-digest.ts'
 import { expanded } from '../../expand.ts'
-import {
-  checked,
-  type Descriptor,
-  layersMax,
-  manifestBytesMax,
-  parseJson,
-  parseManifest,
-  type RawManifest,
-  serializeManifest,
-} from '../../manifest.ts'
-import {
-  dockerConfig,
-  dockerLayer,
-  dockerLayerGzip,
-  dockerLayerZstd,
-  dockerManifest,
-  isConfigType,
-  layerCompression,
-} from '../../media-types.ts'
-import type { Destination, Source } from '../../medium.ts'
+import { checked, type Descriptor, layersMax, manifestBytesMax, parseJson, parseManifest } from '../../manifest.ts'
+import { isConfigType, layerCompression } from '../../media-types.ts'
+import type { Destination, OpenBlob, Source } from '../../medium.ts'
 import { familiarName, type ImageName, imageNameText } from '../../name.ts'
-import { once, openTar } from '../../tar/writer.ts'
+import { openTar } from '../../tar/writer.ts'
+import { verifiedBytes } from '../../verified.ts'
+import { describe } from './made-manifest.ts'
 import { oneAtATime } from './one-at-a-time.ts'
 import { assertReplaceable } from './replaceable.ts'
-import { openTarSource, type TarSource } from './tar-source.ts'
+import { openTarSource } from './tar-source.ts'
 
 const path = z.string().min(1).max(4096)
 const entrySchema = z.looseObject({
@@ -42,19 +28,21 @@ type Entry = z.output<typeof entrySchema>
  * Opens what `docker save` writes. It has no manifest of the registry's kind, so one is made:
  * the same archive always gives the same one.
  * @param image which, where the archive holds several
+ * @param signal ends the reading that opening it may take: a compressed archive is expanded, compressed layers are hashed
  * @throws Failure 'not-found', 'invalid', 'corrupt'
  */
 export async function openDockerArchiveSource(
   file: string,
   image: ImageName | undefined,
   temporary: string,
+  signal?: AbortSignal,
   name = `docker-archive:${file}${image ? `:${imageNameText(image)}` : ''}`,
 ): Promise<Source> {
-  const tar = await openTarSource(file, temporary)
+  const tar = await openTarSource(file, temporary, signal)
   try {
     const bytes = await tar.small('manifest.json', manifestBytesMax, 'manifest.json, so it is no docker archive')
     const list = checked(listSchema, parseJson(bytes, 'manifest.json', name), 'manifest.json', name)
-    const { raw, files } = await describe(tar, chosen(list, image, name), name)
+    const { raw, files } = await describe(tar, chosen(list, image, name), name, signal)
     return {
       name,
       manifest: async (digest = raw.digest) => {
@@ -86,8 +74,23 @@ export async function openDockerArchiveDestination(file: string, image: ImageNam
   await assertReplaceable(file)
   const tar = await openTar(file, 0)
   const written = new Map<ContentDigest, string>()
+  const configs = new Map<ContentDigest, Uint8Array>()
+  const expandedTo = new Map<ContentDigest, ContentDigest>()
   const inTurn = oneAtATime()
   let entry: Entry | undefined
+
+  async function put(descriptor: Descriptor, path: string, open: OpenBlob): Promise<void> {
+    if (layerCompression(descriptor.mediaType) === 'zstd') {
+      const hash = contentHash()
+      await tar.addUnsized(path, hashed(expanded(await open(), 'zstd', descriptor.digest), hash))
+      expandedTo.set(descriptor.digest, `sha256:${hash.digest('hex')}`)
+    } else if (isConfigType(descriptor.mediaType)) {
+      const bytes = await verifiedBytes(await open(), descriptor, configBytesMax, file)
+      configs.set(descriptor.digest, bytes)
+      await tar.addBytes(path, bytes)
+    } else await tar.add(path, descriptor.size, await open())
+  }
+
   return {
     name: `docker-archive:${file}${image ? `:${imageNameText(image)}` : ''}`,
     holds: 'one-docker-image',
@@ -97,9 +100,7 @@ export async function openDockerArchiveDestination(file: string, image: ImageNam
       inTurn(async () => {
         if (written.has(descriptor.digest)) return 'present'
         const path = `${hexOf(descriptor.digest)}${isConfigType(descriptor.mediaType) ? '.json' : '.tar'}`
-        if (layerCompression(descriptor.mediaType) === 'zstd')
-          await tar.addUnsized(path, expanded(await open(), 'zstd'))
-        else await tar.add(path, descriptor.size, await open())
+        await put(descriptor, path, open)
         written.set(descriptor.digest, path)
         return 'written'
       }),
@@ -113,6 +114,9 @@ export async function openDockerArchiveDestination(file: string, image: ImageNam
           throw new Failure('precondition', `the blob ${each.digest} was not written yet`, { where: file })
         return path
       }
+      const config = configs.get(manifest.config.digest)
+      if (config && expandedTo.size > 0)
+        assertDiffIds(manifest.layers, parseConfig(config, file).rootfs.diff_ids, expandedTo, file)
       entry = {
         Config: at(manifest.config),
         RepoTags: image ? [familiarName(image)] : null,
@@ -121,10 +125,35 @@ export async function openDockerArchiveDestination(file: string, image: ImageNam
     },
     async commit() {
       const list = Buffer.from(JSON.stringify(entry ? [entry] : []))
-      await tar.add('manifest.json', list.byteLength, once(list))
+      await tar.addBytes('manifest.json', list)
       await tar.finish()
     },
     abort: () => tar.discard(),
+  }
+}
+
+/**
+ * Whether layers expanded to what their config says: an expanded one stands in the archive without the
+ * digest that it was verified by.
+ */
+function assertDiffIds(
+  layers: readonly Descriptor[],
+  diffIds: readonly ContentDigest[],
+  expandedTo: ReadonlyMap<ContentDigest, ContentDigest>,
+  where: string,
+): void {
+  for (const [at, { digest }] of layers.entries()) {
+    const [found, said] = [expandedTo.get(digest), diffIds[at]]
+    // docker knows diff ids of sha256 alone; others are left to whoever reads them.
+    if (found === undefined || found === said || (said && algorithmOf(said) !== 'sha256')) continue
+    throw new Failure('corrupt', `${digest} expands to ${found}, the config says ${said ?? 'nothing of it'}`, { where })
+  }
+}
+
+async function* hashed(content: AsyncIterable<Uint8Array>, hash: Hash): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const piece of content) {
+    hash.update(piece)
+    yield piece
   }
 }
 
@@ -149,50 +178,4 @@ function chosen(list: readonly Entry[], image: ImageName | undefined, where: str
 /** docker writes `app:1`, podman and skopeo `docker.io/library/app:1`; both mean the same. */
 function isName(tag: string, wanted: string): boolean {
   return tag === wanted || tag === `docker.io/${wanted}` || tag === `docker.io/library/${wanted}`
-}
-
-async function describe(
-  tar: TarSource,
-  entry: Entry,
-  where: string,
-): Promise<{ raw: RawManifest; files: Map<ContentDigest, string> }> {
-  const files = new Map<ContentDigest, string>()
-  const bytes = await tar.small(entry.Config, configBytesMax, 'its config')
-  const diffIds = parseConfig(bytes, where).rootfs.diff_ids
-  if (diffIds.length !== entry.Layers.length)
-    throw new Failure('invalid', `the archive lists ${entry.Layers.length} layers and its config ${diffIds.length}`, {
-      where,
-    })
-  const config: Descriptor = { mediaType: dockerConfig, size: bytes.byteLength, digest: contentDigestOf(bytes) }
-  files.set(config.digest, entry.Config)
-  const layers: Descriptor[] = []
-  for (const [at, file] of entry.Layers.entries()) {
-    const layer = await describeLayer(tar, file, diffIds[at])
-    files.set(layer.digest, file)
-    layers.push(layer)
-  }
-  const { mediaType, digest, size } = config
-  const document = { schemaVersion: 2, mediaType: dockerManifest, config: { mediaType, size, digest }, layers }
-  return { raw: serializeManifest(document, dockerManifest), files }
-}
-
-/** A layer that is plain tar has its diff id as digest, which is checked when it is read; a compressed one is hashed. */
-async function describeLayer(tar: TarSource, file: string, diffId: ContentDigest | undefined): Promise<Descriptor> {
-  const size = tar.files.get(file)?.size ?? 0
-  let mediaType: string | undefined
-  const hash = contentHash()
-  for await (const chunk of tar.content(file, 'one of its layers')) {
-    if (mediaType === undefined) {
-      mediaType = layerType(chunk)
-      if (mediaType === dockerLayer && diffId !== undefined) return { mediaType, size, digest: diffId }
-    }
-    hash.update(chunk)
-  }
-  return { mediaType: mediaType ?? dockerLayer, size, digest: `sha256:${hash.digest('hex')}` }
-}
-
-function layerType(start: Uint8Array): string {
-  if (start[0] === 0x1f && start[1] === 0x8b) return dockerLayerGzip
-  const isZstd = start[0] === 0x28 && start[1] === 0xb5 && start[2] === 0x2f && start[3] === 0xfd
-  return isZstd ? dockerLayerZstd : dockerLayer
 }

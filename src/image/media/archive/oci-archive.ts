@@ -1,7 +1,7 @@
 import type { ContentDigest } from '../../content-digest.ts'
 import type { Descriptor } from '../../manifest.ts'
 import type { Destination, Source } from '../../medium.ts'
-import { once, openTar } from '../../tar/writer.ts'
+import { openTar } from '../../tar/writer.ts'
 import { blobPath, indexBytes, layoutEntry, layoutSource, layoutText } from '../layout.ts'
 import { oneAtATime } from './one-at-a-time.ts'
 import { assertReplaceable } from './replaceable.ts'
@@ -10,13 +10,17 @@ import { openTarSource } from './tar-source.ts'
 /** Every entry's time, so that the same image gives the same archive. */
 const mtime = 0
 
-/** Opens an OCI layout in a tar file. */
+/**
+ * Opens an OCI layout in a tar file.
+ * @param signal ends the expanding that a compressed one takes
+ */
 export async function openOciArchiveSource(
   path: string,
   image: string | undefined,
   temporary: string,
+  signal?: AbortSignal,
 ): Promise<Source> {
-  const tar = await openTarSource(path, temporary)
+  const tar = await openTarSource(path, temporary, signal)
   const name = `oci-archive:${path}${image === undefined ? '' : `:${image}`}`
   try {
     return await layoutSource(
@@ -61,14 +65,12 @@ export async function openOciArchiveDestination(path: string, image: string | un
       inTurn(async () => {
         if (isRoot) root = layoutEntry(raw, image)
         if (written.has(raw.digest)) return
-        await tar.add(blobPath(raw.digest), raw.bytes.byteLength, once(raw.bytes))
+        await tar.addBytes(blobPath(raw.digest), raw.bytes)
         written.add(raw.digest)
       }),
     async commit() {
-      const index = indexBytes(root ? [root] : [])
-      await tar.add('index.json', index.byteLength, once(index))
-      const layout = Buffer.from(layoutText)
-      await tar.add('oci-layout', layout.byteLength, once(layout))
+      await tar.addBytes('index.json', indexBytes(root ? [root] : []))
+      await tar.addBytes('oci-layout', Buffer.from(layoutText))
       await tar.finish()
     },
     abort: () => tar.discard(),

@@ -1,34 +1,38 @@
-import { stat } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { open, stat } from 'node:fs/promises'
 import { errnoOf, Failure } from '../../../core/failure.ts'
-import { openTarSource } from './tar-source.ts'
+import { diskFailure } from '../../partial.ts'
+import { tarFiles } from '../../tar/files.ts'
 
 /**
- * A file may be replaced by an archive only if it is an image archive itself: a mistyped path
- * must not cost anybody's file.
- * @throws Failure 'exists', 'not-found' when the folder is not there
+ * A file may be replaced by an archive only if it is an image archive itself, as we write them and not
+ * compressed: a mistyped path must not cost anybody's file.
+ * @throws Failure 'exists', 'denied'
  */
 export async function assertReplaceable(path: string): Promise<void> {
   const facts = await stat(path).catch((error: unknown) => {
     if (errnoOf(error) === 'ENOENT') return undefined
-    throw error
+    throw diskFailure(error, path)
   })
-  if (!facts || facts.size === 0) return
+  if (!facts || (facts.isFile() && facts.size === 0)) return
   const isImage = facts.isFile() && (await isImageArchive(path))
   if (!isImage)
-    throw new Failure('exists', 'a file that is no image archive stands there', {
+    throw new Failure('exists', 'what stands there is no image archive, or a compressed one', {
       where: path,
       next: ['Remove it, or write to another path.'],
     })
 }
 
 async function isImageArchive(path: string): Promise<boolean> {
+  const handle = await open(path, 'r').catch((error: unknown) => {
+    throw diskFailure(error, path)
+  })
   try {
-    const tar = await openTarSource(path, tmpdir())
-    await tar.close()
-    return tar.files.has('oci-layout') || tar.files.has('manifest.json')
+    const files = await tarFiles(handle, path)
+    return files.has('oci-layout') || files.has('manifest.json')
   } catch (error) {
     if (error instanceof Failure) return false
     throw error
+  } finally {
+    await handle.close()
   }
 }

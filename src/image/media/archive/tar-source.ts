@@ -1,14 +1,12 @@
-import { createReadStream, createWriteStream } from 'node:fs'
 import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Transform } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
-import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { errnoOf, Failure } from '../../../core/failure.ts'
-import { readPieces } from '../../pieces.ts'
+import { compressionOf, expanded } from '../../expand.ts'
+import type { Compression } from '../../media-types.ts'
+import { diskFailure, whileWriting } from '../../partial.ts'
+import { readPieces, writePieces } from '../../pieces.ts'
 import { type TarFile, tarFiles } from '../../tar/files.ts'
 
-const pieceBytes = 256 * 1024
 /** What a compressed archive may become: layers in it are mostly compressed already, so a hundredfold is a bomb. */
 export interface ExpansionLimits {
   readonly timesMax: number
@@ -31,21 +29,48 @@ export interface TarSource {
  * Opens an archive for reading. A compressed one (gzip, zstd) is first expanded into a
  * temporary file, since layers are read in another order than they stand in it.
  * @param temporary the folder for that
- * @throws Failure 'not-found', 'corrupt', 'invalid'
+ * @param signal ends that
+ * @throws Failure 'not-found', 'corrupt', 'invalid', 'exhausted'
  */
-export async function openTarSource(path: string, temporary: string, limits = usualLimits): Promise<TarSource> {
+export async function openTarSource(
+  path: string,
+  temporary: string,
+  signal?: AbortSignal,
+  limits = usualLimits,
+): Promise<TarSource> {
   const first = await openFile(path)
-  const expander = await compressionOf(first, path)
-  if (!expander) return tarSource(first, path, async () => undefined)
-  await first.close()
-  const folder = await mkdtemp(join(temporary, 'native-archive-'))
+  const compression = await compressionOfFile(first, path)
+  if (compression === 'none') return tarSource(first, path, async () => undefined)
+  const folder = await mkdtemp(join(temporary, 'native-archive-')).catch((error: unknown) => {
+    throw diskFailure(error, temporary)
+  })
   const remove = () => rm(folder, { recursive: true, force: true })
   try {
-    const expanded = join(folder, 'archive.tar')
-    await expand(path, expander, expanded, limits)
-    return await tarSource(await openFile(expanded), path, remove)
+    const pieces = readPieces(first, 0, (await first.stat()).size)
+    const file = join(folder, 'archive.tar')
+    return await tarSource(
+      await written(file, expandedArchive(pieces, compression, path, limits, signal)),
+      path,
+      remove,
+    )
   } catch (error) {
     await remove()
+    throw error
+  } finally {
+    await first.close()
+  }
+}
+
+/** A new file with this content, open; it need not outlive a crash. */
+async function written(path: string, content: AsyncIterable<Uint8Array>): Promise<FileHandle> {
+  const handle = await open(path, 'wx+').catch((error: unknown) => {
+    throw diskFailure(error, path)
+  })
+  try {
+    await whileWriting(path, () => writePieces(handle, 0, content))
+    return handle
+  } catch (error) {
+    await handle.close()
     throw error
   }
 }
@@ -102,14 +127,12 @@ async function openFile(path: string): Promise<FileHandle> {
   }
 }
 
-async function compressionOf(handle: FileHandle, where: string): Promise<(() => Transform) | undefined> {
+async function compressionOfFile(handle: FileHandle, where: string): Promise<Compression> {
   const magic = Buffer.alloc(6)
   await handle.read(magic, 0, 6, 0)
-  if (magic[0] === 0x1f && magic[1] === 0x8b) return () => createGunzip()
-  if (magic.readUInt32LE(0) === 0xfd2fb528) return () => createZstdDecompress()
   const name =
     magic.toString('latin1', 0, 3) === 'BZh' ? 'bzip2' : magic.toString('latin1', 1, 5) === '7zXZ' ? 'xz' : ''
-  if (name === '') return undefined
+  if (name === '') return compressionOf(magic)
   await handle.close()
   throw new Failure('unimplemented', `the archive is compressed with ${name}`, {
     where,
@@ -117,34 +140,27 @@ async function compressionOf(handle: FileHandle, where: string): Promise<(() => 
   })
 }
 
-async function expand(path: string, expander: () => Transform, to: string, limits: ExpansionLimits): Promise<void> {
+async function* expandedArchive(
+  content: AsyncIterable<Uint8Array>,
+  compression: Compression,
+  where: string,
+  limits: ExpansionLimits,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array, void, undefined> {
   let read = 0
   let written = 0
-  try {
-    await pipeline(
-      createReadStream(path, { highWaterMark: pieceBytes }),
-      async function* (chunks: AsyncIterable<Uint8Array>) {
-        for await (const chunk of chunks) {
-          read += chunk.byteLength
-          yield chunk
-        }
-      },
-      expander(),
-      async function* (chunks: AsyncIterable<Uint8Array>) {
-        for await (const chunk of chunks) {
-          written += chunk.byteLength
-          if (written > limits.bytesAlways && written > read * limits.timesMax)
-            throw new Failure('invalid', `the archive expands more than ${limits.timesMax} times`, { where: path })
-          yield chunk
-        }
-      },
-      createWriteStream(to),
-    )
-  } catch (error) {
-    if (error instanceof Failure || errnoOf(error)?.startsWith('E')) throw error
-    throw new Failure('corrupt', 'the archive cannot be expanded: its compressed bytes are damaged', {
-      where: path,
-      cause: error,
-    })
+  const counted = async function* (): AsyncGenerator<Uint8Array, void, undefined> {
+    for await (const piece of content) {
+      signal?.throwIfAborted()
+      read += piece.byteLength
+      yield piece
+    }
+  }
+  for await (const piece of expanded(counted(), compression, where)) {
+    signal?.throwIfAborted()
+    written += piece.byteLength
+    if (written > limits.bytesAlways && written > read * limits.timesMax)
+      throw new Failure('invalid', `the archive expands more than ${limits.timesMax} times`, { where })
+    yield piece
   }
 }

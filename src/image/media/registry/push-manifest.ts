@@ -2,7 +2,7 @@ import { Failure } from '../../../core/failure.ts'
 import type { ContentDigest } from '../../content-digest.ts'
 import { type Descriptor, descriptorOf, parseManifest, type RawManifest, serializeManifest } from '../../manifest.ts'
 import { ociIndex } from '../../media-types.ts'
-import { once } from '../../tar/writer.ts'
+import { onePiece } from '../../pieces.ts'
 import { isDigestOf } from './pull.ts'
 import { fallbackReferrers, referrersTag } from './referrers.ts'
 import { type RetryOptions, withRetries } from './retry.ts'
@@ -27,7 +27,7 @@ export async function pushManifest(
         method: 'PUT',
         url: `/v2/${session.repository}/manifests/${reference}`,
         headers: { 'content-type': raw.mediaType },
-        body: { size: raw.bytes.byteLength, open: async () => once(raw.bytes) },
+        body: { size: raw.bytes.byteLength, open: async () => onePiece(raw.bytes) },
         doing,
         expected: [200, 201, 202],
       }),

@@ -3,8 +3,8 @@ import type { Clock } from '../../../core/clock.ts'
 import { Failure } from '../../../core/failure.ts'
 import type { Credentials } from '../../credentials.ts'
 import { checked, parseJson } from '../../manifest.ts'
+import { onePiece } from '../../pieces.ts'
 import { type Secret, secret } from '../../secret.ts'
-import { once } from '../../tar/writer.ts'
 import { answerBytes, refusal } from './answers.ts'
 import type { Challenge } from './challenge.ts'
 import type { Exchange, HttpAnswer } from './exchange.ts'
@@ -132,6 +132,6 @@ function postRefresh(
   })
   const bytes = Buffer.from(form.toString())
   const headers = { 'content-type': 'application/x-www-form-urlencoded' }
-  const body = { size: bytes.byteLength, content: once(bytes) }
+  const body = { size: bytes.byteLength, content: onePiece(bytes) }
   return exchange({ method: 'POST', url: realm, headers, body }, signal)
 }

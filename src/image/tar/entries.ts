@@ -1,0 +1,114 @@
+import { Failure } from '../../core/failure.ts'
+import { assertExtensionSize, type Extension, extendedBy, isExtension } from './extension.ts'
+import { blockBytes, decodeHeader, type RawHeader } from './header.ts'
+
+/** An entry of a tar stream. */
+export interface TarEntry extends RawHeader {
+  /** Its bytes, in pieces that are valid until the next is asked for. What is not read of them is skipped. */
+  readonly content: AsyncIterable<Uint8Array>
+}
+
+/**
+ * The entries of a tar stream in their order. The stream is read to its end, so that whoever writes it can end well.
+ * @param where the archive's name, for errors
+ * @throws what the stream throws; Failure 'corrupt' for what is no whole archive, 'invalid' for a hostile one
+ */
+export async function* tarEntries(
+  stream: AsyncIterable<Uint8Array>,
+  where: string,
+): AsyncGenerator<TarEntry, void, undefined> {
+  const input = reader(stream, where)
+  let extension: Extension = {}
+  try {
+    for (let block = await input.block(); block; block = await input.block()) {
+      const raw = decodeHeader(block, where)
+      if (!raw) break
+      const size = raw.flag === '0' || raw.flag === '7' ? (extension.size ?? raw.size) : raw.size
+      const content = input.content(size)
+      if (isExtension(raw.flag)) {
+        assertExtensionSize(size, where)
+        extension = extendedBy(extension, raw.flag, await gathered(content), where)
+      } else {
+        const { path: name = raw.name, target = raw.target } = extension
+        extension = {}
+        yield { ...raw, name, target, size, content }
+      }
+      await input.skip()
+    }
+    await input.end()
+  } finally {
+    await input.close()
+  }
+}
+
+interface Reader {
+  /** The next header's bytes; undefined at the end. */
+  block(): Promise<Buffer | undefined>
+  /** The content of an entry, which comes next. */
+  content(size: number): AsyncIterable<Uint8Array>
+  /** Reads over what is left of it. */
+  skip(): Promise<void>
+  /** Reads over all there is. */
+  end(): Promise<void>
+  close(): Promise<void>
+}
+
+function reader(stream: AsyncIterable<Uint8Array>, where: string): Reader {
+  const source = stream[Symbol.asyncIterator]()
+  let rest: Uint8Array = new Uint8Array(0)
+  let left = 0
+  let padding = 0
+
+  /** Some bytes, at most so many; none at the end. */
+  async function some(bytesMax: number): Promise<Uint8Array> {
+    while (rest.byteLength === 0) {
+      const piece = await source.next()
+      if (piece.done) return rest
+      rest = piece.value
+    }
+    const taken = rest.subarray(0, bytesMax)
+    rest = rest.subarray(bytesMax)
+    return taken
+  }
+
+  async function next(): Promise<Uint8Array> {
+    const piece = await some(left)
+    if (piece.byteLength === 0) throw new Failure('corrupt', 'the archive ends in the middle of an entry', { where })
+    left -= piece.byteLength
+    return piece
+  }
+
+  async function* pieces(): AsyncGenerator<Uint8Array, void, undefined> {
+    while (left > 0) yield await next()
+  }
+
+  return {
+    async block() {
+      const start = Buffer.from(await some(blockBytes))
+      if (start.byteLength === 0) return undefined
+      left = blockBytes - start.byteLength
+      return Buffer.concat([start, await gathered(pieces())])
+    },
+    content(size) {
+      left = size
+      padding = (blockBytes - (size % blockBytes)) % blockBytes
+      return pieces()
+    },
+    async skip() {
+      left += padding
+      while (left > 0) await next()
+    },
+    async end() {
+      for (let piece = await some(blockBytes); piece.byteLength > 0; ) piece = await some(Number.MAX_SAFE_INTEGER)
+    },
+    async close() {
+      await source.return?.()
+    },
+  }
+}
+
+async function gathered(content: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const copies: Buffer[] = []
+  for await (const piece of content) copies.push(Buffer.from(piece))
+  return Buffer.concat(copies)
+}

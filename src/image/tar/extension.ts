@@ -1,0 +1,57 @@
+import { Failure } from '../../core/failure.ts'
+import { decodePax } from './header.ts'
+
+/** Bytes of one pax header or GNU long name. */
+const extensionBytesMax = 1024 * 1024
+
+/** What entries before an entry say of it, since its own header could not. */
+export interface Extension {
+  readonly path?: string
+  readonly target?: string
+  readonly size?: number
+}
+
+/** Does a header of this type say something of the next entry? pax: x and g, GNU: L and K. */
+export function isExtension(flag: string): boolean {
+  return flag !== '' && 'xgLK'.includes(flag)
+}
+
+/** @throws Failure 'invalid' */
+export function assertExtensionSize(size: number, where: string): void {
+  if (size > extensionBytesMax) throw hostile(`has an extended header of ${size} bytes`, where)
+}
+
+/**
+ * What is known of the next entry with one more extension.
+ * @throws Failure 'corrupt', 'invalid'
+ */
+export function extendedBy(before: Extension, flag: string, bytes: Buffer, where: string): Extension {
+  if (flag === 'L') return { ...before, path: cString(bytes) }
+  if (flag === 'K') return { ...before, target: cString(bytes) }
+  const records = decodePax(bytes, where)
+  // A global header's paths would be every file's: nobody writes them.
+  if (flag === 'g') return before
+  const [path, target, size] = [records.get('path'), records.get('linkpath'), records.get('size')]
+  if (size !== undefined && !/^\d{1,15}$/.test(size)) throw hostile('has an entry of an impossible size', where)
+  return {
+    ...before,
+    ...(path === undefined ? {} : { path }),
+    ...(target === undefined ? {} : { target }),
+    ...(size === undefined ? {} : { size: Number(size) }),
+  }
+}
+
+function cString(bytes: Buffer): string {
+  const end = bytes.indexOf(0)
+  return bytes.toString('utf8', 0, end < 0 ? bytes.byteLength : end)
+}
+
+/** The refusal of an archive that wants what no honest one does. */
+export function hostile(what: string, where: string): Failure {
+  return new Failure('invalid', `the archive is refused: it ${what}`, { where })
+}
+
+/** A name of an archive as a message may hold it. */
+export function short(name: string): string {
+  return JSON.stringify(name.slice(0, 200)).slice(1, -1)
+}
