@@ -15,11 +15,15 @@ interface Reply {
 }
 
 /** A network in which each request is answered by a function; what was sent is kept. */
-function network(reply: (request: HttpRequest) => Reply | 'no TLS'): { exchange: Exchange; sent: HttpRequest[] } {
+function network(reply: (request: HttpRequest) => Reply | Failure | 'no TLS'): {
+  exchange: Exchange
+  sent: HttpRequest[]
+} {
   const sent: HttpRequest[] = []
   const exchange: Exchange = async (request) => {
     sent.push(request)
     const answer = reply(request)
+    if (answer instanceof Failure) throw answer
     if (answer === 'no TLS')
       throw new Failure('unavailable', 'no TLS', {
         cause: Object.assign(new Error('wrong version number'), { code: 'EPROTO' }),
@@ -87,6 +91,9 @@ describe('a session with a registry', () => {
       kind: 'unavailable',
       message: expect.stringContaining('it answers /v2/ with HTTP 404'),
     })
+    const untrusted = new Failure('denied', 'the certificate is not trusted')
+    const secure = network(({ url }) => (url.protocol === 'https:' ? untrusted : { status: 400 }))
+    await expect(session(secure.exchange, { plain: 'first' }).send(get)).rejects.toBe(untrusted)
   })
 
   it('says that the login was refused, where there is one, and else that one is asked for', async () => {

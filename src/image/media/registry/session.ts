@@ -136,8 +136,10 @@ async function findBase(options: SessionOptions): Promise<Base> {
   try {
     return await ping('https', options)
   } catch (error) {
-    if (plain) throw noRegistry(origin.registry, plain.status)
-    if (!(error instanceof Failure) || !isNoTls(error.cause)) throw error
+    if (!(error instanceof Failure)) throw error
+    // One that speaks TLS complains of plain HTTP too: then it is the certificate that is wrong.
+    if (plain && error.kind !== 'denied') throw noRegistry(origin.registry, plain.status)
+    if (!isNoTls(error.cause)) throw error
     if (options.plain !== 'never') return ping('http', options)
     throw new Failure('denied', `${origin.registry} does not speak TLS`, {
       where: origin.registry,
