@@ -33,7 +33,7 @@ export const definitionSchema = z.strictObject({
     ],
     { error: 'expected "scratch", or a map of image (host/name:tag) and digest (`native image lock` writes it)' },
   ),
-  platforms: z.array(platform).min(1).max(32),
+  platforms: z.array(platform).min(1).max(32).refine(areDifferent, 'expected each platform once'),
   /** The Node that runs the program: official binaries out of npm packages, pinned. */
   node: z
     .strictObject({
@@ -84,17 +84,45 @@ export function builtInFile(image: string): string {
   throw new Failure('invalid', `"${image.slice(0, 100)}" cannot be the name of an image`, { where: '--image' })
 }
 
+/** The images that files of the definitions' folder define. */
+export function imageNames(files: readonly string[]): string[] {
+  const own = files.filter((each) => each.endsWith('.yaml') && !each.includes('/'))
+  return own.map((each) => each.slice(0, -'.yaml'.length)).sort()
+}
+
+/** @param there names of the images that are defined */
+export function noImage(image: string, there: readonly string[], cause?: unknown): Failure {
+  return new Failure('not-found', `no image "${image}" is defined here`, {
+    where: builtInFile(image),
+    next: [
+      there.length > 0
+        ? `There are: ${there.join(', ')}.`
+        : 'The sources define no image of native; name a definition of your own with --definition FILE.',
+    ],
+    cause,
+  })
+}
+
 /**
  * A platform as the definition calls it: linux/arm64/v8 is its linux/arm64.
  * @throws Failure 'invalid' when it is not defined
  */
 export function definedPlatform(definition: ImageDefinition, platform: Platform): Platform {
-  const found = definition.platforms.find((each) => samePlatform(each, platform) && samePlatform(platform, each))
+  const found = definition.platforms.find((each) => isOne(each, platform))
   if (found) return found
   throw new Failure('invalid', `the image ${definition.name} is not defined for ${platformText(platform)}`, {
     where: '--platform',
     next: [`It is defined for ${definition.platforms.map(platformText).join(', ')}.`],
   })
+}
+
+/** By whatever name: linux/arm64 is linux/arm64/v8. */
+function isOne(a: Platform, b: Platform): boolean {
+  return samePlatform(a, b) && samePlatform(b, a)
+}
+
+function areDifferent(platforms: readonly Platform[]): boolean {
+  return platforms.every((each, at) => platforms.findIndex((other) => isOne(other, each)) === at)
 }
 
 /** A tar entry whose name ends with a slash is a folder, whatever its type says; the others are two names of one place. */

@@ -1,9 +1,11 @@
-import { readFile } from 'node:fs/promises'
+import { access, chmod, constants, realpath, stat } from 'node:fs/promises'
 import { type Document, isMap, isScalar, parseDocument } from 'yaml'
-import { Failure } from '../core/failure.ts'
+import { Failure, messageOf } from '../core/failure.ts'
 import type { ContentDigest } from './content-digest.ts'
 import { writeWhole } from './media/files.ts'
 import { type ImageName, imageNameText, parseImageName } from './name.ts'
+import { type Platform, parsePlatform } from './platform.ts'
+import { readWhole } from './tree/folder.ts'
 
 /** What a refresh of a pin found. */
 export interface LockResult {
@@ -15,16 +17,16 @@ export interface LockResult {
 
 /**
  * Asks where the base's tag points now and writes that digest into the definition; its
- * comments and its order stay. Works on a definition that has no digest yet.
- * @param resolve gives the digest that a name has now
+ * comments and its order stay, as the file's mode does. Works on a definition that has no digest yet.
+ * @param resolve gives the digest that a name has now, which has to be there for these platforms
  * @returns null for an image that has no base
- * @throws Failure 'invalid', 'not-found', and what resolve throws
+ * @throws Failure 'invalid', 'not-found', 'denied' for a file that is not to be written, and what resolve throws
  */
 export async function refreshLock(
   file: string,
-  resolve: (image: ImageName) => Promise<ContentDigest>,
+  resolve: (image: ImageName, platforms: readonly Platform[]) => Promise<ContentDigest>,
 ): Promise<LockResult | null> {
-  const before = await text(file)
+  const before = new TextDecoder().decode(await readWhole(file))
   const document = parseDocument(before)
   if (document.errors.length > 0 || !isMap(document.contents))
     throw new Failure('invalid', 'the definition is no YAML map', { where: file })
@@ -33,9 +35,14 @@ export async function refreshLock(
   const named = document.getIn(['base', 'image'])
   if (typeof named !== 'string') throw new Failure('invalid', 'base.image is missing', { where: file })
   const image = parseImageName(named)
+  if (image.tag === undefined && image.digest !== undefined)
+    throw new Failure('invalid', 'base.image is named by its digest, so there is no tag to look up', {
+      where: file,
+      next: ['Write it like host/name:tag to follow a tag.'],
+    })
   const pinned = document.getIn(['base', 'digest'])
-  const after = await resolve(image)
-  if (pinned !== after) await writeWhole(file, Buffer.from(withDigest(before, document, after)))
+  const after = await resolve(image, platformsOf(document, file))
+  if (pinned !== after) await rewrite(file, Buffer.from(withDigest(before, document, after)))
   return { file, image: imageNameText(image), before: typeof pinned === 'string' ? pinned : null, after }
 }
 
@@ -49,10 +56,34 @@ function withDigest(before: string, document: Document, digest: ContentDigest): 
   return document.toString({ lineWidth: 0, flowCollectionPadding: false })
 }
 
-async function text(file: string): Promise<string> {
+/** A definition without platforms is not finished, and a build says so. */
+function platformsOf(document: Document, file: string): Platform[] {
+  const { platforms } = document.toJS() as { platforms?: unknown }
+  if (!Array.isArray(platforms)) return []
   try {
-    return await readFile(file, 'utf8')
+    return platforms.map((each) => parsePlatform(String(each)))
   } catch (cause) {
-    throw new Failure('not-found', 'the definition cannot be read', { where: file, cause })
+    throw new Failure('invalid', `platforms: ${messageOf(cause)}`, { where: file, cause })
   }
+}
+
+/** In place of what a link leads to, and as it was: somebody may have forbidden to write it, or keep it from others. */
+async function rewrite(file: string, bytes: Uint8Array): Promise<void> {
+  const path = await realpath(file)
+  const { mode } = await stat(path)
+  await access(path, constants.W_OK).catch((cause: unknown) => {
+    throw readOnly(file, cause)
+  })
+  // To the superuser the system says yes.
+  if ((mode & 0o222) === 0) throw readOnly(file)
+  await writeWhole(path, bytes)
+  await chmod(path, mode & 0o777)
+}
+
+function readOnly(file: string, cause?: unknown): Failure {
+  return new Failure('denied', 'the definition is not to be written', {
+    where: file,
+    next: ['Give yourself the right to write it: chmod u+w.'],
+    cause,
+  })
 }

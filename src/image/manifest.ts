@@ -222,6 +222,11 @@ function schema1(where: string): Failure {
   })
 }
 
+/** What is said of a manifest of this type, which is none that we read. */
+export function unreadType(type: string, where: string): Failure {
+  return isSchema1(type) ? schema1(where) : unknownType(type, where)
+}
+
 function unknownType(type: string, where: string): Failure {
   return new Failure('invalid', `"${type.slice(0, 200)}" is no type of manifest that we know`, {
     where,

@@ -1,12 +1,20 @@
 import { readFile, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { errnoOf, Failure } from '../core/failure.ts'
-import { builtInFile, definitionFolder, type ImageDefinition, parseDefinition } from './definition.ts'
+import {
+  builtInFile,
+  definitionFolder,
+  type ImageDefinition,
+  imageNames,
+  noImage,
+  parseDefinition,
+} from './definition.ts'
 import { deriveTag, entering, relevantPaths, type TagFacts } from './tag.ts'
 import { commitTree } from './tree/commit.ts'
 import { folderTree } from './tree/folder.ts'
-import { checkoutOf, type Environment, type GitPlace, git, gitLine } from './tree/git.ts'
-import { checkedRef, parseRemoteRef, remoteTree } from './tree/remote.ts'
+import { checkoutOf, type Environment, type GitPlace, repositoryAbove } from './tree/git.ts'
+import { commitOf } from './tree/named-commit.ts'
+import { parseRemoteRef, remoteTree } from './tree/remote.ts'
 import type { SourceTree } from './tree/tree.ts'
 import { workingTree } from './tree/working.ts'
 
@@ -48,7 +56,7 @@ export const recordedFile = 'dist/image-tags.json'
  */
 export async function imageTag(query: SourceQuery): Promise<TagFacts> {
   const sources = await findSources(query)
-  if (sources) return deriveTag(sources.definition, sources.folder, sources.tree)
+  if (sources) return deriveTag(sources.definition, sources.folder, sources.tree, sources.file)
   return recordedTag(query)
 }
 
@@ -59,12 +67,8 @@ export async function imageTag(query: SourceQuery): Promise<TagFacts> {
 export async function imageTags(query: SourceQuery): Promise<Record<string, TagFacts>> {
   const first = await findSources({ ...query, image: 'native', definitionFile: undefined })
   if (!first) return recordedTags(query)
-  const files = await first.tree.files([definitionFolder])
-  const names = files
-    .map((each) => each.path.slice(definitionFolder.length + 1))
-    .filter((each) => each.endsWith('.yaml'))
   const tags: Record<string, TagFacts> = {}
-  for (const image of names.map((each) => each.slice(0, -'.yaml'.length)))
+  for (const image of await imagesIn(first.tree))
     tags[image] = await imageTag({ ...query, image, definitionFile: undefined })
   return tags
 }
@@ -74,35 +78,52 @@ export async function imageTags(query: SourceQuery): Promise<Record<string, TagF
  */
 export async function findSources(query: SourceQuery): Promise<ImageSources | null> {
   const remote = query.ref === undefined ? undefined : parseRemoteRef(query.ref)
-  const own = query.definitionFile === undefined ? undefined : resolve(query.cwd, query.definitionFile)
+  const own = query.definitionFile === undefined ? undefined : ownFile(query.cwd, query.definitionFile)
+  const asked = own === undefined ? query.image : null
   if (remote) {
     const file = own === undefined ? builtInFile(query.image) : await pathInCheckout(query, own)
-    return read(await remoteTree(remote, query.cache, query.env, query.signal), file)
+    return read(await remoteTree(remote, query.cache, query.env, query.signal), file, asked)
   }
   const checkout = own === undefined ? await ownCheckout(query) : await checkoutOf(placeOf(query, dirname(own)))
   if (checkout === null) {
-    if (query.ref !== undefined) throw noCheckout(query.ref)
-    return own === undefined ? null : read(folderTree(dirname(own)), basename(own))
+    if (query.ref !== undefined) throw noCheckout(query.ref, own)
+    return own === undefined ? null : read(folderTree(dirname(own)), basename(own), asked)
   }
   const file = own === undefined ? builtInFile(query.image) : await inside(checkout, own)
   const at = placeOf(query, checkout)
-  if (query.ref === undefined) return readWorking(at, file)
-  return read(commitTree(at, await commitOf(at, query.ref)), file)
+  if (query.ref === undefined) return readWorking(at, file, asked)
+  return read(commitTree(at, await commitOf(at, query.ref)), file, asked)
 }
 
-function placeOf(query: SourceQuery, cwd: string): GitPlace {
+/** @throws Failure 'invalid' for a name that is empty, which would be the folder's */
+function ownFile(cwd: string, file: string): string {
+  if (file !== '') return resolve(cwd, file)
+  throw new Failure('invalid', 'the name of the definition is empty', { where: '--definition' })
+}
+
+function placeOf(query: Pick<SourceQuery, 'env'>, cwd: string): GitPlace {
   return { cwd, env: query.env }
 }
 
-async function read(tree: SourceTree, file: string): Promise<ImageSources> {
-  const definition = parseDefinition(new TextDecoder().decode(await tree.read(file)), file)
+/** @param image the one that was asked for by its name, if so */
+async function read(tree: SourceTree, file: string, image: string | null): Promise<ImageSources> {
+  const bytes = await tree.read(file).catch(async (error: unknown) => {
+    if (image === null || !(error instanceof Failure) || error.kind !== 'not-found') throw error
+    throw noImage(image, await imagesIn(tree), error)
+  })
+  const definition = parseDefinition(new TextDecoder().decode(bytes), file)
   const folder = dirname(file)
   return { file, definition, tree, folder: folder === '.' ? '' : folder }
 }
 
+/** The names of the images that are defined in the sources. */
+async function imagesIn(tree: SourceTree): Promise<string[]> {
+  return imageNames((await tree.files([definitionFolder])).map(({ path }) => path.slice(definitionFolder.length + 1)))
+}
+
 /** Which changes make it dirty depends on the definition, so that is read first. */
-async function readWorking(at: GitPlace, file: string): Promise<ImageSources> {
-  const first = await read(folderTree(at.cwd), file)
+async function readWorking(at: GitPlace, file: string, image: string | null): Promise<ImageSources> {
+  const first = await read(folderTree(at.cwd), file, image)
   const { definition, folder } = first
   const enters = entering(definition, folder)
   const paths = [file, ...relevantPaths(definition, folder)]
@@ -112,38 +133,31 @@ async function readWorking(at: GitPlace, file: string): Promise<ImageSources> {
 
 /**
  * The checkout whose images are meant: the one that the user stands in when it is one of
- * `native`, else the program's own.
+ * `native`, else the program's own; null when there is none.
+ * @throws Failure 'program' when git does not read it
  */
-async function ownCheckout(query: SourceQuery): Promise<string | null> {
+export async function ownCheckout(query: Pick<SourceQuery, 'cwd' | 'root' | 'env'>): Promise<string | null> {
   for (const folder of [query.cwd, query.root]) {
+    // First without git: whether it reads another repository is no matter here.
+    const above = await repositoryAbove(folder)
+    if (above === null || !(await isFile(join(above, builtInFile('native'))))) continue
     const checkout = await checkoutOf(placeOf(query, folder))
-    if (checkout !== null && (await isFile(join(checkout, builtInFile('native'))))) return checkout
+    if (checkout !== null) return checkout
   }
   return null
 }
 
-async function commitOf(at: GitPlace, ref: string): Promise<string> {
-  checkedRef(ref.replace(/[~^]\d*/g, ''))
-  const args = ['rev-parse', '--verify', '--quiet', '--end-of-options', `${ref}^{commit}`]
-  const answer = await git(args, at, { expected: [1, 128] })
-  const commit = new TextDecoder().decode(answer.stdout).trim()
-  if (answer.exitCode === 0 && commit !== '') return commit
-  const branches = await gitLine(['branch', '--format=%(refname:short)', '--sort=-committerdate'], at)
-  throw new Failure('not-found', `the checkout has no commit, branch or tag "${ref.slice(0, 100)}"`, {
-    where: at.cwd,
-    next: [
-      `Its branches are ${branches.split('\n').slice(0, 5).join(', ')}.`,
-      'A shallow clone does not have old commits: git fetch --unshallow.',
-    ],
-  })
-}
-
 async function recordedTag(query: SourceQuery): Promise<TagFacts> {
-  const facts = (await recordedTags(query))[query.image]
+  const recorded = await recordedTags(query)
+  const facts = recorded[query.image]
   if (facts) return facts
-  throw new Failure('not-found', `no tag of the image "${query.image}" is recorded in this package`, {
+  const names = Object.keys(recorded)
+  throw new Failure('not-found', `no tag of the image "${query.image.slice(0, 100)}" is recorded in this package`, {
     where: join(query.root, recordedFile),
-    next: ['Name sources: native image tag github:OWNER/REPO, or run it in a checkout.'],
+    next: [
+      ...(names.length > 0 ? [`There are: ${names.join(', ')}.`] : []),
+      'Name sources: native image tag github:OWNER/REPO, or run it in a checkout.',
+    ],
   })
 }
 
@@ -187,13 +201,16 @@ async function isFile(path: string): Promise<boolean> {
   )
 }
 
-function noCheckout(ref: string): Failure {
-  return new Failure(
-    'not-found',
-    `"${ref.slice(0, 100)}" is looked for in a checkout of native, and there is none here`,
-    {
-      where: 'REF',
-      next: ['Run it in a checkout, or name a repository: github:OWNER/REPO/REF.'],
-    },
-  )
+/** @param own the user's definition, if it is one */
+function noCheckout(ref: string, own: string | undefined): Failure {
+  const named = `"${ref.slice(0, 100)}" is looked for in`
+  if (own !== undefined)
+    return new Failure('not-found', `${named} the repository of the definition, and it is in none`, {
+      where: own,
+      next: ['Leave it out to take the files as they are, or name a repository: github:OWNER/REPO/REF.'],
+    })
+  return new Failure('not-found', `${named} a checkout of native, and there is none here`, {
+    where: 'REF',
+    next: ['Run it in a checkout, or name a repository: github:OWNER/REPO/REF.'],
+  })
 }

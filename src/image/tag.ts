@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { Failure } from '../core/failure.ts'
 import type { ContentDigest } from './content-digest.ts'
 import type { ImageDefinition } from './definition.ts'
 import { imageNameText } from './name.ts'
@@ -48,13 +49,23 @@ export interface TagInputs {
 }
 
 /**
- * The tag of an image at a state of its sources: a hash of everything that decides what is in
+ * The tag of an image at a state of its sources: a hash of everything in them that decides what is in
  * the image and of nothing else, so known without building. 32 hex digits; `-dirty` behind
- * them where files differ from the commit.
+ * them where files differ from the commit. Another base and SOURCE_DATE_EPOCH are no part of it: they are no sources.
  * @param folder the definition's folder in the tree, which its files stand in; '' is the root
+ * @param file the definition's, for errors
+ * @throws Failure 'not-found' when a file that the definition names does not enter
  */
-export async function deriveTag(definition: ImageDefinition, folder: string, tree: SourceTree): Promise<TagFacts> {
+export async function deriveTag(
+  definition: ImageDefinition,
+  folder: string,
+  tree: SourceTree,
+  file: string = definition.name,
+): Promise<TagFacts> {
   const files = await enteringFiles(definition, folder, tree)
+  const there = new Set(files.flatMap((each) => withFolders(each.path)))
+  for (const [at, path] of ownPaths(definition, folder).entries())
+    if (!there.has(path)) throw await missing(definition, at, { path, tree, file })
   const inputs: TagInputs = {
     builder: builderVersion,
     definition: digestOfJson(definition),
@@ -95,6 +106,34 @@ async function enteringFiles(definition: ImageDefinition, folder: string, tree: 
 /** The definition's files, from the tree's root. */
 export function ownPaths(definition: ImageDefinition, folder: string): string[] {
   return definition.files.map((each) => (folder === '' ? each.from : `${folder}/${each.from}`))
+}
+
+function withFolders(path: string): string[] {
+  const parts = path.split('/')
+  return parts.map((_, at) => parts.slice(0, at + 1).join('/'))
+}
+
+/**
+ * Why a file of a definition does not enter.
+ * @param at which of its files
+ * @param path that file from the tree's root
+ */
+export async function missing(
+  { files }: ImageDefinition,
+  at: number,
+  { path, tree, file }: { path: string; tree: SourceTree; file: string },
+): Promise<Failure> {
+  const named = `files[${at}].from: `
+  const from = files[at]?.from
+  if (await tree.ignores(path))
+    return new Failure('not-found', `${named}"${from}" is there, but git ignores it, and so it enters no image`, {
+      where: file,
+      next: ['Take it out of .gitignore, or have git know it nevertheless: git add -f.'],
+    })
+  return new Failure('not-found', `${named}there is no "${from}" among the sources`, {
+    where: file,
+    next: ['It has to be beside the definition, and a folder needs a file in it.'],
+  })
 }
 
 function digestOfJson(value: unknown): string {

@@ -237,6 +237,8 @@ describe('a definition', () => {
     ['a file that is a dot', text.replace('from: tree', 'from: .'), 'files[0].from'],
     ['an absolute file', text.replace('from: tree', 'from: /etc/passwd'), 'files[0].from'],
     ['an unknown key', `${text}entrypiont: [x]\n`, 'entrypiont'],
+    ['a platform twice', text.replace('linux/arm64', 'linux/amd64'), 'platforms'],
+    ['a platform by two names', text.replace('linux/amd64', 'linux/arm64/v8'), 'platforms'],
     ['a platform that is none', text.replace('linux/arm64', 'amiga'), 'platforms'],
   ])('with %s is refused, naming the line', (_, bad, key) => {
     try {

@@ -1,10 +1,11 @@
 import { appendFile, mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { imageTags } from '../../src/image/sources.ts'
 import { parseRemoteRef } from '../../src/image/tree/remote.ts'
 import { testFolder } from '../fixture/folder.ts'
 import { git, makeRepository } from '../fixture/repository.ts'
-import { tagAt } from '../fixture/sources.ts'
+import { queryIn, tagAt } from '../fixture/sources.ts'
 
 const digest = `sha256:${'a1'.repeat(32)}`
 const definition = `name: native
@@ -140,9 +141,50 @@ describe('other sources', () => {
     await expect(tagAt(repo, 'nosuch')).rejects.toMatchObject({ kind: 'not-found' })
     await expect(tagAt(repo, 'HEAD', { image: 'nosuch' })).rejects.toMatchObject({ kind: 'not-found' })
     await expect(tagAt(repo, 'HEAD', { image: '../x' })).rejects.toMatchObject({ kind: 'invalid' })
-    await expect(tagAt(repo, `file://${folder}/none.git`)).rejects.toMatchObject({ kind: 'program' })
+    await expect(tagAt(repo, `file://${folder}/none.git`)).rejects.toMatchObject({ kind: 'not-found' })
     await rename(join(repo, '.git'), join(repo, 'git'))
     await expect(tagAt(repo, 'HEAD')).rejects.toMatchObject({ kind: 'not-found' })
+  })
+
+  it('of a definition in no repository are not looked for in native', async () => {
+    const folder = await testFolder()
+    await writeFile(join(folder, 'mine.yaml'), definition)
+    await expect(tagAt(folder, 'HEAD', { definitionFile: 'mine.yaml' })).rejects.toMatchObject({
+      kind: 'not-found',
+      message: expect.stringMatching(/^"HEAD" .*repository of the definition, and it is in none$/),
+      next: [expect.not.stringContaining('native')],
+    })
+  })
+
+  it('that are not there by a REF: a shallow clone alone is told of its history', async () => {
+    const { folder, repo } = await checkout()
+    const hint = expect.stringContaining('shallow')
+    await git(folder, 'clone', '-q', '--depth=1', `file://${repo}`, join(folder, 'shallow'))
+    const inShallow = tagAt(join(folder, 'shallow'), 'nosuch')
+    await expect(inShallow).rejects.toMatchObject({ next: [expect.stringContaining('main'), hint] })
+    await expect(tagAt(repo, 'nosuch')).rejects.toMatchObject({ next: ['Its branches are main.'] })
+  })
+
+  it('that are a range are quoted as they were written', async () => {
+    const { repo } = await checkout()
+    await expect(tagAt(repo, 'HEAD..HEAD~1')).rejects.toThrow('"HEAD..HEAD~1" names no sources')
+  })
+
+  it('of an image that is not defined come with those that are', async () => {
+    const { folder, repo } = await checkout()
+    await mkdir(join(repo, 'templates/images/inner'))
+    await writeFile(join(repo, 'templates/images/inner/no.yaml'), definition)
+    for (const ref of [undefined, 'HEAD', `file://${repo}`])
+      await expect(tagAt(repo, ref, { image: 'nope' })).rejects.toMatchObject({
+        kind: 'not-found',
+        message: 'no image "nope" is defined here',
+        next: ['There are: native.'],
+      })
+    expect(Object.keys(await imageTags(queryIn(repo)))).toEqual(['native'])
+    await makeRepository(join(folder, 'other'), { file: 'text' })
+    await expect(tagAt(repo, `file://${folder}/other`)).rejects.toMatchObject({
+      next: [expect.stringContaining('--definition')],
+    })
   })
 
   it.each(['--upload-pack=x', 'a..b', 'a b', '-x', 'x@{1}', 'a:b'])('refuse %j as a name of git', async (ref) => {

@@ -1,11 +1,15 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { errnoOf, Failure } from '../../core/failure.ts'
-import { builtInFile, definitionFolder } from '../../image/definition.ts'
+import { Failure } from '../../core/failure.ts'
+import { builtInFile, definitionFolder, imageNames, noImage } from '../../image/definition.ts'
 import { type LockResult, refreshLock } from '../../image/lock.ts'
 import { openRegistryReader } from '../../image/media/registry/registry.ts'
+import type { Source } from '../../image/medium.ts'
 import type { Surroundings } from '../../image/open.ts'
-import { checkoutOf, type Environment } from '../../image/tree/git.ts'
+import { type Platform, platformText } from '../../image/platform.ts'
+import { selectRoot } from '../../image/select.ts'
+import { ownCheckout } from '../../image/sources.ts'
+import type { Environment } from '../../image/tree/git.ts'
 
 /** Which definitions are to be refreshed. */
 export interface LockWishes {
@@ -13,6 +17,8 @@ export interface LockWishes {
   readonly image: string | undefined
   readonly definitionFile: string | undefined
   readonly cwd: string
+  /** The folder of `native` itself, whose definitions are meant where the user stands in no checkout. */
+  readonly root: string
   /** What git gets. */
   readonly env: Environment
   readonly around: Surroundings
@@ -25,10 +31,12 @@ export interface LockWishes {
 export async function refreshLocks(wishes: LockWishes): Promise<LockResult[]> {
   const results: LockResult[] = []
   for (const file of await filesOf(wishes)) {
-    const result = await refreshLock(file, async ({ registry, repository, tag }) => {
+    const result = await refreshLock(file, async ({ registry, repository, tag }, platforms) => {
       const reader = await openRegistryReader({ registry, repository, tag: tag ?? 'latest' }, wishes.around)
       try {
-        return (await reader.manifest()).digest
+        const root = await reader.manifest()
+        await assertThere({ ...reader, manifest: async (digest = root.digest) => reader.manifest(digest) }, platforms)
+        return root.digest
       } finally {
         await reader.close()
       }
@@ -36,6 +44,19 @@ export async function refreshLocks(wishes: LockWishes): Promise<LockResult[]> {
     if (result) results.push(result)
   }
   return results
+}
+
+/** Else the pin would be of a base that no image can be built on. */
+async function assertThere(base: Source, platforms: readonly Platform[]): Promise<void> {
+  for (const platform of platforms)
+    await selectRoot(base, { platform, isNamed: true }).catch((cause: unknown) => {
+      if (!(cause instanceof Failure) || cause.kind !== 'not-found') throw cause
+      throw new Failure('not-found', `the base is not there for ${platformText(platform)}`, {
+        where: base.name,
+        next: ["Leave it out of the definition's platforms, or take another base."],
+        cause,
+      })
+    })
 }
 
 /** What was found, a line for each. */
@@ -49,27 +70,17 @@ export function lockText(results: readonly LockResult[]): string {
     .join('\n')
 }
 
-async function filesOf({ image, definitionFile, cwd, env }: LockWishes): Promise<string[]> {
+async function filesOf({ image, definitionFile, ...place }: LockWishes): Promise<string[]> {
+  if (definitionFile === '')
+    throw new Failure('invalid', 'the name of the definition is empty', { where: '--definition' })
   if (definitionFile !== undefined) return [definitionFile]
-  const checkout = await checkoutOf({ cwd, env })
-  const names = checkout === null ? [] : await folderNames(join(checkout, definitionFolder))
-  if (checkout === null || names.length === 0)
+  const checkout = await ownCheckout(place)
+  if (checkout === null)
     throw new Failure('not-found', 'definitions are refreshed in a checkout of native, and this is none', {
-      where: cwd,
+      where: place.cwd,
       next: ['For one of your own: native image lock --definition FILE.'],
     })
-  if (image !== undefined) return [join(checkout, builtInFile(image))]
-  return names
-    .filter((each) => each.endsWith('.yaml'))
-    .sort()
-    .map((each) => join(checkout, definitionFolder, each))
-}
-
-async function folderNames(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder)
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return []
-    throw error
-  }
+  const names = imageNames(await readdir(join(checkout, definitionFolder)))
+  if (image !== undefined && !names.includes(image)) throw noImage(image, names)
+  return (image === undefined ? names : [image]).map((each) => join(checkout, builtInFile(each)))
 }

@@ -37,7 +37,8 @@ export function surroundingsOf(
       runHelper,
     },
     retryTimes: flags['retry-times'],
-    dockerHost: process.env['DOCKER_HOST'],
+    // Empty is what docker takes for not set.
+    dockerHost: process.env['DOCKER_HOST'] || undefined,
     temporary: tmpdir(),
     findRegistry,
     clock: systemClock,

@@ -40,7 +40,7 @@ export async function buildFor(request: BuildRequest): Promise<NamedImage> {
     throw new Failure('precondition', 'an image is built from a checkout, and this is an installed package', {
       next: ['Name sources: --ref github:OWNER/REPO, or copy a published image: native image copy docker://... DEST.'],
     })
-  const facts = await deriveTag(sources.definition, sources.folder, sources.tree)
+  const facts = await deriveTag(sources.definition, sources.folder, sources.tree, sources.file)
   const base = await openBase(request, sources)
   try {
     const { source, digest } = await buildImage(sources, {

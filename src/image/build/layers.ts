@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { errnoOf, Failure } from '../../core/failure.ts'
 import { type Platform, platformText } from '../platform.ts'
 import type { ImageSources } from '../sources.ts'
-import { builderVersion, ownPaths } from '../tag.ts'
+import { builderVersion, missing, ownPaths } from '../tag.ts'
 import { type KeptLayers, layerKey } from './kept-layers.ts'
 import { folderEntries, type Layer, type LayerEntry, writeLayer } from './layer.ts'
 import { nodeOf } from './node-runtime.ts'
@@ -36,9 +36,10 @@ export function layerMaker({ file, definition, folder, tree }: ImageSources, opt
     const extracted = join(work, 'files')
     await mkdir(extracted)
     await tree.extract(from, extracted)
-    const lists = definition.files.map((each, at) => {
-      const place = { where: file, key: `files[${at}]` }
-      return fileEntries(join(extracted, from[at] ?? ''), each, place)
+    const lists = definition.files.map(async (each, at) => {
+      const path = from[at] ?? ''
+      if (!(await isThere(join(extracted, path)))) throw await missing(definition, at, { path, tree, file })
+      return fileEntries(join(extracted, path), each, { where: file, key: `files[${at}]` })
     })
     const entries = (await Promise.all(lists)).flat()
     if (entries.length === 0) return null
@@ -114,21 +115,24 @@ async function sideBySide<T>(
   }
 }
 
+async function isThere(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    (error: unknown) => {
+      if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return false
+      throw error
+    },
+  )
+}
+
 type DefinedFile = ImageSources['definition']['files'][number]
 
 async function fileEntries(
   extracted: string,
-  { from, to, executable }: DefinedFile,
+  { to, executable }: DefinedFile,
   { where, key }: { where: string; key: string },
 ): Promise<LayerEntry[]> {
-  const facts = await lstat(extracted).catch((cause: unknown) => {
-    if (errnoOf(cause) !== 'ENOENT' && errnoOf(cause) !== 'ENOTDIR') throw cause
-    throw new Failure('not-found', `${key}.from: there is no "${from}" among the sources`, {
-      where,
-      next: ['It is beside the definition, has a file in it, and git does not ignore it?'],
-      cause,
-    })
-  })
+  const facts = await lstat(extracted)
   if (to === '/' && !facts.isDirectory())
     throw new Failure('invalid', `${key}.to: a file cannot be the root folder`, { where })
   const entries = await folderEntries(extracted, to)

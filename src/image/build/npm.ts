@@ -1,9 +1,12 @@
 import { delimiter, dirname } from 'node:path'
 import { execa } from 'execa'
 import { Failure } from '../../core/failure.ts'
+import { ofNoRepository } from '../tree/git.ts'
 
 const timeMsMax = 15 * 60_000
 const outputBytesMax = 4 * 1024 * 1024
+/** What npm and its scripts have to end by themselves. */
+const endMs = 500
 
 export interface NpmOptions {
   /** The PATH that npm is looked for in. */
@@ -27,7 +30,11 @@ export async function npm(args: readonly string[], cwd: string, { path, signal }
     maxBuffer: outputBytesMax,
     stdin: 'ignore',
     cancelSignal: signal,
-    env: { PATH: `${dirname(process.execPath)}${delimiter}${path}`, NODE_ENV: '' },
+    // npm waits for its scripts when it is told to end, and those may not listen.
+    killDescendants: true,
+    forceKillAfterDelay: endMs,
+    extendEnv: false,
+    env: { ...ofNoRepository(process.env), PATH: `${dirname(process.execPath)}${delimiter}${path}`, NODE_ENV: '' },
   })
   signal.throwIfAborted()
   if (result.exitCode === 0) return

@@ -12,6 +12,7 @@ import {
   parseManifest,
   type RawManifest,
   rawManifest,
+  unreadType,
 } from '../manifest.ts'
 import { isIndexType, isManifestType, ociIndex } from '../media-types.ts'
 import type { Destination, Source } from '../medium.ts'
@@ -135,12 +136,16 @@ async function readIndex(files: LayoutFiles): Promise<Index> {
 }
 
 function chosen(index: Index, image: string | undefined, where: string): Descriptor {
-  const images = index.manifests.filter((each) => isManifestType(each.mediaType) || isIndexType(each.mediaType))
+  const isImage = ({ mediaType }: Descriptor): boolean => isManifestType(mediaType) || isIndexType(mediaType)
+  const isNamed = (each: Descriptor): boolean => image === undefined || each.annotations?.[refNameKey] === image
+  const images = index.manifests.filter(isImage)
   const names = images.flatMap((each) => each.annotations?.[refNameKey] ?? [])
-  const fit = image === undefined ? images : images.filter((each) => each.annotations?.[refNameKey] === image)
+  const fit = images.filter(isNamed)
   const [only] = fit
   // Named twice, or under several names, it is still one image.
   if (only && fit.every((each) => each.digest === only.digest)) return only
+  const other = index.manifests.find((each) => isNamed(each) && !isImage(each))
+  if (!only && other) throw unreadType(other.mediaType, `${where} ${other.digest}`)
   const list = names.length === 0 ? 'none has a name' : `there are ${names.slice(0, 20).join(', ')}`
   if (!only)
     throw new Failure('not-found', `the layout holds no image${image === undefined ? '' : ` "${image}"`}: ${list}`, {

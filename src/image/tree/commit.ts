@@ -15,6 +15,7 @@ export function commitTree(at: GitPlace, commit: string): SourceTree {
     revision: commit,
     dirty: false,
     files: (paths) => committedFiles(at, commit, paths),
+    ignores: async () => false,
     async read(path) {
       const answer = await git(['cat-file', 'blob', `${commit}:${path}`], at, { expected: [128] })
       if (answer.exitCode === 0) return answer.stdout

@@ -24,6 +24,7 @@ export function folderTree(root: string): SourceTree {
     revision: null,
     dirty: false,
     files,
+    ignores: async () => false,
     read: (path) => readWhole(join(root, path)),
     extract: async (paths, folder) => writeFiles(await files(paths), folder, (file) => contentOf(root, file)),
   }
@@ -66,10 +67,14 @@ async function* contentOf(root: string, { path, mode }: TreeFile): AsyncGenerato
   else yield* createReadStream(join(root, path)) as AsyncIterable<Buffer>
 }
 
-async function readWhole(file: string): Promise<Uint8Array> {
+/**
+ * A file of sources, into memory. A pipe would be waited for until somebody writes.
+ * @throws Failure 'not-found', 'invalid' for what is no regular file, 'exhausted'
+ */
+export async function readWhole(file: string): Promise<Uint8Array> {
   try {
     const facts = await stat(file)
-    if (!facts.isFile()) throw new Failure('invalid', 'this is no file', { where: file })
+    if (!facts.isFile()) throw new Failure('invalid', 'this is no regular file', { where: file })
     if (facts.size > readBytesMax)
       throw new Failure('exhausted', `a file of ${facts.size} bytes is too large for an image's sources`, {
         where: file,

@@ -1,5 +1,7 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { lstat, realpath } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { errnoOf, Failure } from '../../core/failure.ts'
 
@@ -134,19 +136,34 @@ export async function gitStream(
   if (exitCode !== 0) throw failed(args, place, null, said)
 }
 
+/** An environment without what binds git to a certain repository: for programs that may call git themselves. */
+export function ofNoRepository(env: Environment): Environment {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !ofOneRepository.has(name)))
+}
+
 function environmentOf({ env, own }: GitPlace): Environment {
-  const kept = Object.entries(env).filter(([name]) => !ofOneRepository.has(name) && !ofPaths.has(name))
+  const kept = Object.entries(ofNoRepository(env)).filter(([name]) => !ofPaths.has(name))
   const ours = { GIT_TERMINAL_PROMPT: '0', GIT_ALLOW_PROTOCOL: 'file:git:http:https:ssh', LC_ALL: 'C' }
   return { ...Object.fromEntries(kept), ...ours, ...own }
 }
 
-function failed(args: readonly string[], { cwd }: GitPlace, error: unknown, output: string): Failure {
+function failed(args: readonly string[], { cwd }: GitPlace, error: unknown, said: string): Failure {
+  const output = said.trim()
   if (errnoOf(error) === 'ENOENT')
     return new Failure('program', 'git is not installed, and the sources are in a git repository', {
+      where: cwd,
       next: ['Install git.'],
       cause: error,
     })
-  return new Failure('program', `git ${args[0]} failed`, { where: cwd, output: output.trim() })
+  // In containers and in CI a checkout often belongs to another user (git-config, safe.directory).
+  const foreign = /dubious ownership in repository at '(.+)'/.exec(output)?.[1]
+  if (foreign !== undefined)
+    return new Failure('program', 'git does not read the repository, since it belongs to another user', {
+      where: foreign,
+      output,
+      next: [`If you trust what is in it: git config --global --add safe.directory ${foreign}`],
+    })
+  return new Failure('program', `git ${args[0]} failed`, { where: cwd, output })
 }
 
 /** git's answer as one trimmed line. */
@@ -165,13 +182,37 @@ function text(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes)
 }
 
-/** The checkout that a folder is in, or null: no git repository, or no git at all. */
+/**
+ * The checkout that a folder is in, or null when it is in none.
+ * @throws Failure 'program' when it is in one and git does not say which: it is missing, or refuses to read it
+ */
 export async function checkoutOf(place: GitPlace): Promise<string | null> {
-  try {
-    const answer = await git(['rev-parse', '--show-toplevel'], place, { expected: [128] })
-    return answer.exitCode === 0 ? text(answer.stdout).trim() : null
-  } catch (error) {
-    if (error instanceof Failure && error.kind === 'program') return null
-    throw error
+  if ((await repositoryAbove(place.cwd)) === null) return null
+  const args = ['rev-parse', '--show-toplevel']
+  const { error, exitCode, stdout, stderr } = await run(args, place, {})
+  if (exitCode === 0) return text(stdout).trim()
+  const said = text(stderr)
+  // A .git that is no repository, a file system's border that git does not pass, or the inside of a .git folder.
+  if (/not a git repository \(or any|must be run in a work tree/.test(said)) return null
+  throw failed(args, place, error, said)
+}
+
+/**
+ * The folder at or above this one that has a .git, or null. It is looked for without git, which may be missing or
+ * refuse to tell.
+ */
+export async function repositoryAbove(cwd: string): Promise<string | null> {
+  const isThere = (path: string) => lstat(path).then(() => true, falseIfGone)
+  // A folder that is not there is told by whoever reads in it.
+  const start = await realpath(cwd).catch(falseIfGone)
+  if (start === false) return null
+  for (let folder = start; ; folder = dirname(folder)) {
+    if (await isThere(join(folder, '.git'))) return folder
+    if (folder === dirname(folder)) return null
   }
+}
+
+function falseIfGone(error: unknown): false {
+  if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return false
+  throw error
 }

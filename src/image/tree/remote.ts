@@ -37,16 +37,19 @@ export function parseRemoteRef(text: string): RemoteRef | undefined {
   return hash < 0 ? { url: text, ref: undefined } : { url: text.slice(0, hash), ref: checkedRef(text.slice(hash + 1)) }
 }
 
-/** @throws Failure 'invalid' for what cannot be a name of git's, an option above all */
-export function checkedRef(ref: string | undefined): string | undefined {
+/**
+ * @param written as the user wrote it, for the error
+ * @throws Failure 'invalid' for what cannot be a name of git's, an option above all
+ */
+export function checkedRef(ref: string | undefined, written = ref): string | undefined {
   if (ref === undefined || refGrammar.test(ref)) return ref
-  throw badRef(ref, 'It is a commit, a branch or a tag.')
+  throw badRef(written ?? ref, 'It is a commit, a branch or a tag.')
 }
 
 /**
  * Fetches one commit, without history, into a repository of the cache; a commit that is there needs no network.
  * @param cache a folder that is kept; any number of processes may use it at once
- * @throws Failure 'program' with what git said, also for a ref that is not there
+ * @throws Failure 'not-found' for a repository or a ref that is not there, 'program'; each with what git said
  */
 export async function remoteTree(
   { url, ref = 'HEAD' }: RemoteRef,
@@ -88,7 +91,9 @@ async function fetched(
     const at = placeOf(fresh, env)
     await git(['init', '--quiet', '--bare', '--template='], at, { signal })
     const how = ['--quiet', '--depth=1', '--no-tags', '--no-write-fetch-head']
-    await git(['fetch', ...how, url, `+${ref}:refs/native/fetched`], at, { signal })
+    await git(['fetch', ...how, url, `+${ref}:refs/native/fetched`], at, { signal }).catch((error: unknown) => {
+      throw notThere(error, ref)
+    })
     const commit = await gitLine(['rev-parse', '--verify', 'refs/native/fetched^{commit}'], at, { signal })
     await rename(fresh, repositoryOf(folder, commit)).catch(fineIfThere)
     await trim(folder)
@@ -96,6 +101,28 @@ async function fetched(
   } finally {
     await rm(fresh, { recursive: true, force: true })
   }
+}
+
+/** What git says of a repository or a ref that is not there; another failure as it is. */
+function notThere(error: unknown, ref: string): unknown {
+  if (!(error instanceof Failure) || error.output === undefined) return error
+  const { output } = error
+  if (/couldn't find remote ref|not our ref|no such remote ref/.test(output))
+    return new Failure('not-found', `the repository has no "${ref}"`, {
+      where: 'REF',
+      output,
+      next: ['A remote gives branches, tags and whole commit ids only, no shortened ones.'],
+      cause: error,
+    })
+  // GitHub asks for a login where there is nothing, so as not to tell what is private.
+  if (/does not appear to be a git repository|[Rr]epository (?:'.*' )?not found|could not read Username/.test(output))
+    return new Failure('not-found', 'there is no such repository, or it is not for everybody', {
+      where: 'REF',
+      output,
+      next: ['Is its address right? For a private one git needs a login: see `git help credentials`.'],
+      cause: error,
+    })
+  return error
 }
 
 /** Removes those commits that were not used for longest, and what a fetch that was killed has left. */

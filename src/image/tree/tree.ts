@@ -9,12 +9,14 @@ export interface TreeFile {
 
 /** Sources at one state: a commit, or a folder as it is. */
 export interface SourceTree {
-  /** The commit that it is, or that the working tree stands on; null without git. */
+  /** The commit that it is, or that the working tree stands on; null without git, and before a first commit. */
   readonly revision: string | null
   /** True when files differ from that commit. */
   readonly dirty: boolean
   /** Files under these paths, sorted by path; paths that are not there are left out. */
   files(paths: readonly string[]): Promise<readonly TreeFile[]>
+  /** Is something there that does not enter since git ignores it? */
+  ignores(path: string): Promise<boolean>
   /** A small file. @throws Failure 'not-found' */
   read(path: string): Promise<Uint8Array>
   /** Writes the files under these paths into an empty folder. */

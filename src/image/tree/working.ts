@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { commitTree, submodule } from './commit.ts'
 import { type GitPlace, git, gitLine, nulParts } from './git.ts'
+import { headOf } from './named-commit.ts'
 import type { SourceTree } from './tree.ts'
 
 /**
@@ -16,17 +17,25 @@ export async function workingTree(
   relevant: readonly string[],
   enters: (path: string) => boolean,
 ): Promise<SourceTree> {
-  const revision = await gitLine(['rev-parse', '--verify', 'HEAD^{commit}'], at)
+  const ignores = (path: string): Promise<boolean> => isIgnored(at, path)
+  const revision = await headOf(at)
   const changed = (await changedPaths(at, relevant)).filter(enters)
-  if (changed.length === 0) return commitTree(at, revision)
+  if (changed.length === 0 && revision !== null) return { ...commitTree(at, revision), ignores }
   const use = <T>(ask: (tree: SourceTree) => Promise<T>): Promise<T> => withChanges(at, revision, changed, ask)
   return {
     revision,
     dirty: true,
+    ignores,
     files: (paths) => use((tree) => tree.files(paths)),
     read: (path) => use((tree) => tree.read(path)),
     extract: (paths, folder) => use((tree) => tree.extract(paths, folder)),
   }
+}
+
+/** A folder is ignored as such, or all that is in it. */
+async function isIgnored(at: GitPlace, path: string): Promise<boolean> {
+  const args = ['ls-files', '--others', '--ignored', '--exclude-standard', '--directory', '-z', '--', path]
+  return (await git(args, at)).stdout.byteLength > 0
 }
 
 async function changedPaths(at: GitPlace, paths: readonly string[]): Promise<string[]> {
@@ -43,7 +52,7 @@ async function changedPaths(at: GitPlace, paths: readonly string[]): Promise<str
  */
 async function withChanges<T>(
   at: GitPlace,
-  revision: string,
+  revision: string | null,
   changed: readonly string[],
   ask: (tree: SourceTree) => Promise<T>,
 ): Promise<T> {
@@ -55,7 +64,7 @@ async function withChanges<T>(
     await writeFile(join(objects, 'info/alternates'), `${there}\n`)
     const own = { GIT_INDEX_FILE: join(folder, 'index'), GIT_OBJECT_DIRECTORY: objects }
     const place = { ...at, own }
-    await git(['read-tree', revision], place)
+    await git(['read-tree', revision ?? '--empty'], place)
     const input = changed.map((path) => `${path}\0`).join('')
     await git(['update-index', '-z', '--add', '--remove', '--replace', '--stdin'], place, { input })
     return await ask(commitTree(place, await gitLine(['write-tree', '--missing-ok'], place)))

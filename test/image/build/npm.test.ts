@@ -95,4 +95,34 @@ describe('npm of a build', () => {
       next: [],
     })
   })
+
+  it('does not tell its scripts of the repository of a hook', async () => {
+    const folder = await testFolder()
+    const script = 'echo "dir=$GIT_DIR index=$GIT_INDEX_FILE"; exit 3'
+    await writeFile(join(folder, 'package.json'), JSON.stringify({ scripts: { build: script } }))
+    vi.stubEnv('GIT_DIR', '/hook/.git')
+    vi.stubEnv('GIT_INDEX_FILE', '/hook/.git/index')
+    const error = npm(['run', 'build'], folder, options)
+    await expect(error).rejects.toMatchObject({ output: expect.stringMatching(/dir= index=$/m) })
+  })
+
+  it('ends at once when it is stopped, with all that it has started, also what does not listen', async () => {
+    const folder = await testFolder()
+    const script = `trap '' TERM INT; sleep 600 & echo $! > pid.part; mv pid.part pid; wait; sleep 600`
+    await writeFile(join(folder, 'package.json'), JSON.stringify({ scripts: { build: script } }))
+    const stop = new AbortController()
+    const running = npm(['run', 'build'], folder, { ...options, signal: stop.signal })
+    const pid = Number(await vi.waitFor(() => readFile(join(folder, 'pid'), 'utf8'), 30_000))
+    const stoppedMs = performance.now()
+    stop.abort(new Error('stopped'))
+    await expect(running).rejects.toThrow('stopped')
+    expect(performance.now() - stoppedMs).toBeLessThan(2000)
+    await vi.waitFor(async () => expect(await stateOf(pid)).toMatch(/^[ZX]?$/))
+  })
 })
+
+/** What Linux says of a process; nothing when it is gone. */
+async function stateOf(pid: number): Promise<string> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
+  return stat.slice(stat.lastIndexOf(')') + 2).charAt(0)
+}

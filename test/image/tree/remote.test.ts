@@ -70,7 +70,7 @@ describe('sources in another repository', () => {
     const { tree } = await sources(`${url}#${commit}`)
     expect(Buffer.from(await tree.read('src/main.js')).toString()).toBe('changed')
     // A branch may have moved meanwhile.
-    await expect(tag(`${url}#main`)).rejects.toMatchObject({ kind: 'program', output: expect.stringContaining(bare) })
+    await expect(tag(`${url}#main`)).rejects.toMatchObject({ kind: 'not-found', output: expect.stringContaining(bare) })
   })
 
   it('are kept for the last ten commits of a repository, and nothing of a fetch that was killed long ago', async () => {
@@ -98,11 +98,14 @@ describe('sources in another repository', () => {
   })
 
   it('that are not there are told with what git says, and leave nothing', async () => {
-    const { url, tag, fetched } = await remote()
-    await expect(tag(`${url}#nosuch`)).rejects.toMatchObject({
-      kind: 'program',
-      output: expect.stringContaining('nosuch'),
-    })
+    const { url, commit, tag, fetched } = await remote()
+    for (const ref of ['nosuch', commit.slice(0, 7), '0'.repeat(40)])
+      await expect(tag(`${url}#${ref}`)).rejects.toMatchObject({
+        kind: 'not-found',
+        message: `the repository has no "${ref}"`,
+        output: expect.stringContaining(ref),
+        next: ['A remote gives branches, tags and whole commit ids only, no shortened ones.'],
+      })
     expect(await fetched()).toEqual([])
   })
 

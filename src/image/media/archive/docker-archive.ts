@@ -4,7 +4,15 @@ import { Failure } from '../../../core/failure.ts'
 import { configBytesMax, parseConfig } from '../../config.ts'
 import { algorithmOf, type ContentDigest, contentHash, hexOf } from '../../content-digest.ts'
 import { expanded } from '../../expand.ts'
-import { checked, type Descriptor, layersMax, manifestBytesMax, parseJson, parseManifest } from '../../manifest.ts'
+import {
+  checked,
+  type Descriptor,
+  layersMax,
+  type Manifest,
+  manifestBytesMax,
+  parseJson,
+  parseManifest,
+} from '../../manifest.ts'
 import { isConfigType, layerCompression } from '../../media-types.ts'
 import type { Destination, OpenBlob, Source } from '../../medium.ts'
 import { familiarName, type ImageName, imageNameText } from '../../name.ts'
@@ -114,9 +122,7 @@ export async function openDockerArchiveDestination(file: string, image: ImageNam
           throw new Failure('precondition', `the blob ${each.digest} was not written yet`, { where: file })
         return path
       }
-      const config = configs.get(manifest.config.digest)
-      if (config && expandedTo.size > 0)
-        assertDiffIds(manifest.layers, parseConfig(config, file).rootfs.diff_ids, expandedTo, file)
+      assertLoads(manifest, configs.get(manifest.config.digest), expandedTo, file)
       entry = {
         Config: at(manifest.config),
         RepoTags: image ? [familiarName(image)] : null,
@@ -130,6 +136,25 @@ export async function openDockerArchiveDestination(file: string, image: ImageNam
     },
     abort: () => tar.discard(),
   }
+}
+
+/**
+ * Refuses what no reader of such archives takes, docker least of all.
+ * @param config undefined where the config is of another type than an image's
+ */
+function assertLoads(
+  { config: descriptor, layers }: Manifest,
+  config: Uint8Array | undefined,
+  expandedTo: ReadonlyMap<ContentDigest, ContentDigest>,
+  where: string,
+): void {
+  const refused = (why: string): Failure =>
+    new Failure('invalid', `a docker archive holds images, and ${why}`, { where })
+  if (!config) throw refused(`this is an artifact, with a config of the type ${descriptor.mediaType}`)
+  const diffIds = parseConfig(config, where).rootfs.diff_ids
+  if (diffIds.length !== layers.length)
+    throw refused(`the config of this one names ${diffIds.length} layers, its manifest ${layers.length}`)
+  assertDiffIds(layers, diffIds, expandedTo, where)
 }
 
 /**
