@@ -55,7 +55,7 @@ With one place our image is built, without docker and without root, and written 
       helpGroup: 'BUILD',
     }),
     definition: Flags.string({
-      summary: 'a definition of your own, a YAML file',
+      summary: 'a definition of your own, a YAML file; what git ignores beside it enters no image',
       exclusive: ['image'],
       helpGroup: 'BUILD',
     }),

@@ -25,6 +25,7 @@ export default class ImageLock extends NativeCommand {
         image: flags.image,
         definitionFile: flags.definition,
         cwd: process.cwd(),
+        root: this.config.root,
         env: process.env,
         around: surroundingsOf(flags, { verify: flags['tls-verify'] === 'true', flag: '--tls-verify=false' }, signal),
       }),

@@ -5,7 +5,7 @@ import { NativeCommand } from '../../src/cli/base.ts'
 export default class ImageTag extends NativeCommand {
   static override summary = 'print the tag that an image has at a state of its sources'
   static override description =
-    'The tag is a hash of everything that decides what is in the image: its definition, the files that enter it, package-lock.json, the base that is pinned. It is known without building and, for what is here, without network. A working tree with changes has a tag of its own that ends with -dirty.'
+    'The tag is a hash of all in the sources that decides what is in the image: its definition, the files that enter it, package-lock.json, the base that is pinned. SOURCE_DATE_EPOCH and --base change what image copy builds, and so its digest, but not the tag. It is known without building and, for what is here, without network. A working tree with changes has a tag of its own that ends with -dirty.'
   static override examples = [
     '<%= config.bin %> image tag',
     '<%= config.bin %> image tag HEAD~3 --image native-worker-lre-cc',
@@ -18,11 +18,15 @@ export default class ImageTag extends NativeCommand {
     }),
   }
   static override flags = {
-    image: Flags.string({ summary: 'which of the images that are defined here', default: 'native' }),
-    definition: Flags.string({ summary: 'a definition of your own, a YAML file', exclusive: ['image'] }),
+    // Before the others: so the line of usage names each once.
     all: Flags.boolean({
       summary: 'every image that is defined here, each with its name',
       exclusive: ['image', 'definition'],
+    }),
+    image: Flags.string({ summary: 'which of the images that are defined here', default: 'native' }),
+    definition: Flags.string({
+      summary: 'a definition of your own, a YAML file; what git ignores beside it enters no image',
+      exclusive: ['image'],
     }),
   }
 

@@ -1,8 +1,10 @@
-import { appendFile, readFile, utimes, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { execa } from 'execa'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { makeImage, writeLayout } from '../fixture/image.ts'
 import { readLayout } from '../fixture/layout.ts'
+import { processesUnder } from '../fixture/process.ts'
 import { createNative, type Native, type Ran, root, runner } from '../fixture/program.ts'
 import { startRegistry } from '../fixture/registry/registry.ts'
 import { commitAll, git, makeRepository, programFiles } from '../fixture/repository.ts'
@@ -112,6 +114,28 @@ globalThis.Date = class extends Now {
     expect(exitCode).not.toBe(0)
     expect(error).toMatch(/two builds of the same sources gave sha256:\w+ and sha256:\w+/)
     await expect(readFile(join(folder, 'out/index.json'))).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+})
+
+describe('a build that is interrupted', () => {
+  it.each(['SIGINT', 'SIGTERM'] as const)('by %s ends at once, with what it has started', async (signal) => {
+    const facts = JSON.parse(programFiles()['package.json'] ?? '')
+    const scripts = { build: "trap '' TERM; touch $TMPDIR/started; sleep 600; sleep 600" }
+    const { folder } = await checkout({ 'package.json': JSON.stringify({ ...facts, scripts }) })
+    const temporary = fresh('temporary')
+    await mkdir(temporary)
+    const env = { ...native.env, XDG_CACHE_HOME: fresh('cache'), TMPDIR: temporary }
+    const args = [join(root, 'bin/run.js'), 'image', 'copy', '--platform', 'linux/amd64', 'oci:out']
+    const running = execa(process.execPath, args, { env, extendEnv: false, cwd: folder, reject: false })
+    await vi.waitFor(() => readFile(join(temporary, 'started')), 60_000)
+    expect(await processesUnder(temporary)).not.toEqual([])
+    const sentMs = performance.now()
+    running.kill(signal)
+    const { exitCode = -1, stdout, stderr } = await running
+    expect(oneError({ exitCode, stdout, stderr })).toMatchObject({ exitCode: 130, error: 'error: interrupted' })
+    expect(performance.now() - sentMs).toBeLessThan(2500)
+    await vi.waitFor(async () => expect(await processesUnder(temporary)).toEqual([]))
+    expect((await readdir(temporary)).filter((name) => name.startsWith('native-'))).toEqual([])
   })
 })
 

@@ -2,7 +2,9 @@ import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { makeImage, writeLayout } from '../fixture/image.ts'
 import { createNative, type Native, root, runner } from '../fixture/program.ts'
+import { startRegistry } from '../fixture/registry/registry.ts'
 import { makeRepository } from '../fixture/repository.ts'
 
 let native: Native
@@ -66,15 +68,40 @@ describe('a mistake in a definition', () => {
     expect(exitCode).toBe(3)
   })
 
-  it('is a definition that is none: missing, a folder, or a link that leads out of the checkout', async () => {
+  it('is a definition that is none: missing, a folder, a pipe, or a link that leads out of the checkout', async () => {
     const folder = await folderWith(good, true)
     await execa('cp', ['mine.yaml', '../outside.yaml'], { cwd: folder })
     await symlink('../outside.yaml', join(folder, 'outside.yaml'))
-    const found = await Promise.all(
-      ['nosuch.yaml', 'data.yaml', 'outside.yaml'].map(async (name) => refused(folder, name)),
-    )
-    expect(found.map((each) => each.exitCode)).toEqual([3, 2, 2])
-    for (const [at, name] of ['nosuch.yaml', 'data.yaml', 'outside.yaml'].entries())
-      expect(found[at]?.error).toContain(join(folder, name))
+    await execa('mkfifo', [join(folder, 'pipe')])
+    const names = ['nosuch.yaml', 'data.yaml', 'outside.yaml', 'pipe', '.']
+    const found = await Promise.all(names.map(async (name) => refused(folder, name)))
+    expect(found.map((each) => each.exitCode)).toEqual([3, 2, 2, 2, 2])
+    for (const [at, name] of names.entries()) expect(found[at]?.error).toContain(join(folder, name))
+    expect(await refused(folder, '')).toMatchObject({ exitCode: 2, error: expect.stringContaining('--definition') })
+  })
+})
+
+describe('native image lock', () => {
+  it('refuses a base that is not there for a platform of the definition', async () => {
+    const registry = await startRegistry()
+    const folder = join(native.home, 'locked')
+    await writeLayout(join(folder, 'base'), await makeImage({ architecture: 'amd64' }))
+    const name = `${registry.host}/base:1`
+    const program = runner(join(root, 'bin/run.js'), native.env, folder)
+    await program.ok('image', 'copy', 'oci:base', `docker://${name}`)
+    const text = `name: mine\nbase:\n  image: ${name}\nplatforms: [linux/amd64, linux/arm64]\n`
+    await writeFile(join(folder, 'mine.yaml'), text)
+    const { exitCode, stderr } = await program.run('image', 'lock', '--definition', 'mine.yaml')
+    expect(stderr).toMatch(/the base is not there for linux\/arm64[\s\S]*base:1/)
+    expect(exitCode).toBe(3)
+    expect(await readFile(join(folder, 'mine.yaml'), 'utf8')).toBe(text)
+    await writeFile(join(folder, 'mine.yaml'), text.replace(', linux/arm64', ''))
+    expect((await program.ok('image', 'lock', '--definition', 'mine.yaml')).stdout).toContain(`${name}: no digest -> `)
+  })
+
+  it("means the program's own definitions where there is no checkout", async () => {
+    const { exitCode, stderr } = await native.run('image', 'lock', '--image', 'nosuch')
+    expect(stderr).toContain('There are: native, native-worker-lre-cc.')
+    expect(exitCode).toBe(3)
   })
 })

@@ -96,7 +96,7 @@ export async function plannedBuild(
 async function tagOf(context: KindContext, query: SourceQuery, base: Reference | undefined): Promise<string> {
   const sources = await findSources(query)
   if (!sources) throw noSources(query.image)
-  const { tag } = await deriveTag(sources.definition, sources.folder, sources.tree)
+  const { tag } = await deriveTag(sources.definition, sources.folder, sources.tree, sources.file)
   return base ? `${tag}-${await markOf(context, base, query.signal)}` : tag
 }
 

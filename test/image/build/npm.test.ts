@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { npm } from '../../../src/image/build/npm.ts'
 import { testFolder } from '../../fixture/folder.ts'
+import { processesUnder } from '../../fixture/process.ts'
 import { selfSigned } from '../../fixture/self-signed.ts'
 
 const options = { path: process.env['PATH'] ?? '', signal: new AbortController().signal }
@@ -108,21 +109,16 @@ describe('npm of a build', () => {
 
   it('ends at once when it is stopped, with all that it has started, also what does not listen', async () => {
     const folder = await testFolder()
-    const script = `trap '' TERM INT; sleep 600 & echo $! > pid.part; mv pid.part pid; wait; sleep 600`
+    const script = `trap '' TERM INT; touch started; sleep 600; sleep 600`
     await writeFile(join(folder, 'package.json'), JSON.stringify({ scripts: { build: script } }))
     const stop = new AbortController()
     const running = npm(['run', 'build'], folder, { ...options, signal: stop.signal })
-    const pid = Number(await vi.waitFor(() => readFile(join(folder, 'pid'), 'utf8'), 30_000))
+    await vi.waitFor(() => readFile(join(folder, 'started')), 30_000)
+    expect(await processesUnder(folder)).not.toEqual([])
     const stoppedMs = performance.now()
     stop.abort(new Error('stopped'))
     await expect(running).rejects.toThrow('stopped')
     expect(performance.now() - stoppedMs).toBeLessThan(2000)
-    await vi.waitFor(async () => expect(await stateOf(pid)).toMatch(/^[ZX]?$/))
+    await vi.waitFor(async () => expect(await processesUnder(folder)).toEqual([]))
   })
 })
-
-/** What Linux says of a process; nothing when it is gone. */
-async function stateOf(pid: number): Promise<string> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
-  return stat.slice(stat.lastIndexOf(')') + 2).charAt(0)
-}

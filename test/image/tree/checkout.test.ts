@@ -98,7 +98,7 @@ describe('a file that a definition names', () => {
     await makeRepository(folder, {})
     expect(await refused(folder, 'nope')).toMatchObject(expected)
     expect(await refused(folder, 'empty')).toMatchObject({ kind: 'not-found' })
-    expect(await refused(folder, 'data', 'HEAD')).toMatchObject({ message: expect.stringContaining('"nope"') })
+    expect(await refused(folder, 'data', 'HEAD')).toMatchObject({ message: expect.stringContaining('"empty"') })
   })
 
   it.each(['build', 'build/*', '*.o'])('may be one that git ignores, by %s, which is told', async (pattern) => {
