@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { constants, copyFile, link, readFile, rm, writeFile } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import { errnoOf } from '../../core/failure.ts'
 import { diskFailure } from '../partial.ts'
@@ -25,40 +25,89 @@ export async function withFileLock<T>(file: string, work: () => Promise<T>, msMa
   }
 }
 
+/** A text that somebody else has written, and since when it has been this one, as we have seen it. */
+interface Seen {
+  readonly text: string
+  readonly since: number
+}
+
 async function take(path: string, mine: string, msMax: number): Promise<void> {
-  let seen: { holder: string; since: number } | undefined
-  while (!(await isMade(path, mine))) {
-    const holder = await textOf(path)
-    if (holder === undefined) continue
-    if (holder !== seen?.holder) seen = { holder, since: performance.now() }
-    if (performance.now() - seen.since > msMax) await moveAway(path, `${path}.${mine}.partial`, holder)
-    else await pause(pollMs)
+  const own = `${path}.${mine}.partial`
+  try {
+    await writeFile(own, mine, { flag: 'wx' })
+    let holder: Seen | undefined
+    let other: Seen | undefined
+    while (!(await isLinked(own, path))) {
+      holder = again(holder, await textOf(path))
+      if (holder && performance.now() - holder.since > msMax)
+        other = await takeAway(own, path, holder.text, other, msMax)
+      else if (holder) await pause(pollMs)
+    }
+  } catch (error) {
+    throw diskFailure(error, path)
+  } finally {
+    await rm(own, { force: true })
   }
 }
 
-async function isMade(path: string, text: string): Promise<boolean> {
+/**
+ * Removes the lock of a holder that is dead. Only one may do so at a time, under a lock of its own: between looking
+ * whose lock it is and removing it, another could have taken it over, and be at work.
+ * @param other who was seen doing so before
+ */
+async function takeAway(
+  own: string,
+  path: string,
+  dead: string,
+  other: Seen | undefined,
+  msMax: number,
+): Promise<Seen | undefined> {
+  const next = `${path}.next`
+  if (!(await isLinked(own, next))) {
+    const seen = again(other, await textOf(next))
+    if (seen && performance.now() - seen.since > msMax) await rm(next, { force: true })
+    else await pause(pollMs)
+    return seen
+  }
   try {
-    await writeFile(path, text, { flag: 'wx' })
+    if ((await textOf(path)) === dead) await rm(path, { force: true })
+  } finally {
+    await rm(next, { force: true })
+  }
+  return undefined
+}
+
+function again(before: Seen | undefined, text: string | undefined): Seen | undefined {
+  if (text === undefined) return undefined
+  return before?.text === text ? before : { text, since: performance.now() }
+}
+
+/** File systems without hard links (FAT, some of networks) say one of these. */
+const linkless: ReadonlySet<string | undefined> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
+
+/**
+ * Makes the file where none is. A link is there with its text, or not at all; where there are no links, one that
+ * somebody is about to write is seen empty for a moment.
+ */
+async function isLinked(own: string, path: string): Promise<boolean> {
+  try {
+    await link(own, path)
     return true
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') return false
-    const isOpened = error instanceof Error && 'syscall' in error && error.syscall === 'write'
-    if (isOpened) await rm(path, { force: true })
-    throw diskFailure(error, path)
+    if (linkless.has(errnoOf(error))) return isCopied(own, path)
+    throw error
   }
 }
 
-/** Another that takes over too may have been quicker: what was moved is then put back. */
-async function moveAway(path: string, aside: string, expected: string): Promise<void> {
+async function isCopied(own: string, path: string): Promise<boolean> {
   try {
-    await rename(path, aside)
+    await copyFile(own, path, constants.COPYFILE_EXCL)
+    return true
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return
+    if (errnoOf(error) === 'EEXIST') return false
     throw error
   }
-  const moved = await textOf(aside)
-  if (moved !== undefined && moved !== expected) await isMade(path, moved)
-  await rm(aside, { force: true })
 }
 
 async function textOf(path: string): Promise<string | undefined> {
