@@ -1,5 +1,10 @@
-/** Bytes of one segment, so of the largest piece. */
+/** Bytes of one segment, so of the largest read. */
 const segmentBytes = 512 * 1024
+/**
+ * Bytes of the largest piece. Small enough that whoever writes a file gathers several, and goes on while they are
+ * written; and what is hashed was just read, so it is near.
+ */
+const pieceBytesMax = 128 * 1024
 /**
  * One is filled, one is used, and one is left for what still comes when reading was stopped: TLS
  * gives all that it has decrypted.
@@ -92,8 +97,9 @@ export function createLanding(size: number, resume: () => void): Landing {
           })
           continue
         }
-        const piece = from.bytes.subarray(from.taken, from.filled)
-        from.taken = from.filled
+        const end = Math.min(from.filled, from.taken + pieceBytesMax)
+        const piece = from.bytes.subarray(from.taken, end)
+        from.taken = end
         from.isLent = true
         given += piece.byteLength
         yield piece
