@@ -15,6 +15,7 @@ import { findSources } from '../../src/image/sources.ts'
 import { validateImage } from '../../src/image/validate.ts'
 import { testFolder } from '../fixture/folder.ts'
 import { makeImage, writeLayout } from '../fixture/image.ts'
+import { queryIn } from '../fixture/sources.ts'
 import { testSurroundings } from '../fixture/surroundings.ts'
 
 const signal = new AbortController().signal
@@ -43,17 +44,7 @@ async function sourcesIn(folder: string, later: boolean) {
     await chmod(join(folder, 'tree/a'), 0o600)
     await utimes(join(folder, 'tree/b'), 1, 1)
   }
-  const { env } = process
-  const query = {
-    ref: undefined,
-    image: 'native',
-    definitionFile: 'mine.yaml',
-    root: folder,
-    cache: folder,
-    env,
-    signal,
-  }
-  const sources = await findSources({ ...query, cwd: folder })
+  const sources = await findSources(queryIn(folder, { definitionFile: 'mine.yaml', cache: folder }))
   if (!sources) throw new Error('no sources')
   return sources
 }
@@ -155,19 +146,9 @@ describe('buildFor', () => {
     const folder = await testFolder()
     await sourcesIn(folder, false)
     await writeLayout(join(folder, 'base'), await makeImage({ docker: false }), 'v1')
-    const { env } = process
-    const query = {
-      ref: undefined,
-      image: 'native',
-      definitionFile: 'mine.yaml',
-      root: folder,
-      cache: folder,
-      env,
-      signal,
-    }
     const ask = (base: string) =>
       buildFor({
-        query: { ...query, cwd: folder },
+        query: queryIn(folder, { definitionFile: 'mine.yaml', cache: folder }),
         platforms: [parsePlatform('linux/amd64')],
         base: parseReference(base),
         reading: testSurroundings(folder),
