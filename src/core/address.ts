@@ -1,25 +1,112 @@
+import { BlockList, isIP, isIPv6 } from 'node:net'
 import { Failure } from './failure.ts'
 
-/** Where something listens: an IPv6 host stands without its brackets. */
+/** Where something listens: an IPv6 host is written without brackets. */
 export interface HostPort {
   readonly host: string
   readonly port: number
 }
 
+/** A socket in the file system, by its whole path. */
+export interface SocketPath {
+  readonly path: string
+}
+
+/** Where something listens: on a port or, without TLS, on a socket in the file system. */
+export type ListenPlace = HostPort | SocketPath
+
+/** Where gRPC is called; secure: with TLS. */
+export type GrpcPlace = (HostPort & { readonly secure: boolean }) | (SocketPath & { readonly secure: false })
+
+/** sun_path has 104 bytes on macOS, 108 on Linux, the closing NUL counted. */
+const socketPathBytesMax = 103
+
+// By value: one IPv6 address is written in many ways, and the list takes IPv4 ones in IPv6's form for what they are.
+const loopback = new BlockList()
+loopback.addSubnet('127.0.0.0', 8)
+loopback.addAddress('::1', 'ipv6')
+
+/** The port of an address of gRPC that names none, as Bazel has it: without TLS, and with it. */
+const grpcPort = 80
+const grpcsPort = 443
+
 /**
- * The parts of `host:port`; an IPv6 host stands in brackets.
+ * The parts of `host:port`; an IPv6 host is written in brackets.
  * @throws Failure 'invalid'
  */
 export function parseHostPort(text: string): HostPort {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:/[\]]+)):(\d{1,5})$/.exec(text)
-  const host = match?.[1] ?? match?.[2]
-  const port = Number(match?.[3])
-  if (host === undefined || !(port <= 65_535))
-    throw new Failure('invalid', `"${text}" is no address: write it like 127.0.0.1:50051 or [::1]:50051`)
-  return { host, port }
+  const found = partsOf(text)
+  if (found?.port === undefined)
+    throw new Failure('invalid', 'expected HOST:PORT, for instance 127.0.0.1:50051 or [::1]:50051', { where: text })
+  return { host: found.host, port: found.port }
+}
+
+/**
+ * Where a server listens: `host:port`, or `unix:/path`.
+ * @throws Failure 'invalid'
+ */
+export function parseListen(text: string): ListenPlace {
+  return socketPathOf(text) ?? parseHostPort(text)
+}
+
+/**
+ * The parts of `grpc://host:port` or `grpcs://host:port`, which is with TLS; without a port, 80 or 443. And of `unix:/path`.
+ * @throws Failure 'invalid' for another form of address, and for port 0, which nobody can call
+ */
+export function parseGrpcUrl(url: string): GrpcPlace {
+  const socket = socketPathOf(url)
+  if (socket) return { ...socket, secure: false }
+  const [, scheme, rest = ''] = /^(grpcs?):\/\/(.*?)\/?$/.exec(url) ?? []
+  const found = partsOf(rest)
+  if (found === undefined || found.port === 0)
+    throw new Failure(
+      'invalid',
+      'expected grpc://HOST:PORT, for instance grpc://127.0.0.1:50051, or grpcs:// for a server with TLS',
+      { where: url },
+    )
+  const secure = scheme === 'grpcs'
+  return { host: found.host, port: found.port ?? (secure ? grpcsPort : grpcPort), secure }
 }
 
 /** The way back. */
 export function hostPortText({ host, port }: HostPort): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+/** Is this host this machine alone: `localhost`, or an address of the loopback interface? */
+export function isLoopback(host: string): boolean {
+  const family = isIP(host)
+  return family === 0 ? host.toLowerCase() === 'localhost' : loopback.check(host, family === 4 ? 'ipv4' : 'ipv6')
+}
+
+/** Does a token travel to this server for anybody on the way to read? */
+export function isReadable(url: string): boolean {
+  const place = parseGrpcUrl(url)
+  return 'host' in place && !place.secure && !isLoopback(place.host)
+}
+
+/** A place as it is written: `host:port` or `unix:/path`. */
+export function placeText(place: ListenPlace): string {
+  return 'path' in place ? `unix:${place.path}` : hostPortText(place)
+}
+
+/** @throws Failure 'invalid' for a path that is not whole, or too long for a socket */
+function socketPathOf(text: string): SocketPath | undefined {
+  const [, path] = /^unix:(?:\/\/(?=\/))?(.*)$/.exec(text) ?? []
+  if (path === undefined) return undefined
+  if (!/^\/(?!\/)/.test(path) || path.endsWith('/') || path.includes('\0'))
+    throw new Failure('invalid', 'expected unix:/PATH, a whole path', { where: text })
+  if (Buffer.byteLength(path) > socketPathBytesMax)
+    throw new Failure('invalid', `the path of a socket has at most ${socketPathBytesMax} bytes`, { where: text })
+  return { path }
+}
+
+/** The only pattern of its kind. There is no user before the host and no path after the port. */
+function partsOf(text: string): { host: string; port: number | undefined } | undefined {
+  const match = /^(?:\[([^[\]\s]+)\]|([^\s:/@[\]]+))(?::(\d{1,5}))?$/.exec(text)
+  const [, v6, name] = match ?? []
+  const host = v6 ?? name
+  if (host === undefined || (v6 !== undefined && !isIPv6(v6))) return undefined
+  const port = match?.[3] === undefined ? undefined : Number(match[3])
+  return port !== undefined && port > 65_535 ? undefined : { host, port }
 }

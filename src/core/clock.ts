@@ -2,7 +2,7 @@
 export interface Clock {
   /** Milliseconds since 1970. */
   now(): number
-  /** Calls back once, later; the answer cancels it. Does not keep the process alive. */
+  /** Calls back once, later; calling the returned function cancels it. Does not keep the process alive. */
   after(ms: number, callback: () => void): () => void
 }
 

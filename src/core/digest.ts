@@ -53,7 +53,7 @@ export function digestFunctionOf(value: number, hash: string): DigestFunction {
     'invalid',
     value === unknownFunction
       ? `no digest function gives a hash of ${hash.length} characters`
-      : `digest function ${value} is not one that this server computes`,
+      : `this server does not compute digest function ${value}`,
     { where: hash.slice(0, 128) },
   )
 }

@@ -76,7 +76,7 @@ function nameProblem(name: string): string | undefined {
   if (name === '') return 'is empty'
   if (name === '.' || name === '..') return 'is not the name of an entry'
   if (name.includes('/')) return 'has more than one path segment'
-  if (name.includes(nul)) return 'holds a NUL character'
+  if (name.includes(nul)) return 'contains a NUL character'
   if (tooLong(name)) return `is longer than ${nameBytesMax} bytes`
   return undefined
 }
@@ -93,7 +93,7 @@ function checkList(list: string, nodes: readonly NamedNode[], where: string | un
     const name = node.name ?? ''
     checkName(name, where)
     const order = before === undefined ? -1 : compareNames(before, name)
-    if (order === 0) throw broken(`the name ${quoted(name)} stands twice in ${list}`, where)
+    if (order === 0) throw broken(`the name ${quoted(name)} occurs twice in ${list}`, where)
     if (order > 0)
       throw broken(`${list} are not sorted by name: ${quoted(name)} comes after ${quoted(before ?? '')}`, where)
     before = name
@@ -112,7 +112,7 @@ function checkUniqueAcross(
   for (const list of lists)
     for (const node of list) {
       const name = node.name ?? ''
-      if (seen.has(name)) throw broken(`the name ${quoted(name)} stands twice`, where)
+      if (seen.has(name)) throw broken(`the name ${quoted(name)} occurs twice`, where)
       seen.add(name)
     }
 }
@@ -121,7 +121,7 @@ function checkTarget(link: LinkNode, where: string | undefined): void {
   const target = link.target ?? ''
   if (target === '') throw broken(`the symlink ${quoted(link.name ?? '')} has no target`, where)
   if (target.includes(nul))
-    throw broken(`the target of the symlink ${quoted(link.name ?? '')} holds a NUL character`, where)
+    throw broken(`the target of the symlink ${quoted(link.name ?? '')} contains a NUL character`, where)
 }
 
 function broken(message: string, where: string | undefined): Failure {

@@ -52,10 +52,10 @@ export class Failure extends Error {
 }
 
 /**
- * Makes an error without a stack, which costs more than all else that a lookup does: for what is
- * no fault and happens all the time, like a miss.
+ * Makes an error, or does something whose errors are expected, without stacks, which cost more than all else that a
+ * lookup does: for what is not a fault and happens all the time, like a miss.
  */
-export function withoutStack<E extends Error>(make: () => E): E {
+export function withoutStack<T>(make: () => T): T {
   const { stackTraceLimit } = Error
   Error.stackTraceLimit = 0
   try {

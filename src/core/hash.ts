@@ -51,7 +51,7 @@ function blake3OrThrow(): Blake3Package {
   if (blake3) return blake3
   throw new Failure(
     'unimplemented',
-    'BLAKE3 digests cannot be computed here: its package has no binary for this platform',
+    'BLAKE3 digests cannot be computed on this machine: the package for them has no binary for this platform',
   )
 }
 

@@ -14,13 +14,57 @@ export const reservedSegments: ReadonlySet<string> = new Set([
   'compressed-blobs',
 ])
 
+/** The names that mean a server's one instance. A set of names is one. */
+export interface InstanceNames extends Iterable<string> {
+  has(name: string): boolean
+}
+
+/** Names, and which of them clients have used. */
+export interface UsedInstances extends InstanceNames {
+  /** Those that were asked for, in the order in which they first were; at most namesKeptMax. */
+  used(): string[]
+}
+
+/** In a configuration: any name means the one instance. */
+export const anyInstance = '*'
+const nameLengthMax = 256
+/** Names come from clients: only the first so many are told apart. */
+const namesKeptMax = 16
+
+/**
+ * @param names those of a configuration; with `*` among them every name counts that a resource name can hold
+ * @param count called for each call, with a name out of few: what comes after the first ones is `other`
+ */
+export function instanceNames(
+  names: readonly string[],
+  count: (name: string) => void = () => undefined,
+): UsedInstances {
+  const known = new Set(names.filter((name) => name !== anyInstance))
+  const any = names.includes(anyInstance)
+  const used = new Set<string>()
+  return {
+    has(name) {
+      if (!known.has(name) && !(any && isUsable(name))) return false
+      if (used.size < namesKeptMax) used.add(name)
+      count(used.has(name) ? name : 'other')
+      return true
+    },
+    used: () => [...used],
+    [Symbol.iterator]: () => (known.size > 0 ? known : new Set([''])).values(),
+  }
+}
+
+function isUsable(name: string): boolean {
+  return name.length <= nameLengthMax && !name.split('/').some((segment) => reservedSegments.has(segment))
+}
+
 /**
  * Checks that an instance name is one that this server has.
  * @param name as the client sent it
  * @param known the names that mean this server's one instance; '' is the empty name
  * @throws Failure 'invalid' (an unknown instance is INVALID_ARGUMENT in the API)
  */
-export function assertInstance(name: string, known: ReadonlySet<string>): void {
+export function assertInstance(name: string, known: InstanceNames): void {
   if (known.has(name)) return
   const list = [...known].map((each) => (each === '' ? 'the empty name' : `"${each}"`)).join(' or ')
   throw new Failure('invalid', `there is no instance "${name.slice(0, 200)}"`, {

@@ -1,8 +1,11 @@
-/** Every bound that more than one room needs; the unit stands in the name. */
+/** Every limit that more than one room needs; its name ends with the unit. */
 
 /** A gRPC message's default bound in every client library. */
 export const messageBytesMax = 4 * 1024 * 1024
-/** What a batch may hold, so that the message around it stays under the bound above. */
+/**
+ * What the blobs of a batch may have together, as servers announce and clients count it: without
+ * what stands around each of them. A few thousand blobs and it stay under the bound above.
+ */
 export const batchBytesMax = messageBytesMax - 64 * 1024
 /** Blobs up to this are kept whole in memory on their way; larger ones stream. */
 export const smallBlobBytesMax = 1024 * 1024
@@ -10,6 +13,10 @@ export const smallBlobBytesMax = 1024 * 1024
 export const chunkBytesMax = 256 * 1024
 /** Digests that one FindMissingBlobs, BatchReadBlobs or BatchUpdateBlobs call may name. */
 export const digestsPerCallMax = 100_000
+/** What stands around a blob or a digest in such a call, at most: a SHA-512 in hexadecimal, its size, tags and lengths. */
+export const digestBytesMax = 160
+/** The longest message that names so many: beyond what other methods take, but no longer than its limits make it. */
+export const digestsMessageBytesMax = batchBytesMax + digestsPerCallMax * digestBytesMax
 /** Directories that one tree may have, and how deep it may be. */
 export const treeDirectoriesMax = 1_000_000
 export const treeDepthMax = 512

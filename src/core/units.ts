@@ -23,7 +23,7 @@ export function parseSize(text: string): number {
   const unit = sizeUnits[match?.[2]?.toUpperCase() ?? '?']
   const bytes = match && unit !== undefined ? Math.round(Number(match[1]) * unit) : Number.NaN
   if (!Number.isSafeInteger(bytes))
-    throw new Failure('invalid', `"${text}" is no size: write it like 20GB, 512MiB or 1048576`)
+    throw new Failure('invalid', `"${text}" is not a size: write it like 20GB, 512MiB or 1048576`)
   return bytes
 }
 
@@ -35,8 +35,18 @@ export function parseSpan(text: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)$/.exec(text.trim())
   const unit = spanUnits[match?.[2] ?? '?']
   if (!match || unit === undefined)
-    throw new Failure('invalid', `"${text}" is no span of time: write it like 90s, 15m or 1h`)
+    throw new Failure('invalid', `"${text}" is not a duration: write it like 90s, 15m or 1h`)
   return Math.round(Number(match[1]) * unit)
+}
+
+/**
+ * From 0 to 1, of a text like `2%` or `0.5%`.
+ * @throws Failure 'invalid'
+ */
+export function parseShare(text: string): number {
+  const percent = Number(/^(\d+(?:\.\d+)?)\s*%$/.exec(text.trim())?.[1])
+  if (!(percent <= 100)) throw new Failure('invalid', `"${text}" is not a share: write it like 2%, at most 100%`)
+  return percent / 100
 }
 
 /** `1.5 GiB`, for people. */
@@ -49,4 +59,13 @@ export function sizeText(bytes: number): string {
     unit += 1
   }
   return `${unit === 0 ? value : value.toFixed(value < 10 ? 1 : 0)} ${units[unit]}`
+}
+
+/** A duration for people, of two or three digits: `8 ms`, `3.2 s`, `45 s`, `5 min`, `2 h`, `3 days`. @param ms milliseconds */
+export function spanText(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`
+  if (ms < 9_950) return `${Number((ms / 1000).toFixed(1))} s`
+  if (ms < 120_000) return `${Math.round(ms / 1000)} s`
+  if (ms < 7_200_000) return `${Math.round(ms / 60_000)} min`
+  return ms < 172_800_000 ? `${Math.round(ms / 3_600_000)} h` : `${Math.round(ms / 86_400_000)} days`
 }

@@ -82,7 +82,7 @@ test('a hash is hexadecimal in the bytes that came just when it is as a text', (
   )
 })
 
-test('digits that look alike beyond ASCII are no digits', () => {
+test('digits that look alike beyond ASCII are not digits', () => {
   expect(() => checkedDigest('sha1', '\u0130'.repeat(40), 1)).toThrow(invalid)
   expect(() => digestFromWire({ hash: 'a'.repeat(40), sizeBytes: 1, hex: false }, 2)).toThrow(invalid)
 })

@@ -1,0 +1,59 @@
+import { Failure } from './failure.ts'
+import type { PlatformProperty } from './platform.ts'
+import { parseSize } from './units.ts'
+
+/** Platform properties by which an action says what it may take at most; memory and disk in bytes. */
+export const limitNames = ['memory', 'cpus', 'pids', 'disk'] as const
+export type LimitName = (typeof limitNames)[number]
+
+/**
+ * The least that an action can be given: less would end what starts it, or nothing could run. Of memory 4 MiB, of processors the
+ * smallest share that the kernel hands out, of the disk a block.
+ */
+export const leastLimits: Readonly<Record<LimitName, number>> = { memory: 4 * 2 ** 20, cpus: 0.01, pids: 1, disk: 4096 }
+
+/** What an action may take at most, by name; absent: as much as anybody. */
+export type AskedLimits = Readonly<Partial<Record<LimitName, number>>>
+
+/** @returns undefined for any other property, and for a value that is not an amount (`memory=large`), which is a label */
+export function limitIn({ name, value }: PlatformProperty): { name: LimitName; amount: number } | undefined {
+  const known = limitNames.find((each) => each === name)
+  const amount = known && amountOf(known, value)
+  return known && amount !== undefined && amount > 0 ? { name: known, amount } : undefined
+}
+
+/** If a name occurs several times, the smallest amount counts. */
+export function limitsIn(properties: readonly PlatformProperty[]): AskedLimits {
+  const limits: Partial<Record<LimitName, number>> = {}
+  for (const property of properties) {
+    const limit = limitIn(property)
+    if (limit) limits[limit.name] = Math.min(limits[limit.name] ?? Number.POSITIVE_INFINITY, limit.amount)
+  }
+  return limits
+}
+
+/** @throws Failure 'invalid' for an amount with which nothing can run */
+export function assertLimitsSuffice(properties: readonly PlatformProperty[]): void {
+  for (const property of properties) {
+    const limit = limitIn(property)
+    if (!limit || limit.amount >= leastLimits[limit.name]) continue
+    throw new Failure(
+      'invalid',
+      `the platform property ${property.name}=${property.value} is less than any action can run with`,
+      {
+        next: [`Ask for at least ${leastLimits[limit.name]}, or leave it out.`],
+      },
+    )
+  }
+}
+
+function amountOf(name: LimitName, value: string): number | undefined {
+  if (name === 'cpus') return /^\d{1,6}(\.\d{1,6})?$/.test(value) ? Number(value) : undefined
+  if (name === 'pids') return /^\d{1,9}$/.test(value) ? Number(value) : undefined
+  try {
+    return parseSize(value)
+  } catch (error) {
+    if (error instanceof Failure) return undefined
+    throw error
+  }
+}
