@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
-import { errnoOf } from '../../core/failure.ts'
+import { errnoOf } from '../core/failure.ts'
 
 /** A process as something that a later one with the same id is not. */
 export interface ProcessIdentity {
@@ -31,7 +31,7 @@ export async function commandLineOf(pid: number): Promise<string | undefined> {
   return text ? text.split('\0').join(' ').trim() : undefined
 }
 
-/** Sends a signal; a process that is gone already is no error. */
+/** Sends a signal; a process that is gone already is not an error. */
 export function signalProcess(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal)

@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { utimesSync } from 'node:fs'
-import { link, mkdir, stat, unlink, writeFile } from 'node:fs/promises'
+import { link, stat, unlink, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { z } from 'zod'
-import { pause } from '../../client/retry.ts'
-import type { Clock } from '../../core/clock.ts'
-import { errnoOf, Failure } from '../../core/failure.ts'
+import type { Clock } from '../core/clock.ts'
+import { errnoOf, Failure } from '../core/failure.ts'
 import { readIfThere, removeEmpty } from './files.ts'
-import { identityOf, isAlive, type ProcessIdentity } from './identity.ts'
+import { makeFolder } from './folders.ts'
+import { identityOf, isAlive, type ProcessIdentity } from './process-identity.ts'
+import { wait } from './wait.ts'
 
 const holderSchema = z.object({ pid: z.number().int().positive(), start: z.string() })
 const pollMs = 50
@@ -37,8 +38,8 @@ export interface Lock {
  * Takes a lock file, waiting while another living process has it. A lock names its holder;
  * one whose holder is gone (killed, rebooted) is broken. The file appears with its text in
  * it (a link to a finished file), so nobody ever reads half a lock.
- * @throws Failure 'unavailable' when the holder has not moved for twenty minutes; RpcError CANCELLED
- *   when the signal aborts
+ * @throws Failure 'unavailable' when the holder has not moved for twenty minutes; the reason
+ *   of the signal when that aborts
  */
 export async function takeLock(path: string, options: LockOptions): Promise<Lock> {
   const { clock, signal } = options
@@ -54,7 +55,7 @@ export async function takeLock(path: string, options: LockOptions): Promise<Lock
     const stamp = await modified(path)
     if (stamp !== moved.stamp) moved = { at: clock.now(), stamp }
     if (clock.now() - moved.at > silenceMsMax) throw tooLong(path, found.pid)
-    await pause(clock.now() - began < shortMsMax ? pollMs : longPollMs, clock, signal)
+    await wait(clock.now() - began < shortMsMax ? pollMs : longPollMs, clock, signal)
   }
   return { touch: () => touch(path), release: () => release(path) }
 }
@@ -76,7 +77,7 @@ async function lookAt(path: string): Promise<'free' | 'stale' | ProcessIdentity>
 async function tryLink(path: string): Promise<boolean> {
   const own = await identityOf(process.pid)
   const aside = `${path}.${randomUUID()}`
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  makeFolder(dirname(path), undefined, 0o700)
   try {
     await writeFile(aside, JSON.stringify(own), { mode: 0o600 })
     await link(aside, path)
@@ -98,7 +99,7 @@ async function breakStale(path: string, clock: Clock): Promise<void> {
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST' && errnoOf(error) !== 'ENOENT') throw error
     if (errnoOf(error) === 'EEXIST' && Date.now() - (await modified(guard)) > breakMsMax) await unlinkIfThere(guard)
-    return pause(pollMs, clock)
+    return wait(pollMs, clock)
   }
   try {
     // Under the guard a stale file stays what it is; one that is gone may become another's lock.
@@ -152,7 +153,7 @@ async function unlinkIfThere(path: string): Promise<void> {
 function tooLong(path: string, pid: number): Failure {
   return new Failure(
     'unavailable',
-    `another \`native\` (process ${pid}) is at work on this cluster, and has not moved for ${silenceMsMax / 60_000} minutes`,
+    `another \`native\` (process ${pid}) is working here, and has made no progress for ${silenceMsMax / 60_000} minutes`,
     {
       where: path,
       next: [`Wait for process ${pid}, or end it, and try again.`],

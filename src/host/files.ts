@@ -1,0 +1,61 @@
+import { lstat, open, readFile, rename, rm, rmdir } from 'node:fs/promises'
+import { errnoOf } from '../core/failure.ts'
+import { systemFailure } from './system-errors.ts'
+
+/** Writes a file, for this user alone, so that a reader sees the old or the new text, never half. */
+export async function writeWhole(path: string, text: string): Promise<void> {
+  const aside = `${path}.new`
+  try {
+    const file = await open(aside, 'w', 0o600)
+    try {
+      await file.writeFile(text)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(aside, path)
+  } catch (error) {
+    throw systemFailure(error, { doing: 'cannot write', where: path })
+  }
+}
+
+/** The text of a file; undefined when there is none. */
+export async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
+    throw systemFailure(error, { doing: 'cannot read', where: path })
+  }
+}
+
+/** Is there something at this path? */
+export async function isThere(path: string): Promise<boolean> {
+  try {
+    await lstat(path)
+    return true
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false
+    throw systemFailure(error, { doing: 'cannot read', where: path })
+  }
+}
+
+/** Removes a file or a folder with all in it; none is not an error. */
+export async function remove(path: string): Promise<void> {
+  try {
+    await rm(path, { recursive: true, force: true, maxRetries: 3 })
+  } catch (error) {
+    throw systemFailure(error, { doing: 'cannot remove', where: path })
+  }
+}
+
+/** Removes a folder when nothing is in it. */
+export async function removeEmpty(path: string): Promise<void> {
+  try {
+    await rmdir(path)
+  } catch (error) {
+    const code = errnoOf(error)
+    if (code !== 'ENOENT' && code !== 'ENOTEMPTY' && code !== 'EEXIST')
+      throw systemFailure(error, { doing: 'cannot remove', where: path })
+  }
+}

@@ -1,0 +1,31 @@
+import { open } from 'node:fs/promises'
+import { errnoOf, Failure } from '../core/failure.ts'
+import { systemFailure } from './system-errors.ts'
+
+const anybody = 0o007
+
+/**
+ * The text of a file that not everybody may read; undefined when there is none.
+ * @param what it is, for errors: `the tokens file`
+ * @throws Failure 'denied' when every account can read it, 'invalid' when it is too large
+ */
+export async function readPrivate(path: string, what: string, bytesMax: number): Promise<string | undefined> {
+  try {
+    const file = await open(path, 'r')
+    try {
+      const { mode, size } = await file.stat()
+      if ((mode & anybody) !== 0)
+        throw new Failure('denied', `every account of this machine can read ${what}`, {
+          where: path,
+          next: [`Run "chmod 600 ${path}", and replace what is in it if others use this machine.`],
+        })
+      if (size > bytesMax) throw new Failure('invalid', `${what} is larger than ${bytesMax} bytes`, { where: path })
+      return await file.readFile('utf8')
+    } finally {
+      await file.close()
+    }
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
+    throw systemFailure(error, { doing: `cannot read ${what}`, where: path })
+  }
+}
