@@ -1,48 +1,25 @@
-import type { Clock } from '../core/clock.ts'
-import { type Budget, FrameReader, type MessageSink } from './frames.ts'
+import type { CallContext } from './call-context.ts'
+import { callEnded, connectionBroke } from './call-errors.ts'
+import { CallSender } from './call-sender.ts'
+import type { OpenCall, Visitor } from './door.ts'
+import type { FrameReader } from './frames.ts'
 import { errorTrailers, okTrailers } from './headers.ts'
-import type { BufferPool } from './pool.ts'
-import { MessageQueue, type QueueOwner } from './queue.ts'
-import { type Call, Code, type Method, type Rest, RpcError } from './rpc.ts'
+import type { MessageQueue } from './queue.ts'
+import { RequestMessages } from './request-messages.ts'
+import { Reservations } from './reservations.ts'
+import { type Call, Code, type Method, RpcError, type Send, Stalled } from './rpc.ts'
 import { isBug, toRpcError } from './status.ts'
 import type { Load, RequestHead, StreamIn, StreamOut } from './stream.ts'
 
-/** Requests that wait for their handler: beyond the first the client has to stop, until below the second. */
-const queueBytesMax = 256 * 1024
-const queueBytesLow = 64 * 1024
-
-/** Where a server tells of bugs; telemetry's Log is one. */
-export interface ServerLog {
-  error(message: string, fields?: object): void
-}
-
-/** What all calls of a server share. */
-export interface CallContext {
-  readonly methods: ReadonlyMap<string, Method>
-  readonly receiveBytesMax: number
-  readonly budget: Budget
-  readonly pool: BufferPool
-  readonly clock: Clock
-  readonly log: ServerLog | undefined
-  /** Called at the end of each call of a known method. */
-  readonly observe: ((method: string, code: Code, seconds: number) => void) | undefined
-}
-
-/** One for all calls: making an error, with its stack, takes longer than most calls do. */
-const callEnded = new RpcError(Code.CANCELLED, 'the call has ended')
-
-interface Room {
-  readonly promise: Promise<void>
-  resolve(): void
-  reject(error: Error): void
-}
+/** A client resets a stream whose deadline has passed, and its clock may run a little ahead. */
+const deadlineMsMargin = 1_000
 
 /**
  * One call from its headers to its trailers. A class, since there is one for each call and
  * most of them are over within microseconds: what a call may not need (signal, metadata,
  * timer, queue) is made when it does.
  */
-export class ServerCall implements StreamIn, Call, MessageSink, QueueOwner {
+export class ServerCall implements StreamIn, Call, OpenCall {
   readonly method: string
   readonly deadline: number | undefined
   readonly #context: CallContext
@@ -51,15 +28,18 @@ export class ServerCall implements StreamIn, Call, MessageSink, QueueOwner {
   readonly #timeoutMs: number | undefined
   readonly #out: StreamOut
   readonly #load: Load
+  readonly #visitor: Visitor | undefined
+  readonly #messages: RequestMessages
   readonly #reader: FrameReader
   readonly #startedMs: number
-  #request: Buffer | undefined
-  #queue: MessageQueue | undefined
-  #paused = false
+  #running = false
   #over: RpcError | 'ok' | undefined
+  /** The client is gone without having cancelled. */
+  #lost = false
   #metadata: ReadonlyMap<string, string> | undefined
   #controller: AbortController | undefined
-  #room: Room | undefined
+  #sender: CallSender | undefined
+  #reservations: Reservations | undefined
   #stopTimer: (() => void) | undefined
 
   constructor(
@@ -70,6 +50,7 @@ export class ServerCall implements StreamIn, Call, MessageSink, QueueOwner {
     timeoutMs: number | undefined,
     out: StreamOut,
     load: Load,
+    visitor?: Visitor,
   ) {
     this.method = name
     this.deadline = timeoutMs === undefined ? undefined : context.clock.now() + timeoutMs
@@ -79,15 +60,12 @@ export class ServerCall implements StreamIn, Call, MessageSink, QueueOwner {
     this.#timeoutMs = timeoutMs
     this.#out = out
     this.#load = load
+    this.#visitor = visitor
+    visitor?.calls.add(this)
     this.#startedMs = context.observe ? performance.now() : 0
-    const limits = {
-      bytesMax: context.receiveBytesMax,
-      gzip: head.encoding === 'gzip',
-      budget: context.budget,
-      pool: method.borrows ? context.pool : undefined,
-    }
-    this.#reader = new FrameReader(limits, this)
-    if (method.kind === 'client-stream' || method.kind === 'bidi') this.#startStream(method)
+    this.#messages = new RequestMessages(context, name, method, head, out, load.work, visitor)
+    this.#reader = this.#messages.reader
+    if (this.#messages.queue) this.#startStream(method, this.#messages.queue)
   }
 
   get peer(): string {
@@ -99,16 +77,34 @@ export class ServerCall implements StreamIn, Call, MessageSink, QueueOwner {
     return this.#metadata
   }
 
+  get vouched(): string | undefined {
+    return this.#visitor?.vouch?.()
+  }
+
+  get limited(): boolean {
+    return this.#visitor?.limited ?? false
+  }
+
+  header(name: string): string | undefined {
+    return this.#metadata ? this.#metadata.get(name) : this.#head.field(name)
+  }
+
   get signal(): AbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController()
-      if (this.#over instanceof RpcError) this.#controller.abort(this.#over)
+      if (this.#over instanceof RpcError) this.#controller.abort(this.#reason(this.#over))
     }
     return this.#controller.signal
   }
 
-  room(): Promise<void> | undefined {
-    return this.#over ? undefined : this.#out.room()
+  reserve(bytes: number): Promise<void> | undefined {
+    if (this.#over) throw callEnded
+    this.#reservations ??= new Reservations(this.#out.answers)
+    return this.#reservations.take(bytes)
+  }
+
+  release(): void {
+    this.#reservations?.release()
   }
 
   data(chunk: Buffer, start: number, end: number): void {
@@ -122,76 +118,69 @@ export class ServerCall implements StreamIn, Call, MessageSink, QueueOwner {
 
   end(): void {
     if (this.#over) return
+    const { queue } = this.#messages
+    const request = this.#messages.takeOnly()
     if (!this.#reader.idle) this.#fail(new RpcError(Code.INTERNAL, 'the request ends in the middle of a message'))
-    else if (this.#queue) this.#queue.end()
-    else if (this.#request) this.#startOnly(this.#request)
+    else if (queue) queue.end()
+    else if (request) this.#startOnly(request)
     else this.#fail(new RpcError(Code.INTERNAL, 'the request has no message'))
   }
 
   drained(): void {
-    this.#room?.resolve()
-    this.#room = undefined
+    this.#sender?.drained()
   }
 
-  closed(): void {
-    if (!this.#over) this.#finish(new RpcError(Code.CANCELLED, 'the client has gone'))
+  closed(cancelled: boolean): void {
+    if (this.#over) return
+    const late = this.deadline !== undefined && this.#context.clock.now() > this.deadline - deadlineMsMargin
+    this.#lost = !cancelled || late
+    this.#finish(new RpcError(Code.CANCELLED, 'the client has gone'))
   }
 
-  message(message: Buffer): void {
-    const queue = this.#queue
-    if (!queue) {
-      if (this.#request) throw new RpcError(Code.INTERNAL, 'more than one message where one is due')
-      this.#request = message
-      return
-    }
-    queue.push(message)
-    if (this.#paused || queue.bytes < queueBytesMax) return
-    this.#paused = true
-    this.#out.pause()
+  stalled(): void {
+    this.#fail(
+      new Stalled(
+        'the client read nothing of the answer while others needed the memory; continue from where it stopped',
+      ),
+    )
   }
 
-  taken(): void {
-    if (!this.#paused || (this.#queue?.bytes ?? 0) > queueBytesLow) return
-    this.#paused = false
-    if (!this.#over) this.#out.resume()
+  sweep(): void {
+    const error = this.#over ? undefined : this.#messages.sweep()
+    if (error) this.#fail(error)
   }
 
-  done(message: Buffer): void {
-    if (this.#kind.borrows) this.#context.pool.give(message)
-  }
-
-  left(): void {
-    this.taken()
+  /** The caller is no longer allowed to make this call. */
+  revoked(error: RpcError): void {
+    this.#fail(error)
   }
 
   /** Runs the handler of a call with one request. */
   #startOnly(request: Buffer): void {
     const method = this.#kind
-    this.#request = undefined
+    // A request that is not borrowed belongs to the handler, which may drop it long before it settles.
+    const lent = method.borrows ? request : undefined
     try {
-      if (method.kind === 'unary') {
-        const reply = method.handle(request, this)
-        if (reply instanceof Uint8Array) {
-          this.done(request)
-          this.#reply(reply)
-        } else this.#settle(reply, request)
-      } else if (method.kind === 'server-stream')
-        this.#settle(
-          method.handle(request, this, (each, rest) => this.#send(each, rest)),
-          request,
-        )
+      if (method.kind === 'server-stream') this.#settle(method.handle(request, this, this.#openSender()), lent)
+      if (method.kind !== 'unary') return
+      const reply = method.handle(request, this)
+      if (!(reply instanceof Uint8Array)) {
+        this.#settle(reply, lent)
+        return
+      }
+      this.#messages.done(request)
+      this.#reply(reply)
     } catch (error) {
+      this.#messages.done(request)
       this.#fail(error)
     }
   }
 
   /** Runs the handler of a call with a stream of requests. */
-  #startStream(method: Method): void {
-    const queue = new MessageQueue(this)
-    this.#queue = queue
+  #startStream(method: Method, queue: MessageQueue): void {
     try {
       if (method.kind === 'client-stream') this.#settle(method.handle(queue, this))
-      else if (method.kind === 'bidi') this.#settle(method.handle(queue, this, (each, rest) => this.#send(each, rest)))
+      else if (method.kind === 'bidi') this.#settle(method.handle(queue, this, this.#openSender()))
     } catch (error) {
       this.#fail(error)
     }
@@ -199,6 +188,7 @@ export class ServerCall implements StreamIn, Call, MessageSink, QueueOwner {
 
   #settle(outcome: Promise<unknown>, request?: Buffer): void {
     this.#load.running += 1
+    this.#running = true
     if (this.#timeoutMs !== undefined)
       this.#stopTimer = this.#context.clock.after(this.#timeoutMs, () =>
         this.#fail(new RpcError(Code.DEADLINE_EXCEEDED, 'deadline exceeded')),
@@ -207,19 +197,20 @@ export class ServerCall implements StreamIn, Call, MessageSink, QueueOwner {
       (reply) => {
         this.#settled(request)
         this.#reply(reply instanceof Uint8Array ? reply : undefined)
+        this.release()
       },
       (error) => {
         this.#settled(request)
         this.#fail(error)
+        this.release()
       },
     )
   }
 
-  /** The handler has settled, and with it ends what it borrows. */
   #settled(request: Buffer | undefined): void {
     this.#load.running -= 1
-    if (request) this.done(request)
-    this.#queue?.release()
+    this.#running = false
+    this.#messages.settled(request)
   }
 
   #reply(message: Uint8Array | undefined): void {
@@ -229,43 +220,35 @@ export class ServerCall implements StreamIn, Call, MessageSink, QueueOwner {
   }
 
   #fail(error: unknown): void {
-    // What a handler throws once its call is over comes of that.
+    // What a handler throws after its call has ended is a consequence of that.
     if (this.#over) return
     if (isBug(error)) this.#context.log?.error('a handler failed', { method: this.method, peer: this.peer, error })
     const status = toRpcError(error)
     this.#finish(status)
-    this.#out.end(undefined, errorTrailers(status))
+    if (error instanceof Stalled) this.#out.abandon(errorTrailers(status))
+    else this.#out.end(undefined, errorTrailers(status))
   }
 
-  #send(message: Uint8Array, rest: Rest | undefined): void | Promise<void> {
-    if (this.#over) throw callEnded
-    if (this.#out.write(message, rest)) return
-    this.#room ??= createRoom()
-    return this.#room.promise
+  #openSender(): Send {
+    this.#sender = new CallSender(this.#out)
+    return this.#sender.send
   }
 
-  /** Lets go of everything that hangs on the call. */
+  /** Releases everything that the call holds. */
   #finish(outcome: RpcError | 'ok'): void {
     this.#over = outcome
+    this.#visitor?.calls.delete(this)
     this.#stopTimer?.()
-    this.#reader.drop()
-    this.#request = undefined
-    if (this.#context.observe)
-      this.#context.observe(
-        this.method,
-        outcome === 'ok' ? Code.OK : outcome.code,
-        (performance.now() - this.#startedMs) / 1000,
-      )
+    this.#reservations?.leave()
+    const code = outcome === 'ok' ? Code.OK : outcome.code
+    this.#context.observe?.(this.method, code, (performance.now() - this.#startedMs) / 1000)
     const ended = outcome === 'ok' ? callEnded : outcome
-    this.#queue?.fail(ended)
-    this.#room?.reject(ended)
-    if (outcome !== 'ok') this.#controller?.abort(outcome)
+    this.#messages.end(ended, this.#running)
+    this.#sender?.end(ended)
+    if (outcome !== 'ok') this.#controller?.abort(this.#reason(outcome))
   }
-}
 
-function createRoom(): Room {
-  const { promise, resolve, reject } = Promise.withResolvers<void>()
-  // A handler that sends without waiting must not end the process when the client goes.
-  promise.catch(() => undefined)
-  return { promise, resolve, reject }
+  #reason(outcome: RpcError): RpcError {
+    return this.#lost ? connectionBroke : outcome
+  }
 }

@@ -1,16 +1,9 @@
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
+import { hostPortText, parseGrpcUrl } from '../core/address.ts'
+import type { ChannelOptions } from './channel-options.ts'
+import { openDirectChannel } from './direct.ts'
 import { type CallOptions, type Channel, Code, type Messages, RpcError } from './rpc.ts'
 import { answerError } from './trailers.ts'
-import { addressIn } from './url.ts'
-
-export interface ChannelOptions {
-  /** The largest message that is taken; the usual 4 MiB when absent. */
-  readonly receiveBytesMax?: number
-  /** Bytes that a server may send ahead on each call; 4 MiB when absent: with less, large reads wait. */
-  readonly windowBytes?: number
-  /** How often a silent connection is asked whether it still stands; a minute when absent. */
-  readonly keepaliveMs?: number
-}
 
 const defaultReceiveBytesMax = 4 * 1024 * 1024
 const keepaliveTimeoutMs = 20_000
@@ -18,14 +11,16 @@ const defaultWindowBytes = 4 * 1024 * 1024
 
 /**
  * A channel over the network, with a connection of its own that is made at the first call and
- * made anew after it broke. A streaming call starts when its iteration does. What the source
+ * reopened after it broke. A streaming call starts when its iteration does. What the source
  * of a call's requests throws cancels the call and reaches the caller as it is; all other errors
- * are RpcErrors.
- * @param url `grpc://host:port`
+ * are RpcErrors. With TLS it is a direct channel, whose errors say what is wrong with a certificate.
+ * @param url `grpc://host:port`, `grpcs://host:port`, `unix:/path`
  * @throws Failure 'invalid' for another form of address
  */
 export function openChannel(url: string, options: ChannelOptions = {}): Channel {
-  const client = new Client(`dns:${addressIn(url)}`, credentials.createInsecure(), {
+  const place = parseGrpcUrl(url)
+  if (place.secure || 'path' in place) return openDirectChannel(url, options)
+  const client = new Client(`dns:${hostPortText(place)}`, credentials.createInsecure(), {
     'grpc.max_receive_message_length': options.receiveBytesMax ?? defaultReceiveBytesMax,
     'grpc.max_send_message_length': -1,
     'grpc.keepalive_time_ms': options.keepaliveMs ?? 60_000,

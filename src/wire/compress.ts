@@ -11,14 +11,14 @@ import {
 } from 'node:zlib'
 import { errnoOf, Failure } from '../core/failure.ts'
 import { chunkBytesMax } from '../core/limits.ts'
+import { windowBytesMax, ZstdFrames } from './zstd-frames.ts'
 
 /** Level 1: the network is near, so time counts for more than the last few per cent. */
 const packing: ZstdOptions = { params: { [constants.ZSTD_c_compressionLevel]: 1 } }
-/**
- * A frame may ask its reader for a window; 2^23 bytes is what RFC 8878 (section 3.1.1.1.2) tells
- * every decoder to support, and what keeps many streams at once in bounds.
- */
-const unpacking: ZstdOptions = { chunkSize: chunkBytesMax, params: { [constants.ZSTD_d_windowLogMax]: 23 } }
+const unpacking: ZstdOptions = {
+  chunkSize: chunkBytesMax,
+  params: { [constants.ZSTD_d_windowLogMax]: Math.log2(windowBytesMax) },
+}
 /** Below this the way to another thread costs more than the work. */
 const inlineBytesMax = 64 * 1024
 
@@ -34,18 +34,27 @@ export async function packZstd(bytes: Uint8Array): Promise<Buffer> {
 }
 
 /**
- * The content of a zstd frame.
- * @param sizeExpected bytes that the content has to have; no more are ever brought into memory
- * @throws Failure 'invalid' when it is no zstd frame, is cut off, has more
- *   behind it, or has another size
+ * The content of zstd frames, one after the other.
+ * @param sizeExpected bytes that the content must have; no more than that is ever held in memory
+ * @throws Failure 'invalid' when it is not zstd, is cut off, asks for too large a window, has
+ *   something else behind it, or has another size
  */
 export async function unpackZstd(bytes: Uint8Array, sizeExpected: number): Promise<Buffer> {
-  const content = await unpackBounded(bytes, sizeExpected)
-  if (content.length !== sizeExpected) throw wrongSize(sizeExpected)
-  return content
+  const frames = new ZstdFrames()
+  const parts = [...frames.parts(bytes), ...frames.end()]
+  const contents: Buffer[] = []
+  let left = sizeExpected
+  for (const part of parts) {
+    const content = await unpackFrame(part, left, sizeExpected)
+    left -= content.length
+    contents.push(content)
+  }
+  if (left !== 0) throw wrongSize(sizeExpected)
+  const [only] = contents
+  return contents.length === 1 && only ? only : Buffer.concat(contents)
 }
 
-async function unpackBounded(bytes: Uint8Array, sizeMax: number): Promise<Buffer> {
+async function unpackFrame(bytes: Uint8Array, sizeMax: number, sizeExpected: number): Promise<Buffer> {
   const options = {
     ...unpacking,
     // No larger than the content: most blobs are small, and each would take this much.
@@ -59,9 +68,10 @@ async function unpackBounded(bytes: Uint8Array, sizeMax: number): Promise<Buffer
       ? (zstdDecompressSync(bytes, options) as unknown as Unpacked)
       : decompressElsewhere(bytes, options))
   } catch (error) {
-    throw errnoOf(error) === 'ERR_BUFFER_TOO_LARGE' ? wrongSize(sizeMax) : malformed(error)
+    throw errnoOf(error) === 'ERR_BUFFER_TOO_LARGE' ? wrongSize(sizeExpected) : malformed(error)
   }
   if (unpacked.engine.bytesWritten !== bytes.byteLength) throw malformed(undefined)
+  if (unpacked.buffer.length > sizeMax) throw wrongSize(sizeExpected)
   return unpacked.buffer
 }
 
@@ -73,44 +83,60 @@ interface Unpacked {
 
 /** Packs a stream into one zstd frame; holds no more than a few pieces at a time. */
 export function packZstdStream(source: AsyncIterable<Uint8Array>): AsyncIterable<Buffer> {
-  return through(source, createZstdCompress({ ...packing, chunkSize: chunkBytesMax }))
+  return through(source, createZstdCompress({ ...packing, chunkSize: chunkBytesMax }), whole)
 }
 
 /**
- * Unpacks a stream that is one zstd frame; holds no more than a few pieces at a time. Reads the
- * source to its end. What the source throws comes through as it is.
- * @param sizeExpected bytes that the content has to have; the stream fails at the first beyond them
- * @throws Failure 'invalid' when it is no zstd frame, is cut off, has more
- *   behind it, or has another size
+ * Unpacks a stream of zstd frames; holds no more than a few pieces at a time. Reads the source
+ * to its end. What the source throws comes through as it is.
+ * @param sizeExpected bytes that the content must have; the stream fails at the first byte beyond them
+ * @throws Failure 'invalid' as unpackZstd
  */
 export async function* unpackZstdStream(
   source: AsyncIterable<Uint8Array>,
   sizeExpected: number,
 ): AsyncIterable<Buffer> {
   let size = 0
-  const coder = createZstdDecompress(unpacking)
-  for await (const piece of through(source, coder)) {
+  for await (const piece of unpackZstdOfAnySize(source)) {
     size += piece.length
     if (size > sizeExpected) throw wrongSize(sizeExpected)
     yield piece
   }
-  // Node 22 takes nothing at all for a frame.
-  if (coder.bytesWritten === 0) throw malformed(undefined)
   if (size !== sizeExpected) throw wrongSize(sizeExpected)
 }
 
+/** The same when the unpacked size is not known: the reader has to limit it. */
+export function unpackZstdOfAnySize(source: AsyncIterable<Uint8Array>): AsyncIterable<Buffer> {
+  // A write that ends where a frame does lets the coder go on with the next one.
+  return through(source, createZstdDecompress(unpacking), new ZstdFrames())
+}
+
 type Coder = ReturnType<typeof createZstdCompress> | ReturnType<typeof createZstdDecompress>
+/** In which parts the pieces of a source are given to a coder, and what follows the last. */
+interface Cut {
+  parts(piece: Uint8Array): Iterable<Uint8Array>
+  end(): Iterable<Uint8Array>
+}
+
+const whole: Cut = { parts: (piece) => [piece], end: () => [] }
 
 /** What comes out of a coder while the source is written into it, each side waiting for the other. */
-async function* through(source: AsyncIterable<Uint8Array>, coder: Coder): AsyncIterable<Buffer> {
+async function* through(source: AsyncIterable<Uint8Array>, coder: Coder, cut: Cut): AsyncIterable<Buffer> {
   let broken: { error: unknown } | undefined
   let fed = 0
+  async function feed(parts: Iterable<Uint8Array>): Promise<void> {
+    for (const part of parts) {
+      if (coder.destroyed) return
+      fed += part.byteLength
+      await consumed(coder, part)
+    }
+  }
   async function pump(): Promise<void> {
     for await (const piece of source) {
       if (coder.destroyed) return
-      fed += piece.byteLength
-      await consumed(coder, piece)
+      await feed(cut.parts(piece))
     }
+    await feed(cut.end())
     coder.end()
   }
   pump().catch((error: unknown) => {
@@ -119,7 +145,7 @@ async function* through(source: AsyncIterable<Uint8Array>, coder: Coder): AsyncI
   })
   try {
     yield* coder
-    // It stops at the end of a frame, whatever follows.
+    // It stops in the middle of what it was given when it takes a frame for complete before we do.
     if (coder.bytesWritten !== fed) throw malformed(undefined)
   } catch (error) {
     if (!broken) throw error instanceof Failure ? error : malformed(error)
@@ -137,9 +163,9 @@ function consumed(coder: Coder, piece: Uint8Array): Promise<void> {
 }
 
 function malformed(cause: unknown): Failure {
-  return new Failure('invalid', 'the compressed bytes are not one complete zstd frame', { cause })
+  return new Failure('invalid', 'the compressed bytes are damaged: they cannot be unpacked', { cause })
 }
 
 function wrongSize(sizeExpected: number): Failure {
-  return new Failure('invalid', `the compressed bytes do not unpack to the ${sizeExpected} bytes that were named`)
+  return new Failure('invalid', `the compressed bytes do not unpack to the ${sizeExpected} bytes that the digest names`)
 }

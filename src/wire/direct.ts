@@ -1,47 +1,49 @@
-import { parseHostPort } from '../core/address.ts'
-import type { ChannelOptions } from './channel.ts'
+import { hostPortText, parseGrpcUrl } from '../core/address.ts'
+import { createCallHeaders } from './call-headers.ts'
+import type { ChannelOptions } from './channel-options.ts'
 import { type Caller, DirectCall } from './direct-call.ts'
 import type { FrameLimits } from './frames.ts'
 import { ClientSession } from './http2/client-session.ts'
-import { field } from './http2/field.ts'
-import { encodeFields } from './http2/hpack.ts'
+import { Ledger } from './ledger.ts'
 import { MessageQueue } from './queue.ts'
 import { type CallOptions, type Channel, Code, type Messages, RpcError } from './rpc.ts'
-import { addressIn } from './url.ts'
 
 const defaultReceiveBytesMax = 4 * 1024 * 1024
 const defaultWindowBytes = 4 * 1024 * 1024
 const defaultKeepaliveMs = 60_000
-/** What incomplete answers of all calls may take together. */
-const reassemblyBytesMax = 1024 * 1024 * 1024
-/** Answers that wait for their reader: beyond the first the server has to stop, until below the second. */
+/** What incomplete answers of all calls may take together: half of it, since a ledger keeps as much for others. */
+const reassemblyBytesMax = 2 * 1024 * 1024 * 1024
+const reassembly = {
+  bytesMax: reassemblyBytesMax,
+  clientBytesMax: reassemblyBytesMax,
+  connectionBytesMax: reassemblyBytesMax,
+}
+/** Bytes of answers that wait for their reader: above the first the server is held back, until they fall below the second. */
 const queueBytesMax = 256 * 1024
 const queueBytesLow = 64 * 1024
-/** Header blocks that are kept: a few methods, with their usual time. */
-const blocksMax = 256
-/** A header block is one frame. */
-const blockBytesMax = 16 * 1024 - 1
 
 /**
  * A channel over the network on our own HTTP/2, for servers that call servers: it does what
- * openChannel does for a fraction of the work, without TLS or a proxy.
- * @param url `grpc://host:port`
+ * openChannel does for a fraction of the work, without a proxy.
+ * @param url `grpc://host:port`, `grpcs://host:port`
  * @throws Failure 'invalid' for another form of address
  */
 export function openDirectChannel(url: string, options: ChannelOptions = {}): Channel {
-  const address = addressIn(url)
+  const place = parseGrpcUrl(url)
+  const address = 'path' in place ? 'localhost' : hostPortText(place)
   const target = {
-    ...parseHostPort(address),
+    place,
+    tls: options.tls,
     windowBytes: options.windowBytes ?? defaultWindowBytes,
     keepaliveMs: options.keepaliveMs ?? defaultKeepaliveMs,
   }
   const limits: FrameLimits = {
     bytesMax: options.receiveBytesMax ?? defaultReceiveBytesMax,
     gzip: false,
-    budget: { left: reassemblyBytesMax },
+    memory: new Ledger(reassembly).open(address),
     pool: undefined,
   }
-  const headers = createHeaders(address)
+  const headers = createCallHeaders(address, place.secure)
   const sessions = new Set<ClientSession>()
   let session: ClientSession | undefined
   let closed = false
@@ -62,58 +64,14 @@ export function openDirectChannel(url: string, options: ChannelOptions = {}): Ch
     return new DirectCall(current(), block, limits, callOptions, caller)
   }
 
-  /** A call with one answer. */
-  async function settled(method: string, callOptions: CallOptions, send: (call: DirectCall) => void): Promise<Buffer> {
-    const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
-    const answers: Buffer[] = []
-    const call = start(method, callOptions, {
-      message(message) {
-        if (answers.push(message) > 1)
-          call.cancel(new RpcError(Code.INTERNAL, 'more than one message where one is due'))
-      },
-      ended(error) {
-        const [answer] = answers
-        if (error) reject(error)
-        else if (answer) resolve(answer)
-        else reject(new RpcError(Code.INTERNAL, 'the call ended without a message'))
-      },
-    })
-    send(call)
-    return promise
-  }
-
-  /** A call with many answers, which is cancelled when their reader leaves early. */
-  async function* streamed(method: string, callOptions: CallOptions, send: (call: DirectCall) => void): Messages {
-    let paused = false
-    const queue = new MessageQueue({
-      taken() {
-        if (!paused || queue.bytes > queueBytesLow) return
-        paused = false
-        call.resume()
-      },
-      left: () => call.cancel(new RpcError(Code.CANCELLED, 'the caller has stopped reading')),
-    })
-    const call = start(method, callOptions, {
-      message(message) {
-        queue.push(message)
-        if (paused || queue.bytes < queueBytesMax) return
-        paused = true
-        call.pause()
-      },
-      ended: (error) => (error && callOptions.signal?.aborted ? queue.fail(error) : queue.end(error)),
-    })
-    send(call)
-    yield* queue
-  }
-
   return {
-    unary: (method, request, callOptions = {}) => settled(method, callOptions, (call) => call.sendOnly(request)),
+    unary: (method, request, callOptions = {}) => settled(start, method, callOptions, (call) => call.sendOnly(request)),
     serverStream: (method, request, callOptions = {}) =>
-      streamed(method, callOptions, (call) => call.sendOnly(request)),
+      streamed(start, method, callOptions, (call) => call.sendOnly(request)),
     async clientStream(method, requests, callOptions = {}) {
       const source: Source = {}
       try {
-        return await settled(method, callOptions, (call) => feed(call, requests, source))
+        return await settled(start, method, callOptions, (call) => feed(call, requests, source))
       } catch (error) {
         throw 'error' in source ? source.error : error
       }
@@ -121,7 +79,7 @@ export function openDirectChannel(url: string, options: ChannelOptions = {}): Ch
     async *bidi(method, requests, callOptions = {}) {
       const source: Source = {}
       try {
-        yield* streamed(method, callOptions, (call) => feed(call, requests, source))
+        yield* streamed(start, method, callOptions, (call) => feed(call, requests, source))
       } catch (error) {
         throw 'error' in source ? source.error : error
       }
@@ -131,6 +89,54 @@ export function openDirectChannel(url: string, options: ChannelOptions = {}): Ch
       for (const each of sessions) each.destroy(new RpcError(Code.UNAVAILABLE, 'the channel was closed'))
     },
   }
+}
+
+/** Begins a call. @throws RpcError UNAVAILABLE of a closed channel, CANCELLED by an aborted signal */
+type Start = (method: string, options: CallOptions, caller: Caller) => DirectCall
+type SendRequest = (call: DirectCall) => void
+
+/** A call with one answer. */
+async function settled(start: Start, method: string, options: CallOptions, send: SendRequest): Promise<Buffer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
+  const answers: Buffer[] = []
+  const call = start(method, options, {
+    message(message) {
+      if (answers.push(message) > 1)
+        call.cancel(new RpcError(Code.INTERNAL, 'more than one message where exactly one is expected'))
+    },
+    ended(error) {
+      const [answer] = answers
+      if (error) reject(error)
+      else if (answer) resolve(answer)
+      else reject(new RpcError(Code.INTERNAL, 'the call ended without a message'))
+    },
+  })
+  send(call)
+  return promise
+}
+
+/** A call with many answers, which is cancelled when their reader leaves early. */
+async function* streamed(start: Start, method: string, options: CallOptions, send: SendRequest): Messages {
+  let paused = false
+  const queue = new MessageQueue({
+    taken() {
+      if (!paused || queue.bytes > queueBytesLow) return
+      paused = false
+      call.resume()
+    },
+    left: () => call.cancel(new RpcError(Code.CANCELLED, 'the caller has stopped reading')),
+  })
+  const call = start(method, options, {
+    message(message) {
+      queue.push(message)
+      if (paused || queue.bytes < queueBytesMax) return
+      paused = true
+      call.pause()
+    },
+    ended: (error) => (error && options.signal?.aborted ? queue.fail(error) : queue.end(error)),
+  })
+  send(call)
+  yield* queue
 }
 
 /** What the source of requests threw, if it did. */
@@ -153,46 +159,4 @@ function feed(call: DirectCall, requests: AsyncIterable<Uint8Array>, source: Sou
     source.error = error
     call.cancel(new RpcError(Code.CANCELLED, 'the source of the requests failed', [], error))
   })
-}
-
-/** Encodes the header fields of calls to an address, and keeps what it has encoded. */
-function createHeaders(authority: string): (method: string, options: CallOptions) => Uint8Array {
-  const kept = new Map<string, Uint8Array>()
-  return (method, { metadata, timeoutMs }) => {
-    const timeout = timeoutMs === undefined ? '' : timeoutText(timeoutMs)
-    const key = `${method} ${timeout}`
-    const known = kept.get(key)
-    const own = known ?? encodeOwn(authority, method, timeout)
-    if (!known && kept.size < blocksMax) kept.set(key, own)
-    const more = metadata ? Object.entries(metadata) : []
-    if (more.length === 0) return own
-    const block = Buffer.concat([own, encodeFields(more.map(sound))])
-    if (block.length > blockBytesMax) throw new RpcError(Code.RESOURCE_EXHAUSTED, 'the metadata is more than 16 KiB')
-    return block
-  }
-}
-
-function encodeOwn(authority: string, method: string, timeout: string): Uint8Array {
-  return encodeFields([
-    [':method', 'POST'],
-    [':scheme', 'http'],
-    [':path', `/${method}`],
-    [':authority', authority],
-    ['te', 'trailers'],
-    ['content-type', 'application/grpc'],
-    ...(timeout === '' ? [] : ([['grpc-timeout', timeout]] as const)),
-  ])
-}
-
-/** At most eight digits and a unit. */
-function timeoutText(ms: number): string {
-  const whole = Math.max(Math.ceil(ms), 1)
-  return whole < 1e8 ? `${whole}m` : `${Math.min(Math.ceil(whole / 1000), 99_999_999)}S`
-}
-
-function sound([name, value]: [string, string]): [string, string] {
-  const lower = name.toLowerCase()
-  if (lower.startsWith(':') || !field(lower, value).sound)
-    throw new RpcError(Code.INTERNAL, `metadata cannot carry ${JSON.stringify(name.slice(0, 100))}`)
-  return [lower, value]
 }

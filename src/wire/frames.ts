@@ -1,30 +1,35 @@
 import { gunzipSync } from 'node:zlib'
 import { errnoOf } from '../core/failure.ts'
+import type { Account } from './ledger.ts'
 import type { BufferPool } from './pool.ts'
 import { Code, RpcError } from './rpc.ts'
+import { retryInfo } from './status.ts'
+import { unitsOf, type Work } from './stream.ts'
 
 /** One byte that says whether a message is compressed, four that say how long it is. */
 const prefixBytes = 5
 /**
- * A message that comes in pieces takes this much memory first, and the rest once that is full.
- * A piece of 64 KiB, as many clients send them, with what stands around it fits: it is not moved.
+ * A message that comes in pieces takes this much memory first. A piece of 64 KiB, as many clients
+ * send them, with what stands around it fits: it is not moved. Once that is full it takes the
+ * rest where memory is plentiful, and otherwise twice what has come, so that nobody ties up more
+ * than twice what they send.
  */
 const startBytesMax = 80 * 1024
 const nothing = Buffer.alloc(0)
-
-/** Memory that incomplete messages may still take together, in bytes. */
-export interface Budget {
-  left: number
-}
+/** When a client that met the bound of memory may come back, in milliseconds. */
+const retryMs = 1_000
 
 export interface FrameLimits {
   /** The longest message, before and after it is unpacked. */
   readonly bytesMax: number
   /** Whether compressed messages are gzip; if not, none may come. */
   readonly gzip: boolean
-  readonly budget: Budget
-  /** Where memory for messages comes from; whoever is done with a message gives it back. */
+  /** Where memory of incomplete messages is counted. */
+  readonly memory: Account
+  /** Where memory for messages comes from; it is given back by the code that is done with the message. */
   readonly pool: BufferPool | undefined
+  /** Where the cost of messages is counted, in addition to their bytes. */
+  readonly work?: Work
 }
 
 /** Takes what a reader has put together; what it throws comes out of the reader's push. */
@@ -82,7 +87,7 @@ export class FrameReader {
 
   /** Gives back what an incomplete message took. */
   drop(): void {
-    this.#limits.budget.left += this.#reserved
+    if (this.#reserved > 0) this.#limits.memory.release(this.#reserved)
     this.#reserved = 0
     this.#body = nothing
   }
@@ -117,15 +122,20 @@ export class FrameReader {
       this.#body = this.#allocate(needed)
       return
     }
-    const size = needed <= startBytesMax ? Math.min(this.#length, startBytesMax) : this.#length
-    this.#limits.budget.left -= size - this.#reserved
+    const size = this.#sizeFor(needed)
+    const more = size - this.#reserved
+    if (!this.#limits.memory.tryHold(more)) throw tooMany()
     this.#reserved = size
-    if (this.#limits.budget.left < 0)
-      throw new RpcError(Code.RESOURCE_EXHAUSTED, 'too many large messages are on their way at once')
     const body = this.#allocate(size)
     this.#body.copy(body, 0, 0, this.#filled)
     this.#limits.pool?.give(this.#body)
     this.#body = body
+  }
+
+  #sizeFor(needed: number): number {
+    if (needed <= startBytesMax) return Math.min(this.#length, startBytesMax)
+    if (this.#limits.memory.isPlenty(this.#length)) return this.#length
+    return Math.min(this.#length, Math.max(needed, 2 * this.#body.length))
   }
 
   #allocate(length: number): Buffer {
@@ -139,11 +149,14 @@ export class FrameReader {
     this.#prefix = 0
     this.#length = 0
     this.#filled = 0
+    const { work } = this.#limits
+    if (work) work.units += 1
     if (!compressed) {
       this.#sink.message(body)
       return
     }
     const unpacked = unpack(body, this.#limits.bytesMax)
+    if (work) work.units += unitsOf(unpacked.length)
     this.#limits.pool?.give(body)
     this.#sink.message(unpacked)
   }
@@ -158,6 +171,11 @@ function unpack(body: Buffer, bytesMax: number): Buffer {
   }
 }
 
+/** The error for a client whose messages do not fit in memory next to those of others. */
+export function tooMany(): RpcError {
+  return new RpcError(Code.RESOURCE_EXHAUSTED, 'too many large messages are in transit at once', [retryInfo(retryMs)])
+}
+
 function tooLong(what: string, bytesMax: number): RpcError {
-  return new RpcError(Code.RESOURCE_EXHAUSTED, `a message ${what} is more than the ${bytesMax} bytes that are taken`)
+  return new RpcError(Code.RESOURCE_EXHAUSTED, `a message ${what} is larger than the maximum of ${bytesMax} bytes`)
 }

@@ -32,7 +32,7 @@ function parsed(line: string, lineLengthMax: number): unknown {
   try {
     return JSON.parse(line)
   } catch (cause) {
-    throw new Failure('invalid', 'a line is no JSON', { where: line.slice(0, 128), cause })
+    throw new Failure('invalid', 'a line is not JSON', { where: line.slice(0, 128), cause })
   }
 }
 

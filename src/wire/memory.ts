@@ -21,6 +21,10 @@ const queueBytesMax = 256 * 1024
 export interface MemoryOptions {
   /** Measures deadlines. */
   readonly clock?: Clock
+  /** What the handlers are told of who calls. */
+  readonly peer?: string
+  /** Bytes of the largest message, either way. */
+  readonly bytesMax?: number
 }
 
 /**
@@ -28,20 +32,24 @@ export interface MemoryOptions {
  * deadlines, cancellation, backpressure and message limit (4 MiB each way) as over a network.
  * Errors cross it as over a network: only code, message and details survive.
  */
-export function memoryChannel(services: readonly Service[], { clock = systemClock }: MemoryOptions = {}): Channel {
+export function memoryChannel(
+  services: readonly Service[],
+  { clock = systemClock, peer = 'memory', bytesMax = messageBytesMax }: MemoryOptions = {},
+): Channel {
   const methods = methodTable(services)
   const running = new Set<MemoryCall>()
   let closed = false
 
   function start(name: string, requests: Requests, options: CallOptions = {}): MessageQueue {
     const method = methods.get(name)
-    const call = createCall(name, options, clock, () => running.delete(call))
+    const call = createCall(name, options, { clock, peer, bytesMax }, () => running.delete(call))
     running.add(call)
     if (options.signal?.aborted) call.cut(new RpcError(Code.CANCELLED, 'cancelled by the caller'))
     else if (closed) call.cut(channelClosed())
     else if (!method) call.cut(new RpcError(Code.UNIMPLEMENTED, `unknown method ${name}`))
     else {
-      const messages = call.receive(requests, isStream(method) && method.borrows === true)
+      const borrows = isStream(method) && method.borrows === true
+      const messages = call.receive(requests, borrows, method.requestBytesMax ?? bytesMax)
       handle(method, messages, call.facts, call.send)
         .finally(() => messages.release())
         .then(
@@ -72,7 +80,12 @@ type Requests = AsyncIterable<Uint8Array>
 type MemoryCall = ReturnType<typeof createCall>
 
 /** One call: the queue of its replies, what the handler knows of it, and its end. */
-function createCall(method: string, options: CallOptions, clock: Clock, ended: () => void) {
+function createCall(
+  method: string,
+  options: CallOptions,
+  { clock, peer, bytesMax }: Required<MemoryOptions>,
+  ended: () => void,
+) {
   const controller = new AbortController()
   const replies = createBoundedQueue(() => cut(new RpcError(Code.CANCELLED, 'the caller has stopped reading')))
   let requests: BoundedQueue | undefined
@@ -105,10 +118,10 @@ function createCall(method: string, options: CallOptions, clock: Clock, ended: (
     requests?.wake()
   }
 
-  async function pump(source: Requests, { queue, room }: BoundedQueue): Promise<void> {
+  async function pump(source: Requests, { queue, room }: BoundedQueue, bytesMax: number): Promise<void> {
     for await (const message of source) {
       if (over || queue.closed) return
-      if (message.byteLength > messageBytesMax) throw tooLarge('request', message.byteLength)
+      if (message.byteLength > bytesMax) throw tooLarge('request', message.byteLength, bytesMax)
       queue.push(Buffer.from(message))
       await room()
     }
@@ -118,7 +131,7 @@ function createCall(method: string, options: CallOptions, clock: Clock, ended: (
   const send: Send = (message, rest) => {
     if (over) throw new RpcError(Code.CANCELLED, 'the call has ended')
     const whole = rest ? Buffer.concat([message, rest.bytes]) : Buffer.from(message)
-    if (whole.byteLength > messageBytesMax) throw tooLarge('answer', whole.byteLength)
+    if (whole.byteLength > bytesMax) throw tooLarge('answer', whole.byteLength, bytesMax)
     replies.queue.push(whole)
     rest?.sent?.()
     return replies.room()?.then(() => {
@@ -133,13 +146,16 @@ function createCall(method: string, options: CallOptions, clock: Clock, ended: (
     timeoutMs === undefined
       ? undefined
       : clock.after(timeoutMs, () => cut(new RpcError(Code.DEADLINE_EXCEEDED, 'deadline exceeded')))
+  const metadata = new Map(Object.entries(options.metadata ?? {}).map(([key, value]) => [key.toLowerCase(), value]))
   const facts: Call = {
     method,
-    metadata: new Map(Object.entries(options.metadata ?? {}).map(([key, value]) => [key.toLowerCase(), value])),
+    metadata,
+    header: (name) => metadata.get(name),
     deadline: timeoutMs === undefined ? undefined : clock.now() + timeoutMs,
     signal: controller.signal,
-    peer: 'memory',
-    room: () => undefined,
+    peer,
+    reserve: () => undefined,
+    release: () => undefined,
   }
 
   return {
@@ -148,11 +164,13 @@ function createCall(method: string, options: CallOptions, clock: Clock, ended: (
     send,
     cut,
     complete,
-    receive(source: Requests, borrows: boolean): MessageQueue {
+    receive(source: Requests, borrows: boolean, bytesMax: number): MessageQueue {
       // A handler that keeps what it borrows shows here, in tests, not only under load.
       requests = createBoundedQueue(() => requests?.wake(), borrows ? (message) => void message.fill(0xdd) : undefined)
       // What the source throws reaches the caller as it is, as a Channel promises.
-      pump(source, requests).catch((error: unknown) => cut(error instanceof Error ? error : new Error(String(error))))
+      pump(source, requests, bytesMax).catch((error: unknown) =>
+        cut(error instanceof Error ? error : new Error(String(error))),
+      )
       return requests.queue
     },
   }
@@ -224,15 +242,15 @@ async function* one(message: Uint8Array): Requests {
 async function only(messages: Messages): Promise<Buffer> {
   let message: Buffer | undefined
   for await (const each of messages) {
-    if (message) throw new RpcError(Code.INTERNAL, 'more than one message where one is due')
+    if (message) throw new RpcError(Code.INTERNAL, 'more than one message where exactly one is expected')
     message = each
   }
   if (!message) throw new RpcError(Code.INTERNAL, 'the call ended without a message')
   return message
 }
 
-function tooLarge(what: string, bytes: number): RpcError {
-  return new RpcError(Code.RESOURCE_EXHAUSTED, `the ${what} is larger (${bytes} bytes) than ${messageBytesMax} bytes`)
+function tooLarge(what: string, bytes: number, bytesMax: number): RpcError {
+  return new RpcError(Code.RESOURCE_EXHAUSTED, `the ${what} is larger (${bytes} bytes) than ${bytesMax} bytes`)
 }
 
 function channelClosed(): RpcError {

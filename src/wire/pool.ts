@@ -2,6 +2,8 @@
 const smallestBits = 13
 const largestBits = 23
 const pooledBytesMin = 2 ** (smallestBits - 1) + 1
+/** What has waited all this time is not needed: the pool lets it go. */
+const trimMs = 10_000
 
 /**
  * Memory for messages that is used again. A fresh buffer for each message costs more than all
@@ -14,6 +16,9 @@ export class BufferPool {
   readonly #out = new WeakSet<ArrayBuffer>()
   readonly #waitingBytesMax: number
   #bytes = 0
+  /** The least that has waited since the last trim. */
+  #leastBytes = 0
+  #timer: NodeJS.Timeout | undefined
 
   /** @param waitingBytesMax what all that wait may take */
   constructor(waitingBytesMax = 32 * 1024 * 1024) {
@@ -25,7 +30,7 @@ export class BufferPool {
     if (length < pooledBytesMin || length > 2 ** largestBits) return Buffer.allocUnsafe(length)
     const bits = Math.max(32 - Math.clz32(length - 1), smallestBits)
     const waiting = this.#waiting[bits - smallestBits]?.pop()
-    if (waiting) this.#bytes -= waiting.byteLength
+    if (waiting) this.#remove(waiting)
     const memory = waiting ?? new ArrayBuffer(2 ** bits)
     this.#out.add(memory)
     return Buffer.from(memory, 0, length)
@@ -41,6 +46,36 @@ export class BufferPool {
     if (!own || !this.#makeRoom(buffer.byteLength, own)) return
     own.push(buffer)
     this.#bytes += buffer.byteLength
+    this.#trimLater()
+  }
+
+  /** Bytes that wait to be taken. */
+  get waitingBytes(): number {
+    return this.#bytes
+  }
+
+  /** Lets go of as much as has waited since the last trim without being taken, the largest first. */
+  trim(): void {
+    let excess = this.#leastBytes
+    for (const waiting of this.#waiting.toReversed())
+      while (waiting[0] && waiting[0].byteLength <= excess) {
+        excess -= waiting[0].byteLength
+        this.#bytes -= waiting.pop()?.byteLength ?? 0
+      }
+    this.#leastBytes = this.#bytes
+    if (this.#bytes > 0) this.#trimLater()
+  }
+
+  #trimLater(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined
+      this.trim()
+    }, trimMs).unref()
+  }
+
+  #remove({ byteLength }: ArrayBuffer): void {
+    this.#bytes -= byteLength
+    this.#leastBytes = Math.min(this.#leastBytes, this.#bytes)
   }
 
   /**
@@ -51,7 +86,8 @@ export class BufferPool {
     while (this.#bytes + bytes > this.#waitingBytesMax) {
       const largest = this.#waiting.reduce((one, other) => (heldBy(other) > heldBy(one) ? other : one))
       if (largest === own || largest.length === 0) return false
-      this.#bytes -= largest.pop()?.byteLength ?? 0
+      const dropped = largest.pop()
+      if (dropped) this.#remove(dropped)
     }
     return true
   }

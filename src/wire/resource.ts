@@ -107,7 +107,8 @@ function parseInstance(name: string, segments: readonly string[]): string {
 
 function split(name: string): string[] {
   if (name.length > nameLengthMax) throw malformed(name, `longer than ${nameLengthMax} characters`)
-  return name.split('/')
+  // moon puts a slash before the name where it has no instance name.
+  return (name.startsWith('/') ? name.slice(1) : name).split('/')
 }
 
 function prefix(instance: string): string {

@@ -46,25 +46,49 @@ export class RpcError extends Error {
   }
 }
 
+/**
+ * A client takes nothing of its answer, and what the call holds is needed by others. It hears so
+ * at once: what still waits to be sent is dropped.
+ */
+export class Stalled extends RpcError {
+  constructor(message: string) {
+    super(Code.UNAVAILABLE, message)
+  }
+}
+
 /** What a handler knows of the call beside its messages. */
 export interface Call {
   /** `package.Service/Method` */
   readonly method: string
   /** ASCII metadata by lower-case name, and `-bin` metadata still in base64; repeated names joined by commas. */
   readonly metadata: ReadonlyMap<string, string>
+  /** One value of the metadata, by its lower-case name; on hot paths, since the map is made when it is first asked for. */
+  header(name: string): string | undefined
+  /** The `authorization` to pass the call on with, where the client is known by what cannot be passed on. */
+  readonly vouched?: string | undefined
+  /** May the client use some instances only? What tells of the others is not for them. */
+  readonly limited?: boolean | undefined
   /** When the client gives up, in milliseconds since 1970. */
   readonly deadline: number | undefined
-  /** Aborts when the client cancels, its connection breaks or the deadline passes. */
+  /**
+   * Aborts when the client cancels, its connection breaks or the deadline passes. The reason is an
+   * RpcError that tells them apart: CANCELLED, UNAVAILABLE, DEADLINE_EXCEEDED.
+   */
   readonly signal: AbortSignal
   /** The client's address, for logs. */
   readonly peer: string
   /**
-   * To be asked before a large answer is made: undefined while there is room for one;
-   * otherwise settles when there may be, or when nobody waits for it any more (`signal` tells).
-   * Without this, a client that opens thousands of reads and takes nothing would have as many
-   * answers made at once.
+   * Takes memory for a large answer, or a piece of one, before it is made. Without this, a client
+   * that opens thousands of reads and takes nothing would have as many answers made at once.
+   * @returns nothing when it is had at once; otherwise a promise, which fails with CANCELLED when
+   *   the call ends first
    */
-  room(): Promise<void> | undefined
+  reserve(bytes: number): Promise<void> | undefined
+  /**
+   * Gives back all that the call has reserved, once what it was for has been sent: from then on
+   * the transport counts it. Happens by itself when the handler settles.
+   */
+  release(): void
 }
 
 /**
@@ -94,27 +118,31 @@ export type Messages = AsyncIterable<Buffer>
  * asks for the next or settles. Neither what it keeps nor what it answers may be a part of
  * them. That halves what large uploads cost.
  */
-export type Method =
-  | {
-      readonly kind: 'unary'
-      readonly borrows?: boolean
-      readonly handle: (request: Buffer, call: Call) => Uint8Array | Promise<Uint8Array>
-    }
-  | {
-      readonly kind: 'server-stream'
-      readonly borrows?: boolean
-      readonly handle: (request: Buffer, call: Call, send: Send) => Promise<void>
-    }
-  | {
-      readonly kind: 'client-stream'
-      readonly borrows?: boolean
-      readonly handle: (requests: Messages, call: Call) => Promise<Uint8Array>
-    }
-  | {
-      readonly kind: 'bidi'
-      readonly borrows?: boolean
-      readonly handle: (requests: Messages, call: Call, send: Send) => Promise<void>
-    }
+export type Method = MethodTraits &
+  (
+    | {
+        readonly kind: 'unary'
+        readonly handle: (request: Buffer, call: Call) => Uint8Array | Promise<Uint8Array>
+      }
+    | {
+        readonly kind: 'server-stream'
+        readonly handle: (request: Buffer, call: Call, send: Send) => Promise<void>
+      }
+    | {
+        readonly kind: 'client-stream'
+        readonly handle: (requests: Messages, call: Call) => Promise<Uint8Array>
+      }
+    | {
+        readonly kind: 'bidi'
+        readonly handle: (requests: Messages, call: Call, send: Send) => Promise<void>
+      }
+  )
+
+interface MethodTraits {
+  readonly borrows?: boolean
+  /** The longest request, in bytes, where that is not what the server takes otherwise. */
+  readonly requestBytesMax?: number
+}
 
 /** A gRPC service. */
 export interface Service {

@@ -154,6 +154,11 @@ export function retryLater(message: string, delayMs: number): RpcError {
   return new RpcError(Code.UNAVAILABLE, message, [retryInfo(delayMs)])
 }
 
+/** The same where a bound is reached: RESOURCE_EXHAUSTED. */
+export function retryWhenThereIsRoom(message: string, delayMs: number): RpcError {
+  return new RpcError(Code.RESOURCE_EXHAUSTED, message, [retryInfo(delayMs)])
+}
+
 /** Says that another try makes sense, and when: Bazel then begins its count of tries anew (rule 44). */
 export function retryInfo(delayMs: number): Detail {
   return packAny('google.rpc.RetryInfo', rpc.RetryInfo.encode({ retryDelay: toDuration(delayMs) }).finish())
@@ -161,5 +166,10 @@ export function retryInfo(delayMs: number): Detail {
 
 function failureText(failure: Failure): string {
   const where = failure.where === undefined ? '' : ` (${failure.where})`
-  return [failure.message + where, ...failure.next].join('. ')
+  return [failure.message + where, ...failure.next].reduce((text, next) => `${text}${periodAfter(text)} ${next}`)
+}
+
+/** The period that a text lacks before another sentence follows. */
+function periodAfter(text: string): string {
+  return /[.!?]$/.test(text) ? '' : '.'
 }

@@ -26,7 +26,7 @@ export function toTimestamp(ms: number): { seconds: number; nanos: number } {
 export function fromTimestamp(time: WireTime, field = 'timestamp'): number {
   const { seconds, nanos } = parts(time, field)
   if (seconds < timestampSecondsMin || seconds > timestampSecondsMax || nanos < 0)
-    throw new Failure('invalid', `${field}: no time between the years 1 and 9999`)
+    throw new Failure('invalid', `${field}: not a time between the years 1 and 9999`)
   return seconds * 1000 + nanos / nanosPerMs
 }
 

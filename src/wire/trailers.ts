@@ -5,7 +5,7 @@ import { errorOfStatus, knownCode } from './status.ts'
 
 /**
  * What the last fields of an answer say: undefined when the call went well.
- * Fields without a status are no answer of gRPC's, which is INTERNAL.
+ * Fields without a status are not a gRPC response: INTERNAL.
  */
 export function errorOfTrailers(fields: readonly Field[]): RpcError | undefined {
   const status = valueIn(fields, 'grpc-status')
@@ -51,7 +51,7 @@ function valueIn(fields: readonly Field[], wanted: string): string | undefined {
   return fields.find(({ name }) => name === wanted)?.value
 }
 
-/** UTF-8 in which some bytes stand as %XX; what is no such thing stays as it is. */
+/** Decodes UTF-8 in which some bytes are written as %XX; anything else stays as it is. */
 function percentDecode(text: string): string {
   if (!text.includes('%')) return text
   const plain = text.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
@@ -62,7 +62,7 @@ function decodeStatus(bytes: Uint8Array): rpc.Status | undefined {
   try {
     return rpc.Status.decode(bytes)
   } catch {
-    // Details that cannot be read are no reason to lose the status itself.
+    // The status is kept even if its details cannot be read.
     return undefined
   }
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
-import type { ChannelOptions } from '../../src/wire/channel.ts'
+import type { ChannelOptions } from '../../src/wire/channel-options.ts'
 import { openDirectChannel } from '../../src/wire/direct.ts'
 import { encodeFields } from '../../src/wire/http2/hpack.ts'
 import { ErrorCode, FrameType, preface, Setting } from '../../src/wire/http2/protocol.ts'
@@ -125,7 +125,7 @@ describe('what a server does', () => {
     ['a push', (id) => frame(FrameType.PUSH_PROMISE, 4, id, uint32(2))],
     ['a window of nothing', () => frame(FrameType.WINDOW_UPDATE, 0, 0, uint32(0))],
     ['a window beyond all bounds', () => frame(FrameType.WINDOW_UPDATE, 0, 0, uint32(2 ** 31 - 1))],
-    ['headers that are no headers', (id) => headers(id, Buffer.from([0xff, 0xff, 0xff, 0xff]))],
+    ['headers that are not headers', (id) => headers(id, Buffer.from([0xff, 0xff, 0xff, 0xff]))],
     ['a half header block, then something else', (id) => Buffer.concat([frame(1, 0, id, ok), data(id, ok)])],
     ['a frame beyond its size', () => frame(FrameType.PING, 0, 0, Buffer.alloc(17_000))],
     ['a malformed ping', () => frame(FrameType.PING, 0, 0, Buffer.alloc(7))],

@@ -6,6 +6,22 @@ export function gate<T = void>(): { readonly opened: Promise<T>; open(value: T):
   return { opened: promise, open: resolve }
 }
 
+/**
+ * Settles when a transfer stands still: round trips on the same connection leave its progress as it is. Each of them lets at
+ * least one frame pass that could, so that more of them than a message has frames are enough.
+ * @param progress messages of 256 KiB, or less
+ * @param roundTrip a call, or a ping, that does not depend on the transfer
+ */
+export async function standsStill(progress: () => number, roundTrip: () => Promise<unknown>): Promise<void> {
+  const framesOfMessage = 256 / 16
+  let before = progress()
+  for (let unchanged = 0; unchanged <= framesOfMessage; unchanged += 1) {
+    await roundTrip()
+    if (progress() !== before) unchanged = 0
+    before = progress()
+  }
+}
+
 export async function all(messages: AsyncIterable<Buffer>): Promise<Buffer[]> {
   const list: Buffer[] = []
   for await (const each of messages) list.push(each)

@@ -2,16 +2,22 @@ import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { FrameReader } from '../../src/wire/frames.ts'
+import { Ledger } from '../../src/wire/ledger.ts'
 import { Code } from '../../src/wire/rpc.ts'
 import { pattern } from './fixture.ts'
 import { frame } from './raw-client.ts'
 
 const mib = 1024 * 1024
 
-function read(chunks: readonly Buffer[], { bytesMax = mib, gzip = false, budget = { left: 64 * mib } } = {}) {
+/** Memory for so many bytes of one client's messages. */
+function memory(bytesMax = 64 * mib) {
+  return new Ledger({ bytesMax, clientBytesMax: bytesMax, connectionBytesMax: bytesMax }).open('here')
+}
+
+function read(chunks: readonly Buffer[], { bytesMax = mib, gzip = false, account = memory() } = {}) {
   const messages: Buffer[] = []
   const reader = new FrameReader(
-    { bytesMax, gzip, budget, pool: undefined },
+    { bytesMax, gzip, memory: account, pool: undefined },
     { message: (each) => void messages.push(each) },
   )
   for (const chunk of chunks) {
@@ -20,7 +26,7 @@ function read(chunks: readonly Buffer[], { bytesMax = mib, gzip = false, budget 
     reader.push(larger, 2, 2 + chunk.length)
     larger.fill(0)
   }
-  return { messages, reader, budget }
+  return { messages, reader, account }
 }
 
 test('messages are the same however the bytes were cut', () => {
@@ -30,10 +36,10 @@ test('messages are the same however the bytes were cut', () => {
       const bytes = Buffer.concat(list.map((each) => frame(each)))
       const places = [0, ...cuts.filter((at) => at < bytes.length).sort((a, b) => a - b), bytes.length]
       const chunks = places.slice(1).map((end, at) => bytes.subarray(places[at], end))
-      const { messages: got, reader, budget } = read(chunks)
+      const { messages: got, reader, account } = read(chunks)
       expect(got).toEqual(list.map((each) => Buffer.from(each)))
       expect(reader.idle).toBe(true)
-      expect(budget.left).toBe(64 * mib)
+      expect(account.held).toBe(0)
     }),
   )
 })
@@ -62,17 +68,27 @@ test('any bytes are messages or an RpcError', () => {
 })
 
 test('what a message announces takes little memory until its bytes come', () => {
-  const { budget } = read([frame(pattern(10), { length: mib })])
-  expect(64 * mib - budget.left).toBe(80 * 1024)
+  const { account } = read([frame(pattern(10), { length: mib })])
+  expect(account.held).toBe(80 * 1024)
+})
+
+test('H2: where memory is short, a message takes no more than twice what has come of it', () => {
+  const account = memory(8 * mib)
+  account.add(2 * mib)
+  const { account: same } = read([frame(pattern(100_000), { length: mib })], { account })
+  expect(same.held - 2 * mib).toBeLessThanOrEqual(200_000)
 })
 
 test('incomplete messages take no more together than they may, and give it back', () => {
-  const budget = { left: 3 * mib }
-  const begin = () => read([frame(pattern(100_000), { length: mib })], { budget })
-  const readers = [begin(), begin(), begin()]
-  expect(begin).toThrow(expect.objectContaining({ code: Code.RESOURCE_EXHAUSTED }))
-  for (const { reader } of readers) reader.drop()
-  expect(budget.left).toBeGreaterThanOrEqual(2 * mib)
+  const account = memory(3 * mib)
+  const begun: ReturnType<typeof read>[] = []
+  const begin = () => begun.push(read([frame(pattern(500_000), { length: mib })], { account }))
+  expect(() => {
+    for (let i = 0; i < 10; i += 1) begin()
+  }).toThrow(expect.objectContaining({ code: Code.RESOURCE_EXHAUSTED }))
+  expect(begun.length).toBeGreaterThan(1)
+  expect(account.held).toBeLessThanOrEqual(3 * mib)
+  for (const { reader } of begun) reader.drop()
 })
 
 test('a gzip message may be empty, and is bounded by what it unpacks to', () => {
@@ -82,4 +98,18 @@ test('a gzip message may be empty, and is bounded by what it unpacks to', () => 
   expect(() => read([packed(Buffer.alloc(mib + 1))], { gzip: true })).toThrow(
     expect.objectContaining({ code: Code.RESOURCE_EXHAUSTED }),
   )
+})
+
+test('what messages cost is counted: each of them, and what has to be unpacked', () => {
+  const work = { units: 0 }
+  const reader = new FrameReader(
+    { bytesMax: mib, gzip: true, memory: memory(), pool: undefined, work },
+    { message: () => undefined },
+  )
+  const empty = Buffer.concat(Array.from({ length: 100 }, () => frame(Buffer.alloc(0))))
+  reader.push(empty, 0, empty.length)
+  expect(work.units).toBe(100)
+  const packed = frame(gzipSync(Buffer.alloc(mib)), { flag: 1 })
+  reader.push(packed, 0, packed.length)
+  expect(work.units).toBe(100 + 1 + 512)
 })

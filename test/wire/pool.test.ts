@@ -101,3 +101,17 @@ test('it keeps no more than its bound, whatever sizes come back in whatever orde
     }),
   )
 })
+
+test('what nobody took between two trims is let go, and what is in use stays', () => {
+  const pool = new BufferPool(64 * 1024 * 1024)
+  const buffers = Array.from({ length: 4 }, () => pool.take(1024 * 1024))
+  for (const buffer of buffers) pool.give(buffer)
+  pool.trim()
+  expect(pool.waitingBytes).toBe(4 * 1024 * 1024)
+  const used = [pool.take(1024 * 1024), pool.take(1024 * 1024)]
+  for (const buffer of used) pool.give(buffer)
+  pool.trim()
+  expect(pool.waitingBytes).toBe(2 * 1024 * 1024)
+  pool.trim()
+  expect(pool.waitingBytes).toBe(0)
+})

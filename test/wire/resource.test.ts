@@ -98,7 +98,7 @@ test.each([
   `blobs/${hash}/9007199254740992`,
   `blobs/${hash.toUpperCase()}/5`,
   `blobs/${hash.slice(1)}/5`,
-  `/blobs/${hash}/5`,
+  `//blobs/${hash}/5`,
   `a//blobs/${hash}/5`,
   `compressed-blobs/${hash}/5`,
   `compressed-blobs/identity/${hash}/5`,
@@ -117,4 +117,13 @@ test.each([
   `uploads/id`,
 ])('no name of a write: %.60s', (name) => {
   expect(() => parseWriteName(name)).toThrow(invalid)
+})
+
+test('a slash before the name is taken: moon writes one where it has no instance name', () => {
+  for (const start of ['', 'moon-outputs/']) {
+    const instance = start.slice(0, -1)
+    expect(parseReadName(`/${start}blobs/${hash}/5`)).toMatchObject({ instance, digest: { hash, size: 5 } })
+    expect(parseWriteName(`/${start}uploads/id/blobs/${hash}/5`)).toMatchObject({ instance, uuid: 'id' })
+  }
+  expect(() => parseReadName(`//blobs/${hash}/5`)).toThrow(invalid)
 })

@@ -87,7 +87,7 @@ test('memory that is used again once it is sent spoils no answer, however calls 
   }
 }, 60_000)
 
-test('an empty end of a message is no end at all, and what is sent after the call has ended is refused', async () => {
+test('an empty end of a message is not an end at all, and what is sent after the call has ended is refused', async () => {
   const pool = new BufferPool()
   const refused = Promise.withResolvers<unknown>()
   const server = await listen(

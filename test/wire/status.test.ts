@@ -40,6 +40,18 @@ describe('what was thrown becomes a status', () => {
     expect(toRpcError(new Failure(kind, 'text'))).toMatchObject({ code, message: 'text' })
   })
 
+  test('a Failure says where and what to do next, in sentences', () => {
+    const text = (next: string[]) => toRpcError(new Failure('invalid', 'it is wrong', { where: 'here', next })).message
+    expect(text([])).toBe('it is wrong (here)')
+    expect(text(['Do this.'])).toBe('it is wrong (here). Do this.')
+    expect(text(['Do this.', 'Is it that?', 'Or `see here`', 'Or that.'])).toBe(
+      'it is wrong (here). Do this. Is it that? Or `see here`. Or that.',
+    )
+    expect(toRpcError(new Failure('invalid', 'It is wrong.', { next: ['Do this.'] })).message).toBe(
+      'It is wrong. Do this.',
+    )
+  })
+
   test('a bug loses its text but not its cause', () => {
     const bug = new TypeError('secret')
     expect(toRpcError(bug)).toMatchObject({ code: Code.INTERNAL, message: 'internal error', cause: bug })

@@ -31,7 +31,7 @@ export class BlockReader {
    * @returns the block when it is whole already
    */
   headers(flags: number, id: number, buffer: Buffer, from: number, to: number): HeaderBlock | undefined {
-    if (id % 2 === 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'HEADERS on a stream that is no client’s')
+    if (id % 2 === 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'HEADERS on a stream that is not a client’s')
     let start = from
     let end = to
     if ((flags & Flag.PADDED) !== 0) {
@@ -39,7 +39,7 @@ export class BlockReader {
       start += 1
     }
     if ((flags & Flag.PRIORITY) !== 0) {
-      if (start + 5 > end) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'HEADERS that are cut off')
+      if (start + 5 > end) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'truncated HEADERS')
       if ((buffer.readUInt32BE(start) & 0x7fffffff) === id)
         throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a stream that depends on itself')
       start += 5
@@ -55,7 +55,7 @@ export class BlockReader {
 
   /** @returns the block when it is whole */
   continuation(flags: number, id: number, buffer: Buffer, start: number, end: number): HeaderBlock | undefined {
-    if (id !== this.#id) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a CONTINUATION of nothing')
+    if (id !== this.#id) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a CONTINUATION without HEADERS')
     this.#keep(buffer, start, end)
     if ((flags & Flag.END_HEADERS) === 0) return undefined
     const whole = Buffer.concat(this.#parts)
@@ -69,6 +69,6 @@ export class BlockReader {
     this.#bytes += end - start
     this.#parts.push(Buffer.from(buffer.subarray(start, end)))
     if (this.#bytes > blockBytesMax || this.#parts.length > framesMax)
-      throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, 'a header block beyond 64 KiB')
+      throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, 'a header block larger than 64 KiB')
   }
 }

@@ -72,7 +72,7 @@ export class ClientIncoming implements FrameSink {
 
   frame(type: number, flags: number, id: number, buffer: Buffer, start: number, end: number): void {
     if (!this.#greeted && (type !== FrameType.SETTINGS || (flags & Flag.ACK) !== 0))
-      throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'SETTINGS have to come first')
+      throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'SETTINGS must come first')
     if (type !== FrameType.CONTINUATION) this.#expectNoBlock()
     switch (type) {
       case FrameType.HEADERS:
@@ -125,7 +125,7 @@ export class ClientIncoming implements FrameSink {
   #takeWindowUpdate(id: number, buffer: Buffer, start: number, end: number): void {
     if (end - start !== 4) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'a malformed WINDOW_UPDATE')
     const bytes = buffer.readUInt32BE(start) & 0x7fffffff
-    if (bytes === 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a WINDOW_UPDATE of nothing')
+    if (bytes === 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a WINDOW_UPDATE of 0 bytes')
     if (id === 0) this.#connection.growSendWindow(bytes, undefined)
     else {
       this.#expectOpened(id)
@@ -135,7 +135,7 @@ export class ClientIncoming implements FrameSink {
   }
 
   #takeSettings(flags: number, id: number, buffer: Buffer, start: number, end: number): void {
-    if (id !== 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'SETTINGS of a stream')
+    if (id !== 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'SETTINGS on a stream')
     if ((flags & Flag.ACK) !== 0) {
       if (end > start) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'a SETTINGS ACK with values')
       return
@@ -148,7 +148,7 @@ export class ClientIncoming implements FrameSink {
   }
 
   #takePing(flags: number, id: number, buffer: Buffer, start: number, end: number): void {
-    if (id !== 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a PING of a stream')
+    if (id !== 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a PING on a stream')
     if (end - start !== 8) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'a malformed PING')
     if ((flags & Flag.ACK) !== 0) return
     this.#connection.output.frameHead(FrameType.PING, Flag.ACK, 0, 8)

@@ -1,6 +1,10 @@
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
+import { type GrpcPlace, placeText } from '../../core/address.ts'
 import { errnoOf } from '../../core/failure.ts'
+import { dial } from '../dial.ts'
 import { Code, RpcError } from '../rpc.ts'
+import type { ClientTls } from '../tls/client-tls.ts'
+import { handshakeProblem } from '../tls/handshake-errors.ts'
 import { type ClientConnection, ClientIncoming, headerListBytesMax } from './client-incoming.ts'
 import { Patience } from './client-patience.ts'
 import { type Answer, type ClientHost, ClientStream } from './client-stream.ts'
@@ -18,8 +22,8 @@ import {
 import { defaultSettings, encodeSettings, type PeerSettings } from './settings.ts'
 
 export interface ClientOptions {
-  readonly host: string
-  readonly port: number
+  readonly place: GrpcPlace
+  readonly tls: ClientTls | undefined
   /** What the server may send ahead on one stream. */
   readonly windowBytes: number
   /** How often a silent server is asked whether it is there, while it has calls. */
@@ -32,10 +36,12 @@ const connectionWindowBytes = 16 * 1024 * 1024
 const creditBytes = connectionWindowBytes / 2
 /** Answers that wait for slow readers; beyond it the whole connection waits. */
 const heldBytesMax = 512 * 1024 * 1024
+/** A record of TLS that says why it is the last (RFC 8446, section 6): what a server of TLS makes of our preface. */
+const tlsAlert = 0x15
 /** Identifiers of streams have 31 bits. */
 const lastIdMax = 2 ** 31 - 1
 
-/** One connection to a server: the client's side of HTTP/2 without TLS (RFC 9113). It begins to connect at once. */
+/** One connection to a server: the client's side of HTTP/2 (RFC 9113). It begins to connect at once. */
 export class ClientSession implements ClientConnection, ClientHost {
   readonly output: Output
   readonly windowBytes: number
@@ -52,6 +58,8 @@ export class ClientSession implements ClientConnection, ClientHost {
   #heldBytes = 0
   #receiveWindow = connectionWindowBytes
   #uncredited = 0
+  /** Nothing has come yet. */
+  #silent = true
   #retired = false
   #over = false
   #why: RpcError | undefined
@@ -59,26 +67,26 @@ export class ClientSession implements ClientConnection, ClientHost {
   readonly #ended: () => void
 
   /** @param ended called once the connection is over */
-  constructor({ host, port, windowBytes, keepaliveMs }: ClientOptions, ended: () => void) {
+  constructor({ place, tls, windowBytes, keepaliveMs }: ClientOptions, ended: () => void) {
     this.#ended = ended
-    this.#where = `${host}:${port}`
+    this.#where = placeText(place)
     this.windowBytes = windowBytes
     const buffer = Buffer.allocUnsafeSlow(readBytes)
     const callback = (length: number) => {
       this.#read(buffer.subarray(0, length))
       return true
     }
-    const socket = connect({ host, port, noDelay: true, onread: { buffer, callback } })
+    const socket = dial(place, tls, { buffer, callback }, () => this.#patience.heard())
     this.#socket = socket
     this.output = new Output(socket)
     this.#patience = new Patience(this, keepaliveMs)
-    socket.once('connect', () => this.#patience.heard())
     socket.on('drain', () => {
       this.#pump()
       this.output.flush()
     })
     socket.on('error', (error) => {
-      this.#why ??= unavailable(`${this.#where}: ${errnoOf(error) ?? 'the connection broke'}`, error)
+      const problem = handshakeProblem(error) ?? errnoOf(error) ?? 'the connection broke'
+      this.#why ??= unavailable(`${this.#where}: ${problem}`, error)
     })
     socket.on('close', () => this.#closed())
     this.#greet()
@@ -210,6 +218,12 @@ export class ClientSession implements ClientConnection, ClientHost {
 
   #read(chunk: Buffer): void {
     if (this.#over) return
+    const first = this.#silent
+    this.#silent = false
+    if (first && chunk[0] === tlsAlert) {
+      this.giveUp('it speaks TLS: write grpcs:// before it')
+      return
+    }
     this.#patience.heard()
     try {
       this.#parser.push(chunk)
@@ -279,5 +293,5 @@ function unavailable(message: string, cause?: unknown): RpcError {
 }
 
 function windowTooLarge(): ConnectionError {
-  return new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'a window beyond 2^31 - 1')
+  return new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'a window larger than 2^31 - 1')
 }

@@ -1,14 +1,10 @@
 import type { RpcError } from '../rpc.ts'
 import type { Field } from './field.ts'
 import type { Output } from './output.ts'
-import { Pending } from './pending.ts'
+import { Pending, pendingBytesLow, pendingBytesMax } from './pending.ts'
 import { ErrorCode, Flag, FrameType, framePayloadBytesMax } from './protocol.ts'
 
-/** Requests that wait for room: beyond the first the caller waits too, until below the second. */
-const pendingBytesMax = 256 * 1024
-const pendingBytesLow = 64 * 1024
-
-/** Whom a stream tells what comes back. Nothing follows `cut`, nor fields that were the last. */
+/** Receives what comes back on a stream. Nothing follows `cut`, nor fields that were the last. */
 export interface Answer {
   /** The answer's fields; `last` when it ends with them. Undefined when they are larger than is taken. */
   fields(fields: readonly Field[] | undefined, last: boolean): void
@@ -43,11 +39,11 @@ export class ClientStream {
   sendWindow: number
   receiveWindow: number
   pendingBytes = 0
-  /** Over, for whatever reason. */
+  /** The stream has ended, for whatever reason. */
   gone = false
-  /** The request is on its way, down to its end. */
+  /** All of the request has been sent. */
   #sentAll = false
-  /** Nothing is added to what waits. */
+  /** Nothing more will be added to the request. */
   #complete = false
   #full = false
   readonly #pending = new Pending()
@@ -83,7 +79,7 @@ export class ClientStream {
     this.#host.output.schedule()
   }
 
-  /** Nobody wants the answer any more, or it cannot be used. */
+  /** The answer is no longer wanted, or cannot be used. */
   cancel(): void {
     if (!this.gone) this.#leave(ErrorCode.CANCEL)
   }

@@ -12,7 +12,7 @@ const connectionFields: ReadonlySet<string> = new Set([
 
 /** A request's headers. */
 export interface Head extends RequestHead {
-  /** Bytes that the body has to have, where the client said so. */
+  /** The length that the body must have, if the client declared it. */
   readonly contentLength: number | undefined
 }
 
@@ -35,6 +35,7 @@ class FieldHead implements Head {
   contentType = ''
   timeout: string | undefined
   encoding: string | undefined
+  authorization: string | undefined
   contentLength: number | undefined
   #scheme = ''
   #regular = false
@@ -54,6 +55,13 @@ class FieldHead implements Head {
       map.set(name, earlier === undefined ? value : `${earlier},${value}`)
     }
     return map
+  }
+
+  field(name: string): string | undefined {
+    let found: string | undefined
+    for (const each of this.#fields)
+      if (each.name === name) found = found === undefined ? each.value : `${found},${each.value}`
+    return found
   }
 
   #take({ name, value, sound }: Field): void {
@@ -93,6 +101,9 @@ class FieldHead implements Head {
         return
       case 'grpc-encoding':
         this.encoding = value
+        return
+      case 'authorization':
+        this.authorization = value
         return
       case 'te':
         if (value !== 'trailers') this.sound = false

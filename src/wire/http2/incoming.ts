@@ -1,10 +1,10 @@
+import type { AbuseLimits } from './abuse-limits.ts'
 import { BlockReader, type HeaderBlock } from './block.ts'
 import { readHead, soundTrailers } from './head.ts'
 import { HpackDecoder } from './hpack.ts'
 import type { Output } from './output.ts'
 import type { FrameSink } from './parser.ts'
 import { ConnectionError, ErrorCode, Flag, FrameType, Setting, windowBytesDefault, windowBytesMax } from './protocol.ts'
-import type { Rations } from './rations.ts'
 import { defaultSettings, encodeSettings, readSettings } from './settings.ts'
 import { type Stream, streamWindowBytes } from './stream.ts'
 import { connectionWindowBytes, type Streams } from './streams.ts'
@@ -16,9 +16,9 @@ const headerListBytesMax = 16 * 1024
 export class Incoming implements FrameSink {
   readonly #streams: Streams
   readonly #output: Output
-  readonly #rations: Rations
+  readonly #abuseLimits: AbuseLimits
   readonly #streamsMax: number
-  /** Told of the answer to a ping of ours. */
+  /** Called when the client answers our ping. */
   readonly #pong: () => void
   readonly #blocks = new BlockReader()
   readonly #hpack = new HpackDecoder(headerListBytesMax)
@@ -31,10 +31,10 @@ export class Incoming implements FrameSink {
   #current: Stream | undefined
   #currentBytes = 0
 
-  constructor(streams: Streams, rations: Rations, streamsMax: number, pong: () => void) {
+  constructor(streams: Streams, abuseLimits: AbuseLimits, streamsMax: number, pong: () => void) {
     this.#streams = streams
     this.#output = streams.output
-    this.#rations = rations
+    this.#abuseLimits = abuseLimits
     this.#streamsMax = streamsMax
     this.#pong = pong
   }
@@ -67,8 +67,9 @@ export class Incoming implements FrameSink {
     this.#streams.spendReceiveWindow(bytes)
     const stream = this.#streams.get(id)
     if (!stream) {
-      // It is reset, and this was on its way.
-      this.#rations.spendIdleFrame()
+      this.#abuseLimits.spendIdleFrame()
+      // After we have reset it, this was on its way.
+      if (this.#streams.closedBy(id, this.#lastId) === 'client') this.#output.reset(id, ErrorCode.STREAM_CLOSED)
       return
     }
     stream.receiveWindow -= bytes
@@ -84,7 +85,7 @@ export class Incoming implements FrameSink {
   dataEnds(endStream: boolean): void {
     const stream = this.#current
     this.#current = undefined
-    if (this.#currentBytes === 0 && !endStream) this.#rations.spendIdleFrame()
+    if (this.#currentBytes === 0 && !endStream) this.#abuseLimits.spendIdleFrame()
     if (!stream || stream.gone) return
     if (!stream.received(this.#currentBytes)) this.#streams.reset(stream, ErrorCode.NO_ERROR)
     else if (endStream) this.#endRequest(stream)
@@ -92,7 +93,7 @@ export class Incoming implements FrameSink {
 
   frame(type: number, flags: number, id: number, buffer: Buffer, start: number, end: number): void {
     if (!this.#greeted && (type !== FrameType.SETTINGS || (flags & Flag.ACK) !== 0))
-      throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'SETTINGS have to come first')
+      throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'SETTINGS must come first')
     if (type !== FrameType.CONTINUATION) this.#expectNoBlock()
     switch (type) {
       case FrameType.HEADERS:
@@ -102,7 +103,7 @@ export class Incoming implements FrameSink {
         this.#takeBlock(this.#blocks.continuation(flags, id, buffer, start, end))
         return
       case FrameType.RST_STREAM:
-        this.#takeReset(id, end - start)
+        this.#takeReset(id, buffer, start, end)
         return
       case FrameType.WINDOW_UPDATE:
         this.#takeWindowUpdate(id, buffer, start, end)
@@ -123,7 +124,7 @@ export class Incoming implements FrameSink {
         throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'clients do not push')
       default:
         // Section 5.5: kinds of frames that are not known are ignored.
-        this.#rations.spendIdleFrame()
+        this.#abuseLimits.spendIdleFrame()
     }
   }
 
@@ -139,44 +140,58 @@ export class Incoming implements FrameSink {
       else this.#streams.reset(open, ErrorCode.PROTOCOL_ERROR)
       return
     }
-    if (id <= this.#lastId || id > this.#servedIdMax) {
-      this.#lastId = Math.max(id, this.#lastId)
-      this.#rations.spendIdleFrame()
+    if (id <= this.#lastId) {
+      this.#expectOnItsWay(id)
       return
     }
     this.#lastId = id
+    if (id > this.#servedIdMax) {
+      this.#abuseLimits.spendIdleFrame()
+      this.#streams.passOver(id)
+      return
+    }
     const head = fields && readHead(fields)
     if (fields && !head) {
-      this.#rations.spendReset()
-      this.#output.reset(id, ErrorCode.PROTOCOL_ERROR)
+      this.#abuseLimits.spendReset()
+      this.#streams.refuse(id, ErrorCode.PROTOCOL_ERROR)
       return
     }
     const stream = this.#streams.begin(id, head, this.#settings.initialWindow)
     if (stream && endStream) this.#endRequest(stream)
   }
 
+  /** HEADERS of a stream that is closed are its trailers, if they are anything. */
+  #expectOnItsWay(id: number): void {
+    this.#abuseLimits.spendIdleFrame()
+    const by = this.#streams.closedBy(id, this.#lastId)
+    if (by === 'client') throw new ConnectionError(ErrorCode.STREAM_CLOSED, 'HEADERS on a stream that has ended')
+    if (by === 'nobody')
+      throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a stream with a lower number than the one before')
+  }
+
   #endRequest(stream: Stream): void {
     if (!stream.endOfRequest()) this.#streams.reset(stream, ErrorCode.PROTOCOL_ERROR)
   }
 
-  #takeReset(id: number, length: number): void {
-    if (length !== 4) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'a malformed RST_STREAM')
+  #takeReset(id: number, buffer: Buffer, start: number, end: number): void {
+    if (end - start !== 4) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'a malformed RST_STREAM')
     this.#expectOpened(id)
     const stream = this.#streams.get(id)
     if (!stream) {
-      this.#rations.spendIdleFrame()
+      this.#abuseLimits.spendIdleFrame()
       return
     }
     // A client that has its answer may well end the stream in this way (rule 7).
-    if (!stream.localEnded) this.#rations.spendReset()
-    this.#streams.close(stream)
+    if (!stream.localEnded) this.#abuseLimits.spendReset()
+    this.#streams.close(stream, buffer.readUInt32BE(start) === ErrorCode.CANCEL)
   }
 
   #takeWindowUpdate(id: number, buffer: Buffer, start: number, end: number): void {
     if (end - start !== 4) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'a malformed WINDOW_UPDATE')
+    this.#abuseLimits.spendUpdate()
     const bytes = buffer.readUInt32BE(start) & 0x7fffffff
     if (id === 0) {
-      if (bytes === 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a WINDOW_UPDATE of nothing')
+      if (bytes === 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a WINDOW_UPDATE of 0 bytes')
       this.#streams.growSendWindow(bytes)
       return
     }
@@ -186,8 +201,8 @@ export class Incoming implements FrameSink {
   }
 
   #takeSettings(flags: number, id: number, buffer: Buffer, start: number, end: number): void {
-    if (id !== 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'SETTINGS of a stream')
-    this.#rations.spendIdleFrame()
+    if (id !== 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'SETTINGS on a stream')
+    this.#abuseLimits.spendIdleFrame()
     if ((flags & Flag.ACK) !== 0) {
       if (end > start) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'a SETTINGS ACK with values')
       return
@@ -196,15 +211,16 @@ export class Incoming implements FrameSink {
     const before = this.#settings.initialWindow
     this.#settings = readSettings(buffer, start, end, this.#settings)
     if (this.#settings.tableChanged) this.#output.tableChanged()
+    // Section 6.5.3: the answer comes first, then what the new values allow.
+    this.#output.frameHead(FrameType.SETTINGS, Flag.ACK, 0, 0)
     const growth = this.#settings.initialWindow - before
     if (growth !== 0) this.#streams.growStreams(growth)
-    this.#output.frameHead(FrameType.SETTINGS, Flag.ACK, 0, 0)
   }
 
   #takePing(flags: number, id: number, buffer: Buffer, start: number, end: number): void {
-    if (id !== 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a PING of a stream')
+    if (id !== 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a PING on a stream')
     if (end - start !== 8) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'a malformed PING')
-    this.#rations.spendIdleFrame()
+    this.#abuseLimits.spendIdleFrame()
     if ((flags & Flag.ACK) !== 0) {
       this.#pong()
       return
@@ -216,8 +232,8 @@ export class Incoming implements FrameSink {
 
   /** Priorities are not followed, which section 5.3.2 leaves to us, but their form is checked. */
   #takePriority(id: number, buffer: Buffer, start: number, end: number): void {
-    if (id === 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a PRIORITY of no stream')
-    this.#rations.spendIdleFrame()
+    if (id === 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a PRIORITY on stream 0')
+    this.#abuseLimits.spendIdleFrame()
     const malformed = end - start !== 5
     const itself = !malformed && (buffer.readUInt32BE(start) & 0x7fffffff) === id
     if (!malformed && !itself) return

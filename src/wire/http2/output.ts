@@ -4,7 +4,7 @@ import { type ErrorCode, Flag, FrameType, frameHeadBytes } from './protocol.ts'
 const slabBytes = 64 * 1024
 /** Payloads up to this are copied next to their frame's head; for larger ones a reference is cheaper. */
 const copyBytesMax = 4 * 1024
-/** So much goes to the socket before the tick is over. */
+/** From this size on, output is flushed before the tick is over. */
 const flushBytes = 256 * 1024
 
 /** RFC 7541, section 6.3: the table's size is 0. */
@@ -106,7 +106,7 @@ export class Output {
     this.uint32(code)
   }
 
-  /** Sees to it that what was written goes out soon. */
+  /** Has what was written flushed soon. */
   schedule(): void {
     if (this.#scheduled) return
     this.#scheduled = true

@@ -1,3 +1,4 @@
+import { unitsOf, type Work } from '../stream.ts'
 import {
   ConnectionError,
   ErrorCode,
@@ -7,6 +8,7 @@ import {
   framePayloadBytesMax,
   preface,
 } from './protocol.ts'
+import { streamUnits } from './turns.ts'
 
 /** Whom the parser tells what came. Bytes are the parser's again when a method returns. */
 export interface FrameSink {
@@ -24,9 +26,10 @@ export interface FrameSink {
 const Mode = { PREFACE: 0, HEAD: 1, PAD_LENGTH: 2, DATA: 3, PADDING: 4, WHOLE: 5 } as const
 type Mode = (typeof Mode)[keyof typeof Mode]
 
-/** Cuts what comes from a socket, in chunks of any length, into frames. Holds at most one frame that is no DATA. */
+/** Cuts what comes from a socket, in chunks of any length, into frames. Holds at most one frame that is not DATA. */
 export class FrameParser {
   readonly #sink: FrameSink
+  readonly #work: Work
   #mode: Mode = Mode.PREFACE
   /** The preface, a frame's head or a whole payload that did not come in one chunk. */
   #held = Buffer.allocUnsafe(preface.length)
@@ -38,9 +41,13 @@ export class FrameParser {
   #left = 0
   #padding = 0
 
-  /** @param preface whether it comes first: clients send one, servers do not */
-  constructor(sink: FrameSink, preface = true) {
+  /**
+   * @param preface whether it comes first: clients send one, servers do not
+   * @param work where is counted what frames cost
+   */
+  constructor(sink: FrameSink, preface = true, work: Work = { units: 0 }) {
     this.#sink = sink
+    this.#work = work
     if (!preface) this.#mode = Mode.HEAD
   }
 
@@ -49,15 +56,20 @@ export class FrameParser {
     return this.#mode !== Mode.PREFACE
   }
 
-  /** @throws ConnectionError PROTOCOL_ERROR or FRAME_SIZE_ERROR, and what the sink throws */
-  push(chunk: Buffer): void {
-    let at = 0
+  /**
+   * Takes what came, up to the first frame that begins when so many units of work are counted.
+   * @returns where in the chunk it stopped: its length when all is taken
+   * @throws ConnectionError PROTOCOL_ERROR or FRAME_SIZE_ERROR, and what the sink throws
+   */
+  push(chunk: Buffer, start = 0, unitsMax = Number.POSITIVE_INFINITY): number {
+    let at = start
     while (at < chunk.length || this.#settled()) {
       switch (this.#mode) {
         case Mode.PREFACE:
           at = this.#readPreface(chunk, at)
           break
         case Mode.HEAD:
+          if (this.#work.units >= unitsMax) return at
           at = this.#readHead(chunk, at)
           break
         case Mode.PAD_LENGTH:
@@ -74,6 +86,7 @@ export class FrameParser {
           at = this.#readWhole(chunk, at)
       }
     }
+    return at
   }
 
   /** True when the next step needs no further byte: the end of a payload that is empty. */
@@ -88,7 +101,7 @@ export class FrameParser {
   #readPreface(chunk: Buffer, start: number): number {
     const count = Math.min(preface.length - this.#filled, chunk.length - start)
     if (preface.compare(chunk, start, start + count, this.#filled, this.#filled + count) !== 0)
-      throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'this is no HTTP/2 connection')
+      throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'this is not an HTTP/2 connection')
     this.#filled += count
     if (this.#filled === preface.length) {
       this.#expectHead()
@@ -119,7 +132,9 @@ export class FrameParser {
     this.#type = head[at + 3] ?? 0
     this.#flags = head[at + 4] ?? 0
     this.#id = head.readUInt32BE(at + 5) & 0x7fffffff
-    if (length > framePayloadBytesMax) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'a frame beyond 16 KiB')
+    if (length > framePayloadBytesMax)
+      throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'a frame larger than 16 KiB')
+    this.#work.units += 1 + unitsOf(length) + (this.#type === FrameType.HEADERS ? streamUnits : 0)
     this.#left = length
     this.#filled = 0
     if (this.#type !== FrameType.DATA) {

@@ -4,6 +4,10 @@ import type { Output } from './output.ts'
 /** One byte that says that a message is not compressed, four of its length. */
 export const prefixBytes = 5
 
+/** Bytes that may wait on one stream: above the first its sender is held back, until they fall below the second. */
+export const pendingBytesMax = 256 * 1024
+export const pendingBytesLow = 64 * 1024
+
 /** Messages up to this are copied behind their prefix. */
 const copyBytesMax = 64
 
@@ -25,6 +29,11 @@ export class Pending {
     if (copied < message.length) this.#pieces.push({ bytes: message })
     if (rest && rest.bytes.length > 0) this.#pieces.push(rest)
     return prefixBytes + length
+  }
+
+  /** Bytes that are not a message. */
+  appendPlain(bytes: Uint8Array): void {
+    this.#pieces.push({ bytes })
   }
 
   /** Takes the next bytes, of which so many wait at least. */

@@ -1,55 +1,88 @@
 import type { Socket } from 'node:net'
+import type { Connection } from '../connection.ts'
+import type { Work } from '../stream.ts'
+import type { Strikes } from '../strikes.ts'
+import { certificateOf } from '../tls/handshake.ts'
+import { AbuseLimits } from './abuse-limits.ts'
 import { Incoming } from './incoming.ts'
 import { Output } from './output.ts'
 import { FrameParser } from './parser.ts'
 import { ConnectionError, ErrorCode, FrameType, windowBytesMax } from './protocol.ts'
-import { Rations } from './rations.ts'
 import { Streams, type StreamsOptions } from './streams.ts'
+import { sliceUnits, type Turns, type Waiting } from './turns.ts'
 
 export interface SessionOptions extends StreamsOptions {
+  readonly strikes: Strikes
+  readonly turns: Turns
   /** Told of an error that is ours; it has cost one connection. */
   readonly onBug: (error: unknown) => void
 }
 
 /** What may wait in the socket before nothing more is read from it. */
 const unsentBytesMax = 4 * 1024 * 1024
-/** Sweeps, of five seconds each, in which a client has to say that it speaks HTTP/2. */
+/** Sweeps, of five seconds each, in which a client has to complete the HTTP/2 preface, however slowly it sends. */
 const prefaceSweepsMax = 2
-/** Sweeps of silence after which it is asked whether it is there, and in which it has to answer. */
+/** Sweeps of silence after which the client is pinged, and in which it has to answer. */
 const silentSweepsMax = 12
 const unansweredSweepsMax = 4
-/** How long the last bytes have to get out. */
+/** Sweeps in which a client has to read some of what the socket holds for it. */
+const stuckSweepsMax = 12
+/** How long the last bytes have to be sent. */
 const farewellMs = 1000
 
-/** For whoever comes with HTTP/1.1: a browser, curl. */
-const notHttp2 =
-  'HTTP/1.1 505 HTTP Version Not Supported\r\ncontent-type: text/plain\r\nconnection: close\r\n' +
-  'content-length: 46\r\n\r\nthis address speaks gRPC, that is, HTTP/2 only'
+/** Bytes that have arrived and wait for their turn; nothing more is read meanwhile. */
+interface Held {
+  readonly bytes: Buffer
+  at: number
+}
 
 /** The life of one client's connection: the server's side of HTTP/2 without TLS (RFC 9113). */
-export class Session {
+export class Session implements Connection, Waiting {
+  readonly address: string
   readonly #socket: Socket
   readonly #onBug: (error: unknown) => void
+  readonly #turns: Turns
+  readonly #work: Work = { units: 0 }
+  readonly #strikes: Strikes
   readonly #output: Output
-  readonly #rations: Rations
+  readonly #abuseLimits: AbuseLimits
   readonly #streams: Streams
   readonly #incoming: Incoming
   readonly #parser: FrameParser
+  #held: Held | undefined
+  /** Units that were done as bytes came in this turn of the event loop, and which turn that is. */
+  #unitsRead = 0
+  #turn = 0
   #draining: 'no' | 'announced' | 'last call' = 'no'
   #over = false
   #heard = true
   #silentSweeps = 0
   #pingSweeps = -1
+  #prefaceSweeps = 0
+  #stuckSweeps = 0
+  #written = 0
 
   constructor(socket: Socket, options: SessionOptions) {
     this.#socket = socket
     this.#onBug = options.onBug
+    this.#turns = options.turns
     this.#output = new Output(socket)
-    this.#rations = new Rations(options.streamsMax)
-    const peer = `${socket.remoteAddress}:${socket.remotePort}`
-    this.#streams = new Streams(peer, this.#output, this.#rations, options, () => this.#endIfDrained())
-    this.#incoming = new Incoming(this.#streams, this.#rations, options.streamsMax, () => this.#lastCall())
-    this.#parser = new FrameParser(this.#incoming)
+    this.address = socket.remoteAddress ?? 'unknown'
+    this.#strikes = options.strikes
+    this.#abuseLimits = new AbuseLimits(options.streamsMax, options.strikes.count(this.address))
+    const port = socket.remotePort ?? 0
+    this.#streams = new Streams(
+      this.address,
+      port,
+      this.#output,
+      this.#abuseLimits,
+      options,
+      () => this.#endIfDrained(),
+      this.#work,
+      certificateOf(socket),
+    )
+    this.#incoming = new Incoming(this.#streams, this.#abuseLimits, options.streamsMax, () => this.#lastCall())
+    this.#parser = new FrameParser(this.#incoming, true, this.#work)
     socket.setNoDelay(true)
     socket.on('drain', () => this.#drained())
     // `close` follows both.
@@ -58,19 +91,44 @@ export class Session {
     socket.on('close', () => this.#closed())
   }
 
-  /** Takes what came; the bytes are the caller's again when it returns. */
+  /** Processes the bytes that arrived; they belong to the caller again when it returns. */
   read(chunk: Buffer): void {
     if (this.#over) return
     this.#heard = true
-    try {
-      this.#parser.push(chunk)
-    } catch (error) {
-      this.#fail(error)
+    if (this.#held) {
+      this.#keep(Buffer.concat([this.#held.bytes.subarray(this.#held.at), chunk]))
       return
     }
-    this.#output.flush()
-    // Whoever does not read gets nothing more done.
-    if (this.#socket.writableLength > unsentBytesMax) this.#socket.pause()
+    const unitsMax = this.#turns.mayHold(chunk.length) ? this.#turns.left : Number.POSITIVE_INFINITY
+    const end = this.#take(chunk, 0, unitsMax)
+    this.#turns.spend(this.#work.units)
+    if (end < chunk.length && !this.#over) this.#keep(Buffer.from(chunk.subarray(end)))
+    else if (this.#choked) this.#socket.pause()
+    else this.#restIfDone()
+  }
+
+  /** Something waits, and the client reads what it is answered. */
+  get waits(): boolean {
+    return this.#held !== undefined && !this.#choked
+  }
+
+  turn(unitsMax: number): number {
+    const held = this.#held
+    if (!held || this.#socket.destroyed) {
+      this.#drop()
+      return 0
+    }
+    this.#heard = true
+    held.at = this.#take(held.bytes, held.at, unitsMax)
+    if (held.at === held.bytes.length) {
+      this.#drop()
+      if (!this.#choked) this.#socket.resume()
+    }
+    return this.#work.units
+  }
+
+  readOn(): void {
+    if (!this.#held && !this.#choked) this.#socket.resume()
   }
 
   /** Takes no more calls, lets those in flight end, then closes. */
@@ -92,21 +150,82 @@ export class Session {
     this.#socket.destroy()
   }
 
-  /** Every five seconds: refills what is rationed and ends what has lasted too long. */
+  /** Every five seconds: refills the abuse limits and ends what has lasted too long. */
   sweep(): void {
-    this.#rations.refill()
+    this.#abuseLimits.refill()
     this.#streams.sweep()
     this.#silentSweeps = this.#heard ? 0 : this.#silentSweeps + 1
     this.#heard = false
     this.#pingSweeps = this.#silentSweeps < silentSweepsMax ? -1 : this.#pingSweeps + 1
     if (this.#pingSweeps === 0) this.#ping()
-    if (this.#pingSweeps > unansweredSweepsMax || (!this.#parser.begun && this.#silentSweeps >= prefaceSweepsMax))
-      this.destroy()
+    if (!this.#parser.begun) this.#prefaceSweeps += 1
+    const slow = this.#prefaceSweeps > prefaceSweepsMax
+    if (slow) this.#strikes.fault(this.address)
+    if (slow || this.#pingSweeps > unansweredSweepsMax || this.#isStuck()) this.destroy()
     this.#output.flush()
   }
 
+  /** True when it has no calls and has said nothing for a while: it may be closed when others need its place. */
+  get idle(): boolean {
+    return this.#silentSweeps > 0 && this.#streams.empty && !this.#held
+  }
+
+  /** A client that reads nothing from its connection counts as gone, whatever it still sends. */
+  #isStuck(): boolean {
+    const written = this.#socket.bytesWritten - this.#socket.writableLength
+    const moved = written !== this.#written || this.#socket.writableLength === 0
+    this.#written = written
+    this.#stuckSweeps = moved ? 0 : this.#stuckSweeps + 1
+    return this.#stuckSweeps > stuckSweepsMax
+  }
+
+  /** @returns where in the chunk it stopped, as so many units were done */
+  #take(chunk: Buffer, start: number, unitsMax: number): number {
+    this.#work.units = 0
+    let end = chunk.length
+    try {
+      end = this.#parser.push(chunk, start, unitsMax)
+    } catch (error) {
+      this.#fail(error)
+      return chunk.length
+    }
+    this.#output.flush()
+    return end
+  }
+
+  /** One that has had its part reads nothing more in this turn of the event loop. */
+  #restIfDone(): void {
+    if (this.#turn !== this.#turns.number) this.#unitsRead = 0
+    this.#turn = this.#turns.number
+    this.#unitsRead += this.#work.units
+    if (this.#unitsRead < sliceUnits || this.#over) return
+    this.#socket.pause()
+    this.#turns.rest(this)
+  }
+
+  /** Keeps what has to wait for a turn, and reads nothing more until it is done. */
+  #keep(bytes: Buffer): void {
+    this.#drop()
+    this.#turns.hold(bytes.length)
+    this.#held = { bytes, at: 0 }
+    this.#socket.pause()
+    if (this.waits) this.#turns.wait(this)
+  }
+
+  #drop(): void {
+    if (!this.#held) return
+    this.#turns.release(this.#held.bytes.length)
+    this.#held = undefined
+  }
+
+  /** Nothing more is done for a client that does not read. */
+  get #choked(): boolean {
+    return this.#socket.writableLength > unsentBytesMax
+  }
+
   #drained(): void {
-    if (this.#socket.isPaused()) this.#socket.resume()
+    if (this.#held) this.#turns.wait(this)
+    else if (this.#socket.isPaused()) this.#socket.resume()
     this.#streams.pump()
     this.#output.flush()
   }
@@ -132,17 +251,21 @@ export class Session {
     this.#over = true
     const known = error instanceof ConnectionError
     if (!known) this.#onBug(error)
+    else if (error.code === ErrorCode.ENHANCE_YOUR_CALM) this.#strikes.add(this.address)
+    else this.#strikes.fault(this.address)
     if (this.#parser.begun) {
       const code = known ? error.code : ErrorCode.INTERNAL_ERROR
       this.#goAway(this.#incoming.lastId, code, known ? error.message : '')
       this.#output.flush()
-    } else this.#socket.write(notHttp2)
+    }
     this.#streams.closeAll()
     this.#leave()
   }
 
   /** Ends the connection once the last bytes are out, or when they do not get out. */
   #leave(): void {
+    this.#drop()
+    this.#turns.leave(this)
     // What the client still sends has to be read, or the system would cut off what we sent.
     this.#socket.resume()
     this.#socket.end()
@@ -153,6 +276,8 @@ export class Session {
 
   #closed(): void {
     this.#over = true
+    this.#drop()
+    this.#turns.leave(this)
     this.#streams.closeAll()
   }
 

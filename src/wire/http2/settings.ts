@@ -38,13 +38,14 @@ export function encodeSettings(values: readonly (readonly [id: number, value: nu
  * @throws ConnectionError
  */
 export function readSettings(buffer: Buffer, start: number, end: number, current: PeerSettings): PeerSettings {
-  if ((end - start) % 6 !== 0) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'SETTINGS that are cut off')
+  if ((end - start) % 6 !== 0) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'truncated SETTINGS')
   let { initialWindow, tableChanged, streamsMax } = current
   for (let at = start; at < end; at += 6) {
     const id = buffer.readUInt16BE(at)
     const value = buffer.readUInt32BE(at + 2)
     if (id === Setting.INITIAL_WINDOW_SIZE) {
-      if (value > windowBytesMax) throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'a window beyond 2^31 - 1')
+      if (value > windowBytesMax)
+        throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'a window larger than 2^31 - 1')
       initialWindow = value
     } else if (id === Setting.HEADER_TABLE_SIZE) tableChanged = true
     else if (id === Setting.MAX_CONCURRENT_STREAMS) streamsMax = value

@@ -8,8 +8,8 @@ const readBuffer = Buffer.allocUnsafeSlow(256 * 1024)
  * makes a fresh one of 64 KiB for each read, which is about half of all work when clients
  * upload (test/bench/transport.ts). Its documented way, `onread`, is for sockets that a program
  * makes itself; so one is made around the connection's handle, which is not documented but
- * how Node's own child processes pass sockets on. Where there is no handle, the connection is
- * read in the usual way.
+ * how Node's own child processes pass sockets on. Where there is no handle, or it is that of TLS,
+ * which its own socket alone can serve, the connection is read in the usual way.
  * @param accepted with `pauseOnConnect`: nothing has been read yet
  * @param read gets bytes that are its own until it returns
  * @returns the socket to use in place of the accepted one
@@ -17,7 +17,7 @@ const readBuffer = Buffer.allocUnsafeSlow(256 * 1024)
 export function readShared(accepted: Socket, read: (chunk: Buffer) => void): Socket {
   const owner = accepted as unknown as { _handle?: object | null }
   const handle = owner._handle
-  if (!handle) {
+  if (!handle || 'encrypted' in accepted) {
     accepted.on('data', read)
     accepted.resume()
     return accepted

@@ -1,70 +1,40 @@
+import type { Account } from '../ledger.ts'
 import type { Rest } from '../rpc.ts'
 import type { Fields, StreamIn, StreamOut } from '../stream.ts'
-import { encodeFields } from './hpack.ts'
-import type { Output } from './output.ts'
-import { Pending, prefixBytes } from './pending.ts'
+import { openingBlock, plainBlock, trailersBlock, trailersOnlyBlock, writeWhole } from './answer-frames.ts'
+import { prefixBytes } from './pending.ts'
 import { Flag, FrameType, framePayloadBytesMax } from './protocol.ts'
+import type { StreamHost } from './stream-host.ts'
+import { WaitingAnswer } from './waiting-answer.ts'
 
 /** What a client may send ahead on one stream, and how much of it is used when it gets more. */
 export const streamWindowBytes = 4 * 1024 * 1024
 const creditBytes = streamWindowBytes / 2
-/** Answers that wait for room: beyond the first the handler waits too, until below the second. */
-const pendingBytesMax = 256 * 1024
-const pendingBytesLow = 64 * 1024
-/** Up to this a last message leaves with headers and trailers in one go, whatever else waits. */
-const wholeBytesMax = framePayloadBytesMax - prefixBytes
-/** What a client may still send after it has its answer, before it is told to stop (rule 7). */
+/** Bytes that a client may still send after it has its answer, before it is told to stop (rule 7). */
 const ignoredBytesMax = 64 * 1024 * 1024
-
-const openingFields: Fields = [
-  [':status', '200'],
-  ['content-type', 'application/grpc'],
-]
-/** Headers and trailers of nearly every answer, encoded once. */
-const openingBlock = encodeFields(openingFields)
-const okBlock = encodeFields([['grpc-status', '0']])
-
-/** What a stream needs of its connection. */
-export interface StreamHost {
-  readonly peer: string
-  readonly output: Output
-  /** Bytes that the client still takes on the whole connection. */
-  sendWindow: number
-  /** Bytes of answers began, or ceased, to wait on a stream. */
-  pending(bytes: number): void
-  /** True when more wait than should: each stream then waits after each message. */
-  readonly crowded: boolean
-  /** Settles when that is over, or the connection is; undefined when it is not so. */
-  room(): Promise<void> | undefined
-  /** Bytes that came on streams which are paused. */
-  heldBytes: number
-  /** Sends what waits on this stream as soon as its turn comes. */
-  wants(stream: Stream): void
-  /** A stream's answer is complete; once its request is too, the stream can be forgotten. */
-  answered(stream: Stream): void
-  /** Some held bytes are free again. */
-  released(): void
-}
+/** Sweeps, of five seconds each, in which a client has to end a request that has its answer. */
+const halfOpenSweepsMax = 6
 
 /** One request and its answer. A class, since there is one for each call. */
 export class Stream implements StreamOut {
   readonly id: number
-  readonly #host: StreamHost
+  readonly answers: Account
+  readonly requests: Account
+  readonly #host: StreamHost<Stream>
   call: StreamIn | undefined
   /** The client has sent all of its request. */
   remoteEnded = false
-  /** Our answer is on its way, down to the trailers. */
+  /** All of our answer has been sent, trailers included. */
   localEnded = false
-  /** The stream is forgotten: whatever its handler still does leads nowhere. */
+  /** The stream is forgotten: anything its handler still does has no effect. */
   gone = false
-  /** Bytes that the client takes, may be negative (RFC 9113, section 6.9.2). */
+  /** Bytes that the client accepts; may be negative (RFC 9113, section 6.9.2). */
   sendWindow: number
   /** Bytes that the client may send. */
   receiveWindow = streamWindowBytes
-  pendingBytes = 0
   /** Sweeps that have seen this stream after its answer was complete. */
-  sweeps = 0
-  /** Bytes that the request has to have in all, and has had. */
+  #endedSweeps = 0
+  /** The declared length of the request, and the bytes received so far. */
   readonly #contentLength: number | undefined
   #received = 0
   #uncredited = 0
@@ -73,12 +43,12 @@ export class Stream implements StreamOut {
   #ignored = 0
   #opened = false
   #ending = false
-  #full = false
-  #pending: Pending | undefined
-  #trailers: Uint8Array | undefined
+  #waiting: WaitingAnswer | undefined
 
-  constructor(host: StreamHost, id: number, sendWindow: number, contentLength: number | undefined) {
+  constructor(host: StreamHost<Stream>, id: number, sendWindow: number, contentLength: number | undefined) {
     this.#host = host
+    this.answers = host.answers
+    this.requests = host.requests
     this.id = id
     this.sendWindow = sendWindow
     this.#contentLength = contentLength
@@ -88,7 +58,10 @@ export class Stream implements StreamOut {
     return this.#host.peer
   }
 
-  // What comes from the client.
+  /** Bytes of the answer that wait. */
+  get pendingBytes(): number {
+    return this.#waiting === undefined ? 0 : this.#waiting.bytes
+  }
 
   receive(chunk: Buffer, start: number, end: number): void {
     this.#received += end - start
@@ -119,28 +92,39 @@ export class Stream implements StreamOut {
     return true
   }
 
-  /** The client has gone or reset the stream, or broke the protocol on it. */
-  close(): void {
+  /** The client has gone or reset the stream, or broke the protocol on it. @param cancelled it does not want the answer */
+  close(cancelled = false): void {
     if (this.gone) return
     this.gone = true
     this.#release()
-    this.#host.pending(-this.pendingBytes)
-    this.pendingBytes = 0
-    this.#pending = undefined
+    this.#drop()
     const call = this.call
     this.call = undefined
-    call?.closed()
+    call?.closed(cancelled)
   }
 
-  // What goes to the client.
+  /**
+   * Every five seconds: ends a call that stands still.
+   * @returns false when the client has had its answer for long, and has not ended its request
+   */
+  sweep(): boolean {
+    if (this.#waiting?.sweep()) {
+      // A call that still runs says why it ends; an answer that is complete can only be cut off.
+      if (this.#ending) this.#host.cutOff(this)
+      else this.call?.stalled()
+    }
+    this.call?.sweep()
+    if (this.localEnded) this.#endedSweeps += 1
+    return this.#endedSweeps <= halfOpenSweepsMax
+  }
 
   write(message: Uint8Array, rest?: Rest): boolean {
     if (this.gone || this.#ending) return true
     this.#open()
-    this.#append(message, rest)
+    const waiting = this.#wait()
+    waiting.add(message, rest)
     this.#host.wants(this)
-    this.#full = this.pendingBytes > pendingBytesMax || (this.pendingBytes > 0 && this.#host.crowded)
-    return !this.#full
+    return waiting.hasRoom()
   }
 
   end(message: Uint8Array | undefined, trailers: Fields): void {
@@ -149,16 +133,17 @@ export class Stream implements StreamOut {
     this.resume()
     const { output } = this.#host
     if (!message && !this.#opened) {
-      output.headers(this.id, encodeFields([...openingFields, ...trailers]), true)
+      output.headers(this.id, trailersOnlyBlock(trailers), true)
       this.#ended()
       return
     }
     this.#open()
-    const block = trailers.length === 1 && trailers[0]?.[1] === '0' ? okBlock : encodeFields(trailers)
-    if (message && this.#fits(message.length)) this.#sendWhole(message)
-    else if (message) this.#append(message)
-    if (this.pendingBytes > 0) {
-      this.#trailers = block
+    const block = trailersBlock(trailers)
+    if (message && this.#fits(message.length)) this.#spend(writeWhole(output, this.id, message))
+    else if (message) this.#wait().add(message)
+    const waiting = this.#waiting
+    if (waiting && waiting.bytes > 0) {
+      waiting.trailers = block
       this.#host.wants(this)
     } else {
       output.headers(this.id, block, true)
@@ -166,25 +151,18 @@ export class Stream implements StreamOut {
     }
   }
 
+  abandon(trailers: Fields): void {
+    if (this.gone || this.#ending) return
+    this.#drop()
+    this.end(undefined, trailers)
+  }
+
   refuse(status: number, text: string): void {
     if (this.gone || this.#ending) return
     this.#ending = true
-    const fields: Fields = [
-      [':status', String(status)],
-      ['content-type', 'text/plain'],
-    ]
-    this.#host.output.headers(this.id, encodeFields(fields), false)
-    const body = Buffer.from(text)
-    this.#host.output.frameHead(FrameType.DATA, Flag.END_STREAM, this.id, body.length)
-    this.#host.output.bytes(body)
-    // A window that is smaller than this line of text is not worth waiting for.
-    this.sendWindow -= body.length
-    this.#host.sendWindow -= body.length
-    this.#ended()
-  }
-
-  room(): Promise<void> | undefined {
-    return this.gone ? undefined : this.#host.room()
+    this.#host.output.headers(this.id, plainBlock(status), false)
+    this.#wait().addPlain(Buffer.from(text))
+    this.#host.wants(this)
   }
 
   pause(): void {
@@ -200,18 +178,20 @@ export class Stream implements StreamOut {
 
   /** Sends one DATA frame of at most so many bytes, and the trailers after the last. */
   sendFrame(bytesMax: number): void {
+    const waiting = this.#waiting
+    if (!waiting) return
     const { output } = this.#host
-    const length = Math.min(bytesMax, this.pendingBytes, framePayloadBytesMax)
-    output.frameHead(FrameType.DATA, 0, this.id, length)
-    this.#pending?.writeTo(output, length)
+    const length = Math.min(bytesMax, waiting.bytes, framePayloadBytesMax)
+    const last = waiting.plain && length === waiting.bytes
+    output.frameHead(FrameType.DATA, last ? Flag.END_STREAM : 0, this.id, length)
+    waiting.send(output, length)
     this.#spend(length)
-    this.pendingBytes -= length
-    this.#host.pending(-length)
-    if (this.pendingBytes === 0 && this.#trailers) {
-      output.headers(this.id, this.#trailers, true)
+    if (waiting.bytes === 0 && waiting.trailers) {
+      output.headers(this.id, waiting.trailers, true)
       this.#ended()
-    } else if (this.#full && this.pendingBytes < pendingBytesLow) {
-      this.#full = false
+    } else if (last) {
+      this.#ended()
+    } else if (waiting.hasRoomAgain()) {
       this.call?.drained()
     }
   }
@@ -222,27 +202,12 @@ export class Stream implements StreamOut {
     this.#host.output.headers(this.id, openingBlock, false)
   }
 
-  /** Can the last message leave at once, in one frame? */
+  /** Can the last message leave in one frame with headers and trailers, whatever else waits? */
   #fits(length: number): boolean {
     const { sendWindow, output } = this.#host
     const needed = length + prefixBytes
-    return (
-      length <= wholeBytesMax &&
-      this.pendingBytes === 0 &&
-      needed <= this.sendWindow &&
-      needed <= sendWindow &&
-      !output.blocked
-    )
-  }
-
-  #sendWhole(message: Uint8Array): void {
-    const { output } = this.#host
-    const length = message.length
-    output.frameHead(FrameType.DATA, 0, this.id, length + prefixBytes)
-    output.byte(0)
-    output.uint32(length)
-    output.bytes(message)
-    this.#spend(length + prefixBytes)
+    const windowBytes = Math.min(this.sendWindow, sendWindow)
+    return needed <= framePayloadBytesMax && needed <= windowBytes && this.pendingBytes === 0 && !output.blocked
   }
 
   #spend(bytes: number): void {
@@ -250,11 +215,14 @@ export class Stream implements StreamOut {
     this.#host.sendWindow -= bytes
   }
 
-  #append(message: Uint8Array, rest?: Rest): void {
-    this.#pending ??= new Pending()
-    const bytes = this.#pending.append(message, rest)
-    this.pendingBytes += bytes
-    this.#host.pending(bytes)
+  #wait(): WaitingAnswer {
+    this.#waiting ??= new WaitingAnswer(this.answers)
+    return this.#waiting
+  }
+
+  #drop(): void {
+    this.#waiting?.drop()
+    this.#waiting = undefined
   }
 
   #ended(): void {

@@ -1,61 +1,78 @@
-import type { Accept, Load } from '../stream.ts'
+import type { X509Certificate } from 'node:crypto'
+import type { Account, Ledger } from '../ledger.ts'
+import type { Accept, Load, Work } from '../stream.ts'
+import type { AbuseLimits } from './abuse-limits.ts'
+import { type ClosedBy, ClosedStreams } from './closed.ts'
 import type { Head } from './head.ts'
 import type { Output } from './output.ts'
 import { ConnectionError, ErrorCode, windowBytesDefault, windowBytesMax } from './protocol.ts'
-import type { Rations } from './rations.ts'
-import { Stream, type StreamHost } from './stream.ts'
+import { Stream } from './stream.ts'
+import type { StreamHost } from './stream-host.ts'
 
 /** What a client may send ahead on all streams together, and how much of it is used when it gets more. */
 export const connectionWindowBytes = 16 * 1024 * 1024
 const creditBytes = connectionWindowBytes / 2
 /** Requests that wait for slow handlers; beyond it the whole connection waits. */
 const heldBytesMax = 64 * 1024 * 1024
-/** Answers that wait for a client that gives no room; beyond it no more calls begin, and those there are slow down. */
-const pendingBytesMax = 64 * 1024 * 1024
-/** The same for all connections together; a connection that has no more than its share waiting is not slowed by others. */
-const pendingBytesMaxAll = 256 * 1024 * 1024
-const pendingBytesShare = 1024 * 1024
-/** Sweeps, of five seconds each, in which a client has to end a request that has its answer. */
-const halfOpenSweepsMax = 6
-
-/** What all connections of a server share. */
-export interface Answers {
-  /** Bytes of answers that wait for clients. */
-  pendingBytes: number
-}
+/** Headers that are too large are read all the same: they count as so many resets. */
+const largeHeadersCost = 50
 
 export interface StreamsOptions {
-  readonly answers: Answers
+  /** Memory that all connections of the server share: for answers, and for requests. */
+  readonly answers: Ledger
+  readonly requests: Ledger
   readonly accept: Accept
   /** Streams at once; also handlers at once, of which those whose stream was reset still count. */
   readonly streamsMax: number
 }
 
 /** The open streams of a connection: their turns to send, and the windows that they share. */
-export class Streams implements StreamHost {
+export class Streams implements StreamHost<Stream> {
   readonly peer: string
   readonly output: Output
+  readonly answers: Account
+  readonly requests: Account
   sendWindow = windowBytesDefault
   heldBytes = 0
-  #pendingBytes = 0
-  #room: PromiseWithResolvers<void> | undefined
   readonly #options: StreamsOptions
-  readonly #rations: Rations
+  readonly #abuseLimits: AbuseLimits
   /** Told each time that a stream is closed or has its answer. */
   readonly #progress: () => void
-  readonly #load: Load = { running: 0 }
+  readonly #load: Load
   readonly #open = new Map<number, Stream>()
   /** Those with answers that wait and room for them: a frame each in turn. */
   readonly #ready = new Set<Stream>()
+  readonly #closed = new ClosedStreams()
   #receiveWindow = connectionWindowBytes
   #uncredited = 0
 
-  constructor(peer: string, output: Output, rations: Rations, options: StreamsOptions, progress: () => void) {
-    this.peer = peer
+  /**
+   * @param address the client's, without its port
+   * @param work where its calls count what they cost
+   * @param certificate what it has shown, verified
+   */
+  constructor(
+    address: string,
+    port: number,
+    output: Output,
+    abuseLimits: AbuseLimits,
+    options: StreamsOptions,
+    progress: () => void,
+    work: Work,
+    certificate: X509Certificate | undefined,
+  ) {
+    this.#load = { running: 0, work, certificate }
+    this.peer = `${address}:${port}`
+    this.answers = options.answers.open(address)
+    this.requests = options.requests.open(address)
     this.output = output
-    this.#rations = rations
+    this.#abuseLimits = abuseLimits
     this.#options = options
     this.#progress = progress
+  }
+
+  get empty(): boolean {
+    return this.#open.size === 0
   }
 
   /** True when every stream has its answer. */
@@ -64,44 +81,39 @@ export class Streams implements StreamHost {
     return true
   }
 
-  get crowded(): boolean {
-    if (this.#pendingBytes > pendingBytesMax) return true
-    return this.#options.answers.pendingBytes > pendingBytesMaxAll && this.#pendingBytes > pendingBytesShare
-  }
-
-  pending(bytes: number): void {
-    this.#pendingBytes += bytes
-    this.#options.answers.pendingBytes += bytes
-    if (this.#room && !this.crowded) this.#wake()
-  }
-
-  room(): Promise<void> | undefined {
-    if (!this.crowded) return undefined
-    this.#room ??= Promise.withResolvers()
-    return this.#room.promise
-  }
-
-  #wake(): void {
-    this.#room?.resolve()
-    this.#room = undefined
-  }
-
   get(id: number): Stream | undefined {
     return this.#open.get(id)
+  }
+
+  /** A stream that was not begun, or not even opened by us: what the client still sends for it is on its way. */
+  refuse(id: number, code: ErrorCode): void {
+    this.#closed.add(id, 'us')
+    this.output.reset(id, code)
+  }
+
+  /** A stream that is not served because the server drains; the client was told. */
+  passOver(id: number): void {
+    this.#closed.add(id, 'us')
+  }
+
+  closedBy(id: number, lastId: number): ClosedBy {
+    return this.#closed.closedBy(id, lastId)
   }
 
   /** Begins a call, if there may be one more. @param head undefined when the headers were too large */
   begin(id: number, head: Head | undefined, sendWindow: number): Stream | undefined {
     const { streamsMax, accept } = this.#options
-    if (this.#open.size >= streamsMax || this.#load.running >= streamsMax || this.#pendingBytes > pendingBytesMax) {
-      this.#rations.spendIdleFrame()
-      this.output.reset(id, ErrorCode.REFUSED_STREAM)
+    if (this.#open.size >= streamsMax || this.#load.running >= streamsMax || this.answers.overdrawn) {
+      this.#abuseLimits.spendIdleFrame()
+      this.refuse(id, ErrorCode.REFUSED_STREAM)
       return undefined
     }
     const stream = new Stream(this, id, sendWindow, head?.contentLength)
     this.#open.set(id, stream)
-    if (!head) stream.refuse(431, 'the headers are too large\n')
-    else {
+    if (!head) {
+      this.#abuseLimits.spendReset(largeHeadersCost)
+      stream.refuse(431, 'the headers are too large\n')
+    } else {
       const call = accept(head, stream, this.#load)
       if (!stream.localEnded) stream.call = call
     }
@@ -110,15 +122,16 @@ export class Streams implements StreamHost {
 
   /** Ends a stream for the client's fault, or with NO_ERROR because it has had enough. */
   reset(stream: Stream, code: ErrorCode): void {
-    if (code !== ErrorCode.NO_ERROR) this.#rations.spendReset()
+    if (code !== ErrorCode.NO_ERROR) this.#abuseLimits.spendReset()
     this.output.reset(stream.id, code)
-    this.close(stream)
+    stream.close()
+    this.#forget(stream, 'us')
   }
 
-  /** Ends a stream that the client has reset. */
-  close(stream: Stream): void {
-    stream.close()
-    this.#forget(stream)
+  /** Ends a stream that the client has reset. @param cancelled because it does not want the answer any more */
+  close(stream: Stream, cancelled = false): void {
+    stream.close(cancelled)
+    this.#forget(stream, 'client')
   }
 
   closeAll(): void {
@@ -126,16 +139,19 @@ export class Streams implements StreamHost {
     this.#open.clear()
     this.#ready.clear()
     for (const stream of streams) stream.close()
-    this.#wake()
+    this.answers.close()
+    this.requests.close()
   }
 
   /** Every five seconds. */
   sweep(): void {
-    for (const stream of this.#open.values()) {
-      if (!stream.localEnded) continue
-      stream.sweeps += 1
-      if (stream.sweeps > halfOpenSweepsMax) this.reset(stream, ErrorCode.NO_ERROR)
-    }
+    for (const stream of this.#open.values()) if (!stream.sweep()) this.reset(stream, ErrorCode.NO_ERROR)
+  }
+
+  cutOff(stream: Stream): void {
+    this.output.reset(stream.id, ErrorCode.CANCEL)
+    stream.close()
+    this.#forget(stream, 'us')
   }
 
   // Windows.
@@ -194,7 +210,7 @@ export class Streams implements StreamHost {
       return
     }
     stream.gone = true
-    this.#forget(stream)
+    this.#forget(stream, 'client')
   }
 
   /** Sends what waits, as far as the client and the socket take it. */
@@ -203,6 +219,7 @@ export class Streams implements StreamHost {
       if (this.sendWindow <= 0 || this.output.blocked) return
       this.#ready.delete(stream)
       if (stream.sendWindow <= 0 || stream.pendingBytes === 0) continue
+      this.#abuseLimits.earnUpdates()
       stream.sendFrame(Math.min(stream.sendWindow, this.sendWindow))
       this.#queue(stream)
     }
@@ -212,7 +229,8 @@ export class Streams implements StreamHost {
     if (stream.pendingBytes > 0 && stream.sendWindow > 0) this.#ready.add(stream)
   }
 
-  #forget(stream: Stream): void {
+  #forget(stream: Stream, by: 'us' | 'client'): void {
+    this.#closed.add(stream.id, by)
     this.#open.delete(stream.id)
     this.#ready.delete(stream)
     this.#progress()
@@ -220,5 +238,5 @@ export class Streams implements StreamHost {
 }
 
 function windowTooLarge(): ConnectionError {
-  return new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'a window beyond 2^31 - 1')
+  return new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'a window larger than 2^31 - 1')
 }

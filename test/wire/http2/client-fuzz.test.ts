@@ -68,7 +68,7 @@ async function survives(bytes: Uint8Array, greeting: Uint8Array = settings()): P
     const call = () => channel.unary('test.Service/Echo', Buffer.from('x'), { timeoutMs: 5000 })
     await outcome(call())
     // The first connection is over, and what came on it has not touched the channel.
-    await expect.poll(() => outcome(call()), { timeout: 5000, interval: 5 }).toBe('answer')
+    await expect.poll(() => outcome(call()), { interval: 5 }).toBe('answer')
   } finally {
     channel.close()
     close()

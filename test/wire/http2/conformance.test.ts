@@ -67,7 +67,7 @@ const isEnd = (id: number) => (each: Frame) =>
 
 /** What a client does, after preface and SETTINGS, and the connection error that it has to get. */
 const connectionErrors: readonly (readonly [what: string, code: number, frames: readonly Uint8Array[]])[] = [
-  ['4.2: a frame beyond 16 KiB', ErrorCode.FRAME_SIZE_ERROR, [headers(1), data(1, Buffer.alloc(16_385))]],
+  ['4.2: a frame larger than 16 KiB', ErrorCode.FRAME_SIZE_ERROR, [headers(1), data(1, Buffer.alloc(16_385))]],
   [
     '4.3: a header block that cannot be decoded',
     ErrorCode.COMPRESSION_ERROR,
@@ -100,26 +100,30 @@ const connectionErrors: readonly (readonly [what: string, code: number, frames: 
   ['6.3: PRIORITY on no stream', ErrorCode.PROTOCOL_ERROR, [frame(2, 0, 0, Buffer.alloc(5))]],
   ['6.4: RST_STREAM on no stream', ErrorCode.PROTOCOL_ERROR, [frame(3, 0, 0, uint32(8))]],
   ['6.4: RST_STREAM of a wrong length', ErrorCode.FRAME_SIZE_ERROR, [headers(1), frame(3, 0, 1, Buffer.alloc(3))]],
-  ['6.5: SETTINGS of a stream', ErrorCode.PROTOCOL_ERROR, [frame(4, 0, 1)]],
-  ['6.5: SETTINGS that are cut off', ErrorCode.FRAME_SIZE_ERROR, [frame(4, 0, 0, Buffer.alloc(5))]],
+  ['6.5: SETTINGS on a stream', ErrorCode.PROTOCOL_ERROR, [frame(4, 0, 1)]],
+  ['6.5: truncated SETTINGS', ErrorCode.FRAME_SIZE_ERROR, [frame(4, 0, 0, Buffer.alloc(5))]],
   ['6.5: a SETTINGS ACK with values', ErrorCode.FRAME_SIZE_ERROR, [frame(4, 1, 0, Buffer.alloc(6))]],
   ['6.5.2: ENABLE_PUSH other than 0 and 1', ErrorCode.PROTOCOL_ERROR, [settings([Setting.ENABLE_PUSH, 2])]],
-  ['6.5.2: a window beyond 2^31 - 1', ErrorCode.FLOW_CONTROL_ERROR, [settings([Setting.INITIAL_WINDOW_SIZE, 2 ** 31])]],
+  [
+    '6.5.2: a window larger than 2^31 - 1',
+    ErrorCode.FLOW_CONTROL_ERROR,
+    [settings([Setting.INITIAL_WINDOW_SIZE, 2 ** 31])],
+  ],
   ['6.5.2: MAX_FRAME_SIZE below 16 KiB', ErrorCode.PROTOCOL_ERROR, [settings([Setting.MAX_FRAME_SIZE, 16_383])]],
   ['6.5.2: MAX_FRAME_SIZE of 2^24', ErrorCode.PROTOCOL_ERROR, [settings([Setting.MAX_FRAME_SIZE, 2 ** 24])]],
   ['6.6: PUSH_PROMISE', ErrorCode.PROTOCOL_ERROR, [headers(1), frame(5, 4, 1, uint32(2))]],
-  ['6.7: a PING of a stream', ErrorCode.PROTOCOL_ERROR, [frame(6, 0, 1, Buffer.alloc(8))]],
+  ['6.7: a PING on a stream', ErrorCode.PROTOCOL_ERROR, [frame(6, 0, 1, Buffer.alloc(8))]],
   ['6.7: a PING of a wrong length', ErrorCode.FRAME_SIZE_ERROR, [frame(6, 0, 0, Buffer.alloc(7))]],
   ['6.8: a GOAWAY of a stream', ErrorCode.PROTOCOL_ERROR, [frame(7, 0, 1, Buffer.alloc(8))]],
-  ['6.9: a WINDOW_UPDATE of nothing', ErrorCode.PROTOCOL_ERROR, [frame(8, 0, 0, uint32(0))]],
+  ['6.9: a WINDOW_UPDATE of 0 bytes', ErrorCode.PROTOCOL_ERROR, [frame(8, 0, 0, uint32(0))]],
   ['6.9: a WINDOW_UPDATE of a wrong length', ErrorCode.FRAME_SIZE_ERROR, [frame(8, 0, 0, Buffer.alloc(3))]],
-  ['6.9.1: a window beyond 2^31 - 1', ErrorCode.FLOW_CONTROL_ERROR, [frame(8, 0, 0, uint32(2 ** 31 - 1))]],
+  ['6.9.1: a window larger than 2^31 - 1', ErrorCode.FLOW_CONTROL_ERROR, [frame(8, 0, 0, uint32(2 ** 31 - 1))]],
   [
-    '6.9.2: SETTINGS that lift a window beyond 2^31 - 1',
+    '6.9.2: SETTINGS that raise a window beyond 2^31 - 1',
     ErrorCode.FLOW_CONTROL_ERROR,
     [headers(1, held), frame(8, 0, 1, uint32(2 ** 31 - 1 - 65_535)), settings([Setting.INITIAL_WINDOW_SIZE, 65_536])],
   ],
-  ['6.10: a CONTINUATION of nothing', ErrorCode.PROTOCOL_ERROR, [frame(9, 4, 1)]],
+  ['6.10: a CONTINUATION without HEADERS', ErrorCode.PROTOCOL_ERROR, [frame(9, 4, 1)]],
   ['6.10: a CONTINUATION of another stream', ErrorCode.PROTOCOL_ERROR, [frame(1, 0, 1), frame(9, 4, 3)]],
   [
     'a header block without end',
@@ -185,9 +189,9 @@ const streamErrors: readonly (readonly [what: string, code: number, frames: read
     ErrorCode.PROTOCOL_ERROR,
     [headers(1, held), frame(2, 0, 1, Buffer.from([0, 0, 0, 1, 0]))],
   ],
-  ['6.9: a WINDOW_UPDATE of nothing', ErrorCode.PROTOCOL_ERROR, [headers(1, held), frame(8, 0, 1, uint32(0))]],
+  ['6.9: a WINDOW_UPDATE of 0 bytes', ErrorCode.PROTOCOL_ERROR, [headers(1, held), frame(8, 0, 1, uint32(0))]],
   [
-    '6.9.1: a window beyond 2^31 - 1',
+    '6.9.1: a window larger than 2^31 - 1',
     ErrorCode.FLOW_CONTROL_ERROR,
     [headers(1, held), frame(8, 0, 1, uint32(2 ** 31 - 1))],
   ],
@@ -378,18 +382,20 @@ describe('RFC 9113: what is allowed', () => {
 
   test('answers that wait for a client without room take little more than 64 MiB of a connection', async () => {
     let sent = 0
-    const stalled = gate()
+    let begun = 0
+    let waiting = 0
     const server = await listen(
       [
         service({
           Echo: {
             kind: 'server-stream',
             async handle(_request, _call, send) {
+              begun += 1
               for (;;) {
-                const timer = setTimeout(stalled.open, 300)
                 sent += 64 * 1024
-                await send(Buffer.alloc(64 * 1024))
-                clearTimeout(timer)
+                const room = send(Buffer.alloc(64 * 1024))
+                if (room) waiting += 1
+                await room
               }
             },
           },
@@ -402,7 +408,11 @@ describe('RFC 9113: what is allowed', () => {
     cleanups.push(() => socket.destroy())
     send(settings([Setting.INITIAL_WINDOW_SIZE, 0]))
     for (let id = 1; id < 1000; id += 2) send(headers(id), data(id, hello, true))
-    await stalled.opened
+    // The answer comes once all calls have begun, each of which sends on until it has to wait.
+    send(frame(FrameType.PING, 0, 0, Buffer.alloc(8)))
+    await until(({ type, flags }) => type === FrameType.PING && flags === 1)
+    expect(begun).toBeGreaterThan(0)
+    expect(waiting).toBe(begun)
     expect(sent).toBeLessThanOrEqual((64 + 500 / 16 + 1) * 1024 * 1024)
     send(headers(1001), data(1001, hello, true))
     expect(codeOf(await until((each) => isReset(each) && each.id === 1001))).toBe(ErrorCode.REFUSED_STREAM)

@@ -119,8 +119,13 @@ export async function openPeer(
     send: (...frames) => void socket.write(Buffer.concat(frames)),
     until: (fits) =>
       new Promise((resolve, reject) => {
+        let looked = 0
         const look = () => {
-          const found = seen.find(fits)
+          let found: Frame | undefined
+          for (; !found && looked < seen.length; looked += 1) {
+            const each = seen[looked]
+            if (each && fits(each)) found = each
+          }
           if (!found && !ended) return
           waiting.delete(look)
           if (found) resolve(found)

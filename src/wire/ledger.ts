@@ -1,0 +1,288 @@
+import { Code, RpcError } from './rpc.ts'
+
+/** What one connection may always hold, however little is left, so that small calls never wait for other connections. */
+const certainBytesMax = 64 * 1024
+/** The least that counts as a connection's fair part. */
+const shareBytesMin = 16 * 1024
+
+/** The error of waits whose connection or call is gone. Shared by all: 40,000 may wait. */
+const waitedInVain = new RpcError(Code.CANCELLED, 'the client has gone')
+
+export interface LedgerOptions {
+  /** For all clients together. */
+  readonly bytesMax: number
+  /** For all connections of one address; the rest is left for others. */
+  readonly clientBytesMax: number
+  readonly connectionBytesMax: number
+}
+
+interface Client {
+  held: number
+  accounts: number
+}
+
+interface Waiting {
+  readonly bytes: number
+  readonly resolve: () => void
+  readonly reject: (error: Error) => void
+}
+
+/** A place in the queue. */
+export interface Wait {
+  /** Settles when the bytes are held; fails with CANCELLED if either side gives the wait up. */
+  readonly granted: Promise<void>
+  giveUp(): void
+}
+
+/**
+ * Memory that all clients of a server share: who holds how much of it, and whose turn is next.
+ * It is held before it is used, so that work that begins at the same time is limited too. A connection
+ * that holds something gets more only while twice as much is left for others, so that newcomers find
+ * some. Those that have to wait are served in order of what they hold, the least first.
+ */
+export class Ledger {
+  readonly #options: LedgerOptions
+  readonly #clients = new Map<string, Client>()
+  /** Accounts with waits, in the order in which they began to wait or had their last turn. */
+  readonly #waiting = new Set<Account>()
+  #held = 0
+  #accounts = 0
+  #refused = false
+  /** The next in turn needs more than is left: nobody overtakes it. */
+  #blocked = false
+  #scheduled = false
+
+  constructor(options: LedgerOptions) {
+    this.#options = options
+  }
+
+  /** Bytes that are held in all. */
+  get held(): number {
+    return this.#held
+  }
+
+  /** Somebody waits, has been refused since the last `settle`, or hardly anything is left. */
+  get scarce(): boolean {
+    return this.#refused || this.#waiting.size > 0 || this.#held > this.#options.bytesMax / 2
+  }
+
+  /** An account for a connection. @param address of the client, without its port */
+  open(address: string): Account {
+    const client = this.#clients.get(address) ?? { held: 0, accounts: 0 }
+    this.#clients.set(address, client)
+    client.accounts += 1
+    this.#accounts += 1
+    return new Account(this, address, client)
+  }
+
+  /** Forgets that anybody was refused: called now and then, after stalled calls have been ended. */
+  settle(): void {
+    this.#refused = false
+  }
+
+  // For accounts alone.
+
+  /** @param inTurn false when others of the same connection wait already */
+  tryHold(account: Account, bytes: number, inTurn: boolean): boolean {
+    if (this.#certain(account, bytes) || (inTurn && !this.#blocked && this.#fits(account, bytes))) {
+      this.add(account, bytes)
+      return true
+    }
+    this.#refused = true
+    return false
+  }
+
+  add(account: Account, bytes: number): void {
+    account.held += bytes
+    account.client.held += bytes
+    this.#held += bytes
+    if (account.client.accounts === 0) this.#forgetIfEmpty(account)
+    if (bytes < 0 && this.#waiting.size > 0) this.#schedule()
+  }
+
+  queue(account: Account): void {
+    this.#waiting.add(account)
+    this.#schedule()
+  }
+
+  unqueue(account: Account): void {
+    this.#waiting.delete(account)
+    if (this.#blocked) this.#schedule()
+  }
+
+  /** An account's fair part of all that there is. */
+  share(): number {
+    return Math.max(this.#options.bytesMax / Math.max(this.#accounts, 1), shareBytesMin)
+  }
+
+  /** More is held than there is: what was counted without asking. */
+  get overdrawn(): boolean {
+    return this.#held > this.#options.bytesMax
+  }
+
+  get connectionBytesMax(): number {
+    return this.#options.connectionBytesMax
+  }
+
+  close(account: Account): void {
+    this.unqueue(account)
+    this.#accounts -= 1
+    account.client.accounts -= 1
+    if (account.client.accounts === 0) this.#forgetIfEmpty(account)
+  }
+
+  /** What a client's handlers hold after it has gone counts as its own when it comes back. */
+  #forgetIfEmpty({ address, client }: Account): void {
+    if (client.held === 0 && this.#clients.get(address) === client) this.#clients.delete(address)
+  }
+
+  /** Bytes that are left for this client. */
+  #left({ client }: Account): number {
+    const { bytesMax, clientBytesMax } = this.#options
+    return Math.min(bytesMax - this.#held, clientBytesMax - client.held)
+  }
+
+  #certain(account: Account, bytes: number): boolean {
+    return account.held + bytes <= Math.min(certainBytesMax, this.share())
+  }
+
+  #fits(account: Account, bytes: number): boolean {
+    const left = this.#left(account)
+    if (account.held === 0) return bytes <= left
+    return account.held + bytes <= Math.min(left / 2, this.#options.connectionBytesMax)
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      this.#grant()
+    })
+  }
+
+  #grant(): void {
+    this.#blocked = false
+    for (;;) {
+      const next = this.#next()
+      if (!next) return
+      const wait = next.shift()
+      // Its next turn comes after those of all others that hold as little.
+      this.#waiting.delete(next)
+      if (next.waits) this.#waiting.add(next)
+      if (!wait) continue
+      this.add(next, wait.bytes)
+      wait.resolve()
+    }
+  }
+
+  /** Whose turn it is: of those that their own bounds allow more, the one that holds least. */
+  #next(): Account | undefined {
+    let best: Account | undefined
+    for (const account of this.#waiting) {
+      if (account.held > 0 && !this.#fits(account, account.bytesWanted)) continue
+      if (!best || holdsLess(account, best)) best = account
+    }
+    if (!best || this.#fits(best, best.bytesWanted)) return best
+    this.#blocked = true
+    return undefined
+  }
+}
+
+function holdsLess(one: Account, other: Account): boolean {
+  if (one.client.held !== other.client.held && one.client !== other.client) return one.client.held < other.client.held
+  return one.held < other.held
+}
+
+/** What one connection holds. */
+export class Account {
+  readonly address: string
+  readonly client: Client
+  held = 0
+  readonly #ledger: Ledger
+  readonly #waits = new Set<Waiting>()
+  #closed = false
+
+  constructor(ledger: Ledger, address: string, client: Client) {
+    this.#ledger = ledger
+    this.address = address
+    this.client = client
+  }
+
+  /** Holds so many bytes, if they may be had at once. */
+  tryHold(bytes: number): boolean {
+    return this.#ledger.tryHold(this, bytes, this.#waits.size === 0)
+  }
+
+  /** Waits for so many bytes, after they could not be had at once. */
+  wait(bytes: number): Wait {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const wait: Waiting = { bytes, resolve, reject }
+    if (this.#closed) reject(waitedInVain)
+    else {
+      this.#waits.add(wait)
+      this.#ledger.queue(this)
+    }
+    return { granted: promise, giveUp: () => this.#giveUp(wait) }
+  }
+
+  /** Counts bytes that are there, whether there was room for them or not. */
+  add(bytes: number): void {
+    this.#ledger.add(this, bytes)
+  }
+
+  release(bytes: number): void {
+    this.#ledger.add(this, -bytes)
+  }
+
+  /** It holds more than one connection should, or than its part while all together hold too much. */
+  get overdrawn(): boolean {
+    if (this.held > this.#ledger.connectionBytesMax) return true
+    return this.#ledger.overdrawn && this.held > this.#ledger.share()
+  }
+
+  /** Others need what this one holds. */
+  get scarce(): boolean {
+    return this.#ledger.scarce
+  }
+
+  /** There is so much room that nobody has to be careful with it. */
+  isPlenty(bytes: number): boolean {
+    const calm = this.#ledger.share() > 4 * (this.held + bytes)
+    return calm && !this.#ledger.scarce
+  }
+
+  /** The connection is gone: nobody waits any more. What is still held is given back by those who hold it. */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    for (const { reject } of this.#waits) reject(waitedInVain)
+    this.#waits.clear()
+    this.#ledger.close(this)
+  }
+
+  // For the ledger alone.
+
+  get waits(): boolean {
+    return this.#waits.size > 0
+  }
+
+  get bytesWanted(): number {
+    for (const { bytes } of this.#waits) return bytes
+    return 0
+  }
+
+  shift(): Waiting | undefined {
+    for (const first of this.#waits) {
+      this.#waits.delete(first)
+      return first
+    }
+    return undefined
+  }
+
+  #giveUp(wait: Waiting): void {
+    if (!this.#waits.delete(wait)) return
+    if (this.#waits.size === 0) this.#ledger.unqueue(this)
+    wait.reject(waitedInVain)
+  }
+}

@@ -1,0 +1,108 @@
+import type { X509Certificate } from 'node:crypto'
+import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import { errnoOf } from '../../core/failure.ts'
+import type { Connection } from '../connection.ts'
+import { certificateProblem } from './handshake-errors.ts'
+import type { ServerTls } from './server-tls.ts'
+
+/** Sweeps, of five seconds each, in which a handshake has to come to its end. */
+const sweepsMax = 2
+/**
+ * The first of these that a client offers is taken. Clients of gRPC offer h2 alone; those of HTTP, curl among them, offer
+ * http/1.1 too, which is how our HTTP is answered (http1/).
+ */
+const protocols = ['http/1.1', 'h2', 'http/1.0']
+
+export interface Outcome {
+  readonly socket: TLSSocket
+  /** Why this client may do nothing, though the connection stands: its certificate. */
+  readonly refused: string | undefined
+}
+
+/** A connection of which the TLS handshake is not over. */
+export class Handshake implements Connection {
+  readonly #socket: TLSSocket
+  #sweeps = 0
+
+  /**
+   * @param accepted of which nothing is read any more
+   * @param head what has been read of it
+   * @param done called once, when the handshake has succeeded
+   * @param failed called once with what OpenSSL says, when it has not; not when the client just goes
+   */
+  constructor(
+    accepted: Socket,
+    head: Buffer,
+    tls: ServerTls,
+    done: (outcome: Outcome) => void,
+    failed: (error: Error) => void,
+  ) {
+    const { TLSSocket: Secure } = process.getBuiltinModule('node:tls')
+    accepted.unshift(head)
+    const socket = new Secure(accepted, {
+      isServer: true,
+      secureContext: tls.current(),
+      ALPNProtocols: protocols,
+      requestCert: tls.clients !== 'not asked',
+      // Node would cut the connection without a word: serve.ts says why instead.
+      rejectUnauthorized: false,
+    })
+    this.#socket = socket
+    let over = false
+    const fail = (error: Error) => {
+      socket.destroy()
+      if (!over && errnoOf(error)?.startsWith('ERR_SSL_')) failed(error)
+      over = true
+    }
+    socket.on('error', fail)
+    // Errors of a handshake come by this way alone.
+    socket.on('_tlsError', fail)
+    socket.once('secure', () => {
+      socket.off('error', fail)
+      socket.off('_tlsError', fail)
+      done({ socket, refused: refusal(socket, tls) })
+    })
+  }
+
+  /** It never keeps its place from a client that may be honest. */
+  get idle(): boolean {
+    return this.#sweeps > 0
+  }
+
+  sweep(): void {
+    this.#sweeps += 1
+    if (this.#sweeps > sweepsMax) this.destroy()
+  }
+
+  drain(): void {
+    this.destroy()
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+}
+
+/** What a client has shown on this connection; undefined where it has shown nothing, or speaks without TLS. */
+export function certificateOf(socket: Socket): X509Certificate | undefined {
+  return 'encrypted' in socket ? (socket as TLSSocket).getPeerX509Certificate() : undefined
+}
+
+/** What keeps a client away whose certificate is missing or not accepted. */
+function refusal(socket: TLSSocket, { clients }: ServerTls): string | undefined {
+  if (clients === 'not asked') return undefined
+  if (socket.getPeerX509Certificate() === undefined)
+    return clients === 'required' ? 'this server asks for a client certificate, and none was shown' : undefined
+  const code = verifyErrorOf(socket)
+  if (code === undefined) return undefined
+  return `the client certificate is not accepted: it ${certificateProblem(code) ?? `does not stand the check (${code})`}`
+}
+
+/** OpenSSL's judgement, which Node gives to sockets of its own servers alone; where it gives none, that is not a yes. */
+function verifyErrorOf(socket: TLSSocket): string | undefined {
+  const { ssl } = socket as unknown as { ssl?: { verifyError?(): (Error & { code?: string }) | null } | null }
+  if (!ssl?.verifyError) return 'UNKNOWN'
+  const error = ssl.verifyError()
+  return error ? (error.code ?? 'UNKNOWN') : undefined
+}
