@@ -1,5 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import type { Clock } from '../core/clock.ts'
 import { SeriesHistogram } from './histogram.ts'
+import { createLastHour } from './last-hour.ts'
 import { createSeries, type Labels } from './series.ts'
 
 /** A count that only grows. */
@@ -28,6 +30,8 @@ export interface HistogramMetric {
 export interface Metrics {
   /** Asking for a name again gives the same metric. */
   counter(name: string, help: string, labels?: readonly string[]): CounterMetric
+  /** A count of the last hour alone, to the minute; it is told as a gauge, since it falls too. */
+  lastHour(name: string, help: string, labels: readonly string[], clock: Clock): CounterMetric
   /** @param read called whenever the metrics are asked for, in place of set */
   gauge(name: string, help: string, labels?: readonly string[], read?: () => number): GaugeMetric
   /** @param buckets upper bounds, ascending; those for seconds when absent */
@@ -69,6 +73,20 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
           collect() {
             this.reset()
             for (const { labels: values, state } of all()) this.inc(values, state.total)
+          },
+        })
+        return { inc: (values = {}, by = 1) => of(values).add(by), of }
+      }),
+    lastHour: (name, help, labels, clock) =>
+      once(name, () => {
+        const { of, all } = createSeries(labels, () => createLastHour(clock))
+        new Gauge({
+          name,
+          help,
+          labelNames: [...labels],
+          registers: [registry],
+          collect() {
+            for (const { labels: values, state } of all()) this.set(values, state.sum())
           },
         })
         return { inc: (values = {}, by = 1) => of(values).add(by), of }

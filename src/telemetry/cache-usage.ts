@@ -1,0 +1,55 @@
+import type { CacheUsage, ChunkedUsage, Lookups, Stored } from '../core/cache-usage.ts'
+import { type Samples, sumOf } from './samples.ts'
+
+/** The kinds of lookups that the cache counts, as its metrics name them. */
+const kinds = { actionResults: 'action', executions: 'execute', blobs: 'find_missing' } as const
+
+/** What the cache says of itself; null where it does not answer, or is of a release that does not tell. */
+export function cacheUsageOf(samples: Samples | undefined): CacheUsage | null {
+  if (!samples) return null
+  const stored = storedIn(samples, 'native_store_stored_bytes', 'native_store_capacity_bytes')
+  if (stored.limitBytes === null) return null
+  const lookups = (metric: string) => ({
+    actionResults: lookupsOf(samples, metric, kinds.actionResults),
+    executions: lookupsOf(samples, metric, kinds.executions),
+    blobs: lookupsOf(samples, metric, kinds.blobs),
+  })
+  const evicted = (suffix: string) => {
+    const count = sumOf(samples, `native_store_evicted_values${suffix}`)
+    const bytes = sumOf(samples, `native_store_evicted_bytes${suffix}`)
+    return count === undefined || bytes === undefined ? null : { count, bytes }
+  }
+  return {
+    ...stored,
+    entries: sumOf(samples, 'native_store_entries') ?? null,
+    sinceStart: { ...lookups('native_cache_lookups_total'), evicted: evicted('') },
+    lastHour: { ...lookups('native_cache_lookups_last_hour'), evicted: evicted('_last_hour') },
+    evictedUnusedSeconds: sumOf(samples, 'native_store_evicted_youngest_seconds') ?? null,
+    chunked: chunkedOf(samples),
+    transferred: transferredIn(samples),
+  }
+}
+
+function transferredIn(samples: Samples): CacheUsage['transferred'] {
+  const bytes = (direction: string) => sumOf(samples, 'native_cache_blob_bytes_total', { direction })
+  const [receivedBytes, sentBytes] = [bytes('in'), bytes('out')]
+  return receivedBytes === undefined || sentBytes === undefined ? null : { receivedBytes, sentBytes }
+}
+
+function chunkedOf(samples: Samples): ChunkedUsage | null {
+  const [blobs, bytes, sharedBytes] = ['blobs', 'bytes', 'shared_bytes'].map((what) =>
+    sumOf(samples, `native_store_chunked_${what}_total`),
+  )
+  if (blobs === undefined || bytes === undefined || sharedBytes === undefined) return null
+  return { blobs, bytes, sharedBytes }
+}
+
+/** Bytes by the metrics that say what is used and what may be. */
+export function storedIn(samples: Samples, used: string, limit: string): Stored {
+  return { usedBytes: sumOf(samples, used) ?? null, limitBytes: sumOf(samples, limit) ?? null }
+}
+
+function lookupsOf(samples: Samples, metric: string, kind: string): Lookups {
+  const count = (result: string) => sumOf(samples, metric, { kind, result }) ?? 0
+  return { hits: count('hit'), misses: count('miss') }
+}
