@@ -1,14 +1,23 @@
+import { isIP } from 'node:net'
 import { z } from 'zod'
-import { casConfig, type Role, schedulerConfig, size, workerConfig } from './servers.ts'
+import { teamAccess } from './access.ts'
+import { casConfig } from './cas.ts'
+import { consoleConfig } from './console.ts'
+import { schedulerConfig } from './scheduler.ts'
+import type { Role } from './servers.ts'
+import { size } from './values.ts'
+import { workerConfig } from './worker.ts'
 
 /** A server's settings as a user writes them: input of its schema, not yet parsed. */
 export type Settings = Readonly<Record<string, unknown>>
 
+const always = ['listen', 'metrics', 'secret', 'private']
 /** Settings that belong to the cluster: it chooses addresses, folders and who talks to whom. */
 const chosenByCluster: Readonly<Record<Role, readonly string[]>> = {
-  cas: ['listen', 'metrics'],
-  scheduler: ['listen', 'metrics', 'cas'],
-  worker: ['listen', 'metrics', 'scheduler', 'cas', 'name', 'directory', 'slots', 'properties'],
+  cas: [...always, 'tls', 'access', 'console'],
+  scheduler: [...always, 'tls', 'access', 'cas', 'client_tls', 'console'],
+  worker: [...always, 'scheduler', 'cas', 'client_tls', 'name', 'directory', 'slots', 'properties'],
+  console: [...always, 'access', 'cas', 'client_tls', 'path'],
 }
 
 /** A whole configuration of each role, to check a part of one against. */
@@ -16,8 +25,9 @@ const samples: Readonly<Record<Role, Settings>> = {
   cas: { listen: '127.0.0.1:0', store: { kind: 'disk', path: '/', size: 1 } },
   scheduler: { listen: '127.0.0.1:0', cas: 'grpc://127.0.0.1:1' },
   worker: { scheduler: 'grpc://127.0.0.1:1', cas: 'grpc://127.0.0.1:1', directory: '/' },
+  console: { listen: '127.0.0.1:0', cas: 'grpc://127.0.0.1:1', path: '/' },
 }
-const schemas = { cas: casConfig, scheduler: schedulerConfig, worker: workerConfig } as const
+const schemas = { cas: casConfig, scheduler: schedulerConfig, worker: workerConfig, console: consoleConfig } as const
 
 const serversMax = 256
 
@@ -29,12 +39,46 @@ export const deploymentConfig = z.strictObject({
   slots: z.number().int().positive().max(1024).optional(),
   /** What the cache may hold on disk. */
   cache_size: size.optional(),
-  /** What the workers offer beside, or instead of, the usual properties. */
+  /** What the workers offer in addition to, or instead of, the usual properties. */
   properties: z.record(z.string().min(1), z.union([z.string(), z.array(z.string())])).optional(),
+  /** The address that cache and scheduler listen on; the loopback's when absent. */
+  listen: z
+    .string()
+    .refine((text) => isIP(text) !== 0, 'expected an address of this machine, such as 0.0.0.0 for all of them')
+    .optional(),
+  /** auto: with an authority and certificates that the cluster makes; a map: with these files. */
+  tls: z
+    .union(
+      [
+        z.enum(['auto', 'off']),
+        z
+          .strictObject({
+            cert: z.string().min(1).optional(),
+            key: z.string().min(1).optional(),
+            /** Clients have to show a certificate of this authority. */
+            client_ca: z.string().min(1).optional(),
+          })
+          .refine(({ cert, key }) => (cert === undefined) === (key === undefined)),
+      ],
+      'expected auto, off, or a map of cert with key, and of client_ca',
+    )
+    .optional(),
+  /** Listen beyond the loopback though everyone who comes is served, or nothing is encrypted. */
+  insecure: z.boolean().optional(),
+  /** Admit only this user, and root; where it is not said, that is so for root's own clusters on Linux. */
+  private: z.boolean().optional(),
+  /** Whether actions run in a sandbox (Linux); auto, where it is not said: where the machine lets one be made. */
+  sandbox: z.enum(['auto', 'on', 'off']).optional(),
+  /** The image that all actions run in, `docker://REF`; none: the programs of this machine. */
+  worker_image: z.string().min(1).optional(),
+  /** none: whoever can connect may do everything. team: each needs a token; a map says who else may come in. */
+  access: z.union([z.enum(['none', 'team']), teamAccess]).optional(),
   /** Further settings of a server, as its own configuration file has them. */
   cas: overrides('cas'),
   scheduler: overrides('scheduler'),
   worker: overrides('worker'),
+  /** The same of the console; false is none, so that nobody takes down what was built. */
+  console: z.union([z.boolean(), overrides('console')]).optional(),
 })
 
 export type Deployment = z.output<typeof deploymentConfig>
@@ -45,13 +89,17 @@ function overrides(role: Role) {
     .record(z.string(), z.unknown())
     .superRefine((settings, context) => {
       for (const key of chosenByCluster[role])
-        if (key in settings)
-          context.addIssue({ code: 'custom', path: [key], message: 'the cluster chooses this; leave it out' })
+        if (key in settings) context.addIssue({ code: 'custom', path: [key], message: chosenMessage(key) })
       const checked = schemas[role].safeParse(merged(samples[role], settings))
       for (const issue of checked.error?.issues ?? [])
         for (const problem of problemsOf(issue)) context.addIssue({ code: 'custom', ...problem })
     })
     .optional()
+}
+
+function chosenMessage(key: string): string {
+  const instead = key === 'listen' ? ', and choose the address with --listen and the ports with --port' : ''
+  return `the cluster chooses this; leave it out${instead}`
 }
 
 /** Each unknown key is a problem of its own, with a place of its own. */

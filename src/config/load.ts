@@ -1,7 +1,8 @@
 import { readFile, stat } from 'node:fs/promises'
 import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml'
 import type { z } from 'zod'
-import { errnoOf, Failure } from '../core/failure.ts'
+import { Failure } from '../core/failure.ts'
+import { systemFailure } from '../host/system-errors.ts'
 
 /** A configuration that is larger is a mistake. */
 const fileBytesMax = 1024 * 1024
@@ -17,7 +18,7 @@ interface Problem {
 
 /**
  * Reads a YAML file and checks it.
- * @throws Failure 'not-found' without the file, 'invalid' as parseConfig does
+ * @throws Failure 'not-found' without the file, 'denied' and the like when it cannot be read, 'invalid' as parseConfig does
  */
 export async function loadConfig<Schema extends z.ZodType>(file: string, schema: Schema): Promise<z.output<Schema>> {
   return parseConfig(await readText(file), file, schema)
@@ -50,16 +51,11 @@ export function parseConfig<Schema extends z.ZodType>(text: string, file: string
 async function readText(file: string): Promise<string> {
   try {
     const { size } = await stat(file)
-    if (size > fileBytesMax) throw new Failure('invalid', 'a configuration file has at most 1 MiB', { where: file })
+    if (size > fileBytesMax)
+      throw new Failure('invalid', 'the file is larger than the 1 MiB that a configuration may have', { where: file })
     return await readFile(file, 'utf8')
   } catch (error) {
-    if (error instanceof Failure) throw error
-    if (errnoOf(error) === 'ENOENT')
-      throw new Failure('not-found', 'there is no such configuration file', { where: file, cause: error })
-    throw new Failure('invalid', `cannot read the configuration file: ${errnoOf(error) ?? 'unknown reason'}`, {
-      where: file,
-      cause: error,
-    })
+    throw systemFailure(error, { doing: 'cannot read the configuration file', where: file })
   }
 }
 
@@ -68,7 +64,7 @@ function plainValue(document: Document.Parsed, file: string): unknown {
     // The bound on aliases keeps a small file from unfolding into a huge value.
     return document.toJS({ maxAliasCount: 100 }) ?? {}
   } catch (error) {
-    throw new Failure('invalid', 'the aliases in this file lead nowhere or unfold too far', {
+    throw new Failure('invalid', 'an alias in this file has no anchor, or aliases expand too far', {
       where: file,
       cause: error,
     })

@@ -12,7 +12,7 @@ const version = z.literal(supervisorVersion)
 export const supervisorLineLengthMax = 1024 * 1024
 /** Servers that one supervisor runs. */
 const serversMax = 1024
-/** How many rotated files of a log are kept beside the one that is written. */
+/** How many rotated files of a log are kept in addition to the current one. */
 export const rotatedLogsMax = 5
 
 /** cas, scheduler, worker-1: also a file name. */
@@ -35,7 +35,7 @@ export const supervisorSettings = z.strictObject({
 /** A server that should run. Any difference in it restarts the server. */
 const serverSpec = z.strictObject({
   name: serverName,
-  role: z.enum(['cas', 'scheduler', 'worker']),
+  role: z.enum(['cas', 'scheduler', 'worker', 'console']),
   /** Arguments after the program. */
   args: z.array(z.string()).max(64),
   /** Changes when what the arguments refer to changes: the configuration's text, the release. */

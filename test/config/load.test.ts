@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
+import { casConfig } from '../../src/config/cas.ts'
 import { loadConfig, parseConfig } from '../../src/config/load.ts'
-import { casConfig, workerConfig } from '../../src/config/servers.ts'
+import { workerConfig } from '../../src/config/worker.ts'
 import { Failure } from '../../src/core/failure.ts'
 
 const cas = (text: string) => parseConfig(text, 'cas.yaml', casConfig)
@@ -24,7 +25,7 @@ test('a right configuration is filled up with what is usual', () => {
   const config = cas('listen: 127.0.0.1:0\nstore: { kind: disk, path: /tmp/x, size: 20GB }\n')
   expect(config).toMatchObject({
     listen: '127.0.0.1:0',
-    instances: ['', 'main'],
+    instances: ['*'],
     store: { kind: 'disk', size: 20e9, durability: 'process' },
     drain: 30_000,
   })
@@ -33,7 +34,7 @@ test('a right configuration is filled up with what is usual', () => {
 test('one problem is told with file, line, column, key and what was expected', () => {
   const failure = failureOf(() => cas('store: { kind: memory, size: 1GB }\nlisten: nonsense\n'))
   expect(failure).toMatchObject({ kind: 'invalid', where: 'cas.yaml:2:9' })
-  expect(failure.message).toBe('listen: expected HOST:PORT, for instance 127.0.0.1:50051')
+  expect(failure.message).toBe('listen: expected HOST:PORT, for instance 127.0.0.1:50051 or [::1]:50051')
 })
 
 test('all problems are told, in the order of the file', () => {
@@ -65,7 +66,7 @@ test('places inside lists and under quoted keys are found', () => {
   expect(failure.message).toMatch(/^a b\[1\]\.name: /)
 })
 
-test('what is no YAML is told where it stops being one', () => {
+test('what is not YAML is told where it stops being one', () => {
   expect(failureOf(() => cas('listen: "127.0.0.1:1\n')).where).toMatch(/^cas\.yaml:\d+:\d+$/)
   expect(failureOf(() => cas('a: 1\na: 2\n'))).toMatchObject({ kind: 'invalid', where: 'cas.yaml:2:1' })
 })

@@ -1,0 +1,61 @@
+import { z } from 'zod'
+import { accessConfig } from './access.ts'
+import { common, telling } from './common.ts'
+import { serverTls } from './tls.ts'
+import { hostPattern, size, span } from './values.ts'
+
+const store = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('disk'),
+    path: z.string().min(1),
+    size,
+    /** process: a kill -9 loses nothing acknowledged; power: neither does a power cut. */
+    durability: z.enum(['process', 'power']).default('process'),
+  }),
+  z.strictObject({ kind: z.literal('memory'), size }),
+])
+
+/** `native serve cas`. */
+export const casConfig = z.strictObject({
+  ...common,
+  ...telling,
+  /** Serve with TLS, and not without. */
+  tls: serverTls.optional(),
+  /** Who may do what; everybody everything when absent. */
+  access: accessConfig.optional(),
+  store,
+  action_cache: z.strictObject({ update: z.boolean().default(true) }).prefault({}),
+  /** The largest blob that may be written; 0 means no limit but the store's own size. */
+  blob_size_max: size.default(0),
+  /** How SplitBlob cuts a blob: all clients of a cache have to cut alike. */
+  chunking: z
+    .strictObject({
+      /** Bytes of a chunk on average; clients leave out what is not a power of two, and some take no other value than 512 KiB. */
+      average: size.refine(isChunkAverage, 'must be a power of two from 1 KiB to 1 MiB').default(512 * 1024),
+      seed: z
+        .int()
+        .nonnegative()
+        .max(2 ** 32 - 1)
+        .default(0),
+    })
+    .prefault({}),
+  /** The Remote Asset API. */
+  asset: z
+    .strictObject({
+      /** Whether the cache fetches what clients name by URL; off, it only knows what they push. */
+      fetch: z.enum(['on', 'off']).default('on'),
+      /** Hosts of this machine's own and of private networks that it may fetch from. */
+      allow: z.array(hostPattern).max(1024).default([]),
+      /** For a fetch that names no time-out, and at most. */
+      timeout: z.strictObject({ default: span.default(10 * 60_000), max: span.default(3_600_000) }).prefault({}),
+      /** A PEM file of certificates that are trusted in addition to the usual ones. */
+      ca: z.string().min(1).optional(),
+    })
+    .prefault({}),
+})
+
+export type CasConfig = z.output<typeof casConfig>
+
+function isChunkAverage(bytes: number): boolean {
+  return bytes >= 2 ** 10 && bytes <= 2 ** 20 && Number.isInteger(Math.log2(bytes))
+}
