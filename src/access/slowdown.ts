@@ -1,0 +1,82 @@
+import { isIPv6 } from 'node:net'
+import { backoffMs } from '../core/backoff.ts'
+import type { Clock } from '../core/clock.ts'
+import { wait } from '../host/wait.ts'
+
+/** Anybody may mistype so often; from then on each try takes longer. */
+const freeTries = 5
+const firstMs = 100
+const msMax = 2_000
+/** Tries of one address that wait for their turn. */
+const waitingMax = 16
+/** A failure is forgotten after so long without another. */
+const forgottenMs = 60_000
+const addressesMax = 10_000
+
+interface Address {
+  failures: number
+  lastMs: number
+  waiting: number
+  turn: Promise<unknown>
+}
+
+/** Slows down whoever tries credentials that are wrong, by address. */
+export interface Slowdown {
+  /** Must the next try of this address wait? */
+  isSlow(peer: string): boolean
+  /** Runs a try when its turn has come; undefined, at once, when too many wait already. */
+  run<T>(peer: string, attempt: () => Promise<T> | T): Promise<T> | undefined
+  failed(peer: string): void
+}
+
+export function createSlowdown(clock: Clock): Slowdown {
+  const addresses = new Map<string, Address>()
+
+  function find(peer: string): Address | undefined {
+    const key = addressOf(peer)
+    const found = addresses.get(key)
+    if (!found || found.waiting > 0 || clock.now() - found.lastMs < forgottenMs) return found
+    addresses.delete(key)
+    return undefined
+  }
+
+  return {
+    isSlow: (peer) => (find(peer)?.failures ?? 0) >= freeTries,
+    run(peer, attempt) {
+      const address = find(peer)
+      if (!address) return Promise.resolve().then(attempt)
+      if (address.waiting >= waitingMax) return undefined
+      address.waiting += 1
+      const turn = address.turn
+        .then(() => wait(pauseMs(address.failures), clock))
+        .finally(() => {
+          address.waiting -= 1
+        })
+        .then(attempt)
+      address.turn = turn.catch(() => undefined)
+      return turn
+    },
+    failed(peer) {
+      const key = addressOf(peer)
+      const address = find(peer) ?? { failures: 0, lastMs: 0, waiting: 0, turn: Promise.resolve() }
+      address.failures += 1
+      address.lastMs = clock.now()
+      addresses.delete(key)
+      addresses.set(key, address)
+      const [oldest] = addresses.keys()
+      if (addresses.size > addressesMax && oldest !== undefined) addresses.delete(oldest)
+    },
+  }
+}
+
+function pauseMs(failures: number): number {
+  return failures < freeTries ? 0 : backoffMs(failures - freeTries + 1, { msMin: firstMs, msMax })
+}
+
+/** Whoever has one address of IPv6 has the 2^64 beside it too. @param peer with its port */
+export function addressOf(peer: string): string {
+  const address = peer.slice(0, peer.lastIndexOf(':'))
+  return isIPv6(address) && !address.includes('.')
+    ? (address.split('::')[0] ?? '').split(':').slice(0, 4).join(':')
+    : address
+}

@@ -1,0 +1,174 @@
+import { dirname, join } from 'node:path'
+import { z } from 'zod'
+import type { Clock } from '../core/clock.ts'
+import { Failure } from '../core/failure.ts'
+import { writeWhole } from '../host/files.ts'
+import { readPrivate } from '../host/private-file.ts'
+import { takeLock } from '../host/process-lock.ts'
+import { entryOf, hashPattern, idPattern, isTicket, type NewText, newTicket } from './token.ts'
+import { addToken, dropToken, readTokens } from './tokens-file.ts'
+
+const fileVersion = 1
+const fileBytesMax = 8 * 1024 * 1024
+const ticketsMax = 10_000
+const what = 'the file of invitations'
+
+/** An invitation without what is secret of it, and what has become of it. */
+const ticketEntry = z.strictObject({
+  id: z.string().regex(idPattern),
+  /** Of the token that it is exchanged for. */
+  name: z.string().min(1).max(100),
+  hash: z.string().regex(hashPattern),
+  created: z.iso.datetime(),
+  expires: z.iso.datetime(),
+  /** When the token is to expire; null for never. */
+  tokenExpires: z.iso.datetime().nullable(),
+  /** The id of the token that it was exchanged for; null until then. */
+  redeemed: z.string().regex(idPattern).nullable(),
+})
+export type TicketEntry = z.output<typeof ticketEntry>
+const file = z.strictObject({ version: z.literal(fileVersion), tickets: z.array(ticketEntry).max(ticketsMax) })
+
+/** The invitations that belong to a file of tokens. */
+export function ticketsBeside(tokens: string): string {
+  return join(dirname(tokens), 'tickets.json')
+}
+
+/**
+ * The invitations of a file by their ids; none when there is no file.
+ * @throws Failure 'denied' when every account can read it, 'corrupt' when it is damaged
+ */
+export async function readTickets(path: string): Promise<ReadonlyMap<string, TicketEntry>> {
+  const text = await readPrivate(path, what, fileBytesMax)
+  if (text === undefined) return new Map()
+  const next = ['Move it away: who was invited and has not come yet has to be invited again.']
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw new Failure('corrupt', `${what} is damaged: it is not JSON`, { where: path, next, cause })
+  }
+  const parsed = file.safeParse(value)
+  if (parsed.success) return new Map(parsed.data.tickets.map((each) => [each.id, each]))
+  throw new Failure('corrupt', `${what} is damaged, or was written by a later release of native`, { where: path, next })
+}
+
+/** What somebody is invited with. */
+export interface TicketWish {
+  /** Of the token that it is exchanged for. */
+  readonly name: string
+  /** Milliseconds since 1970: of the invitation; of the token, or null for one that does not expire. */
+  readonly expiresMs: number
+  readonly tokenExpiresMs: number | null
+}
+
+/**
+ * Invites somebody.
+ * @param tokens the file of the tokens
+ * @returns the text of the invitation, which cannot be had again
+ * @throws Failure 'exists' when a token or an invitation that is still good has the name
+ */
+export function createTicket(tokens: string, wish: TicketWish, clock: Clock): Promise<NewText> {
+  const { name, expiresMs, tokenExpiresMs } = wish
+  return changed(tokens, clock, async (tickets) => {
+    const names = [...((await readTokens(tokens)) ?? []), ...tickets].map((each) => each.name)
+    if (names.includes(name))
+      throw new Failure('exists', `there is a token or an invitation with the name "${name}"`, {
+        next: [`Choose another name, or take that one away with \`native token revoke ${name}\`.`],
+      })
+    if (tickets.length >= ticketsMax) throw new Failure('exhausted', `there are ${ticketsMax} invitations`)
+    const made = newTicket(expiresMs)
+    const { id, hash } = made
+    const date = (ms: number) => new Date(ms).toISOString()
+    const tokenExpires = tokenExpiresMs === null ? null : date(tokenExpiresMs)
+    const entry = { id, name, hash, created: date(clock.now()), expires: date(expiresMs), tokenExpires, redeemed: null }
+    return { tickets: [...tickets, entry], result: made }
+  })
+}
+
+/** A token that somebody has made who was invited. */
+export type OwnToken = Pick<NewText, 'id' | 'hash'>
+
+/**
+ * Exchanges an invitation for the right of a token to be a worker's. The same token again has the same answer.
+ * @param text of the invitation
+ * @throws Failure 'denied' for one that is unknown, was used by somebody else or has expired; 'exists' as addToken
+ */
+export function redeemTicket(tokens: string, text: string, own: OwnToken, clock: Clock): Promise<TicketEntry> {
+  return changed(tokens, clock, async (tickets) => {
+    const ticket = isTicket(text) ? entryOf(text, new Map(tickets.map((each) => [each.id, each]))) : undefined
+    if (!ticket) throw new Failure('denied', 'the invitation is unknown, was revoked or has expired', { next: askAnew })
+    if (ticket.redeemed !== null && ticket.redeemed !== own.id)
+      throw new Failure('denied', `the invitation "${ticket.name}" was used already, by another machine`, {
+        next: askAnew,
+      })
+    const { name, tokenExpires: expires } = ticket
+    const created = new Date(clock.now()).toISOString()
+    await addToken(tokens, { id: own.id, name, role: 'worker', hash: own.hash, created, expires }, clock)
+    const done = { ...ticket, redeemed: own.id }
+    return { tickets: tickets.map((each) => (each === ticket ? done : each)), result: done }
+  })
+}
+
+const askAnew = ['Ask for another one: `native invite` on the machine of the cluster.']
+
+/**
+ * Takes away a token that an invitation was exchanged for, which can be used again until it expires.
+ * @param text of the token
+ * @returns false for one that none was exchanged for, which others may use too
+ */
+export async function retireToken(tokens: string, text: string, clock: Clock): Promise<boolean> {
+  // Everybody with a token may ask, and there may be nothing that could be written: the lock is for those who get something.
+  const known = [...(await readTickets(ticketsBeside(tokens))).values()]
+  if ((await redeemedBy(tokens, text, known)) === undefined) return false
+  return changed(tokens, clock, async (tickets) => {
+    const id = await redeemedBy(tokens, text, tickets)
+    if (id === undefined) return { tickets, result: false }
+    await dropToken(tokens, id, clock)
+    // A `join` that failed gives back what it got: the same invitation must do for the next attempt.
+    const left = tickets.filter(({ redeemed, expires }) => redeemed !== id || Date.parse(expires) > clock.now())
+    return { tickets: left.map((each) => (each.redeemed === id ? { ...each, redeemed: null } : each)), result: true }
+  })
+}
+
+/** The id of a token that one of these invitations was exchanged for; undefined for any other. */
+async function redeemedBy(tokens: string, text: string, tickets: readonly TicketEntry[]): Promise<string | undefined> {
+  const entries = (await readTokens(tokens)) ?? []
+  const entry = entryOf(text, new Map(entries.map((each) => [each.id, each])))
+  return tickets.some(({ redeemed }) => redeemed === entry?.id) ? entry?.id : undefined
+}
+
+/** Takes an invitation away that nobody has used yet. @returns false when none has the name */
+export function revokeTicket(tokens: string, name: string, clock: Clock): Promise<boolean> {
+  return changed(tokens, clock, async (tickets) => {
+    const left = tickets.filter((each) => each.name !== name || each.redeemed !== null)
+    return { tickets: left, result: left.length < tickets.length }
+  })
+}
+
+/**
+ * Reads, changes and, where that makes a difference, writes the file; two that want to at once take turns. What has served
+ * its turn is left out.
+ */
+async function changed<T>(
+  tokens: string,
+  clock: Clock,
+  change: (tickets: readonly TicketEntry[]) => Promise<{ tickets: readonly TicketEntry[]; result: T }>,
+): Promise<T> {
+  const path = ticketsBeside(tokens)
+  const lock = await takeLock(`${path}.lock`, { clock })
+  try {
+    const ids = new Set(((await readTokens(tokens)) ?? []).map(({ id }) => id))
+    const known = [...(await readTickets(path)).values()]
+    const { tickets, result } = await change(
+      known.filter(({ redeemed, expires }) =>
+        redeemed === null ? Date.parse(expires) > clock.now() : ids.has(redeemed),
+      ),
+    )
+    if (JSON.stringify(tickets) !== JSON.stringify(known))
+      await writeWhole(path, `${JSON.stringify({ version: fileVersion, tickets }, null, 2)}\n`)
+    return result
+  } finally {
+    await lock.release()
+  }
+}
