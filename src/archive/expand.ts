@@ -2,10 +2,27 @@ import { once } from 'node:events'
 import type { Transform } from 'node:stream'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { errnoOf, Failure } from '../core/failure.ts'
-import type { Compression } from './media-types.ts'
+import { sizeText } from '../core/units.ts'
+
+export type Compression = 'none' | 'gzip' | 'zstd'
 
 /** An expander of node:zlib; it counts the compressed bytes that it took. */
 type Expander = Transform & { readonly bytesWritten: number }
+
+/** How far compressed content may expand. */
+export interface ExpansionLimits {
+  readonly timesMax: number
+  /** Up to this it may be any factor. */
+  readonly bytesAlways: number
+}
+
+/** Up to so many bytes and no further, whatever the factor. */
+export function expansionTo(bytesMax: number): ExpansionLimits {
+  return { timesMax: 0, bytesAlways: bytesMax }
+}
+
+/** gzip cannot do more than 1032 times, which zeros are; zstd makes anything of a few bytes. */
+const layerLimits: ExpansionLimits = { timesMax: 1000, bytesAlways: 2 ** 30 }
 
 /** How bytes that begin so are compressed, by what gzip and zstd begin with; frames that are skipped are zstd too. */
 export function compressionOf(start: Uint8Array): Compression {
@@ -20,17 +37,45 @@ export function compressionOf(start: Uint8Array): Compression {
  * What compressed bytes expand to: every member of gzip (RFC 1952, 2.2) and every frame of zstd
  * (RFC 8878, 3.1). All of the content is read, also where nothing more can come of it, since whoever
  * verifies it does so at its end. A piece of it is given back only when it has been expanded, as
- * pieces ask for (medium.ts).
+ * pieces ask for (medium.ts). What a stranger compressed may expand to anything, so it is bounded.
  * @param where the place and the content's digest, for errors
- * @throws what the content throws; Failure 'corrupt' for bytes that are no whole stream
+ * @throws what the content throws; Failure 'corrupt' for bytes that are not a whole stream, 'invalid' beyond the limits
  */
 export async function* expanded(
   content: AsyncIterable<Uint8Array>,
   compression: Compression,
   where: string,
+  limits = layerLimits,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   if (compression === 'none') return yield* content
-  const input = rests(content)
+  let read = 0
+  let written = 0
+  const counted = async function* (): AsyncGenerator<Uint8Array, void, undefined> {
+    for await (const piece of content) {
+      read += piece.byteLength
+      yield piece
+    }
+  }
+  for await (const piece of everyStream(rests(counted()), compression, where)) {
+    written += piece.byteLength
+    if (written > limits.bytesAlways && written > read * limits.timesMax) throw bomb(compression, limits, where)
+    yield piece
+  }
+}
+
+function bomb(compression: Compression, { timesMax, bytesAlways }: ExpansionLimits, where: string): Failure {
+  const times = timesMax === 0 ? '' : ` and ${timesMax} times its size`
+  return new Failure('invalid', `the ${compression} stream expands to more than ${sizeText(bytesAlways)}${times}`, {
+    where,
+    next: ['If you trust where it comes from, give it the room that it needs: --expand-max 100GiB, for example.'],
+  })
+}
+
+async function* everyStream(
+  input: Rests,
+  compression: Compression,
+  where: string,
+): AsyncGenerator<Uint8Array, void, undefined> {
   try {
     // Node's expander of gzip goes on with the next member by itself, the one of zstd ends with a frame.
     do yield* oneStream(input, compression === 'gzip' ? createGunzip() : createZstdDecompress())
@@ -39,7 +84,7 @@ export async function* expanded(
     for (let rest = await input.next(); rest; rest = await input.next()) input.took(rest.byteLength)
   } catch (error) {
     if (!errnoOf(error)?.startsWith('Z')) throw error
-    throw new Failure('corrupt', `the bytes are no whole ${compression} stream`, { where, cause: error })
+    throw new Failure('corrupt', `the bytes are not a whole ${compression} stream`, { where, cause: error })
   } finally {
     await input.close()
   }

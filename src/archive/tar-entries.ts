@@ -1,6 +1,6 @@
-import { Failure } from '../../core/failure.ts'
-import { assertExtensionSize, type Extension, extendedBy, isExtension } from './extension.ts'
-import { blockBytes, decodeHeader, type RawHeader } from './header.ts'
+import { Failure } from '../core/failure.ts'
+import { assertExtensionSize, type Extension, extendedBy, isExtension } from './tar-extension.ts'
+import { blockBytes, decodeHeader, type RawHeader } from './tar-header.ts'
 
 /** An entry of a tar stream. */
 export interface TarEntry extends RawHeader {
@@ -11,7 +11,7 @@ export interface TarEntry extends RawHeader {
 /**
  * The entries of a tar stream in their order. The stream is read to its end, so that whoever writes it can end well.
  * @param where the archive's name, for errors
- * @throws what the stream throws; Failure 'corrupt' for what is no whole archive, 'invalid' for a hostile one
+ * @throws what the stream throws; Failure 'corrupt' for what is not a whole archive, 'invalid' for a hostile one
  */
 export async function* tarEntries(
   stream: AsyncIterable<Uint8Array>,
@@ -29,9 +29,9 @@ export async function* tarEntries(
         assertExtensionSize(size, where)
         extension = extendedBy(extension, raw.flag, await gathered(content), where)
       } else {
-        const { path: name = raw.name, target = raw.target } = extension
+        const { path: name = raw.name, target = raw.target, mtime = raw.mtime } = extension
         extension = {}
-        yield { ...raw, name, target, size, content }
+        yield { ...raw, name, target, mtime, size, content }
       }
       await input.skip()
     }

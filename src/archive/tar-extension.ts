@@ -1,5 +1,5 @@
-import { Failure } from '../../core/failure.ts'
-import { decodePax } from './header.ts'
+import { Failure } from '../core/failure.ts'
+import { decodePax } from './tar-header.ts'
 
 /** Bytes of one pax header or GNU long name. */
 const extensionBytesMax = 1024 * 1024
@@ -9,6 +9,8 @@ export interface Extension {
   readonly path?: string
   readonly target?: string
   readonly size?: number
+  /** Seconds since 1970, a fraction with them. */
+  readonly mtime?: number
 }
 
 /** Does a header of this type say something of the next entry? pax: x and g, GNU: L and K. */
@@ -32,12 +34,14 @@ export function extendedBy(before: Extension, flag: string, bytes: Buffer, where
   // A global header's paths would be every file's: nobody writes them.
   if (flag === 'g') return before
   const [path, target, size] = [records.get('path'), records.get('linkpath'), records.get('size')]
+  const mtime = records.get('mtime')
   if (size !== undefined && !/^\d{1,15}$/.test(size)) throw hostile('has an entry of an impossible size', where)
   return {
     ...before,
     ...(path === undefined ? {} : { path }),
     ...(target === undefined ? {} : { target }),
     ...(size === undefined ? {} : { size: Number(size) }),
+    ...(mtime !== undefined && /^\d{1,12}(\.\d{1,12})?$/.test(mtime) ? { mtime: Number(mtime) } : {}),
   }
 }
 

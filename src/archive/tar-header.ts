@@ -1,4 +1,4 @@
-import { Failure } from '../../core/failure.ts'
+import { Failure } from '../core/failure.ts'
 
 /** Bytes of a header, and what contents are padded to (POSIX.1-2017, pax, "ustar Interchange Format"). */
 export const blockBytes = 512
@@ -10,7 +10,7 @@ export interface TarHeader {
   readonly type: 'file' | 'directory' | 'symlink'
   /** Permission bits only. */
   readonly mode: number
-  /** Bytes of content; 0 for what is no file. */
+  /** Bytes of content; 0 for what is not a file. */
   readonly size: number
   /** Seconds since 1970. */
   readonly mtime: number
@@ -61,6 +61,8 @@ export interface RawHeader {
   readonly flag: string
   readonly mode: number
   readonly size: number
+  /** Seconds since 1970; 0 where it is not a usual number. */
+  readonly mtime: number
   readonly target: string
 }
 
@@ -74,7 +76,7 @@ export function decodeHeader(bytes: Buffer, where: string): RawHeader | null {
   let sum = 8 * 0x20
   for (const [at, byte] of bytes.entries()) if (at < 148 || at >= 156) sum += byte
   if (stated !== sum)
-    throw new Failure('corrupt', 'this is no tar archive, or it is damaged: a checksum is wrong', { where })
+    throw new Failure('corrupt', 'this is not a tar archive, or it is damaged: a checksum is wrong', { where })
   const prefix =
     bytes.toString('latin1', 257, 262) === 'ustar' && bytes[262] === 0 ? text(bytes.subarray(345, 500)) : ''
   const name = text(bytes.subarray(0, 100))
@@ -83,6 +85,7 @@ export function decodeHeader(bytes: Buffer, where: string): RawHeader | null {
     flag: bytes[156] === 0 ? '0' : String.fromCharCode(bytes[156] ?? 0x30),
     mode: number(bytes.subarray(100, 108), where),
     size: number(bytes.subarray(124, 136), where),
+    mtime: time(text(bytes.subarray(136, 148)).trim()),
     target: text(bytes.subarray(157, 257)),
   }
 }
@@ -153,12 +156,17 @@ function text(field: Buffer): string {
   return field.toString('utf8', 0, end < 0 ? field.byteLength : end)
 }
 
+/** Nobody refuses an archive for a time that is none. */
+function time(digits: string): number {
+  return /^[0-7]{1,12}$/.test(digits) ? Number.parseInt(digits, 8) : 0
+}
+
 function number(field: Buffer, where: string): number {
   const first = field[0] ?? 0
   // GNU's base-256 for what octal cannot hold.
   if ((first & 0x80) !== 0) return binaryNumber(field, where)
   const digits = text(field).trim()
-  if (!/^[0-7]*$/.test(digits)) throw new Failure('corrupt', 'the archive has a number that is none', { where })
+  if (!/^[0-7]*$/.test(digits)) throw new Failure('corrupt', 'the archive has a malformed number', { where })
   return digits === '' ? 0 : Number.parseInt(digits, 8)
 }
 
