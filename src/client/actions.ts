@@ -5,18 +5,18 @@ import { type ClientOptions, callOptions, clientContext, functionValue, wireDige
 import { withRetries } from './retry.ts'
 
 const getMethod = 'build.bazel.remote.execution.v2.ActionCache/GetActionResult'
-const updateMethod = 'build.bazel.remote.execution.v2.ActionCache/UpdateActionResult'
+export const updateMethod = 'build.bazel.remote.execution.v2.ActionCache/UpdateActionResult'
 
 /** A client of a server's action cache. */
 export interface ActionsClient {
   /** The cached result of an action, or undefined when there is none (NOT_FOUND, rule 18). */
-  get(action: Digest, wanted?: InlineWanted, signal?: AbortSignal): Promise<re.ActionResult | undefined>
+  get(action: Digest, wanted?: InlineRequest, signal?: AbortSignal): Promise<re.ActionResult | undefined>
   /** Stores a result; every blob that it names has to be in the storage first (rule 21). */
   update(action: Digest, result: re.ActionResult.$Properties, signal?: AbortSignal): Promise<void>
 }
 
 /** What shall stand in the result itself, if it is small enough. */
-interface InlineWanted {
+interface InlineRequest {
   readonly stdout?: boolean
   readonly stderr?: boolean
   readonly outputFiles?: readonly string[]

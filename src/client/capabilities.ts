@@ -56,7 +56,7 @@ function decoded(answer: Buffer): re.ServerCapabilities {
   try {
     return re.ServerCapabilities.decode(answer)
   } catch (cause) {
-    throw new RpcError(Code.INTERNAL, 'the answer to GetCapabilities is no such message', [], cause)
+    throw new RpcError(Code.INTERNAL, 'the answer to GetCapabilities cannot be decoded', [], cause)
   }
 }
 
@@ -106,7 +106,10 @@ function chosenFunction(offered: readonly DigestFunction[], wanted: DigestFuncti
     : computableFunctions.find((each) => offered.includes(each))
   if (fn) return fn
   const list = offered.length > 0 ? offered.join(', ') : 'none that this client knows'
-  throw new Failure('unimplemented', `the server's digest functions (${list}) and this client's have none in common`)
+  throw new Failure(
+    'unimplemented',
+    `the server's digest functions (${list}) and those of this client have none in common`,
+  )
 }
 
 function versionText(version: { major?: number | null; minor?: number | null } | null | undefined): string {

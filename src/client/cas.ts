@@ -18,8 +18,12 @@ export interface CasClient {
   findMissing(digests: readonly Digest[], signal?: AbortSignal): Promise<Digest[]>
   /** Sends blobs without asking whether they are missing. */
   upload(sources: readonly BlobSource[], signal?: AbortSignal): Promise<void>
-  /** Asks first, and sends what is missing. */
-  uploadMissing(sources: readonly BlobSource[], signal?: AbortSignal): Promise<UploadReport>
+  /** Asks first, and sends what is missing; onPlanned is told its bytes before. */
+  uploadMissing(
+    sources: readonly BlobSource[],
+    signal?: AbortSignal,
+    onPlanned?: (bytes: number) => void,
+  ): Promise<UploadReport>
   /**
    * One whole blob in memory, verified.
    * @throws Failure 'not-found', 'corrupt'
@@ -30,7 +34,13 @@ export interface CasClient {
   /** A blob piece by piece; verified once the iteration has ended without an error. */
   readStream(digest: Digest, signal?: AbortSignal): AsyncIterable<Uint8Array>
   /** Writes a blob to a file that is not there yet; no file is left when it fails. */
-  downloadFile(digest: Digest, path: string, mode: number, signal?: AbortSignal): Promise<void>
+  downloadFile(
+    digest: Digest,
+    path: string,
+    mode: number,
+    signal?: AbortSignal,
+    onBytes?: (bytes: number) => void,
+  ): Promise<void>
 }
 
 /** What uploadMissing did. */
@@ -49,16 +59,17 @@ export function createCasClient(channel: Channel, options: ClientOptions = {}): 
     fn: context.fn,
     findMissing: (digests, signal) => findMissing(context, digests, signal),
     upload: (sources, signal) => upload(context, sources, signal),
-    async uploadMissing(sources, signal) {
+    async uploadMissing(sources, signal, onPlanned) {
       const asked = new Map(sources.map((source) => [source.digest.hash, source.digest]))
       const missing = await findMissing(context, [...asked.values()], signal)
+      const bytes = missing.reduce((sum, digest) => sum + digest.size, 0)
+      onPlanned?.(bytes)
       const hashes = new Set(missing.map((digest) => digest.hash))
       await upload(
         context,
         sources.filter((source) => hashes.has(source.digest.hash)),
         signal,
       )
-      const bytes = missing.reduce((sum, digest) => sum + digest.size, 0)
       return { blobs: missing.length, bytes, present: asked.size - missing.length }
     },
     async readBlob(digest, signal) {
@@ -68,6 +79,6 @@ export function createCasClient(channel: Channel, options: ClientOptions = {}): 
     },
     readBlobs: (digests, signal) => readBlobs(context, digests, signal),
     readStream: (digest, signal) => readStream(context, digest, signal),
-    downloadFile: (digest, path, mode, signal) => downloadFile(context, digest, path, mode, signal),
+    downloadFile: (digest, path, mode, signal, onBytes) => downloadFile(context, digest, path, mode, signal, onBytes),
   }
 }

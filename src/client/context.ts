@@ -20,6 +20,8 @@ export interface Context {
   /** Calls in flight for one upload or download of many blobs. */
   readonly parallel: number
   readonly metadata: Readonly<Record<string, string>>
+  /** Hears of bytes of blobs as they are sent; what is sent again counts again. */
+  readonly onSent: ((bytes: number) => void) | undefined
 }
 
 /** What a client may be told; the rest has a default that suits every server. */
@@ -40,6 +42,8 @@ export interface ClientOptions {
   /** Sent with every call, for instance RequestMetadata (`...-bin`, base64). */
   readonly metadata?: Readonly<Record<string, string>>
   readonly clock?: Clock
+  /** Hears of bytes of blobs as they are sent. */
+  readonly onSent?: (bytes: number) => void
 }
 
 /** Slower streams than this are taken for stalled: 128 KiB/s. */
@@ -56,6 +60,7 @@ export function clientContext(channel: Channel, options: ClientOptions = {}): Co
     timeoutMs: options.timeoutMs ?? 60_000,
     parallel: options.parallel ?? 8,
     metadata: options.metadata ?? {},
+    onSent: options.onSent,
     retries: {
       attemptsMax: options.attemptsMax ?? 5,
       delayMsMin: 100,

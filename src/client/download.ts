@@ -8,6 +8,7 @@ import { readStream } from './read.ts'
  * Writes a blob to a new file. When this settles well, the bytes are verified; otherwise no
  * file is left.
  * @param mode permission bits, less the process's umask
+ * @param onBytes hears of bytes that are written
  * @throws Failure 'not-found' or 'corrupt'; a system error, EEXIST among them
  */
 export async function downloadFile(
@@ -16,10 +17,14 @@ export async function downloadFile(
   path: string,
   mode: number,
   signal?: AbortSignal,
+  onBytes?: (bytes: number) => void,
 ): Promise<void> {
   const file = await open(path, 'wx', mode)
   try {
-    for await (const piece of readStream(context, digest, signal)) await writeAll(file, piece)
+    for await (const piece of readStream(context, digest, signal)) {
+      await writeAll(file, piece)
+      onBytes?.(piece.byteLength)
+    }
   } catch (error) {
     await removeQuietly(path)
     throw error

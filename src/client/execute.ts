@@ -6,7 +6,7 @@ import { type Channel, Code, RpcError } from '../wire/rpc.ts'
 import { errorOfStatus } from '../wire/status.ts'
 import { type ClientOptions, type Context, clientContext, functionValue, wireDigest } from './context.ts'
 import { createFollower, type FollowedBytes, type OutputStream } from './follow.ts'
-import { isRetriable, pause, retryDelayMs } from './retry.ts'
+import { isRetriable, retryDelayMs, waitToRetry } from './retry.ts'
 
 const executeMethod = 'build.bazel.remote.execution.v2.Execution/Execute'
 const waitMethod = 'build.bazel.remote.execution.v2.Execution/WaitExecution'
@@ -182,7 +182,7 @@ async function answerOf(
     const delay = retryDelayMs(error, state.failures + 1, context.retries)
     if (delay !== undefined) {
       state.failures += 1
-      await pause(delay, context.retries.clock, options.signal)
+      await waitToRetry(delay, context.retries.clock, options.signal)
       return undefined
     }
   }
@@ -197,7 +197,7 @@ async function waitOrThrow(error: unknown, options: ExecuteOptions, state: State
   const passing = forgotten ? new RpcError(Code.UNAVAILABLE, error.message) : error
   const delay = retryDelayMs(passing, state.failures, context.retries)
   if (delay === undefined) throw error
-  await pause(delay, context.retries.clock, options.signal)
+  await waitToRetry(delay, context.retries.clock, options.signal)
 }
 
 /** Lets the caller send the blobs that the server lacks; true when it did. */
@@ -216,13 +216,22 @@ async function missingSent(error: unknown, options: ExecuteOptions, state: State
  * every violation is MISSING (rule 25): any other violation cannot be cured by an upload.
  */
 export function missingDigests(error: RpcError): Digest[] {
-  if (error.code !== Code.FAILED_PRECONDITION) return []
-  const violations = error.details.flatMap((detail) => {
+  const violations = violationsOf(error)
+  if (!violations.every((each) => each.type === 'MISSING')) return []
+  return violations.map((each) => parseReadName(each.subject ?? '').digest)
+}
+
+/** Does an error say of any blob that the server lacks it? Other reasons for a FAILED_PRECONDITION have nothing MISSING. */
+export function isOfMissing(error: RpcError): boolean {
+  return violationsOf(error).some((each) => each.type === 'MISSING')
+}
+
+function violationsOf({ code, details }: RpcError): rpc.PreconditionFailure['violations'] {
+  if (code !== Code.FAILED_PRECONDITION) return []
+  return details.flatMap((detail) => {
     const value = unpackAny(detail, 'google.rpc.PreconditionFailure')
     return value ? rpc.PreconditionFailure.decode(value).violations : []
   })
-  if (!violations.every((each) => each.type === 'MISSING')) return []
-  return violations.map((each) => parseReadName(each.subject ?? '').digest)
 }
 
 async function cancelQuietly(context: Context, name: string): Promise<void> {
@@ -230,7 +239,7 @@ async function cancelQuietly(context: Context, name: string): Promise<void> {
   try {
     await context.channel.unary(cancelMethod, request, { metadata: context.metadata, timeoutMs: cancelTimeoutMs })
   } catch (error) {
-    // The caller has left; that the server cannot be told is no news to it.
+    // The caller has left; that the server cannot be told is not news to it.
     if (!(error instanceof RpcError)) throw error
   }
 }

@@ -1,34 +1,60 @@
 import type { PlatformProperty } from '../core/platform.ts'
-import { workerApi } from '../wire/proto.ts'
+import type { SchedulerView, WorkerView } from '../core/scheduler-view.ts'
+import { type re, workerApi } from '../wire/proto.ts'
 import type { Channel } from '../wire/rpc.ts'
+import { fromTimestamp } from '../wire/time.ts'
 
 const method = 'native.worker.v1.Status/GetStatus'
-const timeoutMs = 10_000
+const usualTimeoutMs = 10_000
 
-/** A worker as the scheduler sees it. */
-export interface FleetWorker {
-  readonly name: string
-  readonly slots: number
-  readonly busy: number
-  /** It takes no more and closes once its actions are done. */
-  readonly leaving: boolean
-  readonly properties: readonly PlatformProperty[]
-  readonly version: string
+/**
+ * What one of our schedulers has to do just now.
+ * @throws RpcError; UNIMPLEMENTED from a scheduler that is not ours
+ */
+export async function schedulerView(scheduler: Channel, timeoutMs = usualTimeoutMs): Promise<SchedulerView> {
+  const request = workerApi.GetStatusRequest.encode({}).finish()
+  const status = workerApi.SchedulerStatus.decode(await scheduler.unary(method, request, { timeoutMs }))
+  return {
+    workers: status.workers.map((worker) => ({
+      name: worker.name ?? '',
+      version: worker.version ?? '',
+      slots: worker.slots ?? 0,
+      busy: worker.busy ?? 0,
+      properties: propertiesOf(worker.properties),
+      connectedAt: worker.connected ? fromTimestamp(worker.connected) : 0,
+      leaving: worker.leaving ?? false,
+    })),
+    queues: status.queues.map((queue) => ({
+      properties: propertiesOf(queue.properties),
+      waiting: queue.waiting ?? 0,
+      workers: queue.workers ?? 0,
+      slots: queue.slots ?? 0,
+    })),
+    operations: status.operations.map((operation) => ({
+      name: operation.name ?? '',
+      action: { hash: operation.actionDigest?.hash ?? '', size: operation.actionDigest?.sizeBytes ?? 0 },
+      createdAt: operation.created ? fromTimestamp(operation.created) : 0,
+      worker: operation.worker ?? '',
+      priority: operation.priority ?? 0,
+      tool: operation.tool ?? '',
+      target: operation.target ?? '',
+      mnemonic: operation.mnemonic ?? '',
+      why: operation.why ?? '',
+    })),
+    queued: status.queued,
+    executing: status.executing,
+    draining: status.draining,
+  }
 }
 
 /**
  * The workers that are connected to one of our schedulers just now.
  * @throws RpcError; UNIMPLEMENTED from a scheduler that is not ours
  */
-export async function connectedWorkers(scheduler: Channel): Promise<FleetWorker[]> {
-  const request = workerApi.GetStatusRequest.encode({}).finish()
-  const { workers } = workerApi.SchedulerStatus.decode(await scheduler.unary(method, request, { timeoutMs }))
-  return workers.map((worker) => ({
-    name: worker.name ?? '',
-    slots: worker.slots ?? 0,
-    busy: worker.busy ?? 0,
-    leaving: worker.leaving ?? false,
-    properties: (worker.properties ?? []).map(({ name, value }) => ({ name: name ?? '', value: value ?? '' })),
-    version: worker.version ?? '',
-  }))
+export async function connectedWorkers(scheduler: Channel, timeoutMs?: number): Promise<readonly WorkerView[]> {
+  return (await schedulerView(scheduler, timeoutMs)).workers
+}
+
+function propertiesOf(wire: readonly re.Platform.Property.$Properties[] | null | undefined): PlatformProperty[] {
+  return (wire ?? []).map(({ name, value }) => ({ name: name ?? '', value: value ?? '' }))
 }

@@ -1,7 +1,7 @@
+import { wait } from '../host/wait.ts'
 import { bytestream, type re } from '../wire/proto.ts'
 import { RpcError } from '../wire/rpc.ts'
 import type { Context } from './context.ts'
-import { pause } from './retry.ts'
 
 export type OutputStream = 'stdout' | 'stderr'
 
@@ -66,7 +66,7 @@ export function createFollower(
     async finish() {
       if (running.size === 0) return
       const over = new AbortController()
-      const grace = pause(graceMs, context.retries.clock, over.signal).catch(() => undefined)
+      const grace = wait(graceMs, context.retries.clock, over.signal).catch(() => undefined)
       await Promise.race([Promise.all(running.values()), grace])
       over.abort()
     },

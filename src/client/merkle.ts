@@ -5,6 +5,7 @@ import { compareNames } from '../core/directory.ts'
 import { Failure } from '../core/failure.ts'
 import { digestOf } from '../core/hash.ts'
 import { treeDepthMax, treeDirectoriesMax } from '../core/limits.ts'
+import { createTimeSlice, type TimeSlice } from '../host/time-slice.ts'
 import { re } from '../wire/proto.ts'
 import { wireDigest } from './context.ts'
 import { hashFile } from './filehash.ts'
@@ -20,6 +21,10 @@ export interface MerkleOptions {
   readonly keptBytesMax?: number
   /** Node properties of a file or symlink, where they are asked for (rule 40). */
   readonly properties?: (path: string) => re.NodeProperties.$Properties | undefined
+  /** What stands in the tree for a symlink's target; default: the target as it is. The path is relative to the folder. */
+  readonly target?: (path: string, target: string) => string
+  /** Leave out sockets, devices and pipes rather than refuse them. */
+  readonly omitSpecial?: boolean
 }
 
 /** One directory of a tree: its message, and the blob that it makes. */
@@ -44,12 +49,20 @@ export interface MerkleTree {
 /**
  * Makes the Merkle tree of a folder: canonical Directory messages (rule 39), empty
  * directories and symlinks included (a symlink keeps its target as it is), the executable bit
- * taken from the owner's. Files are hashed, not kept.
- * @throws Failure 'invalid' for a socket, device or pipe, a name that is no UTF-8, and a tree
+ * taken from the owner's. Files are hashed, not kept. The event loop gets its turns meanwhile.
+ * @throws Failure 'invalid' for a socket, device or pipe, a name that is not UTF-8, and a tree
  *   deeper or larger than core/limits.ts allows
  */
 export async function buildMerkleTree(folder: string, options: MerkleOptions): Promise<MerkleTree> {
-  const state: State = { options, directories: new Map(), files: new Map(), fileBytes: 0, keptBytes: 0, seen: 0 }
+  const state: State = {
+    options,
+    slice: createTimeSlice(),
+    directories: new Map(),
+    files: new Map(),
+    fileBytes: 0,
+    keptBytes: 0,
+    seen: 0,
+  }
   const root = await visit(folder, '', 0, state)
   // Children are finished before their parents, and a directory that occurs twice is kept at
   // its first finish: reversed, no directory comes before one that it is in.
@@ -69,6 +82,7 @@ export function treeSources(tree: MerkleTree): BlobSource[] {
 
 interface State {
   readonly options: MerkleOptions
+  readonly slice: TimeSlice
   readonly directories: Map<string, MerkleDirectory>
   readonly files: Map<string, BlobSource>
   fileBytes: number
@@ -91,6 +105,7 @@ async function visit(folder: string, path: string, depth: number, state: State):
     symlinks: re.SymlinkNode.$Properties[]
   }
   for (const entry of entries) {
+    if (state.slice.over) await state.slice.next()
     const at = join(folder, entry.name)
     const relative = path === '' ? entry.name : `${path}/${entry.name}`
     assertUtf8(entry, at)
@@ -99,10 +114,13 @@ async function visit(folder: string, path: string, depth: number, state: State):
       const child = await visit(at, relative, depth + 1, state)
       message.directories.push({ name: entry.name, digest: wireDigest(child.digest) })
     } else if (entry.isSymbolicLink()) {
-      message.symlinks.push({ name: entry.name, target: readlinkSync(at), ...properties(at, state) })
+      const target = readlinkSync(at)
+      const shown = state.options.target?.(relative, target) ?? target
+      message.symlinks.push({ name: entry.name, target: shown, ...properties(at, state) })
     } else if (entry.isFile()) {
       message.files.push(await fileNode(entry.name, at, state))
-    } else throw new Failure('invalid', 'a socket, device or pipe cannot be part of a tree', { where: at })
+    } else if (!state.options.omitSpecial)
+      throw new Failure('invalid', 'a socket, device or pipe cannot be part of a tree', { where: at })
   }
   const bytes = re.Directory.encode(message).finish()
   const directory = { digest: digestOf(state.options.fn, bytes), message, bytes }
@@ -132,7 +150,7 @@ function properties(at: string, state: State): { nodeProperties?: re.NodePropert
   return nodeProperties ? { nodeProperties } : {}
 }
 
-/** Node replaces bytes that are no UTF-8, so that such a name cannot be opened again. */
+/** Node replaces bytes that are not UTF-8, so that such a name cannot be opened again. */
 function assertUtf8(entry: Dirent, at: string): void {
   if (entry.name.includes('\ufffd') && !lstatSync(at, { throwIfNoEntry: false }))
     throw new Failure('invalid', 'a name that is not UTF-8 cannot be part of a tree', { where: at })

@@ -1,68 +1,105 @@
-import { randomUUID } from 'node:crypto'
-import { mkdirSync } from 'node:fs'
-import { rename, symlink, unlink, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { symlink, writeFile } from 'node:fs/promises'
 import { type Digest, digestText } from '../core/digest.ts'
-import { errnoOf, Failure, messageOf } from '../core/failure.ts'
+import { Failure } from '../core/failure.ts'
 import { digestOf } from '../core/hash.ts'
 import { smallBlobBytesMax } from '../core/limits.ts'
 import type { re } from '../wire/proto.ts'
 import type { CasClient } from './cas.ts'
 import { forEachLimited } from './parallel.ts'
-import { assertInside, kindAt } from './paths.ts'
-import { type PlannedFile, planOutputs } from './plan.ts'
+import { type Entry, placeEntries } from './place.ts'
+import { askedOutputs, type OutputPlan, type PlannedFile, planOutputs } from './plan.ts'
 
 const filesAtOnce = 8
 /** Small files are fetched in groups of so many bytes, which then stand in memory. */
 const groupBytes = 16 * 1024 * 1024
+
+export interface MaterialiseOptions {
+  /** The paths that were asked for; what else a result names is not written. */
+  readonly asked: readonly string[]
+  /**
+   * May the file or symlink that stands at this absolute path give way to an output? One with an output's very bytes
+   * may in any case; by default no other.
+   */
+  readonly mayReplace?: (path: string) => boolean
+  /** Hears of bytes as they arrive. */
+  readonly onBytes?: (bytes: number) => void
+  /** Is told how many bytes of files will be written. */
+  readonly onPlanned?: (bytes: number) => void
+  readonly signal?: AbortSignal
+}
 
 export interface Materialised {
   readonly files: number
   readonly directories: number
   readonly symlinks: number
   readonly bytes: number
+  /** Files and symlinks, relative to the folder. */
+  readonly paths: readonly string[]
 }
 
 /**
- * Writes what an action made into a folder: output files, output directories (from their
- * Trees, or from their root directory's digest) and symlinks. What stood in a file's place is
- * replaced. Nothing is written outside the folder, whatever the result says: every path is
- * checked, and no symlink is followed on the way to it. Symlinks are made last, with their
- * targets as given.
- * @throws Failure 'invalid' for a path that leads out, 'precondition' for a symlink or file in
- *   the place of a folder, 'not-found' or 'corrupt' for blobs
+ * Writes the outputs that were asked for into a folder: files, directories (from their Trees, or from their root
+ * directory's digest) and symlinks. All of it is there in the end, or nothing: everything is fetched into a folder
+ * beside first, and moved when all is there. Nothing is written outside the folder, whatever the result says: every path
+ * is checked, and no symlink is followed on the way to it. Symlinks are made last, with their targets as given.
+ * @throws Failure 'invalid' for a path that leads out, 'precondition' for a symlink or file in the place of a folder,
+ *   'exists' for what may not be replaced, 'not-found' or 'corrupt' for blobs
  */
 export async function materialiseOutputs(
   cas: CasClient,
   result: re.ActionResult.$Properties,
   folder: string,
-  signal?: AbortSignal,
+  options: MaterialiseOptions,
 ): Promise<Materialised> {
-  const plan = await planOutputs(cas, result, signal)
-  for (const segments of plan.directories) makeDirectory(folder, segments)
-  const { small, large } = grouped(plan.files)
-  for (const file of plan.files) makeDirectory(folder, file.segments.slice(0, -1))
-  for (const group of small) {
-    await writeGroup(cas, folder, group, signal)
-  }
-  await forEachLimited(large, filesAtOnce, (file) =>
-    replace(folder, file.segments, (temporary) => cas.downloadFile(file.digest, temporary, modeOf(file), signal)),
-  )
-  for (const link of plan.symlinks) {
-    makeDirectory(folder, link.segments.slice(0, -1))
-    await replace(folder, link.segments, (temporary) => symlink(link.target, temporary))
-  }
+  const { signal, mayReplace = () => false } = options
+  const plan = await planOutputs(cas, askedOutputs(result, options.asked), signal)
+  const bytes = plan.files.reduce((sum, file) => sum + file.digest.size, 0)
+  options.onPlanned?.(bytes)
+  const entries: Entry[] = [
+    ...plan.files.map(({ segments, digest }) => ({ segments, digest })),
+    ...plan.symlinks.map(({ segments }) => ({ segments, digest: undefined })),
+  ]
+  if (entries.length + plan.directories.length > 0)
+    await placeEntries({ folder, entries, directories: plan.directories, mayReplace }, (places) =>
+      fetchAll(cas, plan, places, options),
+    )
   return {
     files: plan.files.length,
     directories: plan.directories.length,
     symlinks: plan.symlinks.length,
-    bytes: plan.files.reduce((sum, file) => sum + file.digest.size, 0),
+    bytes,
+    paths: entries.map(({ segments }) => segments.join('/')),
   }
 }
 
-function grouped(files: readonly PlannedFile[]): { small: PlannedFile[][]; large: PlannedFile[] } {
-  const small: PlannedFile[][] = []
-  const large: PlannedFile[] = []
+/** Makes every file, then every symlink, at the place that it has for now. */
+async function fetchAll(
+  cas: CasClient,
+  plan: OutputPlan,
+  places: readonly string[],
+  options: MaterialiseOptions,
+): Promise<void> {
+  const { signal, onBytes } = options
+  const placed = plan.files.map((file, at) => ({ ...file, place: places[at] ?? '' }))
+  const { small, large } = grouped(placed)
+  for (const group of small) {
+    await writeGroup(cas, group, signal)
+    onBytes?.(group.reduce((sum, { digest }) => sum + digest.size, 0))
+  }
+  await forEachLimited(large, filesAtOnce, (file) =>
+    cas.downloadFile(file.digest, file.place, modeOf(file), signal, onBytes),
+  )
+  for (const [at, link] of plan.symlinks.entries()) await symlink(link.target, places[plan.files.length + at] ?? '')
+}
+
+/** A file, and where it is written first. */
+interface PlacedFile extends PlannedFile {
+  readonly place: string
+}
+
+function grouped(files: readonly PlacedFile[]): { small: PlacedFile[][]; large: PlacedFile[] } {
+  const small: PlacedFile[][] = []
+  const large: PlacedFile[] = []
   let room = 0
   for (const file of files) {
     const cost = file.digest.size + 256
@@ -81,8 +118,7 @@ function grouped(files: readonly PlannedFile[]): { small: PlannedFile[][]; large
 
 async function writeGroup(
   cas: CasClient,
-  folder: string,
-  group: readonly PlannedFile[],
+  group: readonly PlacedFile[],
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const wanted = group.filter((file) => !holds(file)).map((file) => file.digest)
@@ -90,7 +126,7 @@ async function writeGroup(
   await forEachLimited(group, filesAtOnce, async (file) => {
     const bytes = holds(file) ? file.contents : blobs.get(digestText(file.digest))
     if (!bytes) throw absentOutput(file.digest, file.segments)
-    await replace(folder, file.segments, (temporary) => writeFile(temporary, bytes, { flag: 'wx', mode: modeOf(file) }))
+    await writeFile(file.place, bytes, { flag: 'wx', mode: modeOf(file) })
   })
 }
 
@@ -110,35 +146,4 @@ function absentOutput(digest: Digest, segments: readonly string[]): Failure {
 
 function modeOf(file: PlannedFile): number {
   return file.executable ? 0o777 : 0o666
-}
-
-/** Makes a folder and those above it, inside the target only. */
-function makeDirectory(folder: string, segments: readonly string[]): void {
-  assertInside(folder, [...segments, ''])
-  mkdirSync(join(folder, ...segments), { recursive: true })
-}
-
-/** Makes the entry under another name and moves it to its place, so that it is never half there. */
-async function replace(
-  folder: string,
-  segments: readonly string[],
-  make: (temporary: string) => Promise<void>,
-): Promise<void> {
-  const path = join(folder, ...segments)
-  assertInside(folder, segments)
-  if (kindAt(path) === 'directory')
-    throw new Failure('exists', 'a folder stands where an output has to go', { where: path })
-  const temporary = join(dirname(path), `.native-${randomUUID()}`)
-  try {
-    await make(temporary)
-    await rename(temporary, path)
-  } catch (error) {
-    await unlink(temporary).catch(ignoreAbsent)
-    if (error instanceof Failure || errnoOf(error) === undefined) throw error
-    throw new Failure('precondition', `writing an output: ${messageOf(error)}`, { where: path, cause: error })
-  }
-}
-
-function ignoreAbsent(error: unknown): void {
-  if (errnoOf(error) !== 'ENOENT') throw error
 }

@@ -27,7 +27,7 @@ export function pathSegments(path: string, what: string): string[] {
  * Is the place that these segments lead to really inside the folder: is every folder on the
  * way a folder and no symlink? The last segment is not looked at. What is not there yet is
  * inside.
- * @throws Failure 'precondition' naming the segment that leads out or is no folder
+ * @throws Failure 'precondition' naming the segment that leads out or is not a folder
  */
 export function assertInside(folder: string, segments: readonly string[]): void {
   let at = folder
@@ -53,7 +53,7 @@ export function kindAt(path: string): EntryKind {
     if (stats.isFile()) return 'file'
     return stats.isSymbolicLink() ? 'symlink' : 'special file'
   } catch (error) {
-    // A segment before the last is no folder.
+    // A segment before the last is not a folder.
     if (errnoOf(error) === 'ENOTDIR') return 'absent'
     throw error
   }

@@ -7,9 +7,25 @@ import type { CasClient } from './cas.ts'
 import { pathSegments } from './paths.ts'
 import { type Directories, fetchDirectories, nodeDigest, parseDirectory } from './tree.ts'
 
-/** A Tree that is larger than this is not brought into memory. */
-const treeBytesMax = 256 * 1024 * 1024
-const entriesMax = 10_000_000
+/** What a plan may take. What a result names is as large as whoever wrote it likes. */
+export interface PlanBounds {
+  /** A larger Tree is not brought into memory. */
+  readonly treeBytesMax: number
+  /** Trees of one result together; a folder that is named by its root Directory has none, and is refused where this is a bound. */
+  readonly treesBytesMax: number
+  /** Files and symlinks in output directories, and these. */
+  readonly entriesMax: number
+  /** All their paths together, in UTF-16 units. */
+  readonly pathsLengthMax: number
+}
+
+/** For a program that writes the outputs of its own actions. */
+const usualBounds: PlanBounds = {
+  treeBytesMax: 256 * 1024 * 1024,
+  treesBytesMax: Number.POSITIVE_INFINITY,
+  entriesMax: 10_000_000,
+  pathsLengthMax: Number.POSITIVE_INFINITY,
+}
 
 export interface PlannedFile {
   readonly segments: readonly string[]
@@ -31,14 +47,59 @@ export interface OutputPlan {
   readonly symlinks: readonly PlannedLink[]
 }
 
+/** What a result names, of all kinds. */
+const outputFields = [
+  'outputFiles',
+  'outputSymlinks',
+  'outputFileSymlinks',
+  'outputDirectorySymlinks',
+  'outputDirectories',
+] as const
+
+/** The same result with those outputs alone that were asked for: whoever wrote it into a cache may have added others. */
+export function askedOutputs(
+  result: re.ActionResult.$Properties,
+  asked: readonly string[],
+): re.ActionResult.$Properties {
+  const wanted = new Set(asked)
+  const isAsked = ({ path }: { readonly path?: string | null }) => wanted.has(path ?? '')
+  return {
+    ...result,
+    outputFiles: (result.outputFiles ?? []).filter(isAsked),
+    outputSymlinks: (result.outputSymlinks ?? []).filter(isAsked),
+    outputFileSymlinks: (result.outputFileSymlinks ?? []).filter(isAsked),
+    outputDirectorySymlinks: (result.outputDirectorySymlinks ?? []).filter(isAsked),
+    outputDirectories: (result.outputDirectories ?? []).filter(isAsked),
+  }
+}
+
+/** How the outputs of a result and those that were asked for differ. */
+export interface OutputDifference {
+  readonly found: readonly string[]
+  readonly missing: readonly string[]
+  /** In the result, but not asked for. */
+  readonly unasked: readonly string[]
+}
+
+export function compareOutputs(result: re.ActionResult.$Properties, asked: readonly string[]): OutputDifference {
+  const named = new Set(outputFields.flatMap((field) => (result[field] ?? []).map(({ path }) => path ?? '')))
+  const wanted = [...new Set(asked)]
+  return {
+    found: wanted.filter((path) => named.has(path)),
+    missing: wanted.filter((path) => !named.has(path)),
+    unasked: [...named].filter((path) => !wanted.includes(path)),
+  }
+}
+
 /**
  * Reads a result, and the trees of its output directories, into a list of things to write.
- * @throws Failure 'invalid' for a path that is not relative and plain, a malformed Tree
+ * @throws Failure 'invalid' for a path that is not relative and plain, a malformed Tree, more than the bounds allow
  */
 export async function planOutputs(
   cas: CasClient,
   result: re.ActionResult.$Properties,
   signal?: AbortSignal,
+  bounds = usualBounds,
 ): Promise<OutputPlan> {
   const { value } = digestFunctions[cas.fn]
   const files = new Map<string, PlannedFile>()
@@ -58,10 +119,15 @@ export async function planOutputs(
     ...(result.outputSymlinks ?? []),
   ])
     symlinks.set(link.path ?? '', { segments: named(link.path, 'output_symlinks'), target: link.target ?? '' })
+  const plan: Plan = { files, directories, symlinks, bounds, pathsLength: 0 }
+  let treesBytes = 0
   for (const directory of result.outputDirectories ?? []) {
     const segments = pathSegments(directory.path ?? '', 'output_directories')
-    const { root, all } = await openDirectory(cas, directory, signal)
-    expand(root, all, segments, 0, { files, directories, symlinks })
+    treesBytes += directory.treeDigest ? (directory.treeDigest.sizeBytes ?? 0) : Number.POSITIVE_INFINITY
+    if (treesBytes > bounds.treesBytesMax)
+      throw new Failure('invalid', 'the output directories are too large', { where: directory.path ?? '' })
+    const { root, all } = await openDirectory(cas, directory, bounds.treeBytesMax, signal)
+    expand(root, all, segments, 0, plan)
   }
   return { files: [...files.values()], directories: [...directories.values()], symlinks: [...symlinks.values()] }
 }
@@ -75,6 +141,7 @@ function named(path: string | null | undefined, what: string): string[] {
 async function openDirectory(
   cas: CasClient,
   directory: re.OutputDirectory.$Properties,
+  treeBytesMax: number,
   signal: AbortSignal | undefined,
 ): Promise<{ root: Digest; all: Directories }> {
   const { value } = digestFunctions[cas.fn]
@@ -106,7 +173,7 @@ function decodeTree(digest: Digest, bytes: Uint8Array): re.Tree {
   try {
     return re.Tree.decode(bytes)
   } catch (cause) {
-    throw new Failure('invalid', 'a blob that should be a Tree is no such message', {
+    throw new Failure('invalid', 'a blob that should be a Tree cannot be decoded as one', {
       where: digestText(digest),
       cause,
     })
@@ -117,6 +184,21 @@ interface Plan {
   readonly files: Map<string, PlannedFile>
   readonly directories: Map<string, readonly string[]>
   readonly symlinks: Map<string, PlannedLink>
+  readonly bounds: PlanBounds
+  pathsLength: number
+}
+
+/** Counts a path; each is taken once or more, since the last one of two wins. */
+function pathIn(plan: Plan, segments: readonly string[]): string {
+  const path = segments.join('/')
+  plan.pathsLength += path.length
+  const { entriesMax, pathsLengthMax } = plan.bounds
+  if (plan.files.size + plan.symlinks.size > entriesMax || plan.pathsLength > pathsLengthMax) throw tooMany()
+  return path
+}
+
+function tooMany(): Failure {
+  return new Failure('invalid', 'the output directories have too many entries')
 }
 
 /** A small Tree can stand for a huge folder, so that what it unfolds to is bounded. */
@@ -124,16 +206,12 @@ function expand(root: Digest, all: Directories, segments: readonly string[], dep
   const directory = all.get(digestText(root))
   if (!directory)
     throw new Failure('invalid', `a Tree lacks the directory ${segments.join('/')}`, { where: digestText(root) })
-  if (
-    depth > treeDepthMax ||
-    plan.directories.size > treeDirectoriesMax ||
-    plan.files.size + plan.symlinks.size > entriesMax
-  )
-    throw new Failure('invalid', 'the output directories have more entries than are taken')
-  plan.directories.set(segments.join('/'), segments)
+  if (depth > treeDepthMax || plan.directories.size > Math.min(treeDirectoriesMax, plan.bounds.entriesMax))
+    throw tooMany()
+  plan.directories.set(pathIn(plan, segments), segments)
   for (const node of directory.files) {
     const path = [...segments, node.name ?? '']
-    plan.files.set(path.join('/'), {
+    plan.files.set(pathIn(plan, path), {
       segments: path,
       digest: nodeDigest(node, root),
       executable: node.isExecutable ?? false,
@@ -142,7 +220,7 @@ function expand(root: Digest, all: Directories, segments: readonly string[], dep
   }
   for (const node of directory.symlinks) {
     const path = [...segments, node.name ?? '']
-    plan.symlinks.set(path.join('/'), { segments: path, target: node.target ?? '' })
+    plan.symlinks.set(pathIn(plan, path), { segments: path, target: node.target ?? '' })
   }
   for (const node of directory.directories)
     expand(nodeDigest(node, root), all, [...segments, node.name ?? ''], depth + 1, plan)

@@ -9,7 +9,7 @@ import { Code, RpcError } from '../wire/rpc.ts'
 import { errorOfStatus } from '../wire/status.ts'
 import { type Context, callOptions, functionValue, wireDigest } from './context.ts'
 import { forEachLimited } from './parallel.ts'
-import { pause, retryDelayMs, withRetries } from './retry.ts'
+import { retryDelayMs, waitToRetry, withRetries } from './retry.ts'
 
 const batchMethod = 'build.bazel.remote.execution.v2.ContentAddressableStorage/BatchReadBlobs'
 const readMethod = 'google.bytestream.ByteStream/Read'
@@ -83,7 +83,7 @@ export async function* readStream(context: Context, digest: Digest, signal?: Abo
       if (error instanceof RpcError && error.code === Code.NOT_FOUND) throw absent(digest, error)
       const delay = signal?.aborted ? undefined : retryDelayMs(error, failures, context.retries)
       if (delay === undefined) throw error
-      await pause(delay, context.retries.clock, signal)
+      await waitToRetry(delay, context.retries.clock, signal)
     }
   }
   if (hasher.hex() !== digest.hash) throw corrupt(digest, 'the bytes that came have another hash')

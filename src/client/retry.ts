@@ -1,4 +1,6 @@
+import { backoffMs, spreadMs } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
+import { wait } from '../host/wait.ts'
 import { unpackAny } from '../wire/any.ts'
 import { rpc } from '../wire/proto.ts'
 import { Code, RpcError } from '../wire/rpc.ts'
@@ -50,8 +52,7 @@ export function retryDelayMs(error: unknown, failures: number, policy: RetryPoli
   if (failures >= policy.attemptsMax || !isRetriable(error)) return undefined
   const asked = retryInfoMs(error)
   if (asked !== undefined) return asked
-  const full = Math.min(policy.delayMsMin * 2 ** (failures - 1), policy.delayMsMax)
-  return full * (0.5 + policy.random() / 2)
+  return spreadMs(backoffMs(failures, { msMin: policy.delayMsMin, msMax: policy.delayMsMax }), policy.random())
 }
 
 /**
@@ -70,28 +71,19 @@ export async function withRetries<T>(
       failures += 1
       const delay = signal?.aborted ? undefined : retryDelayMs(error, failures, policy)
       if (delay === undefined) throw error
-      await pause(delay, policy.clock, signal)
+      await waitToRetry(delay, policy.clock, signal)
     }
   }
 }
 
 /**
- * Waits, and keeps the process alive meanwhile: someone awaits the answer.
- * @throws RpcError CANCELLED when the signal aborts first
+ * Waits between two calls.
+ * @throws RpcError CANCELLED when the signal aborts first, as a call does that it ends
  */
-export function pause(ms: number, clock: Clock, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    // The clock's own timers do not keep the process alive.
-    const hold = setInterval(() => undefined, 2 ** 30)
-    const end = (settle: () => void) => {
-      clearInterval(hold)
-      cancel()
-      signal?.removeEventListener('abort', aborted)
-      settle()
-    }
-    const aborted = () => end(() => reject(new RpcError(Code.CANCELLED, 'cancelled while waiting to try again')))
-    const cancel = clock.after(ms, () => end(resolve))
-    if (signal?.aborted) aborted()
-    else signal?.addEventListener('abort', aborted, { once: true })
-  })
+export async function waitToRetry(ms: number, clock: Clock, signal?: AbortSignal): Promise<void> {
+  try {
+    await wait(ms, clock, signal)
+  } catch (cause) {
+    throw new RpcError(Code.CANCELLED, 'cancelled while waiting to try again', [], cause)
+  }
 }

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises'
 import { type Digest, type DigestFunction, digestText } from '../core/digest.ts'
 import { Failure } from '../core/failure.ts'
 import { digestOf } from '../core/hash.ts'
@@ -9,23 +10,32 @@ import { negotiate } from './capabilities.ts'
 import { type CasClient, createCasClient, type UploadReport } from './cas.ts'
 import { wireDigest } from './context.ts'
 import { type Executed, execute, type Progress } from './execute.ts'
+import { hashFile } from './filehash.ts'
 import type { OutputStream } from './follow.ts'
 import { buildMerkleTree, treeSources } from './merkle.ts'
 import { type Materialised, materialiseOutputs } from './outputs.ts'
 import { pathSegments } from './paths.ts'
+import { compareOutputs, type OutputDifference } from './plan.ts'
 import type { BlobSource } from './source.ts'
+import { readingStdin, rootWithStdin } from './stdin.ts'
 
 /** One command, and how it shall run. */
 export interface RunRequest {
+  /** Sent with every call (request-metadata.ts). */
+  readonly metadata?: Readonly<Record<string, string>>
   /** Program and arguments; no shell is in between. */
   readonly argv: readonly string[]
   readonly env: Readonly<Record<string, string>>
   /** The folder whose contents become the input root; without it the root is empty. */
   readonly inputFolder?: string
+  /** A file that becomes the command's standard input; without it that is empty. */
+  readonly stdinFile?: string
   /** Relative to the input root; files or folders. */
   readonly outputPaths: readonly string[]
-  /** Where outputs are written; nothing is fetched without it. */
+  /** Where outputs are written, those that were asked for; nothing is fetched without it. */
   readonly outputFolder?: string
+  /** May what stands at this absolute path give way to an output? */
+  readonly mayReplace?: (path: string) => boolean
   readonly properties: readonly PlatformProperty[]
   /** Milliseconds of running; the server's default when absent. */
   readonly timeoutMs?: number
@@ -42,7 +52,11 @@ export interface RunRequest {
 
 /** What a caller may show while it runs. */
 export interface RunEvents {
-  onUploaded?(report: UploadReport): void
+  /** So many bytes are about to be sent, then so many more of them were; the same for outputs. */
+  onUploading?(bytes: number): void
+  onSent?(bytes: number): void
+  onDownloading?(bytes: number): void
+  onReceived?(bytes: number): void
   onProgress?(progress: Progress): void
   onOutput?(stream: OutputStream, bytes: Uint8Array): void
 }
@@ -54,7 +68,10 @@ export interface RunReport {
   readonly worker: string
   readonly action: Digest
   readonly uploaded: UploadReport
+  /** Milliseconds that it took to ask what is missing, and to send it. */
+  readonly uploadMs: number
   readonly outputs: Materialised | undefined
+  readonly difference: OutputDifference
   /** Milliseconds that the command itself ran. */
   readonly ranMs: number
   /** The action did not end by itself: a time-out, a lost worker. */
@@ -77,10 +94,17 @@ export async function runRemotely(
 ): Promise<RunReport> {
   const { signal } = request
   const facts = await negotiate(cache, { ...(request.fn && { fn: request.fn }), ...(signal && { signal }) })
-  const cas = createCasClient(cache, { fn: facts.fn, batchBytes: facts.batchBytes, zstd: false })
+  const cas = createCasClient(cache, {
+    fn: facts.fn,
+    batchBytes: facts.batchBytes,
+    zstd: false,
+    ...(request.metadata && { metadata: request.metadata }),
+    ...(events.onSent && { onSent: events.onSent }),
+  })
   const { action, sources } = await actionOf(request, facts.fn)
-  const uploaded = await cas.uploadMissing(sources, signal)
-  events.onUploaded?.(uploaded)
+  const began = performance.now()
+  const uploaded = await cas.uploadMissing(sources, signal, events.onUploading)
+  const uploadMs = performance.now() - began
   const executed = await execute(
     scheduler,
     {
@@ -93,13 +117,26 @@ export async function runRemotely(
       ...(events.onOutput && { onOutput: events.onOutput }),
       ...(signal && { signal }),
     },
-    { fn: facts.fn },
+    { fn: facts.fn, ...(request.metadata && { metadata: request.metadata }) },
   )
   await restOfOutput(cas, executed, events, signal)
   const outputs = request.outputFolder
-    ? await materialiseOutputs(cas, executed.result, request.outputFolder, signal)
+    ? await materialiseOutputs(cas, executed.result, request.outputFolder, {
+        asked: request.outputPaths,
+        ...(request.mayReplace && { mayReplace: request.mayReplace }),
+        ...(events.onDownloading && { onPlanned: events.onDownloading }),
+        ...(events.onReceived && { onBytes: events.onReceived }),
+        ...(signal && { signal }),
+      })
     : undefined
-  return { ...reportOf(executed), action, uploaded, outputs }
+  return {
+    ...reportOf(executed),
+    action,
+    uploaded,
+    uploadMs,
+    outputs,
+    difference: compareOutputs(executed.result, request.outputPaths),
+  }
 }
 
 /** The Action and all blobs that it refers to. */
@@ -108,29 +145,40 @@ async function actionOf(
   fn: DigestFunction,
 ): Promise<{ action: Digest; sources: readonly BlobSource[] }> {
   if (request.argv.length === 0) throw new Failure('invalid', 'there is no command to run')
-  const tree = request.inputFolder ? await buildMerkleTree(request.inputFolder, { fn }) : undefined
-  const root: BlobSource[] = tree ? treeSources(tree) : [sourceOf(fn, new Uint8Array(0))]
+  const { root, inputs } = await inputsOf(request, fn)
   const platform = { properties: sortedProperties(request.properties) }
   const command = sourceOf(fn, re.Command.encode(commandOf(request, platform)).finish())
   const action = sourceOf(
     fn,
     re.Action.encode({
       commandDigest: wireDigest(command.digest),
-      inputRootDigest: wireDigest(tree ? tree.root.digest : digestOf(fn, new Uint8Array(0))),
+      inputRootDigest: wireDigest(root),
       doNotCache: request.doNotCache,
       platform,
       ...(request.timeoutMs !== undefined && { timeout: toDuration(request.timeoutMs) }),
       ...(request.salt !== undefined && { salt: Buffer.from(request.salt) }),
     }).finish(),
   )
-  return { action: action.digest, sources: [...root, command, action] }
+  return { action: action.digest, sources: [...inputs, command, action] }
+}
+
+/** The input root, and every blob in it. */
+async function inputsOf(request: RunRequest, fn: DigestFunction): Promise<{ root: Digest; inputs: BlobSource[] }> {
+  const tree = request.inputFolder ? await buildMerkleTree(request.inputFolder, { fn }) : undefined
+  const inputs = tree ? treeSources(tree) : [sourceOf(fn, new Uint8Array(0))]
+  if (request.stdinFile === undefined)
+    return { root: tree ? tree.root.digest : digestOf(fn, new Uint8Array(0)), inputs }
+  const { size } = await stat(request.stdinFile)
+  const { digest } = await hashFile(request.stdinFile, fn, size)
+  const { root, sources } = rootWithStdin(tree, { digest, content: request.stdinFile }, fn)
+  return { root, inputs: [...inputs, ...sources] }
 }
 
 function commandOf(request: RunRequest, platform: re.Platform.$Properties): re.Command.$Properties {
   for (const path of request.outputPaths) pathSegments(path, 'output path')
   const names = Object.keys(request.env).sort()
   return {
-    arguments: [...request.argv],
+    arguments: request.stdinFile === undefined ? [...request.argv] : readingStdin(request.argv),
     environmentVariables: names.map((name) => ({ name, value: request.env[name] ?? '' })),
     outputPaths: [...new Set(request.outputPaths)].sort(),
     platform,

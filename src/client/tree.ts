@@ -20,7 +20,7 @@ export type Directories = ReadonlyMap<string, re.Directory>
  * does not give (it may be unimplemented, and it skips what the server lacks) is fetched level
  * by level.
  * @throws Failure 'not-found' naming a directory that the server lacks, 'invalid' for one that
- *   is no canonical Directory or a tree beyond core/limits.ts
+ *   is not a canonical Directory or is a tree beyond core/limits.ts
  */
 export async function fetchTree(
   channel: Channel,
@@ -115,7 +115,7 @@ export function parseDirectory(digest: Digest, bytes: Uint8Array | undefined): r
   try {
     directory = re.Directory.decode(bytes)
   } catch (cause) {
-    throw new Failure('invalid', 'a blob that should be a Directory is no such message', {
+    throw new Failure('invalid', 'a blob that should be a Directory cannot be decoded as one', {
       where: digestText(digest),
       cause,
     })

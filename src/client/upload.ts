@@ -71,6 +71,7 @@ async function updateBatch(context: Context, batch: BlobSource[], signal: AbortS
     const answer = await context.channel.unary(method, request, callOptions(context, signal, request.byteLength))
     assertStored(batch, re.BatchUpdateBlobsResponse.decode(answer).responses ?? [])
   })
+  context.onSent?.(batch.reduce((sum, { digest }) => sum + digest.size, 0))
 }
 
 /** Each blob of a batch has its own status (rule 12); one without an answer was not stored. */

@@ -62,7 +62,7 @@ async function writeFrom(
   let own: { readonly error: unknown } | undefined
   const requests = async function* () {
     try {
-      yield* writeRequests(source, name, offset, context.zstd)
+      yield* writeRequests(source, name, offset, context)
     } catch (error) {
       own = { error }
       throw error
@@ -84,7 +84,7 @@ async function* writeRequests(
   source: BlobSource,
   name: string,
   offset: number,
-  zstd: boolean,
+  { zstd, onSent }: Context,
 ): AsyncGenerator<Uint8Array> {
   const plain = openSource(source, offset)
   let at = offset
@@ -98,6 +98,7 @@ async function* writeRequests(
       finishWrite: last,
     }).finish()
     at += data.byteLength
+    onSent?.(data.byteLength)
   }
   const nothingSent = at === offset
   if (zstd || nothingSent)

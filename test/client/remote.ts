@@ -1,4 +1,4 @@
-import { cacheServices } from '../../src/cache/services.ts'
+import { createCache } from '../../src/cache/services.ts'
 import { type Clock, systemClock } from '../../src/core/clock.ts'
 import type { Blobs } from '../../src/store/blobs.ts'
 import { createMemoryBlobs } from '../../src/store/memory/blobs.ts'
@@ -34,7 +34,7 @@ export interface Remote {
 export function openRemote(more: readonly Service[] = []): Remote {
   const blobs = verified(createMemoryBlobs(256 * 1024 * 1024))
   const services = [
-    ...cacheServices({
+    ...createCache({
       blobs,
       results: createMemoryResults(16 * 1024 * 1024),
       instances: new Set(['', 'main']),
@@ -43,7 +43,7 @@ export function openRemote(more: readonly Service[] = []): Remote {
       log: quietLog,
       metrics: createMetrics(),
       clock: systemClock,
-    }),
+    }).services,
     ...more,
   ]
   const calls = new Map<string, number>()

@@ -1,0 +1,165 @@
+import {
+  type ActionOutcome,
+  type ActionRecord,
+  type ActionTimes,
+  actionOutcomes,
+  type BuildHistory,
+  type BuildRecord,
+  type LookupRecord,
+  lookupAnswers,
+} from '../core/build-history.ts'
+import { type Digest, digestFromWire, digestFunctions } from '../core/digest.ts'
+import { Failure } from '../core/failure.ts'
+import type { InvocationSummary } from '../core/invocation.ts'
+import { decodeMessage } from '../wire/decode.ts'
+import { consoleApi } from '../wire/proto.ts'
+import { type Channel, Code, RpcError } from '../wire/rpc.ts'
+import { wireDigest } from './context.ts'
+import { differentAction } from './different-action.ts'
+
+const service = 'native.console.v1.History'
+const callMsMax = 30_000
+/** What an answer may have: a page of actions with the longest names. */
+export const historyBytesMax = 16 * 1024 * 1024
+
+/**
+ * The history that a console keeps. Errors are RpcErrors.
+ * @param channel to the console; it has to take answers of historyBytesMax
+ */
+export function openBuildHistory(channel: Channel): BuildHistory {
+  const call = (method: string, request: Uint8Array) =>
+    channel.unary(`${service}/${method}`, request, { timeoutMs: callMsMax })
+
+  async function listed(method: string, request: Uint8Array): Promise<ActionRecord[]> {
+    return decodeMessage(consoleApi.ListActionsResponse, await call(method, request)).actions.map(actionRecord)
+  }
+
+  return {
+    async builds({ limit, idPrefix = '' }) {
+      const request = consoleApi.ListBuildsRequest.encode({ limit, idPrefix }).finish()
+      return decodeMessage(consoleApi.ListBuildsResponse, await call('ListBuilds', request)).builds.map(buildRecord)
+    },
+    actions({ outcomes, ...query }) {
+      const wanted = outcomes && { outcomes: outcomes.map((each) => outcomeValues[each]) }
+      return listed('ListActions', consoleApi.ListActionsRequest.encode({ ...query, ...wanted }).finish())
+    },
+    earlier: (row, limit) => listed('ListEarlier', consoleApi.ListEarlierRequest.encode({ row, limit }).finish()),
+    producers: (query) => listed('ListProducers', consoleApi.ListProducersRequest.encode(query).finish()),
+    async repeats(build, limit) {
+      const request = consoleApi.ListRepeatsRequest.encode({ build, limit }).finish()
+      return decodeMessage(consoleApi.ListRepeatsResponse, await call('ListRepeats', request)).actions.map(
+        differentAction,
+      )
+    },
+    async blob(digest) {
+      const digestFunction = digestFunctions[digest.fn].value
+      const request = consoleApi.GetBlobRequest.encode({ digestFunction, digest: wireDigest(digest) }).finish()
+      try {
+        return decodeMessage(consoleApi.GetBlobResponse, await call('GetBlob', request)).data
+      } catch (error) {
+        if (error instanceof RpcError && error.code === Code.NOT_FOUND) return undefined
+        throw error
+      }
+    },
+  }
+}
+
+/** The outcomes of actions, as the protocol numbers them. */
+export const outcomeValues: Readonly<Record<ActionOutcome, consoleApi.Outcome>> = {
+  hit: consoleApi.Outcome.HIT,
+  missed: consoleApi.Outcome.MISSED,
+  executed: consoleApi.Outcome.EXECUTED,
+  local: consoleApi.Outcome.LOCAL,
+  failed: consoleApi.Outcome.FAILED,
+}
+
+/** A build, out of its message. */
+export function buildRecord(wire: consoleApi.Build.$Properties): BuildRecord {
+  return {
+    id: wire.id ?? '',
+    correlatedId: wire.correlatedId ?? '',
+    tool: wire.tool ?? '',
+    toolVersion: wire.toolVersion ?? '',
+    instance: wire.instanceName ?? '',
+    firstSeen: wire.firstSeen ?? 0,
+    lastSeen: wire.lastSeen ?? 0,
+    actions: wire.actions ?? 0,
+    hits: wire.hits ?? 0,
+    executed: wire.executed ?? 0,
+    local: wire.local ?? 0,
+    failed: wire.failed ?? 0,
+    missed: wire.missed ?? 0,
+    bytesReceived: wire.bytesReceived ?? 0,
+    bytesSent: wire.bytesSent ?? 0,
+    dropped: wire.dropped ?? 0,
+    ...(wire.repeats && { repeats: { run: wire.repeats.run ?? 0, different: wire.repeats.different ?? 0 } }),
+    ...(wire.told && { told: invocationSummary(wire.told) }),
+  }
+}
+
+function invocationSummary(wire: consoleApi.Told.$Properties): InvocationSummary {
+  return {
+    command: wire.command ?? '',
+    patterns: wire.patterns ?? [],
+    ...(wire.started && { started: wire.started }),
+    ...(wire.finished && { finished: wire.finished }),
+    ...(wire.exit && { exit: { code: wire.exit.code ?? 0, name: wire.exit.name ?? '' } }),
+    targets: wire.targets ?? 0,
+    targetsFailed: wire.targetsFailed ?? 0,
+    tests: wire.tests ?? 0,
+    testsFailed: wire.testsFailed ?? 0,
+  }
+}
+
+function actionRecord(wire: consoleApi.Action.$Properties): ActionRecord {
+  const fnValue = wire.digestFunction ?? 0
+  const optional = (digest: typeof wire.digest, field: string): Digest | undefined =>
+    digest ? digestFromWire(digest, fnValue, field) : undefined
+  const command = optional(wire.commandDigest, 'command_digest')
+  const inputRoot = optional(wire.inputRootDigest, 'input_root_digest')
+  return {
+    row: wire.row ?? 0,
+    build: wire.build ?? '',
+    instance: wire.instanceName ?? '',
+    digest: digestFromWire(wire.digest, fnValue),
+    target: wire.target ?? '',
+    mnemonic: wire.mnemonic ?? '',
+    configuration: wire.configuration ?? '',
+    ...(command && { command }),
+    ...(inputRoot && { inputRoot }),
+    firstOutput: wire.firstOutput ?? '',
+    outcome: outcomeOf(wire.outcome ?? 0),
+    firstSeen: wire.firstSeen ?? 0,
+    lastSeen: wire.lastSeen ?? 0,
+    ...(wire.asked && { lookup: lookupOf(wire.asked) }),
+    skipCacheLookup: wire.skipCacheLookup ?? false,
+    doNotCache: wire.doNotCache ?? false,
+    merged: wire.merged ?? false,
+    exitCode: wire.exitCode ?? 0,
+    status: wire.status ?? 0,
+    message: wire.message ?? '',
+    worker: wire.worker ?? '',
+    attempts: wire.attempts ?? 0,
+    times: timesOf(wire.times ?? {}),
+  }
+}
+
+/** @throws Failure 'unimplemented' for one that a later release has */
+function outcomeOf(value: consoleApi.Outcome): ActionOutcome {
+  const outcome = actionOutcomes.find((each) => outcomeValues[each] === value)
+  if (outcome) return outcome
+  throw new Failure('unimplemented', `the console reports an outcome (${value}) that this release does not know`)
+}
+
+function lookupOf({ answer, missingHash, missingSize, evictedAgo }: consoleApi.Asked.$Properties): LookupRecord {
+  return {
+    answer: lookupAnswers[answer ?? 0] ?? 'absent',
+    ...(missingHash && { missing: { hash: missingHash, size: missingSize ?? 0 } }),
+    ...(evictedAgo && { evictedMs: evictedAgo }),
+  }
+}
+
+/** Zero stands for a time that is not known. */
+function timesOf(wire: consoleApi.Times.$Properties): ActionTimes {
+  return Object.fromEntries(Object.entries(wire).filter(([, ms]) => typeof ms === 'number' && ms !== 0))
+}

@@ -1,0 +1,196 @@
+import type { Clock } from '../core/clock.ts'
+import type { Digest } from '../core/digest.ts'
+import { messageBytesMax } from '../core/limits.ts'
+import { re } from '../wire/proto.ts'
+import type { Caller, Ended, Found, Recorder, Repeated } from './recorder.ts'
+
+/** What was seen, as it waits to be told. `at` is milliseconds since 1970. */
+export type Seen =
+  | (AboutAction & { readonly kind: 'lookup'; readonly found: Found })
+  | (AboutAction & { readonly kind: 'update'; readonly result: Told })
+  | (AboutAction & { readonly kind: 'execution'; readonly ended: Ended })
+  | (AboutAction & { readonly kind: 'repeat'; readonly repeated: Repeated })
+  | Traffic
+
+interface AboutAction extends Caller {
+  readonly at: number
+  readonly action: Digest
+  /** In memory and in a message, at most. */
+  readonly bytes: number
+}
+
+/** What is kept of a result, which can be large as a whole. */
+type Told = Pick<re.ActionResult.$Properties, 'exitCode' | 'executionMetadata'>
+
+interface Traffic {
+  readonly kind: 'traffic'
+  readonly at: number
+  readonly metadata: string
+  received: number
+  sent: number
+  readonly bytes: number
+}
+
+/** Events that wait, oldest first. */
+export interface EventList {
+  readonly recorder: Recorder
+  readonly size: number
+  /** Takes the oldest out, as many as fit into a batch, and how many were dropped since the last time. */
+  take(max: number): { readonly events: readonly Seen[]; readonly dropped: number }
+  /** From now on nothing is taken in. */
+  close(): void
+}
+
+export interface EventListHooks {
+  /** The list was empty, and no longer is. */
+  first(): void
+  dropped(): void
+}
+
+const eventsMax = 20_000
+/** Usually it is some 10 MB, of which the clients' metadata are the most. */
+const listBytesMax = 32 * 1024 * 1024
+/** Of a batch, which is one message; that of a single event is always below the bound of messages. */
+const batchBytesMax = messageBytesMax / 2
+/** Of both results of an action that was run twice. */
+const resultsBytesMax = 1024 * 1024
+/** As long as the console keeps them. */
+const textLengthMax = 1024
+/** Digests, times and numbers of an event. */
+const eventBytes = 512
+
+export function createEventList(clock: Clock, hooks: EventListHooks): EventList {
+  let events: Seen[] = []
+  /** Counted together, a client at a time. */
+  const traffic = new Map<string, Traffic>()
+  let dropped = 0
+  let bytes = 0
+  let closed = false
+
+  const size = () => events.length + traffic.size
+
+  /** Is there room for one more, of so many bytes? */
+  function admits(more: number): boolean {
+    if (closed) return false
+    if (size() < eventsMax && bytes + more <= listBytesMax) return true
+    dropped += 1
+    hooks.dropped()
+    return false
+  }
+
+  function add(seen: Exclude<Seen, Traffic>): void {
+    events.push(seen)
+    bytes += seen.bytes
+    if (size() === 1) hooks.first()
+  }
+
+  /** What all events of actions have, if there is room for one with so many bytes besides. */
+  function admitted({ metadata, instance }: Caller, action: Digest, more = 0): AboutAction | undefined {
+    const own = eventBytes + (metadata?.length ?? 0) + textBytes(instance) + more
+    return admits(own) ? { at: clock.now(), metadata, instance: cut(instance), action, bytes: own } : undefined
+  }
+
+  const recorder: Recorder = {
+    lookup(caller, action, found) {
+      const common = admitted(caller, action)
+      if (common) add({ kind: 'lookup', ...common, found })
+    },
+    update(caller, action, result) {
+      const common = admitted(caller, action, textBytes(result.executionMetadata?.worker))
+      if (common) add({ kind: 'update', ...common, result: toldEnd(result) })
+    },
+    execution(caller, action, ended) {
+      const common = admitted(caller, action, textBytes(ended.message) + textBytes(ended.metadata?.worker))
+      const kept = { ...ended, message: cut(ended.message), metadata: toldMetadata(ended.metadata) }
+      if (common) add({ kind: 'execution', ...common, ended: kept })
+    },
+    repeat(caller, action, { isSame, first, second }) {
+      const repeated = isSame ? sameTwice : { isSame, ...toldResults(first, second) }
+      const common = admitted(caller, action, isSame ? 0 : resultBytes(repeated.first) + resultBytes(repeated.second))
+      if (common) add({ kind: 'repeat', ...common, repeated })
+    },
+    traffic(metadata, received, sent) {
+      if (metadata === undefined || received + sent === 0) return
+      const known = traffic.get(metadata)
+      if (known) {
+        known.received += received
+        known.sent += sent
+        return
+      }
+      const own = eventBytes + metadata.length
+      if (!admits(own)) return
+      bytes += own
+      traffic.set(metadata, { kind: 'traffic', at: clock.now(), metadata, received, sent, bytes: own })
+      if (size() === 1) hooks.first()
+    },
+  }
+
+  return {
+    recorder,
+    get size() {
+      return size()
+    },
+    take(max) {
+      const taken: Seen[] = []
+      let left = batchBytesMax
+      for (const each of [...events, ...traffic.values()]) {
+        if (taken.length === max || each.bytes > left) break
+        taken.push(each)
+        left -= each.bytes
+        bytes -= each.bytes
+        if (each.kind === 'traffic') traffic.delete(each.metadata)
+      }
+      events = events.slice(taken.length)
+      const lost = dropped
+      dropped = 0
+      return { events: taken, dropped: lost }
+    },
+    close() {
+      closed = true
+    },
+  }
+}
+
+/** Two results that are the same are of no further use. */
+const sameTwice: Repeated = { isSame: true, first: {}, second: {} }
+
+/** What is compared of two results; without what they made where that is too much. */
+function toldResults(
+  first: re.ActionResult.$Properties,
+  second: re.ActionResult.$Properties,
+): Omit<Repeated, 'isSame'> {
+  const whole = { first: toldResult(first), second: toldResult(second) }
+  if (resultBytes(whole.first) + resultBytes(whole.second) <= resultsBytesMax) return whole
+  return { first: toldEnd(first), second: toldEnd(second) }
+}
+
+function toldResult(result: re.ActionResult.$Properties): re.ActionResult.$Properties {
+  const { stdoutRaw: _, stderrRaw: __, ...kept } = result
+  return { ...kept, ...toldEnd(result) }
+}
+
+function toldEnd({ exitCode, executionMetadata }: re.ActionResult.$Properties): Told {
+  return { exitCode: exitCode ?? 0, executionMetadata: toldMetadata(executionMetadata) }
+}
+
+function resultBytes(result: re.ActionResult.$Properties): number {
+  return re.ActionResult.encode(result).finish().length
+}
+
+/** Whatever a worker or a client adds there may be large, and nobody looks at it. */
+function toldMetadata(metadata: re.ExecutedActionMetadata.$Properties | null | undefined) {
+  if (!metadata) return null
+  const { worker, auxiliaryMetadata: _, ...times } = metadata
+  return { ...times, worker: cut(worker ?? '') }
+}
+
+/** A copy, since a slice would keep the whole text in memory. */
+function cut(text: string): string {
+  if (text.length <= textLengthMax) return text
+  return Buffer.from(text.slice(0, textLengthMax), 'utf16le').toString('utf16le')
+}
+
+/** Of a text that is cut, at most. */
+function textBytes(text: string | null | undefined): number {
+  return 3 * Math.min(text?.length ?? 0, textLengthMax)
+}

@@ -1,0 +1,168 @@
+import { randomBytes } from 'node:crypto'
+import { backoffMs } from '../core/backoff.ts'
+import type { Clock } from '../core/clock.ts'
+import { digestFunctions } from '../core/digest.ts'
+import { messageOf } from '../core/failure.ts'
+import type { Log } from '../telemetry/log.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import { consoleApi } from '../wire/proto.ts'
+import type { Channel } from '../wire/rpc.ts'
+import { wireDigest } from './context.ts'
+import { createEventList, type Seen } from './record-events.ts'
+import type { Recorder } from './recorder.ts'
+
+export const recordMethod = 'native.console.v1.Recorder/Record'
+
+export interface RecordingOptions {
+  /** To the console; its calls of recordMethod are signed where the cluster has a secret. */
+  readonly channel: Channel
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+/** A recorder whose events go to the console in batches. */
+export interface Recording {
+  readonly recorder: Recorder
+  /** Sends what waits, once; settles when it has arrived or 1 s is over. Nothing is recorded any more. */
+  close(): Promise<void>
+}
+
+/** How long an event waits for others to go with, in milliseconds. */
+const batchMs = 250
+/** Events of one batch: 2 ms of work to encode. */
+const batchEventsMax = 1_000
+/** After a batch that was full, when the next one follows, in milliseconds: calls come first. */
+const nextMs = 10
+const callMsMax = 5_000
+const closeMsMax = 1_000
+/** While the console is away. */
+const delayMsMin = 500
+const delayMsMax = 10_000
+
+const answers = consoleApi.Lookup.Answer
+const answerValue = {
+  hit: answers.HIT,
+  absent: answers.ABSENT,
+  evicted: answers.EVICTED,
+  incomplete: answers.INCOMPLETE,
+  unauthorized: answers.UNAUTHORIZED,
+} as const
+
+/**
+ * Records for a console. One batch is on its way at a time; what comes while it is away waits, up to a bound, and what
+ * is beyond that is dropped and counted.
+ */
+export function createRecording({ channel, clock, log, metrics }: RecordingOptions): Recording {
+  const run = randomBytes(16)
+  const dropped = metrics
+    .counter('native_console_dropped_total', 'Events that the console was not told of, since it was away or slow.')
+    .of({})
+  let sequence = 0
+  let failures = 0
+  let sending: Promise<void> | undefined
+  let batch: Uint8Array | undefined
+  let closed = false
+  let cancel: () => void = () => undefined
+  const list = createEventList(clock, {
+    first: () => later(batchMs),
+    dropped: () => dropped.add(),
+  })
+
+  function later(ms: number): void {
+    if (closed || sending) return
+    cancel()
+    cancel = clock.after(ms, flush)
+  }
+
+  function flush(): void {
+    if (sending || (!batch && list.size === 0)) return
+    batch ??= encodeBatch(run, ++sequence, list.take(batchEventsMax))
+    sending = send(batch).then((sent) => {
+      sending = undefined
+      if (sent) batch = undefined
+      if (!sent) later(delayMs())
+      else if (list.size > 0) later(list.size >= batchEventsMax ? nextMs : batchMs)
+    })
+  }
+
+  async function send(bytes: Uint8Array, timeoutMs = callMsMax): Promise<boolean> {
+    try {
+      await channel.unary(recordMethod, bytes, { timeoutMs })
+      if (failures > 0) log.info('the console is told of builds again')
+      failures = 0
+      return true
+    } catch (error) {
+      failures += 1
+      // It starts and ends beside this server: the first failure says nothing yet.
+      if (failures === 3) log.warn('the console cannot be told of builds, which go on', { reason: messageOf(error) })
+      return false
+    }
+  }
+
+  function delayMs(): number {
+    return backoffMs(failures, { msMin: delayMsMin, msMax: delayMsMax })
+  }
+
+  return {
+    recorder: list.recorder,
+    async close() {
+      closed = true
+      list.close()
+      cancel()
+      await sending
+      if (batch || list.size === 0) return
+      await send(encodeBatch(run, ++sequence, list.take(batchEventsMax)), closeMsMax)
+    },
+  }
+}
+
+interface Taken {
+  readonly events: readonly Seen[]
+  readonly dropped: number
+}
+
+/** Each client's metadata stands there once, however many events are of it. */
+function encodeBatch(run: Uint8Array, sequence: number, { events, dropped }: Taken): Uint8Array {
+  const places = new Map<string, number>()
+  const clients: Uint8Array[] = []
+  function placeOf(metadata: string | undefined): number {
+    if (metadata === undefined) return 0
+    const known = places.get(metadata)
+    if (known !== undefined) return known
+    clients.push(Buffer.from(metadata, 'base64'))
+    places.set(metadata, clients.length)
+    return clients.length
+  }
+  const encoded = events.map((each) => eventOf(each, placeOf(each.metadata)))
+  return consoleApi.RecordRequest.encode({ run, sequence, dropped, clients, events: encoded }).finish()
+}
+
+function eventOf(seen: Seen, client: number): consoleApi.Event.$Properties {
+  if (seen.kind === 'traffic') return { at: seen.at, client, traffic: { received: seen.received, sent: seen.sent } }
+  const { action, instance } = seen
+  const common = {
+    at: seen.at,
+    client,
+    instanceName: instance,
+    digestFunction: digestFunctions[action.fn].value,
+    actionDigest: wireDigest(action),
+  }
+  switch (seen.kind) {
+    case 'lookup': {
+      const { answer, missing, evictedMs } = seen.found
+      const blob = missing ? wireDigest(missing) : null
+      return { ...common, lookup: { answer: answerValue[answer], missing: blob, evictedAgo: evictedMs ?? 0 } }
+    }
+    case 'update': {
+      const { exitCode, executionMetadata } = seen.result
+      return { ...common, update: { exitCode: exitCode ?? 0, metadata: executionMetadata ?? null } }
+    }
+    case 'repeat': {
+      const { isSame, first, second } = seen.repeated
+      return { ...common, repeat: isSame ? { same: true } : { same: false, first, second } }
+    }
+    case 'execution':
+      return { ...common, execution: { ...seen.ended, metadata: seen.ended.metadata ?? null } }
+  }
+}

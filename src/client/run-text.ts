@@ -1,0 +1,70 @@
+import { countText } from '../core/count-text.ts'
+import { lastLines } from '../core/last-lines.ts'
+import type { RunningOutput, RunningText } from '../core/scheduler-view.ts'
+import type { RunEvent } from './run-output.ts'
+
+/** What one action has printed last, out of what is told of it. */
+export interface RunText {
+  hear(event: RunEvent): void
+  /** Another call begins to tell, which counts runs anew. What was heard stays until a run begins. */
+  restart(): void
+  output(): RunningOutput
+}
+
+/** Bytes of each stream that are kept. */
+const keptBytesMax = 32 * 1024
+
+/** @param hash of the action's digest: a scheduler of an earlier release tells of others, too */
+export function createRunText(hash: string): RunText {
+  let run: number | undefined
+  let streams = { stdout: nothing, stderr: nothing }
+  let isComplete = false
+  let skipped = 0
+  let broken = ''
+
+  function whyUnheard(): string | undefined {
+    if (broken !== '') return `Its run was not told to its end: ${broken}.`
+    if (run !== undefined || isComplete || skipped === 0) return undefined
+    return `More actions run than the scheduler tells of at once: it leaves out ${countText(skipped, 'run')}, and this may be one of them.`
+  }
+
+  return {
+    hear(event) {
+      if (event.kind === 'flight') skipped = event.skipped
+      else if (event.kind === 'begun') {
+        if (!event.action.startsWith(`${hash}/`)) return
+        run = event.run
+        streams = { stdout: nothing, stderr: nothing }
+        isComplete = false
+        broken = ''
+      } else if (event.run !== run) return
+      else if (event.kind === 'output') streams = { ...streams, [event.stream]: longer(streams[event.stream], event) }
+      else {
+        run = undefined
+        broken = event.broken
+        isComplete = broken === ''
+      }
+    },
+    restart() {
+      run = undefined
+      skipped = 0
+    },
+    output: () => ({ ...streams, isComplete, whyUnheard: whyUnheard() }),
+  }
+}
+
+/** What is kept of a stream. */
+interface Text extends RunningText {
+  /** What comes next belongs to a line that is left out. */
+  readonly isTorn: boolean
+}
+
+const nothing: Text = { bytes: new Uint8Array(), before: 0, isTorn: false }
+
+function longer(text: Text, { data, lost }: Extract<RunEvent, { kind: 'output' }>): Text {
+  // What lies between the two is not there any more, so that the lines are none.
+  const all = lost > 0 ? Buffer.from(data) : Buffer.concat([text.bytes, data])
+  const gone = text.before + lost + (lost > 0 ? text.bytes.length : 0)
+  const { bytes, left, isTorn } = lastLines(all, keptBytesMax, text.isTorn || lost > 0)
+  return { bytes, before: gone + left, isTorn }
+}
