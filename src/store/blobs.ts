@@ -1,4 +1,4 @@
-import type { Digest } from '../core/digest.ts'
+import type { Digest, DigestFunction } from '../core/digest.ts'
 
 /**
  * Where blobs live: the one contract of every backend and decorator. All of it is content
@@ -15,6 +15,12 @@ export interface Blobs {
   /** Those of the digests that are absent, each once. Touches those that are present. */
   findMissing(digests: readonly Digest[]): Promise<Digest[]>
   /**
+   * The digest of the blob that has this hash, for callers that know no size; undefined when it is
+   * absent. No use of the blob.
+   * @param hash lower-case hexadecimal, as long as the function's are
+   */
+  locate(fn: DigestFunction, hash: string): Promise<Digest | undefined>
+  /**
    * A whole blob, or undefined when it is absent. For blobs of at most smallBlobBytesMax;
    * larger ones are a 'invalid' Failure: read them in pieces. The caller must not write to
    * what it gets, unless it gave the memory for it.
@@ -30,7 +36,11 @@ export interface Blobs {
    * @param range offset in 0..size, limit > 0 or undefined for the rest
    */
   read(digest: Digest, range?: ReadRange, allocate?: Allocate): Promise<AsyncIterable<Uint8Array> | undefined>
-  /** Begins a write piece by piece; space is reserved for the whole blob first. */
+  /**
+   * Begins a write piece by piece. Room is taken as its bytes come: a size that is only announced
+   * takes none from others.
+   * @throws Failure 'exhausted' when the whole could never fit
+   */
   write(digest: Digest): Promise<BlobWriter>
   /** Forgets a blob; nothing happens when it is absent. */
   delete(digest: Digest): Promise<void>
@@ -57,13 +67,15 @@ export interface BlobWriter {
   readonly written: number
   /**
    * Takes the next bytes (copied or written before the promise settles).
-   * @throws Failure 'invalid' when more bytes come than the digest has
+   * @throws Failure 'invalid' when more bytes come than the digest has; 'exhausted' when there is
+   *   no room for them: nothing has been taken then, and the same bytes may be given again
    */
   write(chunk: Uint8Array): Promise<void>
   /**
    * Checks length and hash, and makes the blob readable: when this has settled, a kill -9
    * does not lose it.
-   * @throws Failure 'invalid' when the bytes are not the digest's; nothing is stored then
+   * @throws Failure 'invalid' when the bytes are not the digest's; 'exhausted' when there is no room: nothing is
+   *   stored then, and it may be asked again
    */
   commit(): Promise<void>
   /** Drops what was written. May be called after a failed write or commit too. */

@@ -1,9 +1,10 @@
-import type { CasConfig } from '../config/servers.ts'
+import type { CasConfig } from '../config/cas.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Blobs } from './blobs.ts'
 import { openDisk } from './disk/disk.ts'
+import type { Evictions } from './evictions.ts'
 import { measuredBlobs, measuredResults } from './measured.ts'
 import { createMemoryBlobs } from './memory/blobs.ts'
 import { createMemoryResults } from './memory/results.ts'
@@ -11,7 +12,7 @@ import type { Results } from './results.ts'
 import { verified } from './verified.ts'
 
 /** What a server has around it. */
-export interface StoreSurroundings {
+export interface StoreContext {
   readonly log: Log
   readonly metrics: Metrics
   readonly clock: Clock
@@ -21,6 +22,8 @@ export interface StoreSurroundings {
 export interface Stores {
   readonly blobs: Blobs
   readonly results: Results
+  /** What was dropped for want of room; undefined where that is not known. */
+  readonly evictions?: Evictions | undefined
   close(): Promise<void>
 }
 
@@ -31,21 +34,25 @@ const resultsShare = 1 / 16
  * The stores that a configuration describes, behind their decorators.
  * @throws Failure when the disk store cannot be opened (see openDisk)
  */
-export async function buildStores(config: CasConfig['store'], { log, metrics }: StoreSurroundings): Promise<Stores> {
-  const { blobs, results, close } = await openBackend(config, log, metrics)
+export async function buildStores(config: CasConfig['store'], context: StoreContext): Promise<Stores> {
+  const { metrics } = context
+  const { blobs, results, evictions, close } = await openBackend(config, context)
+  metrics.gauge('native_store_capacity_bytes', 'What the store may hold', [], () => config.size)
   return {
     blobs: measuredBlobs(verified(blobs), 'blobs', metrics),
     results: measuredResults(results, 'results', metrics),
+    evictions,
     close,
   }
 }
 
-async function openBackend(config: CasConfig['store'], log: Log, metrics: Metrics): Promise<Stores> {
+async function openBackend(config: CasConfig['store'], { log, metrics, clock }: StoreContext): Promise<Stores> {
   if (config.kind === 'disk') {
     const { path, size, durability } = config
-    const disk = await openDisk({ path, bytesMax: size, durability, log })
+    const disk = await openDisk({ path, bytesMax: size, durability, log, clock })
     metrics.gauge('native_store_stored_bytes', 'What the files of the store are long', [], disk.bytesStored)
     metrics.gauge('native_store_entries', 'Blobs and results in the store', [], disk.entries)
+    reportEvictions(disk.evictions, metrics)
     return disk
   }
   const resultsMax = Math.floor(config.size * resultsShare)
@@ -59,4 +66,17 @@ async function openBackend(config: CasConfig['store'], log: Log, metrics: Metric
       await results.close()
     },
   }
+}
+
+function reportEvictions(evictions: Evictions, metrics: Metrics): void {
+  const gauge = (name: string, help: string, read: () => number) => metrics.gauge(name, help, [], read)
+  gauge('native_store_evicted_values', 'Blobs and results evicted since the start', () => evictions.count)
+  gauge('native_store_evicted_bytes', 'Bytes of blobs and results evicted since the start', () => evictions.bytes)
+  gauge('native_store_evicted_values_last_hour', 'The same, within the last hour', () => evictions.lastHour().count)
+  gauge('native_store_evicted_bytes_last_hour', 'Their bytes', () => evictions.lastHour().bytes)
+  gauge(
+    'native_store_evicted_youngest_seconds',
+    'How long the youngest that was evicted in the last hour had not been used; NaN when all were older than an hour',
+    () => (evictions.youngestIdleMs() ?? Number.NaN) / 1000,
+  )
 }

@@ -32,6 +32,7 @@ export function measuredBlobs(inner: Blobs, store: string, metrics: Metrics): Bl
       hits.add(Math.max(0, digests.length - missing.length))
       return missing
     },
+    locate: (fn, hash) => inner.locate(fn, hash),
     async get(digest, allocate) {
       const bytes = await getting(() => inner.get(digest, allocate))
       if (bytes) {
@@ -66,6 +67,7 @@ export function measuredResults(inner: Results, store: string, metrics: Metrics)
   const putting = meter('put')
   const deleting = meter('delete')
   return {
+    locate: (fn, hash) => inner.locate(fn, hash),
     async get(action) {
       const value = await getting(() => inner.get(action))
       if (value) hits.add()

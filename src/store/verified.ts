@@ -16,6 +16,9 @@ export function verified(inner: Blobs): Blobs {
       if (!digests.some((digest) => digest.size === 0)) return inner.findMissing(digests)
       return inner.findMissing(digests.filter((digest) => !isEmptyBlob(digest)))
     },
+    async locate(fn, hash) {
+      return hash === emptyHashes.get(fn) ? { fn, hash, size: 0 } : inner.locate(fn, hash)
+    },
     async get(digest, allocate) {
       if (digest.size === 0) return isEmptyBlob(digest) ? nothing : undefined
       if (digest.size > smallBlobBytesMax)
@@ -46,20 +49,27 @@ export function verified(inner: Blobs): Blobs {
 
 function verifiedWriter(digest: Digest, inner: BlobWriter): BlobWriter {
   const hasher = createHasher(digest.fn)
+  let hashed = 0
+  let hash: string | undefined
   return {
     get written() {
       return inner.written
     },
     async write(chunk) {
       if (inner.written + chunk.byteLength > digest.size) assertSize(digest, inner.written + chunk.byteLength)
+      // Bytes for which there was no room have been hashed, and come again.
+      const again = hashed - inner.written
       // Where the write goes through the thread pool, the hash is computed meanwhile.
       const writing = inner.write(chunk)
-      hasher.update(chunk)
+      hasher.update(again === 0 ? chunk : chunk.subarray(again))
+      hashed += chunk.byteLength - again
       await writing
     },
     async commit() {
       assertSize(digest, inner.written)
-      assertHash(digest, hasher.hex())
+      // A commit that found no room is asked again.
+      hash ??= hasher.hex()
+      assertHash(digest, hash)
       await inner.commit()
     },
     abort: () => inner.abort(),
@@ -75,7 +85,7 @@ function assertSize(digest: Digest, actual: number): void {
 
 function assertHash(digest: Digest, actual: string): void {
   if (actual === digest.hash) return
-  throw new Failure('invalid', `the blob's bytes have another ${digest.fn} hash than its digest says`, {
+  throw new Failure('invalid', `the blob's bytes have a different ${digest.fn} hash than its digest says`, {
     where: `${digestText(digest)}, got ${actual}`,
   })
 }

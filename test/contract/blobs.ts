@@ -42,6 +42,18 @@ export function describeBlobs(name: string, subject: BlobsUnderTest): void {
           expect(Buffer.compare((await readWhole(await blobs.read(digest))) ?? empty.bytes, bytes)).toBe(0)
         },
       )
+      test.each([0, 1, smallBlobBytesMax, smallBlobBytesMax + 1])(
+        'finds a blob of %i bytes by its hash alone, until it is deleted',
+        async (size) => {
+          const { digest, bytes } = size === 0 ? empty : seededBlob(3, size)
+          if (size > 0) expect(await blobs.locate('sha256', digest.hash)).toBeUndefined()
+          await blobs.put(digest, bytes)
+          expect(await blobs.locate('sha256', digest.hash)).toEqual(digest)
+          expect(await blobs.locate('sha256', absent.hash)).toBeUndefined()
+          await blobs.delete(digest)
+          if (size > 0) expect(await blobs.locate('sha256', digest.hash)).toBeUndefined()
+        },
+      )
       test('answers undefined for a blob that is absent', async () => {
         expect(await blobs.get(absent)).toBeUndefined()
         expect(await blobs.read(absent)).toBeUndefined()
@@ -254,13 +266,31 @@ export function describeBlobs(name: string, subject: BlobsUnderTest): void {
         const digest: Digest = { ...absent, size: capacity + 1 }
         await expect(blobs.write(digest)).rejects.toMatchObject({ kind: 'exhausted' })
       })
-      test('writes in flight count: what does not fit beside them is refused, and fits after', async () => {
+      test('a size that is announced takes no room, neither from what is there nor from other writes', async () => {
+        const kept = seededBlob(22, 5 * megabyte)
+        await blobs.put(kept.digest, kept.bytes)
+        const announced = await Promise.all(
+          Array.from({ length: 8 }, (_, at) => blobs.write(seededBlob(at, 60 * megabyte).digest)),
+        )
+        for (const writer of announced) await writer.write(new Uint8Array(10))
+        expect(await blobs.findMissing([kept.digest])).toEqual([])
+        const honest = seededBlob(20, 40 * megabyte)
+        await blobs.put(honest.digest, honest.bytes)
+        expect(await blobs.findMissing([honest.digest, kept.digest])).toEqual([])
+        for (const writer of announced) await writer.abort()
+      })
+      test('bytes that have come count: those that do not fit beside them are refused, and fit after', async () => {
         const first = seededBlob(20, 40 * megabyte)
         const second = seededBlob(21, 40 * megabyte)
         const writer = await blobs.write(first.digest)
-        await expect(blobs.write(second.digest)).rejects.toMatchObject({ kind: 'exhausted' })
+        await writer.write(first.bytes)
+        const other = await blobs.write(second.digest)
+        await expect(other.write(second.bytes)).rejects.toMatchObject({ kind: 'exhausted' })
+        expect(other.written).toBe(0)
         await writer.abort()
-        await blobs.put(second.digest, second.bytes)
+        // The very bytes that were refused.
+        await other.write(second.bytes)
+        await other.commit()
         expect(await blobs.findMissing([second.digest])).toEqual([])
       })
       test('what was not used for longest goes first', async () => {

@@ -35,6 +35,14 @@ export function describeResults(name: string, subject: ResultsUnderTest): void {
       await results.put(action, Buffer.from('third'))
       expect(text(await results.get(action))).toBe('third')
     })
+    test('finds a result by the hash of its action alone, until it is deleted', async () => {
+      expect(await results.locate('sha256', action.hash)).toBeUndefined()
+      await results.put(action, Buffer.from('value'))
+      expect(await results.locate('sha256', action.hash)).toEqual(action)
+      expect(await results.locate('sha256', blobOf('another').digest.hash)).toBeUndefined()
+      await results.delete(action)
+      expect(await results.locate('sha256', action.hash)).toBeUndefined()
+    })
     test('rule 21: a value may have no bytes at all and is still there', async () => {
       await results.put(action, new Uint8Array(0))
       expect(await results.get(action)).toHaveLength(0)

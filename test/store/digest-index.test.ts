@@ -5,6 +5,8 @@ import { type Digest, digestFunctions, digestKey } from '../../src/core/digest.t
 import { createDigestIndex } from '../../src/store/disk/digest-index.ts'
 import { createMixer } from '../../src/store/disk/mixer.ts'
 
+/** Learns nothing. */
+const same = (known: number) => known
 const place = (offset: number, segment = 1) => ({ segment, offset, length: offset * 3 })
 
 describe('the digest index', () => {
@@ -25,12 +27,12 @@ describe('the digest index', () => {
         for (const { digest, what, offset } of steps) {
           const key = digestKey(digest)
           if (what === 'set') {
-            index.set(digest, place(offset), 1)
+            index.set(digest, place(offset), 1, 0)
             model.set(key, offset)
           } else if (what === 'delete') expect(index.delete(digest)).toBe(model.delete(key))
           else {
-            expect(index.find(digest, 1)?.offset).toBe(model.get(key))
-            expect(index.touch(digest, 1)).toBe(model.has(key))
+            expect(index.find(digest, 1, same)?.offset).toBe(model.get(key))
+            expect(index.touch(digest, 1, same)).toBe(model.has(key))
           }
           expect(index.count).toBe(model.size)
         }
@@ -46,14 +48,14 @@ describe('the digest index', () => {
     const digests = Array.from({ length: 100_000 }, (_, at): Digest => {
       return { fn: 'sha256', hash: createHash('sha256').update(String(at)).digest('hex'), size: at }
     })
-    for (const [at, digest] of digests.entries()) index.set(digest, place(at, 1 + (at % 3)), 5)
-    for (const digest of digests.slice(0, 1000)) index.touch(digest, 9)
+    for (const [at, digest] of digests.entries()) index.set(digest, place(at, 1 + (at % 3)), 5, 0)
+    for (const digest of digests.slice(0, 1000)) index.touch(digest, 9, same)
     const second = [...index.entriesOf(2)].flat()
     expect(second.every(({ offset }) => offset % 3 === 1)).toBe(true)
     expect(second).toHaveLength(33_333)
     expect(second.filter(({ used }) => used === 9)).toHaveLength(333)
     for (const digest of digests.slice(0, 50_000)) index.delete(digest)
-    expect(digests.filter((digest) => index.touch(digest, 1))).toEqual(digests.slice(50_000))
+    expect(digests.filter((digest) => index.touch(digest, 1, same))).toEqual(digests.slice(50_000))
   })
 })
 

@@ -2,11 +2,12 @@ import fs from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { errnoOf, Failure } from '../../src/core/failure.ts'
-import { type Append, createAppender } from '../../src/store/disk/appender.ts'
+import type { Append } from '../../src/store/disk/append.ts'
+import { createAppender } from '../../src/store/disk/appender.ts'
 import { diskFailure } from '../../src/store/disk/errors.ts'
+import { createFileIo } from '../../src/store/disk/file-io.ts'
 import { decodeHeader, recordBytes } from '../../src/store/disk/record.ts'
 import { createSegment, type Segment, segmentOf } from '../../src/store/disk/segment.ts'
-import { createTransfer } from '../../src/store/disk/transfer.ts'
 import { blobOf } from '../fixture/blob.ts'
 import { testFolder } from '../fixture/folder.ts'
 import { quietLog } from '../fixture/quiet-log.ts'
@@ -21,7 +22,7 @@ function thrownBy(work: () => unknown): unknown {
 }
 
 describe('what the system says', () => {
-  test('about a missing file, or anything unexpected, is our bug', () => {
+  test('about a missing file of its own, or anything unexpected, is our bug', () => {
     const error = thrownBy(() => fs.openSync('/nowhere/at/all', 'r'))
     expect(diskFailure(error, 'reading', '/nowhere')).toMatchObject({
       kind: 'internal',
@@ -36,8 +37,8 @@ describe('what the system says', () => {
     expect(failure.next).not.toEqual([])
   })
   test.each([
-    ['EMFILE', 'unavailable'],
-    ['ENFILE', 'unavailable'],
+    ['EMFILE', 'exhausted'],
+    ['ENFILE', 'exhausted'],
     ['EIO', 'unavailable'],
     ['EDQUOT', 'exhausted'],
     ['EROFS', 'denied'],
@@ -53,7 +54,8 @@ describe('what the system says', () => {
 describe('appending', () => {
   function appendOf(text: string): Append {
     const { digest, bytes } = blobOf(text)
-    return { kind: 'value', digest, parts: [bytes], bytes: recordBytes('sha256', bytes.length), length: bytes.length }
+    const { length } = bytes
+    return { kind: 'value', digest, parts: [bytes], bytes: recordBytes('sha256', length), length, reuse: 0 }
   }
 
   test.runIf(process.platform === 'linux')(
@@ -72,11 +74,12 @@ describe('appending', () => {
       const written: string[] = []
       let segment: Segment = full
       const appender = createAppender({
-        transfer: createTransfer(),
+        io: createFileIo(),
         durability: 'process',
         groupBytesMax: 100_000,
         log: quietLog,
         segmentFor: () => segment,
+        isCurrent: () => true,
         written: ({ digest }) => written.push(digest.hash),
       })
       const outcomes = await Promise.allSettled(['a', 'b'].map((text) => appender.append(appendOf(text))))
@@ -96,11 +99,12 @@ describe('appending', () => {
   test('a record that is given the moment the last one is acknowledged is written too', async () => {
     const segment = createSegment(await testFolder(), 1, 0)
     const appender = createAppender({
-      transfer: createTransfer(),
+      io: createFileIo(),
       durability: 'process',
       groupBytesMax: 100_000,
       log: quietLog,
       segmentFor: () => segment,
+      isCurrent: () => true,
       written: () => undefined,
     })
     await appender.append(appendOf('first')).then(() => appender.append(appendOf('second')))
@@ -113,14 +117,15 @@ describe('appending', () => {
     const segment = createSegment(folder, 1, 0)
     const groups: number[] = []
     const appender = createAppender({
-      transfer: createTransfer(),
+      io: createFileIo(),
       durability: 'process',
       groupBytesMax: 100_000,
       log: quietLog,
       segmentFor(_bytes, records) {
-        groups.push(records)
+        groups.push(records.length)
         return segment
       },
+      isCurrent: () => true,
       written: () => undefined,
     })
     await Promise.all(Array.from({ length: 100 }, (_, at) => appender.append(appendOf(`blob ${at}`))))
@@ -139,29 +144,29 @@ describe('moving bytes', () => {
     const fd = fs.openSync(path, 'w+')
     let time = 0
     let step = 0
-    const transfer = createTransfer(() => {
+    const io = createFileIo(() => {
       time += step
       return time
     })
     const bytes = Buffer.from('some bytes')
-    expect(transfer.write(fd, [bytes], 0)).toBeUndefined()
-    expect(transfer.read(fd, Buffer.alloc(10), 0)).toBe(10)
+    expect(io.write(fd, [bytes], 0)).toBeUndefined()
+    expect(io.read(fd, Buffer.alloc(10), 0)).toBe(10)
     step = 1000
-    expect(transfer.read(fd, Buffer.alloc(10), 0)).toBe(10)
+    expect(io.read(fd, Buffer.alloc(10), 0)).toBe(10)
     step = 0
-    const later = transfer.read(fd, Buffer.alloc(10), 0)
+    const later = io.read(fd, Buffer.alloc(10), 0)
     expect(later).toBeInstanceOf(Promise)
     expect(await later).toBe(10)
-    await Promise.all(Array.from({ length: 300 }, () => transfer.write(fd, [bytes, bytes], 0)))
-    expect(transfer.read(fd, Buffer.alloc(100), 0)).toBe(20)
+    await Promise.all(Array.from({ length: 300 }, () => io.write(fd, [bytes, bytes], 0)))
+    expect(io.read(fd, Buffer.alloc(100), 0)).toBe(20)
     fs.closeSync(fd)
   })
   test('a read past the end says how much there was', async () => {
     const path = join(await testFolder(), 'file')
     fs.writeFileSync(path, 'short')
     const fd = fs.openSync(path, 'r')
-    expect(createTransfer().read(fd, Buffer.alloc(100), 2)).toBe(3)
-    expect(await createTransfer().read(fd, Buffer.alloc(1_000_000), 2)).toBe(3)
+    expect(createFileIo().read(fd, Buffer.alloc(100), 2)).toBe(3)
+    expect(await createFileIo().read(fd, Buffer.alloc(1_000_000), 2)).toBe(3)
     fs.closeSync(fd)
   })
   test('an error of a pooled transfer is the system’s', async () => {
@@ -169,7 +174,7 @@ describe('moving bytes', () => {
     fs.writeFileSync(path, '')
     const fd = fs.openSync(path, 'r')
     const large = Buffer.alloc(1_000_000)
-    await expect(createTransfer().write(fd, [large], 0)).rejects.toSatisfy((error) => errnoOf(error) === 'EBADF')
+    await expect(createFileIo().write(fd, [large], 0)).rejects.toSatisfy((error) => errnoOf(error) === 'EBADF')
     fs.closeSync(fd)
   })
 })

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -16,6 +16,16 @@ afterEach(() => folder.remove())
 describe('one process at a time', () => {
   test('a folder that is open cannot be opened again', async () => {
     const store = await folder.open()
+    await expect(folder.open()).rejects.toMatchObject({ kind: 'unavailable', where: folder.path })
+    await store.close()
+    await (await folder.open()).close()
+  })
+  test('L4: nor when its lock has been removed, or replaced, meanwhile', async () => {
+    const store = await folder.open()
+    for (const name of readdirSync(folder.path).filter((each) => each.startsWith('lock')))
+      rmSync(join(folder.path, name))
+    await expect(folder.open()).rejects.toMatchObject({ kind: 'unavailable', where: folder.path })
+    writeFileSync(join(folder.path, 'lock'), '')
     await expect(folder.open()).rejects.toMatchObject({ kind: 'unavailable', where: folder.path })
     await store.close()
     await (await folder.open()).close()

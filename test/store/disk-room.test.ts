@@ -1,8 +1,22 @@
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { DiskStore } from '../../src/store/disk/disk.ts'
+import { largeFileBytes } from '../../src/store/disk/large-file.ts'
 import { type Blob, blobOf, readWhole, seededBlob } from '../fixture/blob.ts'
 import { type DiskFolder, diskFolder } from '../fixture/disk.ts'
+import { recordingLog } from '../fixture/log.ts'
 
 let folder: DiskFolder | undefined
 afterEach(() => folder?.remove())
@@ -77,12 +91,11 @@ describe('capacity', () => {
     await expect(store.blobs.write({ ...blobOf('x').digest, size: 5_000_000 })).rejects.toMatchObject({
       kind: 'exhausted',
     })
-    const writer = await store.blobs.write({ ...blobOf('x').digest, size: 3_000_000 })
-    await expect(store.blobs.write({ ...blobOf('y').digest, size: 2_000_000 })).rejects.toMatchObject({
-      kind: 'exhausted',
-    })
+    const writers = await Promise.all([1, 2].map((seed) => store.blobs.write(seededBlob(seed, 3_000_000).digest)))
+    await writers[0]?.write(new Uint8Array(3_000_000))
+    await expect(writers[1]?.write(new Uint8Array(2_000_000))).rejects.toMatchObject({ kind: 'exhausted' })
     expect(await store.blobs.get(kept.digest)).toBeDefined()
-    await writer.abort()
+    for (const writer of writers) await writer.abort()
     await store.close()
   })
 
@@ -97,6 +110,66 @@ describe('capacity', () => {
     await expect(put(store, next)).rejects.toMatchObject({ kind: 'exhausted' })
     expect(Buffer.compare((await readWhole(reading)) ?? next.bytes, read.bytes)).toBe(0)
     await put(store, next)
+    await store.close()
+  })
+
+  test.each([
+    { how: 'that is abandoned', store: false },
+    { how: 'of a blob that another stored first', store: true },
+  ])('a write $how gives back its room although its file cannot be removed', async ({ store: storeFirst }) => {
+    const where = begin(4_000_000)
+    const { log, lines } = recordingLog()
+    const store = await where.open({ log })
+    const blob = seededBlob(1, 1_500_000)
+    const writer = await store.blobs.write(blob.digest)
+    await writer.write(blob.bytes)
+    const [path = ''] = where.files('incoming')
+    if (storeFirst) await put(store, blob)
+    // Not even root unlinks a folder.
+    rmSync(path)
+    mkdirSync(path)
+    await (storeFirst ? writer.commit() : writer.abort())
+    expect(lines.filter(({ message }) => message === 'cannot remove an unfinished blob')).toHaveLength(1)
+    if (storeFirst) await store.blobs.delete(blob.digest)
+    await put(store, seededBlob(2, 3_000_000))
+    rmSync(path, { recursive: true })
+    await store.close()
+  })
+
+  test.runIf(process.platform === 'linux')(
+    'the file of a write that is abandoned goes although it cannot be closed',
+    async () => {
+      const where = begin(4_000_000)
+      const { log, lines } = recordingLog()
+      const store = await where.open({ log })
+      const blob = seededBlob(1, 1_500_000)
+      const writer = await store.blobs.write(blob.digest)
+      await writer.write(blob.bytes)
+      const [path = ''] = where.files('incoming')
+      // Closed a second time, a descriptor is an error, as it is where the disk had no room for what was written.
+      closeSync(descriptorOf(path))
+      await writer.abort()
+      expect(where.files('incoming')).toEqual([])
+      expect(lines).toMatchObject([{ message: 'cannot close an unfinished blob', fields: { file: path } }])
+      await store.close()
+    },
+  )
+
+  test('a large blob that another version wrote keeps no room once it is deleted, however often it was asked for', async () => {
+    const where = begin(4_000_000)
+    const store = await where.open()
+    const foreign = seededBlob(1, 2_000_000)
+    await put(store, foreign)
+    const [path = ''] = where.files('large')
+    const bytes = readFileSync(path)
+    const tail = bytes.subarray(2_000_000, largeFileBytes(2_000_000))
+    tail.writeUInt32LE(99, tail.length - 8)
+    tail.writeUInt32LE(crc32(tail.subarray(0, tail.length - 4)), tail.length - 4)
+    writeFileSync(path, bytes)
+    for (let turn = 0; turn < 3; turn += 1)
+      await expect(store.blobs.read(foreign.digest)).rejects.toMatchObject({ kind: 'precondition' })
+    await store.blobs.delete(foreign.digest)
+    await put(store, seededBlob(2, 2_000_000))
     await store.close()
   })
 
@@ -183,6 +256,12 @@ async function oneWrite(
     within()
     if (how === 'abandon') await writer.abort()
   }
+}
+
+/** The descriptor by which this process has a file open. */
+function descriptorOf(path: string): number {
+  const links = readdirSync('/proc/self/fd').filter((fd) => existsSync(`/proc/self/fd/${fd}`))
+  return Number(links.find((fd) => readlinkSync(`/proc/self/fd/${fd}`) === realpathSync(path)))
 }
 
 function expectExhausted(error: unknown): void {

@@ -23,11 +23,10 @@ export function createDiskBlobs({ log, large, space, smallBytesMax, close }: Dis
     if (!space.tryHold(bytes)) await space.hold(bytes)
   }
 
-  /** Small blobs are gathered in memory, as far as they have come, and written at commit. */
+  /** Small blobs are gathered in memory, and take room on the disk when they are whole. */
   function smallWriter(digest: Digest): BlobWriter {
     const parts: Uint8Array[] = []
     let written = 0
-    let ended = false
     return {
       get written() {
         return written
@@ -37,20 +36,18 @@ export function createDiskBlobs({ log, large, space, smallBytesMax, close }: Dis
         parts.push(new Uint8Array(chunk))
       },
       async commit() {
-        ended = true
-        if (!log.touch(digest)) return log.append(digest, parts)
-        space.release(log.cost(digest, digest.size))
+        if (log.touch(digest)) return
+        await hold(log.cost(digest, digest.size))
+        await log.append(digest, parts)
       },
       async abort() {
-        if (!ended) space.release(log.cost(digest, digest.size))
-        ended = true
         parts.length = 0
       },
     }
   }
 
   async function write(digest: Digest): Promise<BlobWriter> {
-    await hold(isSmall(digest) ? log.cost(digest, digest.size) : largeFileBytes(digest.size))
+    space.assertFits(isSmall(digest) ? log.cost(digest, digest.size) : largeFileBytes(digest.size))
     return isSmall(digest) ? smallWriter(digest) : large.writer(digest)
   }
 
@@ -69,6 +66,7 @@ export function createDiskBlobs({ log, large, space, smallBytesMax, close }: Dis
     async findMissing(digests) {
       return distinct(digests.filter((digest) => !touch(digest)))
     },
+    locate: async (fn, hash) => log.locate(fn, hash) ?? large.locate(fn, hash),
     async get(digest, allocate) {
       if (isSmall(digest)) return log.get(digest, allocate)
       const pieces = await large.read(digest, { offset: 0 })

@@ -1,9 +1,11 @@
 import { type Digest, type DigestFunction, digestFunctions } from '../../core/digest.ts'
 import { createMixer } from './mixer.ts'
+import { type Again, burstSteps, type Reuse, unknownReuse } from './reuse.ts'
 import {
   cell,
   emptyShard,
   findCell,
+  findLastUsed,
   insertCell,
   type Key,
   type Place,
@@ -17,24 +19,48 @@ export interface IndexEntry extends Place {
   readonly digest: Digest
   /** Age of the last use. */
   readonly used: number
+  readonly reuse: Reuse
 }
 
 /** From digests to places, in typed arrays: 64 bytes a cell for SHA-256, and no object for any. */
 export interface DigestIndex {
   readonly count: number
   /** Is it there? Counts as a use at this age. */
-  touch(digest: Digest, age: number): boolean
+  touch(digest: Digest, age: number, again: Again): boolean
   /** Where it lies; counts as a use at this age. */
-  find(digest: Digest, age: number): Place | undefined
-  set(digest: Digest, place: Place, age: number): void
+  find(digest: Digest, age: number, again: Again): Place | undefined
+  /** @param reuse what is known of it; unknownReuse leaves what was known of the same digest */
+  set(digest: Digest, place: Place, age: number, reuse: Reuse): void
+  /** Tells of all entries at once when they were used last, by their segment. */
+  date(usedAt: (segment: number) => number): void
   delete(digest: Digest): boolean
+  /** Is it there? That is no use of it. */
+  has(digest: Digest): boolean
+  /** The digest with this hash, whatever its size, that was used last. That is no use of it. */
+  locate(fn: DigestFunction, hash: string): Digest | undefined
+  /** Its record has been copied: it lies in another place now, unless it did not lie where the copy came from any more. */
+  move(digest: Digest, from: Place, to: Place): void
   /** Does the digest still lie there, and nowhere newer? */
   liesAt(digest: Digest, segment: number, offset: number): boolean
   /** The entries of one segment, a batch for each part of the table, so that the caller may pause between. */
   entriesOf(segment: number): Generator<IndexEntry[]>
+  /** All parts of the table, to be looked through one by one; much cheaper than listing entries. */
+  parts(): Generator<IndexPart>
 }
 
-/** Parts that grow one by one, so that doubling a table of a million entries is no long pause. */
+/**
+ * One part of the table, as it is: a call for each entry would take longer than all that is done with it. Only to be
+ * read, and the cells only until the next insertion or removal.
+ */
+export interface IndexPart {
+  readonly fn: DigestFunction
+  /** How many entries it has, and the words of all its cells, laid out as `cell` in shard.ts says. */
+  readonly shard: Readonly<Pick<Shard, 'count' | 'cells'>>
+  /** Words from one cell to the next. */
+  readonly stride: number
+}
+
+/** Parts that grow one by one, so that doubling a table of a million entries is not a long pause. */
 const shardsPerFunction = 64
 const shardBits = 6
 
@@ -76,21 +102,21 @@ export function createDigestIndex(): DigestIndex {
       for (const { shards } of tables.values()) for (const shard of shards) count += shard.count
       return count
     },
-    touch(digest, age) {
+    touch(digest, age, again) {
       const shard = shardOf(digest)
       const at = findCell(shard, key)
       if (at < 0) return false
-      shard.cells[at + cell.used] = age
+      use(shard.cells, at, age, again)
       return true
     },
-    find(digest, age) {
+    find(digest, age, again) {
       const shard = shardOf(digest)
       const at = findCell(shard, key)
       if (at < 0) return undefined
-      shard.cells[at + cell.used] = age
+      use(shard.cells, at, age, again)
       return placeAt(shard, at)
     },
-    set(digest, { segment, offset, length }, age) {
+    set(digest, { segment, offset, length }, age, reuse) {
       const shard = shardOf(digest)
       const found = findCell(shard, key)
       const at = found < 0 ? insertCell(shard, key) : found
@@ -98,6 +124,10 @@ export function createDigestIndex(): DigestIndex {
       shard.cells[at + cell.offset] = offset
       shard.cells[at + cell.length] = length
       shard.cells[at + cell.used] = age
+      if (found < 0 || reuse !== unknownReuse) shard.cells[at + cell.reuse] = reuse
+    },
+    date(usedAt) {
+      for (const { words, shards } of tables.values()) for (const shard of shards) dateShard(shard, words, usedAt)
     },
     delete(digest) {
       const shard = shardOf(digest)
@@ -105,6 +135,20 @@ export function createDigestIndex(): DigestIndex {
       if (at < 0) return false
       removeCell(shard, at, cell.key + key.count)
       return true
+    },
+    has: (digest) => findCell(shardOf(digest), key) >= 0,
+    locate(fn, hash) {
+      const shard = shardOf({ fn, hash, size: 0 })
+      const at = findLastUsed(shard, key)
+      return at < 0 ? undefined : { fn, hash, size: sizeAt(shard.cells, at) }
+    },
+    move(digest, from, to) {
+      const shard = shardOf(digest)
+      const at = findCell(shard, key)
+      const { cells } = shard
+      if (at < 0 || cells[at + cell.segment] !== from.segment || cells[at + cell.offset] !== from.offset) return
+      cells[at + cell.segment] = to.segment
+      cells[at + cell.offset] = to.offset
     },
     liesAt(digest, segment, offset) {
       const shard = shardOf(digest)
@@ -114,18 +158,39 @@ export function createDigestIndex(): DigestIndex {
     *entriesOf(segment) {
       for (const table of tables.values()) for (const shard of table.shards) yield entriesIn(table, shard, segment)
     },
+    *parts() {
+      for (const { fn, words, shards } of tables.values())
+        for (const shard of shards) yield { fn, shard, stride: cell.key + words }
+    },
   }
 }
 
-function entriesIn({ fn, words }: Table, shard: Shard, segment: number): IndexEntry[] {
+/** Most uses come soon after one another, and only their age is put down. */
+function use(cells: Uint32Array, at: number, age: number, again: Again): void {
+  const steps = age - (cells[at + cell.used] ?? 0)
+  if (steps >= burstSteps)
+    cells[at + cell.reuse] = again(cells[at + cell.reuse] ?? 0, steps, cells[at + cell.length] ?? 0)
+  cells[at + cell.used] = age
+}
+
+function dateShard({ cells }: Shard, words: number, usedAt: (segment: number) => number): void {
+  for (let at = 0; at < cells.length; at += cell.key + words) {
+    const segment = cells[at + cell.segment] ?? 0
+    if (segment !== 0) cells[at + cell.used] = usedAt(segment)
+  }
+}
+
+function entriesIn({ fn, words }: Table, { cells }: Shard, segment: number): IndexEntry[] {
   const entries: IndexEntry[] = []
-  const { cells } = shard
   for (let at = 0; at < cells.length; at += cell.key + words)
     if (cells[at + cell.segment] === segment)
       entries.push({
         digest: { fn, hash: hashAt(cells, at, words), size: sizeAt(cells, at) },
         used: cells[at + cell.used] ?? 0,
-        ...placeAt(shard, at),
+        reuse: cells[at + cell.reuse] ?? 0,
+        segment,
+        offset: cells[at + cell.offset] ?? 0,
+        length: cells[at + cell.length] ?? 0,
       })
   return entries
 }

@@ -1,20 +1,25 @@
+import { type Clock, systemClock } from '../../core/clock.ts'
 import { smallBlobBytesMax } from '../../core/limits.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Blobs } from '../blobs.ts'
+import { createEvictions, type Evictions, resultOf } from '../evictions.ts'
 import type { Results } from '../results.ts'
 import { type Age, createAge } from './age.ts'
 import { createDiskBlobs } from './blobs.ts'
+import { dateByBytes } from './dates.ts'
 import { createDigestIndex } from './digest-index.ts'
 import type { Durability } from './durability.ts'
 import { diskFailure } from './errors.ts'
+import { createEviction } from './eviction.ts'
+import { createFileIo, type FileIo } from './file-io.ts'
 import { openStoreFolder, type StoreFolder } from './folder.ts'
 import { createLargeFiles } from './large-files.ts'
 import { recoverLarge } from './recover-large.ts'
 import { recoverSegments } from './recover-segments.ts'
 import { createDiskResults } from './results.ts'
+import { createReuses } from './reuses.ts'
 import { createSegmentLog, type SegmentLog } from './segment-log.ts'
 import { createSpace, type Space } from './space.ts'
-import { createTransfer, type Transfer } from './transfer.ts'
 
 export interface DiskOptions {
   /** The store's folder; made when it does not exist. */
@@ -25,6 +30,7 @@ export interface DiskOptions {
   readonly log: Log
   /** Blobs up to this lie in segments, larger ones in files of their own. */
   readonly smallBytesMax?: number
+  readonly clock?: Clock
 }
 
 /** Blobs and action results in one folder. Closing either closes both. */
@@ -35,6 +41,7 @@ export interface DiskStore {
   bytesStored(): number
   /** Blobs and results that it holds. */
   entries(): number
+  readonly evictions: Evictions
   close(): Promise<void>
 }
 
@@ -47,9 +54,15 @@ const segmentBytesMin = 16 * 1024
 /** An offset in a segment is a u32. */
 const segmentBytesMax = 1024 * 1024 * 1024
 
+/** What blobs and results have in common. */
 interface Shared {
-  readonly transfer: Transfer
+  readonly io: FileIo
   readonly options: DiskOptions
+  readonly clock: Clock
+  readonly evictions: Evictions
+  /** Where room is made when the disk is full: first where it is missing, then wherever there is some. */
+  readonly spaces: Space[]
+  shortened(): void
 }
 
 /**
@@ -59,9 +72,9 @@ interface Shared {
  *   version wrote it, 'invalid' when the folder holds something else
  */
 export async function openDisk(options: DiskOptions): Promise<DiskStore> {
-  const folder = openStoreFolder(options.path)
+  const folder = openStoreFolder(options.path, options.log)
   try {
-    const shared = { transfer: createTransfer(), options }
+    const shared = shareFor(options)
     const resultsMax = Math.floor((options.bytesMax - fixedBytes) * resultsShare)
     const blobs = await openBlobs(folder, options.bytesMax - fixedBytes - resultsMax, shared)
     const results = await openResults(folder, resultsMax, shared)
@@ -75,6 +88,7 @@ export async function openDisk(options: DiskOptions): Promise<DiskStore> {
       results: createDiskResults({ ...results, close }),
       bytesStored: () => blobs.space.bytesStored + results.space.bytesStored,
       entries: () => blobs.log.entries + blobs.large.entries + results.log.entries,
+      evictions: shared.evictions,
       close,
     }
   } catch (error) {
@@ -83,97 +97,154 @@ export async function openDisk(options: DiskOptions): Promise<DiskStore> {
   }
 }
 
+/** A full disk is told once in so many milliseconds. */
+const shortWarningEachMs = 60 * 60_000
+
+function shareFor(options: DiskOptions): Shared {
+  const { path, bytesMax, log, clock = systemClock } = options
+  const spaces: Space[] = []
+  let warnedAt = Number.NEGATIVE_INFINITY
+  return {
+    io: createFileIo(),
+    options,
+    clock,
+    evictions: createEvictions(bytesMax, clock, log),
+    spaces,
+    shortened() {
+      if (clock.now() - warnedAt < shortWarningEachMs) return
+      warnedAt = clock.now()
+      log.warn('the disk is full although the store is within its size limit: values are evicted, and less is stored', {
+        path,
+        stored_bytes: spaces.reduce((sum, { bytesStored }) => sum + bytesStored, 0),
+        size_bytes: bytesMax,
+        next: 'Free space on the disk that holds the store, or give it a smaller size.',
+      })
+    },
+  }
+}
+
+async function relieve(own: Space, { spaces }: Shared, bytes: number): Promise<boolean> {
+  if (await own.relieve(bytes)) return true
+  for (const other of spaces) if (other !== own && (await other.relieve(bytes))) return true
+  return false
+}
+
 async function closeAll(logs: readonly SegmentLog[]): Promise<void> {
   for (const log of logs) await log.close()
 }
 
-async function openBlobs(folder: StoreFolder, bytesMax: number, { transfer, options }: Shared) {
+async function openBlobs(folder: StoreFolder, bytesMax: number, shared: Shared) {
+  const { io, options, clock, evictions } = shared
   const { durability, log } = options
   const index = createDigestIndex()
   const segmentBytes = segmentBytesFor(bytesMax)
-  const segments = recoverSegments({ folder: folder.blobs, index, segmentBytes, log })
-  const files = recoverLarge(folder.large, log)
-  const ranked = rankByTime(segments, files)
-  const age = createAge(bytesMax, ranked.newest)
-  const space: Space = createSpace({ bytesMax, headBytes: headBytesFor(segmentBytes), evict })
-  const common = { space, age, durability, transfer, log }
+  const segments = recoverSegments({ folder: folder.blobs, index, segmentBytes, log, aside: folder.aside })
+  const files = recoverLarge(folder.large, log, folder.aside)
+  const dated = dateByBytes(segments, files, bytesMax)
+  index.date(dated.segments)
+  const age = createAge(bytesMax, dated.now, clock)
+  const reuses = createReuses(age, bytesMax, index)
+  const space = createSpace({
+    bytesMax,
+    headBytes: headBytesFor(segmentBytes),
+    clock,
+    evict: (room, inVain) => evict(room, inVain),
+    shortened: shared.shortened,
+  })
+  shared.spaces.push(space)
+  const common = {
+    space,
+    age,
+    reuses,
+    durability,
+    io,
+    log,
+    relieve: (bytes: number) => relieve(space, shared, bytes),
+  }
   const segmentLog = createSegmentLog({
     ...common,
     folder: folder.blobs,
     index,
     segmentBytes,
+    apart: true,
     segments: segments.map(({ segment }) => segment),
+    evicted({ digest, length, used, reuse }) {
+      reuses.evicted(digest, used, reuse)
+      evictions.note(digest, length, age.millisecondsSince(used))
+    },
   })
   const large = createLargeFiles({
     ...common,
     folder: folder.large,
     incoming: folder.incoming,
-    found: ranked.files,
+    found: dated.files,
+    evicted({ digest, bytes, used, reuse }) {
+      reuses.evicted(digest, used, reuse)
+      evictions.note(digest, bytes, age.millisecondsSince(used))
+    },
   })
-
-  /** Whichever is older of the oldest segment and the oldest large file. */
-  async function evict(): Promise<boolean> {
-    const segmentAt = segmentLog.oldestAt
-    const fileAt = large.oldestAt
-    if (fileAt === undefined || (segmentAt !== undefined && segmentAt < fileAt)) return segmentLog.evictOldest()
-    await large.evictOldest()
-    return true
-  }
-
+  const evict = createEviction({
+    index,
+    age,
+    reuses,
+    log: segmentLog,
+    large,
+    segmentBytes,
+    bytesMax,
+    order: 'least kept',
+  })
   await space.hold(0)
   return { log: segmentLog, large, space }
 }
 
-async function openResults(folder: StoreFolder, bytesMax: number, { transfer, options }: Shared) {
+async function openResults(folder: StoreFolder, bytesMax: number, shared: Shared) {
+  const { io, options, clock, evictions } = shared
   const { durability, log } = options
   const index = createDigestIndex()
   const segmentBytes = segmentBytesFor(bytesMax)
-  const segments = recoverSegments({ folder: folder.results, index, segmentBytes, log })
-  const age: Age = createAge(bytesMax, rankByTime(segments, []).newest)
-  const space: Space = createSpace({
+  const segments = recoverSegments({ folder: folder.results, index, segmentBytes, log, aside: folder.aside })
+  const dated = dateByBytes(segments, [], bytesMax)
+  index.date(dated.segments)
+  const age: Age = createAge(bytesMax, dated.now, clock)
+  const reuses = createReuses(age, bytesMax, index)
+  const space = createSpace({
     bytesMax,
     headBytes: headBytesFor(segmentBytes),
-    evict: () => segmentLog.evictOldest(),
+    clock,
+    evict: (room, inVain) => evict(room, inVain),
+    shortened: shared.shortened,
   })
+  shared.spaces.push(space)
   const segmentLog: SegmentLog = createSegmentLog({
     space,
     age,
+    reuses,
     durability,
-    transfer,
+    io,
     log,
     folder: folder.results,
     index,
     segmentBytes,
+    apart: false,
     segments: segments.map(({ segment }) => segment),
+    relieve: (bytes) => relieve(space, shared, bytes),
+    evicted({ digest, length, used, reuse }) {
+      reuses.evicted(digest, used, reuse)
+      evictions.note(resultOf(digest), length, age.millisecondsSince(used))
+    },
   })
+  const evict = createEviction({ index, age, reuses, log: segmentLog, segmentBytes, bytesMax, order: 'oldest' })
   await space.hold(0)
   return { log: segmentLog, space }
 }
 
 function segmentBytesFor(bytesMax: number): number {
-  return Math.min(segmentBytesMax, Math.max(segmentBytesMin, Math.floor(bytesMax / segmentsPerStore)))
+  // A tiny store has few, so that eviction does not need all of it.
+  const least = Math.min(segmentBytesMin, Math.floor(bytesMax / 8))
+  return Math.min(segmentBytesMax, Math.max(least, Math.floor(bytesMax / segmentsPerStore)))
 }
 
-/** Carrying over writes up to half a segment before the old one goes, into at most a few new ones. */
+/** What is carried over is written before the segment goes from which it comes. */
 function headBytesFor(segmentBytes: number): number {
-  return Math.ceil(segmentBytes / 2) + 256
+  return segmentBytes + 512
 }
-
-/** Gives each segment, and each file, its age by when it was written; segments stay in their order. */
-function rankByTime(
-  segments: ReturnType<typeof recoverSegments>,
-  files: ReturnType<typeof recoverLarge>,
-): { files: { digest: RecoveredDigest; age: number }[]; newest: number } {
-  let latest = 0
-  const dated = segments.map(({ segment, writtenMs }) => {
-    latest = Math.max(latest, writtenMs)
-    return { segment, at: latest }
-  })
-  const times = [...new Set([...dated.map(({ at }) => at), ...files.map(({ writtenMs }) => writtenMs)])]
-  const ranks = new Map(times.sort((a, b) => a - b).map((at, rank) => [at, rank]))
-  for (const { segment, at } of dated) segment.lastAt = ranks.get(at) ?? 0
-  const ranked = files.map(({ digest, writtenMs }) => ({ digest, age: ranks.get(writtenMs) ?? 0 }))
-  return { files: ranked.sort((a, b) => a.age - b.age), newest: times.length }
-}
-
-type RecoveredDigest = ReturnType<typeof recoverLarge>[number]['digest']

@@ -9,7 +9,7 @@ const writevAsync = promisify(fs.writev)
  * answers from its cache, which is several times faster than a trip through the thread pool
  * (test/bench/store.ts); when one has been slow, the next ones go through the pool.
  */
-export interface Transfer {
+export interface FileIo {
   /**
    * Fills the target from a position of a file; fewer bytes only where the file ends.
    * @returns how many, at once where that was possible
@@ -28,7 +28,7 @@ const slowMs = 4
 /** So many transfers then go through the thread pool. */
 const pooledAfterSlow = 200
 
-export function createTransfer(now: () => number = () => performance.now()): Transfer {
+export function createFileIo(now: () => number = () => performance.now()): FileIo {
   let pooled = 0
 
   function inline(bytes: number): boolean {

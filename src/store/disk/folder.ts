@@ -1,18 +1,21 @@
 import fs from 'node:fs'
 import { join } from 'node:path'
-import { Failure } from '../../core/failure.ts'
-import { diskFailure } from './errors.ts'
-import { takeLock } from './lock.ts'
-import { makeFolder } from './make-folder.ts'
+import { makeFolder } from '../../host/folders.ts'
+import { systemFailure } from '../../host/system-errors.ts'
+import type { Log } from '../../telemetry/log.ts'
+import { type Aside, createAside, entriesOf } from './aside.ts'
+import { checkFormat } from './format.ts'
+import { lockStore } from './lock.ts'
 
 /**
  * The folder of a store:
  *
  *     format      the version of all that lies here
- *     lock        see lock.ts
+ *     lock        see lock.ts; in-use is the same once more
  *     blobs/      segments of small blobs      results/   segments of action results
  *     large/xx/   one file for each large blob, by the first two digits of its hash
  *     incoming/   large blobs on their way in, and files on their way out; emptied at start
+ *     set-aside/  what had one of these names and could not be used (aside.ts)
  */
 export interface StoreFolder {
   readonly root: string
@@ -20,69 +23,60 @@ export interface StoreFolder {
   readonly results: string
   readonly large: string
   readonly incoming: string
+  readonly aside: Aside
   /** Lets another process have it. */
   unlock(): void
 }
-
-/** Raised whenever any file's layout changes. */
-export const formatVersion = 1
-const formatText = (version: number) => `native store ${version}\n`
-const formatLine = /^native store (\d+)\n$/
 
 /**
  * Opens, or begins, the folder of a store, and locks it.
  * @throws Failure 'unavailable' while another process has it; 'precondition' when it is a store
  *   of another version; 'invalid' when it holds something else
  */
-export function openStoreFolder(root: string): StoreFolder {
+export function openStoreFolder(root: string, log: Log): StoreFolder {
   try {
-    makeFolder(root, 'the store')
-    const unlock = takeLock(join(root, 'lock'), root)
+    makeFolder(root, 'cannot make the folder of the store')
+    const aside = createAside(root, log)
+    const locks = [lockStore(join(root, 'lock'), root, aside)]
+    const unlock = () => {
+      for (const release of locks.splice(0)) release()
+    }
     try {
-      return { ...prepare(root), unlock }
+      checkFormat(root, log, aside)
+      const parts = prepare(root, log, aside)
+      // Once more, under another name: a cleaner, or a person who takes "lock" for a leftover of a
+      // crash, may remove that file from under a server that runs.
+      locks.push(lockStore(join(root, 'in-use'), root, aside))
+      return { ...parts, aside, unlock }
     } catch (error) {
       unlock()
       throw error
     }
   } catch (error) {
-    throw diskFailure(error, 'opening the store', root)
+    throw systemFailure(error, { doing: 'cannot open the store', where: root })
   }
 }
 
-function prepare(root: string): Omit<StoreFolder, 'unlock'> {
-  checkFormat(root)
-  const [blobs, results, large, incoming] = ['blobs', 'results', 'large', 'incoming'].map((name) => join(root, name))
-  if (!blobs || !results || !large || !incoming) throw new Failure('internal', 'a part of the store has no name')
-  fs.rmSync(incoming, { recursive: true, force: true })
-  for (const folder of [blobs, results, large, incoming]) fs.mkdirSync(folder, { recursive: true })
-  return { root, blobs, results, large, incoming }
-}
-
-function checkFormat(root: string): void {
-  const file = join(root, 'format')
-  const names = fs.readdirSync(root).filter((name) => name !== 'format.new' && !name.startsWith('lock'))
-  if (names.length === 0) {
-    // Renamed into place whole, so that a kill in between leaves no half of it.
-    fs.writeFileSync(join(root, 'format.new'), formatText(formatVersion))
-    fs.renameSync(join(root, 'format.new'), file)
-    return
+function prepare(root: string, log: Log, aside: Aside): Omit<StoreFolder, 'aside' | 'unlock'> {
+  const part = (name: string) => {
+    const path = join(root, name)
+    const found = fs.statSync(path, { throwIfNoEntry: false })
+    // A symbolic link to nowhere is not found, but stands in the way.
+    if (!found?.isDirectory() && fs.lstatSync(path, { throwIfNoEntry: false }))
+      aside.move(path, `"${name}" is not a folder`)
+    fs.mkdirSync(path, { recursive: true })
+    return path
   }
-  if (!names.includes('format'))
-    throw new Failure('invalid', 'the folder is not empty, and what it holds is no store', {
-      where: root,
-      next: ['Name an empty folder, or one that does not exist yet.'],
-    })
-  assertVersion(Number(formatLine.exec(fs.readFileSync(file, 'utf8'))?.[1] ?? Number.NaN), file)
+  const incoming = part('incoming')
+  for (const entry of entriesOf(incoming, log)) clear(join(incoming, entry.name), entry, aside)
+  return { root, blobs: part('blobs'), results: part('results'), large: part('large'), incoming }
 }
 
-/** @throws Failure 'precondition' unless this program reads that version */
-export function assertVersion(version: number, file: string): void {
-  if (version === formatVersion) return
-  throw new Failure(
-    'precondition',
-    `the store was written in format ${Number.isNaN(version) ? '(unreadable)' : version}; this program reads ${formatVersion}`,
-    { where: file, next: ['Use the program that wrote it, or remove the folder: the cache then begins empty.'] },
-  )
+/** Files with the names of ours are ours. */
+function clear(path: string, entry: fs.Dirent, aside: Aside): void {
+  if (!/^\d+$/.test(entry.name)) return
+  if (entry.isFile()) fs.unlinkSync(path)
+  else aside.move(path, 'a blob on its way in is not a file')
 }
 
 /** Makes sure that the names in a folder survive a power cut. */

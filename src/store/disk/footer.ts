@@ -1,6 +1,8 @@
 import fs from 'node:fs'
 import { crc32 } from 'node:zlib'
 import { type Digest, type DigestFunction, digestFunctions } from '../../core/digest.ts'
+import { recordBytes } from './record.ts'
+import { type Reuse, unknownReuse } from './reuse.ts'
 import type { Place } from './shard.ts'
 
 /**
@@ -10,11 +12,12 @@ import type { Place } from './shard.ts'
  *
  * Entries, then a trailer of u32: magic, entries, where the footer begins, CRC-32 of the
  * entries, CRC-32 of the trailer so far. An entry: u8 kind (0 value, 1 deletion), u8 digest
- * function, u16 zero, u32 offset, u32 length, f64 size, hash. Deletions are of earlier segments'
- * values and come first.
+ * function, u8 what was known of the value's reuse (reuse.ts; zero in older stores), u8 zero, u32
+ * offset, u32 length, f64 size, hash. Deletions are of earlier segments' values and come first.
  */
 export interface FooterEntry extends Omit<Place, 'segment'> {
   readonly digest: Digest
+  readonly reuse: Reuse
 }
 
 export interface Footer {
@@ -35,13 +38,18 @@ export function footerEntryBytes(fn: DigestFunction): number {
   return fixedEntryBytes + digestFunctions[fn].hexLength / 2
 }
 
+/** What a value of so many bytes takes of its segment: its record, and its entry in the footer. */
+export function bytesInSegment(fn: DigestFunction, length: number): number {
+  return recordBytes(fn, length) + footerEntryBytes(fn)
+}
+
 export function encodeFooter({ deletions, values, offset }: Footer): Buffer {
   let bytes = trailerBytes
   for (const { fn } of deletions) bytes += footerEntryBytes(fn)
   for (const { digest } of values) bytes += footerEntryBytes(digest.fn)
   const target = Buffer.alloc(bytes)
   let at = 0
-  for (const digest of deletions) at = encodeEntry(target, at, 1, { digest, offset: 0, length: 0 })
+  for (const digest of deletions) at = encodeEntry(target, at, 1, { digest, offset: 0, length: 0, reuse: unknownReuse })
   for (const value of values) at = encodeEntry(target, at, 0, value)
   target.writeUInt32LE(magic, at)
   target.writeUInt32LE(deletions.length + values.length, at + 4)
@@ -65,9 +73,11 @@ export function readFooter(fd: number, fileBytes: number): Footer | undefined {
   return { offset, ...decodeEntries(entries) }
 }
 
-function encodeEntry(target: Buffer, at: number, kind: number, { digest, offset, length }: FooterEntry): number {
+function encodeEntry(target: Buffer, at: number, kind: number, entry: FooterEntry): number {
+  const { digest, offset, length, reuse } = entry
   target[at] = kind
   target[at + 1] = digestFunctions[digest.fn].value
+  target[at + 2] = reuse
   target.writeUInt32LE(offset, at + 4)
   target.writeUInt32LE(length, at + 8)
   target.writeDoubleLE(digest.size, at + 12)
@@ -84,7 +94,10 @@ function decodeEntries(source: Buffer): { deletions: Digest[]; values: FooterEnt
     const hash = source.toString('hex', at + fixedEntryBytes, end)
     const digest = { fn, hash, size: source.readDoubleLE(at + 12) }
     if (source[at] === 1) deletions.push(digest)
-    else values.push({ digest, offset: source.readUInt32LE(at + 4), length: source.readUInt32LE(at + 8) })
+    else {
+      const [offset, length] = [source.readUInt32LE(at + 4), source.readUInt32LE(at + 8)]
+      values.push({ digest, offset, length, reuse: source[at + 2] ?? 0 })
+    }
     at = end
   }
   return { deletions, values }

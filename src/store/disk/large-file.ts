@@ -4,7 +4,7 @@ import { crc32 } from 'node:zlib'
 import { checkedDigest, type Digest, type DigestFunction, digestFunctions } from '../../core/digest.ts'
 import { Failure } from '../../core/failure.ts'
 import { chunkCount } from './checksums.ts'
-import { assertVersion, formatVersion } from './folder.ts'
+import { assertVersion, formatVersion } from './format.ts'
 
 /**
  * The file of a large blob: its bytes from offset 0, then a u32 CRC-32 for each chunk, then a

@@ -1,40 +1,55 @@
 import fs from 'node:fs'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import { type Digest, digestKey, digestText } from '../../core/digest.ts'
+import { type Digest, type DigestFunction, digestKey, digestText } from '../../core/digest.ts'
 import { errnoOf, messageOf } from '../../core/failure.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Allocate, BlobWriter, ReadRange } from '../blobs.ts'
 import type { Age } from './age.ts'
 import type { Durability } from './durability.ts'
 import { diskFailure } from './errors.ts'
+import type { FileIo } from './file-io.ts'
 import { syncFolder } from './folder.ts'
 import { largeFileBytes, largeFilePath, readTail } from './large-file.ts'
 import { createLargeWriter } from './large-writer.ts'
 import { checkedPieces } from './pieces.ts'
+import { burstSteps, type Reuse, unknownReuse } from './reuse.ts'
+import type { Reuses } from './reuses.ts'
 import type { Space } from './space.ts'
-import type { Transfer } from './transfer.ts'
 
 /** Large blobs, one file each, in the order of their last use. */
 export interface LargeFiles {
   /** Is it there? Counts as its use. */
   touch(digest: Digest): boolean
+  /** The blob with this hash, whatever its size. That is no use of it. */
+  locate(fn: DigestFunction, hash: string): Digest | undefined
   read(digest: Digest, range: ReadRange, allocate?: Allocate): Promise<AsyncIterable<Uint8Array> | undefined>
-  /** Begins a file; what it takes must be held in the ledger already, and is settled or released at its end. */
+  /** Begins a file, for which room is taken as its bytes come. */
   writer(digest: Digest): BlobWriter
   delete(digest: Digest): Promise<void>
   /** Blobs that it holds. */
   readonly entries: number
-  /** Age of the one that was not used for longest. */
-  readonly oldestAt: number | undefined
-  evictOldest(): Promise<void>
+  /** In the order of their last use. */
+  all(): Iterable<LargeFile>
+  /** Is it still there? One that was stored anew since is another. */
+  has(file: LargeFile): boolean
+  evict(file: LargeFile): Promise<void>
 }
 
-interface LargeFile {
+/** A blob in a file of its own. */
+export interface LargeFile {
   readonly digest: Digest
   readonly path: string
+  /** What it takes on disk. */
   readonly bytes: number
+  /** Age of its last use. */
+  readonly used: number
+  readonly reuse: Reuse
+}
+
+interface OwnFile extends LargeFile {
   used: number
+  reuse: Reuse
   /** One for being in the store, and one for each that reads it; its bytes are free at 0. */
   holds: number
 }
@@ -47,34 +62,44 @@ export interface LargeFilesOptions {
   readonly found: readonly { readonly digest: Digest; readonly age: number }[]
   readonly space: Space
   readonly age: Age
+  readonly reuses: Reuses
   readonly durability: Durability
-  readonly transfer: Transfer
+  readonly io: FileIo
   readonly log: Log
+  /** The disk is full: evicts something; false when nothing is left. */
+  relieve(bytes: number): Promise<boolean>
+  /** A file was evicted. */
+  evicted(file: LargeFile): void
 }
 
 const unlinkAsync = promisify(fs.unlink)
 
 export function createLargeFiles(options: LargeFilesOptions): LargeFiles {
-  const { folder, incoming, space, age, durability, transfer, log } = options
+  const { folder, incoming, space, age, reuses, durability, io, log } = options
   // A Map iterates in the order of insertion: deleting and setting makes a file the newest.
-  const files = new Map<string, LargeFile>()
+  const files = new Map<string, OwnFile>()
+  // Its bytes are held against their digest before a blob is stored, so that a hash has one size.
+  const byHash = new Map<string, Digest>()
   for (const { digest, age: used } of options.found) {
-    add(digest, used)
+    add(digest, used, unknownReuse)
     space.add(largeFileBytes(digest.size))
   }
   let temporaries = 0
   /** Were any made whose names may not be on disk yet? */
   let newFolders = false
 
-  function add(digest: Digest, used: number): void {
+  function add(digest: Digest, used: number, reuse: Reuse): void {
     const path = largeFilePath(folder, digest)
-    files.set(digestKey(digest), { digest, path, bytes: largeFileBytes(digest.size), used, holds: 1 })
+    byHash.set(hashKey(digest.fn, digest.hash), digest)
+    files.set(digestKey(digest), { digest, path, bytes: largeFileBytes(digest.size), used, reuse, holds: 1 })
   }
 
-  function use(digest: Digest): LargeFile | undefined {
+  function use(digest: Digest): OwnFile | undefined {
     const key = digestKey(digest)
     const file = files.get(key)
     if (!file) return undefined
+    const steps = age.now - file.used
+    if (steps >= burstSteps) file.reuse = reuses.again(file.reuse, steps, file.bytes)
     file.used = age.now
     files.delete(key)
     files.set(key, file)
@@ -90,33 +115,34 @@ export function createLargeFiles(options: LargeFilesOptions): LargeFiles {
    * Takes a file out. It is renamed away at once, before any writer can put a new one of the
    * same name in its place; unlinking it, which may take long, follows.
    */
-  async function drop(file: LargeFile): Promise<void> {
+  async function drop(file: OwnFile): Promise<void> {
     const away = temporaryPath()
     files.delete(digestKey(file.digest))
+    byHash.delete(hashKey(file.digest.fn, file.digest.hash))
     space.remove(file.bytes, true)
     try {
       fs.renameSync(file.path, away)
       await unlinkAsync(away)
     } catch (error) {
-      if (errnoOf(error) !== 'ENOENT') throw diskFailure(error, 'removing a blob from the store', file.path)
+      // It is not the store's any more in any case; a write that needs room must not fail for it.
+      if (errnoOf(error) !== 'ENOENT')
+        log.warn('cannot remove a blob from the store', { file: file.path, reason: messageOf(error) })
     }
     letGo(file)
   }
 
-  function letGo(file: LargeFile): void {
+  function letGo(file: OwnFile): void {
     file.holds -= 1
     if (file.holds === 0) space.release(file.bytes)
   }
 
-  function damaged(file: LargeFile): void {
+  function damaged(file: OwnFile): void {
     log.warn('a stored blob is damaged; it is dropped', { digest: digestText(file.digest), file: file.path })
     if (files.get(digestKey(file.digest)) !== file) return
-    drop(file).catch((error: unknown) =>
-      log.warn('cannot remove a damaged blob', { file: file.path, reason: messageOf(error) }),
-    )
+    void drop(file)
   }
 
-  function open(file: LargeFile): number | undefined {
+  function open(file: OwnFile): number | undefined {
     try {
       return fs.openSync(file.path, 'r')
     } catch (error) {
@@ -136,33 +162,35 @@ export function createLargeFiles(options: LargeFilesOptions): LargeFiles {
     if (!file || fd === undefined) return undefined
     file.holds += 1
     const release = () => {
-      fs.closeSync(fd)
       letGo(file)
+      fs.closeSync(fd)
     }
-    const sums = sumsOf(file, fd)
-    if (!sums) {
-      release()
-      damaged(file)
-      return undefined
-    }
-    const value = { fd, base: 0, length: digest.size, sums, name: digestText(digest), release }
     try {
-      return await checkedPieces({ ...value, damaged: () => damaged(file) }, range, transfer, allocate)
+      const sums = sumsOf(file, fd, release)
+      if (!sums) {
+        damaged(file)
+        return undefined
+      }
+      const value = { fd, base: 0, length: digest.size, sums, name: digestText(digest), release }
+      return await checkedPieces({ ...value, damaged: () => damaged(file) }, range, io, allocate)
     } catch (error) {
       return unreadable(error, file)
     }
   }
 
-  function sumsOf(file: LargeFile, fd: number): Uint32Array | undefined {
+  /** The checksums of a file's chunks; where there are none to be had, the file is released. */
+  function sumsOf({ digest, path }: OwnFile, fd: number, release: () => void): Uint32Array | undefined {
+    let sums: Uint32Array | undefined
     try {
-      return readTail(fd, file.digest.size, file.path)
-    } catch (error) {
-      return unreadable(error, file)
+      sums = readTail(fd, digest.size, path)
+    } finally {
+      if (!sums) release()
     }
+    return sums
   }
 
   /** A medium that cannot give a blob back has lost it. */
-  function unreadable(error: unknown, file: LargeFile): undefined {
+  function unreadable(error: unknown, file: OwnFile): undefined {
     if (errnoOf(error) !== 'EIO') throw diskFailure(error, 'reading from the store', file.path)
     damaged(file)
     return undefined
@@ -174,7 +202,7 @@ export function createLargeFiles(options: LargeFilesOptions): LargeFiles {
     const target = largeFilePath(folder, digest)
     moveTo(target, from)
     space.settle(largeFileBytes(digest.size))
-    add(digest, age.now)
+    add(digest, age.now, reuses.stored(digest, digest.size))
     age.wrote(largeFileBytes(digest.size))
     return true
   }
@@ -202,8 +230,10 @@ export function createLargeFiles(options: LargeFilesOptions): LargeFiles {
       digest,
       path: temporaryPath(),
       durability,
-      transfer,
+      log,
+      io,
       space,
+      relieve: options.relieve,
       install: (path) => install(digest, path),
       syncNames: () => syncNames(digest),
     })
@@ -211,6 +241,7 @@ export function createLargeFiles(options: LargeFilesOptions): LargeFiles {
 
   return {
     touch: (digest) => use(digest) !== undefined,
+    locate: (fn, hash) => byHash.get(hashKey(fn, hash)),
     read,
     writer,
     async delete(digest) {
@@ -220,13 +251,17 @@ export function createLargeFiles(options: LargeFilesOptions): LargeFiles {
     get entries() {
       return files.size
     },
-    get oldestAt() {
-      const [oldest] = files.values()
-      return oldest?.used
-    },
-    async evictOldest() {
-      const [oldest] = files.values()
-      if (oldest) await drop(oldest)
+    all: () => files.values(),
+    has: (file) => files.get(digestKey(file.digest)) === file,
+    async evict(file) {
+      const own = files.get(digestKey(file.digest))
+      if (own !== file) return
+      options.evicted(own)
+      await drop(own)
     },
   }
+}
+
+function hashKey(fn: DigestFunction, hash: string): string {
+  return `${fn}/${hash}`
 }

@@ -1,26 +1,33 @@
 import fs from 'node:fs'
 import { promisify } from 'node:util'
 import type { Digest } from '../../core/digest.ts'
+import { errnoOf, Failure, messageOf } from '../../core/failure.ts'
+import { isDiskFull } from '../../host/system-errors.ts'
+import type { Log } from '../../telemetry/log.ts'
 import type { BlobWriter } from '../blobs.ts'
 import { createChecksummer } from './checksums.ts'
 import type { Durability } from './durability.ts'
 import { diskFailure } from './errors.ts'
+import type { FileIo } from './file-io.ts'
+import { withDiskRoom } from './full-disk.ts'
 import { encodeTail, largeFileBytes } from './large-file.ts'
 import type { Space } from './space.ts'
-import type { Transfer } from './transfer.ts'
 
 export interface LargeWriterOptions {
   readonly digest: Digest
   /** The temporary file. */
   readonly path: string
-  readonly transfer: Transfer
-  /** Holds the file's bytes already. */
+  readonly io: FileIo
+  /** Gives room as bytes come. */
   readonly space: Space
   readonly durability: Durability
+  readonly log: Log
   /** Puts the whole file in its place and settles its bytes; false when the blob is there already. */
   install(path: string): boolean
   /** Makes sure that the file's name survives a power cut. */
   syncNames(): Promise<void>
+  /** The disk is full: evicts something; false when nothing is left. */
+  relieve(bytes: number): Promise<boolean>
 }
 
 const syncAsync = promisify(fs.fsync)
@@ -28,10 +35,14 @@ const unlinkAsync = promisify(fs.unlink)
 
 /** A large blob on its way in: a temporary file, and checksums behind its bytes at the end. */
 export function createLargeWriter(options: LargeWriterOptions): BlobWriter {
-  const { digest, path, transfer, space, durability } = options
+  const { digest, path, io, space, durability, log, relieve } = options
   const checksummer = createChecksummer(digest.size)
+  const tailBytes = largeFileBytes(digest.size) - digest.size
   let fd: number | undefined
   let written = 0
+  /** Bytes whose checksums have been computed: of those that the disk refused too, as they come again. */
+  let summed = 0
+  let bytesHeld = 0
   let ended = false
 
   /** The file is opened with the first bytes: a write that is only announced takes no descriptor. */
@@ -48,39 +59,103 @@ export function createLargeWriter(options: LargeWriterOptions): BlobWriter {
     }
   }
 
+  async function takeRoom(bytes: number): Promise<void> {
+    if (!space.tryHold(bytes)) await space.hold(bytes)
+    bytesHeld += bytes
+    if (!ended) return
+    giveRoomBack()
+    throw new Failure('cancelled', 'the write was abandoned while it waited for room', { where: path })
+  }
+
+  function giveRoomBack(bytes = bytesHeld): void {
+    space.release(bytes)
+    bytesHeld -= bytes
+  }
+
+  /** Takes room for what is written; gives it back when that fails, unless all of it has been given back. */
+  async function withRoom(bytes: number, work: () => Promise<void>): Promise<void> {
+    await takeRoom(bytes)
+    try {
+      await work()
+    } catch (error) {
+      if (!ended) giveRoomBack(bytes)
+      throw error
+    }
+  }
+
+  function writeAt(bytes: Uint8Array, position: number): undefined | Promise<void> {
+    const again = () =>
+      withDiskRoom(
+        async () => io.write(opened(), [bytes], position),
+        () => relieve(bytes.length),
+      )
+    try {
+      const writing = io.write(opened(), [bytes], position)
+      return writing?.catch((error: unknown) => againIfFull(error, again))
+    } catch (error) {
+      return againIfFull(error, again)
+    }
+  }
+
+  /** Nothing has been taken when it fails: the same bytes may be given again. */
   async function write(chunk: Uint8Array): Promise<void> {
-    const writing = transfer.write(opened(), [chunk], written)
-    written += chunk.byteLength
-    checksummer.update(chunk)
+    const writing = writeAt(chunk, written)
+    checksummer.update(chunk.subarray(summed - written))
+    summed = written + chunk.byteLength
     if (writing) await writing
+    written += chunk.byteLength
   }
 
   async function finish(): Promise<void> {
+    await writeAt(encodeTail(checksummer.finish()), digest.size)
     const file = opened()
-    await transfer.write(file, [encodeTail(checksummer.finish())], digest.size)
     if (durability === 'power') await syncAsync(file)
-    if (!options.install(path)) return abort()
+    const installed = await withDiskRoom(
+      async () => options.install(path),
+      () => relieve(tailBytes),
+    )
+    if (!installed) return abort()
     ended = true
+    bytesHeld = 0
     fs.closeSync(file)
     if (durability === 'power') await options.syncNames()
   }
 
+  /** Never fails: what it would fail with would hide why the write was abandoned. */
   async function abort(): Promise<void> {
     if (ended) return
     ended = true
-    if (fd !== undefined) {
-      fs.closeSync(fd)
-      await unlinkAsync(path)
+    if (fd !== undefined) await discard(fd)
+    giveRoomBack()
+  }
+
+  async function discard(file: number): Promise<void> {
+    try {
+      fs.closeSync(file)
+    } catch (error) {
+      // The disk may say only now that it had no room for what was written; the descriptor is gone in any case.
+      log.warn('cannot close an unfinished blob', { file: path, reason: messageOf(error) })
     }
-    space.release(largeFileBytes(digest.size))
+    try {
+      await unlinkAsync(path)
+    } catch (error) {
+      // A file that stays is removed at the next start; until then it must not take room from other writes.
+      if (errnoOf(error) !== 'ENOENT')
+        log.warn('cannot remove an unfinished blob', { file: path, reason: messageOf(error) })
+    }
   }
 
   return {
     get written() {
       return written
     },
-    write: (chunk) => attempt('writing to the store', () => write(chunk)),
-    commit: () => attempt('writing to the store', finish),
-    abort: () => attempt('removing an unfinished blob', abort),
+    write: (chunk) => attempt('writing to the store', () => withRoom(chunk.byteLength, () => write(chunk))),
+    commit: () => attempt('writing to the store', () => withRoom(tailBytes, finish)),
+    abort,
   }
+}
+
+async function againIfFull(error: unknown, again: () => Promise<void>): Promise<void> {
+  if (!isDiskFull(error)) throw error
+  await again()
 }

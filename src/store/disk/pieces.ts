@@ -2,7 +2,7 @@ import { Failure } from '../../core/failure.ts'
 import { chunkBytesMax } from '../../core/limits.ts'
 import type { Allocate, ReadRange } from '../blobs.ts'
 import { chunkIsSound } from './checksums.ts'
-import type { Transfer } from './transfer.ts'
+import type { FileIo } from './file-io.ts'
 
 /** A value in a file, whose chunks are checked one by one as they are read. */
 export interface CheckedValue {
@@ -27,7 +27,7 @@ export interface CheckedValue {
 export async function checkedPieces(
   value: CheckedValue,
   range: ReadRange,
-  transfer: Transfer,
+  io: FileIo,
   allocate: Allocate,
 ): Promise<AsyncIterableIterator<Uint8Array> | undefined> {
   const end = Math.min(value.length, range.offset + (range.limit ?? value.length))
@@ -47,7 +47,7 @@ export async function checkedPieces(
     const chunk = Math.floor(at / chunkBytesMax)
     const start = at - chunk * chunkBytesMax
     reading = true
-    const bytes = await readChunk(value, chunk, transfer, allocate).finally(() => {
+    const bytes = await readChunk(value, chunk, io, allocate).finally(() => {
       reading = false
     })
     const piece = bytes?.subarray(start, Math.min(bytes.byteLength, start + end - at))
@@ -97,12 +97,12 @@ export async function checkedPieces(
 async function readChunk(
   { fd, base, length, sums }: CheckedValue,
   chunk: number,
-  transfer: Transfer,
+  io: FileIo,
   allocate: Allocate,
 ): Promise<Uint8Array | undefined> {
   const from = chunk * chunkBytesMax
   const bytes = allocate(Math.min(chunkBytesMax, length - from))
-  const reading = transfer.read(fd, bytes, base + from)
+  const reading = io.read(fd, bytes, base + from)
   const read = typeof reading === 'number' ? reading : await reading
   return read === bytes.byteLength && chunkIsSound(bytes, sums[chunk] ?? 0) ? bytes : undefined
 }

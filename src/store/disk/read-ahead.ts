@@ -1,12 +1,12 @@
 import { errnoOf } from '../../core/failure.ts'
+import type { FileIo } from './file-io.ts'
 import type { Segment } from './segment.ts'
-import type { Transfer } from './transfer.ts'
 
 /** What is read ahead at once. */
 const windowBytes = 32 * 1024
 
 /** Records that are asked for in one tick and lie one behind the other are read together. */
-export interface Neighbours {
+export interface ReadAhead {
   /**
    * Fills the target with the record that begins there.
    * @returns false when that has to be done in the usual way
@@ -20,7 +20,7 @@ export interface Neighbours {
  * lies right behind the one before, and nothing is kept for the next tick. A window ends where
  * the segment did when it was read: what is written behind it is not whole yet.
  */
-export function createNeighbours(transfer: Transfer): Neighbours {
+export function createReadAhead(io: FileIo): ReadAhead {
   const window = Buffer.allocUnsafeSlow(windowBytes)
   /** Whose bytes from start to end are in the window; the segment is undefined when there are none. */
   let held: Segment | undefined
@@ -39,7 +39,7 @@ export function createNeighbours(transfer: Transfer): Neighbours {
   function fill(segment: Segment, offset: number): boolean {
     held = undefined
     const bytes = Math.min(windowBytes, segment.bytes - offset)
-    const read = readAhead(segment, offset, bytes)
+    const read = readWindow(segment, offset, bytes)
     if (read === undefined) return false
     held = segment
     start = offset
@@ -47,9 +47,9 @@ export function createNeighbours(transfer: Transfer): Neighbours {
     return true
   }
 
-  function readAhead(segment: Segment, offset: number, bytes: number): number | undefined {
+  function readWindow(segment: Segment, offset: number, bytes: number): number | undefined {
     try {
-      return transfer.readNow(segment.fd, window.subarray(0, bytes), offset)
+      return io.readNow(segment.fd, window.subarray(0, bytes), offset)
     } catch (error) {
       // What lies behind the record may be what cannot be read: its own reading tells.
       if (errnoOf(error) !== undefined) return undefined

@@ -2,12 +2,14 @@ import { crc32 } from 'node:zlib'
 import { type Digest, type DigestFunction, digestFunctions } from '../../core/digest.ts'
 import { chunkBytesMax } from '../../core/limits.ts'
 import { chunkCount, chunkIsSound, createChecksummer } from './checksums.ts'
+import type { Reuse } from './reuse.ts'
 
 /**
  * A record of a segment, little-endian:
  *
  *      0  u32  magic
- *      4  u8   kind, u8 digest function (the API's value), u8 bytes of the hash, u8 zero
+ *      4  u8   kind, u8 digest function (the API's value), u8 bytes of the hash,
+ *              u8 what was known of the value's reuse when it was written (reuse.ts; zero in older stores)
  *      8  u32  length of the value in bytes
  *     12  f64  size in the digest
  *     20  u32  CRC-32 of what stands before and of what follows up to the value
@@ -22,6 +24,7 @@ export interface RecordHeader {
   readonly length: number
   readonly sums: Uint32Array
   readonly headerBytes: number
+  readonly reuse: Reuse
 }
 
 /** A value, or the news that the digest's earlier value is gone. */
@@ -30,16 +33,22 @@ export type RecordKind = 'value' | 'deletion'
 export const fixedHeaderBytes = 24
 /** The longest header of a value up to this length. */
 export const headerBytesMax = (length: number) => fixedHeaderBytes + 64 + chunkCount(length) * 4
-/** Values longer than this are no records: a damaged length is noticed before memory is taken for it. */
+/** Values longer than this are not records: a damaged length is noticed before memory is taken for it. */
 export const valueBytesMax = 64 * chunkBytesMax
 
 const magic = 0x3152426e // 'nBR1'
+const reuseAt = 7
 const checksumAt = 20
 const kinds: readonly RecordKind[] = ['value', 'deletion']
 const functionByValue = new Map(Object.entries(digestFunctions).map(([fn, { value }]) => [value, fn as DigestFunction]))
 
 export function headerBytes(fn: DigestFunction, length: number): number {
   return fixedHeaderBytes + digestFunctions[fn].hexLength / 2 + chunkCount(length) * 4
+}
+
+/** What the record of a value takes more than that of an empty one. */
+export function contentBytes(length: number): number {
+  return chunkCount(length) * 4 + length
 }
 
 export function recordBytes(fn: DigestFunction, length: number): number {
@@ -56,6 +65,7 @@ export function encodeHeader(
   kind: RecordKind,
   digest: Digest,
   parts: readonly Uint8Array[],
+  reuse: Reuse,
 ): number {
   const length = totalBytes(parts)
   const hashBytes = digestFunctions[digest.fn].hexLength / 2
@@ -63,7 +73,7 @@ export function encodeHeader(
   target[at + 4] = kinds.indexOf(kind)
   target[at + 5] = digestFunctions[digest.fn].value
   target[at + 6] = hashBytes
-  target[at + 7] = 0
+  target[at + reuseAt] = reuse
   target.writeUInt32LE(length, at + 8)
   target.writeDoubleLE(digest.size, at + 12)
   target.write(digest.hash, at + fixedHeaderBytes, hashBytes, 'hex')
@@ -96,7 +106,13 @@ export function decodeHeader(source: Buffer, at: number): RecordHeader | undefin
   for (let chunk = 0; chunk < sums.length; chunk += 1) sums[chunk] = source.readUInt32LE(hashEnd + chunk * 4)
   const hash = source.toString('hex', at + fixedHeaderBytes, hashEnd)
   const digest = { fn, hash, size: source.readDoubleLE(at + 12) }
-  return { kind, digest, length, sums, headerBytes: end - at }
+  return { kind, digest, length, sums, headerBytes: end - at, reuse: source[at + reuseAt] ?? 0 }
+}
+
+/** Puts down in a sound record what is known of its value's reuse by now. */
+export function rewriteReuse(record: Buffer, { headerBytes: end }: RecordHeader, reuse: Reuse): void {
+  record[reuseAt] = reuse
+  record.writeUInt32LE(headerChecksum(record, 0, end), checksumAt)
 }
 
 /** Is the value, whole, what its checksums were made of? */

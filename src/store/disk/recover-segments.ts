@@ -1,10 +1,12 @@
 import fs from 'node:fs'
+import { join } from 'node:path'
 import type { Log } from '../../telemetry/log.ts'
+import { type Aside, entriesOf, isUnreadable } from './aside.ts'
 import type { DigestIndex } from './digest-index.ts'
-import { assertVersion } from './folder.ts'
 import { type Footer, footerEntryBytes, readFooter, trailerBytes } from './footer.ts'
+import { assertVersion } from './format.ts'
 import { scanSegment } from './scan.ts'
-import { type Segment, segmentHeaderBytes, segmentNumbers, segmentOf, segmentPath, segmentVersion } from './segment.ts'
+import { type Segment, segmentHeaderBytes, segmentNumber, segmentOf, segmentPath, segmentVersion } from './segment.ts'
 
 export interface RecoverOptions {
   readonly folder: string
@@ -13,6 +15,7 @@ export interface RecoverOptions {
   /** A last segment shorter than this is continued. */
   readonly segmentBytes: number
   readonly log: Log
+  readonly aside: Aside
 }
 
 /** A segment as it was found. */
@@ -30,7 +33,7 @@ export interface RecoveredSegment {
  */
 export function recoverSegments(options: RecoverOptions): RecoveredSegment[] {
   const recovered: RecoveredSegment[] = []
-  const numbers = segmentNumbers(options.folder)
+  const numbers = segmentNumbers(options)
   for (const number of numbers) {
     const segment = openSegment(options, number, number === numbers.at(-1))
     if (segment) recovered.push(segment)
@@ -38,30 +41,68 @@ export function recoverSegments(options: RecoverOptions): RecoveredSegment[] {
   return recovered
 }
 
+/** Ascending; what has the name of a segment and is not a file is moved aside. */
+function segmentNumbers({ folder, log, aside }: RecoverOptions): number[] {
+  const numbers: number[] = []
+  for (const entry of entriesOf(folder, log)) {
+    const number = segmentNumber(entry.name)
+    if (number === undefined) continue
+    if (entry.isFile()) numbers.push(number)
+    else aside.move(join(folder, entry.name), 'a segment is not a file')
+  }
+  return numbers.sort((a, b) => a - b)
+}
+
 function openSegment(options: RecoverOptions, number: number, last: boolean): RecoveredSegment | undefined {
   const path = segmentPath(options.folder, number)
-  const fd = fs.openSync(path, 'r+')
-  const { size, mtimeMs } = fs.fstatSync(fd)
-  const header = Buffer.alloc(Math.min(size, segmentHeaderBytes))
-  fs.readSync(fd, header, 0, header.length, 0)
-  const version = segmentVersion(header)
-  if (version === undefined) return discardSegment(options, path, fd)
+  const fd = opened(options, path)
+  if (fd === undefined) return undefined
   try {
-    assertVersion(version, path)
+    return readSegment(options, { number, path, fd, last })
   } catch (error) {
     fs.closeSync(fd)
     throw error
   }
+}
+
+function opened({ aside }: RecoverOptions, path: string): number | undefined {
+  try {
+    return fs.openSync(path, 'r+')
+  } catch (error) {
+    if (!isUnreadable(error)) throw error
+    aside.move(path, 'a segment cannot be opened')
+    return undefined
+  }
+}
+
+interface FoundFile {
+  readonly number: number
+  readonly path: string
+  readonly fd: number
+  readonly last: boolean
+}
+
+function readSegment(options: RecoverOptions, { number, path, fd, last }: FoundFile): RecoveredSegment | undefined {
+  const { size, mtimeMs } = fs.fstatSync(fd)
+  const header = Buffer.alloc(Math.min(size, segmentHeaderBytes))
+  fs.readSync(fd, header, 0, header.length, 0)
+  const version = segmentVersion(header, number)
+  if (version === undefined) return discardSegment(options, path, fd, size)
+  assertVersion(version, path)
   const found = readFooter(fd, size) ?? scan(options, path, fd, size)
   const segment = segmentOf({ number, path, fd, bytes: found.offset, records: countOf(found), age: 0 })
   adopt(options, segment, found, size, last)
   return { segment, writtenMs: mtimeMs }
 }
 
-/** A kill between creating a segment and writing its header leaves this; damage may too. */
-function discardSegment({ log }: RecoverOptions, path: string, fd: number): undefined {
-  log.warn('a segment has no sound header; it is removed', { segment: path })
+/** A kill between creating a segment and writing its header leaves less than a header; anything else is not ours to delete. */
+function discardSegment({ log, aside }: RecoverOptions, path: string, fd: number, size: number): undefined {
   fs.closeSync(fd)
+  if (size > segmentHeaderBytes) {
+    aside.move(path, 'a segment has no sound header')
+    return undefined
+  }
+  log.warn('a segment has no valid header and is removed', { segment: path })
   fs.unlinkSync(path)
   return undefined
 }
@@ -69,7 +110,7 @@ function discardSegment({ log }: RecoverOptions, path: string, fd: number): unde
 function scan({ log }: RecoverOptions, path: string, fd: number, size: number): Footer {
   const found = scanSegment(fd, size)
   if (found.offset < size) {
-    log.info('what follows the last whole record of a segment is cut off', {
+    log.info('what follows the last complete record of a segment is cut off', {
       segment: path,
       offset: found.offset,
       bytes: size - found.offset,
@@ -81,8 +122,8 @@ function scan({ log }: RecoverOptions, path: string, fd: number, size: number): 
 
 function adopt({ index, segmentBytes }: RecoverOptions, segment: Segment, found: Footer, size: number, last: boolean) {
   for (const digest of found.deletions) index.delete(digest)
-  for (const { digest, offset, length } of found.values)
-    index.set(digest, { segment: segment.number, offset, length }, 0)
+  for (const { digest, offset, length, reuse } of found.values)
+    index.set(digest, { segment: segment.number, offset, length }, 0, reuse)
   segment.deletions.push(...found.deletions)
   const finished = found.offset < size && fs.fstatSync(segment.fd).size === size
   if (finished && last && found.offset < segmentBytes) fs.ftruncateSync(segment.fd, found.offset)

@@ -12,6 +12,7 @@ export interface DiskResultsOptions {
 export function createDiskResults({ log, space, close }: DiskResultsOptions): Results {
   return {
     get: (action) => log.get(action),
+    locate: async (fn, hash) => log.locate(fn, hash),
     async put(action, value) {
       const bytes = log.cost(action, value.byteLength)
       if (!space.tryHold(bytes)) await space.hold(bytes)

@@ -23,7 +23,10 @@ export function scanSegment(fd: number, fileBytes: number): Footer {
     if (header.kind === 'deletion') {
       deletions.set(key, header.digest)
       values.delete(key)
-    } else if (sound) values.set(key, { digest: header.digest, offset, length: header.length })
+    } else if (sound) {
+      const { digest, length, reuse } = header
+      values.set(key, { digest, offset, length, reuse })
+    }
   }
   return { deletions: [...deletions.values()], values: [...values.values()], offset: end }
 }

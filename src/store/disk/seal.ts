@@ -1,9 +1,10 @@
 import fs from 'node:fs'
 import { promisify } from 'node:util'
+import { createTimeSlice } from '../../host/time-slice.ts'
 import type { DigestIndex } from './digest-index.ts'
 import type { Durability } from './durability.ts'
 import { encodeFooter } from './footer.ts'
-import { createPause } from './pause.ts'
+
 import type { Segment } from './segment.ts'
 
 const writeAsync = promisify(fs.write)
@@ -17,10 +18,10 @@ const syncData = promisify(fs.fdatasync)
  */
 export async function seal(segment: Segment, index: DigestIndex, durability: Durability): Promise<number> {
   const values = []
-  const pause = createPause()
+  const slice = createTimeSlice(1)
   for (const batch of index.entriesOf(segment.number)) {
     for (const entry of batch) values.push(entry)
-    await pause(batch.length)
+    if (slice.over) await slice.next()
   }
   values.sort((a, b) => a.offset - b.offset)
   const footer = encodeFooter({ deletions: segment.deletions, values, offset: segment.bytes })

@@ -1,30 +1,34 @@
 import fs from 'node:fs'
-import { promisify } from 'node:util'
-import { type Digest, digestText } from '../../core/digest.ts'
+import { type Digest, type DigestFunction, digestText } from '../../core/digest.ts'
 import { Failure, messageOf } from '../../core/failure.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Allocate, ReadRange } from '../blobs.ts'
 import type { Age } from './age.ts'
-import { type Append, createAppender } from './appender.ts'
-import { carryOver } from './carry.ts'
-import type { DigestIndex } from './digest-index.ts'
+import type { Append } from './append.ts'
+import { createAppender } from './appender.ts'
+import type { DigestIndex, IndexEntry } from './digest-index.ts'
 import type { Durability } from './durability.ts'
 import { diskFailure } from './errors.ts'
-import { syncFolder } from './folder.ts'
-import { footerEntryBytes, trailerBytes } from './footer.ts'
-import { createPause } from './pause.ts'
+import type { FileIo } from './file-io.ts'
+import { bytesInSegment } from './footer.ts'
+import { withDiskRoom } from './full-disk.ts'
+import { createOpenSegments } from './open-segments.ts'
 import { recordBytes, totalBytes } from './record.ts'
+import { unknownReuse } from './reuse.ts'
+import type { Reuses } from './reuses.ts'
 import { seal } from './seal.ts'
-import { createSegment, type Segment, segmentHeaderBytes } from './segment.ts'
+import type { Segment } from './segment.ts'
+import { createSegmentEvictor, type SegmentEvictor } from './segment-evictor.ts'
 import { createSegmentReader } from './segment-reader.ts'
 import type { Place } from './shard.ts'
 import type { Space } from './space.ts'
-import type { Transfer } from './transfer.ts'
 
-/** Small values in segments: the newest is appended to, the oldest evicted. */
-export interface SegmentLog {
+/** Small values in segments: new ones are appended, segments evicted. */
+export interface SegmentLog extends SegmentEvictor {
   /** Is there a value? Counts as its use. */
   touch(digest: Digest): boolean
+  /** The digest with this hash, whatever its size, that was used last. That is no use of it. */
+  locate(fn: DigestFunction, hash: string): Digest | undefined
   /** A whole value; undefined when it is absent or damaged. Counts as its use. */
   get(digest: Digest, allocate?: Allocate): Promise<Uint8Array | undefined>
   read(digest: Digest, range: ReadRange, allocate: Allocate): Promise<AsyncIterable<Uint8Array> | undefined>
@@ -35,10 +39,10 @@ export interface SegmentLog {
   delete(digest: Digest): Promise<void>
   /** Values that it holds. */
   readonly entries: number
-  /** Age at which the oldest segment got its last record; undefined when there is none. */
-  readonly oldestAt: number | undefined
-  /** Evicts the oldest segment, the newest only when it is the last; false when nothing is left. */
-  evictOldest(): Promise<boolean>
+  /** All, by number ascending. */
+  readonly segments: Iterable<Segment>
+  /** Those that can be evicted, by number ascending; what is written to only where there is no other. */
+  evictable(): readonly Segment[]
   close(): Promise<void>
 }
 
@@ -49,89 +53,81 @@ export interface SegmentLogOptions {
   readonly index: DigestIndex
   readonly space: Space
   readonly age: Age
+  readonly reuses: Reuses
   /** Length at which a segment is finished. */
   readonly segmentBytes: number
+  /** See OpenSegmentsOptions. */
+  readonly apart: boolean
   readonly durability: Durability
-  readonly transfer: Transfer
+  readonly io: FileIo
   readonly log: Log
+  /** The disk is full: evicts something; false when nothing is left. */
+  relieve(bytes: number): Promise<boolean>
+  /** A value was evicted. */
+  evicted(entry: IndexEntry): void
 }
 
-/** Keeps a footer under about 15 MB. */
-const segmentRecordsMax = 250_000
-/** A segment is finished when it has been the newest for a 32nd of the capacity (age.ts). */
-const segmentAgeMax = 128
-const unlinkAsync = promisify(fs.unlink)
-
 export function createSegmentLog(options: SegmentLogOptions): SegmentLog {
-  const { folder, index, space, age, segmentBytes, durability, transfer, log } = options
-  const segments = new Map(options.segments.map((segment) => [segment.number, segment]))
-  let newest = options.segments.at(-1)
-  let lastNumber = newest?.number ?? 0
+  const { folder, index, space, age, reuses, segmentBytes, apart, durability, io, log } = options
   let closed = false
-  const reader = createSegmentReader({ transfer, space, damaged })
+  const reader = createSegmentReader({ io, space, damaged })
   for (const { bytesCounted } of options.segments) space.add(bytesCounted)
-  const appender = createAppender({ transfer, durability, log, groupBytesMax: segmentBytes, segmentFor, written })
-
-  function segmentFor(bytes: number, records: number): Segment | Promise<Segment> {
-    const full =
-      !newest ||
-      newest.sealing ||
-      newest.evicted ||
-      (newest.records > 0 &&
-        (newest.bytes + bytes > segmentBytes ||
-          newest.records + records > segmentRecordsMax ||
-          age.now - newest.bornAt > segmentAgeMax))
-    if (newest && !full) return newest
-    return begin()
-  }
-
-  /** Begins a segment, and finishes the one before in the background. */
-  function begin(): Segment | Promise<Segment> {
-    if (newest && !newest.evicted && !newest.sealing) newest.sealing = finish(newest)
-    lastNumber += 1
-    const segment = createSegment(folder, lastNumber, age.now)
-    segments.set(segment.number, segment)
-    newest = segment
-    count(segment, segmentHeaderBytes + trailerBytes)
-    return durability === 'power' ? syncFolder(folder).then(() => segment) : segment
-  }
-
-  function count(segment: Segment, bytes: number): void {
-    segment.bytesCounted += bytes
-    space.add(bytes)
-  }
+  const segments = createOpenSegments({
+    folder,
+    found: options.segments,
+    space,
+    age,
+    segmentBytes,
+    durability,
+    apart,
+    finish(segment) {
+      segment.sealing = finish(segment)
+    },
+  })
+  const appender = createAppender({
+    io,
+    durability,
+    log,
+    groupBytesMax: segmentBytes,
+    segmentFor: segments.segmentFor,
+    isCurrent: ({ kind, digest, from }) =>
+      kind === 'deletion' ? !index.has(digest) : from !== undefined && index.liesAt(digest, from.segment, from.offset),
+    written,
+  })
 
   function written(record: Append, segment: Segment, offset: number): void {
-    const { digest, kind, from, length, bytes } = record
-    segment.bytesCounted += cost(digest, length)
-    segment.lastAt = age.now
+    const { digest, kind, from, length, bytes, reuse } = record
+    segment.bytesCounted += bytesInSegment(digest.fn, length)
     const place = { segment: segment.number, offset, length }
     if (from) {
-      space.add(cost(digest, length))
-      if (index.liesAt(digest, from.segment, from.offset)) index.set(digest, place, from.used)
+      space.add(bytesInSegment(digest.fn, length))
+      if (kind === 'deletion') segment.deletions.push(digest)
+      else index.move(digest, from, place)
       return
     }
-    space.settle(cost(digest, length))
-    if (kind === 'value') index.set(digest, place, age.now)
-    else {
+    space.settle(bytesInSegment(digest.fn, length))
+    if (kind === 'value') {
+      index.set(digest, place, age.now, reuse)
+      reuses.stored(digest, length)
+    } else {
       index.delete(digest)
       segment.deletions.push(digest)
     }
-    // Last: a value must not seem to have been used since it was written.
     age.wrote(bytes)
-  }
-
-  function cost(digest: Digest, length: number): number {
-    return recordBytes(digest.fn, length) + footerEntryBytes(digest.fn)
   }
 
   async function append(kind: 'value' | 'deletion', digest: Digest, parts: readonly Uint8Array[]): Promise<void> {
     const length = totalBytes(parts)
+    const reuse = kind === 'value' ? reuses.remembered(digest) : unknownReuse
+    const record = { kind, digest, parts, length, bytes: recordBytes(digest.fn, length), reuse }
     try {
       if (closed) throw new Failure('unavailable', 'the store is closed', { where: folder })
-      await appender.append({ kind, digest, parts, length, bytes: recordBytes(digest.fn, length) })
+      await withDiskRoom(
+        () => appender.append(record),
+        () => options.relieve(record.bytes),
+      )
     } catch (error) {
-      space.release(cost(digest, length))
+      space.release(bytesInSegment(digest.fn, length))
       throw diskFailure(error, 'writing to the store', folder)
     }
   }
@@ -147,8 +143,9 @@ export function createSegmentLog(options: SegmentLogOptions): SegmentLog {
       space.remove(segment.bytesCounted - bytes)
       segment.bytesCounted = bytes
     } catch (error) {
-      // It is scanned at the next start instead.
-      log.warn('cannot finish a segment', { segment: segment.path, reason: messageOf(error) })
+      // It is scanned at the next start instead, or finished when the store is closed.
+      segment.sealing = undefined
+      log.info('cannot finish a segment', { segment: segment.path, reason: messageOf(error) })
     }
   }
 
@@ -164,43 +161,19 @@ export function createSegmentLog(options: SegmentLogOptions): SegmentLog {
   }
 
   function recordDeletion(digest: Digest): Promise<void> {
-    space.force(cost(digest, 0))
+    space.force(bytesInSegment(digest.fn, 0))
     return append('deletion', digest, [])
   }
 
   function located(digest: Digest): { place: Place; segment: Segment } | undefined {
-    const place = index.find(digest, age.now)
-    const segment = place && segments.get(place.segment)
+    const place = index.find(digest, age.now, reuses.again)
+    const segment = place && segments.all.get(place.segment)
     return place && segment && { place, segment }
   }
 
-  async function carry(segment: Segment): Promise<void> {
-    const bytesMax = segmentBytes / 2
-    try {
-      await carryOver({ segment, index, transfer, bytesMax, append: (record) => appender.append(record) })
-    } catch (error) {
-      // A full disk is one reason; it needs the eviction all the more.
-      log.warn('cannot carry over what was used lately', { segment: segment.path, reason: messageOf(error) })
-    }
-  }
-
-  async function evict(segment: Segment): Promise<void> {
-    await segment.sealing
-    await carry(segment)
-    const pause = createPause()
-    for (const batch of index.entriesOf(segment.number)) {
-      for (const { digest, offset } of batch) if (index.liesAt(digest, segment.number, offset)) index.delete(digest)
-      await pause(batch.length)
-    }
-    await unlinkAsync(segment.path)
-    segments.delete(segment.number)
-    segment.evicted = true
-    space.remove(segment.bytesCounted, segment.readers > 0)
-    if (segment.readers === 0) fs.closeSync(segment.fd)
-  }
-
   return {
-    touch: (digest) => index.touch(digest, age.now),
+    touch: (digest) => index.touch(digest, age.now, reuses.again),
+    locate: (fn, hash) => index.locate(fn, hash),
     async get(digest, allocate = Buffer.allocUnsafe) {
       const found = located(digest)
       return found && reader.get(digest, found.place, found.segment, allocate)
@@ -209,39 +182,31 @@ export function createSegmentLog(options: SegmentLogOptions): SegmentLog {
       const found = located(digest)
       return found && reader.read(digest, found.place, found.segment, range, allocate)
     },
-    cost,
+    cost: ({ fn }, length) => bytesInSegment(fn, length),
     append: (digest, parts) => append('value', digest, parts),
     delete: forget,
     get entries() {
       return index.count
     },
-    get oldestAt() {
-      for (const segment of segments.values()) if (segment.records > 0) return segment.lastAt
-      return undefined
+    get segments() {
+      return segments.all.values()
     },
-    async evictOldest() {
-      const [oldest] = segments.values()
-      if (!oldest) return false
-      if (oldest === newest) {
-        if (oldest.records === 0) return false
-        await appender.between(async () => void (await begin()))
-      }
-      try {
-        await evict(oldest)
-      } catch (error) {
-        throw diskFailure(error, 'evicting from the store', oldest.path)
-      }
-      return true
+    evictable() {
+      const all = [...segments.all.values()].filter(({ records }) => records > 0)
+      const finished = all.filter((segment) => !segments.isOpen(segment))
+      return finished.length > 0 ? finished : all
     },
+    ...createSegmentEvictor({ index, space, io, log, segments, appender, evicted: options.evicted }),
     async close() {
       closed = true
       await appender.flushed()
-      if (newest && !newest.sealing && newest.records > 0) newest.sealing = finish(newest)
-      for (const segment of segments.values()) {
+      segments.closeAll()
+      for (const segment of segments.all.values()) {
         await segment.sealing
+        if (!segment.sealing && segment.records > 0) await finish(segment)
         fs.closeSync(segment.fd)
+        segments.remove(segment)
       }
-      segments.clear()
     },
   }
 }

@@ -4,13 +4,13 @@ import { errnoOf } from '../../core/failure.ts'
 import { chunkBytesMax } from '../../core/limits.ts'
 import type { Allocate, ReadRange } from '../blobs.ts'
 import { diskFailure } from './errors.ts'
-import { createNeighbours } from './neighbours.ts'
+import type { FileIo } from './file-io.ts'
 import { type CheckedValue, checkedPieces, slices } from './pieces.ts'
+import { createReadAhead } from './read-ahead.ts'
 import { decodeHeader, headerBytes, type RecordHeader, recordBytes, valueIsSound } from './record.ts'
 import type { Segment } from './segment.ts'
 import type { Place } from './shard.ts'
 import type { Space } from './space.ts'
-import type { Transfer } from './transfer.ts'
 
 /** Reads values out of segments, each byte held against its checksum before it is given. */
 export interface SegmentReader {
@@ -26,14 +26,14 @@ export interface SegmentReader {
 }
 
 export interface SegmentReaderOptions {
-  readonly transfer: Transfer
+  readonly io: FileIo
   readonly space: Space
   /** A record is not what it should be. */
   damaged(digest: Digest, place: Place): void
 }
 
-export function createSegmentReader({ transfer, space, damaged }: SegmentReaderOptions): SegmentReader {
-  const neighbours = createNeighbours(transfer)
+export function createSegmentReader({ io, space, damaged }: SegmentReaderOptions): SegmentReader {
+  const readAhead = createReadAhead(io)
 
   /** Reads a record; undefined when it is not whole, or another's. */
   async function readRecord(
@@ -43,8 +43,8 @@ export function createSegmentReader({ transfer, space, damaged }: SegmentReaderO
     allocate: Allocate,
   ): Promise<Uint8Array | undefined> {
     const record = allocate(recordBytes(digest.fn, place.length))
-    if (!neighbours.read(segment, place.offset, record)) {
-      const reading = transfer.read(segment.fd, record, place.offset)
+    if (!readAhead.read(segment, place.offset, record)) {
+      const reading = io.read(segment.fd, record, place.offset)
       const read = typeof reading === 'number' ? reading : await whileRead(segment, reading)
       if (read < record.length) return undefined
     }
@@ -56,7 +56,7 @@ export function createSegmentReader({ transfer, space, damaged }: SegmentReaderO
 
   async function readHeader(digest: Digest, place: Place, segment: Segment): Promise<RecordHeader | undefined> {
     const bytes = Buffer.allocUnsafe(headerBytes(digest.fn, place.length))
-    const read = await transfer.read(segment.fd, bytes, place.offset)
+    const read = await io.read(segment.fd, bytes, place.offset)
     const header = read === bytes.length ? decodeHeader(bytes, 0) : undefined
     return header && isOf(header, digest, place) ? header : undefined
   }
@@ -83,8 +83,8 @@ export function createSegmentReader({ transfer, space, damaged }: SegmentReaderO
   function letGo(segment: Segment): void {
     segment.readers -= 1
     if (!segment.evicted || segment.readers > 0) return
-    fs.closeSync(segment.fd)
     space.release(segment.bytesCounted)
+    fs.closeSync(segment.fd)
   }
 
   /** A medium that cannot give a blob back has lost it. */
@@ -119,7 +119,7 @@ export function createSegmentReader({ transfer, space, damaged }: SegmentReaderO
       segment.readers += 1
       try {
         const header = await readHeader(digest, place, segment)
-        if (header) return await checkedPieces(checkedValue(digest, place, segment, header), range, transfer, allocate)
+        if (header) return await checkedPieces(checkedValue(digest, place, segment, header), range, io, allocate)
         damaged(digest, place)
         return undefined
       } catch (error) {

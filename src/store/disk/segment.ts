@@ -2,7 +2,7 @@ import fs from 'node:fs'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import type { Digest } from '../../core/digest.ts'
-import { formatVersion } from './folder.ts'
+import { formatVersion } from './format.ts'
 
 /** A file to which records are appended, and which is evicted as a whole. */
 export interface Segment {
@@ -16,9 +16,8 @@ export interface Segment {
   bytesCounted: number
   /** Records so far. */
   records: number
-  /** Age at which it began, and at which it got its last record. */
-  readonly bornAt: number
-  lastAt: number
+  /** Age by what was written (age.ts) at which it began. */
+  bornAt: number
   /** What was deleted while it was the newest: its footer says so of earlier segments. */
   readonly deletions: Digest[]
   /** Reads in flight; its file stays open for them after it is evicted. */
@@ -38,10 +37,13 @@ export function segmentPath(folder: string, number: number): string {
   return join(folder, `${String(number).padStart(10, '0')}.segment`)
 }
 
-/** The numbers of the segments in a folder, ascending. */
-export function segmentNumbers(folder: string): number[] {
-  const numbers = fs.readdirSync(folder).map((name) => Number(namePattern.exec(name)?.[1] ?? 0))
-  return numbers.filter((number) => number > 0).sort((a, b) => a - b)
+/** A segment's number is a u32. */
+const numberMax = 0xffff_ffff
+
+/** The number in a segment's file name; undefined for every other name. */
+export function segmentNumber(name: string): number | undefined {
+  const number = Number(namePattern.exec(name)?.[1] ?? 0)
+  return number > 0 && number <= numberMax ? number : undefined
 }
 
 /** Begins a segment's file; the number must be new. */
@@ -52,6 +54,7 @@ export function createSegment(folder: string, number: number, age: number): Segm
     fs.writeSync(fd, encodeSegmentHeader(number), 0, segmentHeaderBytes, 0)
   } catch (error) {
     fs.closeSync(fd)
+    fs.unlinkSync(path)
     throw error
   }
   return segmentOf({ number, path, fd, bytes: segmentHeaderBytes, records: 0, age })
@@ -75,7 +78,6 @@ export function segmentOf({ number, path, fd, bytes, records, age }: SegmentFile
     bytesCounted: 0,
     records,
     bornAt: age,
-    lastAt: age,
     deletions: [],
     readers: 0,
     evicted: false,
@@ -92,9 +94,9 @@ function encodeSegmentHeader(number: number): Buffer {
   return header
 }
 
-/** The version that wrote the segment, or undefined when its header is torn or damaged. */
-export function segmentVersion(header: Buffer): number | undefined {
+/** The version that wrote the segment, or undefined when its header is torn, damaged, or that of another number. */
+export function segmentVersion(header: Buffer, number: number): number | undefined {
   if (header.length < segmentHeaderBytes || header.readUInt32LE(0) !== magic) return undefined
   if (header.readUInt32LE(checksumAt) !== crc32(header.subarray(0, checksumAt))) return undefined
-  return header.readUInt32LE(4)
+  return header.readUInt32LE(8) === number ? header.readUInt32LE(4) : undefined
 }

@@ -33,6 +33,8 @@ export const cell = {
   used: 4,
   sizeLow: 5,
   sizeHigh: 6,
+  /** What is known of its reuse (reuse.ts). */
+  reuse: 7,
   key: 8,
 } as const
 
@@ -65,6 +67,21 @@ export function findCell({ slots, cells }: Shard, { words, count, size, mix }: K
     if (word === count && sizeAt(cells, at) === size) return at
   }
   return -1
+}
+
+/** Where the cell of the key's hash begins that was used last, whatever its size, or -1. */
+export function findLastUsed({ slots, cells }: Shard, { words, count, mix }: Key): number {
+  const stride = cell.key + count
+  const end = slots * stride
+  let best = -1
+  for (let at = (mix & (slots - 1)) * stride; cells[at] !== 0; at = at + stride === end ? 0 : at + stride) {
+    if (cells[at + cell.mix] !== mix) continue
+    let word = 0
+    while (word < count && cells[at + cell.key + word] === words[word]) word += 1
+    if (word < count) continue
+    if (best < 0 || (cells[at + cell.used] ?? 0) > (cells[best + cell.used] ?? 0)) best = at
+  }
+  return best
 }
 
 /** A cell for a key that is absent; the caller fills in the value at once. */

@@ -2,7 +2,7 @@ import { type Digest, digestKey } from '../../core/digest.ts'
 import { chunkBytesMax } from '../../core/limits.ts'
 import type { Blobs, BlobWriter, ReadRange } from '../blobs.ts'
 import { distinct } from '../distinct.ts'
-import { createLru } from './lru.ts'
+import { createLru, locateIn } from './lru.ts'
 
 /** A blob as it came in: whole, or in the pieces of its writer, so that none is ever joined. */
 type Pieces = readonly Uint8Array[]
@@ -14,14 +14,19 @@ type Pieces = readonly Uint8Array[]
 export function createMemoryBlobs(bytesMax: number): Blobs {
   const lru = createLru<Pieces>(bytesMax)
 
-  function writer(digest: Digest, release: () => void): BlobWriter {
+  function writer(digest: Digest): BlobWriter {
     const pieces: Uint8Array[] = []
+    const reservations: (() => void)[] = []
     let written = 0
+    const release = () => {
+      for (const each of reservations.splice(0)) each()
+    }
     return {
       get written() {
         return written
       },
       async write(chunk) {
+        reservations.push(lru.reserve(chunk.byteLength))
         written += chunk.byteLength
         pieces.push(new Uint8Array(chunk))
       },
@@ -40,6 +45,7 @@ export function createMemoryBlobs(bytesMax: number): Blobs {
     async findMissing(digests) {
       return distinct(digests.filter((digest) => lru.use(digestKey(digest)) === undefined))
     },
+    locate: async (fn, hash) => locateIn(lru, fn, hash),
     async get(digest) {
       const pieces = lru.use(digestKey(digest))
       const [only] = pieces ?? []
@@ -56,7 +62,8 @@ export function createMemoryBlobs(bytesMax: number): Blobs {
       return pieces && cut(pieces, range ?? { offset: 0 })
     },
     async write(digest) {
-      return writer(digest, lru.reserve(digest.size))
+      lru.assertFits(digest.size)
+      return writer(digest)
     },
     async delete(digest) {
       lru.delete(digestKey(digest))

@@ -1,9 +1,12 @@
+import type { Digest, DigestFunction } from '../../core/digest.ts'
 import { Failure } from '../../core/failure.ts'
 
 /** Values by key, the least recently used dropped first when a bound of bytes is reached. */
 export interface Lru<Value> {
   /** The value, which thereby becomes the most recently used. */
   use(key: string): Value | undefined
+  /** The key stored last of those that are this and one more segment; no use of it. */
+  below(stem: string): string | undefined
   /** Stores or replaces; the bytes must have been reserved. */
   set(key: string, value: Value, bytes: number): void
   delete(key: string): void
@@ -12,6 +15,8 @@ export interface Lru<Value> {
    * @throws Failure 'exhausted' when evicting everything would not be enough
    */
   reserve(bytes: number): () => void
+  /** @throws Failure 'exhausted' when so many bytes can never be there */
+  assertFits(bytes: number): void
   clear(): void
 }
 
@@ -19,6 +24,7 @@ export interface Lru<Value> {
 export function createLru<Value>(bytesMax: number): Lru<Value> {
   // A Map iterates in the order of insertion, so deleting and setting makes an entry the newest.
   const entries = new Map<string, { value: Value; bytes: number }>()
+  const byStem = new Map<string, string>()
   let bytesHeld = 0
   let bytesReserved = 0
 
@@ -26,6 +32,7 @@ export function createLru<Value>(bytesMax: number): Lru<Value> {
     const entry = entries.get(key)
     if (!entry) return
     entries.delete(key)
+    if (byStem.get(stemOf(key)) === key) byStem.delete(stemOf(key))
     bytesHeld -= entry.bytes
   }
 
@@ -37,17 +44,16 @@ export function createLru<Value>(bytesMax: number): Lru<Value> {
       entries.set(key, entry)
       return entry.value
     },
+    below: (stem) => byStem.get(stem),
     set(key, value, bytes) {
       drop(key)
+      byStem.set(stemOf(key), key)
       entries.set(key, { value, bytes })
       bytesHeld += bytes
     },
     delete: drop,
     reserve(bytes) {
-      if (bytesReserved + bytes > bytesMax)
-        throw new Failure('exhausted', `${bytes} bytes do not fit into a store of ${bytesMax} bytes`, {
-          next: ['Give the cache more room (--cache-size, or store.size in its configuration).'],
-        })
+      if (bytesReserved + bytes > bytesMax) throw exhausted(bytes, bytesMax)
       for (const key of entries.keys()) {
         if (bytesHeld + bytesReserved + bytes <= bytesMax) break
         drop(key)
@@ -59,9 +65,31 @@ export function createLru<Value>(bytesMax: number): Lru<Value> {
         held = false
       }
     },
+    assertFits(bytes) {
+      if (bytes > bytesMax) throw exhausted(bytes, bytesMax)
+    },
     clear() {
       entries.clear()
+      byStem.clear()
       bytesHeld = 0
     },
   }
+}
+
+/** The digest of the value of this hash that was stored last, where keys are those of `digestKey`. */
+export function locateIn(lru: Lru<unknown>, fn: DigestFunction, hash: string): Digest | undefined {
+  const stem = `${fn}/${hash}`
+  const key = lru.below(stem)
+  return key === undefined ? undefined : { fn, hash, size: Number(key.slice(stem.length + 1)) }
+}
+
+/** All but the last segment. */
+function stemOf(key: string): string {
+  return key.slice(0, Math.max(key.lastIndexOf('/'), 0))
+}
+
+function exhausted(bytes: number, bytesMax: number): Failure {
+  return new Failure('exhausted', `${bytes} bytes do not fit into a store of ${bytesMax} bytes`, {
+    next: ['Give the cache more room (--cache-size, or store.size in its configuration).'],
+  })
 }

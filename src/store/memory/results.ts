@@ -1,6 +1,6 @@
 import { digestKey } from '../../core/digest.ts'
 import type { Results } from '../results.ts'
-import { createLru } from './lru.ts'
+import { createLru, locateIn } from './lru.ts'
 
 /**
  * Action results in memory, evicted by last use.
@@ -12,6 +12,7 @@ export function createMemoryResults(bytesMax: number): Results {
     async get(action) {
       return lru.use(digestKey(action))
     },
+    locate: async (fn, hash) => locateIn(lru, fn, hash),
     async put(action, value) {
       const key = digestKey(action)
       lru.delete(key)

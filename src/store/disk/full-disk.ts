@@ -1,0 +1,16 @@
+import { isDiskFull } from '../../host/system-errors.ts'
+
+/**
+ * Does what writes to the disk, again and again while the disk is full and something can be
+ * evicted. The work must be such that it can be begun anew.
+ * @param relieve evicts something; false when nothing is left
+ */
+export async function withDiskRoom<T>(work: () => Promise<T>, relieve: () => Promise<boolean>): Promise<T> {
+  for (;;) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!isDiskFull(error) || !(await relieve())) throw error
+    }
+  }
+}
