@@ -1,65 +1,81 @@
+import { requestMetadataOf } from '../client/recorder.ts'
 import type { Digest } from '../core/digest.ts'
 import { Failure, withoutStack } from '../core/failure.ts'
 import { assertInstance } from '../core/instance.ts'
-import { batchBytesMax } from '../core/limits.ts'
+import { batchBytesMax, messageBytesMax } from '../core/limits.ts'
 import { packZstd } from '../wire/compress.ts'
 import { decodeMessage } from '../wire/decode.ts'
 import { re } from '../wire/proto.ts'
 import type { Call } from '../wire/rpc.ts'
+import { absent } from './absent.ts'
 import { assertBatchSize } from './batch-update.ts'
 import { type BatchAnswer, encodeBatchReadResponse } from './codec-batch.ts'
-import { assertCallCount, type Room, requestDigest } from './room.ts'
-import { statusOf } from './statuses.ts'
-import { promptBytesMax } from './turns.ts'
+import { batchReadOutline, batchReadRequest } from './codec-batch-read.ts'
+import { assertCallCount, type CacheContext, promptBytesMax, requestDigest } from './context.ts'
+import { fitting } from './fitting.ts'
+import { bareStatus, statusOf } from './statuses.ts'
 import { readWhole } from './whole.ts'
 
 /** Smaller blobs hardly shrink. */
 const packBytesMin = 128
 
 /**
- * ContentAddressableStorage.BatchReadBlobs. The limit counts the blobs' bytes alone, as
- * clients do; an answer of very many tiny blobs can be larger than 4 MiB by their digests.
+ * ContentAddressableStorage.BatchReadBlobs. The limit counts the blobs' bytes alone, as clients
+ * do; blobs whose bytes do not fit into a message of 4 MiB beside the digests of all of them
+ * have RESOURCE_EXHAUSTED as their status, and can be asked for again.
  */
-export async function batchReadBlobs(room: Room, bytes: Buffer, call: Call): Promise<Uint8Array> {
-  const request = decodeMessage(re.BatchReadBlobsRequest, bytes)
-  assertInstance(request.instanceName, room.instances)
-  assertCallCount(request.digests.length)
+export async function batchReadBlobs(context: CacheContext, bytes: Buffer, call: Call): Promise<Uint8Array> {
+  // Memory comes first: the digests that are read from the request, the blobs, and the message that they are copied to.
+  const outline = decodeMessage(batchReadOutline, bytes)
+  assertCallCount(outline.digests)
+  assertBatchSize(outline.blobBytes)
+  const needed = 2 * bytes.length + 2 * outline.blobBytes
+  if (needed > promptBytesMax) await call.reserve(needed)
+  const request = decodeMessage(batchReadRequest, bytes)
+  assertInstance(request.instanceName, context.instances)
   const digests = request.digests.map((each) => requestDigest(each, request.digestFunction, 'digests'))
-  const total = digests.reduce((sum, each) => sum + each.size, 0)
-  assertBatchSize(total)
-  const leave = total > promptBytesMax ? await room.turns.take(call) : undefined
-  try {
-    return await fetchAll(room, request, digests)
-  } finally {
-    leave?.()
+  const answers = await fetchAll(context, digests, request.compressors.includes(zstd))
+  if (context.recorder) {
+    const sent = answers.reduce((sum, { data }) => sum + (data?.length ?? 0), 0)
+    context.recorder.traffic(requestMetadataOf(call), 0, sent)
   }
+  const answer = encodeBatchReadResponse(answers)
+  if (answer.length <= messageBytesMax) return answer
+  // There was room for codes alone: very many blobs are absent, or were evicted and are told so.
+  return encodeBatchReadResponse(
+    answers.map((each) => (each.status ? { ...each, status: bareStatus(each.status) } : each)),
+  )
 }
 
-async function fetchAll(
-  room: Room,
-  request: re.BatchReadBlobsRequest,
-  digests: readonly Digest[],
-): Promise<Uint8Array> {
-  const pack = request.acceptableCompressors.includes(re.Compressor.Value.ZSTD)
-  return encodeBatchReadResponse(await Promise.all(digests.map((each) => fetchOne(room, each, pack))))
+const zstd = re.Compressor.Value.ZSTD
+
+async function fetchAll(context: CacheContext, digests: readonly Digest[], pack: boolean): Promise<BatchAnswer[]> {
+  const fits = fitting(digests)
+  return Promise.all(
+    digests.map(async (digest) => {
+      try {
+        if (!fits(digest))
+          throw withoutStack(() => new Failure('exhausted', 'the answer is full; ask again for this one'))
+        return await fetchOne(context, digest, pack)
+      } catch (error) {
+        return { digest, status: statusOf(error, context.log) }
+      }
+    }),
+  )
 }
 
-async function fetchOne(room: Room, digest: Digest, pack: boolean): Promise<BatchAnswer> {
-  try {
-    const data = await readWhole(room.blobs, digest, batchBytesMax)
-    room.counts.blobs(data ? 1 : 0, data ? 0 : 1)
-    if (!data) throw withoutStack(() => new Failure('not-found', 'there is no such blob', { where: digest.hash }))
-    const answer = pack ? await packed(digest, data) : { digest, data }
-    room.counts.sent(answer.data?.length ?? 0)
-    return answer
-  } catch (error) {
-    return { digest, status: statusOf(error, room.log) }
-  }
+async function fetchOne(context: CacheContext, digest: Digest, pack: boolean): Promise<BatchAnswer> {
+  const data = await readWhole(context.blobs, digest, batchBytesMax)
+  context.counts.lookups('read', data ? 1 : 0, data ? 0 : 1)
+  if (!data) throw absent(context, digest, 'blob')
+  const answer = pack ? await packed(digest, data) : { digest, data }
+  context.counts.sent(answer.data?.length ?? 0)
+  return answer
 }
 
 /** Rule 14: compressed only where the client takes it, and where it helps. */
 async function packed(digest: Digest, data: Uint8Array): Promise<BatchAnswer> {
   if (data.length < packBytesMin) return { digest, data }
   const small = await packZstd(data)
-  return small.length < data.length ? { digest, data: small, compressor: re.Compressor.Value.ZSTD } : { digest, data }
+  return small.length < data.length ? { digest, data: small, compressor: zstd } : { digest, data }
 }

@@ -5,41 +5,43 @@ import { batchBytesMax } from '../core/limits.ts'
 import { decodeMessage } from '../wire/decode.ts'
 import { re } from '../wire/proto.ts'
 import type { Method } from '../wire/rpc.ts'
-import type { Room } from './room.ts'
+import type { CacheContext } from './context.ts'
 
 /**
  * What the cache says of itself. Absolute symlinks are ALLOWED, as bazel-remote has it: a
  * cache stores what it is given, and the worker restores them as they are; refusing them
  * would fail builds whose outputs point into the system. Cache priorities are not offered.
  */
-function cacheCapabilities(room: Pick<Room, 'updateEnabled' | 'blobSizeMax'>): re.CacheCapabilities.$Properties {
+function cacheCapabilities(
+  context: Pick<CacheContext, 'updateEnabled' | 'blobSizeMax' | 'blobs'>,
+): re.CacheCapabilities.$Properties {
   return {
     digestFunctions: computableFunctions.map((fn) => digestFunctions[fn].value),
-    actionCacheUpdateCapabilities: { updateEnabled: room.updateEnabled },
+    actionCacheUpdateCapabilities: { updateEnabled: context.updateEnabled },
     // Rule 13: 0 would mean no limit, which some clients take by its word.
     maxBatchTotalSizeBytes: batchBytesMax,
-    maxCasBlobSizeBytes: room.blobSizeMax,
+    maxCasBlobSizeBytes: context.blobSizeMax,
     symlinkAbsolutePathStrategy: re.SymlinkAbsolutePathStrategy.Value.ALLOWED,
     supportedCompressors: [re.Compressor.Value.ZSTD],
     supportedBatchUpdateCompressors: [re.Compressor.Value.ZSTD],
-    // SplitBlob would keep each blob twice for clients that can as well read ranges of it.
-    splitBlobSupport: false,
+    splitBlobSupport: true,
     spliceBlobSupport: true,
+    fastCdc_2020Params: { avgChunkSizeBytes: context.blobs.chunking.averageBytes, seed: context.blobs.chunking.seed },
   }
 }
 
 /** Capabilities.GetCapabilities of a server that is a cache only (rule 43: no execution part). */
-export function getCapabilities(room: Room): Method {
+export function getCapabilities(context: CacheContext): Method {
   const answer = re.ServerCapabilities.encode({
-    cacheCapabilities: cacheCapabilities(room),
+    cacheCapabilities: cacheCapabilities(context),
     lowApiVersion: { major: 2, minor: 0 },
-    highApiVersion: { major: 2, minor: 11 },
+    highApiVersion: { major: 2, minor: 12 },
   }).finish()
   return {
     kind: 'unary',
     handle(bytes) {
       const request = decodeMessage(re.GetCapabilitiesRequest, bytes)
-      assertInstance(request.instanceName, room.instances)
+      assertInstance(request.instanceName, context.instances)
       return answer
     },
   }

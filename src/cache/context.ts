@@ -1,44 +1,65 @@
+import type { Recorder } from '../client/recorder.ts'
 import type { Clock } from '../core/clock.ts'
 import { type Digest, digestFromWire, type WireDigest } from '../core/digest.ts'
 import { Failure } from '../core/failure.ts'
-import type { SharedGate } from '../core/gate.ts'
 import { computableFunctions } from '../core/hash.ts'
+import type { InstanceNames } from '../core/instance.ts'
 import { digestsPerCallMax } from '../core/limits.ts'
+import type { Secret } from '../core/secret.ts'
+import type { SharedSemaphore } from '../core/semaphore.ts'
 import type { Blobs } from '../store/blobs.ts'
+import type { ChunkedBlobs } from '../store/chunks/chunked.ts'
+import type { FastCdcParams } from '../store/chunks/fast-cdc.ts'
+import type { Evictions } from '../store/evictions.ts'
 import type { Results } from '../store/results.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { BufferPool } from '../wire/pool.ts'
 import type { Counts } from './counts.ts'
-import type { Turns } from './turns.ts'
+import type { Reads } from './reads.ts'
 
 /** What a cache is made of. */
 export interface CacheOptions {
   readonly blobs: Blobs
   readonly results: Results
+  /** What the store has dropped for want of room; absent where it does not tell. */
+  readonly evictions?: Evictions | undefined
   /** The instance names that mean this server's one instance. */
-  readonly instances: ReadonlySet<string>
+  readonly instances: InstanceNames
   /** Whether clients may write action results. */
   readonly updateEnabled: boolean
+  /** With what the scheduler signs the results that it writes, which are taken in any case; absent, all are clients. */
+  readonly secret?: Secret | undefined
   /** Bytes of the largest blob that may be written; 0 is no bound but the store's own. */
   readonly blobSizeMax: number
+  /** How blobs are cut into chunks where a client asks for them; as the API recommends by default. */
+  readonly chunking?: FastCdcParams | undefined
+  /** Hears what clients ask for and store; absent, nobody does. */
+  readonly recorder?: Recorder | undefined
   readonly log: Log
   readonly metrics: Metrics
   readonly clock: Clock
 }
 
 /** What the handlers share. */
-export interface Room extends Omit<CacheOptions, 'metrics'> {
+export interface CacheContext extends Omit<CacheOptions, 'metrics' | 'chunking'> {
+  readonly blobs: ChunkedBlobs
   readonly counts: Counts
   /** Memory for blobs on their way from the store to clients. */
   readonly memory: BufferPool
-  /** Who may begin a large answer. */
-  readonly turns: Turns
-  /** Who may compress a large blob. */
-  readonly compressors: SharedGate
+  /** Who may compress a large blob, and how many wait for that. */
+  readonly compressors: SharedSemaphore
+  compressorsAwaited: number
+  /** Who may read an action result. */
+  readonly resultReads: SharedSemaphore
+  /** Large blobs that are being read. */
+  readonly reads: Reads
   /** How many are decompressed, each with 8 MiB and more when its client wants that. */
   decompressors: number
 }
+
+/** Smaller answers are made without a reservation: 10,000 of them fit into memory. */
+export const promptBytesMax = 16 * 1024
 
 /**
  * Checks a digest that a client sent: well formed, and of a function that this server

@@ -1,6 +1,15 @@
+import type { Clock } from '../core/clock.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { Code, type Method, type Service } from '../wire/rpc.ts'
 import { toRpcError } from '../wire/status.ts'
+
+/**
+ * action: GetActionResult, as clients ask. execute: the same, as the scheduler asks for an Execute; most of its clients
+ * have asked themselves just before, so that the two cannot be added up. find_missing: each digest of a
+ * FindMissingBlobs. read: each blob that is read. object: what a tool asks for under a key of its own, over HTTP.
+ */
+export type LookupKind = (typeof lookupKinds)[number]
+const lookupKinds = ['action', 'execute', 'find_missing', 'read', 'object'] as const
 
 /** What the cache counts about its work. */
 export interface Counts {
@@ -10,27 +19,24 @@ export interface Counts {
   received(bytes: number): void
   /** Bytes of blobs that clients were sent. */
   sent(bytes: number): void
-  /** Action results that were asked for and found, or not. */
-  action(found: boolean): void
-  /** Blobs that FindMissingBlobs and reads asked for and that were there, or not. */
-  blobs(found: number, missing: number): void
+  /** One of these lookups: so many were there, and so many not. */
+  lookups(kind: LookupKind, hits: number, misses: number): void
+  /** What is to be called when a request of HTTP has its answer. @param tool whose protocol it is */
+  http(tool: string, method: string, status: number): void
 }
 
 /** Registers the cache's metrics. */
-export function createCounts(metrics: Metrics): Counts {
+export function createCounts(metrics: Metrics, clock: Clock): Counts {
   const calls = metrics.counter('native_cache_requests_total', 'Calls that have ended.', ['method', 'code'])
   const bytes = metrics.counter('native_cache_blob_bytes_total', 'Bytes of blobs on the wire.', ['direction'])
-  const lookups = metrics.counter('native_cache_lookups_total', 'What was asked for, and whether it was there.', [
-    'kind',
-    'result',
+  const requests = metrics.counter('native_cache_http_requests_total', 'Requests of HTTP/1.1 that have ended.', [
+    'tool',
+    'method',
+    'status',
   ])
   const codeNames = new Map<Code, string>(Object.entries(Code).map(([name, code]) => [code, name]))
   const bytesIn = bytes.of({ direction: 'in' })
   const bytesOut = bytes.of({ direction: 'out' })
-  const actionHits = lookups.of({ kind: 'action', result: 'hit' })
-  const actionMisses = lookups.of({ kind: 'action', result: 'miss' })
-  const blobHits = lookups.of({ kind: 'blob', result: 'hit' })
-  const blobMisses = lookups.of({ kind: 'blob', result: 'miss' })
   return {
     calls(method) {
       const ok = calls.of({ method, code: 'OK' })
@@ -41,11 +47,29 @@ export function createCounts(metrics: Metrics): Counts {
     },
     received: (count) => bytesIn.add(count),
     sent: (count) => bytesOut.add(count),
-    action: (found) => (found ? actionHits : actionMisses).add(),
-    blobs(found, missing) {
-      blobHits.add(found)
-      blobMisses.add(missing)
-    },
+    http: (tool, method, status) => requests.inc({ tool, method, status: String(status) }),
+    lookups: createLookups(metrics, clock),
+  }
+}
+
+/** Counts lookups since the start, and within the last hour. */
+function createLookups(metrics: Metrics, clock: Clock): Counts['lookups'] {
+  const labels = ['kind', 'result']
+  const total = metrics.counter('native_cache_lookups_total', 'What was asked for, and whether it was there.', labels)
+  const recent = metrics.lastHour('native_cache_lookups_last_hour', 'The same, within the last hour.', labels, clock)
+  const counter = (kind: LookupKind, result: 'hit' | 'miss') => {
+    const [sinceStart, lastHour] = [total.of({ kind, result }), recent.of({ kind, result })]
+    return (by: number) => {
+      sinceStart.add(by)
+      lastHour.add(by)
+    }
+  }
+  const byKind = new Map(lookupKinds.map((kind) => [kind, { hit: counter(kind, 'hit'), miss: counter(kind, 'miss') }]))
+  return (kind, hits, misses) => {
+    const count = byKind.get(kind)
+    // Nearly all lookups are one or the other, and each count asks for the time.
+    if (hits > 0) count?.hit(hits)
+    if (misses > 0) count?.miss(misses)
   }
 }
 
@@ -71,22 +95,26 @@ function countedMethod(name: string, method: Method, counts: Counts): Method {
       throw status
     }
   }
-  const { borrows = false } = method
+  const { kind: _kind, handle: _handle, ...traits } = method
   switch (method.kind) {
     case 'unary':
-      return { kind: 'unary', borrows, handle: (request, call) => around(() => method.handle(request, call)) }
+      return { kind: 'unary', ...traits, handle: (request, call) => around(() => method.handle(request, call)) }
     case 'server-stream':
       return {
         kind: 'server-stream',
-        borrows,
+        ...traits,
         handle: (request, call, send) => around(() => method.handle(request, call, send)),
       }
     case 'client-stream':
-      return { kind: 'client-stream', borrows, handle: (requests, call) => around(() => method.handle(requests, call)) }
+      return {
+        kind: 'client-stream',
+        ...traits,
+        handle: (requests, call) => around(() => method.handle(requests, call)),
+      }
     case 'bidi':
       return {
         kind: 'bidi',
-        borrows,
+        ...traits,
         handle: (requests, call, send) => around(() => method.handle(requests, call, send)),
       }
   }

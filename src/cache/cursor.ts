@@ -9,7 +9,7 @@ export interface Cursor {
   end: number
 }
 
-/** The bytes are no protobuf message; decode.ts makes an INVALID_ARGUMENT of it. */
+/** The bytes are not a protobuf message; decode.ts makes an INVALID_ARGUMENT of it. */
 export class MalformedMessage extends Error {}
 
 const wireVarint = 0
@@ -87,7 +87,7 @@ export function readBytes(cursor: Cursor): Buffer {
   return cursor.bytes.subarray(start, cursor.at)
 }
 
-/** The next bytes as text; what is no UTF-8 becomes U+FFFD. */
+/** The next bytes as text; what is not UTF-8 becomes U+FFFD. */
 export function readText(cursor: Cursor): string {
   const length = readLength(cursor)
   const start = cursor.at

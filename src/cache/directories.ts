@@ -1,4 +1,5 @@
 import { checkedDigest, type Digest, digestKey, digestText } from '../core/digest.ts'
+import { digestGroups } from '../core/digest-groups.ts'
 import { checkDirectory } from '../core/directory.ts'
 import { Failure, messageOf } from '../core/failure.ts'
 import { batchBytesMax, treeDepthMax, treeDirectoriesMax } from '../core/limits.ts'
@@ -22,7 +23,7 @@ export interface Visited {
 /**
  * Visits a tree of Directory blobs breadth first, the root first, each distinct one once; the
  * order is the same each time. Absent ones are reported, and what lies beneath them is not.
- * @throws Failure 'invalid' for a blob that is no canonical Directory, and for a tree that is
+ * @throws Failure 'invalid' for a blob that is not a canonical Directory, and for a tree that is
  *   too large or too deep
  */
 export async function* walkDirectories(blobs: Blobs, root: Digest): AsyncGenerator<Visited> {
@@ -31,7 +32,7 @@ export async function* walkDirectories(blobs: Blobs, root: Digest): AsyncGenerat
   for (let depth = 0; level.length > 0; depth += 1) {
     if (depth > treeDepthMax) throw tooLarge(root, `deeper than ${treeDepthMax} directories`)
     const below: Digest[] = []
-    for (const group of groups(level)) {
+    for (const group of digestGroups(level, { bytesMax: readAheadBytesMax, countMax: readAheadMax })) {
       const read = await Promise.all(group.map((digest) => visit(blobs, digest)))
       for (const visited of read) {
         yield visited
@@ -55,13 +56,13 @@ export function fileDigests(directory: re.Directory.$Properties, owner: Digest):
 
 /**
  * @param owner the blob that it comes out of: its function is that of what it names
- * @throws Failure 'invalid' when it is no Directory
+ * @throws Failure 'invalid' when it is not a Directory
  */
 export function decodeDirectory(bytes: Uint8Array, owner: Digest): re.Directory.$Properties {
   try {
     return re.Directory.decode(bytes)
   } catch (error) {
-    throw new Failure('invalid', `the blob is no Directory: ${messageOf(error)}`, {
+    throw new Failure('invalid', `the blob is not a Directory: ${messageOf(error)}`, {
       where: digestText(owner),
       cause: error,
     })
@@ -82,21 +83,6 @@ function childrenOf({ digest, found }: Visited): Digest[] {
 
 function nodeDigest(wire: re.Digest.$Properties | null | undefined, owner: Digest): Digest {
   return checkedDigest(owner.fn, wire?.hash ?? '', wire?.sizeBytes ?? 0, `an entry of ${digestText(owner)}`)
-}
-
-function* groups(level: readonly Digest[]): Generator<Digest[]> {
-  let group: Digest[] = []
-  let bytes = 0
-  for (const digest of level) {
-    if (group.length > 0 && (group.length >= readAheadMax || bytes + digest.size > readAheadBytesMax)) {
-      yield group
-      group = []
-      bytes = 0
-    }
-    group.push(digest)
-    bytes += digest.size
-  }
-  if (group.length > 0) yield group
 }
 
 function tooLarge(root: Digest, message: string): Failure {

@@ -1,18 +1,21 @@
 import { assertInstance } from '../core/instance.ts'
 import { decodeMessage } from '../wire/decode.ts'
+import type { Call } from '../wire/rpc.ts'
 import { encodeFindMissingResponse, findMissingRequest } from './codec-find.ts'
-import { assertCallCount, type Room, requestDigest } from './room.ts'
+import { assertCallCount, type CacheContext, promptBytesMax, requestDigest } from './context.ts'
 
 /**
  * ContentAddressableStorage.FindMissingBlobs. What it does not name has been touched: a
  * client may count on it for a while (rule 15).
  */
-export async function findMissingBlobs(room: Room, bytes: Buffer): Promise<Uint8Array> {
+export async function findMissingBlobs(context: CacheContext, bytes: Buffer, call: Call): Promise<Uint8Array> {
+  // The digests that are read from it, and an answer that may name all of them again.
+  if (bytes.length > promptBytesMax) await call.reserve(2 * bytes.length)
   const request = decodeMessage(findMissingRequest, bytes)
-  assertInstance(request.instanceName, room.instances)
+  assertInstance(request.instanceName, context.instances)
   assertCallCount(request.digests.length)
   const digests = request.digests.map((each) => requestDigest(each, request.digestFunction, 'blob_digests'))
-  const missing = await room.blobs.findMissing(digests)
-  room.counts.blobs(digests.length - missing.length, missing.length)
+  const missing = await context.blobs.findMissing(digests)
+  context.counts.lookups('find_missing', digests.length - missing.length, missing.length)
   return encodeFindMissingResponse(missing)
 }

@@ -5,9 +5,10 @@ import { batchBytesMax } from '../core/limits.ts'
 import { decodeMessage } from '../wire/decode.ts'
 import { re } from '../wire/proto.ts'
 import type { Call, Send } from '../wire/rpc.ts'
+import { absent } from './absent.ts'
+import { type CacheContext, requestDigest } from './context.ts'
 import { walkDirectories } from './directories.ts'
 import { fieldLength, putVarint } from './emit.ts'
-import { type Room, requestDigest } from './room.ts'
 
 /** Where a page begins: the position in the walk, and the directory that stands there. */
 interface Position {
@@ -21,29 +22,21 @@ interface Position {
  * by which a broken stream can be resumed there. A token is a position in the walk, so that
  * no state is kept; the walk is done again.
  */
-export async function getTree(room: Room, bytes: Buffer, call: Call, send: Send): Promise<void> {
+export async function getTree(context: CacheContext, bytes: Buffer, call: Call, send: Send): Promise<void> {
   const request = decodeMessage(re.GetTreeRequest, bytes)
-  assertInstance(request.instanceName, room.instances)
+  assertInstance(request.instanceName, context.instances)
   const root = requestDigest(request.rootDigest, request.digestFunction, 'root_digest')
   if (request.pageSize < 0) throw new Failure('invalid', 'page_size is negative')
   const from = request.pageToken === '' ? undefined : parseToken(request.pageToken)
-  const leave = await room.turns.take(call)
-  try {
-    const page = createPage(room, request.pageSize || Number.POSITIVE_INFINITY, (message) => {
-      const wait = send(message)
-      leave()
-      return wait
-    })
-    await sendTree(room, root, from, page)
-  } finally {
-    leave()
-  }
+  await call.reserve(pageMemoryBytes)
+  const page = createPage(context, request.pageSize || Number.POSITIVE_INFINITY, call, send)
+  await sendTree(context, root, from, page)
 }
 
-async function sendTree(room: Room, root: Digest, from: Position | undefined, page: Page): Promise<void> {
+async function sendTree(context: CacheContext, root: Digest, from: Position | undefined, page: Page): Promise<void> {
   let index = 0
-  for await (const { digest, found } of walkDirectories(room.blobs, root)) {
-    if (index === 0 && !found) throw new Failure('not-found', 'there is no such directory', { where: digestText(root) })
+  for await (const { digest, found } of walkDirectories(context.blobs, root)) {
+    if (index === 0 && !found) throw absent(context, root, 'directory')
     if (index === from?.index && digestText(digest) !== from.digest) throw badToken('the tree is no longer the same')
     if (found && index >= (from?.index ?? 0)) await page.add(found.bytes, { index, digest: digestText(digest) })
     index += 1
@@ -51,22 +44,28 @@ async function sendTree(room: Room, root: Digest, from: Position | undefined, pa
   await page.flush()
 }
 
+/** A page, the directories that it is made of, and those that are read ahead. */
+const pageMemoryBytes = 3 * batchBytesMax
+
 interface Page {
   add(directory: Uint8Array, position: Position): Promise<void>
   /** Sends what is left as the last message. */
   flush(next?: Position): Promise<void>
 }
 
-function createPage(room: Room, directoriesMax: number, send: Send): Page {
+function createPage(context: CacheContext, directoriesMax: number, call: Call, send: Send): Page {
   let directories: Uint8Array[] = []
   let length = 0
 
   async function flush(next?: Position): Promise<void> {
     const message = encodePage(directories, length, next ? formatToken(next) : '')
-    room.counts.sent(message.length)
+    context.counts.sent(message.length)
     directories = []
     length = 0
-    await send(message)
+    const wait = send(message)
+    call.release()
+    await wait
+    if (next) await call.reserve(pageMemoryBytes)
   }
 
   return {
@@ -104,7 +103,7 @@ function formatToken({ index, digest }: Position): string {
 
 function parseToken(token: string): Position {
   const match = /^(\d{1,9}):([0-9a-f]+\/\d+)$/.exec(Buffer.from(token.slice(0, 512), 'base64url').toString('latin1'))
-  if (!match?.[1] || !match[2]) throw badToken('it is none of this server')
+  if (!match?.[1] || !match[2]) throw badToken('it was not issued by this server')
   return { index: Number(match[1]), digest: match[2] }
 }
 

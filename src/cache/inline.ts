@@ -2,11 +2,11 @@ import { Reader } from 'protobufjs/minimal.js'
 import { checkedDigest, type DigestFunction } from '../core/digest.ts'
 import { batchBytesMax } from '../core/limits.ts'
 import { re } from '../wire/proto.ts'
-import type { Room } from './room.ts'
+import type { CacheContext } from './context.ts'
 import { readWhole } from './whole.ts'
 
 /** What a client asks to have in the result itself. */
-export interface InlineWishes {
+export interface InlineRequest {
   readonly inlineStdout: boolean
   readonly inlineStderr: boolean
   /** Paths of output files. */
@@ -19,9 +19,9 @@ export interface InlineWishes {
  * @param stored a serialised ActionResult
  */
 export async function inlined(
-  room: Room,
+  context: CacheContext,
   stored: Uint8Array,
-  wishes: InlineWishes,
+  request: InlineRequest,
   fn: DigestFunction,
 ): Promise<Uint8Array> {
   const result = decodeWithUnknownFields(stored)
@@ -32,18 +32,18 @@ export async function inlined(
     if (!wire) return undefined
     const digest = checkedDigest(fn, wire.hash ?? '', wire.sizeBytes ?? 0)
     if (digest.size === 0 || digest.size > left) return undefined
-    const bytes = await readWhole(room.blobs, digest, left)
+    const bytes = await readWhole(context.blobs, digest, left)
     if (!bytes) return undefined
     left -= bytes.length
     changed = true
     return bytes
   }
 
-  if (wishes.inlineStdout && result.stdoutRaw.length === 0)
+  if (request.inlineStdout && result.stdoutRaw.length === 0)
     result.stdoutRaw = (await contents(result.stdoutDigest)) ?? result.stdoutRaw
-  if (wishes.inlineStderr && result.stderrRaw.length === 0)
+  if (request.inlineStderr && result.stderrRaw.length === 0)
     result.stderrRaw = (await contents(result.stderrDigest)) ?? result.stderrRaw
-  const paths = new Set(wishes.inlineOutputFiles)
+  const paths = new Set(request.inlineOutputFiles)
   for (const file of result.outputFiles) {
     if (!paths.has(file.path ?? '') || file.contents?.length) continue
     const bytes = await contents(file.digest)

@@ -1,8 +1,8 @@
-import { checkedDigest, type Digest, type DigestFunction, digestKey } from '../core/digest.ts'
+import { checkedDigest, type Digest, type DigestFunction, digestKey, type WireDigest } from '../core/digest.ts'
 import { Failure } from '../core/failure.ts'
 import { treeDirectoriesMax } from '../core/limits.ts'
 import type { Blobs } from '../store/blobs.ts'
-import type { re } from '../wire/proto.ts'
+import type { ResultReferences } from './codec-result.ts'
 import { createDigestLists } from './digest-lists.ts'
 import { fileDigests, walkDirectories } from './directories.ts'
 import { treeFiles } from './tree.ts'
@@ -21,7 +21,7 @@ export interface References {
    * @param thorough true: name every absent blob; false: may stop at the first ones
    * @throws Failure 'invalid' for a malformed digest or tree
    */
-  missing(result: re.ActionResult.$Properties, fn: DigestFunction, thorough: boolean): Promise<readonly Digest[]>
+  missing(result: ResultReferences, fn: DigestFunction, thorough: boolean): Promise<readonly Digest[]>
 }
 
 /** What stands behind a tree_digest or a root_directory_digest. */
@@ -69,14 +69,14 @@ export function createReferences(blobs: Blobs): References {
   }
 }
 
-function directDigests(result: re.ActionResult.$Properties, fn: DigestFunction): Digest[] {
+function directDigests(result: ResultReferences, fn: DigestFunction): Digest[] {
   const digests = (result.outputFiles ?? []).map((file) => inner(file.digest, fn, 'output_files.digest'))
   if (result.stdoutDigest) digests.push(inner(result.stdoutDigest, fn, 'stdout_digest'))
   if (result.stderrDigest) digests.push(inner(result.stderrDigest, fn, 'stderr_digest'))
   return digests
 }
 
-function rootsOf(blobs: Blobs, result: re.ActionResult.$Properties, fn: DigestFunction): Root[] {
+function rootsOf(blobs: Blobs, result: ResultReferences, fn: DigestFunction): Root[] {
   return (result.outputDirectories ?? []).flatMap(({ treeDigest, rootDirectoryDigest }) => {
     const roots: Root[] = []
     if (treeDigest || !rootDirectoryDigest) {
@@ -108,7 +108,7 @@ async function directoryContents(blobs: Blobs, root: Digest): Promise<Contents> 
   return { digests, complete }
 }
 
-function inner(wire: re.Digest.$Properties | null | undefined, fn: DigestFunction, field: string): Digest {
+function inner(wire: WireDigest | null | undefined, fn: DigestFunction, field: string): Digest {
   if (!wire) throw new Failure('invalid', `${field} is missing`)
   return checkedDigest(fn, wire.hash ?? '', wire.sizeBytes ?? 0, field)
 }

@@ -15,7 +15,7 @@ const childrenField = 2
  * directories of a Tree stand in it and need no blobs of their own (remote_execution.proto,
  * OutputDirectory.tree_digest). The blob is read in pieces: of a large Tree only one
  * Directory is in memory at a time.
- * @throws Failure 'invalid' when it is no Tree
+ * @throws Failure 'invalid' when it is not a Tree
  */
 export async function treeFiles(blobs: Blobs, tree: Digest): Promise<Digest[] | undefined> {
   const pieces = await open(blobs, tree)

@@ -5,7 +5,7 @@ import type { Blobs, BlobWriter } from '../store/blobs.ts'
 import { Code, RpcError } from '../wire/rpc.ts'
 import { retryLater } from '../wire/status.ts'
 
-/** Uploads of more than one message at a time, parked ones among them; each holds an open file and reserved space. */
+/** Uploads of more than one message at a time, parked ones among them; each holds an open file and the space of what came. */
 export const uploadsMax = 2_000
 /** How long an upload whose stream has ended may wait to be resumed, in milliseconds. */
 export const parkedMsMax = 60_000
@@ -36,11 +36,13 @@ export interface Uploads {
    * Begins, restarts (offset 0) or resumes an upload. A stream that still held it loses it:
    * a client that comes back has noticed a broken connection before we have.
    * @param offset bytes of the blob; at most what has been taken
+   * @param client the connection that asks. Where there are too many uploads, whichever has most
+   *   gives up the one that stood still the longest for one that has fewer
    * @returns undefined when the stream that held it has just brought it to its end
    * @throws Failure 'invalid' for an offset that cannot be resumed at; RpcError UNAVAILABLE with
-   *   RetryInfo when there are too many uploads
+   *   RetryInfo when there are too many uploads, and nobody has more of them than this client
    */
-  claim(name: string, digest: Digest, offset: number): Promise<Upload | undefined>
+  claim(name: string, digest: Digest, offset: number, client: string): Promise<Upload | undefined>
   /** Bytes that an upload has taken; 0 for one that is not known. */
   written(name: string): number
   /** Forgets an upload that is begun anew in a single message. */
@@ -52,10 +54,14 @@ export interface Uploads {
 
 interface Entry {
   readonly name: string
+  /** The connection that took it last. */
+  client: string
   /** Absent while the store opens it. */
   writer: BlobWriter | undefined
   /** The last thing that was asked of the writer; the next one waits for it. */
   pending: Promise<unknown>
+  /** Writes and commits that have not settled. Each may itself wait for the room that others give up. */
+  underWay: number
   /** The stream that holds it; absent while parked. */
   owner: symbol | undefined
   /** When the stream that holds it brought something last, or took it. */
@@ -64,23 +70,33 @@ interface Entry {
   stopClock: (() => void) | undefined
 }
 
+interface Begun {
+  readonly name: string
+  readonly client: string
+  readonly owner: symbol
+  readonly digest: Digest
+}
+
 export interface UploadsOptions {
   readonly blobs: Blobs
   readonly clock: Clock
   readonly max?: number
+  /** Ends what else stands still and holds room in the store; how much there was of it. */
+  readonly endStalled?: () => Promise<number>
 }
 
 /** No uploads yet. */
-export function createUploads({ blobs, clock, max = uploadsMax }: UploadsOptions): Uploads {
+export function createUploads({ blobs, clock, max = uploadsMax, endStalled }: UploadsOptions): Uploads {
   const entries = new Map<string, Entry>()
   /** The longest parked first. */
   const parked = new Set<Entry>()
   let makingRoom: Promise<number> | undefined
 
-  async function claim(name: string, digest: Digest, offset: number): Promise<Upload | undefined> {
+  async function claim(name: string, digest: Digest, offset: number, client: string): Promise<Upload | undefined> {
     const owner = Symbol(name)
     const known = entries.get(name)
     if (known) {
+      known.client = client
       take(known, owner)
       await Promise.allSettled([known.pending])
       if (entries.get(name) !== known) return undefined
@@ -89,7 +105,7 @@ export function createUploads({ blobs, clock, max = uploadsMax }: UploadsOptions
       await end(known)
     }
     if (offset > 0) throw wrongOffset(name, offset, 0)
-    return begin(name, owner, digest)
+    return begin({ name, client, owner, digest })
   }
 
   function resume(entry: Entry, owner: symbol, offset: number): Upload {
@@ -99,14 +115,16 @@ export function createUploads({ blobs, clock, max = uploadsMax }: UploadsOptions
     throw wrongOffset(entry.name, offset, written)
   }
 
-  async function begin(name: string, owner: symbol, digest: Digest): Promise<Upload> {
-    if (entries.size >= max) await giveUp(1)
+  async function begin({ name, client, owner, digest }: Begun): Promise<Upload> {
+    if (entries.size >= max && (await giveUp(1)) === 0) await outbid(client)
     if (entries.size >= max) throw retryLater(`${max} uploads are in progress`, retryMs)
-    const opening = withRoom(() => blobs.write(digest))
+    const opening = blobs.write(digest)
     const entry: Entry = {
       name,
+      client,
       writer: undefined,
       pending: opening,
+      underWay: 0,
       owner,
       touched: clock.now(),
       stopClock: undefined,
@@ -130,7 +148,7 @@ export function createUploads({ blobs, clock, max = uploadsMax }: UploadsOptions
     } catch (error) {
       if (!(error instanceof Failure && error.kind === 'exhausted')) throw error
       // Whoever finds no room while some is being made waits for it too.
-      makingRoom ??= giveUp(max).finally(() => {
+      makingRoom ??= makeRoom().finally(() => {
         makingRoom = undefined
       })
       if ((await makingRoom) === 0) throw error
@@ -138,25 +156,35 @@ export function createUploads({ blobs, clock, max = uploadsMax }: UploadsOptions
     }
   }
 
+  async function makeRoom(): Promise<number> {
+    const [uploads, others] = await Promise.all([giveUp(max), endStalled?.() ?? 0])
+    return uploads + others
+  }
+
   function held(entry: Entry, owner: symbol, overlap: number): Upload {
     let skip = overlap
-    async function ask(act: (writer: BlobWriter) => Promise<void>): Promise<void> {
-      const asked = act(assertOwner(entry, owner))
+    /** What stands still gives its room up for it. */
+    function ask(act: (writer: BlobWriter) => Promise<void>): Promise<void> {
+      const writer = assertOwner(entry, owner)
+      entry.underWay += 1
+      const asked = withRoom(() => act(writer)).finally(() => {
+        entry.underWay -= 1
+      })
       entry.pending = asked
       entry.touched = clock.now()
-      await asked
-      assertOwner(entry, owner)
+      return asked
     }
     return {
-      write(chunk) {
+      async write(chunk) {
         const skipped = Math.min(skip, chunk.length)
         skip -= skipped
-        return ask((writer) => writer.write(skipped === 0 ? chunk : chunk.subarray(skipped)))
+        const rest = skipped === 0 ? chunk : chunk.subarray(skipped)
+        // Where there was no room nothing has been taken: the same bytes are given again.
+        await ask((writer) => writer.write(rest))
+        assertOwner(entry, owner)
       },
       async commit() {
-        const writer = assertOwner(entry, owner)
-        entry.pending = writer.commit()
-        await entry.pending
+        await ask((writer) => writer.commit())
         remove(entry)
       },
       park() {
@@ -208,11 +236,25 @@ export function createUploads({ blobs, clock, max = uploadsMax }: UploadsOptions
     await entry.writer?.abort()
   }
 
-  /** Ends so many of those that stand still, parked ones first; how many there were. */
+  /**
+   * Ends so many of those that stand still, parked ones first; how many there were. One with something under
+   * way does not stand still: what waits for room waits for this to settle, so that this must not wait for it.
+   */
   async function giveUp(count: number): Promise<number> {
     const idleSince = clock.now() - idleMsMin
     const idle = [...entries.values()].filter((each) => each.owner && each.writer && each.touched <= idleSince)
-    const chosen = [...parked, ...idle].slice(0, count)
+    return endAll([...parked, ...idle].filter((each) => each.underWay === 0).slice(0, count))
+  }
+
+  /** Ends an upload of the client that has most of them, the one it brought nothing for the longest, if this one has fewer. */
+  async function outbid(client: string): Promise<void> {
+    const byClient = Map.groupBy(entries.values(), (each) => each.client)
+    const most = [...byClient.values()].reduce((one, other) => (other.length > one.length ? other : one), [])
+    if (most.length <= (byClient.get(client)?.length ?? 0) + 1) return
+    await endAll([most.reduce((one, other) => (other.touched < one.touched ? other : one))])
+  }
+
+  async function endAll(chosen: readonly Entry[]): Promise<number> {
     for (const entry of chosen) entry.owner = undefined
     await Promise.all(
       chosen.map(async (entry) => {
@@ -243,12 +285,16 @@ export function createUploads({ blobs, clock, max = uploadsMax }: UploadsOptions
 /** The entry's writer, if this stream still holds it. */
 function assertOwner(entry: Entry, owner: symbol): BlobWriter {
   if (entry.owner === owner && entry.writer) return entry.writer
-  throw new RpcError(Code.ABORTED, 'another stream has taken this upload over, or needed the room while it stood still')
+  throw new RpcError(Code.ABORTED, 'another stream has taken this upload over, or its place was needed by others')
 }
 
 function wrongOffset(name: string, offset: number, written: number): Failure {
-  return new Failure('invalid', `the upload cannot go on at ${offset}: ${written} bytes of it are here`, {
-    where: name,
-    next: ['Ask QueryWriteStatus where to go on.'],
-  })
+  return new Failure(
+    'invalid',
+    `the upload cannot continue at byte ${offset}: ${written} bytes of it have been received`,
+    {
+      where: name,
+      next: ['Call QueryWriteStatus to find out where to continue.'],
+    },
+  )
 }

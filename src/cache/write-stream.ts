@@ -4,7 +4,7 @@ import { decodeMessage } from '../wire/decode.ts'
 import type { WriteName } from '../wire/resource.ts'
 import { retryLater } from '../wire/status.ts'
 import { type WriteRequest, writeRequest } from './codec-stream.ts'
-import type { Room } from './room.ts'
+import type { CacheContext } from './context.ts'
 import type { Upload } from './uploads.ts'
 
 /** Compressed uploads in several messages at once: a decompressor may have to hold 8 MiB and more. */
@@ -17,6 +17,8 @@ export interface WriteStream {
   readonly name: WriteName
   readonly first: WriteRequest
   readonly messages: AsyncIterator<Buffer>
+  /** What its client says of itself (client/recorder.ts). */
+  readonly metadata: string | undefined
 }
 
 /** What is known of the stream while it is read. */
@@ -36,11 +38,12 @@ interface Progress {
  *   that the API prescribes for write_offset, and that Bazel compares with (rules 8 and 9)
  * @throws Failure 'invalid' for a wrong offset, name, hash or size
  */
-export async function streamed(room: Room, upload: Upload, stream: WriteStream): Promise<number> {
+export async function streamed(context: CacheContext, upload: Upload, stream: WriteStream): Promise<number> {
   const progress: Progress = { offset: stream.first.writeOffset, outcome: 'open' }
   try {
-    const data = pieces(room, stream, progress)
-    const content = stream.name.compressor === 'identity' ? data : unpackedInTurn(room, data, stream, progress)
+    const data = pieces(context, stream, progress)
+    const content =
+      stream.name.compressor === 'identity' ? data : inTurn(context, () => unpacked(data, stream, progress))
     for await (const piece of content) await upload.write(piece)
     if (progress.outcome === 'finished') await upload.commit()
     else upload.park()
@@ -53,12 +56,13 @@ export async function streamed(room: Room, upload: Upload, stream: WriteStream):
 }
 
 /** The data of each message, until finish_write or the end of the stream. */
-async function* pieces(room: Room, stream: WriteStream, progress: Progress): AsyncGenerator<Buffer> {
+async function* pieces(context: CacheContext, stream: WriteStream, progress: Progress): AsyncGenerator<Buffer> {
   let message: WriteRequest | undefined = stream.first
   while (message) {
     checkMessage(message, stream.first.resourceName, progress.offset)
     progress.offset += message.data.length
-    room.counts.received(message.data.length)
+    context.counts.received(message.data.length)
+    context.recorder?.traffic(stream.metadata, message.data.length, 0)
     if (message.finishWrite) progress.outcome = 'finished'
     if (message.data.length > 0) yield message.data
     if (message.finishWrite) return
@@ -82,20 +86,18 @@ function checkMessage({ resourceName, writeOffset }: WriteRequest, name: string,
     throw new Failure('invalid', `write_offset is ${writeOffset} where ${offset} was due`, { where: name })
 }
 
-/** @throws RpcError UNAVAILABLE with RetryInfo when too many are at it */
-async function* unpackedInTurn(
-  room: Room,
-  data: AsyncIterable<Buffer>,
-  stream: WriteStream,
-  progress: Progress,
-): AsyncGenerator<Buffer> {
-  if (room.decompressors >= decompressorsMax)
+/**
+ * Counts a decompressor for as long as its content is read.
+ * @throws RpcError UNAVAILABLE with RetryInfo when too many are at it
+ */
+export async function* inTurn(context: CacheContext, content: () => AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  if (context.decompressors >= decompressorsMax)
     throw retryLater(`${decompressorsMax} compressed uploads are in progress`, retryMs)
-  room.decompressors += 1
+  context.decompressors += 1
   try {
-    yield* unpacked(data, stream, progress)
+    yield* content()
   } finally {
-    room.decompressors -= 1
+    context.decompressors -= 1
   }
 }
 

@@ -1,3 +1,4 @@
+import { requestMetadataOf } from '../client/recorder.ts'
 import { Failure } from '../core/failure.ts'
 import { assertInstance } from '../core/instance.ts'
 import { smallBlobBytesMax } from '../core/limits.ts'
@@ -5,9 +6,9 @@ import { unpackZstd } from '../wire/compress.ts'
 import { decodeMessage } from '../wire/decode.ts'
 import { bytestream } from '../wire/proto.ts'
 import { parseWriteName, type WriteName } from '../wire/resource.ts'
-import type { Messages } from '../wire/rpc.ts'
+import type { Call, Messages } from '../wire/rpc.ts'
 import { encodeWriteResponse, type WriteRequest, writeRequest } from './codec-stream.ts'
-import { assertBlobSize, computable, type Room } from './room.ts'
+import { assertBlobSize, type CacheContext, computable, promptBytesMax } from './context.ts'
 import type { Uploads } from './uploads.ts'
 import { streamed } from './write-stream.ts'
 
@@ -18,15 +19,20 @@ const committedEarly = -1
  * ByteStream.Write. Nearly all uploads are a single message (Bazel sends every small blob
  * so), which goes to the store at once; what comes in pieces is streamed and can be resumed.
  */
-export async function write(room: Room, uploads: Uploads, requests: Messages): Promise<Uint8Array> {
+export async function write(
+  context: CacheContext,
+  uploads: Uploads,
+  requests: Messages,
+  call: Call,
+): Promise<Uint8Array> {
   const messages = requests[Symbol.asyncIterator]()
   const { done, value } = await messages.next()
   if (done) throw new Failure('invalid', 'the upload has no message')
   const first = decodeMessage(writeRequest, value)
-  const name = checkedName(room, first.resourceName)
-  assertBlobSize(name.digest, room.blobSizeMax)
-  if (isWhole(first, name)) return encodeWriteResponse(await whole(room, uploads, name, first))
-  return encodeWriteResponse(await inPieces(room, uploads, { name, first, messages }))
+  const name = checkedName(context, first.resourceName)
+  assertBlobSize(name.digest, context.blobSizeMax)
+  if (isWhole(first, name)) return encodeWriteResponse(await whole(context, uploads, name, first, call))
+  return encodeWriteResponse(await inPieces(context, uploads, { name, first, messages, call }))
 }
 
 /**
@@ -34,20 +40,20 @@ export async function write(room: Room, uploads: Uploads, requests: Messages): P
  * bytes of the blob (uncompressed) that are here and at which it can be resumed; 0 where
  * nothing is known of it, so that the client begins anew (rule 11).
  */
-export async function queryWriteStatus(room: Room, uploads: Uploads, bytes: Buffer): Promise<Uint8Array> {
+export async function queryWriteStatus(context: CacheContext, uploads: Uploads, bytes: Buffer): Promise<Uint8Array> {
   const request = decodeMessage(bytestream.QueryWriteStatusRequest, bytes)
-  const { digest } = checkedName(room, request.resourceName)
+  const { digest } = checkedName(context, request.resourceName)
   // Asked before the store is: an upload that ends in between is then found there.
   const written = uploads.written(request.resourceName)
-  const missing = await room.blobs.findMissing([digest])
+  const missing = await context.blobs.findMissing([digest])
   const answer =
     missing.length === 0 ? { committedSize: digest.size, complete: true } : { committedSize: written, complete: false }
   return bytestream.QueryWriteStatusResponse.encode(answer).finish()
 }
 
-function checkedName(room: Room, resourceName: string): WriteName {
+function checkedName(context: CacheContext, resourceName: string): WriteName {
   const name = parseWriteName(resourceName)
-  assertInstance(name.instance, room.instances)
+  assertInstance(name.instance, context.instances)
   computable(name.digest)
   return name
 }
@@ -57,13 +63,21 @@ function isWhole({ finishWrite, writeOffset }: WriteRequest, { compressor, diges
   return finishWrite && writeOffset === 0 && (compressor === 'identity' || digest.size <= smallBlobBytesMax)
 }
 
-async function whole(room: Room, uploads: Uploads, name: WriteName, request: WriteRequest): Promise<number> {
+async function whole(
+  context: CacheContext,
+  uploads: Uploads,
+  name: WriteName,
+  request: WriteRequest,
+  call: Call,
+): Promise<number> {
   const { data, resourceName } = request
   const { digest, compressor } = name
   if (uploads.size > 0) await uploads.forget(resourceName)
+  if (compressor !== 'identity' && digest.size > promptBytesMax) await call.reserve(digest.size)
   const content = compressor === 'identity' ? data : await unpackZstd(data, digest.size)
-  await uploads.withRoom(() => room.blobs.put(digest, content))
-  room.counts.received(data.length)
+  await uploads.withRoom(() => context.blobs.put(digest, content))
+  context.counts.received(data.length)
+  context.recorder?.traffic(requestMetadataOf(call), data.length, 0)
   return data.length
 }
 
@@ -71,18 +85,23 @@ interface PieceWise {
   readonly name: WriteName
   readonly first: WriteRequest
   readonly messages: AsyncIterator<Buffer>
+  readonly call: Call
 }
 
-async function inPieces(room: Room, uploads: Uploads, { name, first, messages }: PieceWise): Promise<number> {
+async function inPieces(
+  context: CacheContext,
+  uploads: Uploads,
+  { name, first, messages, call }: PieceWise,
+): Promise<number> {
   const { digest, compressor } = name
   if (!Number.isSafeInteger(first.writeOffset) || first.writeOffset < 0 || first.writeOffset > digest.size)
     throw new Failure('invalid', `write_offset must be from 0 to ${digest.size}`, { where: first.resourceName })
   // The second round is for an upload that another stream ended while this one took it over.
   for (let round = 0; round < 2; round += 1) {
-    if ((await room.blobs.findMissing([digest])).length === 0)
+    if ((await context.blobs.findMissing([digest])).length === 0)
       return compressor === 'identity' ? digest.size : committedEarly
-    const upload = await uploads.claim(first.resourceName, digest, first.writeOffset)
-    if (upload) return streamed(room, upload, { name, first, messages })
+    const upload = await uploads.claim(first.resourceName, digest, first.writeOffset, call.peer)
+    if (upload) return streamed(context, upload, { name, first, messages, metadata: requestMetadataOf(call) })
   }
   throw new Failure('unavailable', 'the upload has ended and its blob is gone again', { where: first.resourceName })
 }

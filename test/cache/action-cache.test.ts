@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest'
+import { createActionsClient } from '../../src/client/actions.ts'
 import type { Digest } from '../../src/core/digest.ts'
 import { digestOf } from '../../src/core/hash.ts'
 import { batchBytesMax } from '../../src/core/limits.ts'
 import type { Blobs } from '../../src/store/blobs.ts'
 import { unpackAny } from '../../src/wire/any.ts'
+import { forExecute } from '../../src/wire/for-execute.ts'
 import { re, rpc } from '../../src/wire/proto.ts'
 import { blobSubject } from '../../src/wire/resource.ts'
 import { Code, type RpcError } from '../../src/wire/rpc.ts'
@@ -351,12 +353,19 @@ describe('UpdateActionResult', () => {
   })
 })
 
-test('hits and misses are counted', async () => {
+test('hits and misses are counted, and those of the scheduler for an Execute apart', async () => {
   const cache = openCache()
+  const scheduler = createActionsClient(cache.channel, { metadata: forExecute })
   await codeOf(get(cache))
+  expect(await scheduler.get(action)).toBeUndefined()
   await update(cache, { exitCode: 1 })
+  await get(cache)
   await get(cache)
   const text = await cache.metrics.text()
   expect(text).toContain('native_cache_lookups_total{kind="action",result="miss"} 1')
-  expect(text).toContain('native_cache_lookups_total{kind="action",result="hit"} 1')
+  expect(text).toContain('native_cache_lookups_total{kind="action",result="hit"} 2')
+  expect(text).toContain('native_cache_lookups_total{kind="execute",result="miss"} 1')
+  expect(text).toContain('native_cache_lookups_total{kind="execute",result="hit"} 0')
+  cache.clock.move(3_600_000)
+  expect(await cache.metrics.text()).toContain('native_cache_lookups_last_hour{kind="action",result="hit"} 0')
 })

@@ -11,10 +11,10 @@ function ask({ channel }: TestCache, instanceName = ''): Promise<re.ServerCapabi
   return call(channel, method, re.GetCapabilitiesRequest, { instanceName }, re.ServerCapabilities)
 }
 
-test('versions 2.0 to 2.11', async () => {
+test('versions 2.0 to 2.12', async () => {
   const { lowApiVersion, highApiVersion } = await ask(openCache())
   expect([lowApiVersion?.major, lowApiVersion?.minor ?? 0]).toEqual([2, 0])
-  expect([highApiVersion?.major, highApiVersion?.minor]).toEqual([2, 11])
+  expect([highApiVersion?.major, highApiVersion?.minor]).toEqual([2, 12])
 })
 
 test('rule 13: the batch limit is a real one, just under a message', async () => {
@@ -30,7 +30,8 @@ test('rule 43: a cache speaks of what a cache offers, and of nothing else', asyn
   expect(cacheCapabilities?.supportedCompressors).toEqual([re.Compressor.Value.ZSTD])
   expect(cacheCapabilities?.supportedBatchUpdateCompressors).toEqual([re.Compressor.Value.ZSTD])
   expect(cacheCapabilities?.symlinkAbsolutePathStrategy).toBe(re.SymlinkAbsolutePathStrategy.Value.ALLOWED)
-  expect([cacheCapabilities?.splitBlobSupport, cacheCapabilities?.spliceBlobSupport]).toEqual([false, true])
+  expect([cacheCapabilities?.splitBlobSupport, cacheCapabilities?.spliceBlobSupport]).toEqual([true, true])
+  expect(cacheCapabilities?.fastCdc_2020Params).toMatchObject({ avgChunkSizeBytes: 512 * 1024, seed: 0 })
   expect(cacheCapabilities?.maxCasBlobSizeBytes).toBe(1234)
   expect(cacheCapabilities?.cachePriorityCapabilities ?? undefined).toBeUndefined()
 })

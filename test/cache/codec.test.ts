@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { batchUpdateRequest, encodeBatchReadResponse, encodeBatchUpdateResponse } from '../../src/cache/codec-batch.ts'
 import { encodeFindMissingResponse, findMissingRequest } from '../../src/cache/codec-find.ts'
+import { resultReferences } from '../../src/cache/codec-result.ts'
 import { encodeReadHead, encodeWriteResponse, readRequest, writeRequest } from '../../src/cache/codec-stream.ts'
 import { MalformedMessage } from '../../src/cache/cursor.ts'
 import { putVarint, varintLength } from '../../src/cache/emit.ts'
@@ -52,6 +53,47 @@ describe('hand-written decoders read what protobufjs reads', () => {
     })
   })
 
+  test('ActionResult, as far as it refers to blobs', () => {
+    const maybe = fc.option(digest, { nil: null })
+    const times = fc.record({ seconds: size, nanos: fc.integer({ min: 0, max: 999_999_999 }) })
+    const message = fc.record(
+      {
+        outputFiles: fc.array(fc.record({ path: nameText, digest: maybe, isExecutable: fc.boolean(), contents: data })),
+        outputDirectories: fc.array(
+          fc.record({
+            path: nameText,
+            treeDigest: maybe,
+            isTopologicallySorted: fc.boolean(),
+            rootDirectoryDigest: maybe,
+          }),
+        ),
+        outputSymlinks: fc.array(fc.record({ path: nameText, target: nameText })),
+        exitCode: fc.integer(),
+        stdoutRaw: data,
+        stdoutDigest: maybe,
+        stderrRaw: data,
+        stderrDigest: maybe,
+        executionMetadata: fc.record({ worker: nameText, queuedTimestamp: times, executionCompletedTimestamp: times }),
+      },
+      { requiredKeys: [] },
+    )
+    const read = (each: re.Digest.$Properties | null | undefined) =>
+      each ? { hash: each.hash ?? '', sizeBytes: each.sizeBytes ?? 0, hex: true } : undefined
+    check(message, re.ActionResult, (bytes) => {
+      const theirs = re.ActionResult.decode(bytes)
+      // The store in memory gives plain bytes.
+      expect(resultReferences.decode(Uint8Array.from(bytes))).toEqual({
+        outputFiles: theirs.outputFiles.map((each) => ({ digest: read(each.digest) })),
+        outputDirectories: theirs.outputDirectories.map((each) => ({
+          treeDigest: read(each.treeDigest),
+          rootDirectoryDigest: read(each.rootDirectoryDigest),
+        })),
+        stdoutDigest: read(theirs.stdoutDigest),
+        stderrDigest: read(theirs.stderrDigest),
+      })
+    })
+  })
+
   test('FindMissingBlobsRequest', () => {
     const message = fc.record({
       instanceName: nameText,
@@ -98,7 +140,7 @@ describe('hand-written decoders read what protobufjs reads', () => {
     })
   })
 
-  test('a digest that stands twice is merged, as protobuf has it', () => {
+  test('a digest that occurs twice is merged, as protobuf has it', () => {
     const once = re.BatchUpdateBlobsRequest.Request.encode({ digest: { hash: 'ab' } }).finish()
     const again = re.BatchUpdateBlobsRequest.Request.encode({ digest: { sizeBytes: 5 } }).finish()
     const request = bytesOf(tag(2, 2), varint(once.length + again.length), once, again)
@@ -118,7 +160,7 @@ describe('hand-written decoders read what protobufjs reads', () => {
 })
 
 describe('hand-written decoders survive any bytes', () => {
-  const decoders = [writeRequest, readRequest, findMissingRequest, batchUpdateRequest] as const
+  const decoders = [writeRequest, readRequest, findMissingRequest, batchUpdateRequest, resultReferences] as const
 
   test.each(decoders)('$name: a message or a MalformedMessage', ({ decode }) => {
     fc.assert(

@@ -1,15 +1,18 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { expect } from 'vitest'
-import { cacheServices } from '../../src/cache/services.ts'
+import { type Cache, createCache } from '../../src/cache/services.ts'
+import type { Recorder } from '../../src/client/recorder.ts'
 import type { Clock } from '../../src/core/clock.ts'
 import { type Digest, digestFunctions } from '../../src/core/digest.ts'
 import type { Blobs } from '../../src/store/blobs.ts'
+import type { Evictions } from '../../src/store/evictions.ts'
 import { createMemoryBlobs } from '../../src/store/memory/blobs.ts'
 import { createMemoryResults } from '../../src/store/memory/results.ts'
 import type { Results } from '../../src/store/results.ts'
 import { verified } from '../../src/store/verified.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import { createMetrics, type Metrics } from '../../src/telemetry/metrics.ts'
+import type { HttpHandler } from '../../src/wire/http.ts'
 import { memoryChannel } from '../../src/wire/memory.ts'
 import { bytestream, re } from '../../src/wire/proto.ts'
 import { type CallOptions, type Channel, Code, RpcError, type Service } from '../../src/wire/rpc.ts'
@@ -45,6 +48,8 @@ function handClock(): Clock & { move(ms: number): void } {
 
 export interface TestCache {
   readonly services: readonly Service[]
+  readonly http: HttpHandler
+  readonly holdings: Cache['holdings']
   readonly channel: Channel
   readonly blobs: Blobs
   readonly results: Results
@@ -56,6 +61,8 @@ export interface TestCacheOptions {
   readonly updateEnabled?: boolean
   readonly blobSizeMax?: number
   readonly capacity?: number
+  readonly recorder?: Recorder
+  readonly evictions?: Evictions
   /** Put between the cache and its store. */
   readonly decorate?: (blobs: Blobs) => Blobs
 }
@@ -67,17 +74,19 @@ export function openCache(options: TestCacheOptions = {}): TestCache {
   const results = createMemoryResults(16 * 1024 * 1024)
   const metrics = createMetrics()
   const clock = handClock()
-  const services = cacheServices({
+  const { services, http, holdings } = createCache({
     blobs,
     results,
     instances: new Set(['', 'main', 'a/b']),
     updateEnabled: options.updateEnabled ?? true,
     blobSizeMax: options.blobSizeMax ?? 0,
+    recorder: options.recorder,
+    evictions: options.evictions,
     log: createLog({ level: 'error', format: 'json', name: 'cache', destination: { write: () => undefined } }),
     metrics,
     clock,
   })
-  return { services, channel: memoryChannel(services), blobs, results, metrics, clock }
+  return { services, http, holdings, channel: memoryChannel(services), blobs, results, metrics, clock }
 }
 
 /** A message type of the generated code. */

@@ -1,6 +1,6 @@
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
-import { type Digest, digestFunctions } from '../../src/core/digest.ts'
+import { type Digest, digestFromWire, digestFunctions } from '../../src/core/digest.ts'
 import { computableFunctions, digestOf } from '../../src/core/hash.ts'
 import { batchBytesMax, digestsPerCallMax } from '../../src/core/limits.ts'
 import { re } from '../../src/wire/proto.ts'
@@ -19,7 +19,10 @@ import {
   openCache,
   readAll,
   type TestCache,
+  uploadName,
   wire,
+  writeMessages,
+  writeRequests,
 } from './fixture.ts'
 
 const { IDENTITY, ZSTD, DEFLATE } = re.Compressor.Value
@@ -293,23 +296,32 @@ describe('SplitBlob and SpliceBlob', () => {
     expect(await codeOf(splice(openCache({ blobSizeMax: 100 }), whole.digest, parts))).toBe('INVALID_ARGUMENT')
   })
 
-  test('SplitBlob is UNIMPLEMENTED, as capabilities say', async () => {
-    const { channel } = openCache()
-    expect(await codeOf(channel.unary(`${cas}/SplitBlob`, Buffer.alloc(0)))).toBe('UNIMPLEMENTED')
-  })
-})
+  async function split({ channel }: TestCache, blob: Digest): Promise<re.SplitBlobResponse> {
+    const request = { blobDigest: wire(blob), chunkingFunction: re.ChunkingFunction.Value.REP_MAX_CDC }
+    return call(channel, `${cas}/SplitBlob`, re.SplitBlobRequest, request, re.SplitBlobResponse)
+  }
 
-test('hits, misses, bytes and calls are counted', async () => {
-  const { channel, metrics } = openCache()
-  await batchUpdate(channel, { requests: [{ digest: wire(hello.digest), data: hello.bytes }] })
-  await batchRead(channel, { digests: [wire(hello.digest)] })
-  await findMissing(channel, [hello.digest, other.digest])
-  await codeOf(findMissing(channel, [], { instanceName: 'nowhere' }))
-  const text = await metrics.text()
-  expect(text).toContain('native_cache_blob_bytes_total{direction="in"} 5')
-  expect(text).toContain('native_cache_blob_bytes_total{direction="out"} 5')
-  expect(text).toContain('native_cache_lookups_total{kind="blob",result="hit"} 2')
-  expect(text).toContain('native_cache_lookups_total{kind="blob",result="miss"} 1')
-  expect(text).toContain('native_cache_requests_total{method="FindMissingBlobs",code="OK"} 1')
-  expect(text).toContain('native_cache_requests_total{method="FindMissingBlobs",code="INVALID_ARGUMENT"} 1')
+  test('a blob is split; its chunks can be read, and make it again in another cache', async () => {
+    const large = blobOf(noise(5_000_000, 3))
+    const cache = openCache()
+    await writeMessages(cache.channel, writeRequests(uploadName(large.digest), large.bytes, 1_000_000))
+    const { chunkDigests, chunkingFunction } = await split(cache, large.digest)
+    expect(chunkingFunction).toBe(re.ChunkingFunction.Value.FAST_CDC_2020)
+    const digests = chunkDigests.map((each) => digestFromWire(each, 0, 'chunk_digests'))
+    const other = openCache()
+    for (const digest of digests) await other.blobs.put(digest, await readAll(cache.channel, blobName(digest)))
+    await splice(other, large.digest, digests)
+    for (const { channel } of [cache, other]) {
+      expect((await findMissing(channel, [large.digest])).missingBlobDigests).toEqual([])
+      expect(blobOf(await readAll(channel, blobName(large.digest))).digest).toEqual(large.digest)
+      const end = await readAll(channel, blobName(large.digest), { offset: 4_000_000 })
+      expect(end).toEqual(Buffer.from(large.bytes.subarray(4_000_000)))
+    }
+  })
+
+  test('a blob that is absent cannot be split: NOT_FOUND; no digest is INVALID_ARGUMENT', async () => {
+    const cache = openCache()
+    expect(await codeOf(split(cache, whole.digest))).toBe('NOT_FOUND')
+    expect(await codeOf(cache.channel.unary(`${cas}/SplitBlob`, Buffer.alloc(0)))).toBe('INVALID_ARGUMENT')
+  })
 })

@@ -5,6 +5,7 @@ import { idleMsMin, parkedMsMax, stalledMsMax, uploadsMax } from '../../src/cach
 import { digestFunctions } from '../../src/core/digest.ts'
 import { computableFunctions, digestOf } from '../../src/core/hash.ts'
 import { smallBlobBytesMax } from '../../src/core/limits.ts'
+import { memoryChannel } from '../../src/wire/memory.ts'
 import type { bytestream } from '../../src/wire/proto.ts'
 import { Code } from '../../src/wire/rpc.ts'
 import {
@@ -198,7 +199,7 @@ describe('Write', () => {
     },
   )
 
-  test('what is no zstd, or is cut off before finish_write, is INVALID_ARGUMENT', async () => {
+  test('what is not zstd, or is cut off before finish_write, is INVALID_ARGUMENT', async () => {
     const { channel } = openCache()
     const packed = zstdCompressSync(large.bytes)
     for (const bytes of [noise(5000), packed.subarray(0, packed.length - 10), Buffer.alloc(0)]) {
@@ -406,13 +407,15 @@ describe('resuming', () => {
       return batchUpdate(channel, { requests: [{ digest: wire(small.digest), data: small.bytes }] })
     }
     const goOn = Promise.withResolvers<void>()
+    const most = large.bytes.subarray(0, large.digest.size - 1)
     async function* hanging(): AsyncGenerator<bytestream.WriteRequest.$Properties> {
-      yield { resourceName: uploadName(large.digest, 'stands'), data: Buffer.from('x') }
+      yield { resourceName: uploadName(large.digest, 'stands'), data: most }
       await goOn.promise
-      yield { writeOffset: 1, data: Buffer.from('y') }
+      yield { writeOffset: most.length, data: Buffer.from('y') }
     }
     const standing = codeOf(writeMessages(channel, hanging()))
-    while ((await queryWrite(channel, uploadName(large.digest, 'stands'))).committedSize < 1) await Promise.resolve()
+    const stands = uploadName(large.digest, 'stands')
+    while ((await queryWrite(channel, stands)).committedSize < most.length) await Promise.resolve()
     clock.move(idleMsMin - 1)
     if (how === 'batch') await store()
     else expect(await codeOf(store())).toBe('RESOURCE_EXHAUSTED')
@@ -422,6 +425,26 @@ describe('resuming', () => {
     expect((await findMissing(channel, [small.digest])).missingBlobDigests).toEqual([])
     goOn.resolve()
     expect(await standing).toBe('ABORTED')
+  })
+
+  test('what uploads only announce takes no space from others', async () => {
+    const { channel } = openCache({ capacity: 1.5 * large.digest.size })
+    const kept = blobOf(noise(1_000_000, 3))
+    await writeMessages(channel, writeRequests(uploadName(kept.digest), kept.bytes, chunk))
+    const goOn = Promise.withResolvers<void>()
+    async function* hanging(name: string): AsyncGenerator<bytestream.WriteRequest.$Properties> {
+      yield { resourceName: name, data: Buffer.from('x') }
+      await goOn.promise
+    }
+    const names = Array.from({ length: 20 }, (_, at) => uploadName(large.digest, `announced-${at}`))
+    const standing = names.map((name) => writeMessages(channel, hanging(name)))
+    for (const name of names) while ((await queryWrite(channel, name)).committedSize < 1) await Promise.resolve()
+    expect((await findMissing(channel, [kept.digest])).missingBlobDigests).toEqual([])
+    const honest = blobOf(noise(2_000_000, 4))
+    await writeMessages(channel, writeRequests(uploadName(honest.digest), honest.bytes, chunk))
+    expect((await findMissing(channel, [kept.digest, honest.digest])).missingBlobDigests).toEqual([])
+    goOn.resolve()
+    await Promise.all(standing)
   })
 
   test('uploads are bounded: the longest parked goes first, and a flood of live ones hears when to come back', async () => {
@@ -444,5 +467,26 @@ describe('resuming', () => {
     done.resolve()
     expect(await Promise.all(live)).toEqual(live.map(() => 1))
     expect(await writeMessages(channel, writeRequests(uploadName(hello.digest), hello.bytes, 2))).toBe(5)
+  })
+
+  test('a client that has all uploads gives its oldest one up for a client that has none', async () => {
+    const { channel, services, clock, metrics } = openCache()
+    const done = Promise.withResolvers<void>()
+    async function* hanging(i: number): AsyncGenerator<bytestream.WriteRequest.$Properties> {
+      yield { resourceName: uploadName(hello.digest, `live-${i}`), data: Buffer.from('h') }
+      await done.promise
+      yield { resourceName: '', writeOffset: 1, data: Buffer.from('e') }
+    }
+    const first = failureOf(writeMessages(channel, hanging(0)))
+    while (!(await metrics.text()).includes('native_cache_uploads 1\n')) await Promise.resolve()
+    clock.move(1)
+    const live = Array.from({ length: uploadsMax - 1 }, (_, i) => writeMessages(channel, hanging(i + 1)))
+    while (!(await metrics.text()).includes(`native_cache_uploads ${uploadsMax}\n`)) await Promise.resolve()
+    const other = memoryChannel(services, { peer: 'other' })
+    const whole = await writeMessages(other, writeRequests(uploadName(large.digest), large.bytes, chunk))
+    expect(whole).toBe(large.digest.size)
+    done.resolve()
+    expect((await first).code).toBe(Code.ABORTED)
+    expect(await Promise.all(live)).toEqual(live.map(() => 2))
   })
 })

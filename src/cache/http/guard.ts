@@ -1,0 +1,16 @@
+import { type Exchange, HttpError } from '../../wire/http.ts'
+import { isOwnHost } from '../../wire/own-host.ts'
+
+/**
+ * Refuses web pages. A page that a browser on this machine shows may send requests to any port of
+ * the machine, as the very user who browses; a cache that took them would give and take outputs.
+ * Browsers name the page's origin with all that could write. A page whose own name leads to this
+ * machine (DNS rebinding) needs no such thing to read, but comes under that name.
+ * @throws HttpError 403
+ */
+export function refusePages(exchange: Exchange): void {
+  if (exchange.header('origin') !== undefined || exchange.header('sec-fetch-site') !== undefined)
+    throw new HttpError(403, 'this is a cache for tools: it answers no web pages')
+  if (exchange.isLocal && !isOwnHost(exchange.header('host') ?? ''))
+    throw new HttpError(403, 'use localhost or an address: on this machine a name of another kind is a web page')
+}
