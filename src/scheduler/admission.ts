@@ -3,17 +3,20 @@ import { type CasClient, createCasClient } from '../client/cas.ts'
 import type { Clock } from '../core/clock.ts'
 import { type Digest, digestKey, digestText } from '../core/digest.ts'
 import { Failure } from '../core/failure.ts'
-import { createGate } from '../core/gate.ts'
+import { assertLimitsSuffice } from '../core/limit-properties.ts'
 import { batchBytesMax, smallBlobBytesMax } from '../core/limits.ts'
+import { effectivePlatform, isHint } from '../core/platform.ts'
+import { createSharedSemaphore } from '../core/semaphore.ts'
 import { decodeMessage } from '../wire/decode.ts'
+import { forExecute } from '../wire/for-execute.ts'
 import { re } from '../wire/proto.ts'
 import type { Channel } from '../wire/rpc.ts'
 import { fromDuration } from '../wire/time.ts'
 import { createDirectoryCache } from './directories.ts'
+import { digestIn, type ExecuteRequest } from './execute-request.ts'
 import { assertDirectorySize, walkInputs } from './inputs.ts'
-import { effectivePlatform, type Platform, platformOf, propertiesMax } from './match.ts'
-import { missingInputs } from './missing.ts'
-import { digestIn, type Wanted } from './wanted.ts'
+import { type Platform, platformOf, propertiesMax } from './match.ts'
+import { missingInputs, reasonAbsent } from './missing.ts'
 
 /** What an action may run for. */
 export interface Timeouts {
@@ -53,16 +56,18 @@ export interface Admissions {
    * Looks for a cached result, unless the client does not want one, and checks that Action,
    * Command and the whole input tree are there and well formed. Equal requests at the same
    * time share one check. It goes on when the client leaves: another may share it.
+   * @param client who asks: those with many requests take turns with others
    * @throws RpcError FAILED_PRECONDITION with a MISSING violation for each absent blob
    *   (rule 25); Failure 'invalid' for what is malformed; RpcErrors of the storage
    */
-  admit(wanted: Wanted): Promise<Admission>
+  admit(request: ExecuteRequest, client: string): Promise<Admission>
 }
 
 const callMsMax = 60_000
 const attemptsMax = 3
 /** Each holds an Action, a Command and a level of Directories in memory. */
 const checksAtOnceMax = 256
+const checksAtOnceMaxEach = 192
 /** About 40 MB of digests. */
 const cachedDigestsMax = 200_000
 
@@ -70,24 +75,28 @@ const cachedDigestsMax = 200_000
 export function createAdmissions(options: AdmissionOptions): Admissions {
   const directories = createDirectoryCache(cachedDigestsMax)
   const running = new Map<string, Promise<Admission>>()
-  const gate = createGate(checksAtOnceMax)
+  const semaphore = createSharedSemaphore(checksAtOnceMax, checksAtOnceMaxEach)
 
-  async function check(wanted: Wanted): Promise<Admission> {
-    const { digest } = wanted
+  async function check(request: ExecuteRequest): Promise<Admission> {
+    const { digest } = request
     if (digest.size > smallBlobBytesMax)
-      throw new Failure('invalid', `an Action may have ${smallBlobBytesMax} bytes`, { where: digestText(digest) })
-    const { cas, actions } = clients(options, wanted)
-    const [cached, blobs] = await Promise.all([lookup(actions, wanted), cas.readBlobs([digest])])
+      throw new Failure('invalid', `an Action may have at most ${smallBlobBytesMax} bytes`, {
+        where: digestText(digest),
+      })
+    const { cas, actions } = clients(options, request)
+    const [cached, blobs] = await Promise.all([lookup(actions, request), cas.readBlobs([digest])])
     const bytes = blobs.get(digestText(digest))
     // A result outlives its Action in some storages, and then still is what the client wants.
     if (cached && !bytes) return { kind: 'cached', result: cached }
-    if (!bytes) throw missingInputs([digest])
+    if (!bytes) throw missingInputs([digest], await reasonAbsent(cas, digest))
     const action = decodeMessage(re.Action, bytes)
-    // Rule 30: what must not be cached is not taken from the cache, whoever put it there.
+    // Rule 30: what must not be cached is not taken from the cache, no matter who put it there.
     if (cached && !action.doNotCache) return { kind: 'cached', result: cached }
     const timeoutMs = actionTimeout(action, options.timeouts)
     const { platform, read } = await checkInputs(cas, action, digest)
-    return { kind: 'run', action: { bytes, platform, timeoutMs, doNotCache: action.doNotCache }, read }
+    // A copy: it is a small part of what was read together, which would stay in memory with it.
+    const own = Uint8Array.from(bytes)
+    return { kind: 'run', action: { bytes: own, platform, timeoutMs, doNotCache: action.doNotCache }, read }
   }
 
   /** Reads the Command and the input tree; gives the platform that counts, and what was read. */
@@ -95,13 +104,14 @@ export function createAdmissions(options: AdmissionOptions): Admissions {
     const command = digestIn(action.commandDigest, digest, 'command_digest')
     const root = digestIn(action.inputRootDigest, digest, 'input_root_digest')
     if (command.size > batchBytesMax)
-      throw new Failure('invalid', `a Command may have ${batchBytesMax} bytes`, { where: digestText(command) })
+      throw new Failure('invalid', `a Command may have at most ${batchBytesMax} bytes`, { where: digestText(command) })
     assertDirectorySize(root)
     const blobs = await cas.readBlobs(directories.get(root) ? [command] : [command, root])
     const tree = await walkInputs(cas, directories, root, blobs)
     const commandBytes = blobs.get(digestText(command))
     const absent = [...(commandBytes ? [] : [command]), ...tree.missing, ...(await cas.findMissing(tree.unseen))]
-    if (absent.length > 0 || !commandBytes) throw missingInputs(absent)
+    const [first] = absent
+    if (first || !commandBytes) throw missingInputs(absent, first && (await reasonAbsent(cas, first)))
     if (tree.absoluteLink !== undefined && !(await options.absoluteLinksAllowed()))
       throw new Failure('invalid', `symlinks to absolute paths are not allowed: ${tree.absoluteLink}`)
     const { platform } = decodeMessage(re.Command, commandBytes)
@@ -109,24 +119,27 @@ export function createAdmissions(options: AdmissionOptions): Admissions {
   }
 
   return {
-    admit(wanted) {
-      const key = admissionKey(wanted)
+    admit(request, client) {
+      const key = admissionKey(request)
       const known = running.get(key)
       if (known) return known
-      const fresh = gate(() => check(wanted)).finally(() => running.delete(key))
+      const fresh = semaphore(client, () => check(request)).finally(() => running.delete(key))
       running.set(key, fresh)
       return fresh
     },
   }
 }
 
-function clients({ cas, clock }: AdmissionOptions, { instance, digest }: Wanted) {
+function clients({ cas, clock }: AdmissionOptions, { instance, digest }: ExecuteRequest) {
   const options = { instance, fn: digest.fn, clock, timeoutMs: callMsMax, attemptsMax }
-  return { cas: createCasClient(cas, options), actions: createActionsClient(cas, options) }
+  return {
+    cas: createCasClient(cas, options),
+    actions: createActionsClient(cas, { ...options, metadata: forExecute }),
+  }
 }
 
-function lookup(actions: ActionsClient, wanted: Wanted): Promise<re.ActionResult | undefined> {
-  return wanted.skipCacheLookup ? Promise.resolve(undefined) : actions.get(wanted.digest, wanted.inline)
+function lookup(actions: ActionsClient, request: ExecuteRequest): Promise<re.ActionResult | undefined> {
+  return request.skipCacheLookup ? Promise.resolve(undefined) : actions.get(request.digest, request.inline)
 }
 
 /**
@@ -135,13 +148,13 @@ function lookup(actions: ActionsClient, wanted: Wanted): Promise<re.ActionResult
  */
 function actionTimeout(action: re.Action.$Properties, timeouts: Timeouts): number {
   const ms = action.timeout ? fromDuration(action.timeout, 'timeout') : 0
-  if (ms < 0) throw new Failure('invalid', `timeout: ${ms} ms is no time to run`)
+  if (ms < 0) throw new Failure('invalid', `timeout: ${ms} ms is not a valid time limit`)
   if (ms > timeouts.maxMs)
     throw new Failure(
       'invalid',
       `timeout: the action asks for ${ms / 1000} s, this server allows ${timeouts.maxMs / 1000} s`,
       {
-        next: ['Name a shorter one, or raise timeout.max in the scheduler’s configuration.'],
+        next: ['Set a shorter one, or raise timeout.max in the configuration of the scheduler.'],
       },
     )
   return ms === 0 ? timeouts.defaultMs : ms
@@ -154,14 +167,15 @@ function checkedPlatform(
   const properties = effectivePlatform(propertiesIn(action), propertiesIn(command))
   if (properties.length > propertiesMax)
     throw new Failure('invalid', `platform: at most ${propertiesMax} properties may be named`)
-  return platformOf(properties)
+  assertLimitsSuffice(properties)
+  return platformOf(properties.filter((property) => !isHint(property)))
 }
 
 function propertiesIn(platform: re.Platform.$Properties | null | undefined) {
   return (platform?.properties ?? []).map((each) => ({ name: each.name ?? '', value: each.value ?? '' }))
 }
 
-function admissionKey({ instance, digest, skipCacheLookup, inline }: Wanted): string {
+function admissionKey({ instance, digest, skipCacheLookup, inline }: ExecuteRequest): string {
   return JSON.stringify([
     instance,
     digestKey(digest),

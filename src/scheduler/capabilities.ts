@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts'
-import { assertInstance } from '../core/instance.ts'
+import { assertInstance, type InstanceNames } from '../core/instance.ts'
 import { decodeMessage } from '../wire/decode.ts'
 import { re } from '../wire/proto.ts'
 import type { Channel, Service } from '../wire/rpc.ts'
@@ -20,11 +20,14 @@ export interface MergedCapabilities {
   absoluteLinksAllowed(): Promise<boolean>
 }
 
+/** Clients may use any name for the one instance. */
+const instancesKeptMax = 64
+
 /**
  * The CAS's capabilities with our own beside them, so that a client that knows one address
  * sees both. What the CAS says is kept for half a minute.
  */
-export function mergedCapabilities(cas: Channel, instances: ReadonlySet<string>, clock: Clock): MergedCapabilities {
+export function mergedCapabilities(cas: Channel, instances: InstanceNames, clock: Clock): MergedCapabilities {
   const kept = new Map<string, { readonly at: number; readonly value: Promise<re.ServerCapabilities> }>()
 
   function ofCas(instance: string): Promise<re.ServerCapabilities> {
@@ -33,6 +36,8 @@ export function mergedCapabilities(cas: Channel, instances: ReadonlySet<string>,
     const value = ask(cas, instance)
     const entry = { at: clock.now(), value }
     kept.set(instance, entry)
+    const [oldest] = kept.keys()
+    if (oldest !== undefined && kept.size > instancesKeptMax) kept.delete(oldest)
     // A failure is not kept: the next one to ask tries again.
     value.catch(() => {
       if (kept.get(instance) === entry) kept.delete(instance)

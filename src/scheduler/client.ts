@@ -1,9 +1,12 @@
+import { requestMetadataOf } from '../client/recorder.ts'
 import { re } from '../wire/proto.ts'
 import type { Call } from '../wire/rpc.ts'
 
 /** Who asks, for logs and the dashboard; empty where the client does not say. */
 export interface ClientFacts {
   readonly peer: string
+  /** The RequestMetadata as it came, for the console; absent where there is none of a usual length. */
+  readonly metadata: string | undefined
   /** `bazel 7.7.1` */
   readonly tool: string
   readonly invocation: string
@@ -11,17 +14,16 @@ export interface ClientFacts {
   readonly mnemonic: string
 }
 
-const header = 'build.bazel.remote.execution.v2.requestmetadata-bin'
-/** More than any tool writes; a longer header is not looked at. */
-const headerLengthMax = 8192
 const textLengthMax = 256
 
 /** Reads the RequestMetadata header. It is informative only: a malformed one counts as absent. */
 export function clientFacts(call: Call): ClientFacts {
-  const metadata = requestMetadata(call.metadata.get(header))
+  const header = requestMetadataOf(call)
+  const metadata = requestMetadata(header)
   const { toolName = '', toolVersion = '' } = metadata.toolDetails ?? {}
   return {
     peer: call.peer,
+    metadata: header,
     tool: bounded(`${toolName ?? ''} ${toolVersion ?? ''}`.trim()),
     invocation: bounded(metadata.toolInvocationId),
     target: bounded(metadata.targetId),
@@ -40,7 +42,7 @@ export function clientFields({ tool, invocation, target, mnemonic }: ClientFacts
 }
 
 function requestMetadata(value: string | undefined): re.RequestMetadata.$Properties {
-  if (value === undefined || value.length > headerLengthMax) return {}
+  if (value === undefined) return {}
   try {
     return re.RequestMetadata.decode(Buffer.from(value, 'base64'))
   } catch {

@@ -14,7 +14,7 @@ export interface DirectoryCache {
   get(digest: Digest): DirectoryFacts | undefined
   /**
    * Checks a Directory and keeps what it says.
-   * @throws Failure 'invalid' when it is no canonical Directory
+   * @throws Failure 'invalid' when it is not a canonical Directory
    */
   add(digest: Digest, bytes: Uint8Array): DirectoryFacts
 }

@@ -1,15 +1,15 @@
-import { createLanes, type Lane, type Waiting } from './lanes.ts'
 import { matches, type Offer, type Platform, refusalText } from './match.ts'
+import { createPlatformQueues, type PlatformQueue, type Waiting } from './platform-queues.ts'
 import { comesBefore } from './queue.ts'
 
 /** A worker as the dispatcher sees it. */
 export interface Taker {
   readonly offer: Offer
-  /** Slots that nothing occupies; the dispatcher counts it down, whoever ends a lease counts it up. */
+  /** Free slots: the dispatcher counts down, and the code that ends a lease counts up. */
   free: number
 }
 
-/** Workers that offer the same, and the lanes that they serve. */
+/** Workers that offer the same, and the queues that they serve. */
 interface Pool<W extends Taker> {
   readonly offer: Offer
   readonly workers: Set<W>
@@ -25,10 +25,10 @@ type Verdict =
   /** The workers are there and cannot (rule 32); the text says why, for people. */
   | { readonly kind: 'refuse'; readonly text: string }
 
-/** A task that has waited in vain. */
+/** A task that has waited too long. */
 export interface Expired<T> {
   readonly task: T
-  /** What the workers that are there lack; undefined when none came in all of workerWaitMs. */
+  /** What the connected workers lack; undefined when no worker connected within workerWaitMs. */
   readonly refusal: string | undefined
 }
 
@@ -47,17 +47,21 @@ export interface Dispatch<T extends Waiting, W extends Taker> {
   verdict(platform: Platform): Verdict
   /** Gives the task to a worker with a free slot, or lets it wait. */
   enqueue(task: T): void
-  /** Takes a waiting task out; false when it does not wait. */
+  /** Removes a waiting task; false if it is not waiting. */
   remove(task: T): boolean
+  /** Changes what a task's place in its queue depends on. */
+  reorder(task: T, change: () => void): void
   /** Lets the worker take tasks from now on. */
   join(worker: W): void
   /** No more tasks for this worker. */
   leave(worker: W): void
+  /** Claims a free slot that nothing waits for, on a worker that `accept` approves of. */
+  claim(platform: Platform, accept: (worker: W) => boolean): W | undefined
   /** The worker has a free slot again. */
   freed(worker: W): void
-  /** Tasks that need not wait any longer for workers that could take them; they are taken out. */
+  /** Removes and returns the tasks that have waited long enough for a worker that could take them. */
   expire(): readonly Expired<T>[]
-  lanes(): readonly Lane<T>[]
+  queues(): readonly PlatformQueue<T>[]
   offers(): readonly Offer[]
 }
 
@@ -75,12 +79,12 @@ export function createDispatch<T extends Waiting, W extends Taker>(options: Disp
   let beganAt = now()
   const pools = new Map<string, Pool<W>>()
   const departed = new Map<string, { readonly offer: Offer; readonly at: number }>()
-  const lanes = createLanes<T>(now)
+  const queues = createPlatformQueues<T>(now)
 
   /** The pool to take from: of those with a free slot the one that offers least, to spare the special ones. */
-  function idlePool(lane: Lane<T>): Pool<W> | undefined {
+  function idlePool(queue: PlatformQueue<T>): Pool<W> | undefined {
     let best: Pool<W> | undefined
-    for (const key of lane.served) {
+    for (const key of queue.served) {
       const pool = pools.get(key)
       if (!pool || pool.idle.size === 0) continue
       if (!best || pool.offer.properties.length < best.offer.properties.length) best = pool
@@ -88,28 +92,32 @@ export function createDispatch<T extends Waiting, W extends Taker>(options: Disp
     return best
   }
 
-  /** The task that comes first in all lanes that the pool serves. */
-  function best(pool: Pool<W>): Lane<T> | undefined {
-    let found: Lane<T> | undefined
-    for (const lane of lanes.busyFor(pool.offer.key)) {
-      const head = lane.queue.peek()
-      const other = found?.queue.peek()
-      if (head && (!other || comesBefore(head, other))) found = lane
+  /** The task that comes first in all queues that the pool serves. */
+  function best(pool: Pool<W>): PlatformQueue<T> | undefined {
+    let found: PlatformQueue<T> | undefined
+    for (const queue of queues.busyFor(pool.offer.key)) {
+      const head = queue.tasks.peek()
+      const other = found?.tasks.peek()
+      if (head && (!other || comesBefore(head, other))) found = queue
     }
     return found
   }
 
-  function give(task: T, worker: W, pool: Pool<W>): void {
+  function take(worker: W, pool: Pool<W>): void {
     worker.free -= 1
     pool.idle.delete(worker)
     // Back in at the end: workers take turns.
     if (worker.free > 0) pool.idle.add(worker)
+  }
+
+  function give(task: T, worker: W, pool: Pool<W>): void {
+    take(worker, pool)
     assign(task, worker)
   }
 
   function feed(worker: W, pool: Pool<W>): void {
     while (worker.free > 0 && pool.workers.has(worker)) {
-      const task = lanes.pop(best(pool))
+      const task = queues.pop(best(pool))
       if (!task) break
       give(task, worker, pool)
     }
@@ -122,7 +130,7 @@ export function createDispatch<T extends Waiting, W extends Taker>(options: Disp
     if (pools.size === 0) beganAt = now()
     pools.set(offer.key, pool)
     departed.delete(offer.key)
-    for (const lane of lanes.all()) if (matches(lane.platform, offer)) lanes.serve(lane, offer.key)
+    for (const queue of queues.all()) if (matches(queue.platform, offer)) queues.serve(queue, offer.key)
     return pool
   }
 
@@ -132,8 +140,8 @@ export function createDispatch<T extends Waiting, W extends Taker>(options: Disp
     if (oldest !== undefined) departed.delete(oldest)
   }
 
-  function laneOf(platform: Platform): Lane<T> {
-    return lanes.open(platform, () =>
+  function queueOf(platform: Platform): PlatformQueue<T> {
+    return queues.open(platform, () =>
       [...pools.values()].filter((pool) => matches(platform, pool.offer)).map((pool) => pool.offer.key),
     )
   }
@@ -144,7 +152,7 @@ export function createDispatch<T extends Waiting, W extends Taker>(options: Disp
   }
 
   function verdict(platform: Platform): Verdict {
-    if (laneOf(platform).served.size > 0) return { kind: 'queue' }
+    if (queueOf(platform).served.size > 0) return { kind: 'queue' }
     const gathering = now() - beganAt < Math.min(reconnectMs, workerWaitMs)
     if (pools.size === 0 || gathering || justLeft(platform)) return { kind: 'wait' }
     return {
@@ -159,16 +167,17 @@ export function createDispatch<T extends Waiting, W extends Taker>(options: Disp
   return {
     verdict,
     get waiting() {
-      return lanes.waiting
+      return queues.waiting
     },
     enqueue(task) {
-      const lane = laneOf(task.platform)
-      const pool = idlePool(lane)
+      const queue = queueOf(task.platform)
+      const pool = idlePool(queue)
       const worker = pool?.idle.values().next().value
       if (pool && worker) give(task, worker, pool)
-      else lanes.push(lane, task)
+      else queues.push(queue, task)
     },
-    remove: (task) => lanes.remove(task),
+    remove: (task) => queues.remove(task),
+    reorder: (task, change) => queues.reorder(task, change),
     join(worker) {
       const pool = poolOf(worker.offer)
       pool.workers.add(worker)
@@ -182,7 +191,18 @@ export function createDispatch<T extends Waiting, W extends Taker>(options: Disp
       if (pool.workers.size > 0) return
       pools.delete(worker.offer.key)
       remember(worker.offer)
-      for (const lane of lanes.all()) lanes.unserve(lane, worker.offer.key)
+      for (const queue of queues.all()) queues.unserve(queue, worker.offer.key)
+    },
+    claim(platform, accept) {
+      // Nothing waits for a free slot: it would have been given out.
+      for (const pool of pools.values()) {
+        if (!matches(platform, pool.offer)) continue
+        const worker = [...pool.idle].find(accept)
+        if (!worker) continue
+        take(worker, pool)
+        return worker
+      }
+      return undefined
     },
     freed(worker) {
       const pool = pools.get(worker.offer.key)
@@ -192,14 +212,14 @@ export function createDispatch<T extends Waiting, W extends Taker>(options: Disp
     },
     expire() {
       const before = now() - workerWaitMs
-      return lanes.orphans().flatMap((lane): Expired<T>[] => {
-        const judged = verdict(lane.platform)
-        if (judged.kind === 'refuse') return lanes.take(lane, now()).map((task) => ({ task, refusal: judged.text }))
-        const overdue = lane.orphanedAt <= before ? lanes.take(lane, before) : []
+      return queues.orphans().flatMap((queue): Expired<T>[] => {
+        const judged = verdict(queue.platform)
+        if (judged.kind === 'refuse') return queues.take(queue, now()).map((task) => ({ task, refusal: judged.text }))
+        const overdue = queue.orphanedAt <= before ? queues.take(queue, before) : []
         return overdue.map((task) => ({ task, refusal: undefined }))
       })
     },
-    lanes: () => lanes.all(),
+    queues: () => queues.all(),
     offers: () => [...pools.values()].map(({ offer }) => offer),
   }
 }

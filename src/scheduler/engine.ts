@@ -6,18 +6,21 @@ import { Code, RpcError } from '../wire/rpc.ts'
 import { retryLater } from '../wire/status.ts'
 import type { Admissions } from './admission.ts'
 import { type ClientFacts, clientFields } from './client.ts'
+import type { SchedulerContext } from './context.ts'
 import type { Expired } from './dispatch.ts'
+import type { ExecuteRequest } from './execute-request.ts'
 import { createFleet, type Fleet } from './fleet.ts'
-import type { House } from './house.ts'
+import { createListeners } from './listeners.ts'
 import { fitsTrailers } from './missing.ts'
 import type { Operation } from './operation.ts'
+import { recordUnbegun } from './recorded.ts'
 import type { Registry } from './registry.ts'
+import { createRepeats } from './repeats.ts'
 import { cachedResponse, failedResponse } from './response.ts'
 import type { StoreResult } from './settle.ts'
 import type { Streams } from './streams.ts'
 import type { Task } from './task.ts'
 import { createTasks, type Tasks } from './tasks.ts'
-import type { Wanted } from './wanted.ts'
 
 /** The scheduler without its wire: what the services in this room speak to. */
 export interface Engine {
@@ -31,9 +34,12 @@ export interface Engine {
    * run of its own.
    * @throws RpcError or Failure when no operation begins (rule 24)
    */
-  execute(wanted: Wanted, client: ClientFacts, signal: AbortSignal): Promise<Operation>
-  /** Counts a stream that follows the operation, until the answer is called. */
-  listen(operation: Operation): () => void
+  execute(request: ExecuteRequest, client: ClientFacts, signal: AbortSignal): Promise<Operation>
+  /**
+   * Counts a call that follows the operation, until the answer is called. When nobody listens any
+   * more, the signals of those who did say whether they may come back.
+   */
+  listen(operation: Operation, signal: AbortSignal): () => void
   /** Refuses new actions, sends away those that wait; settles when those that run have ended or the time is over. */
   drain(timeoutMs?: number): Promise<void>
   /** Ends everything at once. */
@@ -46,11 +52,13 @@ const storeMsMax = 10_000
 const tickMsMin = 10
 const tickMsMax = 1_000
 
-export function createEngine(house: House, cas: Channel, admissions: Admissions): Engine {
-  const { clock, log } = house
-  const tasks = createTasks(house, noteIdle)
-  const fleet = createFleet(house, tasks, storeIn(house, cas))
+export function createEngine(context: SchedulerContext, cas: Channel, admissions: Admissions): Engine {
+  const { clock, log } = context
+  const tasks = createTasks(context, noteIdle, (task) => repeats.giveWay(task))
+  const repeats = createRepeats(context, tasks, context.repeatShare, Math.random)
+  const fleet = createFleet(context, tasks, storeIn(context, cas), repeats)
   const { registry, streams, dispatch } = tasks
+  const listen = createListeners(context, tasks)
   const drained = new Set<() => void>()
   let draining = false
   let closed = false
@@ -60,50 +68,34 @@ export function createEngine(house: House, cas: Channel, admissions: Admissions)
     if (draining) throw retryLater('the scheduler is shutting down', drainRetryMs)
   }
 
-  function ended(client: ClientFacts, wanted: Wanted, response: Uint8Array): Operation {
-    const { operation } = registry.create(wanted.digest, client, undefined)
+  function ended(client: ClientFacts, request: ExecuteRequest, response: Uint8Array): Operation {
+    const { operation } = registry.create(request.digest, client, undefined)
     registry.complete(operation, response)
     return operation
   }
 
-  async function execute(wanted: Wanted, client: ClientFacts, signal: AbortSignal): Promise<Operation> {
+  async function execute(request: ExecuteRequest, client: ClientFacts, signal: AbortSignal): Promise<Operation> {
     refuseWhileDraining()
-    const shared = tasks.merge(wanted, client)
+    const shared = tasks.merge(request, client)
     if (shared) return shared
     try {
-      const admission = await admissions.admit(wanted)
+      const admission = await admissions.admit(request, client.peer)
       refuseWhileDraining()
       if (signal.aborted) throw new RpcError(Code.CANCELLED, 'the client has gone')
-      if (admission.kind === 'run') return tasks.merge(wanted, client) ?? tasks.begin(wanted, admission, client)
-      house.meters.cached()
-      return ended(client, wanted, cachedResponse(admission.result))
+      if (admission.kind === 'run') return tasks.merge(request, client) ?? tasks.begin(request, admission, client)
+      context.meters.cached()
+      recordUnbegun(context, request, client, admission)
+      return ended(client, request, cachedResponse(admission.result))
     } catch (error) {
-      log.info('action not begun', {
-        action: digestText(wanted.digest),
+      log.info('action not started', {
+        action: digestText(request.digest),
         ...clientFields(client),
         reason: messageOf(error),
       })
+      recordUnbegun(context, request, client, { error })
       // Details that trailers cannot carry reach the client inside an operation that has ended.
-      if (error instanceof RpcError && !fitsTrailers(error)) return ended(client, wanted, failedResponse(error))
+      if (error instanceof RpcError && !fitsTrailers(error)) return ended(client, request, failedResponse(error))
       throw error
-    }
-  }
-
-  function abandon(task: Task): void {
-    const reason = `no client has listened for ${house.abandonMs} ms`
-    for (const operation of [...task.operations]) tasks.cancel(operation, reason)
-  }
-
-  function listen(operation: Operation): () => void {
-    const task = registry.find(operation.name)?.task
-    if (!task) return () => undefined
-    task.listeners += 1
-    task.keep()
-    return () => {
-      task.listeners -= 1
-      if (task.listeners > 0 || task.operations.size === 0) return
-      task.keep()
-      task.keep = clock.after(house.abandonMs, () => abandon(task))
     }
   }
 
@@ -114,7 +106,7 @@ export function createEngine(house: House, cas: Channel, admissions: Admissions)
 
   /** Rule 26: nobody is there, which may pass; or those who are there cannot, which stays. */
   function expire({ task, refusal }: Expired<Task>): void {
-    const nobody = `no worker that could take it came within ${house.workerWaitMs} ms`
+    const nobody = `no worker that could take it came within ${context.workerWaitMs} ms`
     const error = refusal
       ? new RpcError(Code.FAILED_PRECONDITION, refusal)
       : new RpcError(Code.UNAVAILABLE, `${nobody}: no worker is connected`)
@@ -124,18 +116,19 @@ export function createEngine(house: House, cas: Channel, admissions: Admissions)
   /** @param due when this tick was to come */
   function tick(due: number): void {
     const lateMs = clock.now() - due
-    // A machine that slept or was starved first has to read what workers have sent meanwhile.
-    if (lateMs > tickMs(house)) fleet.forgive(lateMs)
+    // After the machine has slept, or the process was starved, what workers sent meanwhile has to be read first.
+    if (lateMs > tickMs(context)) fleet.forgive(lateMs)
     fleet.check()
     for (const each of dispatch.expire()) expire(each)
     registry.expire()
     streams.expire()
+    repeats.begin()
     if (!closed) tickLater()
   }
 
   function tickLater(): void {
-    const due = clock.now() + tickMs(house)
-    stopTicking = clock.after(tickMs(house), () => tick(due))
+    const due = clock.now() + tickMs(context)
+    stopTicking = clock.after(tickMs(context), () => tick(due))
   }
 
   tickLater()
@@ -151,6 +144,7 @@ export function createEngine(house: House, cas: Channel, admissions: Admissions)
     listen,
     async drain(timeoutMs) {
       draining = true
+      repeats.close()
       const waiting = [...tasks.active].filter((task) => task.position >= 0)
       for (const task of waiting) tasks.fail(task, retryLater('the scheduler is shutting down', drainRetryMs))
       if (tasks.active.size === 0) return
@@ -163,27 +157,28 @@ export function createEngine(house: House, cas: Channel, admissions: Admissions)
       draining = true
       closed = true
       stopTicking()
+      repeats.close()
       for (const task of [...tasks.active]) tasks.fail(task, retryLater('the scheduler has stopped', drainRetryMs))
       for (const worker of [...fleet.workers]) {
-        fleet.lose(worker, 'the scheduler stops')
-        worker.dismiss(new RpcError(Code.UNAVAILABLE, 'the scheduler stops'))
+        fleet.lose(worker, 'the scheduler is shutting down')
+        worker.dismiss(new RpcError(Code.UNAVAILABLE, 'the scheduler is shutting down'))
       }
     },
   }
 }
 
-function storeIn(house: House, cas: Channel): StoreResult {
+function storeIn(context: SchedulerContext, cas: Channel): StoreResult {
   return async (task, result) => {
     const { instance, digest } = task
-    const options = { instance, fn: digest.fn, clock: house.clock, timeoutMs: storeMsMax, attemptsMax: 2 }
+    const options = { instance, fn: digest.fn, clock: context.clock, timeoutMs: storeMsMax, attemptsMax: 2 }
     try {
       await createActionsClient(cas, options).update(digest, result)
     } catch (error) {
-      house.log.warn('result not stored', { action: digestText(digest), error })
+      context.log.warn('result not stored', { action: digestText(digest), error })
     }
   }
 }
 
-function tickMs({ leaseMs, workerWaitMs }: House): number {
+function tickMs({ leaseMs, workerWaitMs }: SchedulerContext): number {
   return Math.min(Math.max(Math.min(leaseMs, workerWaitMs) / 4, tickMsMin), tickMsMax)
 }

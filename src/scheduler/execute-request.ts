@@ -3,7 +3,7 @@ import { Failure } from '../core/failure.ts'
 import { decodeMessage } from '../wire/decode.ts'
 import { re } from '../wire/proto.ts'
 
-/** What shall stand in the result itself, if it is small enough. */
+/** What the result itself should contain, if it is small enough. */
 interface Inline {
   readonly stdout: boolean
   readonly stderr: boolean
@@ -11,7 +11,7 @@ interface Inline {
 }
 
 /** An ExecuteRequest, checked. */
-export interface Wanted {
+export interface ExecuteRequest {
   readonly instance: string
   readonly digest: Digest
   readonly skipCacheLookup: boolean
@@ -27,7 +27,7 @@ export const inlineFilesMax = 1000
  * Reads an ExecuteRequest.
  * @throws RpcError or Failure that mean INVALID_ARGUMENT
  */
-export function wantedOf(bytes: Uint8Array): Wanted {
+export function readExecuteRequest(bytes: Uint8Array): ExecuteRequest {
   const request = decodeMessage(re.ExecuteRequest, bytes)
   const outputFiles = request.inlineOutputFiles ?? []
   if (outputFiles.length > inlineFilesMax)

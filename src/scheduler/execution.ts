@@ -1,13 +1,13 @@
-import { assertInstance } from '../core/instance.ts'
+import { assertInstance, type InstanceNames } from '../core/instance.ts'
 import { decodeMessage } from '../wire/decode.ts'
 import { re } from '../wire/proto.ts'
 import { type Call, Code, type Detail, RpcError, type Send, type Service } from '../wire/rpc.ts'
 import { retryInfo } from '../wire/status.ts'
 import { clientFacts } from './client.ts'
+import type { SchedulerContext } from './context.ts'
 import type { Engine } from './engine.ts'
-import type { House } from './house.ts'
+import { type ExecuteRequest, readExecuteRequest } from './execute-request.ts'
 import type { Operation } from './operation.ts'
-import { wantedOf } from './wanted.ts'
 
 /**
  * When a client whose operation is gone may execute again. It has tried to reach a scheduler
@@ -16,18 +16,20 @@ import { wantedOf } from './wanted.ts'
 const executeAgainMs = 100
 
 /** build.bazel.remote.execution.v2.Execution. */
-export function executionService(engine: Engine, house: House, instances: ReadonlySet<string>): Service {
+export function executionService(engine: Engine, context: SchedulerContext, instances: InstanceNames): Service {
+  async function execute(request: ExecuteRequest, call: Call, send: Send): Promise<void> {
+    assertInstance(request.instance, instances)
+    const operation = await engine.execute(request, clientFacts(call), call.signal)
+    await follow(engine, context, operation, call, send)
+  }
+
   return {
     name: 'build.bazel.remote.execution.v2.Execution',
     methods: {
       Execute: {
         kind: 'server-stream',
-        async handle(request, call, send) {
-          const wanted = wantedOf(request)
-          assertInstance(wanted.instance, instances)
-          const operation = await engine.execute(wanted, clientFacts(call), call.signal)
-          await follow(engine, house, operation, call, send)
-        },
+        // What an async function is called with stays in memory until it ends, and this may be an hour.
+        handle: (request, call, send) => execute(readExecuteRequest(request), call, send),
       },
       WaitExecution: {
         kind: 'server-stream',
@@ -35,7 +37,7 @@ export function executionService(engine: Engine, house: House, instances: Readon
           const name = decodeMessage(re.WaitExecutionRequest, request).name ?? ''
           const operation = engine.registry.find(name)?.operation
           if (!operation) throw noOperation(name, [retryInfo(executeAgainMs)])
-          await follow(engine, house, operation, call, send)
+          await follow(engine, context, operation, call, send)
         },
       },
     },
@@ -61,22 +63,27 @@ function noOperation(name: string, details: readonly Detail[] = []): RpcError {
 }
 
 /**
- * Sends the operation as it stands, then each change, and at least one message every
+ * Sends the operation as it is, then each change, and at least one message every
  * updateEveryMs, so that nothing on the way takes the stream for dead. Ends after the message
  * that says done, never before (rule 27). A client that reads slowly gets the newest state,
  * not every one.
  */
-async function follow(engine: Engine, house: House, operation: Operation, call: Call, send: Send): Promise<void> {
-  const release = engine.listen(operation)
+async function follow(
+  engine: Engine,
+  context: SchedulerContext,
+  operation: Operation,
+  call: Call,
+  send: Send,
+): Promise<void> {
+  const release = engine.listen(operation, call.signal)
   try {
     while (!call.signal.aborted) {
-      const state = operation.encode()
-      const last = operation.done
-      await send(state)
-      if (last) return
-      // The bytes are made anew by a change only: it may have changed while they were sent.
-      if (operation.encode() !== state) continue
-      await operation.changed(house.updateEveryMs, house.clock, call.signal)
+      const { revision, done } = operation
+      await send(operation.encode())
+      if (done) return
+      // It may have changed while the last message was sent.
+      if (operation.revision !== revision) continue
+      await operation.changed(context.updateEveryMs, context.clock, call.signal)
     }
   } finally {
     release()

@@ -1,7 +1,11 @@
 import type { workerApi } from '../wire/proto.ts'
 import { Code, RpcError } from '../wire/rpc.ts'
-import type { House } from './house.ts'
+import { toDuration } from '../wire/time.ts'
+import { workerProtocol } from '../wire/worker-protocol.ts'
+import type { SchedulerContext } from './context.ts'
 import type { Lease } from './lease.ts'
+import type { Repeats } from './repeats.ts'
+import { createRests } from './rests.ts'
 import { type StoreResult, settle } from './settle.ts'
 import type { Task, Worker } from './task.ts'
 import { type Tasks, taskFields } from './tasks.ts'
@@ -9,7 +13,11 @@ import { type Tasks, taskFields } from './tasks.ts'
 /** The connected workers, and what they say. */
 export interface Fleet {
   readonly workers: ReadonlySet<Worker>
-  /** Takes a worker in and gives it what it can take. A namesake that was there is dismissed. */
+  /**
+   * Takes a worker in, welcomes it, and gives it what it can take. A namesake that is there is
+   * dismissed when it is the same process, whose connection hangs, or has fallen silent.
+   * @throws RpcError ALREADY_EXISTS when a worker of this name is there and lives
+   */
   join(worker: Worker): void
   hear(worker: Worker, message: workerApi.FromWorker.$Properties): void
   /** The worker is gone: what it had is queued again. Nothing happens the second time. */
@@ -24,10 +32,10 @@ export interface Fleet {
 const stderrStream = 1
 /** An idle worker renews too, and loses nothing when it is late: it is dismissed after so many leases’ spans. */
 const idleLeases = 3
-
-export function createFleet(house: House, tasks: Tasks, store: StoreResult): Fleet {
-  const { clock, log } = house
+export function createFleet(context: SchedulerContext, tasks: Tasks, store: StoreResult, repeats: Repeats): Fleet {
+  const { clock, log } = context
   const workers = new Set<Worker>()
+  const rests = createRests(context, tasks.dispatch, workers)
 
   function lose(worker: Worker, reason: string): void {
     if (!workers.delete(worker)) return
@@ -40,15 +48,23 @@ export function createFleet(house: House, tasks: Tasks, store: StoreResult): Fle
   function take(lease: Lease<Task, Worker>, reason: string): void {
     tasks.leases.end(lease)
     lease.worker.free += 1
-    if (lease.task) tasks.again(lease.task, reason)
+    const { task } = lease
+    if (task?.isRepeat) repeats.lost(task)
+    else if (task) tasks.again(task, reason)
   }
 
   function finished(worker: Worker, { leaseId, response }: workerApi.Finished.$Properties): void {
     const held = tasks.leases.held(leaseId ?? '', worker)
+    if (held && response?.status?.code === Code.UNAVAILABLE) rests.begin(worker)
+    else if (held) rests.forget(worker)
     const task = tasks.release(leaseId ?? '', worker)
-    if (task) house.meters.runSeconds((clock.now() - task.assignedAt) / 1000)
-    if (task) settle(house, tasks, store, task, worker.name, response ?? {})
-    else log.debug('late answer ignored', { worker: worker.name, lease: leaseId, known: held !== undefined })
+    if (task?.isRepeat) repeats.finished(task, worker.name, response ?? {})
+    else if (task) {
+      context.meters.runSeconds((clock.now() - task.assignedAt) / 1000)
+      settle(context, tasks, store, task, worker.name, response ?? {}, (ended) =>
+        repeats.consider(task, worker.name, ended, workers),
+      )
+    } else log.debug('late answer ignored', { worker: worker.name, lease: leaseId, known: held !== undefined })
   }
 
   function output(worker: Worker, { leaseId, stream, data }: workerApi.Output.$Properties): void {
@@ -64,17 +80,30 @@ export function createFleet(house: House, tasks: Tasks, store: StoreResult): Fle
     log.info('worker leaves', { worker: worker.name, reason })
   }
 
+  /** Two that take turns to send each other away would lose every action; so who is there stays. */
+  function makePlace(worker: Worker): void {
+    const other = [...workers].find(({ name }) => name === worker.name)
+    if (!other) return
+    const same = worker.run !== '' && worker.run === other.run
+    if (!same && clock.now() - other.heardAt < context.leaseMs)
+      throw new RpcError(
+        Code.ALREADY_EXISTS,
+        `a worker named ${worker.name} is already connected: give each worker a name of its own`,
+      )
+    const reason = same ? 'it has reconnected' : 'it was silent, and another worker with its name has connected'
+    lose(other, reason)
+    other.dismiss(new RpcError(Code.ALREADY_EXISTS, `worker ${worker.name}: ${reason}`))
+  }
+
   return {
     workers,
     lose,
     join(worker) {
-      for (const other of workers) {
-        if (other.name !== worker.name) continue
-        const reason = `another worker named ${worker.name} has connected`
-        lose(other, reason)
-        other.dismiss(new RpcError(Code.ALREADY_EXISTS, reason))
-      }
+      makePlace(worker)
       workers.add(worker)
+      worker.tell({
+        welcome: { lease: toDuration(context.leaseMs), version: context.version, protocol: workerProtocol },
+      })
       log.info('worker joined', { worker: worker.name, slots: worker.slots, version: worker.version })
       tasks.dispatch.join(worker)
     },
@@ -99,13 +128,13 @@ export function createFleet(house: House, tasks: Tasks, store: StoreResult): Fle
       for (const worker of [...workers]) {
         const expired = tasks.leases.expired(worker, now)
         const silentMs = now - worker.heardAt
-        if (silentMs >= house.leaseMs * (expired.length > 0 ? 1 : idleLeases)) {
+        if (silentMs >= context.leaseMs * (expired.length > 0 ? 1 : idleLeases)) {
           const reason = `it was silent for ${silentMs} ms`
           lose(worker, reason)
           worker.dismiss(new RpcError(Code.UNAVAILABLE, reason))
           continue
         }
-        // The worker lives but does not know of the action (any more).
+        // The worker is alive but does not know of the action (any more).
         for (const lease of expired) {
           log.warn('lease lost', { worker: worker.name, ...(lease.task && taskFields(lease.task)) })
           take(lease, `worker ${worker.name} did not renew its lease`)

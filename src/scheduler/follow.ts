@@ -14,7 +14,7 @@ const prefix = 'streams/'
  */
 export function withOutputStreams(cache: Service, streams: Streams): Service {
   const { Read } = cache.methods
-  if (Read?.kind !== 'server-stream') throw new Failure('internal', 'ByteStream.Read is no server stream')
+  if (Read?.kind !== 'server-stream') throw new Failure('internal', 'ByteStream.Read is not a server-streaming method')
   return {
     name: cache.name,
     methods: {

@@ -1,8 +1,9 @@
 import type { Clock } from '../core/clock.ts'
-import { createSharedGate, type SharedGate } from '../core/gate.ts'
+import { digestsMessageBytesMax } from '../core/limits.ts'
+import { createSharedSemaphore, type SharedSemaphore } from '../core/semaphore.ts'
 import { type Call, type CallOptions, type Channel, Code, type Method, RpcError, type Service } from '../wire/rpc.ts'
 
-/** Set anew on each connection, so not carried over. */
+/** Set for each connection, so not passed on. */
 const ownHeaders: ReadonlySet<string> = new Set([
   'content-type',
   'content-length',
@@ -12,20 +13,22 @@ const ownHeaders: ReadonlySet<string> = new Set([
   'connection',
 ])
 
-/** What a forwarded method is, by the shape of its streams. */
-type Kind = 'unary' | 'server-stream' | 'client-stream'
+/** What a forwarded method is, by the shape of its streams; one that lists blobs has large requests. */
+type Kind = 'unary' | 'listing' | 'server-stream' | 'client-stream'
 
 const cache: Readonly<Record<string, Readonly<Record<string, Kind>>>> = {
   'build.bazel.remote.execution.v2.ContentAddressableStorage': {
-    FindMissingBlobs: 'unary',
-    BatchUpdateBlobs: 'unary',
-    BatchReadBlobs: 'unary',
+    FindMissingBlobs: 'listing',
+    BatchUpdateBlobs: 'listing',
+    BatchReadBlobs: 'listing',
     GetTree: 'server-stream',
     SplitBlob: 'unary',
     SpliceBlob: 'unary',
   },
   'build.bazel.remote.execution.v2.ActionCache': { GetActionResult: 'unary', UpdateActionResult: 'unary' },
   'google.bytestream.ByteStream': { Read: 'server-stream', Write: 'client-stream', QueryWriteStatus: 'unary' },
+  'build.bazel.remote.asset.v1.Fetch': { FetchBlob: 'unary', FetchDirectory: 'unary' },
+  'build.bazel.remote.asset.v1.Push': { PushBlob: 'unary', PushDirectory: 'unary' },
 }
 
 /**
@@ -42,7 +45,7 @@ const streamsMaxEach = 32
  * backpressure. Statuses come back with their details.
  */
 export function forwardedServices(cas: Channel, clock: Clock): Service[] {
-  const streams = createSharedGate(streamsMax, streamsMaxEach)
+  const streams = createSharedSemaphore(streamsMax, streamsMaxEach)
   return Object.entries(cache).map(([name, methods]) => ({
     name,
     methods: Object.fromEntries(
@@ -51,10 +54,12 @@ export function forwardedServices(cas: Channel, clock: Clock): Service[] {
   }))
 }
 
-function forwarded(cas: Channel, kind: Kind, clock: Clock, streams: SharedGate): Method {
+function forwarded(cas: Channel, kind: Kind, clock: Clock, streams: SharedSemaphore): Method {
   switch (kind) {
     case 'unary':
       return { kind, handle: (request, call) => cas.unary(call.method, request, carried(call, clock)) }
+    case 'listing':
+      return { ...forwarded(cas, 'unary', clock, streams), requestBytesMax: digestsMessageBytesMax }
     case 'client-stream':
       return { kind, handle: (requests, call) => cas.clientStream(call.method, requests, carried(call, clock)) }
     case 'server-stream':
@@ -77,6 +82,8 @@ function carried(call: Call, clock: Clock): CallOptions {
   const metadata = Object.fromEntries(
     [...call.metadata].filter(([name]) => !ownHeaders.has(name) && !name.startsWith('grpc-') && !name.startsWith(':')),
   )
+  const { vouched } = call
+  if (vouched !== undefined) metadata['authorization'] = vouched
   if (call.deadline === undefined) return { metadata, signal: call.signal }
   const timeoutMs = call.deadline - clock.now()
   if (timeoutMs <= 0)

@@ -1,9 +1,10 @@
 import type { CasClient } from '../client/cas.ts'
 import { type Digest, digestText } from '../core/digest.ts'
+import { digestGroups } from '../core/digest-groups.ts'
 import { Failure } from '../core/failure.ts'
 import { batchBytesMax, treeDepthMax, treeDirectoriesMax } from '../core/limits.ts'
 import type { DirectoryCache, DirectoryFacts } from './directories.ts'
-import { luggageBytesMax } from './luggage.ts'
+import { prefetchedBytesMax } from './prefetched.ts'
 
 /** A Directory as large as this has some 300,000 entries. */
 const directoryBytesMax = 32 * 1024 * 1024
@@ -46,7 +47,7 @@ export async function walkInputs(
 
   function learn(digest: Digest, bytes: Uint8Array, children: Digest[]): void {
     visit(digest, cache.add(digest, bytes), children)
-    if (handedOnBytes + bytes.byteLength > luggageBytesMax) return
+    if (handedOnBytes + bytes.byteLength > prefetchedBytesMax) return
     handedOnBytes += bytes.byteLength
     handedOn.push(bytes)
   }
@@ -83,7 +84,8 @@ export async function walkInputs(
         visit(digest, facts, children)
       } else unknown.push(digest)
     }
-    for (const part of parts(unknown)) {
+    for (const each of unknown) assertDirectorySize(each)
+    for (const part of digestGroups(unknown, { bytesMax: readBytesMax })) {
       const blobs = await cas.readBlobs(part)
       for (const digest of part) {
         const bytes = blobs.get(digestText(digest))
@@ -102,22 +104,7 @@ export async function walkInputs(
  */
 export function assertDirectorySize(digest: Digest): void {
   if (digest.size > directoryBytesMax)
-    throw new Failure('invalid', `a Directory may have ${directoryBytesMax} bytes`, { where: digestText(digest) })
-}
-
-/** In parts that fit in memory together. */
-function* parts(digests: readonly Digest[]): Generator<Digest[]> {
-  let part: Digest[] = []
-  let bytes = 0
-  for (const digest of digests) {
-    assertDirectorySize(digest)
-    if (part.length > 0 && bytes + digest.size > readBytesMax) {
-      yield part
-      part = []
-      bytes = 0
-    }
-    part.push(digest)
-    bytes += digest.size
-  }
-  if (part.length > 0) yield part
+    throw new Failure('invalid', `a Directory may have at most ${directoryBytesMax} bytes`, {
+      where: digestText(digest),
+    })
 }

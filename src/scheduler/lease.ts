@@ -3,7 +3,7 @@ export interface Lease<Task, Worker> {
   /** Unguessable; also names the attempt's output streams. */
   readonly id: string
   readonly worker: Worker
-  /** Undefined once nobody wants the answer any more: it only keeps its slot until the worker lets go. */
+  /** Undefined once the answer is no longer wanted: the lease then only keeps its slot until the worker releases it. */
   task: Task | undefined
   /** Milliseconds since 1970 by which the worker must have renewed it. */
   expires: number
@@ -18,7 +18,7 @@ export interface Leases<Task, Worker extends object> {
   grant(task: Task, worker: Worker, now: number): Lease<Task, Worker>
   /** The lease, if this very worker holds it: a late answer, or another's, finds none. */
   held(id: string, worker: Worker): Lease<Task, Worker> | undefined
-  /** Extends those that the worker holds; ids that it does not hold are passed over. */
+  /** Extends those that the worker holds; IDs that it does not hold are ignored. */
   renew(worker: Worker, ids: readonly string[], now: number): void
   /** Ends a lease; false when it had ended before. */
   end(lease: Lease<Task, Worker>): boolean

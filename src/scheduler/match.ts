@@ -1,4 +1,6 @@
-import { type PlatformProperty, propertiesText, sortedProperties } from '../core/platform.ts'
+import { type AskedLimits, type LimitName, limitIn, limitsIn } from '../core/limit-properties.ts'
+import { anyImageLike, type PlatformProperty, propertiesText, sortedProperties } from '../core/platform.ts'
+import { sizeText } from '../core/units.ts'
 
 /**
  * What an action asks for. Two platforms with the same properties in another order are the
@@ -13,7 +15,10 @@ export interface Platform {
 export interface Offer {
   readonly key: string
   readonly properties: readonly PlatformProperty[]
+  /** Whether it has the property, lets an action have as much as that asks for, or runs the image that it names. */
   has(property: PlatformProperty): boolean
+  /** The most that an action may ask for. */
+  readonly limits: AskedLimits
 }
 
 /** Properties of one platform or one worker. */
@@ -21,31 +26,51 @@ export const propertiesMax = 256
 /** How many different offers a refusal shows to people. */
 const offersShown = 3
 
+/**
+ * The properties of the API's own lexicon (build/bazel/remote/execution/v2/platform.md). Its values are lower-case
+ * words, which clients write as they like: Bazel's own documentation says `OSFamily=Linux`.
+ */
+const standardProperties: ReadonlySet<string> = new Set(['OSFamily', 'ISA'])
+
 /** The platform of these properties; none at all is the platform that any worker can take. */
 export function platformOf(properties: readonly PlatformProperty[]): Platform {
   const sorted = sortedProperties(properties)
-  return { key: JSON.stringify(sorted.map(({ name, value }) => [name, value])), properties: sorted }
+  const key = sortedProperties(properties.map(comparable)).map(({ name, value }) => [name, value])
+  return { key: JSON.stringify(key), properties: sorted }
+}
+
+/** The form in which properties are compared: those of the lexicon without case, amounts as plain numbers. */
+function comparable(property: PlatformProperty): PlatformProperty {
+  const { name, value } = property
+  const limit = limitIn(property)
+  if (limit) return { name, value: String(limit.amount) }
+  return standardProperties.has(name) ? { name, value: value.toLowerCase() } : property
 }
 
 /**
- * Rule 32: the Action's platform wins, and only where it names no property does the
- * Command's count (clients before 2.2 set that one alone).
+ * What a worker with these properties offers.
+ * @param largest the most that an action may ask for, by the names of the limits; of one that is absent anything
  */
-export function effectivePlatform(
-  action: readonly PlatformProperty[],
-  command: readonly PlatformProperty[],
-): readonly PlatformProperty[] {
-  return action.length > 0 ? action : command
-}
-
-/** What a worker with these properties offers. */
-export function offerOf(properties: readonly PlatformProperty[]): Offer {
+export function offerOf(properties: readonly PlatformProperty[], largest: readonly PlatformProperty[] = []): Offer {
   const { key, properties: sorted } = platformOf(properties)
   const pairs = new Set(sorted.map(pairOf))
-  return { key, properties: sorted, has: (property) => pairs.has(pairOf(property)) }
+  const limits = limitsIn(largest)
+  const isWithin = (property: PlatformProperty) => {
+    const limit = limitIn(property)
+    return limit !== undefined && limit.amount <= (limits[limit.name] ?? Number.POSITIVE_INFINITY)
+  }
+  const runsImage = (property: PlatformProperty) => {
+    const any = anyImageLike(property)
+    return any !== undefined && pairs.has(pairOf(any))
+  }
+  const has = (property: PlatformProperty) => isWithin(property) || pairs.has(pairOf(property)) || runsImage(property)
+  return { key: `${key}${JSON.stringify(limits)}`, properties: sorted, limits, has }
 }
 
-/** Does the worker offer each property, by exact name and value? A name may stand several times. */
+/**
+ * Does the worker offer each property, by exact name and, but for the lexicon's, exact value? A name may stand
+ * several times.
+ */
 export function matches(platform: Platform, offer: Offer): boolean {
   return platform.properties.every((property) => offer.has(property))
 }
@@ -56,9 +81,12 @@ export function matches(platform: Platform, offer: Offer): boolean {
  */
 export function refusalText(platform: Platform, offers: readonly Offer[]): string {
   const lacking = platform.properties.find((property) => !offers.some((offer) => offer.has(property)))
-  const problem = lacking
-    ? `no worker offers the platform property ${pairText(lacking)}${valuesText(lacking.name, offers)}`
-    : `no single worker offers all of ${propertiesText(platform.properties)}`
+  const limit = lacking && limitIn(lacking)
+  const problem = limit
+    ? `no worker lets an action have ${pairText(lacking)} (the most is ${mostText(limit.name, offers)})`
+    : lacking
+      ? `no worker offers the platform property ${pairText(lacking)}${valuesText(lacking.name, offers)}`
+      : `no single worker offers all of ${propertiesText(platform.properties)}`
   return `${problem}. ${offersText(offers)}`
 }
 
@@ -68,6 +96,11 @@ function offersText(offers: readonly Offer[]): string {
   const shown = offers.slice(0, offersShown).map((offer) => `(${propertiesText(offer.properties)})`)
   const more = offers.length - shown.length
   return `Connected workers offer: ${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}.`
+}
+
+function mostText(name: LimitName, offers: readonly Offer[]): string {
+  const most = Math.max(0, ...offers.map(({ limits }) => limits[name] ?? 0))
+  return name === 'memory' || name === 'disk' ? sizeText(most) : String(most)
 }
 
 /** The values that workers do offer under a name, if any do. */
@@ -84,6 +117,7 @@ function pairText({ name, value }: PlatformProperty): string {
 }
 
 /** A key for name and value in which neither can run into the other. */
-function pairOf({ name, value }: PlatformProperty): string {
+function pairOf(property: PlatformProperty): string {
+  const { name, value } = comparable(property)
   return `${name.length}:${name}=${value}`
 }

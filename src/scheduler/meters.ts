@@ -11,6 +11,8 @@ export interface Meters {
   /** A client joined an action in flight. */
   readonly merged: () => void
   readonly requeued: () => void
+  /** An action was run a second time, or was to be. */
+  readonly repeated: (outcome: string) => void
   /** Shows these values whenever the metrics are asked for. */
   readonly watch: (gauges: Gauges) => void
 }
@@ -29,6 +31,9 @@ export function createMeters(metrics: Metrics): Meters {
   const cached = metrics.counter('native_scheduler_cached_total', 'Executions answered from the action cache.')
   const merged = metrics.counter('native_scheduler_merged_total', 'Executions that joined an action in flight.')
   const requeued = metrics.counter('native_scheduler_requeued_total', 'Actions queued again after a worker was lost.')
+  const repeated = metrics.counter('native_scheduler_repeats_total', 'Second runs of actions by how they ended.', [
+    'outcome',
+  ])
   return {
     queueSeconds: (seconds) => queue.observe(seconds),
     runSeconds: (seconds) => run.observe(seconds),
@@ -36,6 +41,7 @@ export function createMeters(metrics: Metrics): Meters {
     cached: () => cached.inc(),
     merged: () => merged.inc(),
     requeued: () => requeued.inc(),
+    repeated: (outcome) => repeated.inc({ outcome }),
     watch({ queued, running, workers, slots }) {
       metrics.gauge('native_scheduler_queued_actions', 'Actions that wait for a worker.', [], queued)
       metrics.gauge('native_scheduler_running_actions', 'Actions in workers’ hands.', [], running)

@@ -1,4 +1,6 @@
+import type { CasClient } from '../client/cas.ts'
 import { type Digest, digestText } from '../core/digest.ts'
+import { Failure } from '../core/failure.ts'
 import { packAny } from '../wire/any.ts'
 import { rpc } from '../wire/proto.ts'
 import { blobSubject } from '../wire/resource.ts'
@@ -13,8 +15,9 @@ const violationBytesMax = 3 * 1024 * 1024
  * Rule 25: FAILED_PRECONDITION with one violation of type MISSING for each absent blob, the
  * subject `blobs/{fn/}{hash}/{size}`: what makes clients upload them and try again.
  * @param absent each blob once; the first one is named in the message too
+ * @param reason what the storage says of the first one
  */
-export function missingInputs(absent: readonly Digest[]): RpcError {
+export function missingInputs(absent: readonly Digest[], reason?: string): RpcError {
   const violations: { type: string; subject: string; description: string }[] = []
   let bytes = 0
   for (const digest of absent) {
@@ -24,10 +27,25 @@ export function missingInputs(absent: readonly Digest[]): RpcError {
     violations.push({ type: 'MISSING', subject, description: '' })
   }
   const [first] = absent
-  const more = absent.length > 1 ? ` and ${absent.length - 1} more` : ''
-  const message = `the storage lacks what the action needs: ${first ? digestText(first) : ''}${more}`
+  const more = absent.length > 1 ? `; and ${absent.length - 1} more` : ''
+  const message = `the storage lacks what the action needs: ${reason ?? (first ? digestText(first) : '')}${more}`
   const value = rpc.PreconditionFailure.encode({ violations }).finish()
   return new RpcError(Code.FAILED_PRECONDITION, message, [packAny('google.rpc.PreconditionFailure', value)])
+}
+
+/**
+ * What the storage says of a blob that it lacks, which may be that it had to evict it lately; undefined when it has the
+ * blob by now, or cannot say.
+ */
+export async function reasonAbsent(cas: CasClient, digest: Digest): Promise<string | undefined> {
+  try {
+    for await (const _piece of cas.readStream(digest)) break
+    return undefined
+  } catch (error) {
+    // Any other trouble with the storage is not what the client is about to be told.
+    const { cause } = error instanceof Failure ? error : {}
+    return cause instanceof RpcError && cause.code === Code.NOT_FOUND ? cause.message : undefined
+  }
 }
 
 /**

@@ -5,7 +5,7 @@ import { packAny } from '../wire/any.ts'
 import { longrunning, re } from '../wire/proto.ts'
 import { toTimestamp } from '../wire/time.ts'
 
-/** ExecutionStage, as far as an operation of ours goes through it. */
+/** The values of ExecutionStage that our operations go through. */
 export type Stage = 'cache-check' | 'queued' | 'executing' | 'completed'
 
 /** ExecutionStage.Value. */
@@ -35,7 +35,11 @@ export interface Operation {
   readonly digest: Digest
   readonly stage: Stage
   readonly done: boolean
-  /** The serialised google.longrunning.Operation as it stands now. */
+  /** Counts its changes. */
+  readonly revision: number
+  /** Bytes that it keeps for as long as it is known: none before it is done. */
+  readonly keptBytes: number
+  /** The serialised google.longrunning.Operation as it is now. */
   encode(): Uint8Array
   /**
    * To another stage, or, while it is not completed, to the same one with other progress.
@@ -56,19 +60,21 @@ export interface Operation {
 export function createOperation(name: string, digest: Digest): Operation {
   let stage: Stage = 'cache-check'
   let progress: Progress = {}
-  let encoded: Uint8Array | undefined
-  const waiting = new Set<() => void>()
+  let revision = 0
+  // Encoded for each caller until the operation ends: most are sent once, and many wait.
+  let ended: Uint8Array | undefined
+  let waiting: Set<() => void> | undefined
 
   function enter(to: Stage): void {
     if (to !== stage && !next[stage].includes(to))
       throw new Failure('internal', `an operation cannot go from ${stage} to ${to}`, { where: name })
     if (stage === 'completed') throw new Failure('internal', 'a completed operation cannot change', { where: name })
     stage = to
-    encoded = undefined
+    revision += 1
   }
 
   function notify(): void {
-    for (const wake of [...waiting]) wake()
+    for (const wake of [...(waiting ?? [])]) wake()
   }
 
   return {
@@ -80,10 +86,13 @@ export function createOperation(name: string, digest: Digest): Operation {
     get done() {
       return stage === 'completed'
     },
-    encode() {
-      encoded ??= encodeOperation(name, digest, stage, progress)
-      return encoded
+    get revision() {
+      return revision
     },
+    get keptBytes() {
+      return ended?.byteLength ?? 0
+    },
+    encode: () => ended ?? encodeOperation(name, digest, stage, progress),
     move(to, facts) {
       enter(to)
       progress = facts
@@ -91,18 +100,22 @@ export function createOperation(name: string, digest: Digest): Operation {
     },
     complete(bytes) {
       enter('completed')
-      encoded = encodeOperation(name, digest, stage, progress, bytes)
+      // A copy: freshly encoded bytes share a buffer with others, and would keep all of it alive.
+      ended = Uint8Array.from(encodeOperation(name, digest, stage, progress, bytes))
+      progress = {}
       notify()
+      waiting = undefined
     },
     changed: (ms, clock, signal) =>
       new Promise((resolve) => {
         const wake = () => {
-          waiting.delete(wake)
+          waiting?.delete(wake)
           cancel()
           signal.removeEventListener('abort', wake)
           resolve()
         }
         const cancel = clock.after(ms, wake)
+        waiting ??= new Set()
         waiting.add(wake)
         signal.addEventListener('abort', wake, { once: true })
         if (signal.aborted) wake()

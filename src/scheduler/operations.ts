@@ -1,10 +1,11 @@
+import { assertInstance, type InstanceNames } from '../core/instance.ts'
 import { decodeMessage } from '../wire/decode.ts'
 import { longrunning } from '../wire/proto.ts'
 import { type Call, Code, RpcError, type Service } from '../wire/rpc.ts'
 import { fromDuration } from '../wire/time.ts'
+import type { SchedulerContext } from './context.ts'
 import type { Engine } from './engine.ts'
 import { operationNamed } from './execution.ts'
-import type { House } from './house.ts'
 
 const pageDefault = 100
 const pageMax = 1_000
@@ -13,7 +14,7 @@ const pageBytesMax = 3 * 1024 * 1024
 const empty = new Uint8Array()
 
 /** google.longrunning.Operations over what Execute began. */
-export function operationsService(engine: Engine, house: House): Service {
+export function operationsService(engine: Engine, context: SchedulerContext, instances: InstanceNames): Service {
   return {
     name: 'google.longrunning.Operations',
     methods: {
@@ -24,7 +25,11 @@ export function operationsService(engine: Engine, house: House): Service {
       },
       ListOperations: {
         kind: 'unary',
-        handle: (request) => list(engine, decodeMessage(longrunning.ListOperationsRequest, request)),
+        handle(bytes) {
+          const request = decodeMessage(longrunning.ListOperationsRequest, bytes)
+          assertInstance(collectionInstance(request.name), instances)
+          return list(engine, request)
+        },
       },
       CancelOperation: {
         kind: 'unary',
@@ -47,7 +52,8 @@ export function operationsService(engine: Engine, house: House): Service {
       },
       WaitOperation: {
         kind: 'unary',
-        handle: (request, call) => wait(engine, house, decodeMessage(longrunning.WaitOperationRequest, request), call),
+        handle: (request, call) =>
+          wait(engine, context, decodeMessage(longrunning.WaitOperationRequest, request), call),
       },
     },
   }
@@ -56,13 +62,13 @@ export function operationsService(engine: Engine, house: House): Service {
 /** Until the operation is done, the time is over, or the client leaves; the state at that moment. */
 async function wait(
   engine: Engine,
-  { clock, updateEveryMs }: House,
+  { clock, updateEveryMs }: SchedulerContext,
   request: longrunning.WaitOperationRequest,
   call: Call,
 ): Promise<Uint8Array> {
   const operation = operationNamed(engine, request.name ?? '')
   const until = request.timeout ? clock.now() + fromDuration(request.timeout) : Number.POSITIVE_INFINITY
-  const release = engine.listen(operation)
+  const release = engine.listen(operation, call.signal)
   try {
     while (!operation.done && !call.signal.aborted && clock.now() < until)
       await operation.changed(Math.min(updateEveryMs, until - clock.now()), clock, call.signal)
@@ -70,6 +76,11 @@ async function wait(
     release()
   }
   return operation.encode()
+}
+
+/** The instance whose operations are asked for: clients write `INSTANCE/operations`, `operations`, or INSTANCE alone. */
+function collectionInstance(name: string): string {
+  return name === 'operations' ? '' : name.replace(/\/operations$/, '')
 }
 
 /** A page in the order in which operations began; the token is the name of the last one shown. */
@@ -96,5 +107,8 @@ function list(engine: Engine, request: longrunning.ListOperationsRequest): Uint8
 
 function skipTo(entries: IterableIterator<{ readonly operation: { readonly name: string } }>, token: string): void {
   for (let next = entries.next(); !next.done; next = entries.next()) if (next.value.operation.name === token) return
-  throw new RpcError(Code.INVALID_ARGUMENT, 'page_token: the operation that it names is forgotten; begin anew')
+  throw new RpcError(
+    Code.INVALID_ARGUMENT,
+    'page_token: the operation that it names is no longer known; start again without a token',
+  )
 }

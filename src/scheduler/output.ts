@@ -9,13 +9,22 @@ const pieceBytes = 4096
 export interface Output {
   /** Bytes that are kept now. */
   readonly kept: number
+  /** The offset of the first byte that is kept. */
+  readonly from: number
+  /** Nothing more comes; with the error that followers end with, if any. */
+  readonly over: { readonly error: RpcError | undefined } | undefined
+  /**
+   * Some of what is kept from an offset on; undefined when nothing is.
+   * @throws RpcError OUT_OF_RANGE for bytes that are not kept any more
+   */
+  peek(offset: number): Uint8Array | undefined
   /** Drops the oldest bytes when more than outputBytesMax would be kept. */
   append(data: Uint8Array): void
   /** Nothing more comes: followers end once they have read the rest, or fail with the error. */
   end(error?: RpcError): void
   /**
    * From an offset on, following what comes until the end, in pieces.
-   * @param limit bytes in all; 0 is no bound
+   * @param limit bytes in all; 0 means no limit
    * @throws RpcError OUT_OF_RANGE for bytes that are not kept any more, or an offset beyond
    *   the end of a stream that has ended (rule 10)
    */
@@ -36,8 +45,8 @@ export function createOutput(): Output {
 
   function keep(data: Uint8Array): void {
     const last = pieces.at(-1)
-    if (last && last.length + data.length <= pieceBytes) pieces[pieces.length - 1] = Buffer.concat([last, data])
-    else pieces.push(Buffer.from(data))
+    if (last && last.length + data.length <= pieceBytes) pieces[pieces.length - 1] = joined([last, data])
+    else pieces.push(joined([data]))
     kept += data.length
     while (kept > outputBytesMax) {
       const dropped = pieces.shift()?.length ?? 0
@@ -65,7 +74,7 @@ export function createOutput(): Output {
     if (offset < from)
       throw new RpcError(
         Code.OUT_OF_RANGE,
-        `the first ${from} bytes are not kept any more; the whole is in the result's digest once the action has ended`,
+        `the first ${from} bytes are no longer kept; when the action has ended, its result names the whole output by digest`,
       )
     let start = from
     for (const piece of pieces) {
@@ -79,6 +88,13 @@ export function createOutput(): Output {
     get kept() {
       return kept
     },
+    get from() {
+      return from
+    },
+    get over() {
+      return ended
+    },
+    peek: at,
     append(data) {
       if (ended || data.length === 0) return
       // A piece larger than all that is kept would drop itself.
@@ -108,4 +124,16 @@ export function createOutput(): Output {
       }
     },
   }
+}
+
+/** In memory of their own: a small Buffer is a part of 64 KiB that Node shares out, all of which would stay. */
+function joined(parts: readonly Uint8Array[]): Buffer {
+  const memory = new ArrayBuffer(parts.reduce((sum, { length }) => sum + length, 0))
+  const whole = Buffer.from(memory)
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
 }

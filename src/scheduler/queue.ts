@@ -1,26 +1,29 @@
 /** What a queue needs to know of its items; it keeps `position` itself. */
 export interface Queued {
+  /** No client listens for it now: whatever its priority, it waits behind all those that are wanted. */
+  unwanted: boolean
   /** Lower is sooner (rule 33); negative ones are legal. */
   priority: number
   /** Rises with each item that arrives; decides among equal priorities. */
   readonly arrival: number
-  /** Where it stands in its queue's heap; -1 while it is in none. */
+  /** Its index in its queue's heap; -1 while it is not in one. */
   position: number
 }
 
-/** Items by priority, then arrival. Every change costs O(log n), looking costs O(1). */
+/** Items that are wanted first, by priority, then arrival. Every change costs O(log n), looking costs O(1). */
 export interface Queue<T extends Queued> {
   readonly size: number
   /** The item that comes next. */
   peek(): T | undefined
   push(item: T): void
   pop(): T | undefined
-  /** Takes an item out, wherever it stands; false when it is not in this queue. */
+  /** Removes an item, wherever it is in the queue; false if it is not in this queue. */
   remove(item: T): boolean
 }
 
 /** Does `a` come before `b`, in one queue or across several? */
 export function comesBefore(a: Queued, b: Queued): boolean {
+  if (a.unwanted !== b.unwanted) return b.unwanted
   return a.priority < b.priority || (a.priority === b.priority && a.arrival < b.arrival)
 }
 

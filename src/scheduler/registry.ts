@@ -4,10 +4,19 @@ import { createHistory } from './history.ts'
 import { createOperation, type Operation } from './operation.ts'
 import type { Task } from './task.ts'
 
+/** What of a request is told once its action has ended. */
+export interface RequestFacts {
+  readonly skipCacheLookup: boolean
+  /** It joined an identical action in flight. */
+  readonly merged: boolean
+}
+
 /** An operation and what belongs to it. */
 export interface Entry {
   readonly operation: Operation
   readonly client: ClientFacts
+  /** Absent when no action in flight is asked for. */
+  readonly asked: RequestFacts | undefined
   /** Milliseconds since 1970. */
   readonly createdAt: number
   /** The action in flight; undefined once the operation is done. */
@@ -16,7 +25,7 @@ export interface Entry {
 
 /** Every operation that a client may ask for by name: those in flight, and those that ended lately. */
 export interface Registry {
-  create(digest: Digest, client: ClientFacts, task: Task | undefined): Entry
+  create(digest: Digest, client: ClientFacts, task: Task | undefined, asked?: RequestFacts): Entry
   find(name: string): Entry | undefined
   /** In the order in which they were made. */
   entries(): IterableIterator<Entry>
@@ -29,17 +38,17 @@ export interface Registry {
 
 /** Ended operations: long enough for a client that lost its connection to come back. */
 const endedBounds = { countMax: 10_000, bytesMax: 64 * 1024 * 1024, ageMsMax: 10 * 60_000 }
-/** What an operation takes beside its response. */
-const entryBytes = 1024
+/** What an operation takes in the heap in addition to its bytes, as measured: names, digest, client metadata. */
+const entryBytes = 3.5 * 1024
 
 /** @param newName gives each operation a name that no earlier run of the scheduler has given (rule 28) */
 export function createRegistry(newName: () => string, now: () => number): Registry {
   const byName = new Map<string, Entry>()
   const history = createHistory<Operation>(endedBounds, now, ({ name }) => byName.delete(name))
   return {
-    create(digest, client, task) {
+    create(digest, client, task, asked) {
       const operation = createOperation(newName(), digest)
-      const entry: Entry = { operation, client, createdAt: now(), task }
+      const entry: Entry = { operation, client, asked, createdAt: now(), task }
       byName.set(operation.name, entry)
       task?.operations.add(operation)
       return entry
@@ -53,7 +62,7 @@ export function createRegistry(newName: () => string, now: () => number): Regist
         entry.task = undefined
       }
       operation.complete(response)
-      history.add(operation, entryBytes + response.byteLength)
+      history.add(operation, entryBytes + (entry?.client.metadata?.length ?? 0) + operation.keptBytes)
     },
     forget(operation) {
       history.remove(operation)

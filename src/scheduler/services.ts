@@ -1,35 +1,48 @@
 import { randomUUID } from 'node:crypto'
+import { updateMethod } from '../client/actions.ts'
+import type { Recorder } from '../client/recorder.ts'
 import type { Clock } from '../core/clock.ts'
+import type { InstanceNames } from '../core/instance.ts'
+import type { Secret } from '../core/secret.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { identifiedChannel } from '../wire/identity.ts'
 import type { Channel, Service } from '../wire/rpc.ts'
+import { signedChannel } from '../wire/signed.ts'
 import { createAdmissions, type Timeouts } from './admission.ts'
 import { mergedCapabilities } from './capabilities.ts'
+import type { SchedulerBounds, SchedulerContext } from './context.ts'
 import { createEngine } from './engine.ts'
 import { executionService } from './execution.ts'
 import { withOutputStreams } from './follow.ts'
 import { forwardedServices } from './forward.ts'
-import type { House } from './house.ts'
+import type { Invitations } from './invitations.ts'
 import { createMeters } from './meters.ts'
 import { operationsService } from './operations.ts'
 import { type Snapshot, snapshotOf } from './snapshot.ts'
 import { statusService } from './status.ts'
+import { createTail } from './tail.ts'
 import { workersService } from './workers.ts'
 
-/** All spans in milliseconds; config/servers.ts has the defaults. */
-export interface SchedulerOptions {
+/** All spans in milliseconds; config/scheduler.ts has the defaults. */
+export interface SchedulerOptions extends SchedulerBounds {
   /** The server whose content addressable storage and action cache this scheduler uses and forwards to. */
   readonly cas: Channel
+  /** What workers have to know, and with what results are signed for the action cache; absent, anybody may be a worker. */
+  readonly secret?: Secret
+  /** The transport has looked at who calls (access): those who do not know the secret have come in as workers all the same. */
+  readonly guarded?: boolean
+  /** Where this scheduler calls the CAS; told to workers that come from elsewhere. */
+  readonly casUrl?: string
+  /** Exchanges invitations for tokens; absent if there are none here. */
+  readonly invitations?: Invitations | undefined
+  /** Its release, which workers are told. */
+  readonly version?: string
   /** The names that mean this server's one instance. */
-  readonly instances: ReadonlySet<string>
+  readonly instances: InstanceNames
   readonly timeouts: Timeouts
-  readonly leaseMs: number
-  readonly requeuesMax: number
-  readonly workerWaitMs: number
-  readonly updateEveryMs: number
-  readonly queueMax: number
-  /** How long an action goes on when no client listens any more; a minute when absent. */
-  readonly abandonMs?: number
+  /** Hears how executions end; absent, nobody does. */
+  readonly recorder?: Recorder | undefined
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
@@ -46,34 +59,42 @@ export interface Scheduler {
    * connected.
    */
   drain(timeoutMs?: number): Promise<void>
-  /** Ends every operation and dismisses every worker, now. The channel to the CAS stays open. */
+  /** Ends every operation and every call that follows output, and dismisses every worker, now. The channel to the CAS stays open. */
   close(): void
   snapshot(): Snapshot
 }
-
-const abandonMsDefault = 60_000
 
 /** A scheduler. It holds a timer, which does not keep the process alive, until it is closed. */
 export function createScheduler(options: SchedulerOptions): Scheduler {
   const { cas, instances, clock, log, metrics, timeouts } = options
   const meters = createMeters(metrics)
-  const house: House = {
+  const context: SchedulerContext = {
     clock,
     log,
     meters,
+    recorder: options.recorder,
     leaseMs: options.leaseMs,
     requeuesMax: options.requeuesMax,
     workerWaitMs: options.workerWaitMs,
     updateEveryMs: options.updateEveryMs,
     queueMax: options.queueMax,
-    abandonMs: options.abandonMs ?? abandonMsDefault,
+    queueBytesMax: options.queueBytesMax,
+    cancelledMs: options.cancelledMs,
+    lostMs: options.lostMs,
+    repeatShare: options.repeatShare,
+    version: options.version ?? '',
     newName: options.newName ?? nameMaker(),
     newLease: randomUUID,
   }
-  const capabilities = mergedCapabilities(cas, instances, clock)
+  // What clients send is passed on with their own credentials, and unsigned: never by these two.
+  const { secret } = options
+  const known = secret ? identifiedChannel(cas, secret, 'scheduler', clock.now) : cas
+  const own = secret ? signedChannel(known, secret, updateMethod) : cas
+  const capabilities = mergedCapabilities(known, instances, clock)
   const { absoluteLinksAllowed } = capabilities
-  const engine = createEngine(house, cas, createAdmissions({ cas, timeouts, clock, absoluteLinksAllowed }))
+  const engine = createEngine(context, own, createAdmissions({ cas: known, timeouts, clock, absoluteLinksAllowed }))
   const snapshot = () => snapshotOf(engine)
+  const tail = createTail(engine, clock)
   meters.watch({
     queued: () => engine.tasks.dispatch.waiting,
     running: () => engine.tasks.leases.size,
@@ -82,17 +103,25 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   })
   return {
     services: [
-      executionService(engine, house, instances),
-      operationsService(engine, house),
+      executionService(engine, context, instances),
+      operationsService(engine, context, instances),
       capabilities.service,
-      workersService(engine, house),
-      statusService(snapshot),
+      workersService(engine, context, {
+        secret: options.secret,
+        guarded: options.guarded ?? false,
+        casUrl: options.casUrl,
+        invitations: options.invitations,
+      }),
+      statusService(snapshot, tail.follow),
       ...forwardedServices(cas, clock).map((service) =>
         service.name === 'google.bytestream.ByteStream' ? withOutputStreams(service, engine.streams) : service,
       ),
     ],
     drain: engine.drain,
-    close: engine.close,
+    close() {
+      tail.close()
+      engine.close()
+    },
     snapshot,
   }
 }

@@ -1,7 +1,8 @@
 import { messageBytesMax } from '../core/limits.ts'
 import { re } from '../wire/proto.ts'
 import { Code } from '../wire/rpc.ts'
-import type { House } from './house.ts'
+import type { SchedulerContext } from './context.ts'
+import { recordEnd, runEnd } from './recorded.ts'
 import { storable, withoutInlined, workerResponse } from './response.ts'
 import type { Task } from './task.ts'
 import { type Outcome, type Tasks, taskFields } from './tasks.ts'
@@ -16,31 +17,35 @@ const envelopeBytes = 64 * 1024
  * A worker has answered for a task: its result is stored first, so that whoever asks next
  * finds it, then every client gets it. A worker that could not run it for a passing reason
  * counts as lost.
+ * @param ended hears of it once clients have their answer
  */
 export function settle(
-  house: House,
+  context: SchedulerContext,
   tasks: Tasks,
   store: StoreResult,
   task: Task,
   worker: string,
   answer: re.ExecuteResponse.$Properties,
+  ended: (response: re.ExecuteResponse.$Properties) => void,
 ): void {
   const code = answer.status?.code ?? Code.OK
-  if (code === Code.UNAVAILABLE && task.attempts <= house.requeuesMax) {
+  if (code === Code.UNAVAILABLE && task.attempts <= context.requeuesMax) {
     tasks.again(task, `worker ${worker}: ${answer.status?.message ?? 'unavailable'}`)
     return
   }
   const response = workerResponse(task, worker, answer)
   task.settling = true
   const end = () => {
-    house.log.info('action done', {
+    context.log.info('action done', {
       ...taskFields(task),
       worker,
       queuedMs: task.assignedAt - task.createdAt,
-      totalMs: house.clock.now() - task.createdAt,
+      totalMs: context.clock.now() - task.createdAt,
       ...(code === Code.OK ? { exitCode: response.result?.exitCode ?? 0 } : { code }),
     })
+    recordEnd(context, tasks.registry, task, runEnd(response))
     tasks.end(task, encoded(response), outcomeOf(response))
+    ended(response)
   }
   if (response.result && storable(task, response)) store(task, withoutInlined(response.result)).then(end, end)
   else end()

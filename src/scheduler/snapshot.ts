@@ -1,63 +1,36 @@
+import { countText } from '../core/count-text.ts'
 import type { Digest } from '../core/digest.ts'
-import { type PlatformProperty, propertiesText } from '../core/platform.ts'
+import { propertiesText } from '../core/platform.ts'
+import type { OperationView, QueueView, SchedulerView, WorkerView } from '../core/scheduler-view.ts'
 import type { Engine } from './engine.ts'
-import type { Lane } from './lanes.ts'
 import { matches, type Platform } from './match.ts'
 import type { Stage } from './operation.ts'
+import type { PlatformQueue } from './platform-queues.ts'
 import type { Entry } from './registry.ts'
 import type { Task, Worker } from './task.ts'
 
-/** What the scheduler is doing at one moment, for status and the dashboard. */
-export interface Snapshot {
-  readonly workers: readonly WorkerView[]
-  readonly queues: readonly QueueView[]
-  /** Those in flight, oldest first; at most operationsShown. */
-  readonly operations: readonly OperationView[]
-  readonly queued: number
-  readonly executing: number
-  readonly draining: boolean
+/** What the scheduler is doing at one moment; at most operationsShown operations. */
+export interface Snapshot extends SchedulerView {
+  readonly workers: readonly WorkerSnapshot[]
+  readonly operations: readonly OperationSnapshot[]
 }
 
-interface WorkerView {
-  readonly name: string
-  readonly version: string
-  readonly slots: number
-  readonly busy: number
-  readonly properties: readonly PlatformProperty[]
-  /** Milliseconds since 1970. */
-  readonly connectedAt: number
-  readonly leaving: boolean
+interface WorkerSnapshot extends WorkerView {
+  /** It takes no actions for a while, because it had to give one back. */
+  readonly resting: boolean
 }
 
-interface QueueView {
-  readonly properties: readonly PlatformProperty[]
-  readonly waiting: number
-  /** Workers that could take them, and how many actions those run at once. */
-  readonly workers: number
-  readonly slots: number
-}
-
-interface OperationView {
-  readonly name: string
+interface OperationSnapshot extends OperationView {
   readonly stage: Stage
-  readonly digest: Digest
-  /** Milliseconds since 1970. */
-  readonly createdAt: number
-  readonly worker: string
-  readonly priority: number
-  readonly tool: string
-  readonly target: string
-  readonly mnemonic: string
-  /** Why it waits, or where it runs, for people. */
-  readonly why: string
+  readonly action: Digest
 }
 
 const operationsShown = 1_000
 
 export function snapshotOf({ fleet, registry, tasks, draining }: Engine): Snapshot {
-  const busy = tasks.dispatch.lanes().filter((lane) => lane.queue.size > 0)
-  const queues = new Map(busy.map((lane) => [lane.platform.key, queueView(lane, fleet.workers)]))
-  const operations: OperationView[] = []
+  const busy = tasks.dispatch.queues().filter((queue) => queue.tasks.size > 0)
+  const queues = new Map(busy.map((queue) => [queue.platform.key, queueView(queue, fleet.workers)]))
+  const operations: OperationSnapshot[] = []
   for (const entry of registry.entries()) {
     if (operations.length === operationsShown) break
     if (entry.task) operations.push(operationView(entry, entry.task, queues))
@@ -72,15 +45,15 @@ export function snapshotOf({ fleet, registry, tasks, draining }: Engine): Snapsh
   }
 }
 
-function workerView({ name, version, slots, free, offer, connectedAt, leaving }: Worker): WorkerView {
-  return { name, version, slots, busy: slots - free, properties: offer.properties, connectedAt, leaving }
+function workerView({ name, version, slots, free, offer, connectedAt, leaving, resting }: Worker): WorkerSnapshot {
+  return { name, version, slots, busy: slots - free, properties: offer.properties, connectedAt, leaving, resting }
 }
 
-function queueView({ platform, queue }: Lane<Task>, workers: ReadonlySet<Worker>): QueueView {
+function queueView({ platform, tasks }: PlatformQueue<Task>, workers: ReadonlySet<Worker>): QueueView {
   const able = ableWorkers(platform, workers)
   return {
     properties: platform.properties,
-    waiting: queue.size,
+    waiting: tasks.size,
     workers: able.length,
     slots: able.reduce((sum, { slots }) => sum + slots, 0),
   }
@@ -94,11 +67,11 @@ function operationView(
   { operation, client, createdAt }: Entry,
   task: Task,
   queues: ReadonlyMap<string, QueueView>,
-): OperationView {
+): OperationSnapshot {
   return {
     name: operation.name,
     stage: operation.stage,
-    digest: operation.digest,
+    action: operation.digest,
     createdAt,
     worker: task.attempt?.lease.worker.name ?? '',
     priority: task.priority,
@@ -113,8 +86,10 @@ function whyText(task: Task, queue: QueueView | undefined): string {
   const { attempt, settling, platform, attempts } = task
   if (attempt) return `runs on ${attempt.lease.worker.name}`
   if (settling) return 'has run; its result is being stored'
-  const again = attempts > 0 ? `, for the ${attempts + 1}. time since its worker was lost` : ''
+  const again = attempts > 0 ? ` (attempt ${attempts + 1}: its worker was lost)` : ''
   if (!queue || queue.workers === 0)
-    return `waits for a worker that offers ${propertiesText(platform.properties)}: none is connected${again}`
-  return `waits with ${queue.waiting - 1} others for one of the ${queue.slots} slots of ${queue.workers} workers${again}`
+    return `waits for a worker that offers ${propertiesText(platform.properties)}; none is connected${again}`
+  const others =
+    queue.waiting > 1 ? `, as ${countText(queue.waiting - 1, 'other action does', 'other actions do')}` : ''
+  return `waits for a free slot (${countText(queue.slots, 'slot')} on ${countText(queue.workers, 'worker')})${others}${again}`
 }

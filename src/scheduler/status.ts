@@ -1,14 +1,27 @@
 import { workerApi } from '../wire/proto.ts'
-import type { Service } from '../wire/rpc.ts'
+import type { Call, Send, Service } from '../wire/rpc.ts'
 import { toTimestamp } from '../wire/time.ts'
 import { stageValue } from './operation.ts'
 import type { Snapshot } from './snapshot.ts'
 
-/** native.worker.v1.Status: the snapshot for programs elsewhere. */
-export function statusService(snapshot: () => Snapshot): Service {
+/**
+ * native.worker.v1.Status: the snapshot for programs elsewhere, and what actions print.
+ * @param tail serves FollowOutput
+ */
+export function statusService(
+  snapshot: () => Snapshot,
+  tail: (request: Uint8Array, call: Call, send: Send) => Promise<void>,
+): Service {
   return {
     name: 'native.worker.v1.Status',
-    methods: { GetStatus: { kind: 'unary', handle: () => encodeSnapshot(snapshot()) } },
+    methods: {
+      GetStatus: {
+        kind: 'unary',
+        // Operations name targets and actions, whichever instance they are of.
+        handle: (_, { limited }) => encodeSnapshot(limited ? { ...snapshot(), operations: [] } : snapshot()),
+      },
+      FollowOutput: { kind: 'server-stream', handle: tail },
+    },
   }
 }
 
@@ -20,10 +33,10 @@ function encodeSnapshot(snapshot: Snapshot): Uint8Array {
       connected: toTimestamp(connectedAt),
     })),
     queues: snapshot.queues.map(({ properties, ...rest }) => ({ ...rest, properties: [...properties] })),
-    operations: snapshot.operations.map(({ digest, createdAt, stage, ...rest }) => ({
+    operations: snapshot.operations.map(({ action, createdAt, stage, ...rest }) => ({
       ...rest,
       stage: stageValue[stage],
-      actionDigest: { hash: digest.hash, sizeBytes: digest.size },
+      actionDigest: { hash: action.hash, sizeBytes: action.size },
       created: toTimestamp(createdAt),
     })),
     queued: snapshot.queued,

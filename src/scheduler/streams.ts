@@ -15,8 +15,8 @@ export interface Streams {
 
 /** Ended streams: those who followed them need a moment to read the rest. */
 const endedBounds = { countMax: 2_000, bytesMax: 32 * 1024 * 1024, ageMsMax: 60_000 }
-/** What an entry takes beside its bytes. */
-const entryBytes = 512
+/** What an entry takes in the heap in addition to its bytes, as measured. */
+const entryBytes = 1.5 * 1024
 
 export function createStreams(now: () => number): Streams {
   const byName = new Map<string, Output>()

@@ -4,12 +4,12 @@ import type { RpcError } from '../wire/rpc.ts'
 import type { Admitted } from './admission.ts'
 import type { ClientFacts } from './client.ts'
 import type { Taker } from './dispatch.ts'
-import type { Waiting } from './lanes.ts'
+import type { ExecuteRequest } from './execute-request.ts'
 import type { Lease } from './lease.ts'
-import type { Luggage } from './luggage.ts'
 import type { Operation, Progress } from './operation.ts'
 import type { Output } from './output.ts'
-import type { Wanted } from './wanted.ts'
+import type { Waiting } from './platform-queues.ts'
+import { nothingPrefetched, type Prefetched } from './prefetched.ts'
 
 /** One action in flight. Identical ones share it, each client with an operation of its own. */
 export interface Task extends Waiting {
@@ -17,7 +17,9 @@ export interface Task extends Waiting {
   readonly instance: string
   readonly action: Admitted
   /** For its first worker; a second one fetches. */
-  readonly luggage: Luggage
+  readonly prefetched: Prefetched
+  /** What it takes in memory, as it is counted. */
+  heldBytes: number
   /** What any of its clients wants inline; grows while the task waits. */
   readonly inline: { stdout: boolean; stderr: boolean; readonly outputFiles: Set<string> }
   /** Who asked first. */
@@ -25,6 +27,8 @@ export interface Task extends Waiting {
   readonly operations: Set<Operation>
   /** Streams that follow one of its operations now. */
   listeners: number
+  /** How long clients that have left may still come back, in milliseconds since 1970. */
+  wantedUntil: number
   /** Stops the time after which a task without listeners is cancelled. */
   keep: () => void
   /** When it was queued the first time, in milliseconds since 1970. */
@@ -36,10 +40,12 @@ export interface Task extends Waiting {
   attempt: Attempt | undefined
   /** Its worker has answered; what remains is to store the result. */
   settling: boolean
+  /** No client hears of it: it is run to be compared with an earlier run. */
+  readonly isRepeat: boolean
 }
 
 /** A task in a worker's hands. */
-interface Attempt {
+export interface Attempt {
   readonly lease: Lease<Task, Worker>
   readonly stdout: Output
   readonly stderr: Output
@@ -50,11 +56,15 @@ export interface Worker extends Taker {
   readonly name: string
   readonly slots: number
   readonly version: string
+  /** Identifies its process, in hexadecimal; empty if it does not say. */
+  readonly run: string
   readonly connectedAt: number
   /** When it last said anything. */
   heardAt: number
-  /** It takes no more and goes once its leases are done. */
+  /** It accepts no more actions and disconnects once its leases have ended. */
   leaving: boolean
+  /** It takes no actions for a while: it had to give one back, and there are other workers. */
+  resting: boolean
   tell(message: workerApi.ToWorker.$Properties): void
   /** Ends its stream with this error. */
   dismiss(error: RpcError): void
@@ -62,30 +72,33 @@ export interface Worker extends Taker {
 
 /** A task for an action that has been admitted. */
 export function createTask(
-  wanted: Wanted,
+  request: ExecuteRequest,
   action: Admitted,
-  luggage: Luggage,
+  prefetched: Prefetched,
   client: ClientFacts,
   arrival: number,
   now: number,
 ): Task {
   return {
-    digest: wanted.digest,
-    instance: wanted.instance,
+    digest: request.digest,
+    instance: request.instance,
     action,
-    luggage,
+    prefetched,
+    heldBytes: 0,
     platform: action.platform,
-    priority: wanted.priority,
+    priority: request.priority,
     arrival,
     position: -1,
+    unwanted: false,
     inline: {
-      stdout: wanted.inline.stdout,
-      stderr: wanted.inline.stderr,
-      outputFiles: new Set(wanted.inline.outputFiles),
+      stdout: request.inline.stdout,
+      stderr: request.inline.stderr,
+      outputFiles: new Set(request.inline.outputFiles),
     },
     client,
     operations: new Set(),
     listeners: 0,
+    wantedUntil: 0,
     keep: () => undefined,
     createdAt: now,
     queuedAt: now,
@@ -93,6 +106,27 @@ export function createTask(
     assignedAt: 0,
     attempt: undefined,
     settling: false,
+    isRepeat: false,
+  }
+}
+
+/** A further run of a task that has ended, for nobody but the scheduler. */
+export function repeatOf(task: Task, now: number): Task {
+  return {
+    ...task,
+    prefetched: nothingPrefetched,
+    heldBytes: 0,
+    position: -1,
+    inline: { stdout: false, stderr: false, outputFiles: new Set() },
+    operations: new Set(),
+    listeners: 0,
+    keep: () => undefined,
+    createdAt: now,
+    queuedAt: now,
+    attempts: 0,
+    attempt: undefined,
+    settling: false,
+    isRepeat: true,
   }
 }
 
@@ -101,7 +135,7 @@ export function streamName(lease: string, which: 'stdout' | 'stderr'): string {
   return `streams/${lease}/${which}`
 }
 
-/** What the task's operations tell of it now. */
+/** What the task's operations report about it now. */
 export function progressOf(task: Task): Progress {
   const { attempt } = task
   if (!attempt) return { queuedAt: task.createdAt }

@@ -1,40 +1,43 @@
-import { digestFunctions, digestKey, digestText } from '../core/digest.ts'
-import type { workerApi } from '../wire/proto.ts'
+import { digestKey, digestText } from '../core/digest.ts'
 import { Code, RpcError } from '../wire/rpc.ts'
-import { retryLater } from '../wire/status.ts'
-import { toDuration, toTimestamp } from '../wire/time.ts'
 import type { RunAdmission } from './admission.ts'
+import { createAttempts } from './attempts.ts'
 import { type ClientFacts, clientFields } from './client.ts'
+import type { SchedulerContext } from './context.ts'
 import { createDispatch, type Dispatch } from './dispatch.ts'
-import type { House } from './house.ts'
+import { type ExecuteRequest, inlineFilesMax } from './execute-request.ts'
 import { createLeases, type Leases } from './lease.ts'
-import { createLuggageRoom } from './luggage.ts'
 import type { Operation } from './operation.ts'
-import { createRegistry, type Registry } from './registry.ts'
+import { createPrefetchedBudget } from './prefetched.ts'
+import { createQueueBounds } from './queue-bounds.ts'
+import { errorEnd, recordEnd } from './recorded.ts'
+import { createRegistry, type Registry, type RequestFacts } from './registry.ts'
 import { failedResponse } from './response.ts'
 import { createStreams, type Streams } from './streams.ts'
-import { createTask, progressOf, type Task, type Worker } from './task.ts'
-import { inlineFilesMax, type Wanted } from './wanted.ts'
+import { type Attempt, createTask, progressOf, repeatOf, type Task, type Worker } from './task.ts'
 
 /** How a task ended, for the metrics. */
 export type Outcome = 'ok' | 'failed' | 'error' | 'cancelled'
 
-/** All actions in flight: how they begin, wait, are given out, and end. */
+/** All actions in flight, from the start to the end: how they wait and are assigned. */
 export interface Tasks {
   readonly active: ReadonlySet<Task>
   readonly registry: Registry
   readonly streams: Streams
   readonly leases: Leases<Task, Worker>
   readonly dispatch: Dispatch<Task, Worker>
-  /** An operation on the identical action in flight, if there is one and it may be shared. */
-  merge(wanted: Wanted, client: ClientFacts): Operation | undefined
+  /**
+   * An operation on the identical action in flight, if there is one and it may be shared.
+   * @throws RpcError like begin
+   */
+  merge(request: ExecuteRequest, client: ClientFacts): Operation | undefined
   /**
    * Begins an action that has been admitted, with its first operation.
-   * @throws RpcError FAILED_PRECONDITION when the connected workers cannot take it, UNAVAILABLE
-   *   with RetryInfo when the queue is full
+   * @throws RpcError FAILED_PRECONDITION when the connected workers cannot take it,
+   *   RESOURCE_EXHAUSTED with RetryInfo when the queue is full
    */
-  begin(wanted: Wanted, admitted: RunAdmission, client: ClientFacts): Operation
-  /** Its worker lets go: the attempt is over, the slot free; gives the task if anybody still wants it. */
+  begin(request: ExecuteRequest, admitted: RunAdmission, client: ClientFacts): Operation
+  /** Its worker releases it: the attempt is over and the slot free. @returns the task, if it is still wanted */
   release(id: string, worker: Worker): Task | undefined
   /** Queues it again after its worker was lost, or ends it when that has happened too often. */
   again(task: Task, reason: string): void
@@ -43,82 +46,91 @@ export interface Tasks {
   /** Ends the task with a serialised ExecuteResponse for all of its operations. */
   end(task: Task, response: Uint8Array, outcome: Outcome): void
   fail(task: Task, error: RpcError): void
+  /** Runs a task that has ended once more, on a worker whose slot is already counted; no client hears of that run. */
+  repeat(task: Task, worker: Worker): Task
+  /** Ends such a run; its slot stays taken until the worker releases it. */
+  breakOff(repeat: Task, reason: string): void
+  /** The same, when its worker is lost. */
+  endRun(repeat: Task): void
+  /** Reports runs from now on, until the returned function is called. */
+  watch(watcher: RunWatcher): () => void
 }
 
-const fullRetryMs = 5_000
+/** Hears that a worker has the task, or that a further client follows one that a worker has. */
+export type RunWatcher = (task: Task, attempt: Attempt) => void
 
-/** @param idle called whenever the last action in flight has ended */
-export function createTasks(house: House, idle: () => void): Tasks {
-  const { clock, log, meters } = house
+/**
+ * What an action in flight takes in memory beside its bytes, and what each client that follows
+ * it does, with its call: measured by the heap of a scheduler with 20,000 that wait.
+ */
+const taskBytes = 3 * 1024
+const operationBytes = 8 * 1024
+
+/**
+ * @param idle called whenever the last action in flight has ended
+ * @param waits called for an action that no slot is free for
+ */
+export function createTasks(context: SchedulerContext, idle: () => void, waits: (task: Task) => void): Tasks {
+  const { clock, log, meters } = context
   const now = clock.now
-  const registry = createRegistry(house.newName, now)
+  const registry = createRegistry(context.newName, now)
   const streams = createStreams(now)
-  const leases = createLeases<Task, Worker>(house.leaseMs, house.newLease)
-  const dispatch = createDispatch<Task, Worker>({ now, workerWaitMs: house.workerWaitMs, assign })
+  const leases = createLeases<Task, Worker>(context.leaseMs, context.newLease)
+  const dispatch = createDispatch<Task, Worker>({ now, workerWaitMs: context.workerWaitMs, assign })
+  const attempts = createAttempts(now, leases, streams)
   const active = new Set<Task>()
-  const packLuggage = createLuggageRoom()
-  // Rule 30: only what may be cached may be merged, so only that stands here.
+  const bounds = createQueueBounds(context)
+  const keepPrefetched = createPrefetchedBudget()
+  // Rule 30: only what may be cached may be merged, so nothing else is in here.
   const mergeable = new Map<string, Task>()
+  const watchers = new Set<RunWatcher>()
   let arrivals = 0
 
   function assign(task: Task, worker: Worker): void {
-    task.attempts += 1
-    task.assignedAt = now()
-    const lease = leases.grant(task, worker, task.assignedAt)
-    task.attempt = { lease, ...streams.open(lease.id) }
-    worker.tell({ assign: assignment(task, lease.id) })
-    task.luggage.drop()
+    const attempt = attempts.give(task, worker)
     meters.queueSeconds((task.assignedAt - task.queuedAt) / 1000)
     const progress = progressOf(task)
     for (const operation of task.operations) operation.move('executing', progress)
+    for (const watcher of watchers) watcher(task, attempt)
   }
 
-  function endAttempt(task: Task, error?: RpcError): void {
-    if (!task.attempt) return
-    const { lease, stdout, stderr } = task.attempt
-    stdout.end(error)
-    stderr.end(error)
-    streams.ended(lease.id)
-    task.attempt = undefined
-  }
-
-  function attach(task: Task, client: ClientFacts): Operation {
-    const { operation } = registry.create(task.digest, client, task)
+  function attach(task: Task, client: ClientFacts, asked: RequestFacts): Operation {
+    const { operation } = registry.create(task.digest, client, task, asked)
+    bounds.hold(operationBytes)
     operation.move('queued', progressOf(task))
     if (task.attempt || task.settling) operation.move('executing', progressOf(task))
+    if (task.attempt) for (const watcher of watchers) watcher(task, task.attempt)
     return operation
   }
 
-  /** What a further client asks for counts as far as it still can. */
-  function join(task: Task, { priority, inline }: Wanted): void {
+  function enqueue(task: Task): void {
+    dispatch.enqueue(task)
+    if (task.position >= 0) waits(task)
+  }
+
+  /** Adds what a further client asks for, as long as the task still waits. */
+  function join(task: Task, { priority, inline }: ExecuteRequest): void {
     if (task.position < 0) return
     task.inline.stdout ||= inline.stdout
     task.inline.stderr ||= inline.stderr
     for (const path of inline.outputFiles)
       if (task.inline.outputFiles.size < inlineFilesMax) task.inline.outputFiles.add(path)
     if (priority >= task.priority) return
-    dispatch.remove(task)
-    task.priority = priority
-    dispatch.enqueue(task)
-  }
-
-  /** Nobody wants the worker's answer any more; the lease keeps its slot until the worker lets go. */
-  function callOff(task: Task, reason: string): void {
-    const lease = task.attempt?.lease
-    if (!lease) return
-    lease.task = undefined
-    lease.worker.tell({ cancel: { leaseId: lease.id, reason } })
+    dispatch.reorder(task, () => {
+      task.priority = priority
+    })
   }
 
   function end(task: Task, response: Uint8Array, outcome: Outcome, reason = 'the action has ended'): void {
     if (!active.delete(task)) return
     const key = digestKey(task.digest)
     if (mergeable.get(key) === task) mergeable.delete(key)
+    bounds.release(task.heldBytes + task.operations.size * operationBytes)
     task.keep()
-    task.luggage.drop()
+    task.prefetched.drop()
     dispatch.remove(task)
-    callOff(task, reason)
-    endAttempt(task)
+    attempts.callOff(task, reason)
+    attempts.end(task)
     for (const operation of [...task.operations]) registry.complete(operation, response)
     meters.ended(outcome)
     if (active.size === 0) idle()
@@ -126,6 +138,7 @@ export function createTasks(house: House, idle: () => void): Tasks {
 
   function fail(task: Task, error: RpcError): void {
     log.warn('action failed', { ...taskFields(task), code: error.code, reason: error.message })
+    recordEnd(context, registry, task, errorEnd(error))
     end(task, failedResponse(error), 'error', error.message)
   }
 
@@ -137,25 +150,42 @@ export function createTasks(house: House, idle: () => void): Tasks {
     dispatch,
     end,
     fail,
-    merge(wanted, client) {
-      const task = mergeable.get(digestKey(wanted.digest))
-      // Rule 30: a result that must not predate the request may be that of a run, not of one that is over.
-      if (!task || (task.settling && wanted.skipCacheLookup)) return undefined
-      join(task, wanted)
-      meters.merged()
-      return attach(task, client)
+    repeat(task, worker) {
+      const again = repeatOf(task, now())
+      attempts.give(again, worker)
+      return again
     },
-    begin(wanted, { action, read }, client) {
+    breakOff(repeat, reason) {
+      attempts.callOff(repeat, reason)
+      attempts.end(repeat)
+    },
+    endRun: (repeat) => attempts.end(repeat),
+    watch(watcher) {
+      watchers.add(watcher)
+      return () => watchers.delete(watcher)
+    },
+    merge(request, client) {
+      const task = mergeable.get(digestKey(request.digest))
+      // Rule 30: a result that must not predate the request may be that of a run, not of one that is over.
+      if (!task || (task.settling && request.skipCacheLookup)) return undefined
+      bounds.refuseWhenLarge(active.size)
+      join(task, request)
+      meters.merged()
+      return attach(task, client, { skipCacheLookup: request.skipCacheLookup, merged: true })
+    },
+    begin(request, { action, read }, client) {
       const verdict = dispatch.verdict(action.platform)
       if (verdict.kind === 'refuse') throw new RpcError(Code.FAILED_PRECONDITION, verdict.text)
-      if (dispatch.waiting >= house.queueMax)
-        throw retryLater(`the queue is full: ${dispatch.waiting} actions wait`, fullRetryMs)
+      bounds.refuseWhenMany(dispatch.waiting)
+      bounds.refuseWhenLarge(active.size)
       arrivals += 1
-      const task = createTask(wanted, action, packLuggage(read), client, arrivals, now())
+      const task = createTask(request, action, keepPrefetched(read), client, arrivals, now())
+      task.heldBytes = taskBytes + action.bytes.byteLength + task.prefetched.bytes
+      bounds.hold(task.heldBytes)
       active.add(task)
       if (!action.doNotCache) mergeable.set(digestKey(task.digest), task)
-      const operation = attach(task, client)
-      dispatch.enqueue(task)
+      const operation = attach(task, client, { skipCacheLookup: request.skipCacheLookup, merged: false })
+      enqueue(task)
       return operation
     },
     release(id, worker) {
@@ -164,26 +194,29 @@ export function createTasks(house: House, idle: () => void): Tasks {
       leases.end(lease)
       worker.free += 1
       const { task } = lease
-      if (task) endAttempt(task)
+      if (task) attempts.end(task)
       dispatch.freed(worker)
       return task
     },
     again(task, reason) {
-      endAttempt(task, new RpcError(Code.UNAVAILABLE, reason))
-      if (task.attempts > house.requeuesMax) {
-        fail(task, new RpcError(Code.UNAVAILABLE, `given to ${task.attempts} workers, the last one failed: ${reason}`))
+      attempts.end(task, new RpcError(Code.UNAVAILABLE, reason))
+      if (task.attempts > context.requeuesMax) {
+        fail(task, new RpcError(Code.UNAVAILABLE, `tried on ${task.attempts} workers; the last one failed: ${reason}`))
         return
       }
       log.warn('action queued again', { ...taskFields(task), attempts: task.attempts, reason })
       meters.requeued()
       task.queuedAt = now()
       for (const operation of task.operations) operation.move('queued', progressOf(task))
-      dispatch.enqueue(task)
+      enqueue(task)
     },
     cancel(operation, reason) {
       const task = registry.find(operation.name)?.task
       if (operation.done || !task) return
-      registry.complete(operation, failedResponse(new RpcError(Code.CANCELLED, `cancelled: ${reason}`)))
+      const error = new RpcError(Code.CANCELLED, `cancelled: ${reason}`)
+      recordEnd(context, registry, task, errorEnd(error), [operation])
+      registry.complete(operation, failedResponse(error))
+      bounds.release(operationBytes)
       // A task that is about to store its result goes on: what is left of it is free.
       if (task.operations.size > 0 || task.settling) return
       log.info('action cancelled', { ...taskFields(task), reason })
@@ -192,23 +225,7 @@ export function createTasks(house: House, idle: () => void): Tasks {
   }
 }
 
-/** What logs say of a task. */
+/** What logs say about a task. */
 export function taskFields(task: Task): object {
   return { action: digestText(task.digest), ...clientFields(task.client) }
-}
-
-function assignment(task: Task, leaseId: string): workerApi.Assign.$Properties {
-  return {
-    leaseId,
-    instanceName: task.instance,
-    digestFunction: digestFunctions[task.digest.fn].value,
-    actionDigest: { hash: task.digest.hash, sizeBytes: task.digest.size },
-    action: task.action.bytes,
-    queued: toTimestamp(task.createdAt),
-    timeout: toDuration(task.action.timeoutMs),
-    inlineStdout: task.inline.stdout,
-    inlineStderr: task.inline.stderr,
-    inlineOutputFiles: [...task.inline.outputFiles],
-    blobs: [...task.luggage.blobs],
-  }
 }

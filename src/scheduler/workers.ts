@@ -1,9 +1,13 @@
+import type { Secret } from '../core/secret.ts'
 import { decodeMessage } from '../wire/decode.ts'
 import { workerApi } from '../wire/proto.ts'
 import { type Call, Code, type Messages, RpcError, type Send, type Service } from '../wire/rpc.ts'
-import { toDuration } from '../wire/time.ts'
+import { toTimestamp } from '../wire/time.ts'
+import { assertSpeaks, workerProtocol } from '../wire/worker-protocol.ts'
+import type { SchedulerContext } from './context.ts'
 import type { Engine } from './engine.ts'
-import type { House } from './house.ts'
+import { createGreeting } from './greeting.ts'
+import type { Invitations } from './invitations.ts'
 import { offerOf, propertiesMax } from './match.ts'
 import { createOutbox } from './outbox.ts'
 import type { Worker } from './task.ts'
@@ -12,30 +16,96 @@ const slotsMax = 1024
 const nameLengthMax = 256
 const helloMsMax = 10_000
 
+/** Who may be a worker, and what those hear who want to be one. */
+export interface WorkerAdmission {
+  /** What workers have to know; without it anybody who reaches this server may be one. */
+  readonly secret: Secret | undefined
+  /** Has the transport let in nobody but workers? Then a token will do in place of the secret. */
+  readonly guarded: boolean
+  /** Where the scheduler itself calls the CAS. */
+  readonly casUrl: string | undefined
+  /** Absent, nobody is invited here. */
+  readonly invitations: Invitations | undefined
+}
+
 /** native.worker.v1.Workers: one stream a worker, for as long as it is there. */
-export function workersService(engine: Engine, house: House): Service {
+export function workersService(engine: Engine, context: SchedulerContext, admission: WorkerAdmission): Service {
   return {
     name: 'native.worker.v1.Workers',
-    methods: { Work: { kind: 'bidi', handle: (messages, call, send) => work(engine, house, messages, call, send) } },
+    methods: {
+      Work: { kind: 'bidi', handle: (messages, call, send) => work(engine, context, admission, messages, call, send) },
+      Introduce: { kind: 'unary', handle: (request) => introduction(context, admission, request) },
+      Redeem: { kind: 'unary', handle: (request, call) => redeem(admission, request, call) },
+      Retire: { kind: 'unary', handle: (_, call) => retire(admission, call) },
+    },
   }
+}
+
+/** @throws RpcError FAILED_PRECONDITION to a release that speaks another protocol */
+function introduction(
+  { version }: SchedulerContext,
+  { casUrl = '' }: WorkerAdmission,
+  request: Uint8Array,
+): Uint8Array {
+  const asks = decodeMessage(workerApi.IntroduceRequest, request)
+  assertSpeaks(
+    {
+      what: 'the machine that joins',
+      version: (asks.version ?? '').slice(0, nameLengthMax),
+      protocol: asks.protocol ?? 0,
+    },
+    { what: 'this scheduler', version },
+  )
+  const cas = casUrl.startsWith('unix:') ? '' : casUrl
+  return workerApi.Introduction.encode({ version, protocol: workerProtocol, cas }).finish()
+}
+
+async function redeem({ invitations }: WorkerAdmission, request: Uint8Array, call: Call): Promise<Uint8Array> {
+  if (!invitations) throw nobodyInvited()
+  const { id = '', hash = '' } = decodeMessage(workerApi.RedeemRequest, request)
+  const { name, expiresMs } = await invitations.redeem(call.header('authorization') ?? '', {
+    id: id ?? '',
+    hash: hash ?? '',
+  })
+  const expires = expiresMs === null ? {} : { expires: toTimestamp(expiresMs) }
+  return workerApi.Redeemed.encode({ name, ...expires }).finish()
+}
+
+async function retire({ invitations }: WorkerAdmission, call: Call): Promise<Uint8Array> {
+  if (!invitations) throw nobodyInvited()
+  const retired = await invitations.retire(call.header('authorization') ?? '')
+  return workerApi.Retired.encode({ retired }).finish()
+}
+
+function nobodyInvited(): RpcError {
+  return new RpcError(Code.UNIMPLEMENTED, 'this scheduler has no tokens to give')
 }
 
 /**
  * Serves one worker until it leaves or is dismissed; however that comes, what it had in its
  * hands is queued again.
- * @throws RpcError INVALID_ARGUMENT for a worker that does not begin with a valid hello,
- *   DEADLINE_EXCEEDED for one that says nothing, or what it is dismissed with
+ * @throws RpcError INVALID_ARGUMENT for a worker that does not begin with a valid hello, UNAUTHENTICATED
+ *   for one that does not know the secret, FAILED_PRECONDITION for one of a release that speaks otherwise, ALREADY_EXISTS
+ *   for one with the name of another, DEADLINE_EXCEEDED for one that says nothing, or what it is dismissed with
  */
-async function work(engine: Engine, house: House, messages: Messages, call: Call, send: Send): Promise<void> {
+async function work(
+  engine: Engine,
+  context: SchedulerContext,
+  admission: WorkerAdmission,
+  messages: Messages,
+  call: Call,
+  send: Send,
+): Promise<void> {
   let dismiss: (error: RpcError) => void = () => undefined
   const dismissed = new Promise<never>((_, reject) => {
     dismiss = reject
   })
   const outbox = createOutbox(send, dismiss)
   const tell = (message: workerApi.ToWorker.$Properties) => outbox.push(workerApi.ToWorker.encode(message).finish())
-  const cancelHello = house.clock.after(helloMsMax, () =>
-    dismiss(new RpcError(Code.DEADLINE_EXCEEDED, `no hello came within ${helloMsMax} ms`)),
+  const cancelHello = context.clock.after(helloMsMax, () =>
+    dismiss(new RpcError(Code.DEADLINE_EXCEEDED, `no hello was received within ${helloMsMax} ms`)),
   )
+  const greeting = createGreeting(admission.secret, tell, admission.guarded)
   let worker: Worker | undefined
   async function listen(): Promise<void> {
     for await (const bytes of messages) {
@@ -44,10 +114,12 @@ async function work(engine: Engine, house: House, messages: Messages, call: Call
         engine.fleet.hear(worker, message)
         continue
       }
+      const hello = greeting.take(bytes, message)
+      if (!hello) continue
       cancelHello()
-      worker = greeted(message.hello, house.clock.now(), tell, dismiss)
-      tell({ welcome: { lease: toDuration(house.leaseMs) } })
-      engine.fleet.join(worker)
+      const joining = greeted(hello, context, tell, dismiss)
+      engine.fleet.join(joining)
+      worker = joining
     }
   }
   try {
@@ -60,27 +132,38 @@ async function work(engine: Engine, house: House, messages: Messages, call: Call
 
 /** The worker that introduces itself. */
 function greeted(
-  hello: workerApi.Hello.$Properties | null | undefined,
-  now: number,
+  hello: workerApi.Hello.$Properties,
+  context: SchedulerContext,
   tell: Worker['tell'],
   dismiss: Worker['dismiss'],
 ): Worker {
-  if (!hello) throw invalid('a worker’s first message is its hello')
   const name = hello.worker ?? ''
   const slots = hello.slots ?? 0
-  const properties = (hello.properties ?? []).map((each) => ({ name: each.name ?? '', value: each.value ?? '' }))
+  const version = (hello.version ?? '').slice(0, nameLengthMax)
+  const now = context.clock.now()
+  const pairs = (wire: workerApi.Hello.$Properties['properties']) =>
+    (wire ?? []).map((each) => ({ name: each.name ?? '', value: each.value ?? '' }))
+  const properties = pairs(hello.properties)
+  const limits = pairs(hello.limits)
   if (name === '' || name.length > nameLengthMax) throw invalid(`worker: a name has 1 to ${nameLengthMax} characters`)
+  assertSpeaks(
+    { what: `worker ${name}`, version, protocol: hello.protocol ?? 0 },
+    { what: 'this scheduler', version: context.version },
+  )
   if (slots < 1 || slots > slotsMax) throw invalid(`slots: a worker has 1 to ${slotsMax}, not ${slots}`)
-  if (properties.length > propertiesMax) throw invalid(`properties: a worker offers at most ${propertiesMax}`)
+  for (const [field, { length }] of Object.entries({ properties, limits }))
+    if (length > propertiesMax) throw invalid(`${field}: a worker has at most ${propertiesMax}, not ${length}`)
   return {
     name,
     slots,
-    version: (hello.version ?? '').slice(0, nameLengthMax),
-    offer: offerOf(properties),
+    version,
+    run: Buffer.from(hello.run ?? []).toString('hex'),
+    offer: offerOf(properties, limits),
     free: slots,
     connectedAt: now,
     heardAt: now,
     leaving: false,
+    resting: false,
     tell,
     dismiss,
   }

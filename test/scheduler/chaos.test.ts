@@ -87,7 +87,8 @@ function play(world: World) {
     else if (each.kind === 'leave') {
       const stream = streams[each.pick % Math.max(streams.length, 1)]
       if (stream) left.add(stream)
-      stream?.leave()
+      if (each.pick % 2 === 0) stream?.cancel()
+      else stream?.lose()
     } else if (each.kind === 'cancel') await cancelOne(world, each.pick)
     else {
       const hand = hands[each.pick % Math.max(hands.length, 1)]
@@ -123,14 +124,15 @@ async function cancelOne(world: World, pick: number): Promise<void> {
 test('whatever happens to workers and clients, every action comes to an end, and nothing is left behind', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(event, { minLength: 5, maxLength: 60 }), async (events) => {
-      const world = createWorld({ leaseMs: 10_000, workerWaitMs: 30_000, abandonMs: 20_000, requeuesMax: 2 })
+      const world = createWorld({ leaseMs: 10_000, workerWaitMs: 30_000, lostMs: 20_000, requeuesMax: 2 })
       const { happen, streams, left } = play(world)
       for (const each of events) await happen(each)
       const { workers, executing, queued } = world.scheduler.snapshot()
       expect(workers.reduce((sum, { busy }) => sum + busy, 0)).toBe(executing)
       for (const { busy, slots } of workers) expect(busy >= 0 && busy <= slots).toBe(true)
       // No free slot while something waits: nobody here asks for a platform.
-      if (queued > 0) for (const { busy, slots, leaving } of workers) expect(leaving || busy === slots).toBe(true)
+      if (queued > 0)
+        for (const { busy, slots, leaving, resting } of workers) expect(leaving || resting || busy === slots).toBe(true)
       // All others are silent from now on; one that works takes over.
       const last = await connectWorker(world.channel, { name: 'last', slots: 2 })
       listen(last, (lease) => last.finish(lease, { exitCode: 0 }))

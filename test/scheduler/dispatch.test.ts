@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { createDispatch, type Dispatch, reconnectMs, type Taker } from '../../src/scheduler/dispatch.ts'
-import type { Waiting } from '../../src/scheduler/lanes.ts'
 import { offerOf, platformOf } from '../../src/scheduler/match.ts'
+import type { Waiting } from '../../src/scheduler/platform-queues.ts'
 
 interface Job extends Waiting {
   readonly name: string
@@ -37,7 +37,15 @@ function pairs(text: string) {
 
 function job(name: string, properties = '', priority = 0): Job {
   arrivals += 1
-  return { name, platform: platformOf(pairs(properties)), priority, arrival: arrivals, position: -1, queuedAt: now }
+  return {
+    name,
+    platform: platformOf(pairs(properties)),
+    unwanted: false,
+    priority,
+    arrival: arrivals,
+    position: -1,
+    queuedAt: now,
+  }
 }
 
 function hand(name: string, properties = '', slots = 1): Hand {
@@ -173,7 +181,7 @@ describe('those whose workers have left', () => {
 test('platforms without waiting actions are forgotten, however many a client makes up', () => {
   dispatch.join(hand('w', 'os=linux', 1))
   for (let i = 0; i < 5_000; i += 1) dispatch.verdict(platformOf([{ name: 'n', value: String(i) }]))
-  expect(dispatch.lanes().length).toBeLessThanOrEqual(257)
+  expect(dispatch.queues().length).toBeLessThanOrEqual(257)
 })
 
 test('10,000 waiting actions on 50 platforms are given out in well under a second', () => {

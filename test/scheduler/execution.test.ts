@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { rpc } from '../../src/wire/proto.ts'
 import { Code } from '../../src/wire/rpc.ts'
 import { connectWorker, errorOf } from './worker.ts'
@@ -90,7 +90,7 @@ describe('rule 28: WaitExecution', () => {
     const assign = await worker.assigned()
     const waiting = world.wait(name)
     expect((await waiting.next())?.metadata.stage).toBe(executing)
-    stream.leave()
+    stream.cancel()
     worker.finish(assign.leaseId ?? '', { exitCode: 5 })
     expect((await waiting.response()).result?.exitCode).toBe(5)
     const late = await world.wait(name).rest()
@@ -351,12 +351,36 @@ test('the operation says who runs the action and since when it was queued', asyn
   expect(first?.metadata.partialExecutionMetadata?.queuedTimestamp?.seconds).toBe(world.clock.now() / 1000)
 })
 
-test('rule 44: a full queue is UNAVAILABLE with a RetryInfo', async () => {
-  const world = createWorld({ queueMax: 1 })
+test.each([
+  ['of actions', { queueMax: 1 }, '1 actions wait'],
+  ['of bytes', { queueBytesMax: 10_000 }, '1 actions in flight take 0 MiB'],
+])('rule 44: a queue that is full %s is RESOURCE_EXHAUSTED with a RetryInfo (Q1)', async (_, bound, why) => {
+  const world = createWorld(bound)
   await world.execute(await world.action({ argument: '1' })).next()
   const error = await errorOf(world.execute(await world.action({ argument: '2' })).rest())
-  expect(error.code).toBe(Code.UNAVAILABLE)
+  expect(error).toMatchObject({ code: Code.RESOURCE_EXHAUSTED, message: expect.stringContaining(why) })
   const [detail] = error.details
   expect(detail?.type_url).toContain('google.rpc.RetryInfo')
   expect(rpc.RetryInfo.decode(detail?.value ?? new Uint8Array()).retryDelay?.seconds).toBeGreaterThan(0)
+})
+
+test('a queue that is full of bytes has room again when what filled it ends, is cancelled, or loses a client', async () => {
+  // Room for one action with one client: about 11 KiB.
+  const world = createWorld({ queueBytesMax: 10_000 })
+  const [first, second] = [await world.action({ argument: '1' }), await world.action({ argument: '2' })]
+  const full = { code: Code.RESOURCE_EXHAUSTED }
+  const one = world.execute(first)
+  await one.next()
+  // One more client of the same action takes room too.
+  await expect(world.execute(first).rest()).rejects.toMatchObject(full)
+  await expect(world.execute(second).rest()).rejects.toMatchObject(full)
+  one.cancel()
+  await vi.waitFor(() => expect(world.scheduler.snapshot().operations).toEqual([]), 20_000)
+  const two = world.execute(second)
+  await two.next()
+  await expect(world.execute(first).rest()).rejects.toMatchObject(full)
+  const worker = await connectWorker(world.channel)
+  worker.finish((await worker.assigned()).leaseId ?? '')
+  await two.response()
+  expect((await world.execute(first).next())?.done).toBe(false)
 })

@@ -2,11 +2,17 @@ import { describe, expect, test } from 'vitest'
 import { createActionsClient } from '../../src/client/actions.ts'
 import { negotiate } from '../../src/client/capabilities.ts'
 import { createCasClient } from '../../src/client/cas.ts'
+import { systemClock } from '../../src/core/clock.ts'
+import { digestsMessageBytesMax } from '../../src/core/limits.ts'
 import { forwardedServices } from '../../src/scheduler/forward.ts'
 import { packAny } from '../../src/wire/any.ts'
+import { openChannel } from '../../src/wire/channel.ts'
+import { openDirectChannel } from '../../src/wire/direct.ts'
 import { memoryChannel } from '../../src/wire/memory.ts'
 import { bytestream, re } from '../../src/wire/proto.ts'
 import { type Call, Code, RpcError, type Service } from '../../src/wire/rpc.ts'
+import { listen } from '../../src/wire/server.ts'
+import { openRemote } from '../client/remote.ts'
 import { seededBlob } from '../fixture/blob.ts'
 import { manualClock } from './clock.ts'
 import { connectWorker, errorOf } from './worker.ts'
@@ -202,4 +208,23 @@ describe('the output of a running action', () => {
     expect((await errorOf(read(world, name, 1))).code).toBe(Code.OUT_OF_RANGE)
     expect((await errorOf(read(world, name, -1))).code).toBe(Code.OUT_OF_RANGE)
   })
+})
+
+test('rule 15: 100,000 digests in one FindMissingBlobs come through, and their answer back', async () => {
+  const cas = await listen(openRemote().services, { address: '127.0.0.1:0' })
+  const toCas = openDirectChannel(`grpc://${cas.address}`, { receiveBytesMax: digestsMessageBytesMax })
+  const scheduler = await listen(forwardedServices(toCas, systemClock), { address: '127.0.0.1:0' })
+  const client = openChannel(`grpc://${scheduler.address}`, { receiveBytesMax: 64 * 1024 * 1024 })
+  try {
+    const hash = (at: number) => at.toString(16).padStart(128, '0')
+    const blobDigests = Array.from({ length: 100_000 }, (_, at) => ({ hash: hash(at), sizeBytes: at + 1 }))
+    const request = re.FindMissingBlobsRequest.encode({ blobDigests, digestFunction: 6 }).finish()
+    const answer = re.FindMissingBlobsResponse.decode(await client.unary(findMissing, request))
+    expect(answer.missingBlobDigests.length).toBe(100_000)
+  } finally {
+    client.close()
+    await scheduler.close()
+    toCas.close()
+    await cas.close()
+  }
 })

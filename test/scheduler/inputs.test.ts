@@ -2,12 +2,15 @@ import { describe, expect, test } from 'vitest'
 import type { Digest } from '../../src/core/digest.ts'
 import { digestOf } from '../../src/core/hash.ts'
 import { createAdmissions } from '../../src/scheduler/admission.ts'
-import { createLuggageRoom } from '../../src/scheduler/luggage.ts'
+import { createPrefetchedBudget } from '../../src/scheduler/prefetched.ts'
+import { createEvictions } from '../../src/store/evictions.ts'
 import { re, rpc, type workerApi } from '../../src/wire/proto.ts'
 import { Code, type RpcError } from '../../src/wire/rpc.ts'
 import { errorOfStatus } from '../../src/wire/status.ts'
+import { manualClock } from '../fixture/manual-clock.ts'
+import { quietLog } from '../fixture/quiet-log.ts'
 import { connectWorker, errorOf } from './worker.ts'
-import { actionBytes, createWorld, type World, wire } from './world.ts'
+import { actionBytes, createWorld, executeRequest, followed, type World, wire } from './world.ts'
 
 interface Folder {
   readonly files?: Readonly<Record<string, Digest>>
@@ -54,6 +57,21 @@ describe('rule 25: missing inputs', () => {
     expect(error.code).toBe(Code.FAILED_PRECONDITION)
     expect(subjects(error)).toEqual([blobName(absent('action'))])
     expect(violations(error).map(({ type }) => type)).toEqual(['MISSING'])
+  })
+
+  test('an input that had to be evicted lately is told as such', async () => {
+    const clock = manualClock()
+    const evictions = createEvictions(64 * 1024 * 1024, clock, quietLog)
+    const world = createWorld({}, undefined, { evictions })
+    const gone = absent('gone')
+    const root = await world.put(directory({ files: { gone, never: absent('never') } }))
+    evictions.note(gone, gone.size, 0)
+    clock.advance(3 * 60_000)
+    const error = await refusal(world, await world.action({ root }))
+    expect(error.message).toContain('evicted 3 minutes ago: the cache (64 MiB) is smaller')
+    expect(error.message).toContain(gone.hash)
+    expect(error.message).toContain('and 1 more')
+    expect(subjects(error)).toEqual([gone, absent('never')].map(blobName).sort())
   })
 
   test('one violation for each blob, in the full depth of the tree: command, directories, files', async () => {
@@ -135,7 +153,7 @@ describe('malformed input is INVALID_ARGUMENT', () => {
     expect(error.message).toContain(root.hash)
   })
 
-  test('bytes that are no Directory', async () => {
+  test('bytes that are not a Directory', async () => {
     const world = createWorld()
     const root = await world.put(Buffer.from('\xff\xff\xff', 'latin1'))
     expect((await refusal(world, await world.action({ root }))).code).toBe(Code.INVALID_ARGUMENT)
@@ -178,7 +196,7 @@ describe('rule 41: a symlink to an absolute path among the inputs', () => {
       absoluteLinksAllowed: () => Promise.resolve(absoluteLinksAllowed),
     })
     const inline = { stdout: false, stderr: false, outputFiles: [] }
-    return admissions.admit({ instance: '', digest, skipCacheLookup: false, priority: 0, inline })
+    return admissions.admit({ instance: '', digest, skipCacheLookup: false, priority: 0, inline }, 'a client')
   }
 
   test('is refused where the CAS disallows it', async () => {
@@ -246,7 +264,7 @@ test('the Command and the Directories that were read just now go with the assign
 })
 
 test('what actions carry while they wait is bounded, each and together', () => {
-  const pack = createLuggageRoom()
+  const pack = createPrefetchedBudget()
   const sizes = (...lengths: number[]) =>
     pack(lengths.map((length) => Buffer.alloc(length))).blobs.map((blob) => blob.byteLength)
   expect(sizes(30_000, 40_000, 1)).toEqual([30_000])
@@ -270,6 +288,49 @@ test('equal requests at the same time share one check', async () => {
 })
 
 describe('rule 32: platform properties', () => {
+  test('what says how an action is run is offered by no worker and needs none', async () => {
+    const world = createWorld()
+    const worker = await connectWorker(world.channel, { properties: [['OSFamily', 'Linux']] })
+    const digest = await world.action({
+      platform: [
+        ['OSFamily', 'Linux'],
+        ['persistentWorkerKey', 'a key'],
+        ['persistentWorkerProtocol', 'json'],
+        ['supports-worker-cancellation', '1'],
+      ],
+    })
+    const stream = followed(world.channel, 'Execute', executeRequest(digest, {}))
+    worker.finish((await worker.assigned()).leaseId ?? '')
+    expect((await stream.response()).result?.exitCode).toBe(0)
+  })
+
+  test('limits are compared with the most that a worker lets an action have', async () => {
+    const world = createWorld()
+    const worker = await connectWorker(world.channel, { limits: [['memory', '1000000000']] })
+    const digest = await world.action({ platform: [['memory', '500MB']] })
+    const stream = followed(world.channel, 'Execute', executeRequest(digest, {}))
+    worker.finish((await worker.assigned()).leaseId ?? '')
+    expect((await stream.response()).result?.exitCode).toBe(0)
+    world.clock.advance(2_000)
+    const error = await refusal(world, await world.action({ platform: [['memory', '2GB']] }))
+    expect(error.code).toBe(Code.FAILED_PRECONDITION)
+    expect(error.message).toContain('memory=2GB')
+  })
+
+  test('a limit with which nothing could run is the client’s mistake', async () => {
+    const world = createWorld()
+    await connectWorker(world.channel, { limits: [['memory', '1000000000']] })
+    for (const [name, value] of [
+      ['memory', '1'],
+      ['cpus', '0.001'],
+      ['disk', '1'],
+    ] as const) {
+      const error = await refusal(world, await world.action({ platform: [[name, value]] }))
+      expect(error.code).toBe(Code.INVALID_ARGUMENT)
+      expect(error.message).toContain(`${name}=${value}`)
+    }
+  })
+
   test('what no worker offers is refused at once, naming the property and what is offered', async () => {
     const world = createWorld()
     await connectWorker(world.channel, {

@@ -3,6 +3,7 @@ import { digestText } from '../../src/core/digest.ts'
 import type { Log } from '../../src/telemetry/log.ts'
 import { longrunning, re, workerApi } from '../../src/wire/proto.ts'
 import { Code } from '../../src/wire/rpc.ts'
+import { guardedServer, testDoor, testTokens } from '../access/fixture.ts'
 import { connectWorker, errorOf } from './worker.ts'
 import { createWorld, seen, type World, wire } from './world.ts'
 
@@ -20,8 +21,8 @@ function cancel(world: World, name: string) {
   return call(world, 'CancelOperation', longrunning.CancelOperationRequest.encode({ name }).finish())
 }
 
-async function page(world: World, pageToken: string, pageSize = 0) {
-  const request = longrunning.ListOperationsRequest.encode({ name: 'operations', pageToken, pageSize }).finish()
+async function page(world: World, pageToken: string, pageSize = 0, name = 'operations') {
+  const request = longrunning.ListOperationsRequest.encode({ name, pageToken, pageSize }).finish()
   return longrunning.ListOperationsResponse.decode(await call(world, 'ListOperations', request))
 }
 
@@ -46,6 +47,17 @@ test('ListOperations pages through all of them in order, each once', async () =>
   } while (token !== '')
   expect(listed).toEqual(names)
   expect((await errorOf(page(world, 'operations/none'))).code).toBe(Code.INVALID_ARGUMENT)
+})
+
+test('ListOperations names the instance, in each of the ways that clients write it', async () => {
+  const world = createWorld()
+  const { name } = (await world.execute(await world.action()).next()) ?? {}
+  for (const collection of ['', 'operations', 'main', 'main/operations']) {
+    const { operations } = await page(world, '', 0, collection)
+    expect(operations.map((each) => each.name)).toEqual([name])
+  }
+  for (const collection of ['other/operations', 'main/operations/', 'main/blobs'])
+    expect((await errorOf(page(world, '', 0, collection))).code).toBe(Code.INVALID_ARGUMENT)
 })
 
 test('CancelOperation of a waiting action takes it out of the queue', async () => {
@@ -144,12 +156,30 @@ test('the snapshot and GetStatus tell who works, what waits, and why', async () 
     why: 'runs on w1',
   })
   expect(operations[1]).toMatchObject({ stage: 'queued', worker: '', priority: 3 })
-  expect(operations[1]?.why).toContain('1 slots of 1 workers')
+  expect(operations[1]?.why).toBe('waits for a free slot (1 slot on 1 worker)')
   const status = workerApi.SchedulerStatus.decode(
     await world.channel.unary('native.worker.v1.Status/GetStatus', new Uint8Array()),
   )
   expect(status.workers?.[0]).toMatchObject({ name: 'w1', busy: 1 })
   expect(status.operations?.[0]).toMatchObject({ target: '//a:b', actionDigest: wire(first), stage: 3 })
+})
+
+test('GetStatus tells whoever is limited to instances of workers and queues, and not of what runs', async () => {
+  const world = createWorld()
+  await connectWorker(world.channel, { name: 'w1' })
+  await world.execute(await world.action()).next()
+  const { file, tokens } = await testTokens({ role: 'reader' }, { role: 'reader', instances: [''] })
+  const { door } = await testDoor({ anonymous: 'none', tokens: file })
+  const server = await guardedServer(world.scheduler.services, door)
+  const seen = async (token = '') => {
+    const channel = server.as(`Bearer ${token}`)
+    const answer = await channel.unary('native.worker.v1.Status/GetStatus', new Uint8Array())
+    const { workers, operations, executing } = workerApi.SchedulerStatus.decode(answer)
+    return { workers: workers.map(({ name }) => name), operations: operations.length, executing }
+  }
+  const told = { workers: ['w1'], executing: 1 }
+  expect(await seen(tokens[0])).toEqual({ ...told, operations: 1 })
+  expect(await seen(tokens[1])).toEqual({ ...told, operations: 0 })
 })
 
 test('logs say for which target an action ran', async () => {
@@ -176,5 +206,5 @@ test('logs say for which target an action ran', async () => {
 test('why an action waits without a worker that could take it', async () => {
   const world = createWorld()
   await world.execute(await world.action({ platform: [['os', 'linux']] })).next()
-  expect(world.scheduler.snapshot().operations[0]?.why).toContain('os=linux: none is connected')
+  expect(world.scheduler.snapshot().operations[0]?.why).toContain('os=linux; none is connected')
 })

@@ -22,7 +22,7 @@ test('a follower gets what was there, what comes later, and then the end', async
   expect(await reading).toBe('one two three')
 })
 
-test('offset and limit cut; a limit beyond the end is no error (rule 10)', async () => {
+test('offset and limit cut; a limit beyond the end is not an error (rule 10)', async () => {
   const output = createOutput()
   output.append(Buffer.from('0123456789'))
   output.end()

@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createQueue, type Queued } from '../../src/scheduler/queue.ts'
 
-function item(priority: number, arrival: number): Queued {
-  return { priority, arrival, position: -1 }
+function item(priority: number, arrival: number, unwanted = false): Queued {
+  return { priority, arrival, position: -1, unwanted }
 }
 
 test('rule 33: the lower priority value comes first, negative ones too; then whoever came first', () => {
@@ -13,6 +13,12 @@ test('rule 33: the lower priority value comes first, negative ones too; then who
   const order = Array.from({ length: items.length }, () => queue.pop()?.arrival)
   expect(order).toEqual([3, 5, 1, 4, 2])
   expect(queue.pop()).toBeUndefined()
+})
+
+test('what nobody wants any more comes after all that is wanted, whatever its priority', () => {
+  const queue = createQueue<Queued>()
+  for (const each of [item(-9, 1, true), item(5, 2), item(-8, 3, true), item(0, 4)]) queue.push(each)
+  expect(Array.from({ length: 4 }, () => queue.pop()?.arrival)).toEqual([4, 2, 1, 3])
 })
 
 test('whatever is pushed and taken out, the rest leaves in order', () => {

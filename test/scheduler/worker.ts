@@ -23,6 +23,9 @@ export interface WorkerFacts {
   readonly name?: string
   readonly slots?: number
   readonly properties?: readonly (readonly [string, string])[]
+  readonly limits?: readonly (readonly [string, string])[]
+  /** Which process it is; none when absent. */
+  readonly run?: Uint8Array
 }
 
 /** Connects and waits until it is welcome. */
@@ -33,11 +36,13 @@ export async function connectWorker(channel: Channel, facts: WorkerFacts = {}): 
       worker: facts.name ?? 'w1',
       slots: facts.slots ?? 1,
       properties: (facts.properties ?? []).map(([name, value]) => ({ name, value })),
+      limits: (facts.limits ?? []).map(([name, value]) => ({ name, value })),
       version: 'test',
+      ...(facts.run && { run: facts.run }),
     },
   })
   const first = await worker.hear()
-  if (!first?.welcome) throw new Error('the first answer is no welcome')
+  if (!first?.welcome) throw new Error('the first answer is not a welcome')
   return worker
 }
 

@@ -166,6 +166,37 @@ test('a worker that could not run it for a passing reason counts as lost', async
   expect((await stream.response()).result?.exitCode).toBe(0)
 })
 
+test('what a worker in trouble gives back goes to another, even to one that is busy just now', async () => {
+  const world = createWorld()
+  const sick = await connectWorker(world.channel, { name: 'sick' })
+  const first = world.execute(await world.action({ argument: '1' }))
+  const given = await sick.assigned()
+  const well = await connectWorker(world.channel, { name: 'well' })
+  const other = world.execute(await world.action({ argument: '2' }))
+  const busy = await well.assigned()
+  sick.fail(given.leaseId ?? '', Code.UNAVAILABLE, 'its disk is full')
+  await settled()
+  expect(world.scheduler.snapshot()).toMatchObject({ queued: 1 })
+  well.finish(busy.leaseId ?? '')
+  expect((await other.response()).result?.exitCode).toBe(0)
+  const again = await well.assigned()
+  expect(again.actionDigest).toEqual(given.actionDigest)
+  well.finish(again.leaseId ?? '', { exitCode: 7 })
+  expect((await first.response()).result?.exitCode).toBe(7)
+})
+
+test('a worker that has rested takes actions again, also the one that no other took', async () => {
+  const world = createWorld()
+  const sick = await connectWorker(world.channel, { name: 'sick', properties: [['os', 'linux']] })
+  await connectWorker(world.channel, { name: 'other', properties: [['os', 'mac']] })
+  const stream = world.execute(await world.action({ platform: [['os', 'linux']] }))
+  sick.fail((await sick.assigned()).leaseId ?? '', Code.UNAVAILABLE, 'its disk is full')
+  await settled()
+  world.clock.advance(2_000)
+  sick.finish((await sick.assigned()).leaseId ?? '', { exitCode: 3 })
+  expect((await stream.response()).result?.exitCode).toBe(3)
+})
+
 describe('rule 26: no workers', () => {
   test('none at all for workerWaitMs: UNAVAILABLE', async () => {
     const world = createWorld({ workerWaitMs: 60_000 })
@@ -220,15 +251,41 @@ test('a leaving worker finishes what it has and gets nothing more', async () => 
 })
 
 describe('a worker’s stream', () => {
-  test('a namesake takes the place of one whose connection hangs', async () => {
+  test('the same process takes its own place when its connection hangs', async () => {
     const world = createWorld()
-    const old = await connectWorker(world.channel, { name: 'same' })
+    const run = Buffer.from('one process')
+    const old = await connectWorker(world.channel, { name: 'same', run })
     const stream = world.execute(await world.action())
     await old.assigned()
-    const fresh = await connectWorker(world.channel, { name: 'same' })
+    const fresh = await connectWorker(world.channel, { name: 'same', run })
     expect((await ended(old)).code).toBe(Code.ALREADY_EXISTS)
     fresh.finish((await fresh.assigned()).leaseId ?? '')
     expect((await stream.response()).result?.exitCode).toBe(0)
+    expect(world.scheduler.snapshot().workers.length).toBe(1)
+  })
+
+  test.each([
+    ['of another process', Buffer.from('another process')],
+    ['that does not say which process it is', undefined],
+  ])('a namesake %s does not send away one that lives (M1)', async (_, run) => {
+    const world = createWorld({ leaseMs: 10_000 })
+    const there = await connectWorker(world.channel, { name: 'same', run: Buffer.from('one process') })
+    const stream = world.execute(await world.action())
+    const { leaseId } = await there.assigned()
+    const refused = openWorker(world.channel)
+    refused.say({ hello: { worker: 'same', slots: 1, ...(run && { run }) } })
+    const error = await ended(refused)
+    expect(error).toMatchObject({ code: Code.ALREADY_EXISTS, message: expect.stringContaining('name of its own') })
+    there.finish(leaseId ?? '', { exitCode: 3 })
+    expect((await stream.response()).result?.exitCode).toBe(3)
+  })
+
+  test('a namesake takes the place of one that has been silent for a lease', async () => {
+    const world = createWorld({ leaseMs: 10_000 })
+    const old = await connectWorker(world.channel, { name: 'same', run: Buffer.from('dead machine') })
+    world.clock.advance(11_000)
+    await connectWorker(world.channel, { name: 'same', run: Buffer.from('its successor') })
+    expect((await ended(old)).code).toBe(Code.ALREADY_EXISTS)
     expect(world.scheduler.snapshot().workers.length).toBe(1)
   })
 
@@ -261,16 +318,16 @@ describe('cancelled actions', () => {
     return { worker, stream, name, assign: await worker.assigned() }
   }
 
-  test('nobody listens: it goes on for abandonMs, then its worker is told to stop', async () => {
-    const world = createWorld({ abandonMs: 60_000, leaseMs: 600_000 })
+  test('its connection broke: it goes on for lostMs, then its worker is told to stop', async () => {
+    const world = createWorld({ lostMs: 60_000, leaseMs: 600_000 })
     const { worker, stream, name, assign } = await running(world)
-    stream.leave()
+    stream.lose()
     await settled()
     world.clock.advance(59_000)
     const waiting = world.wait(name)
     expect((await waiting.next())?.metadata.stage).toBe(executing)
     world.clock.advance(120_000)
-    waiting.leave()
+    waiting.lose()
     await settled()
     world.clock.advance(60_000)
     expect((await worker.hear())?.cancel?.leaseId).toBe(assign.leaseId)
@@ -278,9 +335,9 @@ describe('cancelled actions', () => {
   })
 
   test('the slot stays taken until the worker lets go, then serves the next', async () => {
-    const world = createWorld({ abandonMs: 1_000 })
+    const world = createWorld({ cancelledMs: 1_000 })
     const { worker, stream, assign } = await running(world)
-    stream.leave()
+    stream.cancel()
     await settled()
     world.clock.advance(1_000)
     const next = world.execute(await world.action({ argument: 'next' }))
@@ -290,6 +347,74 @@ describe('cancelled actions', () => {
     const second = await worker.assigned()
     worker.finish(second.leaseId ?? '')
     expect((await next.response()).result?.exitCode).toBe(0)
+  })
+})
+
+describe('a client that leaves', () => {
+  const digests = (world: World, names: readonly string[]) =>
+    Promise.all(names.map((argument) => world.action({ argument })))
+
+  test('and has cancelled: what waits is gone at once, what runs after cancelledMs', async () => {
+    const world = createWorld({ cancelledMs: 2_000, lostMs: 60_000 })
+    const worker = await connectWorker(world.channel)
+    const streams = (await digests(world, ['runs', 'waits', 'waits too'])).map((digest) => world.execute(digest))
+    for (const stream of streams) await stream.next()
+    const { leaseId } = await worker.assigned()
+    for (const stream of streams) stream.cancel()
+    await settled()
+    expect(world.scheduler.snapshot()).toMatchObject({ queued: 0, executing: 1 })
+    const other = world.execute(await world.action({ argument: 'of another build' }))
+    expect((await other.next())?.metadata.stage).toBe(queued)
+    world.clock.advance(1_999)
+    await settled()
+    world.clock.advance(1)
+    expect((await worker.hear())?.cancel?.leaseId).toBe(leaseId)
+    worker.fail(leaseId ?? '', Code.CANCELLED, 'killed')
+    worker.finish((await worker.assigned()).leaseId ?? '')
+    expect((await other.response()).result?.exitCode).toBe(0)
+  })
+
+  test('and has lost its connection finds all of it again, whichever way another client of the same has left', async () => {
+    const world = createWorld({ cancelledMs: 2_000, lostMs: 60_000, workerWaitMs: 600_000 })
+    const [digest] = await digests(world, ['shared'])
+    if (!digest) throw new Error('there is no action')
+    const [lost, cancelled] = [world.execute(digest), world.execute(digest)]
+    const name = (await lost.next())?.name ?? ''
+    await cancelled.next()
+    lost.lose()
+    await settled()
+    cancelled.cancel()
+    await settled()
+    world.clock.advance(50_000)
+    const back = world.wait(name)
+    expect((await back.next())?.metadata.stage).toBe(queued)
+    world.clock.advance(20_000)
+    const worker = await connectWorker(world.channel)
+    worker.finish((await worker.assigned()).leaseId ?? '')
+    expect((await back.response()).result?.exitCode).toBe(0)
+  })
+
+  test('loses its place to those who are there, and has it again when it comes back', async () => {
+    const world = createWorld({ lostMs: 60_000, workerWaitMs: 600_000 })
+    const [first, second, third] = await digests(world, ['orphan', 'comes back', 'live'])
+    if (!first || !second || !third) throw new Error('there are no actions')
+    const urgent = { executionPolicy: { priority: -100 } }
+    const orphan = world.execute(first, urgent)
+    const returning = world.execute(second, urgent)
+    const names = [await orphan.next(), await returning.next()].map((each) => each?.name ?? '')
+    orphan.lose()
+    returning.lose()
+    await settled()
+    await world.execute(third, { executionPolicy: { priority: 100 } }).next()
+    await world.wait(names[1] ?? '').next()
+    const worker = await connectWorker(world.channel)
+    const order: unknown[] = []
+    for (let i = 0; i < 3; i += 1) {
+      const { leaseId, actionDigest } = await worker.assigned()
+      order.push(actionDigest)
+      worker.finish(leaseId ?? '')
+    }
+    expect(order).toMatchObject([second, third, first].map(wire))
   })
 })
 
@@ -310,3 +435,11 @@ test('3,000 actions from 3,000 streams run through two workers without loss', as
   expect(responses.every((response) => response.result?.exitCode === 0)).toBe(true)
   expect(world.scheduler.snapshot()).toMatchObject({ queued: 0, executing: 0, operations: [] })
 }, 60_000)
+
+test.each(['properties', 'limits'] as const)('a worker with too many %s hears which they are', async (field) => {
+  const worker = openWorker(createWorld().channel)
+  const many = Array.from({ length: 1_000 }, (_, number) => ({ name: `n${number}`, value: '1' }))
+  worker.say({ hello: { worker: 'w1', slots: 1, version: 'test', [field]: many } })
+  const error = await ended(worker)
+  expect([error.code, error.message]).toEqual([Code.INVALID_ARGUMENT, expect.stringContaining(`${field}: `)])
+})

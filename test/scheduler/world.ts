@@ -1,4 +1,5 @@
-import { cacheServices } from '../../src/cache/services.ts'
+import type { CacheOptions } from '../../src/cache/context.ts'
+import { createCache } from '../../src/cache/services.ts'
 import { createActionsClient } from '../../src/client/actions.ts'
 import { createCasClient } from '../../src/client/cas.ts'
 import { type Digest, digestFunctions } from '../../src/core/digest.ts'
@@ -38,12 +39,16 @@ export interface ActionFacts {
  * A scheduler in front of a real cache over the memory store, with a clock that the test
  * moves. The time that a new scheduler grants to workers of an earlier run is over.
  */
-export function createWorld(overrides: Partial<SchedulerOptions> = {}, around = (cas: Channel): Channel => cas) {
+export function createWorld(
+  overrides: Partial<SchedulerOptions> = {},
+  around = (cas: Channel): Channel => cas,
+  cache: Partial<CacheOptions> = {},
+) {
   const clock = manualClock()
   const blobs = verified(createMemoryBlobs(2 ** 28))
   const log = overrides.log ?? silent
   const casChannel = memoryChannel(
-    cacheServices({
+    createCache({
       blobs,
       results: createMemoryResults(2 ** 24),
       instances: new Set(['', 'main']),
@@ -52,7 +57,8 @@ export function createWorld(overrides: Partial<SchedulerOptions> = {}, around = 
       log,
       metrics: createMetrics(),
       clock,
-    }),
+      ...cache,
+    }).services,
     { clock },
   )
   const calls: string[] = []
@@ -67,6 +73,11 @@ export function createWorld(overrides: Partial<SchedulerOptions> = {}, around = 
     workerWaitMs: 60_000,
     updateEveryMs: 30_000,
     queueMax: 1_000,
+    queueBytesMax: 256 * 1024 * 1024,
+    cancelledMs: 2_000,
+    lostMs: 60_000,
+    repeatShare: 0,
+    version: '1.0.0',
     clock,
     log,
     metrics,
@@ -74,6 +85,8 @@ export function createWorld(overrides: Partial<SchedulerOptions> = {}, around = 
   })
   clock.advance(5_000)
   const channel = memoryChannel(scheduler.services, { clock })
+  // A connection for each, so that one can break.
+  const ownChannel = () => memoryChannel(scheduler.services, { clock })
   const casClient = createCasClient(casChannel)
 
   async function put(bytes: Uint8Array): Promise<Digest> {
@@ -103,9 +116,9 @@ export function createWorld(overrides: Partial<SchedulerOptions> = {}, around = 
       return put(actionBytes(facts, command, root))
     },
     execute: (digest: Digest, request: re.ExecuteRequest.$Properties = {}, options?: CallOptions) =>
-      followed(channel, 'Execute', executeRequest(digest, request), options),
+      followed(ownChannel(), 'Execute', executeRequest(digest, request), options),
     wait: (name: string, options?: CallOptions) =>
-      followed(channel, 'WaitExecution', re.WaitExecutionRequest.encode({ name }).finish(), options),
+      followed(ownChannel(), 'WaitExecution', re.WaitExecutionRequest.encode({ name }).finish(), options),
   }
 }
 
@@ -176,8 +189,10 @@ export interface Followed {
   rest(): Promise<Seen[]>
   /** The ExecuteResponse at the end of the stream. */
   response(): Promise<re.ExecuteResponse>
-  /** The client goes away. */
-  leave(): void
+  /** The client does not want it any more, and says so. */
+  cancel(): void
+  /** The connection of the client breaks. */
+  lose(): void
 }
 
 export function followed(channel: Channel, method: string, request: Uint8Array, options: CallOptions = {}): Followed {
@@ -204,7 +219,8 @@ export function followed(channel: Channel, method: string, request: Uint8Array, 
       if (!last?.response) throw new Error('the stream ended without a response')
       return last.response
     },
-    leave: () => controller.abort(),
+    cancel: () => controller.abort(),
+    lose: () => channel.close(),
   }
 }
 

@@ -1,0 +1,62 @@
+import { digestFunctions } from '../core/digest.ts'
+import type { workerApi } from '../wire/proto.ts'
+import type { RpcError } from '../wire/rpc.ts'
+import { toDuration, toTimestamp } from '../wire/time.ts'
+import type { Leases } from './lease.ts'
+import type { Streams } from './streams.ts'
+import type { Attempt, Task, Worker } from './task.ts'
+
+/** How a task gets into a worker's hands, and out of them. */
+export interface Attempts {
+  /** Gives the task to the worker, whose slot is counted already. */
+  give(task: Task, worker: Worker): Attempt
+  /** Ends the attempt, if there is one. @param error given to whoever follows its output */
+  end(task: Task, error?: RpcError): void
+  /** Tells the worker that its answer is no longer wanted; the lease keeps the slot until the worker releases it. */
+  callOff(task: Task, reason: string): void
+}
+
+export function createAttempts(now: () => number, leases: Leases<Task, Worker>, streams: Streams): Attempts {
+  return {
+    give(task, worker) {
+      task.attempts += 1
+      task.assignedAt = now()
+      const lease = leases.grant(task, worker, task.assignedAt)
+      const attempt = { lease, ...streams.open(lease.id) }
+      task.attempt = attempt
+      worker.tell({ assign: assignment(task, lease.id) })
+      task.prefetched.drop()
+      return attempt
+    },
+    end(task, error) {
+      if (!task.attempt) return
+      const { lease, stdout, stderr } = task.attempt
+      stdout.end(error)
+      stderr.end(error)
+      streams.ended(lease.id)
+      task.attempt = undefined
+    },
+    callOff(task, reason) {
+      const lease = task.attempt?.lease
+      if (!lease) return
+      lease.task = undefined
+      lease.worker.tell({ cancel: { leaseId: lease.id, reason } })
+    },
+  }
+}
+
+function assignment(task: Task, leaseId: string): workerApi.Assign.$Properties {
+  return {
+    leaseId,
+    instanceName: task.instance,
+    digestFunction: digestFunctions[task.digest.fn].value,
+    actionDigest: { hash: task.digest.hash, sizeBytes: task.digest.size },
+    action: task.action.bytes,
+    queued: toTimestamp(task.createdAt),
+    timeout: toDuration(task.action.timeoutMs),
+    inlineStdout: task.inline.stdout,
+    inlineStderr: task.inline.stderr,
+    inlineOutputFiles: [...task.inline.outputFiles],
+    blobs: [...task.prefetched.blobs],
+  }
+}

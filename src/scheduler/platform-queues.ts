@@ -1,0 +1,150 @@
+import type { Platform } from './match.ts'
+import { createQueue, type Queue, type Queued } from './queue.ts'
+
+/** A task that waits for a worker. */
+export interface Waiting extends Queued {
+  readonly platform: Platform
+  /** When it was queued the last time, in milliseconds since 1970. */
+  queuedAt: number
+}
+
+/** The tasks of one platform. */
+export interface PlatformQueue<T extends Waiting> {
+  readonly platform: Platform
+  readonly tasks: Queue<T>
+  /** The same tasks in the order in which they were queued. */
+  readonly order: Set<T>
+  /** Keys of the offers that can take them. */
+  readonly served: Set<string>
+  /** Since when no offer can. */
+  orphanedAt: number
+}
+
+/** Every platform's queue. */
+export interface PlatformQueues<T extends Waiting> {
+  readonly waiting: number
+  all(): readonly PlatformQueue<T>[]
+  /** Those with tasks that the offer can take. */
+  busyFor(offer: string): Iterable<PlatformQueue<T>>
+  /** The platform's queue; a new one asks which offers serve it. */
+  open(platform: Platform, served: () => Iterable<string>): PlatformQueue<T>
+  serve(queue: PlatformQueue<T>, offer: string): void
+  unserve(queue: PlatformQueue<T>, offer: string): void
+  push(queue: PlatformQueue<T>, task: T): void
+  pop(queue: PlatformQueue<T> | undefined): T | undefined
+  remove(task: T): boolean
+  /** Changes what a task's place depends on, and puts it there if it waits. */
+  reorder(task: T, change: () => void): void
+  /** Those with tasks that no offer can take. */
+  orphans(): readonly PlatformQueue<T>[]
+  /** Takes out the queue's tasks that were queued up to a moment. */
+  take(queue: PlatformQueue<T>, until: number): readonly T[]
+}
+
+/** Queues without tasks are kept up to here, so that a steady platform is matched once. */
+const queuesKeptMax = 256
+
+export function createPlatformQueues<T extends Waiting>(now: () => number): PlatformQueues<T> {
+  const queues = new Map<string, PlatformQueue<T>>()
+  const busy = new Set<PlatformQueue<T>>()
+  // By offer, so that a free slot never looks at queues that are not its own.
+  const busyFor = new Map<string, Set<PlatformQueue<T>>>()
+  let waiting = 0
+
+  function link(queue: PlatformQueue<T>, offer: string): void {
+    const own = busyFor.get(offer)
+    if (own) own.add(queue)
+    else busyFor.set(offer, new Set([queue]))
+  }
+
+  function unlink(queue: PlatformQueue<T>, offer: string): void {
+    const own = busyFor.get(offer)
+    own?.delete(queue)
+    if (own?.size === 0) busyFor.delete(offer)
+  }
+
+  function left(queue: PlatformQueue<T>, task: T): T {
+    queue.order.delete(task)
+    waiting -= 1
+    if (queue.tasks.size === 0) {
+      busy.delete(queue)
+      for (const offer of queue.served) unlink(queue, offer)
+    }
+    return task
+  }
+
+  function remove(task: T): boolean {
+    const queue = queues.get(task.platform.key)
+    if (!queue?.tasks.remove(task)) return false
+    left(queue, task)
+    return true
+  }
+
+  /** Makes room by forgetting queues without tasks, oldest first. */
+  function tidy(): void {
+    for (const [key, queue] of queues) {
+      if (queues.size <= queuesKeptMax / 2) return
+      if (queue.tasks.size === 0) queues.delete(key)
+    }
+  }
+
+  return {
+    get waiting() {
+      return waiting
+    },
+    all: () => [...queues.values()],
+    busyFor: (offer) => busyFor.get(offer) ?? [],
+    open(platform, served) {
+      const known = queues.get(platform.key)
+      if (known) return known
+      if (queues.size - busy.size > queuesKeptMax) tidy()
+      const queue: PlatformQueue<T> = {
+        platform,
+        tasks: createQueue<T>(),
+        order: new Set(),
+        served: new Set(served()),
+        orphanedAt: now(),
+      }
+      queues.set(platform.key, queue)
+      return queue
+    },
+    serve(queue, offer) {
+      queue.served.add(offer)
+      if (queue.tasks.size > 0) link(queue, offer)
+    },
+    unserve(queue, offer) {
+      unlink(queue, offer)
+      if (queue.served.delete(offer) && queue.served.size === 0) queue.orphanedAt = now()
+    },
+    push(queue, task) {
+      if (queue.tasks.size === 0) {
+        busy.add(queue)
+        for (const offer of queue.served) link(queue, offer)
+      }
+      queue.tasks.push(task)
+      queue.order.add(task)
+      waiting += 1
+    },
+    pop(queue) {
+      const task = queue?.tasks.pop()
+      return queue && task ? left(queue, task) : undefined
+    },
+    remove,
+    reorder(task, change) {
+      const tasks = queues.get(task.platform.key)?.tasks
+      const waits = tasks?.remove(task) ?? false
+      change()
+      if (waits) tasks?.push(task)
+    },
+    orphans: () => [...busy].filter((queue) => queue.served.size === 0),
+    take(queue, until) {
+      const taken: T[] = []
+      for (const task of queue.order) {
+        if (task.queuedAt > until) break
+        taken.push(task)
+      }
+      for (const task of taken) remove(task)
+      return taken
+    },
+  }
+}

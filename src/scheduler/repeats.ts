@@ -1,0 +1,134 @@
+import type { re } from '../wire/proto.ts'
+import { Code } from '../wire/rpc.ts'
+import type { SchedulerContext } from './context.ts'
+import { matches } from './match.ts'
+import { withoutInlined } from './response.ts'
+import { differingOutputs } from './result-differences.ts'
+import type { Task, Worker } from './task.ts'
+import { type Tasks, taskFields } from './tasks.ts'
+
+/** How a repeat ended: with what the first run made, or something else; or without an answer, and why. */
+export type RepeatOutcome = 'same' | 'different' | 'gave-way' | 'failed' | 'dropped'
+
+/**
+ * Runs some actions a second time, on another worker, and compares. Clients never wait for it: they have had their answer,
+ * and a repeat begins only where nothing waits for the slot and leaves it when something does.
+ */
+export interface Repeats {
+  /** A task has ended with this response; perhaps it is run again. */
+  consider(task: Task, worker: string, response: re.ExecuteResponse.$Properties, workers: Iterable<Worker>): void
+  /** Begins what waits, where slots are free. */
+  begin(): void
+  /** A client's action waits: a repeat that has a slot it could take leaves that. */
+  giveWay(task: Task): void
+  /** The worker of a repeat has answered. */
+  finished(task: Task, worker: string, response: re.ExecuteResponse.$Properties): void
+  /** The worker of a repeat was lost. */
+  lost(task: Task): void
+  /** Ends all of them, and begins no more. */
+  close(): void
+}
+
+/** Of those that wait, how many: each holds an action and a result of some kilobytes. */
+const waitingMax = 32
+const waitMsMax = 60_000
+const pathsLogged = 5
+
+/** The run that is repeated. */
+interface First {
+  readonly task: Task
+  readonly worker: string
+  readonly result: re.ActionResult.$Properties
+  readonly at: number
+}
+
+/**
+ * @param share of the actions that ended well, from 0 to 1
+ * @param random from 0 to 1, as Math.random
+ */
+export function createRepeats(context: SchedulerContext, tasks: Tasks, share: number, random: () => number): Repeats {
+  const { clock, log, meters } = context
+  const waiting = new Set<First>()
+  /** By the task of the second run. */
+  const running = new Map<Task, First>()
+  let [isOver, isAloneTold] = [share <= 0, false]
+
+  function end(task: Task, outcome: RepeatOutcome): void {
+    running.delete(task)
+    meters.repeated(outcome)
+  }
+
+  function tellAlone(): void {
+    if (isAloneTold) return
+    isAloneTold = true
+    log.info('actions are not repeated, since only one worker could run them')
+  }
+
+  function compare({ task, worker, result }: First, other: string, second: re.ActionResult.$Properties): RepeatOutcome {
+    const paths = differingOutputs(result, second)
+    const isSame = paths.length === 0 && (second.exitCode ?? 0) === (result.exitCode ?? 0)
+    if (!isSame)
+      log.warn('action is not repeatable', {
+        ...taskFields(task),
+        workers: [worker, other],
+        outputs: paths.slice(0, pathsLogged),
+        differing: paths.length,
+        ...((second.exitCode ?? 0) !== 0 && { exitCode: second.exitCode }),
+      })
+    const caller = { metadata: task.client.metadata, instance: task.instance }
+    context.recorder?.repeat(caller, task.digest, { isSame, first: result, second: withoutInlined(second) })
+    return isSame ? 'same' : 'different'
+  }
+
+  function begin(): void {
+    for (const first of waiting) {
+      const { platform } = first.task
+      const worker = tasks.dispatch.claim(platform, ({ name, resting }) => name !== first.worker && !resting)
+      const isLate = clock.now() - first.at > waitMsMax
+      if (!worker && !isLate) continue
+      waiting.delete(first)
+      if (worker) running.set(tasks.repeat(first.task, worker), first)
+      else meters.repeated('dropped')
+    }
+  }
+
+  return {
+    consider(task, worker, { result, status }, workers) {
+      if (isOver || !result || (status?.code ?? Code.OK) !== Code.OK || (result.exitCode ?? 0) !== 0) return
+      if (task.action.doNotCache || random() >= share) return
+      const able = [...workers].filter((each) => !each.leaving && matches(task.platform, each.offer))
+      if (!able.some(({ name }) => name !== worker)) return tellAlone()
+      if (waiting.size >= waitingMax) return meters.repeated('dropped')
+      waiting.add({ task, worker, result: withoutInlined(result), at: clock.now() })
+      begin()
+    },
+    begin,
+    giveWay({ platform }) {
+      for (const task of running.keys()) {
+        const worker = task.attempt?.lease.worker
+        if (!worker || !matches(platform, worker.offer)) continue
+        end(task, 'gave-way')
+        tasks.breakOff(task, 'a client waits for its slot')
+        return
+      }
+    },
+    finished(task, worker, { result, status }) {
+      const first = running.get(task)
+      if (!first) return
+      const isAnswer = result && (status?.code ?? Code.OK) === Code.OK
+      end(task, isAnswer ? compare(first, worker, result) : 'failed')
+    },
+    lost(task) {
+      end(task, 'failed')
+      tasks.endRun(task)
+    },
+    close() {
+      isOver = true
+      waiting.clear()
+      for (const task of [...running.keys()]) {
+        end(task, 'gave-way')
+        tasks.breakOff(task, 'the scheduler is shutting down')
+      }
+    },
+  }
+}
