@@ -1,4 +1,6 @@
-import { errnoOf, Failure, messageOf } from '../core/failure.ts'
+import { getSystemErrorMessage } from 'node:util'
+import { errnoOf, Failure, type FailureKind, messageOf } from '../core/failure.ts'
+import { systemMeaning } from '../host/system-errors.ts'
 import { Code, RpcError } from '../wire/rpc.ts'
 import { missingBlobs, toRpcError } from '../wire/status.ts'
 import { MissingInputs } from './missing-inputs.ts'
@@ -11,19 +13,43 @@ export class ActionCancelled extends Error {
   }
 }
 
-/** The machine's state rather than the action's fault. */
-const machineErrors = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EIO', 'EROFS'])
+/** True for a system error that another machine would not have. */
+export function isMachineError(error: unknown): boolean {
+  return machineTroubleOf(error) !== undefined
+}
 
-/** The status of an action that could not be performed. */
+/**
+ * What is wrong with this machine, as the end of "the worker has a problem: "; undefined for what is the action's doing.
+ * A trouble of the machine is 'unavailable', upon which the scheduler gives the action to another worker, and never cached;
+ * every other system error is 'precondition'.
+ */
+export function machineTroubleOf(error: unknown): string | undefined {
+  const meaning = systemMeaning(systemErrorOf(error))
+  return meaning?.ofMachine ? meaning.says : undefined
+}
+
+/** Inputs say in words of their own that the disk is full once nothing is left to free (room.ts). */
+function systemErrorOf(error: unknown): unknown {
+  return error instanceof Failure && error.kind === 'exhausted' ? error.cause : error
+}
+
+/** A system error without the paths of this machine: `EACCES, permission denied`. */
+export function systemText(thrown: unknown): string {
+  const error = systemErrorOf(thrown)
+  const code = errnoOf(error) ?? 'unknown'
+  const errno = error instanceof Error && 'errno' in error ? error.errno : undefined
+  return typeof errno === 'number' && errno < 0 ? `${code}, ${getSystemErrorMessage(errno)}` : code
+}
+
+/** The status of an action that could not be performed. Its words reach the client: no path of this machine is in them. */
 export function actionError(error: unknown, signal: AbortSignal): RpcError {
   if (signal.aborted) return new RpcError(Code.CANCELLED, messageOf(signal.reason), [], error)
   if (error instanceof MissingInputs)
     return missingBlobs(error.digests, `${error.digests.length} blobs that the action needs are not in the storage`)
-  const code = errnoOf(error)
-  if (code === undefined) return toRpcError(error)
-  return toRpcError(
-    new Failure(machineErrors.has(code) ? 'unavailable' : 'precondition', `on the worker: ${messageOf(error)}`, {
-      cause: error,
-    }),
-  )
+  const trouble = machineTroubleOf(error)
+  if (trouble === undefined && errnoOf(error) === undefined) return toRpcError(error)
+  const kind: FailureKind = trouble === undefined ? 'precondition' : 'unavailable'
+  const what =
+    trouble === undefined ? 'the worker could not perform the action' : `the worker has a problem: ${trouble}`
+  return toRpcError(new Failure(kind, `${what} (${systemText(error)})`, { cause: error }))
 }

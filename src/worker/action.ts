@@ -1,70 +1,34 @@
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { CasClient } from '../client/cas.ts'
-import { wireDigest } from '../client/context.ts'
-import type { Clock } from '../core/clock.ts'
 import { type Digest, digestFromWire, digestFunctions } from '../core/digest.ts'
 import { Failure } from '../core/failure.ts'
-import { messageBytesMax } from '../core/limits.ts'
-import { re } from '../wire/proto.ts'
-import { Code, RpcError } from '../wire/rpc.ts'
+import { assertLimitsSuffice, limitsIn } from '../core/limit-properties.ts'
+import { effectivePlatform, networkProperty, type PlatformProperty } from '../core/platform.ts'
+import type { re } from '../wire/proto.ts'
 import { statusMessage } from '../wire/status.ts'
-import { toDuration } from '../wire/time.ts'
-import { actionError } from './action-error.ts'
-import type { Content } from './content.ts'
-import { InputsChanged, makeInputs, removeInputs, returnInputs } from './inputs.ts'
-import type { Messages } from './messages.ts'
+import { actionError, isMachineError } from './action-error.ts'
+import { bounded, respond } from './action-response.ts'
+import type { Assignment } from './assignment.ts'
+import { InputsChanged } from './copies.ts'
+import { holdImage } from './images/action-image.ts'
+import { type Inputs, makeInputs, removeInputs, returnInputs } from './inputs.ts'
+import { limitsFor } from './limits/requested.ts'
 import { checkNodeProperties } from './node-properties.ts'
-import { makeOutputParents, wantedOutputs, workingSegments } from './output-paths.ts'
-import { collectOutputs, collectStream, inlineFiles } from './outputs.ts'
-import { removeTree } from './remove.ts'
-import { type Run, run } from './runner.ts'
-import { removeFile } from './sealed.ts'
-import type { Spawner } from './spawner.ts'
+import { declaredOutputs, makeOutputParents, makeWorkingDirectory, workingSegments } from './output-paths.ts'
+import type { Stint } from './persistent/staff.ts'
+import { environmentOf, run } from './runner.ts'
+import type { Sinks } from './slot.ts'
+import { createSink } from './stream.ts'
 import { createTimes, type Times } from './times.ts'
+import type { WorkerContext } from './worker-context.ts'
 
-/** What every action of one worker shares. */
-export interface Workshop {
-  readonly worker: string
-  readonly cas: CasClient
-  readonly content: Content
-  readonly messages: Messages
-  readonly spawner: Spawner
-  readonly clock: Clock
-  /** Holds the actions' folders; a real path. */
-  readonly directory: string
-}
-
-/** One action as the scheduler assigned it. */
-export interface Assignment {
-  readonly action: re.Action
-  readonly digest: Digest
-  readonly queuedAt: number | undefined
-  readonly timeoutMs: number
-  readonly inlineStdout: boolean
-  readonly inlineStderr: boolean
-  readonly inlineOutputFiles: readonly string[]
-  /** Command and Directories, as far as they came with it. */
-  readonly blobs: readonly Uint8Array[]
-  /** Unique among those of this worker; names its folder. */
-  readonly number: number
-  /** Kills it. */
-  readonly signal: AbortSignal
-  readonly onStarted: () => void
-  readonly onOutput: (stream: 'stdout' | 'stderr', data: Uint8Array) => void
-}
-
-/** How often an action runs anew because another has changed an input under its hands. */
+/** How often an action is attempted, as shared inputs may be changed, and cached ones or a persistent tool lost, meanwhile. */
 const attemptsMax = 3
-/** What may stand in a result itself; the message around it stays under 4 MiB. */
-const inlineBytesMax = 1024 * 1024
-const responseBytesMax = messageBytesMax - 64 * 1024
 
 /** An action that has its answer. */
 export interface Performed {
   readonly response: re.ExecuteResponse.$Properties
-  /** Removes the action's folder. Nobody who waits for the answer should wait for this too. */
-  tidy(): void
+  /** Removes the action's folder, or has it removed. Whoever waits for the answer need not wait for this. */
+  tidy(): Promise<void>
 }
 
 /**
@@ -72,179 +36,173 @@ export interface Performed {
  * Never throws: what goes wrong is the response's status (rule 24), with the times of what was
  * done until then (rule 42).
  */
-export async function performAction(shop: Workshop, assignment: Assignment): Promise<Performed> {
-  const times = createTimes(shop.clock, shop.worker, assignment.queuedAt)
-  const leftovers: (() => void)[] = []
-  const tidy = () => {
-    for (const remove of leftovers.splice(0)) remove()
+export async function performAction(context: WorkerContext, assignment: Assignment): Promise<Performed> {
+  const times = createTimes(context.clock, context.worker, assignment.queuedAt)
+  const leftovers: (() => Promise<void>)[] = []
+  const tidy = async () => {
+    for (const remove of leftovers.splice(0)) await remove()
   }
   try {
-    const response = await perform(shop, assignment, times, leftovers)
+    const response = await perform(context, assignment, times, leftovers)
     return { response: bounded(response), tidy }
   } catch (error) {
     const status = actionError(error, assignment.signal)
+    if (isMachineError(error)) context.onTrouble(error)
     return { response: { status: statusMessage(status), result: { executionMetadata: times.finish() } }, tidy }
   }
 }
 
+type Response = re.ExecuteResponse.$Properties
+
+/** What runs the action: a process of its own, or a persistent tool, which may have run others before. */
+type Way = 'plain' | 'tool' | 'fresh tool'
+
+/** One attempt to run an action. */
+interface Attempt {
+  readonly context: WorkerContext
+  readonly assignment: Assignment
+  readonly times: Times
+  /** Gets what removes what the attempt leaves. */
+  readonly leftovers: (() => Promise<void>)[]
+  readonly commandDigest: Digest
+  readonly inputRoot: Digest
+  /** The action's folder, which the attempt makes. */
+  readonly root: string
+  readonly way: Way
+}
+
 /** @param leftovers gets what removes the last attempt's folder */
 async function perform(
-  shop: Workshop,
+  context: WorkerContext,
   assignment: Assignment,
   times: Times,
-  leftovers: (() => void)[],
-): Promise<re.ExecuteResponse.$Properties> {
+  leftovers: (() => Promise<void>)[],
+): Promise<Response> {
   const { digest, action } = assignment
   // All blobs of an action are named by the function that names the action: BLAKE3 could not be
   // told by the length of a hash (rule 4).
   const { value } = digestFunctions[digest.fn]
   const commandDigest = digestFromWire(action.commandDigest, value, 'command_digest')
   const inputRoot = digestFromWire(action.inputRootDigest, value, 'input_root_digest')
+  if (!(await context.remover.room(assignment.signal)))
+    throw new Failure('unavailable', 'what earlier actions left on this worker takes too long to remove')
+  let way: Way = 'tool'
   for (let attempt = 1; ; attempt += 1) {
-    const response = await attemptOnce(shop, assignment, commandDigest, inputRoot, times, leftovers)
-    if (response) return response
-    for (const remove of leftovers.splice(0)) remove()
+    // The folder of an earlier attempt may still be there.
+    const root = join(context.directory, attempt === 1 ? `${assignment.number}` : `${assignment.number}-${attempt}`)
+    const made = await attemptOnce({ context, assignment, times, leftovers, commandDigest, inputRoot, root, way })
+    if (typeof made === 'object') return made
+    for (const remove of leftovers.splice(0)) await remove()
+    if (made === 'plainly') way = 'plain'
+    else if (made === 'again') way = 'fresh tool'
     if (attempt >= attemptsMax)
-      throw new Failure('unavailable', 'other actions kept changing the inputs of this one while it ran')
+      throw new Failure(
+        'unavailable',
+        made === 'again'
+          ? 'the persistent process of this action was lost repeatedly'
+          : 'others kept changing the cached inputs of this action',
+      )
   }
 }
 
-/** Runs it once; undefined when nobody knows what inputs it has seen. */
-async function attemptOnce(
-  shop: Workshop,
-  assignment: Assignment,
-  commandDigest: Digest,
-  inputRoot: Digest,
-  times: Times,
-  leftovers: (() => void)[],
-): Promise<re.ExecuteResponse.$Properties | undefined> {
-  const { signal } = assignment
-  const root = join(shop.directory, String(assignment.number))
+/** Runs it once. 'changed': it is unknown which inputs it has seen; the other words are those of `work` (persistent/work.ts). */
+async function attemptOnce(attempt: Attempt): Promise<Response | 'changed' | 'plainly' | 'again'> {
+  const { context, assignment, times, leftovers, root } = attempt
   times.mark('inputFetchStart')
-  const { command, directories } = await shop.messages.load(commandDigest, inputRoot, assignment.blobs, signal)
-  checkNodeProperties(command)
-  const working = workingSegments(command)
-  const wanted = wantedOutputs(command, working)
-  assertWorkingDirectory(directories, inputRoot, working)
-  let held: Awaited<ReturnType<typeof makeInputs>>
+  const prepared = await prepare(attempt)
+  const { tree, source, stint } = await inputsOf(attempt, prepared)
+  if (stint) leftovers.push(() => stint.finish(root))
+  let inputs: Inputs
   try {
-    held = await makeInputs(root, inputRoot, directories, shop.content)
+    inputs = await makeInputs(root, tree.root, tree.directories, source, assignment.signal)
   } catch (error) {
-    if (error instanceof InputsChanged) return undefined
+    if (error instanceof InputsChanged) return 'changed'
     throw error
   }
-  const streams = { stdout: `${root}.out`, stderr: `${root}.err` }
-  leftovers.push(() => {
-    removeInputs(root, held)
-    removeFile(streams.stdout)
-    removeFile(streams.stderr)
-  })
-  let tainted = false
-  let response: re.ExecuteResponse.$Properties
+  if (!stint) leftovers.push(() => removeInputs(root, inputs, source))
+  const sinks = sinksOf(context, assignment)
+  let touched = false
+  let response: Response
   try {
-    makeOutputParents(root, wanted)
-    times.mark('inputFetchCompleted')
-    signal.throwIfAborted()
-    assignment.onStarted()
-    const cwd = join(root, ...working)
-    times.mark('executionStart')
-    const ran = await run({ ...assignment, ...shop, ...streams, command, root, cwd })
-    times.set('executionStart', ran.startedAt)
-    times.set('executionCompleted', ran.endedAt)
-    if (ran.outcome === 'killed') signal.throwIfAborted()
-    response = await respond(shop, assignment, { command, root, wanted, streams, ran }, times)
+    const made = await runAndRespond(attempt, prepared, stint, sinks)
+    if (typeof made === 'string') return made
+    response = made
   } finally {
-    tainted = await returnInputs(held, shop.content)
+    await Promise.all([sinks.stdout.close(), sinks.stderr.close()])
+    touched = returnInputs(inputs, source)
   }
-  return tainted ? undefined : response
+  return touched ? 'changed' : response
 }
 
-interface Made {
-  readonly command: re.Command
-  readonly root: string
-  readonly wanted: ReturnType<typeof wantedOutputs>
-  readonly streams: { readonly stdout: string; readonly stderr: string }
-  readonly ran: Run
+type Prepared = Awaited<ReturnType<typeof prepare>>
+
+/** Fetches the messages that describe the action, and derives from them what it needs. */
+async function prepare({ context, assignment, leftovers, commandDigest, inputRoot }: Attempt) {
+  const { action, blobs, signal } = assignment
+  const { command, directories } = await context.messages.load(commandDigest, inputRoot, blobs, signal)
+  checkNodeProperties(command)
+  const working = workingSegments(command)
+  const declared = declaredOutputs(command, working)
+  const properties = propertiesOf(action, command)
+  const network = properties.some(({ name, value }) => name === networkProperty && value === 'on')
+  assertLimitsSuffice(properties)
+  const limits = limitsFor(context.limits, limitsIn(properties))
+  const image = await holdImage(context, properties, signal)
+  if (image.held) leftovers.push(async () => image.held?.release())
+  return { properties, command, env: environmentOf(command), working, declared, network, limits, directories, image }
 }
 
-/** Uploads what is wanted of an action that ran, and makes its result. */
-async function respond(
-  shop: Workshop,
-  assignment: Assignment,
-  made: Made,
-  times: Times,
-): Promise<re.ExecuteResponse.$Properties> {
-  const { fn } = assignment.digest
-  const { ran } = made
-  times.mark('outputUploadStart')
-  const stdout = await collectStream(made.streams.stdout, fn)
-  const stderr = await collectStream(made.streams.stderr, fn)
-  const timedOut = ran.outcome === 'timeout'
-  // What a killed action left half written is no output; what it said may help (rule 31).
-  const outputs = await collectOutputs({
-    fn,
-    command: made.command,
-    root: made.root,
-    wanted: timedOut ? [] : made.wanted,
-  })
-  await shop.cas.uploadMissing([stdout.source, stderr.source, ...outputs.sources], assignment.signal)
-  inlineFiles(outputs, assignment.inlineOutputFiles, inlineBytesMax)
-  times.mark('outputUploadCompleted')
-  const result: re.ActionResult.$Properties = {
-    ...outputs.result,
-    exitCode: ran.exitCode,
-    stdoutDigest: wireDigest(stdout.digest),
-    stderrDigest: wireDigest(stderr.digest),
-    ...(assignment.inlineStdout && { stdoutRaw: inlined(stdout.source.content) }),
-    ...(assignment.inlineStderr && { stderrRaw: inlined(stderr.source.content) }),
-    executionMetadata: { ...times.finish(), virtualExecutionDuration: toDuration(ran.endedAt - ran.startedAt) },
-  }
-  if (!timedOut) return { result, status: { code: Code.OK } }
-  const error = new RpcError(
-    Code.DEADLINE_EXCEEDED,
-    `the action was killed after its time-out of ${assignment.timeoutMs} ms`,
+/** All inputs; for an action that a persistent tool runs, all but the tool's own. */
+async function inputsOf({ context, assignment, inputRoot, way }: Attempt, prepared: Prepared) {
+  const { staff, inputs } = context
+  // A persistent tool sees the machine, not an image.
+  const isPlain = way === 'plain' || prepared.image.held !== undefined
+  const planned = { ...prepared, inputRoot }
+  const stint = isPlain ? undefined : await staff?.hire(planned, way === 'fresh tool', assignment.signal)
+  const whole = { root: inputRoot, directories: prepared.directories }
+  return { tree: stint?.tree ?? whole, source: stint?.source ?? inputs, stint }
+}
+
+/** Runs an action whose inputs are in place, and makes its answer. */
+async function runAndRespond(
+  { context, assignment, times, root }: Attempt,
+  { command, working, declared, network, limits, image }: Prepared,
+  stint: Stint | undefined,
+  sinks: Sinks,
+): Promise<Response | 'changed' | 'plainly' | 'again'> {
+  makeWorkingDirectory(root, working)
+  await makeOutputParents(root, declared)
+  times.mark('inputFetchCompleted')
+  assignment.signal.throwIfAborted()
+  assignment.onStarted()
+  const cwd = join(root, ...working)
+  times.mark('executionStart')
+  const options = { ...assignment, ...context, sinks, root, limits }
+  const worked = stint
+    ? await stint.work(options)
+    : { run: await run({ ...options, command, cwd, network, image: image.held, imageEnvironment: image.environment }) }
+  if (typeof worked === 'string') return worked
+  const ran = worked.run
+  times.set('executionStart', ran.startedAt)
+  times.set('executionCompleted', ran.endedAt)
+  if (ran.outcome === 'killed') assignment.signal.throwIfAborted()
+  const quietly = stint?.quietly ?? ((act) => act())
+  return respond(
+    context,
+    assignment,
+    { command, root, declared, sinks, ran, limits, quietly, image: image.held },
+    times,
   )
-  return { result, status: statusMessage(error), message: error.message }
 }
 
-/** Small streams stand in memory anyway; larger ones are named by digest alone. */
-function inlined(content: Uint8Array | string): Uint8Array {
-  return typeof content === 'string' ? new Uint8Array() : content
+/** Older clients say in the Command what an action's platform is (rule 32). */
+function propertiesOf(action: re.Action, command: re.Command.$Properties): PlatformProperty[] {
+  const properties = effectivePlatform(action.platform?.properties ?? [], command.platform?.properties ?? [])
+  return properties.map(({ name, value }) => ({ name: name ?? '', value: value ?? '' }))
 }
 
-/** A result that fits no message loses what was inlined, and is refused if it still does not. */
-function bounded(response: re.ExecuteResponse.$Properties): re.ExecuteResponse.$Properties {
-  const size = () => re.ExecuteResponse.encode(response).finish().byteLength
-  const { result } = response
-  if (!result || (result.outputFiles ?? []).length < 1000 || size() <= responseBytesMax) return response
-  result.stdoutRaw = null
-  result.stderrRaw = null
-  for (const file of result.outputFiles ?? []) file.contents = null
-  if (size() <= responseBytesMax) return response
-  throw new Failure('exhausted', 'the action has more outputs than fit one message of 4 MiB', {
-    next: ['Name a directory as output rather than each file in it.'],
-  })
-}
-
-/** The working directory has to be in the input tree (rule 37), as a directory. */
-function assertWorkingDirectory(
-  directories: ReadonlyMap<string, re.Directory>,
-  inputRoot: Digest,
-  working: readonly string[],
-): void {
-  let key = `${inputRoot.hash}/${inputRoot.size}`
-  for (const segment of working) {
-    const node = directories.get(key)?.directories.find((each) => each.name === segment)
-    if (!node)
-      throw new Failure('invalid', 'working_directory is not a directory of the input root', {
-        where: working.join('/'),
-      })
-    key = `${node.digest?.hash ?? ''}/${node.digest?.sizeBytes ?? 0}`
-  }
-}
-
-/** Makes the folder for the actions' folders, empty: what a dead worker left there goes. */
-export function emptyWorkFolder(directory: string): void {
-  removeTree(directory)
-  mkdirSync(directory, { recursive: true })
+function sinksOf({ clock, directory }: WorkerContext, { digest, onOutput }: Assignment): Sinks {
+  const sink = (stream: 'stdout' | 'stderr') =>
+    createSink({ fn: digest.fn, directory, clock, onData: (data) => onOutput(stream, data) })
+  return { stdout: sink('stdout'), stderr: sink('stderr') }
 }

@@ -1,13 +1,10 @@
-import { mkdirSync, readdirSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { checkedDigest, type Digest, type DigestFunction, digestFunctions, digestKey } from '../core/digest.ts'
+import { checkedDigest, type DigestFunction, digestFunctions } from '../core/digest.ts'
+import type { MakeRoom } from './make-room.ts'
+import { type Need, needKey } from './need.ts'
 import { removeFile, type Seal } from './sealed.ts'
-
-/** A file that an action needs: a blob, executable or not. */
-export interface Need {
-  readonly digest: Digest
-  readonly executable: boolean
-}
+import { createSpares, type Spares } from './spares.ts'
 
 /** A file in the cache. */
 export interface Entry extends Need {
@@ -15,11 +12,10 @@ export interface Entry extends Need {
   readonly path: string
   /** Undefined until its bytes have been checked (again). */
   seal: Seal | undefined
-  /** It left the cache while it was held: its bytes were not the digest's. */
+  /** It left the cache: somebody has touched it, or nobody held it and the room was needed. */
   gone: boolean
-  /** How many hold it now, and how often it was held in all. */
+  /** How many hold it now: it stays as long. */
   holders: number
-  holds: number
 }
 
 /** The files by key, in the order of their last use, within a bound of bytes. */
@@ -33,16 +29,14 @@ export interface ContentIndex {
   release(entry: Entry): void
   /** Takes it out and removes its file. */
   remove(entry: Entry): void
+  readonly makeRoom: MakeRoom
+  /** Counted in; they give way before all else. */
+  readonly spares: Spares
   /** Where its file is or will be; the folder is there. */
   pathOf(need: Need): string
 }
 
 const fileName = /^(sha256|sha1|sha384|sha512|blake3)-([0-9a-f]+)-(\d{1,16})(x?)$/
-
-/** Names a need; the same blob is another file when it is executable. */
-export function needKey(need: Need): string {
-  return digestKey(need.digest) + (need.executable ? 'x' : '')
-}
 
 /**
  * Opens the folder `DIRECTORY/ab/FUNCTION-HASH-SIZE[x]`, and takes in what is there without a
@@ -69,11 +63,26 @@ export function openIndex(directory: string, bytesMax: number): ContentIndex {
     entry.gone = true
     removeFile(entry.path)
   }
+  const spares = createSpares(pathOf)
+  const total = () => bytes + spares.bytes
   const evict = () => {
+    while (total() > bytesMax && spares.removeOldest());
     for (const entry of entries.values()) {
-      if (bytes <= bytesMax) return
+      if (total() <= bytesMax) return
       if (entry.holders === 0) remove(entry)
     }
+  }
+  const makeRoom = (wanted: number): boolean => {
+    const before = total()
+    let removed = false
+    while (before - total() < wanted && spares.removeOldest()) removed = true
+    for (const entry of entries.values()) {
+      if (before - total() >= wanted) break
+      if (entry.holders > 0) continue
+      remove(entry)
+      removed = true
+    }
+    return removed
   }
   const touch = (entry: Entry) => {
     entries.delete(entry.key)
@@ -81,28 +90,38 @@ export function openIndex(directory: string, bytesMax: number): ContentIndex {
   }
   const add = (need: Need, seal: Seal | undefined, holders: number): Entry => {
     const key = needKey(need)
-    const entry: Entry = { ...need, key, path: pathOf(need), seal, gone: false, holders, holds: holders }
+    const entry: Entry = { ...need, key, path: pathOf(need), seal, gone: false, holders }
     entries.set(key, entry)
     bytes += need.digest.size
-    if (bytes > bytesMax) evict()
+    if (total() > bytesMax) evict()
     return entry
   }
   const index: ContentIndex = {
     get bytes() {
-      return bytes
+      return total()
     },
     get: (key) => entries.get(key),
     add,
     hold(entry) {
       entry.holders += 1
-      entry.holds += 1
       touch(entry)
     },
     release(entry) {
       entry.holders -= 1
-      if (bytes > bytesMax) evict()
+      if (total() > bytesMax) evict()
     },
     remove,
+    makeRoom,
+    spares: {
+      ...spares,
+      get bytes() {
+        return spares.bytes
+      },
+      give(...copy) {
+        spares.give(...copy)
+        if (total() > bytesMax) evict()
+      },
+    },
     pathOf,
   }
   for (const need of leftBefore(directory)) add(need, undefined, 0)
@@ -112,12 +131,18 @@ export function openIndex(directory: string, bytesMax: number): ContentIndex {
 /** What the folder holds from before; anything that is not the cache's is removed. */
 function leftBefore(directory: string): Need[] {
   const needs: Need[] = []
-  for (const part of readdirSync(directory))
-    for (const name of readdirSync(join(directory, part))) {
-      const need = needOf(name)
-      if (need) needs.push(need)
-      else removeFile(join(directory, part, name))
+  for (const part of readdirSync(directory, { withFileTypes: true })) {
+    const path = join(directory, part.name)
+    if (!part.isDirectory()) {
+      removeFile(path)
+      continue
     }
+    for (const file of readdirSync(path, { withFileTypes: true })) {
+      const need = file.isFile() ? needOf(file.name) : undefined
+      if (need?.digest.hash.startsWith(part.name)) needs.push(need)
+      else rmSync(join(path, file.name), { recursive: true, force: true })
+    }
+  }
   return needs
 }
 

@@ -1,114 +1,126 @@
-import {
-  chmodSync,
-  constants,
-  copyFileSync,
-  linkSync,
-  mkdirSync,
-  symlinkSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs'
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { lstatSync, mkdirSync, symlinkSync } from 'node:fs'
+import { forEachLimited } from '../client/parallel.ts'
 import { type Directories, nodeDigest } from '../client/tree.ts'
 import { type Digest, digestText } from '../core/digest.ts'
 import { errnoOf, Failure } from '../core/failure.ts'
+import { inSlices } from '../host/time-slice.ts'
 import type { re } from '../wire/proto.ts'
-import { fromTimestamp } from '../wire/time.ts'
-import type { Content, Held } from './content.ts'
-import { type Entry, type Need, needKey } from './content-index.ts'
-import { removeTree } from './remove.ts'
-import { isUntouched, resealed } from './sealed.ts'
+import type { Content } from './content.ts'
+import type { Entry } from './content-index.ts'
+import { copyLarge, copySmall, smallFileBytesMax, writeInput } from './copies.ts'
+import type { Linked, Links } from './links.ts'
+import { withRoom, withRoomSync } from './make-room.ts'
+import { type Need, needKey } from './need.ts'
+import { applyNodeProperties, type FineTimes, setFineTimes, setsAnything } from './node-properties.ts'
+import type { Seal } from './sealed.ts'
+import type { Spares } from './spares.ts'
 
 /** Files, folders and symlinks that one action may have: a small graph can unfold to a huge tree. */
 const entriesMax = 1_000_000
-/** After so many files others get their turn on the event loop. */
-const filesPerTurn = 256
+const largeFilesAtOnce = 4
 
-/** Another action has changed a cached input before this one could have it; it can try again. */
-export class InputsChanged extends Error {
-  constructor(digest: string) {
-    super(`an input was changed by another action: ${digest}`)
-    this.name = 'InputsChanged'
-  }
+/** Where inputs come from. */
+export interface InputSource {
+  readonly content: Content
+  /** For a worker whose actions share inputs; else each has copies of its own. */
+  readonly links: Links | undefined
+  /** Are copies that an action leaves untouched kept for others? Only where nothing of it can live on. */
+  readonly reuse: () => Promise<boolean>
+  /** Removes an action's folder, at once or later. */
+  readonly remove: (path: string) => void
 }
 
-interface InputFile {
-  readonly path: string
+/** What an action has of the cache. */
+export interface Inputs {
+  /** Files that it shares, and all that these come from. */
+  readonly linked: readonly Linked[]
+  readonly held: readonly Entry[]
+  /** Copies that others may have when it has left them untouched. */
+  readonly lent: readonly Lent[]
+}
+
+interface Lent {
   readonly need: Need
-  readonly properties: re.NodeProperties.$Properties | null | undefined
+  readonly path: string
+  readonly seal: Seal
 }
 
-interface InputPlan {
-  readonly folders: string[]
-  readonly files: InputFile[]
-  readonly links: { readonly path: string; readonly target: string }[]
+interface LargeFile {
+  readonly path: string
+  readonly entry: Entry
+  readonly node: re.FileNode.$Properties
+}
+
+interface Making {
+  readonly source: InputSource
+  readonly entries: ReadonlyMap<string, Entry>
+  readonly linked: Linked[]
+  readonly reuse: boolean
+  readonly lent: Lent[]
+  readonly large: LargeFile[]
+  readonly fine: FineTimes
 }
 
 /**
- * Makes an action's input root as a new folder: files linked out of the cache (copied where
- * that cannot be, or where the action may not share them), folders, symlinks with their
- * targets as given. Names were checked when the directories were parsed, and every entry has
- * to be new, so that nothing can be made outside, not even where the file system ignores case.
- * @returns what is held of the cache until returnInputs
- * @throws MissingInputs; Failure 'invalid' for a tree that is too large or collides
+ * Makes an action's input root as a new folder: files that are the action's own, folders, symlinks with their targets
+ * as given. Names were checked when the directories were parsed, and every entry has to be new, so that nothing can be
+ * made outside, not even where the file system ignores case.
+ * @throws MissingInputs, InputsChanged; Failure 'invalid' for a tree that is too large or collides, 'exhausted' when
+ *   the disk is full; the signal's reason
  */
 export async function makeInputs(
   root: string,
   inputRoot: Digest,
   directories: Directories,
-  content: Content,
-): Promise<Held[]> {
-  const plan: InputPlan = { folders: [root], files: [], links: [] }
+  source: InputSource,
+  signal: AbortSignal,
+): Promise<Inputs> {
   if (countEntries(inputRoot, directories, new Map()) > entriesMax)
     throw new Failure('invalid', `the input root has more than ${entriesMax} entries`)
-  unfold(root, inputRoot, directories, plan)
-  const needs = new Map<string, Need>()
-  for (const { need } of plan.files) if (need.digest.size > 0) needs.set(needKey(need), need)
-  const held = needs.size > 0 ? await content.acquire([...needs.values()]) : []
+  const reuse = await source.reuse()
+  const needs = needsOf(directories, inputRoot)
+  const held = needs.length > 0 ? await source.content.acquire(needs) : []
+  const entries = new Map(held.map((entry) => [entry.key, entry]))
+  const making: Making = { source, entries, reuse, linked: [], lent: [], large: [], fine: new Map() }
   try {
-    await make(plan, new Map(held.map((each) => [each.entry.key, each])), content)
+    await inSlices(makeTree(root, inputRoot, directories, making), signal)
+    await forEachLimited(making.large, largeFilesAtOnce, (file) => placeLarge(file, making))
+    await setFineTimes(making.fine)
   } catch (error) {
-    removeInputs(root, held)
-    content.release(held)
-    throw errnoOf(error) === 'EEXIST'
-      ? new Failure('invalid', 'two entries of the input root are one to the file system', { cause: error })
-      : error
+    source.links?.unlink(making.linked)
+    source.content.release(held)
+    source.remove(root)
+    throw errnoOf(error) === 'EEXIST' ? collision(error) : error
   }
-  return held
+  const { linked, lent } = making
+  if (linked.length > 0) return { linked, held, lent }
+  source.content.release(held)
+  return { linked, held: [], lent }
 }
 
 /**
- * Looks whether an action's inputs are what they were, and gives them back to the cache; their
- * links stay until removeInputs.
- * @returns true when an input that another action used at the same time has been changed: then
- *   nobody knows what the action has read
+ * Gives an action's inputs back to the cache; its links stay until removeInputs.
+ * @returns true when a shared one has been touched meanwhile: then nobody knows what the action has read
  */
-export async function returnInputs(held: readonly Held[], content: Content): Promise<boolean> {
-  const suspicious = held.filter(({ entry }) => !stillSealed(entry))
-  let tainted = false
-  for (const each of suspicious) {
-    const shared = !each.alone || each.entry.holds !== each.holds
-    if (shared && !(await content.recheck(each.entry))) tainted = true
-  }
+export function returnInputs({ held, linked }: Inputs, { content, links }: InputSource): boolean {
+  const touched = links?.judge(linked) ?? false
   content.release(held)
-  return tainted
+  return touched
 }
 
-/** Removes an action's folder. Its inputs may be others' by now. */
-export function removeInputs(root: string, held: readonly Held[]): void {
-  // Removing a link changes the file's change time. So nothing may come between this look, after
-  // which a change would go unnoticed, and the new seal.
-  const sealed = held.filter(({ entry }) => stillSealed(entry))
-  removeTree(root)
-  for (const { entry } of sealed)
-    if (entry.seal) entry.seal = resealed(entry.path, entry.digest.size, entry.executable, entry.seal)
+/** Removes an action's folder, at once or later, but for copies that others can use. */
+export async function removeInputs(
+  root: string,
+  { linked, lent }: Inputs,
+  { content, links, remove }: InputSource,
+): Promise<void> {
+  links?.unlink(linked)
+  await inSlices(keep(lent, content.spares))
+  remove(root)
 }
 
-/** A file that has been touched loses its seal: it is hashed before anybody gets it again. */
-function stillSealed(entry: Entry): boolean {
-  if (entry.seal && !entry.gone && isUntouched(entry.path, entry.digest.size, entry.executable, entry.seal)) return true
-  entry.seal = undefined
-  return false
+function* keep(lent: readonly Lent[], spares: Spares): Generator<void> {
+  for (const { need, path, seal } of lent) yield spares.give(needKey(need), need, path, seal)
 }
 
 /** Counts each distinct directory once, so that it is quick for a tree that unfolds to billions. */
@@ -123,63 +135,82 @@ function countEntries(digest: Digest, directories: Directories, counted: Map<str
   return count
 }
 
-function unfold(path: string, digest: Digest, directories: Directories, plan: InputPlan): void {
-  const directory = directories.get(digestText(digest))
-  if (!directory) throw new Failure('internal', 'a directory was not fetched', { where: digestText(digest) })
-  for (const node of directory.files) {
-    const need = { digest: nodeDigest(node, digest), executable: node.isExecutable ?? false }
-    plan.files.push({ path: `${path}/${node.name}`, need, properties: node.nodeProperties })
-  }
-  for (const node of directory.symlinks) plan.links.push({ path: `${path}/${node.name}`, target: node.target ?? '' })
-  for (const node of directory.directories) {
-    const child = `${path}/${node.name}`
-    plan.folders.push(child)
-    unfold(child, nodeDigest(node, digest), directories, plan)
+/** Each file of the tree once. */
+function needsOf(directories: Directories, root: Digest): Need[] {
+  const needs = new Map<string, Need>()
+  for (const { files } of directories.values())
+    for (const node of files) {
+      const need = needOf(node, root)
+      if (need.digest.size > 0) needs.set(needKey(need), need)
+    }
+  return [...needs.values()]
+}
+
+function needOf(node: re.FileNode.$Properties, parent: Digest): Need {
+  return { digest: nodeDigest(node, parent), executable: node.isExecutable ?? false }
+}
+
+/** Makes the tree entry by entry, but for its large files, which are noted. */
+function* makeTree(root: string, inputRoot: Digest, directories: Directories, making: Making): Generator<void> {
+  const { makeRoom } = making.source.content
+  const ahead = [{ path: root, digest: inputRoot }]
+  for (let folder = ahead.pop(); folder; folder = ahead.pop()) {
+    const { path, digest } = folder
+    const directory = directories.get(digestText(digest))
+    if (!directory) throw new Failure('internal', 'a directory was not fetched', { where: digestText(digest) })
+    withRoomSync(makeRoom, 0, () => mkdirSync(path))
+    yield
+    for (const node of directory.files) yield placeFile(`${path}/${node.name}`, node, digest, making)
+    for (const { name, target } of directory.symlinks)
+      yield withRoomSync(makeRoom, 0, () => symlinkSync(target ?? '', `${path}/${name}`))
+    for (const node of directory.directories)
+      ahead.push({ path: `${path}/${node.name}`, digest: nodeDigest(node, digest) })
   }
 }
 
-async function make(plan: InputPlan, held: ReadonlyMap<string, Held>, content: Content): Promise<void> {
-  for (const folder of plan.folders) mkdirSync(folder)
-  let made = 0
-  for (const file of plan.files) {
-    if (++made % filesPerTurn === 0) await nextTurn()
-    placeFile(file, held.get(needKey(file.need)), content)
-  }
-  for (const { path, target } of plan.links) symlinkSync(target, path)
-}
-
-function placeFile(file: InputFile, held: Held | undefined, content: Content): void {
-  if (!held) {
-    writeFileSync(file.path, '', { flag: 'wx', mode: file.need.executable ? 0o555 : 0o444 })
+function placeFile(path: string, node: re.FileNode.$Properties, parent: Digest, making: Making): void {
+  const { content } = making.source
+  const need = needOf(node, parent)
+  const entry = making.entries.get(needKey(need))
+  if (entry && !setsAnything(node.nodeProperties) && placeShared(path, entry, making)) return
+  if (entry && need.digest.size > smallFileBytesMax) {
+    making.large.push({ path, entry, node })
     return
   }
-  const { entry } = held
-  if (!entry.seal || entry.gone) throw new InputsChanged(digestText(entry.digest))
-  if (file.properties || content.mustCopy(entry)) {
-    copy(entry.path, file.path)
-    if (file.properties) applyProperties(file.path, file.properties)
-    return
-  }
-  try {
-    linkSync(entry.path, file.path)
-  } catch (error) {
-    // Another device, a file system without links, or no room for one more of this file.
-    if (!['EXDEV', 'EMLINK', 'EPERM', 'ENOTSUP'].includes(errnoOf(error) ?? '')) throw error
-    copy(entry.path, file.path)
-    return
-  }
-  // Linking has changed the change time.
-  entry.seal = resealed(entry.path, entry.digest.size, entry.executable, entry.seal)
+  const seal = withRoomSync(content.makeRoom, need.digest.size, () =>
+    entry ? copySmall(entry, path) : writeInput(path, new Uint8Array(), need.executable),
+  )
+  placed(path, need, seal, node, making)
 }
 
-function copy(from: string, to: string): void {
-  copyFileSync(from, to, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL)
+/** Gives the action a link, or a copy that another has had; false when neither can be. */
+function placeShared(path: string, entry: Entry, making: Making): boolean {
+  const { content, links } = making.source
+  if (links?.link(entry, path)) {
+    making.linked.push({ entry, path })
+    return true
+  }
+  if (!making.reuse || !content.spares.has(entry.key)) return false
+  // Moving a file to where another is would replace it.
+  if (lstatSync(path, { throwIfNoEntry: false })) throw collision()
+  const seal = content.spares.take(entry.key, path)
+  if (seal) making.lent.push({ need: entry, path, seal })
+  return seal !== undefined
 }
 
-function applyProperties(path: string, properties: re.NodeProperties.$Properties): void {
-  const mode = properties.unixMode?.value
-  if (mode != null) chmodSync(path, mode & 0o777)
-  if (!properties.mtime) return
-  const seconds = fromTimestamp(properties.mtime, 'node_properties.mtime') / 1000
-  utimesSync(path, seconds, seconds)
+async function placeLarge({ path, entry, node }: LargeFile, making: Making): Promise<void> {
+  const { makeRoom } = making.source.content
+  const seal = await withRoom(makeRoom, entry.digest.size, () => copyLarge(entry, path))
+  placed(path, entry, seal, node, making)
+}
+
+/** A new copy is where it should be. */
+function placed(path: string, need: Need, seal: Seal, node: re.FileNode.$Properties, making: Making): void {
+  if (node.nodeProperties && setsAnything(node.nodeProperties))
+    applyNodeProperties(path, node.nodeProperties, making.fine)
+  else if (making.reuse && need.digest.size > 0) making.lent.push({ need, path, seal })
+}
+
+function collision(cause?: unknown): Failure {
+  return new Failure('invalid', 'two entries of the input root have the same name on this file system', { cause })
 }

@@ -106,7 +106,7 @@ function parseCommand(digest: Digest, bytes: Uint8Array): re.Command {
   try {
     return re.Command.decode(bytes)
   } catch (cause) {
-    throw new Failure('invalid', 'a blob that should be a Command is no such message', {
+    throw new Failure('invalid', 'a blob that should be a Command cannot be decoded as one', {
       where: digestText(digest),
       cause,
     })

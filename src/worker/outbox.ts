@@ -3,24 +3,26 @@ export interface Outbox {
   readonly messages: AsyncIterable<Uint8Array>
   /** Bytes that wait. */
   readonly bytes: number
+  /** How long the message has waited that waits for longest: the stream takes nothing; 0 when none waits. */
+  waitingMs(): number
   push(message: Uint8Array): void
   /** Ends the stream once what waits has been taken. */
   end(): void
 }
 
 /** An empty one; what is pushed after its end is dropped. */
-export function createOutbox(): Outbox {
-  const waiting: Uint8Array[] = []
+export function createOutbox(nowMs: () => number): Outbox {
+  const waiting: { readonly message: Uint8Array; readonly since: number }[] = []
   let bytes = 0
   let ended = false
   let wake: (() => void) | undefined
 
   async function* messages(): AsyncGenerator<Uint8Array> {
     for (;;) {
-      const message = waiting.shift()
-      if (message) {
-        bytes -= message.byteLength
-        yield message
+      const first = waiting.shift()
+      if (first) {
+        bytes -= first.message.byteLength
+        yield first.message
       } else if (ended) return
       else
         await new Promise<void>((resolve) => {
@@ -33,9 +35,10 @@ export function createOutbox(): Outbox {
     get bytes() {
       return bytes
     },
+    waitingMs: () => (waiting[0] ? nowMs() - waiting[0].since : 0),
     push(message) {
       if (ended) return
-      waiting.push(message)
+      waiting.push({ message, since: nowMs() })
       bytes += message.byteLength
       wake?.()
     },

@@ -1,12 +1,12 @@
 import { mkdirSync, realpathSync, statSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
-import { pathSegments } from '../client/paths.ts'
 import { checkName } from '../core/directory.ts'
 import { errnoOf, Failure } from '../core/failure.ts'
+import { createTimeSlice } from '../host/time-slice.ts'
 import type { re } from '../wire/proto.ts'
 
 /** What a client wants to have of an action, in one form for all dialects of the API. */
-export interface WantedOutput {
+export interface DeclaredOutput {
   /** As the client wrote it, which is how the result names it. */
   readonly path: string
   /** From the input root on. */
@@ -23,25 +23,54 @@ const outputsMax = 100_000
  * three (rule 35).
  * @throws Failure 'invalid' for a path that is absolute or leads out of the input root
  */
-export function wantedOutputs(command: re.Command.$Properties, workingDirectory: readonly string[]): WantedOutput[] {
+export function declaredOutputs(
+  command: re.Command.$Properties,
+  workingDirectory: readonly string[],
+): DeclaredOutput[] {
   const paths = command.outputPaths ?? []
   const files = command.outputFiles ?? []
   const directories = command.outputDirectories ?? []
   if (paths.length + files.length + directories.length > outputsMax)
     throw new Failure('invalid', `the Command names more than ${outputsMax} outputs`)
-  const wanted = (kind: WantedOutput['kind'], field: string) => (path: string) => ({
+  const declared = (kind: DeclaredOutput['kind'], field: string) => (path: string) => ({
     path,
-    segments: outputSegments(path, workingDirectory, field),
+    segments: relativeSegments(path, workingDirectory, field),
     kind,
   })
-  if (paths.length > 0) return paths.map(wanted('any', 'output_paths'))
-  return [...files.map(wanted('file', 'output_files')), ...directories.map(wanted('directory', 'output_directories'))]
+  if (paths.length > 0) return paths.map(declared('any', 'output_paths'))
+  return [
+    ...files.map(declared('file', 'output_files')),
+    ...directories.map(declared('directory', 'output_directories')),
+  ]
 }
 
-/** The working directory's segments (rule 37); buildbox's clients write `.` for the input root. */
+/**
+ * The working directory's segments (rule 37). Clients write it in all of the ways that name the same folder: `.` for
+ * the input root (buildbox), `./a`, `a/`, `a//b`.
+ * @throws Failure 'invalid' for a path that is absolute or goes up
+ */
 export function workingSegments(command: re.Command.$Properties): string[] {
   const path = command.workingDirectory ?? ''
-  return path === '.' ? [] : pathSegments(path, 'working_directory')
+  const segments = path.split('/').filter((segment, at) => segment !== '.' && (segment !== '' || at === 0))
+  if (path.startsWith('/') || segments.includes('..'))
+    throw new Failure('invalid', 'working_directory: the path must be relative and must not contain ..', {
+      where: path.slice(0, 200),
+    })
+  return relativeSegments(segments.join('/'), [], 'working_directory')
+}
+
+/**
+ * Makes the working directory as far as the input tree does not have it: Bazel with
+ * --experimental_sibling_repository_layout, and reclient, name one that no input lies in.
+ * @throws Failure 'invalid' when an input is in the way, 'precondition' when a symlink leads out
+ */
+export function makeWorkingDirectory(root: string, working: readonly string[]): void {
+  const inTheWay = 'working_directory is not a directory of the input root'
+  let folder = root
+  for (const segment of working) {
+    folder = join(folder, segment)
+    makeFolder(root, folder, working.join('/'), inTheWay)
+  }
 }
 
 /**
@@ -50,31 +79,30 @@ export function workingSegments(command: re.Command.$Properties): string[] {
  * their rules write into without making it (Bazel 4).
  * @throws Failure 'invalid' when an input is in the way
  */
-export function makeOutputParents(root: string, wanted: readonly WantedOutput[]): void {
+export async function makeOutputParents(root: string, declared: readonly DeclaredOutput[]): Promise<void> {
   const made = new Set<string>()
-  for (const { segments, path, kind } of wanted) {
+  const slice = createTimeSlice()
+  for (const { segments, path, kind } of declared) {
+    if (slice.over) await slice.next()
     const folders = kind === 'directory' ? segments : segments.slice(0, -1)
     let parent = root
     for (const folder of folders) {
       parent = join(parent, folder)
       if (made.has(parent)) continue
       made.add(parent)
-      makeFolder(root, parent, path)
+      makeFolder(root, parent, path, 'an input is where the folder of an output has to be')
     }
   }
 }
 
 /** One at a time: nothing is made behind a symlink before it is known where that leads. */
-function makeFolder(root: string, folder: string, path: string): void {
+function makeFolder(root: string, folder: string, path: string, inTheWay: string): void {
   try {
     mkdirSync(folder)
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') throw error
     if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
-      throw new Failure('invalid', 'an input stands where the folder of an output has to be', {
-        where: path,
-        cause: error,
-      })
+      throw new Failure('invalid', inTheWay, { where: path, cause: error })
     assertContained(root, folder, path)
   }
 }
@@ -97,14 +125,18 @@ export function parentOf(root: string, segments: readonly string[]): string {
   return segments.length === 0 ? root : dirname(join(root, ...segments))
 }
 
-/** `..` is allowed as long as it stays inside: some clients write paths from deep working directories. */
-function outputSegments(path: string, workingDirectory: readonly string[], field: string): string[] {
+/**
+ * `.` and a trailing slash, which older clients write after the names of directories, mean nothing. `..` is allowed as
+ * it stays inside: some clients write paths from deep working directories.
+ */
+function relativeSegments(path: string, from: readonly string[], field: string): string[] {
   const bad = (what: string) => new Failure('invalid', `${field}: ${what}`, { where: path.slice(0, 200) })
   if (path.startsWith('/')) throw bad('the path must be relative')
   if (path.length > 4096) throw bad('the path is longer than 4096 characters')
-  const segments = [...workingDirectory]
-  if (path === '') return segments
-  for (const segment of path.split('/')) {
+  const segments = [...from]
+  const trimmed = path.endsWith('/') ? path.slice(0, -1) : path
+  if (trimmed === '') return segments
+  for (const segment of trimmed.split('/')) {
     if (segment === '..') {
       if (segments.pop() === undefined) throw bad('the path leads out of the input root')
     } else if (segment !== '.') {

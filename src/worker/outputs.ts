@@ -1,22 +1,27 @@
 import { lstatSync, readlinkSync, type Stats, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, posix } from 'node:path'
 import { wireDigest } from '../client/context.ts'
 import { hashFile } from '../client/filehash.ts'
 import { buildMerkleTree } from '../client/merkle.ts'
 import type { BlobSource } from '../client/source.ts'
-import type { Digest, DigestFunction } from '../core/digest.ts'
+import type { DigestFunction } from '../core/digest.ts'
 import { errnoOf, Failure } from '../core/failure.ts'
 import { digestOf } from '../core/hash.ts'
+import { createTimeSlice } from '../host/time-slice.ts'
 import { re } from '../wire/proto.ts'
+import { isMachineError, systemText } from './action-error.ts'
 import { nodePropertiesOf } from './node-properties.ts'
-import { assertContained, parentOf, type WantedOutput } from './output-paths.ts'
+import { assertContained, type DeclaredOutput, parentOf } from './output-paths.ts'
+import { targetForClient } from './symlinks.ts'
 
 export interface OutputOptions {
   readonly fn: DigestFunction
   readonly command: re.Command.$Properties
   /** The action's folder, a real path. */
   readonly root: string
-  readonly wanted: readonly WantedOutput[]
+  /** Where the action saw its folder. */
+  readonly seenRoot: string
+  readonly declared: readonly DeclaredOutput[]
 }
 
 /** The output fields of an ActionResult, and the blobs that they name. */
@@ -49,11 +54,13 @@ const treeOnly = 0
 const directoryOnly = 1
 
 /**
- * Looks what an action has made of what was wanted. What is absent is left out (rule 36);
+ * Collects what an action has made of its declared outputs. What is absent is left out (rule 36);
  * symlinks stay symlinks and stand in the newer and in the older fields (rule 41); a directory
- * becomes a Tree, Directory blobs or both, as the Command asks (rule 39).
- * @throws Failure 'precondition' when a directory stands where a file was wanted, or the other
- *   way around, or an output lies outside; 'invalid' for a socket or device
+ * becomes a Tree, Directory blobs or both, as the Command asks (rule 39), without sockets, pipes
+ * and devices. The event loop gets its turns meanwhile.
+ * @throws Failure 'precondition', naming the path that the Command names, when a directory, or a
+ *   symlink to one, stands where a file was declared, or the other way around, when an output lies outside, cannot
+ *   be read, or is a socket, a pipe or a device
  */
 export async function collectOutputs(options: OutputOptions): Promise<CollectedOutputs> {
   const collection: Collection = {
@@ -65,7 +72,11 @@ export async function collectOutputs(options: OutputOptions): Promise<CollectedO
     sources: [],
     kept: 0,
   }
-  for (const wanted of options.wanted) await collect(wanted, options, collection)
+  const slice = createTimeSlice()
+  for (const declared of options.declared) {
+    if (slice.over) await slice.next()
+    await collect(declared, options, collection)
+  }
   return {
     result: {
       outputFiles: collection.files,
@@ -78,39 +89,74 @@ export async function collectOutputs(options: OutputOptions): Promise<CollectedO
   }
 }
 
-async function collect(wanted: WantedOutput, options: OutputOptions, into: Collection): Promise<void> {
-  const at = join(options.root, ...wanted.segments)
+async function collect(declared: DeclaredOutput, options: OutputOptions, into: Collection): Promise<void> {
+  const at = join(options.root, ...declared.segments)
   const stats = look(at)
   if (!stats) return
-  if (wanted.segments.length > 0) assertContained(options.root, parentOf(options.root, wanted.segments), wanted.path)
-  if (stats.isSymbolicLink()) collectSymlink(wanted, at, options, into)
+  if (declared.segments.length > 0)
+    assertContained(options.root, parentOf(options.root, declared.segments), declared.path)
+  try {
+    await take(declared, at, stats, options, into)
+  } catch (error) {
+    throw outputError(error, declared.path, at)
+  }
+}
+
+async function take(
+  declared: DeclaredOutput,
+  at: string,
+  stats: Stats,
+  options: OutputOptions,
+  into: Collection,
+): Promise<void> {
+  if (stats.isSymbolicLink()) collectSymlink(declared, at, options, into)
   else if (stats.isDirectory()) {
-    if (wanted.kind === 'file') throw wrongKind(wanted, 'a directory', 'a file')
-    await collectDirectory(wanted, at, options, into)
+    if (declared.kind === 'file') throw wrongKind(declared, 'a directory', 'a file')
+    await collectDirectory(declared, at, options, into)
   } else if (stats.isFile()) {
-    if (wanted.kind === 'directory') throw wrongKind(wanted, 'a file', 'a directory')
-    await collectFile(wanted, at, stats, options, into)
-  } else throw new Failure('precondition', 'an output is a socket, a pipe or a device', { where: wanted.path })
+    if (declared.kind === 'directory') throw wrongKind(declared, 'a file', 'a directory')
+    await collectFile(declared, at, stats, options, into)
+  } else throw new Failure('precondition', 'an output is a socket, a pipe or a device', { where: declared.path })
+}
+
+/**
+ * What is wrong with an output, by the client's name of it: it is not the request's fault, and where it lies on this
+ * machine is not for clients to know.
+ * @param at where the output, or the folder of them, lies; `declared` is the client's name of that
+ */
+export function outputError(error: unknown, declared: string, at: string): unknown {
+  if (errnoOf(error) !== undefined)
+    return isMachineError(error)
+      ? error
+      : new Failure('precondition', `an output cannot be read: ${systemText(error)}`, { where: declared, cause: error })
+  if (!(error instanceof Failure) || error.kind !== 'invalid') return error
+  const below = error.where?.startsWith(`${at}/`) ? error.where.slice(at.length + 1) : undefined
+  const where = below === undefined ? declared : posix.join(declared, below)
+  return new Failure('precondition', error.message, { where, cause: error })
 }
 
 function look(at: string): Stats | undefined {
   try {
     return lstatSync(at, { throwIfNoEntry: false })
   } catch (error) {
-    // A part of the path is no folder, so that nothing can be there.
+    // A part of the path is not a folder, so that nothing can be there.
     if (errnoOf(error) === 'ENOTDIR') return undefined
     throw error
   }
 }
 
-function wrongKind(wanted: WantedOutput, found: string, expected: string): Failure {
-  return new Failure('precondition', `the action made ${found} where the Command names ${expected} as output`, {
-    where: wanted.path,
-  })
+function wrongKind(declared: DeclaredOutput, found: string, expected: string): Failure {
+  return new Failure(
+    'precondition',
+    `the action created ${found} where the Command declares ${expected} as an output`,
+    {
+      where: declared.path,
+    },
+  )
 }
 
 async function collectFile(
-  wanted: WantedOutput,
+  declared: DeclaredOutput,
   at: string,
   stats: Stats,
   options: OutputOptions,
@@ -121,33 +167,38 @@ async function collectFile(
   into.kept += bytes?.byteLength ?? 0
   into.sources.push({ digest, content: bytes ?? at })
   into.files.push({
-    path: wanted.path,
+    path: declared.path,
     digest: wireDigest(digest),
     isExecutable: (stats.mode & 0o100) !== 0,
     ...nodePropertiesOf(at, options.command),
   })
 }
 
-function collectSymlink(wanted: WantedOutput, at: string, options: OutputOptions, into: Collection): void {
-  const link = { path: wanted.path, target: readlinkSync(at), ...nodePropertiesOf(at, options.command) }
+function collectSymlink(declared: DeclaredOutput, at: string, options: OutputOptions, into: Collection): void {
+  const target = targetForClient(readlinkSync(at), declared.segments, options.seenRoot)
+  const link = { path: declared.path, target, ...nodePropertiesOf(at, options.command) }
+  const toDirectory = leadsToDirectory(at, declared)
+  if (declared.kind === 'file' && toDirectory) throw wrongKind(declared, 'a symbolic link to a directory', 'a file')
+  if (declared.kind === 'directory' && !toDirectory)
+    throw wrongKind(declared, 'a symbolic link to a file', 'a directory')
   into.symlinks.push(link)
   // Clients of API 2.0 read the older fields, which say what the link leads to.
-  if (leadsToDirectory(at, wanted)) into.directorySymlinks.push(link)
+  if (toDirectory) into.directorySymlinks.push(link)
   else into.fileSymlinks.push(link)
 }
 
 /** A link that leads nowhere is taken for what the Command said that the output is. */
-function leadsToDirectory(at: string, wanted: WantedOutput): boolean {
+function leadsToDirectory(at: string, declared: DeclaredOutput): boolean {
   try {
     return statSync(at).isDirectory()
   } catch (error) {
     if (errnoOf(error) === undefined) throw error
-    return wanted.kind === 'directory'
+    return declared.kind === 'directory'
   }
 }
 
 async function collectDirectory(
-  wanted: WantedOutput,
+  declared: DeclaredOutput,
   at: string,
   options: OutputOptions,
   into: Collection,
@@ -159,11 +210,13 @@ async function collectDirectory(
     keepBytes,
     keptBytesMax: keptBytesMax - into.kept,
     properties: (path) => nodePropertiesOf(path, command).nodeProperties,
+    target: (path, target) => targetForClient(target, [...declared.segments, ...path.split('/')], options.seenRoot),
+    omitSpecial: true,
   })
   into.kept += tree.keptBytes
   into.sources.push(...tree.files)
   const format = command.outputDirectoryFormat ?? treeOnly
-  const output: re.OutputDirectory.$Properties = { path: wanted.path }
+  const output: re.OutputDirectory.$Properties = { path: declared.path }
   if (format !== directoryOnly) {
     const [root, ...children] = tree.directories.map((each) => each.message)
     const bytes = re.Tree.encode({ root: root ?? {}, children }).finish()
@@ -180,23 +233,17 @@ async function collectDirectory(
   into.directories.push(output)
 }
 
-/** Puts the contents of wanted files into the result itself, as long as they fit (rule 20). */
+/** Puts the contents of requested files into the result itself, as long as they fit (rule 20). */
 export function inlineFiles(collected: CollectedOutputs, paths: readonly string[], bytesMax: number): void {
   if (paths.length === 0) return
-  const wanted = new Set(paths)
+  const requested = new Set(paths)
   const bytes = new Map<string, Uint8Array>()
   for (const { digest, content } of collected.sources) if (typeof content !== 'string') bytes.set(digest.hash, content)
   let room = bytesMax
   for (const file of collected.result.outputFiles ?? []) {
     const contents = bytes.get(file.digest?.hash ?? '')
-    if (!contents || !wanted.has(file.path ?? '') || contents.byteLength > room) continue
+    if (!contents || !requested.has(file.path ?? '') || contents.byteLength > room) continue
     room -= contents.byteLength
     file.contents = contents
   }
-}
-
-/** The digest fields of a stream's file, and the blob. */
-export async function collectStream(path: string, fn: DigestFunction): Promise<{ digest: Digest; source: BlobSource }> {
-  const { digest, bytes } = await hashFile(path, fn, statSync(path).size, keptFileBytesMax)
-  return { digest, source: { digest, content: bytes ?? path } }
 }

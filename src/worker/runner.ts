@@ -1,32 +1,45 @@
-import { appendFileSync } from 'node:fs'
-import { constants } from 'node:os'
 import type { Clock } from '../core/clock.ts'
 import { Failure } from '../core/failure.ts'
 import type { re } from '../wire/proto.ts'
-import { findProgram, type Problem, startProblem } from './program.ts'
+import type { HeldImage } from './images/store.ts'
+import { pathInTree } from './images/tree.ts'
+import { bytesOf, type DiskWatch, foldersOf, watchDisk } from './limits/disk.ts'
+import type { LimitCounts, Limits } from './limits/limits.ts'
+import { findProgram, type Problem, searchPath, startProblem } from './program.ts'
+import type { Sinks } from './slot.ts'
 import type { Spawner } from './spawner.ts'
-import { followFile } from './tail.ts'
 
 export interface RunOptions {
   readonly spawner: Spawner
   readonly clock: Clock
   readonly command: re.Command.$Properties
-  /** The action's folder, and its working directory in it; absolute. */
+  /** The action's folder, and its working directory in there; absolute. */
   readonly root: string
   readonly cwd: string
-  /** Files that its output goes to; they must not be there yet. */
-  readonly stdout: string
-  readonly stderr: string
+  /** Whether a sandbox leaves it the machine's network. */
+  readonly network: boolean
+  /** What it sees in place of the machine's programs. */
+  readonly image?: HeldImage | undefined
+  /** Whether it has the image's variables, beneath its own. */
+  readonly imageEnvironment?: boolean
+  /** What it may take. */
+  readonly limits: Limits
+  readonly sinks: Sinks
   readonly timeoutMs: number
-  /** Kills it. */
+  /** What lies between SIGTERM and SIGKILL after a time-out. */
+  readonly graceMs: number
+  /** Ends it. */
   readonly signal: AbortSignal
-  readonly onOutput: (stream: 'stdout' | 'stderr', data: Uint8Array) => void
 }
 
 export interface Run {
   /** killed: by the signal. */
   readonly outcome: 'exited' | 'timeout' | 'killed'
   readonly exitCode: number
+  /** Where the action saw its folder. */
+  readonly seenRoot: string
+  /** How often it met its limits, where that is known. */
+  readonly met?: LimitCounts | undefined
   /** Milliseconds since 1970. */
   readonly startedAt: number
   readonly endedAt: number
@@ -34,69 +47,116 @@ export interface Run {
 
 /** A timer that is set to more fires at once. */
 const timerMsMax = 2 ** 31 - 1
-/** What a shell adds to the number of the signal that ended a program. */
-const signalBase = 128
+/** Nobody waits for the results of an action that is cancelled; it may still end what it has begun elsewhere. */
+const cancelGraceMsMax = 500
+/** As a shell has it: 128 and the number of SIGKILL. */
+const killedCode = 137
 
 /**
  * Runs a command: its argv as it is and no shell, exactly its environment (rule 38), an empty
- * standard input. A time-out or the signal kills its whole process tree.
+ * standard input. A time-out or the signal ends its whole process tree: asked with SIGTERM first,
+ * with SIGKILL after the grace time.
  * A program that cannot be found or started is a result as from a shell: exit code 127 or 126
  * and a line on standard error. (Buildbarn answers INVALID_ARGUMENT; but a tool that is absent
- * from a worker is no malformed request, and a result is what every client shows best.)
- * @throws Failure 'invalid' for a Command without arguments or with a variable that no
- *   environment can hold; 'unavailable' when the helper process is lost
+ * from a worker is not a malformed request, and a result is what every client shows best.)
+ * @throws Failure 'invalid' for a Command without arguments, with a variable that no environment
+ *   can hold or with more than a process can be given; 'unavailable' when the machine does not let
+ *   a process start
  */
 export async function run(options: RunOptions): Promise<Run> {
-  const { clock, command, root, signal } = options
-  const [name, ...args] = command.arguments ?? []
+  const { clock, command, cwd, root, sinks, limits, image } = options
+  const [name, ...others] = command.arguments ?? []
   if (!name) throw new Failure('invalid', 'the Command has no arguments')
-  const env = environmentOf(command)
-  if ([name, ...args].some((arg) => arg.includes('\0')))
+  const args = [name, ...others]
+  const env = { ...imageEnvironment(options), ...environmentOf(command) }
+  if (args.some((arg) => arg.includes('\0')))
     throw new Failure('invalid', 'an argument of the Command holds a NUL character')
+  const isInput = (path: string) => path.startsWith(`${root}/`)
+  const at = (path: string) => (image && !isInput(path) ? pathInTree(image.tree, path) : path)
+  const program = findProgram(name, env, cwd, at)
   const begun = clock.now()
-  const program = findProgram(name, env, options.cwd)
-  if ('problem' in program) return refused(program.problem, options, begun)
+  if ('problem' in program)
+    return await refused(program.problem, sinks, { seenRoot: root, startedAt: begun, endedAt: begun })
 
+  const { network } = options
+  const request = { args, file: program.file, env, cwd, root, network, image: image?.tree, allowed: limits, searchPath }
+  // The other folders of a sandbox are empty before the action.
+  const bytesBefore = limits.diskBytes === undefined ? 0 : await bytesOf([root])
+  const process = await options.spawner.start(request, sinks)
+  const seenRoot = process.root ?? root
+  const startedAt = clock.now()
   let outcome: Run['outcome'] = 'exited'
-  const spawned = options.spawner.start({
-    file: program.file,
-    args: [name, ...args],
-    env,
-    cwd: options.cwd,
-    stdout: options.stdout,
-    stderr: options.stderr,
-  })
-  const kill = (why: Run['outcome']) => {
-    if (outcome === 'exited') outcome = why
-    spawned.kill(root)
+  let cancelKill: () => void = () => undefined
+  const end = (why: Run['outcome'], graceMs: number) => {
+    if (outcome !== 'exited') return
+    outcome = why
+    process.terminate()
+    cancelKill = clock.after(graceMs, () => process.kill())
   }
-  const killed = () => kill('killed')
-  const cancelTimer = clock.after(Math.min(options.timeoutMs, timerMsMax), () => kill('timeout'))
-  signal.addEventListener('abort', killed, { once: true })
-  if (signal.aborted) killed()
-  const tails = [
-    followFile(options.stdout, clock, (data) => options.onOutput('stdout', data)),
-    followFile(options.stderr, clock, (data) => options.onOutput('stderr', data)),
-  ]
+  const cancelled = () => end('killed', Math.min(options.graceMs, cancelGraceMsMax))
+  const cancelTimer = clock.after(Math.min(options.timeoutMs, timerMsMax), () => end('timeout', options.graceMs))
+  let diskFull = false
+  let watchError: unknown
+  let watch: DiskWatch | undefined
+  options.signal.addEventListener('abort', cancelled, { once: true })
   try {
-    const ended = await spawned.ended
-    if (ended.kind === 'failed') return refused(startProblem(name, ended.code, ended.message), options, ended.at)
-    const exitCode = ended.signal === '' ? ended.code : signalBase + signalNumber(ended.signal)
-    return { outcome, exitCode, startedAt: ended.startedAt, endedAt: ended.at }
+    if (options.signal.aborted) cancelled()
+    if (limits.diskBytes !== undefined)
+      watch = watchDisk({
+        folders: foldersOf(process),
+        bytesMax: bytesBefore + limits.diskBytes,
+        clock,
+        onFull() {
+          diskFull = true
+          process.kill()
+        },
+        onError(error) {
+          watchError = error
+          process.kill()
+        },
+      })
+    const ended = await process.ended
+    if (watchError !== undefined) throw watchError
+    const endedAt = clock.now()
+    const facts = { seenRoot, startedAt, endedAt, met: ended.met && { ...ended.met, diskFull } }
+    if (ended.kind === 'killed') return { outcome, exitCode: killedCode, ...facts }
+    if (ended.refusal !== undefined) {
+      const isHidden = seenRoot !== root && !image && !isInput(program.file)
+      const started = { name, args, env, isHidden, image: image && `the image ${image.name}`, at, ...program }
+      const problem = startProblem(started, ended.code, ended.refusal)
+      return await refused(problem, sinks, facts)
+    }
+    return { outcome, exitCode: ended.code, ...facts }
   } finally {
     cancelTimer()
-    signal.removeEventListener('abort', killed)
-    for (const tail of tails) tail.finish()
+    cancelKill()
+    watch?.stop()
+    options.signal.removeEventListener('abort', cancelled)
   }
 }
 
-function refused({ exitCode, text }: Problem, { stdout, stderr, clock }: RunOptions, startedAt: number): Run {
-  appendFileSync(stdout, '')
-  appendFileSync(stderr, text)
-  return { outcome: 'exited', exitCode, startedAt, endedAt: clock.now() }
+async function refused(
+  problem: Problem,
+  { stderr }: Sinks,
+  facts: Pick<Run, 'seenRoot' | 'startedAt' | 'endedAt'>,
+): Promise<Run> {
+  const { exitCode, text } = problem
+  stderr.clear()
+  await stderr.write(Buffer.from(text))
+  return { outcome: 'exited', exitCode, ...facts }
 }
 
-function environmentOf(command: re.Command.$Properties): Record<string, string> {
+/** What an action has of its image's variables, which it has to ask for: a Command says exactly what it wants (rule 38). */
+function imageEnvironment({ image, imageEnvironment: isAsked }: RunOptions): Record<string, string> {
+  const pairs = (isAsked && image ? image.environment : []).map((each) => {
+    const equals = each.indexOf('=')
+    return [each.slice(0, Math.max(0, equals)), each.slice(equals + 1)] as const
+  })
+  return Object.fromEntries(pairs.filter(([name, value]) => name !== '' && !`${name}${value}`.includes('\0')))
+}
+
+/** @throws Failure 'invalid' for a variable that no environment can hold */
+export function environmentOf(command: re.Command.$Properties): Record<string, string> {
   const env: Record<string, string> = Object.create(null)
   for (const { name, value } of command.environmentVariables ?? []) {
     if (!name || name.includes('=') || `${name}${value ?? ''}`.includes('\0'))
@@ -104,8 +164,4 @@ function environmentOf(command: re.Command.$Properties): Record<string, string> 
     env[name] = value ?? ''
   }
   return env
-}
-
-function signalNumber(name: string): number {
-  return constants.signals[name as NodeJS.Signals] ?? 0
 }

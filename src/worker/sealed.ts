@@ -13,11 +13,10 @@ import {
 import { errnoOf } from '../core/failure.ts'
 
 /**
- * How it is noticed that an action changed a file which it shares with the cache. Files are
- * read-only, but that does not stop root. Every cached file has one fixed modification time,
- * size and mode; its inode and change time are written down whenever we have linked or
- * unlinked it ourselves. A program can set a modification time back, but no call sets a
- * change time. Whatever differs is hashed before it is used again.
+ * How it is noticed that somebody changed a file of the cache. Every cached file has one fixed modification time, size
+ * and mode; its inode and change time are written down whenever we have written, linked or unlinked it. A program can
+ * set a modification time back, but no call sets a change time. What it cannot show: a write through a mapping of a
+ * page that had been written to before. So a file that was touched once is used no more.
  */
 export interface Seal {
   readonly inode: number
@@ -27,12 +26,12 @@ export interface Seal {
 
 /** 2000-01-01 00:00 UTC, in seconds: a time that no running program gives to a file by itself. */
 const sealedTime = 946_684_800
-const plainMode = 0o444
-const executableMode = 0o555
+/** Nobody writes to an input by accident. */
+const modeOf = (executable: boolean): number => (executable ? 0o555 : 0o444)
 
 /** Writes a new file of the cache. */
 export function writeSealed(path: string, bytes: Uint8Array, executable: boolean): Seal {
-  const file = openSync(path, 'wx', executable ? executableMode : plainMode)
+  const file = openSync(path, 'wx', modeOf(executable))
   try {
     for (let at = 0; at < bytes.byteLength; ) at += writeSync(file, bytes, at)
     futimesSync(file, sealedTime, sealedTime)
@@ -44,7 +43,7 @@ export function writeSealed(path: string, bytes: Uint8Array, executable: boolean
 
 /** Makes a file that is there one of the cache's. */
 export function sealFile(path: string, executable: boolean): Seal {
-  chmodSync(path, executable ? executableMode : plainMode)
+  chmodSync(path, modeOf(executable))
   utimesSync(path, sealedTime, sealedTime)
   return sealOf(lstatSync(path))
 }
@@ -55,7 +54,7 @@ export function resealed(path: string, size: number, executable: boolean, before
   return stats && stats.ino === before.inode && looksSealed(stats, size, executable) ? sealOf(stats) : undefined
 }
 
-/** Has nobody but us done anything to the file since it was sealed? */
+/** Is the file as it was when we sealed it? */
 export function isUntouched(path: string, size: number, executable: boolean, seal: Seal): boolean {
   return resealed(path, size, executable, seal)?.changedMs === seal.changedMs
 }
@@ -81,6 +80,7 @@ function looksSealed(stats: Stats, size: number, executable: boolean): boolean {
   )
 }
 
-function sealOf(stats: Stats): Seal {
+/** A file's seal as it is now. */
+export function sealOf(stats: Stats): Seal {
   return { inode: stats.ino, changedMs: stats.ctimeMs }
 }

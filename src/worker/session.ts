@@ -1,15 +1,20 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { digestFromWire } from '../core/digest.ts'
 import { Failure } from '../core/failure.ts'
 import type { PlatformProperty } from '../core/platform.ts'
+import type { Secret } from '../core/secret.ts'
 import type { Log } from '../telemetry/log.ts'
-import { re, workerApi } from '../wire/proto.ts'
+import { type re, workerApi } from '../wire/proto.ts'
 import type { Channel } from '../wire/rpc.ts'
 import { statusMessage } from '../wire/status.ts'
-import { fromDuration, fromTimestamp } from '../wire/time.ts'
-import { type Assignment, type Performed, performAction, type Workshop } from './action.ts'
+import { fromDuration } from '../wire/time.ts'
+import { assertSpeaks, workerProtocol } from '../wire/worker-protocol.ts'
+import { type Performed, performAction } from './action.ts'
 import { ActionCancelled, actionError } from './action-error.ts'
+import { assignmentOf } from './assignment.ts'
+import { createGreeting } from './greeting.ts'
+import { largestLimits } from './limits/requested.ts'
 import { createOutbox } from './outbox.ts'
+import type { WorkerContext } from './worker-context.ts'
 
 const method = 'native.worker.v1.Workers/Work'
 /** Renewals in one lease's span: one may be lost without harm. */
@@ -22,10 +27,12 @@ const goodbyeMs = 5_000
 
 export interface SessionOptions {
   readonly scheduler: Channel
-  readonly shop: Workshop
+  readonly context: WorkerContext
   readonly slots: number
   readonly properties: readonly PlatformProperty[]
   readonly version: string
+  /** A secret that scheduler and worker each prove to know; without it neither has to. */
+  readonly secret?: Secret | undefined
   readonly log: Log
   /** Ends the session and kills what runs. */
   readonly signal: AbortSignal
@@ -35,6 +42,8 @@ export interface SessionOptions {
   readonly onDrain: () => void
   readonly onFinished: (response: re.ExecuteResponse.$Properties) => void
   readonly nextNumber: () => number
+  /** A clock in milliseconds that keeps running while this process is stopped, and pauses while the machine sleeps. */
+  readonly monotonicMs?: () => number
 }
 
 /** One stream to the scheduler, from hello to its end. */
@@ -46,7 +55,8 @@ export interface Session {
   /**
    * Settles when the stream has ended and nothing of it runs any more. Actions that ran when it
    * broke were killed: the scheduler gives them to another worker, so that their answers would
-   * be for nobody.
+   * be for nobody. The same goes for a lease's span in which no renewal could leave: the stream
+   * is given up then.
    * @throws RpcError of the stream
    */
   readonly ended: Promise<void>
@@ -54,8 +64,20 @@ export interface Session {
 
 /** Opens a stream to the scheduler and works for it. */
 export function openSession(options: SessionOptions): Session {
-  const { shop, log } = options
-  const outbox = createOutbox()
+  const { context, log } = options
+  const monotonicMs = options.monotonicMs ?? (() => performance.now())
+  const outbox = createOutbox(monotonicMs)
+  const greeting = createGreeting(
+    {
+      worker: context.worker,
+      slots: options.slots,
+      properties: options.properties.map(({ name, value }) => ({ name, value })),
+      limits: largestLimits(context.limits),
+      version: options.version,
+      protocol: workerProtocol,
+    },
+    options.secret,
+  )
   const leases = new Map<string, AbortController>()
   const working = new Set<Promise<void>>()
   let leaving = false
@@ -67,12 +89,25 @@ export function openSession(options: SessionOptions): Session {
   const endWhenIdle = () => {
     if (!leaving || leases.size > 0) return
     outbox.end()
-    stopGoodbye = shop.clock.after(goodbyeMs, () => gone.abort())
+    stopGoodbye = context.clock.after(goodbyeMs, () => gone.abort())
   }
 
-  const renewEvery = (ms: number) => {
-    send({ renew: { leaseIds: [...leases.keys()] } })
-    stopRenewals = shop.clock.after(ms, () => renewEvery(ms))
+  const renewEvery = (ms: number, leaseMs: number) => {
+    stopRenewals()
+    const lastMs = monotonicMs()
+    stopRenewals = context.clock.after(ms, () => {
+      // Whoever was silent for a lease's span has lost them all, and others run these actions by now.
+      const silentMs = Math.max(monotonicMs() - lastMs, outbox.waitingMs())
+      if (silentMs >= leaseMs) giveUp(silentMs)
+      else {
+        send({ renew: { leaseIds: [...leases.keys()] } })
+        renewEvery(ms, leaseMs)
+      }
+    })
+  }
+  const giveUp = (silentMs: number) => {
+    log.warn('leases could not be renewed in time; running actions are abandoned', { silentMs, actions: leases.size })
+    gone.abort(new Failure('unavailable', `no lease could be renewed for ${Math.round(silentMs)} ms`))
   }
 
   const work = async (assign: workerApi.Assign.$Properties): Promise<void> => {
@@ -81,7 +116,7 @@ export function openSession(options: SessionOptions): Session {
     leases.set(leaseId, controller)
     let performed: Performed
     try {
-      performed = await performAction(shop, {
+      performed = await performAction(context, {
         ...assignmentOf(assign),
         number: options.nextNumber(),
         signal: controller.signal,
@@ -93,7 +128,10 @@ export function openSession(options: SessionOptions): Session {
       })
     } catch (error) {
       // The assignment itself is malformed.
-      performed = { response: { status: statusMessage(actionError(error, controller.signal)) }, tidy: () => undefined }
+      performed = {
+        response: { status: statusMessage(actionError(error, controller.signal)) },
+        tidy: async () => undefined,
+      }
     }
     const { response } = performed
     leases.delete(leaseId)
@@ -103,15 +141,24 @@ export function openSession(options: SessionOptions): Session {
     // The answer leaves within the first turn.
     await nextTurn()
     await nextTurn()
-    performed.tidy()
+    await performed.tidy()
   }
 
   const receive = (message: workerApi.ToWorker) => {
+    if (message.challenge) {
+      outbox.push(greeting.answer(message.challenge))
+      return
+    }
+    greeting.assertKnown()
     if (message.welcome) {
+      const { version, protocol } = message.welcome
+      assertSpeaks(
+        { what: 'the scheduler', version: version ?? '', protocol: protocol ?? 0 },
+        { what: 'this worker', version: options.version },
+      )
       const leaseMs = Math.max(fromDuration(message.welcome.lease ?? {}, 'lease'), leaseMsMin)
       options.onWelcome()
-      stopRenewals()
-      stopRenewals = shop.clock.after(leaseMs / renewalsPerLease, () => renewEvery(leaseMs / renewalsPerLease))
+      renewEvery(leaseMs / renewalsPerLease, leaseMs)
     } else if (message.assign) {
       const task = work(message.assign)
       working.add(task)
@@ -128,9 +175,7 @@ export function openSession(options: SessionOptions): Session {
   }
 
   const stream = async (): Promise<void> => {
-    const { worker } = shop
-    const properties = options.properties.map(({ name, value }) => ({ name, value }))
-    send({ hello: { worker, slots: options.slots, properties, version: options.version } })
+    outbox.push(greeting.hello)
     try {
       const signal = AbortSignal.any([options.signal, gone.signal])
       for await (const bytes of options.scheduler.bidi(method, outbox.messages, { signal }))
@@ -156,31 +201,5 @@ export function openSession(options: SessionOptions): Session {
       endWhenIdle()
     },
     ended: stream(),
-  }
-}
-
-type AssignmentFacts = Omit<Assignment, 'number' | 'signal' | 'onStarted' | 'onOutput'>
-
-/** @throws Failure 'invalid' for a message that a scheduler should not have sent */
-function assignmentOf(assign: workerApi.Assign.$Properties): AssignmentFacts {
-  const digest = digestFromWire(assign.actionDigest, assign.digestFunction ?? 0, 'action_digest')
-  const timeoutMs = fromDuration(assign.timeout ?? {}, 'timeout')
-  return {
-    action: decodeAction(assign.action ?? new Uint8Array()),
-    digest,
-    queuedAt: assign.queued ? fromTimestamp(assign.queued, 'queued') : undefined,
-    timeoutMs: timeoutMs > 0 ? timeoutMs : Number.POSITIVE_INFINITY,
-    inlineStdout: assign.inlineStdout ?? false,
-    inlineStderr: assign.inlineStderr ?? false,
-    inlineOutputFiles: assign.inlineOutputFiles ?? [],
-    blobs: assign.blobs ?? [],
-  }
-}
-
-function decodeAction(bytes: Uint8Array): re.Action {
-  try {
-    return re.Action.decode(bytes)
-  } catch (cause) {
-    throw new Failure('invalid', 'the action is no Action message', { cause })
   }
 }

@@ -1,142 +1,239 @@
-import { type ChildProcessByStdio, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import type { Readable, Writable } from 'node:stream'
-import { fileURLToPath } from 'node:url'
-import { Failure } from '../core/failure.ts'
-import { jsonLine, readJsonLines } from '../wire/jsonlines.ts'
-import { killTree } from './process-tree.ts'
-import type { FromSpawner, ToSpawner } from './spawner-lines.ts'
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, rmSync } from 'node:fs'
+import { errnoOf, Failure, messageOf } from '../core/failure.ts'
+import { isMachineError } from './action-error.ts'
+import type { ProcessRequest } from './command-file.ts'
+import type { Enclosure } from './enclosure.ts'
+import { groupEnclosure } from './group.ts'
+import { type CgroupPlaces, findCgroups } from './limits/cgroups.ts'
+import { keepSlot, keptBy, removeLeftCgroups } from './limits/keeper.ts'
+import { type Keeper, type Limits, limitLines, unkeptTexts } from './limits/limits.ts'
+import { namespaceEnclosure } from './namespace.ts'
+import { lacksRoom, searchPath } from './program.ts'
+import { type SandboxOptions, sandboxEnclosure } from './sandbox/enclosure.ts'
+import { unfilteredText } from './sandbox/seccomp.ts'
+import { openSlot, type Process, type ProcessSinks, type Slot } from './slot.ts'
 
-/** One process to start; fields as in spawner-lines.ts. */
-type SpawnRequest = Omit<Extract<ToSpawner, { kind: 'start' }>, 'kind' | 'id'>
-
+/** Starts the processes of actions. */
 export interface Spawner {
-  /** Starts a process in a session of its own, with an empty standard input. */
-  start(request: SpawnRequest): Spawned
-  /** Kills what runs and ends the helper. */
+  /**
+   * Starts a process in a slot where nothing else runs.
+   * @throws Failure 'unavailable' when the machine does not let it, 'precondition' when the image does not
+   */
+  start(request: ProcessRequest, sinks: ProcessSinks): Promise<Process>
+  /**
+   * How processes are kept together here, and why better ways are not available.
+   * @throws Failure 'unavailable' when no process can be started
+   */
+  readonly way: Promise<{ readonly kind: Enclosure['kind']; readonly refusals: readonly string[] }>
+  /** What is not limited here, or not refused, although it should be, in whole sentences. */
+  notes(): string[]
+  /** Kills what runs, and ends the slots. */
   close(): Promise<void>
 }
 
-interface Spawned {
-  /**
-   * How it ended. Everything of its process group is dead by then.
-   * @throws Failure 'unavailable' when the helper itself ended
-   */
-  readonly ended: Promise<Ended>
-  /** Settles when it runs, or could not be started. */
-  readonly started: Promise<void>
-  /** Kills its whole tree, and what works in its folder. */
-  kill(root: string): void
+export interface SpawnerOptions {
+  /** Emptied at the start; for this spawner only. */
+  readonly directory: string
+  /** A POSIX shell, and its arguments. */
+  readonly shell?: readonly string[]
+  /** The ways to keep processes together that are tried, the best first. */
+  readonly ways?: readonly Enclosure['kind'][]
+  /** What the way `sandbox` needs. */
+  readonly sandbox?: SandboxOptions | undefined
+  /** What each action may take. */
+  readonly limits?: Limits
 }
 
-type Ended =
-  | {
-      readonly kind: 'exited'
-      readonly code: number
-      readonly signal: string
-      readonly startedAt: number
-      readonly at: number
-    }
-  /** It could not be started; `code` is a system error's. */
-  | {
-      readonly kind: 'failed'
-      readonly code: string
-      readonly message: string
-      readonly startedAt: number
-      readonly at: number
-    }
+/** How many kinds of slots are kept idle. */
+const idleKindsMax = 8
 
-/** A name in an answer is at most a path long. */
-const lineLengthMax = 64 * 1024
-const helper = new URL(`./spawner-main.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url)
-/** A small young generation keeps it lean; it allocates little. */
-const helperFlags = ['--max-semi-space-size=1', '--no-warnings']
+const plainWays: readonly Enclosure['kind'][] = ['namespace', 'marks', 'group']
 
-interface Waiting {
-  pid: number
-  startedAt: number
-  readonly running: () => void
-  readonly resolve: (ended: Ended) => void
-  readonly reject: (error: Failure) => void
+/** The ways to keep processes together that a worker's setting permits, the best first. */
+export function waysOf(sandbox: 'auto' | 'on' | 'off'): readonly Enclosure['kind'][] {
+  if (sandbox === 'on') return ['sandbox']
+  return sandbox === 'auto' ? ['sandbox', ...plainWays] : plainWays
 }
 
-type Helper = ChildProcessByStdio<Writable, Readable, null>
-
-/** Starts the helper process; a new one is started when it has ended unasked. */
-export function createSpawner(): Spawner {
-  const waiting = new Map<number, Waiting>()
-  let child: Helper | undefined
-  let ids = 0
+/**
+ * Starts a slot, to learn how processes can be kept together here; each action that finds none free gets another.
+ * The machine, or the worker's image, must have a shell and `mkfifo`, both of POSIX.
+ */
+export function createSpawner(options: SpawnerOptions): Spawner {
+  const { directory, shell = ['/bin/sh'], ways = plainWays } = options
+  rmSync(directory, { recursive: true, force: true })
+  mkdirSync(directory, { recursive: true })
+  /** By kind: whether actions may use the network, in which image they run, and how they are limited. */
+  const idle = new Map<string, Slot[]>()
+  const slots = new Map<Slot, Keeper>()
+  const limits = options.limits ?? {}
+  let places = findCgroups()
+  removeLeftCgroups(places)
   let closed = false
+  let unfiltered: string | undefined
 
-  const lost = (own: Helper) => {
-    if (child === own) child = undefined
-    for (const [id, each] of waiting) {
-      waiting.delete(id)
-      // The helper cannot do it any more.
-      if (each.pid > 0) killTree(each.pid)
-      each.running()
-      each.reject(new Failure('unavailable', "the worker's helper process ended while the action ran"))
+  const open = async (kind: Enclosure['kind'], slotKind: SlotKind, at = places): Promise<Slot> => {
+    const { network, image, limits: allowed } = slotKind
+    const enclosure = enclosureOf(kind, network, image, options.sandbox)
+    const slot = await openSlot({
+      enclosure,
+      shell,
+      directory,
+      path: searchPath,
+      limits: linesOf(kind, allowed, at),
+    })
+    try {
+      if (kind === 'sandbox') unfiltered = unfilteredText(slot.shell, process.arch, searchPath)
+      slots.set(slot, keepSlot(randomBytes(8).toString('hex'), slot.shell, allowed, at))
+      return slot
+    } catch (error) {
+      await slot.close()
+      if (errnoOf(error) === undefined) throw error
+      // Whether cgroups may be used turns out only on trying; where they may not, each process is limited by itself. That the
+      // kernel rejects one action's own limits says nothing about cgroups in general.
+      if (allowed === limits) places = {}
+      return open(kind, slotKind, {})
     }
   }
-  const current = (): Helper => {
-    if (child) return child
-    const own = spawn(process.execPath, [...helperFlags, fileURLToPath(helper)], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-      env: {},
-    })
-    child = own
-    // A pipe that broke is noticed by the helper's end.
-    own.stdin.on('error', () => undefined)
-    own.once('error', () => lost(own))
-    receive(own, waiting).then(
-      () => lost(own),
-      () => own.kill('SIGKILL'),
-    )
-    own.once('exit', () => lost(own))
-    return own
+  const choose = async () => {
+    const refusals: string[] = []
+    for (const kind of ways) {
+      try {
+        const plain = { network: false, image: undefined, limits }
+        idle.set(idleKey(plain), [await open(kind, plain)])
+        return { kind, refusals }
+      } catch (error) {
+        refusals.push(`${kind}: ${messageOf(error)}`)
+      }
+    }
+    throw new Failure('unavailable', `no process can be started for actions here (${refusals.join('; ')})`)
   }
-  current()
+  const drop = async (slot: Slot): Promise<void> => {
+    const keeper = slots.get(slot)
+    slots.delete(slot)
+    await slot.close()
+    keeper?.remove()
+  }
+  let way = choose()
+  const take = async (key: string, slotKind: SlotKind): Promise<Slot> => {
+    const { kind } = await way
+    const free = idle.get(key) ?? []
+    for (let slot = free.pop(); slot; slot = free.pop()) {
+      if (slot.usable) return slot
+      await drop(slot)
+    }
+    idle.delete(key)
+    return open(kind, slotKind)
+  }
+  const giveBack = async (slot: Slot, key: string): Promise<void> => {
+    if (!slot.usable || closed) return drop(slot)
+    const free = [...(idle.get(key) ?? []), slot]
+    // The kind of slots that was used last is the last to go.
+    idle.delete(key)
+    idle.set(key, free)
+    const [oldest] = idle.keys()
+    if (idle.size <= idleKindsMax || oldest === undefined) return
+    const gone = idle.get(oldest) ?? []
+    idle.delete(oldest)
+    await Promise.all(gone.map(drop))
+  }
+  // Whoever starts a process gets the failure, and the next one tries again: the machine may have been out of memory.
+  way.catch(() => undefined)
 
   return {
-    start(request) {
-      if (closed) throw new Failure('unavailable', 'the worker is closing')
-      ids += 1
-      const id = ids
-      let running: () => void = () => undefined
-      const started = new Promise<void>((resolve) => {
-        running = resolve
-      })
-      const ended = new Promise<Ended>((resolve, reject) => {
-        waiting.set(id, { pid: 0, startedAt: Date.now(), running, resolve, reject })
-      })
-      const own = current()
-      const send = (message: ToSpawner) => own.stdin.write(jsonLine(message))
-      send({ kind: 'start', id, ...request })
-      return { started, ended, kill: (root) => void send({ kind: 'kill', id, root }) }
+    get way() {
+      return way
     },
+    async start(request, sinks) {
+      if (closed) throw new Failure('unavailable', 'the worker is closing')
+      await way.catch(() => {
+        way = choose()
+        return way
+      })
+      const { kind } = await way
+      if (request.image !== undefined) assertRunsImages(kind)
+      const isSandboxed = kind === 'sandbox'
+      const network = isSandboxed && (request.network ?? false)
+      const slotKind = { network, image: request.image, limits: request.allowed ?? limits }
+      const key = idleKey(slotKind)
+      const slot = await take(key, slotKind).catch((error: unknown) => {
+        throw request.image === undefined ? error : imageSlotError(error)
+      })
+      if (closed) {
+        await drop(slot)
+        throw new Failure('unavailable', 'the worker is closing')
+      }
+      try {
+        const keeper = slots.get(slot)
+        const started = slot.run(request, sinks)
+        const ended = started.ended.then((each) => ({ ...each, ...(keeper && { met: keeper.newCounts() }) }))
+        return { ...started, ended: ended.finally(() => giveBack(slot, key)) }
+      } catch (error) {
+        await giveBack(slot, key)
+        throw error
+      }
+    },
+    notes: () => [...unkeptTexts(limits, keptBy(places, limits)), ...(unfiltered === undefined ? [] : [unfiltered])],
     async close() {
       closed = true
-      const own = child
-      if (!own || own.exitCode !== null || own.signalCode !== null) return
-      own.stdin.end()
-      await once(own, 'exit')
+      await way.catch(() => undefined)
+      idle.clear()
+      await Promise.all([...slots.keys()].map((slot) => drop(slot)))
     },
   }
 }
 
-async function receive(own: Helper, waiting: Map<number, Waiting>): Promise<void> {
-  for await (const line of readJsonLines(own.stdout, lineLengthMax)) {
-    const message = line as FromSpawner
-    const each = waiting.get(message.id)
-    if (!each) continue
-    if (message.kind === 'started') {
-      each.pid = message.pid
-      each.startedAt = message.at
-    } else {
-      waiting.delete(message.id)
-      each.resolve({ ...message, startedAt: each.startedAt })
-    }
-    each.running()
-  }
+/** @throws Failure 'precondition' */
+export function assertRunsImages(kind: Enclosure['kind']): void {
+  if (kind === 'sandbox') return
+  throw new Failure(
+    'precondition',
+    'actions can run in an image only in a sandbox, and this worker runs them without one',
+    {
+      next: ['"native doctor" says what a sandbox needs on this machine.'],
+    },
+  )
+}
+
+/**
+ * When a slot does not start although others do, the image is the cause, unless the machine is in trouble. It would fail on the
+ * next worker as well, and UNAVAILABLE would have the scheduler rest one worker after another.
+ */
+function imageSlotError(error: unknown): unknown {
+  const isOfMachine = isMachineError(error) || lacksRoom(messageOf(error))
+  if (isOfMachine || !(error instanceof Failure) || error.kind !== 'unavailable') return error
+  return new Failure('precondition', `no sandbox can be created from the image: ${messageOf(error)}`, { cause: error })
+}
+
+/** What all slots of one kind have in common. */
+interface SlotKind {
+  readonly network: boolean
+  readonly image: string | undefined
+  readonly limits: Limits
+}
+
+function idleKey({ network, image, limits }: SlotKind): string {
+  const { memoryBytes, cpus, pids, fileBytes, diskBytes } = limits
+  return JSON.stringify([network, image, memoryBytes, cpus, pids, fileBytes, diskBytes])
+}
+
+/** What no cgroup limits, each process is. Numbers of processes are counted for each user namespace, which root has none of. */
+function linesOf(kind: Enclosure['kind'], limits: Limits, places: CgroupPlaces): string[] {
+  const kept = keptBy(places, limits)
+  const isApart = process.getuid?.() !== 0 && (kind === 'sandbox' || kind === 'namespace')
+  return limitLines(limits, { memory: !kept.includes('memory'), pids: isApart && !kept.includes('pids') })
+}
+
+function enclosureOf(
+  kind: Enclosure['kind'],
+  network: boolean,
+  image: string | undefined,
+  sandbox: SandboxOptions | undefined,
+): Enclosure {
+  const isRoot = process.getuid?.() === 0
+  if (kind === 'namespace') return namespaceEnclosure(isRoot, searchPath)
+  if (kind !== 'sandbox') return groupEnclosure(kind === 'marks')
+  if (!sandbox) throw new Failure('unavailable', 'no folder was given for sandboxes')
+  return sandboxEnclosure(sandbox, randomBytes(8).toString('hex'), network, image, isRoot, searchPath)
 }

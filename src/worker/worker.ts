@@ -4,16 +4,29 @@ import { createCasClient } from '../client/cas.ts'
 import type { Clock } from '../core/clock.ts'
 import { messageOf } from '../core/failure.ts'
 import type { PlatformProperty } from '../core/platform.ts'
-import { makeFolder } from '../store/disk/make-folder.ts'
+import type { Secret } from '../core/secret.ts'
+import { makeFolder } from '../host/folders.ts'
+import { isDiskFull } from '../host/system-errors.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { type Channel, Code } from '../wire/rpc.ts'
-import { emptyWorkFolder, type Workshop } from './action.ts'
 import { openContent } from './content.ts'
+import type { ImageSettings } from './images/settings.ts'
+import { createImages } from './images/store.ts'
+import { inputSource } from './input-source.ts'
+import { assertSandboxed, observeIsolation } from './isolation.ts'
+import type { Limits } from './limits/limits.ts'
 import { lockFolder } from './lock.ts'
 import { createMessages } from './messages.ts'
-import { openSession, type Session } from './session.ts'
-import { createSpawner } from './spawner.ts'
+import type { PoolLimits } from './persistent/pool.ts'
+import { createStaff } from './persistent/staff.ts'
+import { register } from './registration.ts'
+import { createRemover } from './remover.ts'
+import { checkedPaths } from './sandbox/paths.ts'
+import { createSpawner, waysOf } from './spawner.ts'
+import { createTroubles } from './troubles.ts'
+import { makeWorkFolder } from './work-folder.ts'
+import type { WorkerContext } from './worker-context.ts'
 
 export interface WorkerOptions {
   readonly scheduler: Channel
@@ -26,14 +39,32 @@ export interface WorkerOptions {
   /** Its own folder, made if it is not there: the cache of inputs and a folder for each running action. */
   readonly directory: string
   readonly cacheSizeBytes: number
+  /** What lies between SIGTERM and SIGKILL for an action that took too long, in milliseconds. */
+  readonly graceMs: number
+  /** copy: new copies; auto: also untouched ones of earlier actions (spares.ts); links: cached files themselves (links.ts). */
+  readonly inputs: 'auto' | 'copy' | 'links'
+  /** on: actions run in a sandbox or not at all; auto: in one where the machine allows it. Default: off. */
+  readonly sandbox?: 'auto' | 'on' | 'off'
+  /** Absolute paths that actions in a sandbox see in addition to the machine's programs, read-only. */
+  readonly sandboxPaths?: readonly string[]
+  /** What each action may take. */
+  readonly limits?: Limits
+  /** How long tools stay that do one action after the other; absent, none do. */
+  readonly persistent?: PoolLimits | undefined
+  /** The images that actions may run in; absent, none. */
+  readonly images?: ImageSettings | undefined
   readonly version: string
+  /** What the scheduler has to know, and is shown that this worker knows. */
+  readonly secret?: Secret | undefined
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
-  /** Hears when the scheduler has taken this worker, and when it has lost it. */
+  /** Called when the scheduler has accepted this worker, and when the connection to it is lost. */
   readonly onConnected?: (connected: boolean) => void
   /** The instance name for the storage; default: the empty name. */
   readonly instance?: string
+  /** A clock in milliseconds that keeps running while this process is stopped, and pauses while the machine sleeps. */
+  readonly monotonicMs?: () => number
   /** From 0 to 1; spreads the attempts of many workers to reach the scheduler. */
   readonly random?: () => number
 }
@@ -43,6 +74,8 @@ export interface Worker {
   readonly connected: boolean
   /** Actions that run. */
   readonly running: number
+  /** What is wrong with its machine, in whole sentences; usually nothing. */
+  notes(): string[]
   /** Takes no more, finishes what runs, says good-bye, and closes. */
   drain(): Promise<void>
   /** Kills what runs, and closes. */
@@ -53,17 +86,17 @@ export interface Worker {
 
 /** With the client's waits this outlasts a restart of the storage: about 10 s. */
 const casAttemptsMax = 8
-const retryMsMin = 100
-const retryMsMax = 5_000
+/** What is freed of a full disk beyond what inputs free for themselves. */
+const freedBytes = 64 * 1024 * 1024
 
 /**
  * Starts a worker: it takes its folder, reaches for the scheduler, again and again when that
  * is away, and runs what it is given.
- * @throws Failure 'precondition' when another worker has the folder, as makeFolder does
+ * @throws Failure 'unavailable' while another worker has the folder, the kinds of system errors when it cannot be made
  */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
-  const { clock, log, metrics } = options
-  makeFolder(options.directory, 'the worker')
+  const { clock, log, metrics, images } = options
+  makeFolder(options.directory, 'cannot make the folder of the worker')
   const directory = realpathSync(options.directory)
   const unlock = lockFolder(directory)
   const life = new AbortController()
@@ -72,112 +105,130 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     attemptsMax: casAttemptsMax,
     ...(options.instance && { instance: options.instance }),
   })
-  const work = join(directory, 'work')
-  emptyWorkFolder(work)
+  const work = makeWorkFolder(directory)
+  const remover = createRemover(clock, log)
+  for (const path of work.former) remover.removeLater(path)
   const content = openContent(join(directory, 'cache'), options.cacheSizeBytes, cas, life.signal)
-  const spawner = createSpawner()
-  const shop: Workshop = {
+  const sandbox = {
+    directory: join(work.path, 'cells'),
+    paths: checkedPaths(options.sandboxPaths ?? [], directory),
+    discard: remover.removeLater,
+  }
+  const spawner = createSpawner({
+    directory: join(directory, 'slots'),
+    ways: waysOf(options.sandbox ?? 'off'),
+    limits: options.limits ?? {},
+    sandbox,
+  })
+  const troubles = createTroubles(clock, remover)
+  const inputs = inputSource({ way: options.inputs, content, spawner, directory, remove: remover.remove })
+  const staff =
+    options.persistent &&
+    createStaff({ limits: options.persistent, slots: options.slots, inputs, spawner, clock, log, directory: work.path })
+  const context: WorkerContext = {
     worker: options.name,
     cas,
-    content,
+    inputs,
+    staff,
+    images:
+      images &&
+      createImages({
+        ...images,
+        directory: join(directory, 'images'),
+        discard: remover.removeLater,
+        clock,
+        log,
+        signal: life.signal,
+      }),
+    usualImage: images?.usual,
+    properties: options.properties,
     messages: createMessages(cas),
     spawner,
+    remover,
     clock,
-    directory: work,
+    graceMs: options.graceMs,
+    limits: options.limits ?? {},
+    directory: work.path,
+    onTrouble(error) {
+      troubles.note(error)
+      log.warn("an action was given back because of this machine's state", { reason: messageOf(error) })
+      if (isDiskFull(error)) content.makeRoom(freedBytes)
+    },
   }
-  const actions = metrics.counter('native_worker_actions_total', 'Actions that were answered.', ['status'])
-  metrics.gauge('native_worker_cache_bytes', 'Bytes of cached input files.', [], () => content.bytes)
-  metrics.gauge(
-    'native_worker_fetched_bytes',
-    'Bytes of input files that were fetched.',
-    [],
-    () => content.fetchedBytes,
-  )
-
-  let session: Session | undefined
-  let connected = false
-  let leaving: string | undefined
-  let failures = 0
-  let numbers = 0
-  let wake: () => void = () => undefined
-
-  const setConnected = (now: boolean) => {
-    if (now !== connected) options.onConnected?.(now)
-    connected = now
-  }
-  const leave = (reason: string) => {
-    leaving ??= reason
-    session?.leave(reason)
-    wake()
-  }
-  const open = (): Session =>
-    openSession({
-      scheduler: options.scheduler,
-      shop,
-      slots: options.slots,
-      properties: options.properties,
-      version: options.version,
-      log,
-      signal: life.signal,
-      nextNumber: () => ++numbers,
-      onWelcome() {
-        setConnected(true)
-        failures = 0
-        log.info('the scheduler has taken this worker', { worker: options.name, slots: options.slots })
-      },
-      onDrain: () => leave('the scheduler asked for it'),
-      onFinished: (response) => actions.inc({ status: codeName(response.status?.code ?? 0) }),
-    })
-  const waitToRetry = () => {
-    const full = Math.min(retryMsMin * 2 ** failures, retryMsMax)
-    failures = Math.min(failures + 1, 20)
-    return new Promise<void>((resolve) => {
-      const cancel = clock.after(full * (0.5 + (options.random ?? Math.random)() / 2), resolve)
-      wake = () => {
-        cancel()
-        resolve()
-      }
-    })
-  }
-  const live = async (): Promise<void> => {
-    while (leaving === undefined) {
-      session = open()
-      try {
-        await session.ended
-      } catch (error) {
-        if (leaving === undefined) log.warn('the scheduler is away', { reason: messageOf(error) })
-      }
-      session = undefined
-      setConnected(false)
-      if (leaving === undefined) await waitToRetry()
+  const isolation = observeIsolation({ spawner, sandbox, images, setting: options.sandbox ?? 'off', log })
+  if (options.sandbox === 'on') {
+    try {
+      await assertSandboxed(spawner)
+    } catch (error) {
+      await spawner.close()
+      await remover.close()
+      unlock()
+      throw error
     }
   }
-  metrics.gauge('native_worker_running', 'Actions that run now.', [], () => session?.running ?? 0)
-
-  const closed = live().finally(async () => {
+  const actions = metrics.counter('native_worker_actions_total', 'Actions that were answered.', ['status'])
+  const registration = register({
+    scheduler: options.scheduler,
+    context,
+    slots: options.slots,
+    properties: () => [...options.properties, ...isolation.offers],
+    // Whether it can offer images depends on the sandbox.
+    ready: images ? spawner.way.catch(() => undefined) : undefined,
+    version: options.version,
+    secret: options.secret,
+    log,
+    signal: life.signal,
+    ...(options.monotonicMs && { monotonicMs: options.monotonicMs }),
+    random: options.random ?? Math.random,
+    onConnected: options.onConnected,
+    onFinished: (response) => actions.inc({ status: codeName(response.status?.code ?? 0) }),
+  })
+  publishGauges(metrics, {
+    native_worker_cache_bytes: ['Bytes of cached input files.', () => content.bytes],
+    native_worker_cache_capacity_bytes: ['What they may take.', () => options.cacheSizeBytes],
+    native_worker_fetched_bytes: ['Bytes of input files that were fetched.', () => content.fetchedBytes],
+    native_worker_sandboxed: ['1 when actions run in a sandbox.', () => (isolation.sandboxed ? 1 : 0)],
+    native_worker_tools: ['Persistent processes that are there.', () => staff?.size ?? 0],
+    native_worker_removals_waiting: ['Folders of actions to be removed.', () => remover.waiting],
+    native_worker_folders_left: ['Folders that cannot be removed.', () => remover.leftCount],
+    native_worker_running: ['Actions that run now.', () => registration.running],
+  })
+  const closed = registration.ended.finally(async () => {
     life.abort()
+    await staff?.close()
     await spawner.close()
+    await remover.close()
     unlock()
   })
   return {
     get connected() {
-      return connected
+      return registration.connected
     },
     get running() {
-      return session?.running ?? 0
+      return registration.running
     },
+    notes: () => [
+      ...(registration.idleBecause === undefined ? [] : [registration.idleBecause]),
+      ...troubles.texts(),
+      ...isolation.notes(),
+      ...spawner.notes(),
+    ],
     drain() {
-      leave('this worker is being stopped')
+      registration.leave('this worker is being stopped')
       return closed
     },
     close() {
-      leaving ??= 'closing'
+      registration.stop()
       life.abort()
-      wake()
       return closed
     },
     closed,
   }
+}
+
+/** @param gauges by name: what each is, and its value */
+function publishGauges(metrics: Metrics, gauges: Readonly<Record<string, readonly [string, () => number]>>): void {
+  for (const [name, [help, value]] of Object.entries(gauges)) metrics.gauge(name, help, [], value)
 }
 
 function codeName(code: number): string {

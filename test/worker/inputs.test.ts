@@ -72,7 +72,7 @@ describe('the input root', () => {
   test.each([
     ['a name that leads out', { files: [{ name: '../x', digest: wireDigest(blobOf('').digest) }] }],
     [
-      'a name that stands twice',
+      'a name that occurs twice',
       {
         symlinks: [{ name: 'd', target: '/tmp' }],
         directories: [{ name: 'd', digest: wireDigest(blobOf('').digest) }],
@@ -116,7 +116,7 @@ describe('the cache of inputs', () => {
     expect(all.map((each) => each.stdout)).toEqual(Array(8).fill('small'))
     await run()
     expect(shop.remote.calls.get('Read')).toBe(1)
-    expect(shop.shop.content.fetchedBytes).toBe(5 + 2_000_000)
+    expect(shop.shop.inputs.content.fetchedBytes).toBe(5 + 2_000_000)
   })
 
   test('the executable and the plain file of one blob are one transfer', async () => {
@@ -126,7 +126,7 @@ describe('the cache of inputs', () => {
     const two = await shop.put(re.Directory.encode({ files: [{ name: 'f', digest, isExecutable: true }] }).finish())
     await shop.perform({ root: one, command: shell('true') })
     expect((await shop.perform({ root: two, command: { arguments: ['./f'] } })).result.exitCode).toBe(0)
-    expect(shop.shop.content.fetchedBytes).toBe(10)
+    expect(shop.shop.inputs.content.fetchedBytes).toBe(10)
   })
 
   test('it keeps its bound, and gives up what was not used for longest', async () => {
@@ -136,7 +136,7 @@ describe('the cache of inputs', () => {
     for (const { bytes } of blobs) roots.push(await rootOf(shop, { f: bytes }))
     const [a, b, c] = roots
     for (const root of [a, b, a, c]) if (root) await shop.perform({ root, command: shell('cat f > /dev/null') })
-    expect(shop.shop.content.bytes).toBe(200_000)
+    expect(shop.shop.inputs.content.bytes).toBe(200_000)
     const held = blobs.map(({ digest }) => existsSync(cachedPath(shop, digest)))
     expect(held).toEqual([true, false, true])
   })
@@ -146,7 +146,7 @@ describe('the cache of inputs', () => {
     const root = await rootOf(shop, { a: seededBlob(0, 2000).bytes, b: seededBlob(1, 2000).bytes })
     const { stdout } = await shop.perform({ root, command: shell('cat a b | wc -c') })
     expect(stdout.trim()).toBe('4000')
-    expect(shop.shop.content.bytes).toBe(0)
+    expect(shop.shop.inputs.content.bytes).toBe(0)
   })
 
   test('it is used again after a restart, but only what still has its hash', async () => {
@@ -161,54 +161,143 @@ describe('the cache of inputs', () => {
     utimesSync(path, 946_684_800, 946_684_800)
 
     const second = await openShop({ directory })
-    expect(second.shop.content.bytes).toBe(10)
+    expect(second.shop.inputs.content.bytes).toBe(10)
     await rootOf(second, { good: 'good', spoiled: 'before' })
     const { stdout } = await second.perform({ root, command: shell('cat good spoiled') })
     expect(stdout).toBe('goodbefore')
-    expect(second.shop.content.fetchedBytes).toBe('before'.length)
+    expect(second.shop.inputs.content.fetchedBytes).toBe('before'.length)
   })
 })
 
-describe('an action cannot spoil an input for the next one', () => {
-  // These run as root where the tests do: permissions alone would not stop them.
-  const force = 'chmod u+w f 2>/dev/null; '
+test('what an action only reads, or what was only removed, is never fetched again', async () => {
+  const shop = await openShop()
+  const root = await rootOf(shop, { f: 'intact' })
+  const inode = () => statSync(cachedPath(shop, blobOf('intact').digest)).ino
+  await shop.perform({ root, command: shell('cat f') })
+  const before = inode()
+  await shop.perform({ root, command: shell('rm -f f') })
+  await shop.perform({ root, command: shell('cat f') })
+  expect(inode()).toBe(before)
+  expect(shop.shop.inputs.content.fetchedBytes).toBe(6)
+})
+
+describe.each(['auto', 'copy', 'links'] as const)(
+  'inputs: %s: an action cannot spoil an input for the next one',
+  (inputs) => {
+    // These run as root where the tests do: permissions alone would not stop them.
+    const force = 'chmod u+w f 2>/dev/null; '
+    test.each([
+      ['writes over it', `${force} printf spoilt > f`],
+      ['writes over it and sets its time back', `${force} printf spoilt > f; touch -d @946684800 f; chmod 444 f`],
+      ['appends to it', `${force} echo more >> f`],
+      ['truncates it', `${force} : > f`],
+      ['changes its mode', 'chmod 777 f'],
+      ['makes it unreadable', 'chmod 000 f'],
+      ['removes it', 'rm -f f'],
+      ['renames it', 'mv f g'],
+      ['makes another link to it and writes there', `${force} ln f g; printf spoilt > g`],
+      ['replaces it', 'rm -f f; echo other > f'],
+    ])('%s', async (_what, script) => {
+      const shop = await openShop({ inputs })
+      const root = await rootOf(shop, { f: 'intact' })
+      const digest = blobOf('intact').digest
+      for (let round = 0; round < 3; round += 1) {
+        expect((await shop.perform({ root, command: shell(script) })).result.exitCode).toBe(0)
+        const { stdout } = await shop.perform({ root, command: shell('cat f; stat -c " %a" f') })
+        expect(stdout).toBe('intact 444\n')
+      }
+      expect(readFileSync(cachedPath(shop, digest), 'utf8')).toBe('intact')
+    })
+
+    test('what is changed after the answer, while the folder is still there, is noticed too', async () => {
+      const shop = await openShop({ inputs })
+      const root = await rootOf(shop, { f: 'intact' })
+      await shop.perform({
+        root,
+        command: shell('cat f'),
+        onAnswered(folder) {
+          const path = join(folder, 'f')
+          const { atime, mtime } = statSync(path)
+          chmodSync(path, 0o644)
+          writeFileSync(path, 'spoilt')
+          chmodSync(path, 0o444)
+          utimesSync(path, atime, mtime)
+        },
+      })
+      expect((await shop.perform({ root, command: shell('cat f') })).stdout).toBe('intact')
+    })
+  },
+)
+
+describe('copies that actions have left untouched', () => {
+  const inodeOf = (stdout: string) => stdout.trim()
+  const look = shell('stat -c %i f')
+
   test.each([
-    ['writes over it', `${force} printf spoilt > f`],
-    ['writes over it and sets its time back', `${force} printf spoilt > f; touch -d @946684800 f; chmod 444 f`],
-    ['appends to it', `${force} echo more >> f`],
-    ['truncates it', `${force} : > f`],
-    ['changes its mode', 'chmod 777 f'],
-    ['makes it unreadable', 'chmod 000 f'],
-    ['removes it', 'rm -f f'],
-    ['renames it', 'mv f g'],
-    ['makes another link to it and writes there', `${force} ln f g; printf spoilt > g`],
-    ['replaces it', 'rm -f f; echo other > f'],
-  ])('%s', async (_what, script) => {
+    ['small', 6],
+    ['large', 1_000_000],
+  ])('are given to one action after the other: %s ones', async (_what, size) => {
     const shop = await openShop()
-    const root = await rootOf(shop, { f: 'intact' })
-    const digest = blobOf('intact').digest
-    for (let round = 0; round < 3; round += 1) {
-      expect((await shop.perform({ root, command: shell(script) })).result.exitCode).toBe(0)
-      const { stdout } = await shop.perform({ root, command: shell('cat f; stat -c " %a" f') })
-      expect(stdout).toBe('intact 444\n')
-    }
-    expect(readFileSync(cachedPath(shop, digest), 'utf8')).toBe('intact')
+    const root = await rootOf(shop, { f: seededBlob(1, size).bytes })
+    const first = inodeOf((await shop.perform({ root, command: look })).stdout)
+    expect(inodeOf((await shop.perform({ root, command: look })).stdout)).toBe(first)
+    expect(statSync(cachedPath(shop, seededBlob(1, size).digest)).ino).not.toBe(Number(first))
   })
 
-  test('what an action only reads, or what was only removed, is never fetched again', async () => {
+  test('are never with two actions at once', async () => {
     const shop = await openShop()
     const root = await rootOf(shop, { f: 'intact' })
-    const inode = () => statSync(cachedPath(shop, blobOf('intact').digest)).ino
-    await shop.perform({ root, command: shell('cat f') })
-    const before = inode()
-    await shop.perform({ root, command: shell('rm -f f') })
-    await shop.perform({ root, command: shell('cat f') })
-    expect(inode()).toBe(before)
-    expect(shop.shop.content.fetchedBytes).toBe(6)
+    await shop.perform({ root, command: look })
+    const meeting = await testFolder()
+    const both = ['a', 'b'].map((own, at) =>
+      shop.perform({
+        root,
+        command: shell(
+          `stat -c %i f; touch ${meeting}/${own}; until [ -e ${meeting}/${'ba'[at]} ]; do sleep 0.02; done`,
+        ),
+      }),
+    )
+    const [a, b] = await Promise.all(both)
+    expect(a?.stdout).not.toBe(b?.stdout)
   })
 
+  test.each([
+    ['another link to it', 'ln f ../kept'],
+    [
+      'a change that was taken back',
+      'chmod u+w f; printf spoilt > f; printf intact > f; chmod 444 f; touch -d @946684800 f',
+    ],
+    ['another name', 'mv f g; cp g f; chmod 444 f; touch -d @946684800 f'],
+  ])('are not used after %s', async (_what, script) => {
+    const shop = await openShop()
+    const root = await rootOf(shop, { f: 'intact' })
+    const { stdout } = await shop.perform({ root, command: shell(`stat -c %i f; ${script}`) })
+    const after = await shop.perform({ root, command: shell('stat -c %i f >&2; cat f') })
+    expect(after.stdout).toBe('intact')
+    if (script.startsWith('ln')) expect(after.stderr).not.toBe(stdout)
+  })
+
+  test('keep none of what an action with node properties had', async () => {
+    const shop = await openShop()
+    const digest = wireDigest(await shop.put('intact'))
+    const nodeProperties = { mtime: { seconds: 1 }, unixMode: { value: 0o600 } }
+    const root = await shop.put(re.Directory.encode({ files: [{ name: 'f', digest, nodeProperties }] }).finish())
+    await shop.perform({ root, command: look })
+    const plain = await rootOf(shop, { f: 'intact' })
+    expect((await shop.perform({ root: plain, command: shell('stat -c "%a %Y" f') })).stdout).toBe('444 946684800\n')
+  })
+
+  test('are gone with inputs: copy', async () => {
+    const shop = await openShop({ inputs: 'copy' })
+    const root = await rootOf(shop, { f: 'intact' })
+    await shop.perform({ root, command: look })
+    expect(shop.shop.inputs.content.bytes).toBe('intact'.length)
+  })
+})
+
+describe('inputs: links', () => {
   test('an action that had the input at the same time runs again, with a copy of its own', async () => {
-    const shop = await openShop()
+    const shop = await openShop({ inputs: 'links' })
     const root = await rootOf(shop, { f: 'intact' })
     const meeting = await testFolder()
     // The reader reads only after the writer has written into the file that both share.
@@ -227,26 +316,8 @@ describe('an action cannot spoil an input for the next one', () => {
     expect(readFileSync(join(meeting, 'runs'), 'utf8').split('run').length - 1).toBe(2)
   })
 
-  test('what is changed after the answer, while the folder is still there, is noticed too', async () => {
-    const shop = await openShop()
-    const root = await rootOf(shop, { f: 'intact' })
-    await shop.perform({
-      root,
-      command: shell('cat f'),
-      onAnswered(folder) {
-        const path = join(folder, 'f')
-        const { atime, mtime } = statSync(path)
-        chmodSync(path, 0o644)
-        writeFileSync(path, 'spoilt')
-        chmodSync(path, 0o444)
-        utimesSync(path, atime, mtime)
-      },
-    })
-    expect((await shop.perform({ root, command: shell('cat f') })).stdout).toBe('intact')
-  })
-
   test('after that the file is copied for each action, so that nobody shares it any more', async () => {
-    const shop = await openShop()
+    const shop = await openShop({ inputs: 'links' })
     const root = await rootOf(shop, { f: 'intact' })
     await shop
       .perform({ root, command: shell('cat f; stat -c %h f') })
@@ -257,13 +328,16 @@ describe('an action cannot spoil an input for the next one', () => {
   })
 })
 
-test('leftovers of a dead worker are removed at the start', async () => {
+test('S2: leftovers of a dead worker, and what others have put there, are removed at the start', async () => {
   const directory = await testFolder()
   mkdirSync(join(directory, 'work/7/sub'), { recursive: true })
   mkdirSync(join(directory, 'cache/ab'), { recursive: true })
   writeFileSync(join(directory, 'work/7/sub/f'), 'x')
   writeFileSync(join(directory, 'cache/ab/garbage'), 'x')
+  writeFileSync(join(directory, 'cache/.DS_Store'), 'x')
+  symlinkSync('nowhere', join(directory, 'cache/dangling'))
+  mkdirSync(join(directory, `cache/ab/sha256-${'ab'.repeat(32)}-1/d`), { recursive: true })
   await openShop({ directory })
   expect(readdirSync(join(directory, 'work'))).toEqual([])
-  expect(readdirSync(join(directory, 'cache/ab'))).toEqual([])
+  expect(readdirSync(join(directory, 'cache'), { recursive: true })).toEqual(['ab'])
 })

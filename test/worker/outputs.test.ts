@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
+import { wireDigest } from '../../src/client/context.ts'
 import { materialiseOutputs } from '../../src/client/outputs.ts'
 import { digestText } from '../../src/core/digest.ts'
 import { checkDirectory } from '../../src/core/directory.ts'
@@ -65,6 +66,25 @@ describe('rule 36: parents and absences', () => {
     expect(file.response.status?.code).toBe(Code.FAILED_PRECONDITION)
   })
 
+  test('so is a symlink that leads to the other one; one that leads nowhere is what was asked for', async () => {
+    const { perform } = await openShop()
+    const toDirectory = await perform({ command: shell('mkdir d; ln -s d f', { outputFiles: ['f'] }) })
+    expect(toDirectory.response.status).toMatchObject({
+      code: Code.FAILED_PRECONDITION,
+      message: expect.stringContaining('a symbolic link to a directory'),
+    })
+    const toFile = await perform({ command: shell('rmdir d; echo > f; ln -s f d', { outputDirectories: ['d'] }) })
+    expect(toFile.response.status?.code).toBe(Code.FAILED_PRECONDITION)
+    const nowhere = await perform({
+      command: shell('rmdir d; ln -s gone f; ln -s gone d', { outputFiles: ['f'], outputDirectories: ['d'] }),
+    })
+    expect(nowhere.response.status?.code ?? 0).toBe(Code.OK)
+    expect(nowhere.result.outputFileSymlinks?.map(({ path }) => path)).toEqual(['f'])
+    expect(nowhere.result.outputDirectorySymlinks?.map(({ path }) => path)).toEqual(['d'])
+    const any = await perform({ command: shell('mkdir d; ln -s d l', { outputPaths: ['l'] }) })
+    expect(any.result.outputDirectorySymlinks?.map(({ path }) => path)).toEqual(['l'])
+  })
+
   test('an output that cannot be read from a pipe is refused rather than waited for', async () => {
     const { perform } = await openShop()
     const { response } = await perform({ command: shell('mkfifo p', { outputPaths: ['p'] }) })
@@ -90,6 +110,7 @@ test('rule 37: output paths are relative to the working directory, and may go up
     perform({ root, command: shell(`echo x > ${path}`, { workingDirectory: 'w', outputPaths: [path] }) })
   expect(await (await run('in/f')).file('in/f')).toBe('x\n')
   expect(await (await run('../up/f')).file('../up/f')).toBe('x\n')
+  expect(await (await run('./in/f')).file('./in/f')).toBe('x\n')
   for (const path of ['../../out', '/tmp/out', 'a//b'])
     expect((await run(path)).response.status?.code).toBe(Code.INVALID_ARGUMENT)
 })
@@ -152,6 +173,7 @@ describe('rule 39: directories', () => {
       shop.cas,
       { outputDirectories: [{ path: 'd', rootDirectoryDigest: output?.rootDirectoryDigest ?? null }] },
       target,
+      { asked: ['d'] },
     )
   })
 
@@ -210,6 +232,47 @@ describe('rule 40: executable bits and node properties', () => {
     const { stdout } = await perform({ root, command: shell('stat -c "%a %Y" f') })
     expect(stdout).toBe('600 1000000000\n')
   })
+
+  test.each([
+    [1_700_000_000, 123_456_789],
+    [1_700_000_000, 1],
+    [0, 0],
+    [0, 1],
+    [-1, 500_000_000],
+    [-1, 999_999_999],
+    [-86_400, 0],
+    [-86_401, 1],
+    [4_102_444_800, 999_999_999],
+  ])('D8: a time of %i s and %i ns comes in and goes out as it is', async (seconds, nanos) => {
+    const { perform, put } = await openShop()
+    const files = []
+    // One small, one large.
+    for (const [name, size] of [
+      ['a', 5],
+      ['b', 300_000],
+    ] as const)
+      files.push({
+        name,
+        digest: wireDigest(await put(Buffer.alloc(size, name))),
+        nodeProperties: { mtime: { seconds, nanos } },
+      })
+    const { stdout, result } = await perform({
+      root: await put(re.Directory.encode({ files }).finish()),
+      command: shell('stat -c %.9Y a b', { outputPaths: ['a', 'b'], outputNodeProperties: ['mtime'] }),
+    })
+    const time = Number(BigInt(seconds) * 1_000_000_000n + BigInt(nanos))
+    expect(
+      stdout
+        .split('\n')
+        .slice(0, 2)
+        .map((text) => Math.round(Number(text) * 1e9)),
+    ).toEqual([time, time])
+    const mtimes = result.outputFiles?.map((file) => file.nodeProperties?.mtime)
+    expect(mtimes).toEqual([
+      { seconds, nanos },
+      { seconds, nanos },
+    ])
+  })
 })
 
 describe('rule 41: symlinks', () => {
@@ -228,6 +291,67 @@ describe('rule 41: symlinks', () => {
     const { perform } = await openShop()
     const { result } = await perform({ command: shell('rmdir l; ln -s nowhere l', { outputDirectories: ['l'] }) })
     expect(result.outputDirectorySymlinks?.map((each) => each.path)).toEqual(['l'])
+  })
+})
+
+describe('symlinks to absolute paths', () => {
+  const script = [
+    'mkdir -p d/sub o; echo f > d/f',
+    'ln -s $PWD/d/f a; ln -s $PWD/d/f d/b; ln -s $PWD c; ln -s $PWD/nowhere e; ln -s $PWD/../out g; ln -s "$PWD"x h',
+    'ln -s $PWD/d/f o/in; ln -s $PWD/o/in o/own; mkdir o/deep; ln -s $PWD/o o/deep/up; ln -s /etc/passwd o/abs',
+  ].join('\n')
+
+  test('become relative where they lead into the action’s own folder; others stay', async () => {
+    const { perform } = await openShop()
+    const outputPaths = ['a', 'c', 'd/b', 'e', 'g', 'h']
+    const { result } = await perform({ command: shell(script, { outputPaths }) })
+    const targets = Object.fromEntries((result.outputSymlinks ?? []).map(({ path, target }) => [path, target]))
+    expect(targets).toMatchObject({ a: 'd/f', 'd/b': 'f', c: '.', e: 'nowhere' })
+    expect(targets['g']).toMatch(/^\/.*\/\.\.\/out$/)
+    expect(targets['h']).toMatch(/^\/.*x$/)
+    expect(result.outputFileSymlinks?.find(({ path }) => path === 'a')?.target).toBe('d/f')
+    expect(result.outputDirectorySymlinks?.find(({ path }) => path === 'c')?.target).toBe('.')
+  })
+
+  test('inside output directories too, and from a working directory', async () => {
+    const shop = await openShop()
+    const { result } = await shop.perform({
+      command: shell(`cd ..; ${script}; mv o w`, { workingDirectory: 'w', outputPaths: ['o'] }),
+    })
+    const tree = re.Tree.decode(
+      await shop.cas.readBlob({
+        fn: 'sha256',
+        hash: result.outputDirectories?.[0]?.treeDigest?.hash ?? '',
+        size: result.outputDirectories?.[0]?.treeDigest?.sizeBytes ?? 0,
+      }),
+    )
+    const targets = [tree.root ?? {}, ...tree.children].flatMap(({ symlinks }) =>
+      (symlinks ?? []).map(({ name, target }) => `${name} -> ${target}`),
+    )
+    // The script made the links before it moved their folder: they are told as the client will see them from there.
+    expect(targets).toEqual(['abs -> /etc/passwd', 'in -> ../../d/f', 'own -> ../../o/in', 'up -> ../../../o'])
+  })
+})
+
+describe('what no client can be given', () => {
+  test('sockets and pipes in an output directory are left out of it', async () => {
+    const shop = await openShop()
+    const { result, response } = await shop.perform({
+      command: shell('mkdir d; mkfifo d/pipe; echo f > d/f', { outputPaths: ['d'] }),
+    })
+    expect(response.status?.code ?? 0).toBe(Code.OK)
+    expect(result.outputDirectories).toHaveLength(1)
+  })
+
+  test.each([
+    ['mkfifo p', 'p'],
+    ['mkdir -p d && touch "$(printf "d/\\377")"', 'd'],
+  ])('%s: FAILED_PRECONDITION that names the output, and no path of the worker', async (script, path) => {
+    const { perform, directory } = await openShop()
+    const { response } = await perform({ command: shell(script, { outputPaths: [path] }) })
+    expect(response.status?.code).toBe(Code.FAILED_PRECONDITION)
+    expect(response.status?.message).toContain(`(${path}`)
+    expect(response.status?.message).not.toContain(directory)
   })
 })
 

@@ -1,10 +1,11 @@
 import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
+import { re } from '../../src/wire/proto.ts'
 import { Code } from '../../src/wire/rpc.ts'
 import { ActionCancelled } from '../../src/worker/action-error.ts'
 import { testFolder } from '../fixture/folder.ts'
-import { isRunning } from '../fixture/process.ts'
+import { processesNaming } from '../fixture/process.ts'
 import { openShop, shell, timeoutClock, uploadFolder } from './shop.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
@@ -17,7 +18,7 @@ describe('the environment', () => {
       { name: 'EMPTY', value: '' },
     ]
     const { stdout } = await perform({ command: { arguments: ['env'], environmentVariables } })
-    expect(stdout).toBe('PATH=/usr/bin:/bin\nEMPTY=\n')
+    expect(stdout.trim().split('\n').toSorted()).toEqual(['EMPTY=', 'PATH=/usr/bin:/bin'])
     expect((await perform({ command: shell('cat; echo end') })).stdout).toBe('end\n')
   })
 
@@ -28,13 +29,15 @@ describe('the environment', () => {
     expect(stdout).toBe(args.map((each) => `[${each}]`).join(''))
   })
 
-  test('rule 38: without a PATH of the Command, none is looked in', async () => {
+  test('rule 38: without a PATH of the Command, the usual folders are looked in, and the action does not see which', async () => {
     const { perform } = await openShop()
-    const { result, stderr, response } = await perform({ command: { arguments: ['true'] } })
-    expect(response.status?.code ?? 0).toBe(Code.OK)
-    expect(result.exitCode).toBe(127)
-    expect(stderr).toContain('"true"')
-    expect(stderr).toContain('sets no PATH')
+    const found = await perform({ command: { arguments: ['env'] } })
+    expect([found.result.exitCode, found.stdout, found.stderr]).toEqual([0, '', ''])
+    const absent = await perform({ command: { arguments: ['no-such-tool'] } })
+    expect(absent.response.status?.code ?? 0).toBe(Code.OK)
+    expect(absent.result.exitCode).toBe(127)
+    expect(absent.stderr).toContain('"no-such-tool"')
+    expect(absent.stderr).toContain('sets no PATH (/usr/local/sbin:/usr/local/bin:')
   })
 
   test('rule 38: a program with a slash is relative to the working directory, and argv[0] is what was given', async () => {
@@ -55,17 +58,58 @@ describe('the environment', () => {
     expect((await run('plain')).stderr).toContain('not an executable file')
   })
 
-  test('rule 37: the working directory is where the action runs, and has to be in the input tree', async () => {
+  test('rule 37: the working directory is where the action runs, and is made where the input tree lacks it', async () => {
     const { perform, cas } = await openShop()
     const folder = await testFolder()
     mkdirSync(join(folder, 'a/b'), { recursive: true })
+    writeFileSync(join(folder, 'file'), '')
     const root = await uploadFolder(cas, folder)
-    const inside = await perform({ root, command: shell('basename "$(pwd)"', { workingDirectory: 'a/b' }) })
-    expect(inside.stdout).toBe('b\n')
-    const outside = await perform({ root, command: shell('true', { workingDirectory: 'a/c' }) })
-    expect(outside.response.status?.code).toBe(Code.INVALID_ARGUMENT)
-    const up = await perform({ root, command: shell('true', { workingDirectory: 'a/..' }) })
-    expect(up.response.status?.code).toBe(Code.INVALID_ARGUMENT)
+    const run = (workingDirectory: string) =>
+      perform({ root, command: shell('pwd; echo x > out', { workingDirectory, outputPaths: ['out'] }) })
+    const spellings = { '': '', '.': '', './': '', 'a/b': '/a/b', './a/b': '/a/b', 'a/b/': '/a/b', 'a//b': '/a/b' }
+    for (const [path, folder] of Object.entries({ ...spellings, 'external/lib': '/external/lib', 'a/new': '/a/new' })) {
+      const { stdout, file } = await run(path)
+      expect(stdout.trim().replace(/^.*\/work\/\d+/, ''), path).toBe(folder)
+      expect(await file('out'), path).toBe('x\n')
+    }
+    for (const path of ['file', 'file/below', 'a/..', '..', '/a', '/'])
+      expect((await run(path)).response.status?.code, path).toBe(Code.INVALID_ARGUMENT)
+  })
+
+  test('no working directory is made behind a symlink that leads out', async () => {
+    const { perform, put } = await openShop()
+    const outside = await testFolder()
+    const root = await put(re.Directory.encode({ symlinks: [{ name: 'out', target: outside }] }).finish())
+    const { response } = await perform({ root, command: shell('true', { workingDirectory: 'out/made' }) })
+    expect(response.status?.code).toBe(Code.FAILED_PRECONDITION)
+    expect(readdirSync(outside)).toEqual([])
+  })
+
+  test('a program whose interpreter is absent is a result as of one that is absent', async () => {
+    const { perform, cas } = await openShop()
+    const folder = await testFolder()
+    writeFileSync(join(folder, 'tool'), '#!/nowhere/interpreter\n', { mode: 0o755 })
+    const root = await uploadFolder(cas, folder)
+    const { result, stderr } = await perform({ root, command: { arguments: ['./tool'] } })
+    expect(result.exitCode).toBe(127)
+    expect(stderr).toContain('the interpreter or loader that it names is not on the worker')
+    const own = await perform({ root, command: shell('echo own >&2; exit 127') })
+    expect([own.result.exitCode, own.stderr]).toEqual([127, 'own\n'])
+  })
+
+  test('arguments that are too long for a process are told as that; long ones pass', async () => {
+    const { perform } = await openShop()
+    const environmentVariables = [{ name: 'PATH', value: '/usr/bin:/bin' }]
+    const many = Array.from({ length: 20_000 }, () => 'x'.repeat(60))
+    const passed = await perform({
+      command: { arguments: ['/bin/sh', '-c', 'echo $#', ...many], environmentVariables },
+    })
+    expect(passed.stdout).toBe('19999\n')
+    for (const args of [['x'.repeat(131_072)], Array.from({ length: 40_000 }, () => 'x'.repeat(100))]) {
+      const { response } = await perform({ command: { arguments: ['/bin/true', ...args], environmentVariables } })
+      expect(response.status?.code).toBe(Code.INVALID_ARGUMENT)
+      expect(response.status?.message).toContain('too long for a process')
+    }
   })
 
   test('a Command that no process can be given is refused', async () => {
@@ -103,10 +147,11 @@ describe('the end', () => {
   test('rule 31: a time-out ends the whole tree, also what left the group or lost its parent', async () => {
     const clock = timeoutClock()
     const { perform } = await openShop({ clock })
+    const mark = `31${Date.now()}`
     const script = `
-      sleep 300 & echo $!
-      setsid sleep 300 & echo $!
-      setsid sh -c 'sleep 300 & echo $!'
+      sleep ${mark} & echo one
+      setsid sleep ${mark} & echo two
+      setsid sh -c 'sleep ${mark} & echo three'
       wait`
     let seen = ''
     const onOutput = (_stream: string, data: Uint8Array) => {
@@ -115,15 +160,58 @@ describe('the end', () => {
     }
     const { stdout, response } = await perform({ command: shell(script), onOutput })
     expect(response.status?.code).toBe(Code.DEADLINE_EXCEEDED)
-    const pids = stdout.trim().split('\n').map(Number)
-    expect(pids).toHaveLength(3)
-    await expect.poll(() => pids.filter(isRunning), { timeout: 5000 }).toEqual([])
+    expect(stdout.trim().split('\n').toSorted()).toEqual(['one', 'three', 'two'])
+    expect(await processesNaming(mark)).toEqual([])
+  })
+
+  test('rule 31: after a time-out the action may finish, and what it has made comes back', async () => {
+    const clock = timeoutClock()
+    const { perform } = await openShop({ clock })
+    const script = `trap 'echo tidy; echo done > late; exit 4' TERM
+      echo early > early; echo so far >&2; while :; do sleep 0.01; done`
+    const { response, result, stdout, stderr, file } = await perform({
+      command: shell(script, { outputPaths: ['early', 'late', 'never'] }),
+      onOutput: () => clock.passTimeout(),
+    })
+    expect(response.status?.code).toBe(Code.DEADLINE_EXCEEDED)
+    expect(result.exitCode).toBe(4)
+    expect(stdout).toBe('tidy\n')
+    // The shell may say that its sleep was ended.
+    expect(stderr).toMatch(/^so far\n/)
+    expect([await file('early'), await file('late')]).toEqual(['early\n', 'done\n'])
+    expect(result.outputFiles).toHaveLength(2)
+  })
+
+  test('rule 31: a time-out is told as such, whatever became of the outputs until then', async () => {
+    const clock = timeoutClock()
+    const { perform } = await openShop({ clock })
+    const { response, stdout } = await perform({
+      command: shell('mkdir file; echo so far; exec sleep 300', { outputFiles: ['file'] }),
+      onOutput: () => clock.passTimeout(),
+    })
+    expect(response.status?.code).toBe(Code.DEADLINE_EXCEEDED)
+    expect(stdout).toBe('so far\n')
+  })
+
+  test('rule 31: an action that ignores the request to end is killed after the grace time', async () => {
+    const clock = timeoutClock()
+    const { perform } = await openShop({ clock, graceMs: 50 })
+    const { response, result, stdout, file } = await perform({
+      command: shell('trap "" TERM; echo x > made; echo up; while :; do sleep 0.01; done', { outputPaths: ['made'] }),
+      onOutput: () => clock.passTimeout(),
+    })
+    expect(response.status?.code).toBe(Code.DEADLINE_EXCEEDED)
+    expect(result.exitCode).toBe(137)
+    expect([stdout, await file('made')]).toEqual(['up\n', 'x\n'])
+    expect((await perform({ command: shell('echo next') })).stdout).toBe('next\n')
   })
 
   test('what an action leaves in the background does not outlive it', async () => {
     const { perform } = await openShop()
-    const { stdout } = await perform({ command: shell('sleep 300 >/dev/null 2>&1 & echo $!') })
-    await expect.poll(() => isRunning(Number(stdout)), { timeout: 5000 }).toBe(false)
+    const mark = `7${Date.now()}`
+    const { stdout } = await perform({ command: shell(`sleep ${mark} >/dev/null 2>&1 & echo ok`) })
+    expect(stdout).toBe('ok\n')
+    expect(await processesNaming(mark)).toEqual([])
   })
 
   test('a cancelled action is killed and says why', async () => {
@@ -157,7 +245,7 @@ describe('the end', () => {
     const { perform, directory } = await openShop()
     const script = 'mkdir -p a/b && echo x > a/b/f && ln -s / a/root && chmod 0 a/b a && echo done'
     expect((await perform({ command: shell(script) })).stdout).toBe('done\n')
-    expect(readdirSync(join(directory, 'work'))).toEqual([])
+    await expect.poll(() => readdirSync(join(directory, 'work'))).toEqual([])
   })
 
   test('rule 42: all times are there, in order, on success and on failure', async () => {

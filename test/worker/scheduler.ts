@@ -4,7 +4,7 @@ import { type Channel, Code, RpcError, type Service } from '../../src/wire/rpc.t
 
 /** The scheduler's side of one worker's stream. */
 export interface Desk {
-  /** The next message of the worker that is no renewal or output; undefined when it has ended the stream. */
+  /** The next message of the worker that is not a renewal or output; undefined when it has ended the stream. */
   next(): Promise<workerApi.FromWorker | undefined>
   /** Renewals so far: the leases of each. */
   readonly renewals: string[][]

@@ -1,4 +1,4 @@
-import { mkdirSync, realpathSync } from 'node:fs'
+import { mkdirSync, realpathSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { type CasClient, createCasClient } from '../../src/client/cas.ts'
@@ -7,17 +7,27 @@ import { buildMerkleTree, treeSources } from '../../src/client/merkle.ts'
 import { type Clock, systemClock } from '../../src/core/clock.ts'
 import type { Digest } from '../../src/core/digest.ts'
 import { re } from '../../src/wire/proto.ts'
-import { emptyWorkFolder, performAction, type Workshop } from '../../src/worker/action.ts'
+import { performAction } from '../../src/worker/action.ts'
 import { openContent } from '../../src/worker/content.ts'
+import { type ImageSettings, imageOffersOf } from '../../src/worker/images/settings.ts'
+import { createImages } from '../../src/worker/images/store.ts'
+import { inputSource } from '../../src/worker/input-source.ts'
+import type { Limits } from '../../src/worker/limits/limits.ts'
 import { createMessages } from '../../src/worker/messages.ts'
-import { createSpawner } from '../../src/worker/spawner.ts'
+import type { PoolLimits } from '../../src/worker/persistent/pool.ts'
+import { createStaff } from '../../src/worker/persistent/staff.ts'
+import { createRemover } from '../../src/worker/remover.ts'
+import { createSpawner, type SpawnerOptions } from '../../src/worker/spawner.ts'
+import { makeWorkFolder } from '../../src/worker/work-folder.ts'
+import type { WorkerContext } from '../../src/worker/worker-context.ts'
 import { openRemote, type Remote } from '../client/remote.ts'
 import { blobOf } from '../fixture/blob.ts'
 import { testFolder } from '../fixture/folder.ts'
+import { quietLog } from '../fixture/quiet-log.ts'
 
 /** A worker's inside without a scheduler, over a real cache. */
 export interface TestShop {
-  readonly shop: Workshop
+  readonly shop: WorkerContext
   readonly remote: Remote
   readonly cas: CasClient
   readonly directory: string
@@ -31,6 +41,9 @@ interface TestAction {
   readonly command: re.Command.$Properties
   /** The input root; default: empty. */
   readonly root?: Digest
+  /** The action's platform. */
+  readonly properties?: readonly { name: string; value: string }[]
+  readonly timeoutMs?: number
   readonly signal?: AbortSignal
   readonly inlineStdout?: boolean
   readonly inlineOutputFiles?: readonly string[]
@@ -74,29 +87,76 @@ export function shell(script: string, more: re.Command.$Properties = {}): re.Com
   return { arguments: ['/bin/sh', '-c', script], environmentVariables: shellEnvironment, ...more }
 }
 
-export async function openShop(
-  options: { cacheBytes?: number; directory?: string; clock?: Clock } = {},
-): Promise<TestShop> {
+export interface ShopOptions {
+  readonly cacheBytes?: number
+  readonly directory?: string
+  readonly clock?: Clock
+  readonly graceMs?: number
+  /** Default: auto. */
+  readonly inputs?: 'auto' | 'copy' | 'links'
+  /** How processes are kept together; default: the best that there is. */
+  readonly ways?: SpawnerOptions['ways']
+  /** What each action may take. */
+  readonly limits?: Limits
+  /** Images that actions may run in; default: none. */
+  readonly images?: ImageSettings
+  /** Tools that stay; default: none. */
+  readonly persistent?: PoolLimits
+  /** What has to be done when the shop is needed no more goes here; default: at the end of the test. */
+  readonly atEnd?: (close: () => Promise<void>) => void
+}
+
+export async function openShop(options: ShopOptions = {}): Promise<TestShop> {
   const directory = realpathSync(options.directory ?? (await testFolder()))
   const remote = openRemote()
   const cas = createCasClient(remote.channel)
   const life = new AbortController()
-  const spawner = createSpawner()
-  onTestFinished(async () => {
+  const spawner = createSpawner({
+    directory: join(directory, 'slots'),
+    ...(options.ways && { ways: options.ways }),
+    ...(options.limits && { limits: options.limits }),
+    sandbox: { directory: join(directory, 'cells'), paths: [], discard: (path) => rmSync(path, { recursive: true }) },
+  })
+  const atEnd = options.atEnd ?? onTestFinished
+  atEnd(async () => {
     life.abort()
+    await shop.staff?.close()
     await spawner.close()
+    await remover.close()
   })
   mkdirSync(directory, { recursive: true })
-  const work = join(directory, 'work')
-  emptyWorkFolder(work)
-  const shop: Workshop = {
+  const work = makeWorkFolder(directory).path
+  const remover = createRemover(systemClock, quietLog)
+  const content = openContent(join(directory, 'cache'), options.cacheBytes ?? 1e9, cas, life.signal)
+  const inputs = inputSource({ way: options.inputs ?? 'auto', content, spawner, directory, remove: remover.remove })
+  const clock = options.clock ?? systemClock
+  const shop: WorkerContext = {
     worker: 'test-worker',
     cas,
-    content: openContent(join(directory, 'cache'), options.cacheBytes ?? 1e9, cas, life.signal),
+    inputs,
+    staff:
+      options.persistent &&
+      createStaff({ limits: options.persistent, slots: 4, inputs, spawner, clock, log: quietLog, directory: work }),
+    images:
+      options.images &&
+      createImages({
+        ...options.images,
+        directory: join(directory, 'images'),
+        discard: remover.removeLater,
+        clock,
+        log: quietLog,
+        signal: life.signal,
+      }),
+    usualImage: options.images?.usual,
+    properties: options.images ? imageOffersOf(options.images) : [],
     messages: createMessages(cas),
     spawner,
-    clock: options.clock ?? systemClock,
+    remover,
+    clock,
+    graceMs: options.graceMs ?? 2_000,
+    limits: options.limits ?? {},
     directory: work,
+    onTrouble: () => undefined,
   }
   let number = 0
   const put = async (bytes: Uint8Array | string): Promise<Digest> => {
@@ -113,13 +173,14 @@ export async function openShop(
     async perform(action) {
       const root = action.root ?? blobOf('').digest
       const command = await put(re.Command.encode(action.command).finish())
-      const message = { commandDigest: wireDigest(command), inputRootDigest: wireDigest(root) }
+      const platform = { properties: [...(action.properties ?? [])] }
+      const message = { commandDigest: wireDigest(command), inputRootDigest: wireDigest(root), platform }
       number += 1
       const { response, tidy } = await performAction(shop, {
         action: re.Action.decode(re.Action.encode(message).finish()),
         digest: blobOf(re.Action.encode(message).finish()).digest,
         queuedAt: systemClock.now(),
-        timeoutMs: timeoutMs,
+        timeoutMs: action.timeoutMs ?? timeoutMs,
         inlineStdout: action.inlineStdout ?? false,
         inlineStderr: false,
         inlineOutputFiles: action.inlineOutputFiles ?? [],
@@ -130,7 +191,7 @@ export async function openShop(
         onOutput: action.onOutput ?? (() => undefined),
       })
       action.onAnswered?.(join(work, String(number)))
-      tidy()
+      await tidy()
       return await performed(cas, response)
     },
   }

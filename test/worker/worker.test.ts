@@ -1,4 +1,4 @@
-import { readdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createCasClient } from '../../src/client/cas.ts'
@@ -7,11 +7,13 @@ import { type Clock, systemClock } from '../../src/core/clock.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { re, type workerApi } from '../../src/wire/proto.ts'
 import { Code, RpcError } from '../../src/wire/rpc.ts'
+import { createRemover } from '../../src/worker/remover.ts'
+import { makeWorkFolder } from '../../src/worker/work-folder.ts'
 import { startWorker, type Worker } from '../../src/worker/worker.ts'
 import { openRemote } from '../client/remote.ts'
 import { blobOf } from '../fixture/blob.ts'
 import { testFolder } from '../fixture/folder.ts'
-import { isRunning } from '../fixture/process.ts'
+import { processesNaming } from '../fixture/process.ts'
 import { quietLog } from '../fixture/quiet-log.ts'
 import { type Desk, openScheduler, type TestScheduler } from './scheduler.ts'
 import { shell } from './shop.ts'
@@ -34,7 +36,7 @@ interface World {
 
 const welcome = (lease = 10): workerApi.ToWorker.$Properties => ({ welcome: { lease: { seconds: lease, nanos: 0 } } })
 
-async function openWorld(options: { clock?: Clock; slots?: number } = {}): Promise<World> {
+async function openWorld(options: { clock?: Clock; slots?: number; monotonicMs?: () => number } = {}): Promise<World> {
   const scheduler = openScheduler()
   const remote = openRemote()
   const cas = createCasClient(remote.channel)
@@ -51,11 +53,14 @@ async function openWorld(options: { clock?: Clock; slots?: number } = {}): Promi
     ],
     directory,
     cacheSizeBytes: 1e6,
+    graceMs: 2_000,
+    inputs: 'auto',
     version: '1.2.3',
     clock: options.clock ?? systemClock,
     log: quietLog,
     metrics,
     random: () => 0,
+    ...(options.monotonicMs && { monotonicMs: options.monotonicMs }),
   })
   onTestFinished(() => worker.close())
   const put = async (bytes: Uint8Array) => {
@@ -201,18 +206,17 @@ describe('a scheduler that goes away', () => {
     first.say(welcome())
     await first.next()
     const meeting = await testFolder()
-    await world.assign(first, 'lost', shell(`echo $$; touch ${meeting}/up; exec sleep 300`))
+    const mark = `3${Date.now()}`
+    await world.assign(first, 'lost', shell(`touch ${meeting}/up; exec sleep ${mark}`))
     await first.next()
     const rest = first.next()
-    await expect.poll(() => first.outputs.length).toBeGreaterThan(0)
-    const pid = Number(Buffer.from(first.outputs[0]?.data ?? []).toString())
-    expect(isRunning(pid)).toBe(true)
+    await expect.poll(() => processesNaming(mark)).toHaveLength(1)
     first.hangUp(new RpcError(Code.UNAVAILABLE, 'restarting'))
     await rest.catch(() => undefined)
 
     const second = await world.scheduler.desk()
     expect((await second.next())?.hello?.worker).toBe('w1')
-    expect(isRunning(pid)).toBe(false)
+    expect(await processesNaming(mark)).toEqual([])
     second.say(welcome())
     await world.assign(second, 'new', shell('echo again'))
     await second.next()
@@ -235,6 +239,43 @@ describe('a scheduler that goes away', () => {
     desk.hangUp()
     await expect.poll(() => waits.length).toBeGreaterThan(8)
     expect(waits.slice(0, 7)).toEqual([50, 100, 200, 400, 800, 1600, 2500])
+  })
+})
+
+describe('a worker that cannot renew its leases', () => {
+  test('kills what runs once a lease is over, says nothing of it, and comes back', async () => {
+    let stoodStillMs = 0
+    const world = await openWorld({ monotonicMs: () => performance.now() + stoodStillMs })
+    const first = await world.scheduler.desk()
+    first.say(welcome(1))
+    await first.next()
+    const mark = `300.${process.pid}1`
+    await world.assign(first, 'lost', shell(`exec sleep ${mark}`))
+    await first.next()
+    const rest = first.next().catch(() => undefined)
+    await expect.poll(() => processesNaming(mark)).toHaveLength(1)
+    stoodStillMs = 60_000
+    const second = await world.scheduler.desk()
+    expect((await second.next())?.hello?.worker).toBe('w1')
+    expect(await processesNaming(mark)).toEqual([])
+    expect((await rest)?.finished).toBeFalsy()
+  })
+
+  test('renewals go on while a large folder is made, looked through and removed', async () => {
+    const world = await openWorld()
+    const desk = await world.scheduler.desk()
+    desk.say(welcome(1))
+    await desk.next()
+    const script = 'mkdir -p o; cd o; for i in $(seq 30); do mkdir $i; (cd $i; seq 1000 | xargs touch); done'
+    await world.assign(desk, 'big', shell(script, { outputPaths: ['o'] }))
+    await world.assign(desk, 'other', shell('sleep 300'))
+    while ((await desk.next())?.finished?.leaseId !== 'big');
+    // A worker that was silent for a lease's span gives up the stream.
+    const folders = () => readdirSync(join(world.directory, 'work'))
+    await expect.poll(() => folders().includes('1')).toBe(false)
+    expect(world.scheduler.attempts).toBe(1)
+    desk.say({ cancel: { leaseId: 'other' } })
+    while ((await desk.next())?.finished?.leaseId !== 'other');
   })
 })
 
@@ -289,6 +330,24 @@ describe('draining', () => {
   })
 })
 
+test('a worker starts whatever its last one left: that is moved aside and removed', async () => {
+  const directory = join(await testFolder(), 'worker')
+  mkdirSync(join(directory, 'work/7/deep/er'), { recursive: true })
+  writeFileSync(join(directory, 'work/7/deep/file'), '')
+  mkdirSync(join(directory, 'left-1/x'), { recursive: true })
+  const { path, former } = makeWorkFolder(directory)
+  expect([path, [...former].sort()]).toEqual([
+    join(directory, 'work'),
+    [join(directory, 'left-1'), join(directory, 'left-2')],
+  ])
+  expect(readdirSync(path)).toEqual([])
+  const remover = createRemover(systemClock, quietLog)
+  for (const each of former) remover.removeLater(each)
+  await remover.close()
+  expect(readdirSync(directory)).toEqual(['work'])
+  expect(remover.leftCount).toBe(0)
+})
+
 test('two workers cannot have one folder; it is free again once the first has closed', async () => {
   const directory = await testFolder()
   const remote = openRemote()
@@ -301,13 +360,15 @@ test('two workers cannot have one folder; it is free again once the first has cl
       properties: [],
       directory,
       cacheSizeBytes: 1,
+      graceMs: 2_000,
+      inputs: 'auto',
       version: '',
       clock: systemClock,
       log: quietLog,
       metrics: createMetrics(),
     })
   const first = await start()
-  await expect(start()).rejects.toMatchObject({ kind: 'precondition', where: directory })
+  await expect(start()).rejects.toMatchObject({ kind: 'unavailable', where: directory })
   await first.close()
   await (await start()).close()
 })

@@ -1,0 +1,168 @@
+import { constants } from 'node:fs'
+import { copyFile } from 'node:fs/promises'
+import type { CasClient } from '../client/cas.ts'
+import { forEachLimited } from '../client/parallel.ts'
+import { digestText } from '../core/digest.ts'
+import { Failure } from '../core/failure.ts'
+import { smallBlobBytesMax } from '../core/limits.ts'
+import type { ContentIndex, Entry } from './content-index.ts'
+import { withRoom, withRoomSync } from './make-room.ts'
+import { MissingInputs } from './missing-inputs.ts'
+import { type Need, needKey } from './need.ts'
+import { isUntouched, removeFile, sealFile, writeSealed } from './sealed.ts'
+
+/** Small blobs are fetched in groups of this size, which are held in memory meanwhile. */
+const groupBytes = 8 * 1024 * 1024
+const groupsAtOnce = 4
+
+/** A file on its way here. */
+export interface Fetch {
+  readonly need: Need
+  readonly key: string
+  waiters: number
+  readonly entry: Promise<Entry>
+  readonly settle: (entry: Entry) => void
+  readonly fail: (error: unknown) => void
+}
+
+/** Brings files from the storage to the cache, each once however many actions wait for it. */
+export interface ContentFetches {
+  /** Bytes that came from the storage since the start. */
+  readonly bytes: number
+  /**
+   * Joins a fetch that is under way, or begins one; holds what it brings.
+   * @param begun gets the fetch if it is new: `fetchAll` does it
+   */
+  join(need: Need, key: string, begun: Fetch[]): Promise<Entry>
+  /** Does what was begun. Failures are those of the entries that `join` has promised. */
+  fetchAll(begun: readonly Fetch[]): Promise<void>
+}
+
+/** @param signal ends fetches when the worker closes */
+export function createContentFetches(index: ContentIndex, cas: CasClient, signal: AbortSignal): ContentFetches {
+  const { makeRoom } = index
+  const fetches = new Map<string, Fetch>()
+  let fetchedBytes = 0
+
+  const begin = (need: Need, key: string): Fetch => {
+    const { promise, resolve, reject } = Promise.withResolvers<Entry>()
+    // Those who wait see a failure; it must not end the process before they look.
+    promise.catch(() => undefined)
+    const fetch = { need, key, waiters: 0, entry: promise, settle: resolve, fail: reject }
+    fetches.set(key, fetch)
+    return fetch
+  }
+  const arrived = (fetch: Fetch, seal: Entry['seal']) => {
+    fetches.delete(fetch.key)
+    fetch.settle(index.add(fetch.need, seal, fetch.waiters))
+  }
+  const failed = (fetch: Fetch, error: unknown) => {
+    fetches.delete(fetch.key)
+    fetch.fail(error)
+  }
+
+  /** The same bytes are here as another file: with the other executable bit. */
+  const fromSibling = async (fetch: Fetch): Promise<boolean> => {
+    const sibling = index.get(needKey({ digest: fetch.need.digest, executable: !fetch.need.executable }))
+    if (!sibling?.seal || !isUntouched(sibling.path, sibling.digest.size, sibling.executable, sibling.seal))
+      return false
+    const path = index.pathOf(fetch.need)
+    index.hold(sibling)
+    try {
+      await withRoom(makeRoom, sibling.digest.size, () => {
+        removeFile(path)
+        return copyFile(sibling.path, path, constants.COPYFILE_FICLONE)
+      })
+    } finally {
+      index.release(sibling)
+    }
+    arrived(fetch, sealFile(path, fetch.need.executable))
+    return true
+  }
+
+  const fetchGroup = async (group: readonly Fetch[]): Promise<void> => {
+    const missing: Fetch[] = []
+    for (const fetch of group) if (!(await fromSibling(fetch))) missing.push(fetch)
+    const [first] = missing
+    if (!first) return
+    if (first.need.digest.size > smallBlobBytesMax) return await fetchLarge(first)
+    const blobs = await cas.readBlobs(
+      missing.map((fetch) => fetch.need.digest),
+      signal,
+    )
+    for (const fetch of missing) {
+      const bytes = blobs.get(digestText(fetch.need.digest))
+      if (!bytes) {
+        failed(fetch, new MissingInputs([fetch.need.digest]))
+        continue
+      }
+      fetchedBytes += bytes.byteLength
+      const path = index.pathOf(fetch.need)
+      const seal = withRoomSync(makeRoom, bytes.byteLength, () => {
+        removeFile(path)
+        return writeSealed(path, bytes, fetch.need.executable)
+      })
+      arrived(fetch, seal)
+    }
+  }
+  const fetchLarge = async (fetch: Fetch): Promise<void> => {
+    const path = index.pathOf(fetch.need)
+    try {
+      await withRoom(makeRoom, fetch.need.digest.size, () => {
+        removeFile(path)
+        return cas.downloadFile(fetch.need.digest, path, 0o600, signal)
+      })
+    } catch (error) {
+      if (error instanceof Failure && error.kind === 'not-found') throw new MissingInputs([fetch.need.digest])
+      throw error
+    }
+    fetchedBytes += fetch.need.digest.size
+    arrived(fetch, sealFile(path, fetch.need.executable))
+  }
+  const fetchAll = (begun: readonly Fetch[]) =>
+    forEachLimited(grouped(begun), groupsAtOnce, async (group) => {
+      try {
+        await fetchGroup(group)
+      } catch (error) {
+        for (const fetch of group) if (fetches.get(fetch.key) === fetch) failed(fetch, error)
+      }
+    })
+
+  const join = (need: Need, key: string, begun: Fetch[]): Promise<Entry> => {
+    let fetch = fetches.get(key)
+    if (!fetch) {
+      fetch = begin(need, key)
+      begun.push(fetch)
+    }
+    fetch.waiters += 1
+    return fetch.entry
+  }
+
+  return {
+    get bytes() {
+      return fetchedBytes
+    },
+    join,
+    fetchAll,
+  }
+}
+
+/** Large blobs alone, small ones together. */
+function grouped(fetches: readonly Fetch[]): Fetch[][] {
+  const groups: Fetch[][] = []
+  let open: Fetch[] | undefined
+  let room = 0
+  for (const fetch of fetches) {
+    const { size } = fetch.need.digest
+    if (size > smallBlobBytesMax) groups.push([fetch])
+    else if (open && size <= room) {
+      open.push(fetch)
+      room -= size
+    } else {
+      open = [fetch]
+      groups.push(open)
+      room = groupBytes - size
+    }
+  }
+  return groups
+}

@@ -1,0 +1,33 @@
+import { constants } from 'node:os'
+import { countText } from '../core/count-text.ts'
+import { sizeText } from '../core/units.ts'
+import { fileLimit, type LimitCounts, type Limits } from './limits/limits.ts'
+
+/** As a shell has it: 128 and the number of the signal. */
+const signalCodes = 128
+const fileTooLarge = constants.signals.SIGXFSZ
+
+/**
+ * Why an action failed, as far as its exit code and its limits tell, for the message of its response (rule 31 has the
+ * time-out); undefined where they tell nothing.
+ */
+export function endingText(exitCode: number, met: LimitCounts | undefined, limits: Limits): string | undefined {
+  if (exitCode === 0) return undefined
+  const { memoryBytes, pids, diskBytes } = limits
+  const fileBytes = fileLimit(limits)
+  if (met?.diskFull && diskBytes !== undefined)
+    return `the action wrote more than its limit of ${sizeText(diskBytes)} in all (${sourcesText('disk')}), and was killed for it`
+  if (met && met.memoryKills > 0 && memoryBytes !== undefined)
+    return `the action took more memory than its limit of ${sizeText(memoryBytes)} (${sourcesText('memory')}): ${countText(met.memoryKills, 'process was', 'processes were')} killed`
+  if (met && met.pidsRefused > 0 && pids !== undefined)
+    return `the action wanted more processes and threads at once than its limit of ${pids} (${sourcesText('pids')}): ${countText(met.pidsRefused, 'was', 'were')} refused`
+  if (exitCode === signalCodes + fileTooLarge && fileBytes !== undefined)
+    return `the action wrote a file of more than its limit of ${sizeText(fileBytes)} (limits.file or limits.disk of the worker, or the property disk of the action), and was killed for it (SIGXFSZ)`
+  const name = Object.entries(constants.signals).find(([, number]) => signalCodes + number === exitCode)?.[0]
+  return name && `the action was ended by a signal: exit code ${exitCode} stands for ${name}`
+}
+
+/** Where a limit may come from; the smaller one counts. */
+function sourcesText(name: string): string {
+  return `limits.${name} of the worker, or the property ${name} of the action`
+}

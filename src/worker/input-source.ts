@@ -1,0 +1,47 @@
+import { statfsSync } from 'node:fs'
+import type { Content } from './content.ts'
+import { hasFineTimes } from './fine-times.ts'
+import type { InputSource } from './inputs.ts'
+import { createLinks } from './links.ts'
+import type { Spawner } from './spawner.ts'
+
+export interface InputSourceOptions {
+  /** The worker's setting. */
+  readonly way: 'auto' | 'copy' | 'links'
+  readonly content: Content
+  readonly spawner: Spawner
+  /** Where inputs are made. */
+  readonly directory: string
+  readonly remove: InputSource['remove']
+}
+
+/** How actions get their inputs, as a worker's setting says it and the machine permits. */
+export function inputSource({ way, content, spawner, directory, remove }: InputSourceOptions): InputSource {
+  return {
+    content,
+    remove,
+    links: way === 'links' ? createLinks(content) : undefined,
+    async reuse() {
+      if (way !== 'auto' || !showsEveryWrite(directory)) return false
+      try {
+        // Whoever clears its marks or leaves its group can live on and write to what it had.
+        const { kind } = await spawner.way
+        return kind === 'namespace' || kind === 'sandbox'
+      } catch {
+        // The start of the action tells that no process can be started here.
+        return false
+      }
+    },
+  }
+}
+
+/**
+ * Linux file systems that set a file's change time at every write, those through a mapping too (they have
+ * `page_mkwrite`): ext2 to ext4, XFS, btrfs, F2FS, by their numbers in statfs(2). Those in memory do not.
+ */
+const watchfulFileSystems = new Set([0xef53, 0x58465342, 0x9123683e, 0xf2f52010])
+
+/** Does a file's change time tell of every write to it, in this folder on this machine? */
+function showsEveryWrite(folder: string): boolean {
+  return hasFineTimes() && watchfulFileSystems.has(statfsSync(folder).type)
+}

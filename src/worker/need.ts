@@ -1,0 +1,12 @@
+import { type Digest, digestKey } from '../core/digest.ts'
+
+/** A file that an action needs: a blob, executable or not. */
+export interface Need {
+  readonly digest: Digest
+  readonly executable: boolean
+}
+
+/** Names a need; the same blob is another file when it is executable. */
+export function needKey(need: Need): string {
+  return digestKey(need.digest) + (need.executable ? 'x' : '')
+}

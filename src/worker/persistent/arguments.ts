@@ -1,0 +1,75 @@
+import { readFileSync, realpathSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { errnoOf, Failure } from '../../core/failure.ts'
+
+/** A Command's arguments, as Bazel parts them for a persistent tool. */
+export interface PartedArguments {
+  /** What the process is started with. */
+  readonly startup: readonly string[]
+  /** What each request has, flag files among them. */
+  readonly flags: readonly string[]
+}
+
+const flagFile = /^(?:@|--?flagfile=)./
+/** `@repository//package:target` names a target, and no file. */
+const externalLabel = /^@.*\/\//
+const nestingMax = 32
+const argumentsMax = 1_000_000
+const flagFileBytesMax = 64 * 1024 * 1024
+
+/** undefined for a command without a flag file: nothing of it could be a request. */
+export function partArguments(args: readonly string[]): PartedArguments | undefined {
+  const isFlag = (arg: string) => flagFile.test(arg)
+  if (!args.some(isFlag)) return undefined
+  return { startup: [...args.filter((arg) => !isFlag(arg)), '--persistent_worker'], flags: args.filter(isFlag) }
+}
+
+/**
+ * Puts the lines of a file in place of each `@file`, those of further files in these in turn. As with Bazel, `@@` and
+ * labels stay as they are, and so does `--flagfile=`, which tools read themselves.
+ * @param cwd what the names are relative to, in `root`
+ * @returns undefined where a file is none of the inputs: what the tool makes of that name is for the command by itself to say
+ * @throws Failure 'invalid' for what has no end
+ */
+export function expandArguments(flags: readonly string[], root: string, cwd: string): string[] | undefined {
+  const expanded: string[] = []
+  let isWhole = true
+  let bytes = 0
+  const expand = (arg: string, depth: number) => {
+    if (!arg.startsWith('@') || arg.startsWith('@@') || externalLabel.test(arg)) {
+      if (expanded.push(arg) > argumentsMax) throw endless(arg)
+      return
+    }
+    const text = depth < nestingMax ? readFlagFile(arg.slice(1), root, cwd) : ''
+    if (text === undefined) {
+      isWhole = false
+      return
+    }
+    bytes += text.length
+    if (depth >= nestingMax || bytes > flagFileBytesMax) throw endless(arg)
+    const lines = text.split(/\r\n|\r|\n/)
+    if (lines.at(-1) === '') lines.pop()
+    for (const line of lines) expand(line, depth + 1)
+  }
+  for (const flag of flags) expand(flag, 0)
+  return isWhole ? expanded : undefined
+}
+
+/** undefined for a path that is not a file among the inputs. */
+function readFlagFile(name: string, root: string, cwd: string): string | undefined {
+  if (name.startsWith('/')) return undefined
+  try {
+    const path = realpathSync(join(cwd, name))
+    const stats = statSync(path)
+    if (!path.startsWith(`${root}/`) || !stats.isFile()) return undefined
+    if (stats.size > flagFileBytesMax) throw endless(`@${name}`)
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error
+    return undefined
+  }
+}
+
+function endless(where: string): Failure {
+  return new Failure('invalid', 'the flag files of the Command are too large, or include each other', { where })
+}

@@ -1,0 +1,117 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Clock } from '../../core/clock.ts'
+import { errnoOf } from '../../core/failure.ts'
+import type { Log } from '../../telemetry/log.ts'
+import type { InputSource } from '../inputs.ts'
+import type { Spawner } from '../spawner.ts'
+import { expandArguments } from './arguments.ts'
+import { type Plan, type Planned, planOf } from './plan.ts'
+import { createPool, type PoolLimits } from './pool.ts'
+import { makeSeat } from './seat.ts'
+import type { Tree } from './tools.ts'
+import { type Worked, type WorkOptions, work } from './work.ts'
+
+/** One action's use of a tool that stays. */
+export interface Stint {
+  /** What the action's folder has to hold: all but the tool's own inputs. */
+  readonly tree: Tree
+  /** Where these come from. */
+  readonly source: InputSource
+  /** @throws as `work` does */
+  work(options: Omit<WorkOptions, 'plan' | 'seat' | 'requestId' | 'args'>): Promise<Worked>
+  /** Does something to the action's folder while the tool does nothing. */
+  quietly<T>(act: () => Promise<T>): Promise<T>
+  /** Removes the action's folder, and hands the tool to the next action. */
+  finish(root: string): Promise<void>
+}
+
+/** The tools of one worker that stay between actions; Bazel's persistent workers. */
+export interface Staff {
+  /** Processes that are there. */
+  readonly size: number
+  /**
+   * A tool for an action; undefined for one that runs by itself.
+   * @param fresh one that has not done anything yet
+   * @throws as makeInputs does, of the tool's own inputs; the signal's reason
+   */
+  hire(planned: Planned, fresh: boolean, signal: AbortSignal): Promise<Stint | undefined>
+  close(): Promise<void>
+}
+
+export interface StaffOptions {
+  readonly limits: PoolLimits
+  /** Actions that run at once. */
+  readonly slots: number
+  readonly inputs: InputSource
+  readonly spawner: Spawner
+  readonly clock: Clock
+  readonly log: Log
+  /** Holds the tools' folders. */
+  readonly directory: string
+}
+
+export function createStaff({ limits, slots, inputs, spawner, clock, log, directory }: StaffOptions): Staff {
+  const life = new AbortController()
+  let numbers = 0
+  let requests = 0
+  const make = (plan: Plan) => {
+    numbers += 1
+    const folder = join(directory, `tool-${numbers}`)
+    return makeSeat({ plan, folder, inputs, spawner, signal: life.signal })
+  }
+  const onError = (error: unknown) => log.error('a persistent tool could not be ended', { error })
+  const pool = createPool({ ...limits, perKeyMax: slots }, clock, make, onError)
+  return {
+    get size() {
+      return pool.size
+    },
+    async hire(planned, fresh, signal) {
+      const plan = planOf(planned)
+      if (!plan) return undefined
+      const seat = await pool.take(plan, fresh, signal)
+      const requestId = plan.multiplex ? ++requests : 0
+      let usable = true
+      const quietly: Stint['quietly'] = (act) => (seat.process ? seat.process.quietly(act) : act())
+      return {
+        tree: plan.inputs.others,
+        // A process that lives on may keep a file open or mapped: none of its inputs is anybody else's, before or after.
+        source: { ...inputs, links: undefined, reuse: async () => false },
+        quietly,
+        async work(options) {
+          // Bad flag files are not the tool's fault: it has not been given the action yet.
+          const args = expandArguments(plan.flags, options.root, join(options.root, ...plan.working))
+          if (!args) return 'plainly'
+          usable = false
+          const worked = await work({ ...options, plan, seat, requestId, args })
+          usable = typeof worked === 'object' && worked.usable
+          return worked
+        },
+        async finish(root) {
+          let isKept = false
+          try {
+            isKept = usable && (await quietly(() => isRemoved(root)))
+          } finally {
+            await pool.giveBack(seat, isKept)
+            if (!isKept) inputs.remove(root)
+          }
+        },
+      }
+    },
+    async close() {
+      life.abort()
+      await pool.close()
+    },
+  }
+}
+
+/** Whoever can open the folder must not be able to lead its removal elsewhere: it is over before the tool goes on. */
+async function isRemoved(root: string): Promise<boolean> {
+  try {
+    await rm(root, { recursive: true, force: true })
+    return true
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error
+    return false
+  }
+}

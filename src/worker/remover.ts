@@ -1,0 +1,144 @@
+import { Worker } from 'node:worker_threads'
+import type { Clock } from '../core/clock.ts'
+import { messageOf } from '../core/failure.ts'
+import { beginRemoval, type Leftovers } from '../store/disk/remove-tree.ts'
+import type { Log } from '../telemetry/log.ts'
+
+/** What the thread answers for a path. */
+export interface Removed extends Leftovers {
+  readonly path: string
+}
+
+/** Removes what actions leave, without holding up the loop that renews leases. */
+export interface Remover {
+  /** Folders that are still to be removed. */
+  readonly waiting: number
+  /** Those with something in them that cannot be removed: the first ones, and how many there are. */
+  readonly left: readonly Removed[]
+  readonly leftCount: number
+  /** Removes what is small at once and hands the rest to a thread. */
+  remove(path: string): void
+  /** Hands it to the thread. */
+  removeLater(path: string): void
+  /**
+   * Settles when no more wait than should: an action that begins waits for it, or a worker whose actions make more
+   * than it can remove would fill the disk.
+   * @returns false when that took too long
+   */
+  room(signal: AbortSignal): Promise<boolean>
+  /** Settles when all is removed, or has not been within a few seconds: the next start removes the rest. */
+  close(): Promise<void>
+}
+
+/** What is removed at once. An action of a few files does not wait for a thread, nor a thread for each of those. */
+const entriesAtOnceMax = 512
+const msAtOnceMax = 50
+const waitingMax = 64
+const roomMsMax = 60_000
+const closeMsMax = 5_000
+/** Folders that are remembered as left; of further ones only the count grows. */
+const leftMax = 100
+const heapMegabytesMax = 64
+const main = new URL(`./remover-main.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url)
+
+/** A remover whose thread starts with the first folder that is too large to be removed at once. */
+export function createRemover(clock: Clock, log: Log): Remover {
+  const queue = new Set<string>()
+  const left: Removed[] = []
+  let leftCount = 0
+  let thread: Worker | undefined
+  let closed = false
+  const waiters: (() => void)[] = []
+
+  function done(removed: Removed): void {
+    queue.delete(removed.path)
+    if (removed.count > 0) {
+      leftCount += 1
+      if (left.length < leftMax) left.push(removed)
+      const { path: folder, first, count } = removed
+      log.warn('an action left files that cannot be removed', { folder, entries: count, first })
+    }
+    for (const wake of waiters.splice(0)) wake()
+  }
+
+  /** A thread ends only for an unforeseen reason; the folder that it was removing is left to the next start. */
+  function lost(reason: string): void {
+    thread = undefined
+    log.error('the thread that removes folders has ended', { reason })
+    const [first, ...rest] = queue
+    if (first === undefined) return
+    done({ path: first, first: [{ path: first, code: reason }], count: 1 })
+    for (const path of rest) threadNow().postMessage(path)
+  }
+
+  function threadNow(): Worker {
+    if (thread) return thread
+    const fresh = new Worker(main, {
+      env: {},
+      execArgv: ['--no-warnings'],
+      resourceLimits: { maxOldGenerationSizeMb: heapMegabytesMax, maxYoungGenerationSizeMb: 4 },
+    })
+    fresh.unref()
+    fresh.on('message', done)
+    let reason = 'exit'
+    fresh.on('error', (error) => {
+      reason = messageOf(error)
+    })
+    fresh.on('exit', () => {
+      if (thread === fresh && !closed) lost(reason)
+    })
+    thread = fresh
+    return fresh
+  }
+
+  function removeLater(path: string): void {
+    queue.add(path)
+    threadNow().postMessage(path)
+  }
+
+  /** True once at most this many wait; false when the time ran out or the signal came first. */
+  async function untilAtMost(count: number, msMax: number, signal?: AbortSignal): Promise<boolean> {
+    if (queue.size <= count) return true
+    const over = new AbortController()
+    const cancelTimer = clock.after(msMax, () => over.abort())
+    const ended = AbortSignal.any([over.signal, ...(signal ? [signal] : [])])
+    try {
+      while (queue.size > count && !ended.aborted) {
+        const { promise, resolve } = Promise.withResolvers<void>()
+        waiters.push(resolve)
+        ended.addEventListener('abort', () => resolve(), { once: true })
+        await promise
+      }
+      return queue.size <= count
+    } finally {
+      cancelTimer()
+    }
+  }
+
+  return {
+    left,
+    get leftCount() {
+      return leftCount
+    },
+    get waiting() {
+      return queue.size
+    },
+    remove(path) {
+      const removal = beginRemoval(path)
+      const until = performance.now() + msAtOnceMax
+      let entries = 0
+      const all = removal.proceed(() => ++entries > entriesAtOnceMax || performance.now() > until)
+      if (!all) removeLater(path)
+      else if (removal.count > 0) done({ path, first: removal.first, count: removal.count })
+    },
+    removeLater,
+    room: (signal) => untilAtMost(waitingMax - 1, roomMsMax, signal),
+    async close() {
+      thread?.ref()
+      if (!(await untilAtMost(0, closeMsMax)))
+        log.warn('folders of actions are left for the next start to remove', { folders: queue.size })
+      closed = true
+      await thread?.terminate()
+    },
+  }
+}

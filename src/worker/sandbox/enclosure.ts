@@ -1,0 +1,84 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Failure, messageOf } from '../../core/failure.ts'
+import { type Enclosure, reopenedStreams } from '../enclosure.ts'
+import { enclosedInNamespaces, inNamespaces } from '../namespace.ts'
+import { findProgram } from '../program.ts'
+import { sandboxScript } from '../slot-script.ts'
+import { createCell } from './cell.ts'
+import { mountTable } from './mounts.ts'
+import { filtered } from './seccomp.ts'
+import { setUpScript } from './set-up.ts'
+import { makeTools, type Tools } from './tools.ts'
+import { viewOf } from './view.ts'
+
+export interface SandboxOptions {
+  /** For the folders of slots: on the file system of the actions' folders. */
+  readonly directory: string
+  /** Paths of the machine that actions see in addition to the usual ones. */
+  readonly paths: readonly string[]
+  /** Removes a folder, whenever it likes. */
+  readonly discard: (path: string) => void
+}
+
+/** An action gets no capability, whoever it runs as, and no program gives it any. */
+const powerless = ['--no-new-privs', '--inh-caps=-all', '--ambient-caps=-all', '--bounding-set=-all', '--']
+
+/**
+ * Namespaces of everything, with a root that shows the machine's programs read-only and nothing of its users. The shell
+ * keeps its capabilities and actions have none, so that no action can look into it.
+ * @param image the files of an image, which are seen in place of the machine's
+ * @param path where the programs are
+ * @throws Failure 'unavailable' or a system error when it cannot be made
+ */
+export function sandboxEnclosure(
+  options: SandboxOptions,
+  name: string,
+  network: boolean,
+  image: string | undefined,
+  isRoot: boolean,
+  path: string,
+): Enclosure {
+  if (process.platform !== 'linux') throw new Failure('unavailable', 'sandboxes are only available on Linux')
+  const setpriv = findProgram('setpriv', { PATH: path }, '/')
+  if ('problem' in setpriv) throw new Failure('unavailable', 'the program setpriv (package util-linux) is missing')
+  const user = isRoot ? [] : ['--user', '--map-current-user', '--keep-caps']
+  const spaces = ['--ipc', '--uts', ...(network ? [] : ['--net'])]
+  mkdirSync(options.directory, { recursive: true, mode: 0o700 })
+  const directory = join(options.directory, name)
+  const cell = createCell(directory, options.discard)
+  const root = join(directory, 'root')
+  const table = join(directory, 'mounts')
+  const tools = image === undefined ? undefined : toolsFor(options, path)
+  const shown = image !== undefined && tools && { tree: image, tools: tools.directory }
+  const view = viewOf({ paths: options.paths, network, cell: directory, isRoot, ...(shown && { image: shown }) })
+  writeFileSync(table, mountTable(view.mounts, root))
+  return {
+    kind: 'sandbox',
+    argv: [...inNamespaces([...user, ...spaces]), ...filtered(process.arch, path)],
+    streams: `${reopenedStreams} 7<&- 8<&- 9<&-`,
+    script: sandboxScript(setUpScript(view, { root, table }, network, tools)),
+    mark: '',
+    prefix: [...(tools ? tools.command('setpriv') : [setpriv.file]), ...powerless],
+    ...(tools && { tools: tools.command }),
+    cell,
+    enclosed: (pid) => enclosedInNamespaces(pid, isRoot, path),
+  }
+}
+
+/**
+ * Why no action can run in an image where sandboxes can be made, if so.
+ * @param path where the programs are
+ */
+export function imageTrouble(options: SandboxOptions, path: string): string | undefined {
+  try {
+    toolsFor(options, path)
+    return undefined
+  } catch (error) {
+    return messageOf(error)
+  }
+}
+
+function toolsFor({ directory }: SandboxOptions, path: string): Tools {
+  return makeTools(join(directory, 'tools'), path)
+}

@@ -1,0 +1,37 @@
+import type { CasClient } from '../client/cas.ts'
+import type { Clock } from '../core/clock.ts'
+import type { PlatformProperty } from '../core/platform.ts'
+import type { Images } from './images/store.ts'
+import type { InputSource } from './inputs.ts'
+import type { Limits } from './limits/limits.ts'
+import type { Messages } from './messages.ts'
+import type { Staff } from './persistent/staff.ts'
+import type { Remover } from './remover.ts'
+import type { Spawner } from './spawner.ts'
+
+/** What every action of one worker shares. */
+export interface WorkerContext {
+  readonly worker: string
+  readonly cas: CasClient
+  readonly inputs: InputSource
+  readonly messages: Messages
+  readonly spawner: Spawner
+  readonly remover: Remover
+  /** Persistent tools; absent, each action runs by itself. */
+  readonly staff?: Staff | undefined
+  readonly clock: Clock
+  /** Images that actions run in; absent, what names one is a label. */
+  readonly images?: Images | undefined
+  /** The image of actions that name none. */
+  readonly usualImage?: string | undefined
+  /** The properties that this worker declares. */
+  readonly properties: readonly PlatformProperty[]
+  /** What each action may take. */
+  readonly limits: Limits
+  /** What lies between SIGTERM and SIGKILL after a time-out, in milliseconds. */
+  readonly graceMs: number
+  /** Holds the actions' folders; a real path. */
+  readonly directory: string
+  /** Called with a system error that this machine is to blame for. */
+  readonly onTrouble: (error: unknown) => void
+}

@@ -1,0 +1,255 @@
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { workerConfig } from '../../../src/config/worker.ts'
+import { systemClock } from '../../../src/core/clock.ts'
+import { imageOffers, imageSourceOf } from '../../../src/serve/worker-images.ts'
+import { Code } from '../../../src/wire/rpc.ts'
+import { testFolder } from '../../fixture/folder.ts'
+import { sha256, writeLayout } from '../../fixture/image.ts'
+import { imageOf, layerOf, publish, shellEntries } from '../../fixture/layers.ts'
+import { type RegistryFixture, startRegistry } from '../../fixture/registry/registry.ts'
+import { openRunner } from '../sandbox/runner.ts'
+import { openShop, uploadFolder } from '../shop.ts'
+
+vi.setConfig({ testTimeout: 60_000 })
+
+const shellLayer = await layerOf(shellEntries())
+
+interface Settings {
+  readonly from?: string[]
+  readonly folders?: string[]
+  readonly default?: string
+}
+
+async function openImageShop(
+  settings: Settings = { from: ['docker'] },
+  ways: ['sandbox'] | ['namespace'] = ['sandbox'],
+) {
+  const some = { scheduler: 'grpc://127.0.0.1:1', cas: 'grpc://127.0.0.1:1', directory: '/' }
+  const { images } = workerConfig.parse({ ...some, images: settings })
+  const source = imageSourceOf(images, systemClock)
+  const offers = imageOffers(images)
+  return openShop({ ways, images: { source, sizeBytesMax: images.size, usual: images.default, offers } })
+}
+
+/** An image with a shell and nothing else, in a registry. */
+async function published(registry: RegistryFixture, more: Parameters<typeof layerOf>[0] = []) {
+  const image = imageOf(
+    [shellLayer, await layerOf([{ name: 'greeting', content: 'hello\n' }, ...more])],
+    ['LEVEL=3', 'PATH=/bin'],
+  )
+  publish(registry, 'tools', '1', image)
+  return {
+    reference: `docker://${registry.host}/tools:1`,
+    pinned: `docker://${registry.host}/tools@${image.digest}`,
+    image,
+  }
+}
+
+const inImage = (value: string, more: { name: string; value: string }[] = []) => [
+  { name: 'container-image', value },
+  ...more,
+]
+/** No variables: what the shell finds it finds in the usual folders. */
+const sh = (script: string) => ({ arguments: ['sh', '-c', script], outputPaths: ['made'] })
+
+describe.runIf(process.platform === 'linux')('an action with an image', () => {
+  test('sees the files of the image and not the machine’s, and has its inputs and outputs', async () => {
+    const { pinned } = await published(await startRegistry())
+    const shop = await openImageShop()
+    const folder = await testFolder()
+    writeFileSync(join(folder, 'input'), 'given\n')
+    const root = await uploadFolder(shop.cas, folder)
+    const script = 'cat /greeting input; echo /bin/* /* /usr/bin/*; echo made > made; echo x > /greeting'
+    const { stdout, stderr, file, response } = await shop.perform({
+      command: sh(script),
+      root,
+      properties: inImage(pinned),
+    })
+    expect(stdout).toMatch(/^hello\ngiven\n\/bin\/cat \/bin\/sh /)
+    expect(stdout).toContain(' /usr/bin/*\n')
+    expect(stderr).toContain('Read-only file system')
+    expect(await file('made')).toBe('made\n')
+    expect(response.message).toContain(pinned)
+  })
+
+  test('finds a program by the image’s own symlinks, and is told of one that the image lacks', async () => {
+    const links = [
+      { name: 'usr/local/bin', type: 'symlink' as const, target: '/tools' },
+      { name: 'tools/say', content: '#!/bin/sh\necho said\n', mode: 0o755 },
+    ]
+    const { pinned } = await published(await startRegistry(), links)
+    const shop = await openImageShop()
+    const run = (name: string, env: { name: string; value: string }[] = []) =>
+      shop.perform({ command: { arguments: [name], environmentVariables: env }, properties: inImage(pinned) })
+    expect(await run('say')).toMatchObject({ stdout: 'said\n' })
+    expect(await run('/usr/local/bin/say')).toMatchObject({ stdout: 'said\n' })
+    // Every machine has that, and the image has not.
+    expect(await run('env')).toMatchObject({ result: { exitCode: 127 }, stderr: expect.stringContaining('not found') })
+    expect(await run('/usr/bin/env')).toMatchObject({
+      result: { exitCode: 127 },
+      stderr: expect.stringContaining('in the image docker://'),
+    })
+    expect(await run('say', [{ name: 'PATH', value: '/bin' }])).toMatchObject({ result: { exitCode: 127 } })
+    expect(await run('say', [{ name: 'PATH', value: '/greeting:/usr/local/bin' }])).toMatchObject({ stdout: 'said\n' })
+    expect(await run('/greeting/say')).toMatchObject({ result: { exitCode: 127 } })
+  })
+
+  test('has exactly its own variables, and the image’s beneath them when it asks', async () => {
+    const { pinned } = await published(await startRegistry())
+    const shop = await openImageShop()
+    const command = {
+      arguments: ['/bin/cat', '/proc/self/environ'],
+      environmentVariables: [
+        { name: 'PATH', value: '/x' },
+        { name: 'A', value: 'b c' },
+      ],
+    }
+    const env = async (more: { name: string; value: string }[]) =>
+      (await shop.perform({ command, properties: inImage(pinned, more) })).stdout.split('\0').filter(Boolean).sort()
+    expect(await env([])).toEqual(['A=b c', 'PATH=/x'])
+    expect(await env([{ name: 'container-image-env', value: 'on' }])).toEqual(['A=b c', 'LEVEL=3', 'PATH=/x'])
+  })
+
+  test('has a /tmp that the next action does not see, and a name for itself on its loopback', async () => {
+    const { pinned } = await published(await startRegistry())
+    const shop = await openImageShop()
+    const run = (script: string) => shop.perform({ command: sh(script), properties: inImage(pinned) })
+    expect(await run('echo a > /tmp/a; echo b > /var/tmp/b; echo /tmp/*')).toMatchObject({ stdout: '/tmp/a /tmp/b\n' })
+    expect(await run('echo /tmp/* /dev/shm/*')).toMatchObject({ stdout: '/tmp/* /dev/shm/*\n' })
+    expect((await run('cat /etc/hosts')).stdout).toContain('127.0.0.1 localhost')
+  })
+
+  test('has no capabilities, and what the image says to loaders is not heard by those that have some', async () => {
+    const preload = { name: 'etc/ld.so.preload', content: '/evil.so\n' }
+    const { pinned } = await published(await startRegistry(), [preload])
+    const shop = await openImageShop()
+    const script = 'while read -r name value; do case $name in Cap*) echo $value;; esac; done </proc/self/status'
+    const { stdout, stderr } = await shop.perform({ command: sh(script), properties: inImage(pinned) })
+    expect(new Set(stdout.trim().split('\n'))).toEqual(new Set(['0000000000000000']))
+    expect(stderr).toBe('')
+  })
+
+  test('a link at the top of an image removes nothing of the machine, whatever it leads to', async () => {
+    const victim = await testFolder()
+    writeFileSync(join(victim, 'authorized_keys'), 'real\n')
+    const link = { name: 'authorized_keys', type: 'symlink' as const, target: `-ft${victim}` }
+    const { pinned } = await published(await startRegistry(), [link])
+    const shop = await openImageShop()
+    const { stdout } = await shop.perform({
+      command: sh('test -L /authorized_keys; echo $?'),
+      properties: inImage(pinned),
+    })
+    expect(readFileSync(join(victim, 'authorized_keys'), 'utf8')).toBe('real\n')
+    expect(stdout).toBe('0\n')
+  })
+
+  test('names at the top of an image are names, and not options of the programs that make its root', async () => {
+    const options = [
+      { name: '-m0', type: 'directory' as const },
+      { name: '-m0/inside', content: 'x' },
+      { name: '-f', content: 'file\n' },
+      { name: '-s', type: 'symlink' as const, target: "-it 'quoted'" },
+      { name: '-\u00a0\t#\u2003', type: 'directory' as const },
+      { name: '-\u00a0\t#\u2003/deep', content: 'x' },
+    ]
+    const { pinned } = await published(await startRegistry(), options)
+    const shop = await openImageShop()
+    const script = 'echo /-?; echo /-m0/*; echo /-[!m]*/*; cat /-f'
+    const { stdout } = await shop.perform({ command: sh(script), properties: inImage(pinned) })
+    expect(stdout).toBe('/-f /-s\n/-m0/inside\n/-\u00a0\t#\u2003/deep\nfile\n')
+  })
+
+  test('what an image says of its file systems is not heard when its root is made read-only', async () => {
+    const fstab = { name: 'etc/fstab', content: '/dev/sda1 / ext4 errors=remount-ro,subvol=x 0 1\n' }
+    const { pinned } = await published(await startRegistry(), [fstab])
+    const shop = await openImageShop()
+    const script = 'cat /etc/fstab; (: > /new) 2> /dev/null || echo held'
+    expect(await shop.perform({ command: sh(script), properties: inImage(pinned) })).toMatchObject({
+      stdout: `${fstab.content}held\n`,
+    })
+  })
+
+  test('an image with more at its top than a sandbox can show is a precondition, at once', async () => {
+    const many = Array.from({ length: 300 }, (_, at) => ({ name: `${at}`, type: 'directory' as const }))
+    const long = Array.from({ length: 200 }, (_, at) => ({ name: `${at}${"'".repeat(100)}` }))
+    const registry = await startRegistry()
+    const shop = await openImageShop()
+    for (const top of [many, long]) {
+      const { pinned } = await published(registry, top)
+      const { response } = await shop.perform({ command: sh(''), properties: inImage(pinned) })
+      expect(response.status).toMatchObject({
+        code: Code.FAILED_PRECONDITION,
+        message: expect.stringContaining('more at its top than a sandbox can show'),
+      })
+    }
+  })
+
+  test('an image that no slot starts with is a precondition, and others run as before', async () => {
+    const folder = await testFolder()
+    // Nothing can be written to etc/hosts here.
+    symlinkSync('/nowhere', join(folder, 'etc'))
+    const runner = openRunner(join(folder, 'worker'), { ways: ['sandbox'] })
+    onTestFinished(() => runner.close())
+    await expect(runner.sh('', { image: folder })).rejects.toMatchObject({
+      kind: 'precondition',
+      message: expect.stringContaining('no sandbox can be created from the image'),
+    })
+    expect(await runner.sh('echo ran')).toMatchObject({ stdout: 'ran\n' })
+  })
+
+  test('a tag is looked up once; an image that is not there is a precondition that names it', async () => {
+    const registry = await startRegistry()
+    const { reference, image } = await published(registry)
+    const shop = await openImageShop()
+    const first = await Promise.all(
+      [1, 2, 3].map(() => shop.perform({ command: sh('cat /greeting'), properties: inImage(reference) })),
+    )
+    expect(first.map(({ stdout }) => stdout)).toEqual(['hello\n', 'hello\n', 'hello\n'])
+    expect(first[0]?.response.message).toContain(`${reference}@${image.digest}`)
+    const fetched = image.layers.map((layer) => registry.seen.filter(({ path }) => path.endsWith(sha256(layer))).length)
+    expect(fetched).toEqual([1, 1])
+    const { response } = await shop.perform({ command: sh(''), properties: inImage(`${reference}0`) })
+    expect(response.status).toMatchObject({
+      code: Code.FAILED_PRECONDITION,
+      message: expect.stringContaining(`${reference}0`),
+    })
+  })
+
+  test('an image that is none, or from where the deployment allows none, is refused', async () => {
+    const shop = await openImageShop({ from: ['docker', 'oci'], folders: ['/usr'] })
+    const status = async (value: string) =>
+      (await shop.perform({ command: sh(''), properties: inImage(value) })).response.status?.code
+    expect(await status('docker://Not/An/Image')).toBe(Code.INVALID_ARGUMENT)
+    expect(await status('ubuntu')).toBe(Code.INVALID_ARGUMENT)
+    expect(await status('docker-daemon:ubuntu:24.04')).toBe(Code.FAILED_PRECONDITION)
+    expect(await status('oci:/etc')).toBe(Code.FAILED_PRECONDITION)
+    expect(await status('oci:/usr/../etc')).toBe(Code.FAILED_PRECONDITION)
+  })
+
+  test('an OCI layout is a place too, and an image may be every action’s', async () => {
+    const folder = await testFolder()
+    await writeLayout(join(folder, 'layout'), imageOf([shellLayer]))
+    mkdirSync(join(folder, 'other'))
+    const layout = `oci:${join(folder, 'layout')}`
+    const named = await openImageShop({ from: ['oci'], folders: [folder] })
+    expect(await named.perform({ command: sh('echo /bin/*'), properties: inImage(layout) })).toMatchObject({
+      stdout: '/bin/cat /bin/sh\n',
+    })
+    const usual = await openImageShop({ default: layout })
+    expect(await usual.perform({ command: sh('echo /bin/*') })).toMatchObject({ stdout: '/bin/cat /bin/sh\n' })
+  })
+
+  test('without a sandbox it is refused, and nothing is fetched', async () => {
+    const registry = await startRegistry()
+    const { pinned } = await published(registry)
+    const shop = await openImageShop({ from: ['docker'] }, ['namespace'])
+    const { response } = await shop.perform({ command: sh('echo ran'), properties: inImage(pinned) })
+    expect(response.status).toMatchObject({
+      code: Code.FAILED_PRECONDITION,
+      message: expect.stringContaining('sandbox'),
+    })
+    expect(registry.seen).toEqual([])
+  })
+})
