@@ -1,0 +1,182 @@
+import type { BuildRecord, LocalHistory } from '../core/build-history.ts'
+import type { Clock } from '../core/clock.ts'
+import { Failure } from '../core/failure.ts'
+import { createSemaphore } from '../core/semaphore.ts'
+import { type Explanation, explainBuild } from './build.ts'
+
+/** Explanations of whole builds, which are the costly part of its page and of `native explain`. */
+export interface Explanations {
+  /** @throws Failure 'cancelled' when everybody who waited for it has left, 'unavailable' when the console stops */
+  of(build: BuildRecord, asked?: Asked): Promise<Explanation>
+  /** Is one kept that stays as it is, as long as nothing more is heard of the build? */
+  isFinal(build: BuildRecord): boolean
+  close(): void
+}
+
+export interface Asked {
+  /** Compares with this build alone, by its whole id. */
+  readonly against?: string | undefined
+  /** Aborts when whoever asks has left; absent, it is made to its end. */
+  readonly signal?: AbortSignal
+}
+
+/** A build that has ended stays as it is. */
+const keptMax = 20
+/** Builds that are explained at once: each reads for seconds, and remembers what it has read. */
+const atOnceMax = 2
+/** How often it is looked for builds that have ended, how many of the newest are looked at, and when one has, in milliseconds. */
+const lookMs = 1_000
+const lookedAtMax = 5
+const quietMs = 3_000
+/** No history is at this revision. */
+const unseen = -1
+/** How long what was made of a history that goes on is good: a twentieth of the time may go into it. */
+const goodMsMin = 2_000
+const goodFactor = 20
+/** Those that ended longer ago are explained when somebody asks. */
+export const freshMs = 60_000
+
+/** @param tookMs to make it, in milliseconds */
+export function goodMs(tookMs: number): number {
+  return Math.max(goodMsMin, goodFactor * tookMs)
+}
+
+/**
+ * Explains a build once, as long as nothing more is heard of it; and one that has just ended before anybody asks, so that
+ * whoever clicks the address that Bazel prints does not wait. What is said while actions are still to be read may be
+ * wrong, since these have no outputs and no predecessors yet: it is good for a while only.
+ */
+export function createExplanations(history: LocalHistory, clock: Clock): Explanations {
+  const kept = new Map<string, Kept>()
+  const semaphore = createSemaphore(atOnceMax)
+  const ending = new AbortController()
+  let revision = unseen
+  let stop = clock.after(lookMs, look)
+
+  function of(build: BuildRecord, { against, signal }: Asked = {}): Promise<Explanation> {
+    const slot = slotOf(build, against)
+    const known = kept.get(slot)
+    if (known && isGood(known, build)) return awaited(known, signal)
+    const made = begun(build, against)
+    kept.delete(slot)
+    kept.set(slot, made)
+    made.explanation.catch(() => {
+      if (kept.get(slot) === made) kept.delete(slot)
+    })
+    for (const oldest of kept.keys()) {
+      if (kept.size <= keptMax) break
+      kept.delete(oldest)
+    }
+    return awaited(made, signal)
+  }
+
+  function begun(build: BuildRecord, against: string | undefined): Kept {
+    const leaving = new AbortController()
+    const signal = AbortSignal.any([leaving.signal, ending.signal])
+    const state: Kept['state'] = { isFinal: false }
+    const explanation = semaphore(async () => {
+      signal.throwIfAborted()
+      const began = { at: clock.now(), revision: history.revision(), learning: history.isLearning() }
+      const made = await explainBuild(history, build, { signal, ...(against !== undefined && { against }) })
+      state.made = { ...began, tookMs: clock.now() - began.at }
+      state.isFinal = !began.learning && !history.isLearning()
+      return made
+    })
+    return { key: keyOf(build), explanation, leaving, readers: 0, state }
+  }
+
+  function isGood({ key, state: { made, isFinal }, leaving }: Kept, build: BuildRecord): boolean {
+    if (leaving.signal.aborted) return false
+    const goesOn = !hasEnded(build, clock.now())
+    const isSame = key === keyOf(build)
+    if (!isSame && !goesOn) return false
+    if (!made || (isSame && isFinal)) return true
+    // The first one that knows all is not put off.
+    if (!goesOn && made.learning && !history.isLearning()) return false
+    // Pages that are open ask at every action.
+    return clock.now() - made.at < goodMs(made.tookMs) || made.revision === history.revision()
+  }
+
+  function isFinal(build: BuildRecord): boolean {
+    const known = kept.get(slotOf(build))
+    return known?.state.isFinal === true && known.key === keyOf(build)
+  }
+
+  function look(): void {
+    ahead()
+      // Whoever asks for it is told why there is none, and until then nothing is to be done.
+      .catch(() => undefined)
+      .finally(() => {
+        if (!ending.signal.aborted) stop = clock.after(lookMs, look)
+      })
+  }
+
+  async function ahead(): Promise<void> {
+    const now = clock.now()
+    const seen = history.revision()
+    if (seen === revision) return
+    revision = seen
+    const builds = await history.builds({ limit: lookedAtMax })
+    const waiting = builds.filter((build) => now - build.lastSeen < freshMs && !isFinal(build))
+    if (!history.isLearning()) for (const build of waiting) if (hasEnded(build, now)) await of(build)
+    // One that is quiet, or has been read, only later is looked at once more.
+    if (!waiting.every(isFinal)) revision = unseen
+  }
+
+  return {
+    of,
+    isFinal,
+    close() {
+      ending.abort(new Failure('unavailable', 'this console is stopping'))
+      stop()
+    },
+  }
+}
+
+interface Kept {
+  /** Of the build as it was then. */
+  readonly key: string
+  readonly explanation: Promise<Explanation>
+  /** Ends the work. */
+  readonly leaving: AbortController
+  /** Those who wait for it and may leave. */
+  readers: number
+  readonly state: {
+    /** When it was begun, what was known then, and what it took in milliseconds; absent until it is there. */
+    made?: { readonly at: number; readonly revision: number; readonly learning: boolean; readonly tookMs: number }
+    isFinal: boolean
+  }
+}
+
+/** What nobody waits for any more is not made. */
+async function awaited(kept: Kept, signal: AbortSignal | undefined): Promise<Explanation> {
+  if (!signal) {
+    kept.readers = Number.POSITIVE_INFINITY
+    return await kept.explanation
+  }
+  function leave(): void {
+    kept.readers -= 1
+    if (kept.readers === 0) kept.leaving.abort(new Failure('cancelled', 'nobody waits for this explanation any more'))
+  }
+  kept.readers += 1
+  if (signal.aborted) leave()
+  else signal.addEventListener('abort', leave)
+  try {
+    return await kept.explanation
+  } finally {
+    signal.removeEventListener('abort', leave)
+  }
+}
+
+function slotOf({ id }: BuildRecord, against?: string): string {
+  return JSON.stringify([id, against])
+}
+
+function keyOf({ id, lastSeen, actions }: BuildRecord): string {
+  return `${id} ${lastSeen} ${actions}`
+}
+
+/** Its client says so, or nothing has been heard of it for a while. */
+export function hasEnded({ told, lastSeen }: BuildRecord, now: number): boolean {
+  return told?.finished !== undefined || now - lastSeen >= quietMs
+}

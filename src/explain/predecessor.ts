@@ -1,0 +1,32 @@
+import type { ActionRecord } from '../core/build-history.ts'
+import { sameDigest } from '../core/digest.ts'
+
+/**
+ * What an action is compared with: the latest earlier run of the same target, mnemonic, configuration and first output
+ * (the history says which these are). The very same action, whenever it was, comes first: then nothing has changed, and
+ * what happened to its result is the question. Of several in one build, it is the one that has most in common with it.
+ * @param candidates newest first
+ */
+export function predecessorOf(
+  action: ActionRecord,
+  candidates: readonly ActionRecord[] = [],
+): ActionRecord | undefined {
+  if (candidates.length <= 1) return candidates[0]
+  let best: ActionRecord | undefined
+  let most = -1
+  for (const each of candidates) {
+    const common = inCommon(action, each)
+    if (common > most) [best, most] = [each, common]
+  }
+  return best
+}
+
+function inCommon(one: ActionRecord, other: ActionRecord): number {
+  const same = (a: ActionRecord['command'], b: ActionRecord['command']) => Number(a && b ? sameDigest(a, b) : false)
+  return (
+    8 * Number(sameDigest(one.digest, other.digest)) +
+    4 * Number(one.firstOutput === other.firstOutput) +
+    2 * same(one.command, other.command) +
+    same(one.inputRoot, other.inputRoot)
+  )
+}

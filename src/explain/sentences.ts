@@ -1,0 +1,127 @@
+import { tookMs } from '../core/build-history.ts'
+import { countText } from '../core/count-text.ts'
+import { printable } from '../core/printable.ts'
+import { spanText } from '../core/units.ts'
+import type { CauseOfMany, Explanation } from './build.ts'
+import type { Cause, CauseKind } from './cause.ts'
+
+const texts: Readonly<Record<CauseKind, (cause: Cause) => string>> = {
+  input: ({ subject, one, other }) => {
+    const path = subject || 'the input root'
+    if (one === null) return `input ${path} is new`
+    return other === null ? `input ${path} is gone` : `input ${path} changed`
+  },
+  argument: ({ one, other }) => {
+    if (one === null) return `argument ${other} is new`
+    return other === null ? `argument ${one} is gone` : `argument ${one} became ${other}`
+  },
+  variable: ({ subject, one, other }) => `variable ${subject} ${change(one, other)}`,
+  property: ({ subject, one, other }) => `platform property ${subject} ${change(one, other)}`,
+  field: ({ subject, one, other }) => `${subject} ${change(one, other)}`,
+  output: ({ one, other }) => {
+    if (one === null) return `output path ${other} is new`
+    return other === null ? `output path ${one} is gone` : `output path ${one} became ${other}`
+  },
+  'not-repeatable': ({ subject }) => `input ${subject} changed, although the same action made it as before`,
+  'inputs-unknown': () => 'inputs changed; which ones is not known, because the input trees are not in the cache',
+  'command-unknown': () => 'the command changed; how is not known, because it is not in the cache',
+  encoding: () => 'the action is the same, but encoded differently',
+  'never-seen': ({ subject }) => (subject ? `not part of build ${subject}` : 'never seen before'),
+  evicted: () => 'the result was evicted',
+  incomplete: () => 'the result was there, but one of its outputs was not',
+  gone: () => 'it ran before, but its result is no longer in the cache',
+  'failed-before': () => 'it failed before, and results of failed actions are not cached',
+  'not-cacheable': () => 'the client says that the result is not to be cached (do_not_cache)',
+  'not-asked': () => 'the cache was not asked',
+  unauthorized: () => 'the client may not read from the cache',
+  'other-instance': ({ one, other }) => `the result is of instance ${quoted(one)}, and ${quoted(other)} was asked`,
+  'other-function': ({ one, other }) => `it was named by ${one} before, and now by ${other}`,
+  'not-uploaded': () => 'not known: the action itself was not uploaded, only its digest is known',
+}
+
+const advice: Readonly<Partial<Record<CauseKind, (cause: Cause) => string>>> = {
+  variable: ({ subject }) =>
+    subject === 'PATH' || subject === 'LD_LIBRARY_PATH'
+      ? 'With --incompatible_strict_action_env, Bazel does not take it from your shell.'
+      : 'If it does not matter to the result, keep it out of the action: see --action_env and --incompatible_strict_action_env of Bazel.',
+  'inputs-unknown': () =>
+    'With a cache alone, Bazel uploads no input trees; with --remote_executor they are there, and this is known.',
+  evicted: () => 'The cache is too small for what your builds need: native deploy --cache-size SIZE makes it larger.',
+  incomplete: () =>
+    'The cache is too small for what your builds need: native deploy --cache-size SIZE makes it larger.',
+  'not-cacheable': () => 'Look for the tags no-cache, no-remote-cache, external or local of the target.',
+  'not-asked': () => 'Look for --noremote_accept_cached, or `native exec --fresh`.',
+  'not-uploaded': () => 'With --remote_upload_local_results, Bazel uploads actions that it runs itself.',
+  'not-repeatable': () =>
+    'That action is not repeatable: look for times, random numbers or file order in what it makes.',
+  'other-function': () => 'Let all clients use one --digest_function.',
+  'other-instance': () => 'Let all clients use one --remote_instance_name.',
+}
+
+/** A cause in words, without a full stop. */
+export function causeText(cause: Cause): string {
+  return printable(texts[cause.kind](cause), 400)
+}
+
+/** What to do about it; undefined where that depends. */
+export function adviceText(cause: Cause): string | undefined {
+  return advice[cause.kind]?.(cause)
+}
+
+const shownLinksMax = 4
+
+/** Through which actions a cause came to an action that missed, as a sentence; empty where that met it itself. */
+export function chainText({ chain, subject }: Pick<CauseOfMany, 'chain' | 'subject'>): string {
+  const [first] = chain
+  if (!first) return ''
+  const made = chain.slice(0, shownLinksMax).map((link) => `${printable(link.path)}, which ${actionName(link)} makes`)
+  const more = chain.length > shownLinksMax ? [`${chain.length - shownLinksMax} more`] : []
+  const began = first.path === subject ? 'It is an output: ' : 'It came by way of '
+  return `${began}${[...made, ...more].join('; ')}.`
+}
+
+/** `Build 3f2a19c0: 2,014 actions in 48 s: 1,702 cached (84.5 %), 312 not cached.`, and what explains most of them. */
+export function summaryText({ build, actions, hits, causes, cut }: Explanation): string {
+  const missed = actions - hits
+  const counted = `${countText(actions, 'action')} in ${spanText(tookMs(build))}`
+  const share = actions === 0 ? '' : ` (${((100 * hits) / actions).toFixed(1).replace(/\.0$/, '')} %)`
+  const first = `${counted}: ${number(hits)} cached${share}, ${number(missed)} not cached.`
+  const lost = build.dropped > 0 ? ' Some of what happened was not recorded.' : ''
+  const beyond = cut > 0 ? ` ${number(cut)} more actions were not looked at.` : ''
+  return `${first}${lost}${beyond}${leading(causes, missed)}`
+}
+
+function leading(causes: readonly CauseOfMany[], missed: number): string {
+  const [worst] = causes
+  if (!worst || missed < 2) return ''
+  const all = worst.actions === missed
+  const which = all ? `all ${number(missed)}` : `${number(worst.actions)} of the ${number(missed)}`
+  return ` One cause explains ${which}: ${causeText(worst)}${madeBy(worst)}.`
+}
+
+/** Whose change it is, where it came from another action. */
+function madeBy({ kind, chain, subject }: CauseOfMany): string {
+  const [first] = chain
+  if (!first) return ''
+  if (first.path === subject) return ` (made by ${actionName(first)})`
+  return kind === 'input' ? ` (read by ${actionName(first)})` : ` (of ${actionName(first)})`
+}
+
+/** `//app:lib CppCompile`, or whatever is known of an action. */
+export function actionName(action: { target: string; mnemonic: string; output?: string; action: string }): string {
+  const name = [action.target, action.mnemonic].filter(Boolean).join(' ')
+  return printable(name || action.output || `action ${action.action.slice(0, 8)}`)
+}
+
+function change(one: string | null, other: string | null): string {
+  if (one === null) return 'is new'
+  return other === null ? 'is gone' : 'differs'
+}
+
+function number(value: number): string {
+  return value.toLocaleString('en-US')
+}
+
+function quoted(text: string | null): string {
+  return JSON.stringify(text ?? '')
+}

@@ -1,0 +1,224 @@
+import { checkedDigest, type Digest, digestText, sameDigest } from '../core/digest.ts'
+import { treeDepthMax } from '../core/limits.ts'
+import { re } from '../wire/proto.ts'
+import { fromTimestamp } from '../wire/time.ts'
+import type { Entry, InputDifference, Unknown } from './difference.ts'
+import { decodeAs, type Load, loadable } from './load.ts'
+
+/** What two input trees differ in. */
+export interface TreeComparison {
+  readonly differences: readonly InputDifference[]
+  readonly unknown: readonly Unknown[]
+  /** There are more directories that differ than were looked at. */
+  readonly cut: boolean
+}
+
+/** Pairs of directories that one comparison looks at, and that one step asks for together. */
+const pairsMax = 20_000
+const pairsPerLoadMax = 500
+/** Differences that are counted. */
+const differencesMax = 100_000
+const emptyDirectory = re.Directory.decode(new Uint8Array())
+
+/** The same path in both trees; undefined where a tree has no directory there. */
+interface Pair {
+  readonly path: string
+  readonly one: Digest | undefined
+  readonly other: Digest | undefined
+}
+
+/** What two directories differ in by themselves; paths are from there. */
+interface Local {
+  readonly differences: readonly InputDifference[]
+  readonly unknown: readonly Unknown[]
+  readonly below: readonly Pair[]
+}
+
+/** Remembers what pairs of directories differ in, for trees that share folders. */
+export type KnownPairs = Map<string, Local>
+const knownPairsMax = 20_000
+
+/**
+ * Compares two input trees, down only where digests of directories differ. A directory that only one tree has is told
+ * file by file.
+ * @param known from earlier comparisons of the same digest function
+ */
+export async function compareTrees(
+  one: Digest,
+  other: Digest,
+  load: Load,
+  known: KnownPairs = new Map(),
+): Promise<TreeComparison> {
+  const differences: InputDifference[] = []
+  const unknown: Unknown[] = []
+  if (sameDigest(one, other)) return { differences, unknown, cut: false }
+  let level: Pair[] = [{ path: '', one, other }]
+  let looked = 0
+  let cut = false
+  for (let depth = 0; level.length > 0; depth += 1) {
+    const next: Pair[] = []
+    if (depth > treeDepthMax || looked + level.length > pairsMax || differences.length > differencesMax) {
+      cut = true
+      break
+    }
+    looked += level.length
+    for (let at = 0; at < level.length; at += pairsPerLoadMax) {
+      const pairs = level.slice(at, at + pairsPerLoadMax)
+      await learn(pairs, load, known)
+      for (const pair of pairs) {
+        const local = known.get(keyOf(pair))
+        if (!local) continue
+        differences.push(...local.differences.map((each) => ({ ...each, path: joined(pair.path, each.path) })))
+        unknown.push(...local.unknown.map((each) => ({ ...each, path: pair.path })))
+        next.push(...local.below.map((each) => ({ ...each, path: joined(pair.path, each.path) })))
+      }
+    }
+    level = next
+  }
+  return { differences: differences.sort(byPath), unknown, cut }
+}
+
+async function directoriesOf(pairs: readonly Pair[], load: Load): Promise<ReadonlyMap<string, re.Directory>> {
+  const digests = new Map<string, Digest>()
+  for (const { one, other } of pairs)
+    for (const digest of [one, other])
+      if (digest && digest.size > 0 && loadable(digest)) digests.set(digestText(digest), digest)
+  const bytes = await load([...digests.values()])
+  return new Map([...bytes].map(([key, blob]) => [key, decodeAs(re.Directory, blob, key, 'a Directory')]))
+}
+
+function keyOf({ one, other }: Pair): string {
+  return `${one ? digestText(one) : ''} ${other ? digestText(other) : ''}`
+}
+
+/** Compares those pairs that are not known yet. */
+async function learn(pairs: readonly Pair[], load: Load, known: KnownPairs): Promise<void> {
+  if (known.size + pairs.length > knownPairsMax) known.clear()
+  const fresh = pairs.filter((pair) => !known.has(keyOf(pair)))
+  if (fresh.length === 0) return
+  const found = await directoriesOf(fresh, load)
+  for (const pair of fresh) known.set(keyOf(pair), localOf(pair, found))
+}
+
+function localOf({ one, other }: Pair, found: ReadonlyMap<string, re.Directory>): Local {
+  const differences: InputDifference[] = []
+  const unknown: Unknown[] = []
+  const below: Pair[] = []
+  const local = { differences, unknown, below }
+  const directory = (digest: Digest | undefined, side: 'one' | 'other') => {
+    if (!digest || digest.size === 0) return emptyDirectory
+    const known = found.get(digestText(digest))
+    if (!known) unknown.push({ what: 'input tree', side, path: '', digest: digestText(digest) })
+    return known
+  }
+  const [before, after] = [directory(one, 'one'), directory(other, 'other')]
+  if (!before || !after) return local
+  if (!one !== !other && isEmpty(one ? before : after)) {
+    const entry = directoryEntry(one ? before : after)
+    differences.push({ path: '', one: one ? entry : null, other: other ? entry : null })
+    return local
+  }
+  if (one && other) compareProperties(before, after, differences)
+  const [entries, otherEntries] = [entriesOf(before), entriesOf(after)]
+  const fn = (one ?? other)?.fn ?? 'sha256'
+  const [children, others] = [childrenOf(before, fn), childrenOf(after, fn)]
+  for (const name of new Set([...children.keys(), ...others.keys()])) {
+    const [was, is] = [children.get(name), others.get(name)]
+    // What one tree has as a directory and the other as something else is one difference.
+    if (was && otherEntries.has(name)) entries.set(name, directoryEntry(emptyDirectory))
+    else if (is && entries.has(name)) otherEntries.set(name, directoryEntry(emptyDirectory))
+    else if (!was || !is || !sameDigest(was, is)) below.push({ path: name, one: was, other: is })
+  }
+  compareEntries(entries, otherEntries, differences)
+  return local
+}
+
+function isEmpty({ files, directories, symlinks }: re.Directory): boolean {
+  return files.length + directories.length + symlinks.length === 0
+}
+
+function childrenOf({ directories }: re.Directory, fn: Digest['fn']): ReadonlyMap<string, Digest> {
+  return new Map(
+    directories.map(({ name, digest }) => [
+      name ?? '',
+      checkedDigest(fn, digest?.hash ?? '', digest?.sizeBytes ?? 0, `the directory ${JSON.stringify(name ?? '')}`),
+    ]),
+  )
+}
+
+/** The directory's own node properties. */
+function compareProperties(one: re.Directory, other: re.Directory, differences: InputDifference[]): void {
+  const [before, after] = [directoryEntry(one), directoryEntry(other)]
+  if (!sameEntry(before, after)) differences.push({ path: '', one: before, other: after })
+}
+
+function compareEntries(
+  before: ReadonlyMap<string, Entry>,
+  after: ReadonlyMap<string, Entry>,
+  differences: InputDifference[],
+): void {
+  for (const name of new Set([...before.keys(), ...after.keys()])) {
+    const [was, is] = [before.get(name) ?? null, after.get(name) ?? null]
+    if (!was || !is || !sameEntry(was, is)) differences.push({ path: name, one: was, other: is })
+  }
+}
+
+/** Files and symlinks. */
+function entriesOf({ files, symlinks }: re.Directory): Map<string, Entry> {
+  const entries = new Map<string, Entry>()
+  for (const { name, digest, isExecutable, nodeProperties } of files)
+    entries.set(name ?? '', {
+      kind: 'file',
+      digest: `${digest?.hash ?? ''}/${digest?.sizeBytes ?? 0}`,
+      executable: isExecutable ?? false,
+      target: null,
+      properties: propertiesOf(nodeProperties),
+    })
+  for (const { name, target, nodeProperties } of symlinks)
+    entries.set(name ?? '', {
+      kind: 'symlink',
+      digest: null,
+      executable: false,
+      target: target ?? '',
+      properties: propertiesOf(nodeProperties),
+    })
+  return entries
+}
+
+function directoryEntry({ nodeProperties }: re.Directory): Entry {
+  return {
+    kind: 'directory',
+    digest: null,
+    executable: false,
+    target: null,
+    properties: propertiesOf(nodeProperties),
+  }
+}
+
+function propertiesOf(properties: re.NodeProperties.$Properties | null | undefined): Readonly<Record<string, string>> {
+  if (!properties) return {}
+  const { mtime, unixMode } = properties
+  return Object.fromEntries([
+    ...(properties.properties ?? []).map(({ name, value }) => [name ?? '', value ?? '']),
+    ...(mtime ? [['mtime', new Date(fromTimestamp(mtime)).toISOString()]] : []),
+    ...(unixMode ? [['unix_mode', (unixMode.value ?? 0).toString(8).padStart(4, '0')]] : []),
+  ])
+}
+
+function sameEntry(one: Entry, other: Entry): boolean {
+  return (
+    one.kind === other.kind &&
+    one.digest === other.digest &&
+    one.executable === other.executable &&
+    one.target === other.target &&
+    JSON.stringify(Object.entries(one.properties).sort()) === JSON.stringify(Object.entries(other.properties).sort())
+  )
+}
+
+function joined(path: string, name: string): string {
+  return path === '' || name === '' ? path + name : `${path}/${name}`
+}
+
+function byPath(one: InputDifference, other: InputDifference): number {
+  return one.path < other.path ? -1 : one.path > other.path ? 1 : 0
+}
