@@ -1,0 +1,85 @@
+import type { DatabaseSync } from 'node:sqlite'
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import type { Digest } from '../core/digest.ts'
+import { number } from './cells.ts'
+import { prepareArrays } from './rows.ts'
+
+/** The bytes of Actions, Commands and Directories that the history keeps by itself. */
+export interface KeptBlobs {
+  get(digest: Digest): Uint8Array | undefined
+  /** Adds one, or notes that it was used. @param at milliseconds since 1970 */
+  put(digest: Digest, bytes: Uint8Array, at: number): void
+  /**
+   * Notes that it was used.
+   * @returns whether it was there, and noted to be used lately: then so were those that hang on it
+   */
+  touch(digest: Digest, at: number): { readonly there: boolean; readonly lately: boolean }
+  /** Removes those that have not been used for longest. @returns how many, countMax at most */
+  removeOldest(countMax: number): number
+  /** Removes those that were used before a time. @returns how many, countMax at most */
+  removeUnused(before: number, countMax: number): number
+  /** Counts again what they take, after a transaction was taken back. */
+  recount(): void
+  /** What they take, in bytes. */
+  readonly bytes: number
+}
+
+/** Smaller ones hardly shrink. */
+const packBytesMin = 256
+/** A use is noted again when the last one is so long past, in milliseconds. */
+const noteMsMin = 60 * 60_000
+
+export function createKeptBlobs(database: DatabaseSync): KeptBlobs {
+  const find = prepareArrays(database, 'SELECT packed, data FROM blobs WHERE hash = ? AND size = ? AND fn = ?')
+  const insert = database.prepare(
+    'INSERT INTO blobs (fn, hash, size, packed, stored, used, data) VALUES (?, ?, ?, ?, ?, ?, ?)',
+  )
+  const usedAt = database.prepare('SELECT id, used FROM blobs WHERE hash = ? AND size = ? AND fn = ?')
+  const use = database.prepare('UPDATE blobs SET used = ? WHERE id = ?')
+  const oldest = database.prepare(
+    'DELETE FROM blobs WHERE id IN (SELECT id FROM blobs ORDER BY used LIMIT ?) RETURNING stored',
+  )
+  const unused = database.prepare(
+    'DELETE FROM blobs WHERE id IN (SELECT id FROM blobs WHERE used < ? ORDER BY used LIMIT ?) RETURNING stored',
+  )
+  const sum = database.prepare('SELECT sum(stored) AS bytes FROM blobs')
+  let bytes = number(sum.get()?.['bytes'])
+
+  function removed(rows: readonly Readonly<Record<string, unknown>>[]): number {
+    for (const { stored } of rows) bytes -= Number(stored)
+    return rows.length
+  }
+
+  function touch({ hash, size, fn }: Digest, at: number) {
+    const row = usedAt.get(hash, size, fn)
+    if (!row) return { there: false, lately: false }
+    const lately = at - number(row['used']) < noteMsMin
+    if (!lately) use.run(at, row['id'] ?? 0)
+    return { there: true, lately }
+  }
+
+  return {
+    get({ hash, size, fn }) {
+      const [packed, data] = find.get(hash, size, fn) ?? []
+      if (!(data instanceof Uint8Array)) return undefined
+      return packed === 1 ? zstdDecompressSync(data, { maxOutputLength: size }) : data
+    },
+    put(digest, content, at) {
+      if (touch(digest, at).there) return
+      const small = content.length < packBytesMin ? content : zstdCompressSync(content)
+      const packed = small.length < content.length
+      const data = packed ? small : content
+      insert.run(digest.fn, digest.hash, digest.size, packed ? 1 : 0, data.length, at, data)
+      bytes += data.length
+    },
+    touch,
+    removeOldest: (countMax) => removed(oldest.all(countMax)),
+    removeUnused: (before, countMax) => removed(unused.all(before, countMax)),
+    recount() {
+      bytes = number(sum.get()?.['bytes'])
+    },
+    get bytes() {
+      return bytes
+    },
+  }
+}

@@ -1,0 +1,141 @@
+import type { DatabaseSync } from 'node:sqlite'
+import type { Clock } from '../core/clock.ts'
+import { Failure, messageOf } from '../core/failure.ts'
+import type { Log } from '../telemetry/log.ts'
+import { createKeptStreams, type KeptStreams } from './bes/keep.ts'
+import { createKeptBlobs, type KeptBlobs } from './blobs.ts'
+import { isDamage, moveAside, type Opened, openDatabase, sqliteCode } from './database.ts'
+import { createIngest, type Ingest } from './ingest.ts'
+import { createReadInvocation, createReadLog, type ReadInvocation, type ReadLog } from './invocations.ts'
+import { createLearn, type Learn } from './learn.ts'
+import { type Bounds, createPrune, type Prune } from './prune.ts'
+import { createQueries, type Queries } from './queries.ts'
+import { createKeptRepeats, type KeptRepeats } from './repeats.ts'
+
+export interface HistoryOptions {
+  /** The database's file. */
+  readonly path: string
+  readonly bounds: Bounds
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** What is done with an open history. */
+export interface Tables {
+  readonly ingest: Ingest
+  readonly learn: Learn
+  readonly queries: Queries
+  readonly invocation: ReadInvocation
+  readonly log: ReadLog
+  /** What build tools tell themselves. */
+  readonly streams: KeptStreams
+  readonly blobs: KeptBlobs
+  /** What actions made differently the second time. */
+  readonly repeats: KeptRepeats
+  readonly prune: Prune
+}
+
+/** Builds and their actions on disk. */
+export interface History {
+  /**
+   * Does something with the tables.
+   * @throws Failure 'exhausted' when the disk or the history is full, 'unavailable' for whatever else keeps the database
+   *   from it: nothing of it has been written then
+   */
+  use<T>(work: (tables: Tables) => T): T
+  /** Why it cannot be used at present: a sentence, or nothing. */
+  notes(): string[]
+  close(): void
+}
+
+/** Above the bound, so that there is something to remove and room to work in. */
+const marginBytes = 64 * 1024 * 1024
+const full = 13
+
+/** How soon it is tried again to open what could not be opened, in milliseconds. */
+const openAgainMs = 5_000
+
+/** The history, which is opened now, or, where that fails, once it can be. It is made where there is none. */
+export function openHistory(options: HistoryOptions): History {
+  const { path, bounds, clock, log } = options
+  const file = { path, bytesMax: bounds.bytesMax + marginBytes, clock, log }
+  let open: Opened<Tables> | undefined
+  /** Why it is not open, and when that was found. */
+  let trouble: { readonly error: Failure; readonly at: number } | undefined
+  let closed = false
+
+  function tryToOpen(): void {
+    try {
+      open = openDatabase(file, (database) => tablesOf(database, bounds))
+      if (trouble) log.info('the history of builds can be written again')
+      trouble = undefined
+    } catch (error) {
+      const failure = failureOf(error, path)
+      if (!trouble) log.warn('the history of builds cannot be opened', { reason: failure.message })
+      trouble = { error: failure, at: clock.now() }
+    }
+  }
+
+  function opened(): Tables {
+    if (!open && !closed && (!trouble || clock.now() - trouble.at >= openAgainMs)) tryToOpen()
+    if (open) return open.tables
+    throw trouble?.error ?? new Failure('unavailable', 'the history of builds is closed')
+  }
+
+  /** What is damaged beneath our feet begins anew, as at a start. */
+  function beginAnew(error: unknown): void {
+    open?.database.close()
+    open = undefined
+    log.warn('the history of builds is damaged and begins anew', { reason: messageOf(error), aside: moveAside(file) })
+    tryToOpen()
+  }
+
+  tryToOpen()
+  return {
+    use(work) {
+      const tables = opened()
+      try {
+        return work(tables)
+      } catch (error) {
+        if (isDamage(error)) beginAnew(error)
+        throw error instanceof Failure ? error : failureOf(error, path)
+      }
+    },
+    notes: () => (trouble ? [`the history of builds is not written: ${trouble.error.message}`] : []),
+    close() {
+      closed = true
+      open?.database.close()
+      open = undefined
+    },
+  }
+}
+
+function tablesOf(database: DatabaseSync, bounds: Bounds): Tables {
+  const blobs = createKeptBlobs(database)
+  const ingest = createIngest(database)
+  const prune = createPrune(database, blobs, bounds)
+  return {
+    blobs,
+    ingest,
+    learn: createLearn(database, blobs),
+    queries: createQueries(database),
+    invocation: createReadInvocation(database),
+    log: createReadLog(database),
+    streams: createKeptStreams(database),
+    repeats: createKeptRepeats(database),
+    prune(now) {
+      const more = prune(now)
+      ingest.forget()
+      return more
+    },
+  }
+}
+
+/** @throws what is not a failure of the database or of the system */
+function failureOf(error: unknown, path: string): Failure {
+  if (error instanceof Failure) return error
+  const code = sqliteCode(error)
+  if (code === undefined) throw error
+  const kind = code === full ? 'exhausted' : 'unavailable'
+  return new Failure(kind, `the history of builds: ${messageOf(error)}`, { where: path, cause: error })
+}

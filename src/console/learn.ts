@@ -1,0 +1,50 @@
+import type { DatabaseSync } from 'node:sqlite'
+import type { Digest } from '../core/digest.ts'
+import type { KeptBlobs } from './blobs.ts'
+
+/** What an Action and its Command say. */
+export interface Learned {
+  /** In the table `contents`. */
+  readonly content: number
+  readonly action: Digest
+  readonly command: Digest
+  readonly inputRoot: Digest
+  /** From the input root, in the order of their names. */
+  readonly outputs: readonly string[]
+}
+
+/** A blob that is worth keeping. */
+export interface Kept {
+  readonly digest: Digest
+  readonly bytes: Uint8Array
+}
+
+/** Writes what was learned, all of it or nothing. @throws what SQLite throws */
+export type Learn = (learned: readonly Learned[], kept: readonly Kept[], at: number) => void
+
+export function createLearn(database: DatabaseSync, blobs: KeptBlobs): Learn {
+  const content = database.prepare(
+    `UPDATE contents SET command_hash = ?, command_size = ?, root_hash = ?, root_size = ?, first_output = ?
+      WHERE id = ? AND hash = ?`,
+  )
+  const output = database.prepare('INSERT OR IGNORE INTO outputs (path, content) VALUES (?, ?)')
+
+  return (learned, kept, at) => {
+    database.exec('BEGIN IMMEDIATE')
+    try {
+      for (const { content: id, action, command, inputRoot, outputs } of learned) {
+        const first = outputs[0] ?? ''
+        const { hash, size } = command
+        // It may have been forgotten meanwhile.
+        const { changes } = content.run(hash, size, inputRoot.hash, inputRoot.size, first, id, action.hash)
+        if (Number(changes) > 0) for (const path of outputs) output.run(path, id)
+      }
+      for (const { digest, bytes } of kept) blobs.put(digest, bytes, at)
+      database.exec('COMMIT')
+    } catch (error) {
+      if (database.isTransaction) database.exec('ROLLBACK')
+      blobs.recount()
+      throw error
+    }
+  }
+}

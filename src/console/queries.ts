@@ -1,0 +1,148 @@
+import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite'
+import {
+  type ActionRecord,
+  type ActionsQuery,
+  actionOutcomes,
+  type BuildRecord,
+  type LookupAnswer,
+  lookupAnswers,
+  type ProducersQuery,
+} from '../core/build-history.ts'
+import { number, text } from './cells.ts'
+import { contentsMax, createReadComparable, type ReadComparable } from './comparable.ts'
+import { summaryColumns } from './invocations.ts'
+import { outcomeNumber } from './outcomes.ts'
+import { type ArrayStatement, actionRecord, buildRecord, prepareActions, prepareArrays } from './rows.ts'
+
+/** The reading side of the tables; core/build-history.ts says what each of these answers. */
+export interface Queries {
+  builds(query: { readonly limit: number; readonly idPrefix?: string }): BuildRecord[]
+  actions(query: ActionsQuery): ActionRecord[]
+  earlier(row: number, limit: number): ActionRecord[]
+  readonly comparable: ReadComparable
+  producers(query: ProducersQuery): ActionRecord[]
+  answers(builds: number): ReadonlyMap<LookupAnswer, number>
+  revision(): number
+}
+
+/** No text has it, and none that has others in its place comes after it. */
+const lastCharacter = '\u{10ffff}'
+
+export function createQueries(database: DatabaseSync): Queries {
+  const selectBuilds = `SELECT b.*, i.build AS told, ${summaryColumns} FROM builds b LEFT JOIN invocations i ON i.build = b.id`
+  const builds = database.prepare(
+    // By name: in the order of time it would look through all builds.
+    `${selectBuilds} WHERE name >= ? AND name < ? AND substr(name, 1, length(?)) = ? AND name <> ?
+      ORDER BY +last_seen DESC, id DESC LIMIT ?`,
+  )
+  const named = database.prepare(`${selectBuilds} WHERE name = ?`)
+  const newest = database.prepare(`${selectBuilds} ORDER BY last_seen DESC, id DESC LIMIT ?`)
+  const one = prepareArrays(
+    database,
+    `SELECT a.label, a.content, a.build, c.first_output, l.target <> '' AND l.mnemonic <> ''
+      FROM actions a JOIN contents c ON c.id = a.content JOIN labels l ON l.id = a.label WHERE a.id = ?`,
+  )
+  const whole = prepareActions(database, 'WHERE a.id = ?')
+  // Content by content: there are few that make one output, and a thousand builds that had each of them in the cache.
+  const makers = prepareArrays(
+    database,
+    `SELECT o.content, d.first_output = o.path FROM outputs o JOIN contents d ON d.id = o.content
+      WHERE o.path = ? ORDER BY o.content DESC LIMIT ${contentsMax}`,
+  )
+  // The last builds are those that began last; of those that ran at once, any is as good.
+  const ofContent = `SELECT t.id FROM actions t WHERE t.content = ? AND +t.id < ? AND t.build <> ?`
+  const latest = 'ORDER BY t.build DESC LIMIT ?'
+  const ofLabel = prepareArrays(database, `${ofContent} AND +t.label = ? ${latest}`)
+  const ofAny = prepareArrays(database, `${ofContent} ${latest}`)
+  const answers = prepareArrays(
+    database,
+    `SELECT answer, count(*) FROM actions WHERE build IN (SELECT id FROM builds ORDER BY last_seen DESC, id DESC LIMIT ?)
+      AND answer IS NOT NULL GROUP BY answer`,
+  )
+  const changes = prepareArrays(database, 'SELECT total_changes()')
+
+  function record(id: number): ActionRecord[] {
+    const row = whole.get(id)
+    return row ? [actionRecord(row)] : []
+  }
+
+  /**
+   * Ids, newest first.
+   * @param builds of each content, actions of so many builds
+   */
+  function found(row: number, builds: number): number[] {
+    const [label = 0, content = 0, build = 0, output = '', named] = one.get(row) ?? []
+    if (text(output) === '') return []
+    const made = makers.all(output)
+    const actions = (contents: Iterable<SQLOutputValue>, statement: ArrayStatement, ...more: SQLInputValue[]) =>
+      [...contents]
+        .flatMap((each) => statement.all(each, row, build, ...more))
+        .sort(([a], [b]) => number(b) - number(a))
+        .map(([id]) => number(id))
+    const same = new Set([content, ...made.flatMap(([id = 0, first]) => (first === 1 ? [id] : []))])
+    const all = new Set([content, ...made.map(([id = 0]) => id)])
+    const alike = named === 1 ? actions(same, ofLabel, label, builds) : []
+    return alike.length > 0 ? alike : actions(all, ofAny, builds)
+  }
+
+  return {
+    answers: (builds) =>
+      new Map(answers.all(builds).map(([answer, count]) => [lookupAnswers[number(answer)] ?? 'absent', number(count)])),
+    revision: () => number(changes.get()?.[0]),
+    builds({ limit, idPrefix = '' }) {
+      if (idPrefix === '') return newest.all(limit).map(buildRecord)
+      const exact = named.all(idPrefix)
+      const bounds = [idPrefix, `${idPrefix}${lastCharacter}`]
+      const longer = builds.all(...bounds, idPrefix, idPrefix, idPrefix, limit - exact.length)
+      return [...exact, ...longer].map(buildRecord)
+    },
+    actions({ build, outcomes = actionOutcomes, target, mnemonic, hashPrefix, limit, after = 0 }) {
+      const conditions = ['a.build = (SELECT id FROM builds WHERE name = ?)', 'a.id > ?']
+      const values: SQLInputValue[] = [build, after]
+      function where(condition: string, ...more: SQLInputValue[]): void {
+        conditions.push(condition)
+        values.push(...more)
+      }
+      if (outcomes.length < actionOutcomes.length) {
+        const numbers = outcomes.map(outcomeNumber)
+        where(`a.outcome IN (${numbers.map(() => '?').join(', ')})`, ...numbers)
+      }
+      if (target !== undefined) where('l.target = ?', target)
+      if (mnemonic !== undefined) where('l.mnemonic = ?', mnemonic)
+      if (hashPrefix !== undefined) where('substr(c.hash, 1, length(?)) = ?', hashPrefix, hashPrefix)
+      const statement = prepareActions(database, `WHERE ${conditions.join(' AND ')} ORDER BY a.id LIMIT ?`)
+      return statement.all(...values, limit).map(actionRecord)
+    },
+    earlier: (row, limit) => found(row, limit).slice(0, limit).flatMap(record),
+    comparable: createReadComparable(database),
+    producers({ path, build, before, limit }) {
+      const paths = withFoldersAbove(path)
+      const conditions = [`o.path IN (${paths.map(() => '?').join(', ')})`]
+      const values: SQLInputValue[] = [...paths]
+      if (build !== undefined) {
+        conditions.push('s.build = (SELECT id FROM builds WHERE name = ?)')
+        values.push(build)
+      }
+      if (before !== undefined) {
+        conditions.push('s.first_seen < ?')
+        values.push(before)
+      }
+      const statement = prepareActions(
+        database,
+        `WHERE a.id IN (SELECT s.id FROM outputs o JOIN actions s ON s.content = o.content
+          WHERE ${conditions.join(' AND ')} ORDER BY s.id DESC LIMIT ?) ORDER BY a.id DESC`,
+      )
+      return statement.all(...values, limit).map(actionRecord)
+    },
+  }
+}
+
+const foldersMax = 200
+
+/** A path may lie in an output directory: `a/b/c`, `a/b`, `a`. */
+function withFoldersAbove(path: string): string[] {
+  const paths = [path]
+  for (let at = path.lastIndexOf('/'); at > 0 && paths.length < foldersMax; at = path.lastIndexOf('/', at - 1))
+    paths.push(path.slice(0, at))
+  return paths
+}

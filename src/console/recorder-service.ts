@@ -1,0 +1,50 @@
+import { Failure } from '../core/failure.ts'
+import type { Secret } from '../core/secret.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import { decodeMessage } from '../wire/decode.ts'
+import { consoleApi } from '../wire/proto.ts'
+import { type Call, Code, RpcError, type Service } from '../wire/rpc.ts'
+import { isSigned } from '../wire/signed.ts'
+import type { Comparer } from './comparer.ts'
+import { eventsOf } from './events.ts'
+import type { History } from './history.ts'
+import type { Reader } from './reader.ts'
+
+export interface RecorderParts {
+  readonly history: History
+  readonly reader: Reader
+  readonly comparer: Comparer
+  readonly metrics: Metrics
+  readonly secret: Secret | undefined
+}
+
+const runBytesMax = 64
+
+/** native.console.v1.Recorder: what the cache and the scheduler saw. */
+export function recorderService({ history, reader, comparer, metrics, secret }: RecorderParts): Service {
+  const taken = metrics.counter('native_console_events_total', 'Events that have been taken down.').of({})
+  const unreadable = metrics.counter('native_console_unreadable_total', 'Events that made no sense.').of({})
+  const dropped = metrics.counter('native_console_lost_total', 'Events that servers had to drop.').of({})
+
+  function record(bytes: Buffer, call: Call): Uint8Array {
+    if (secret && !isSigned(secret, bytes, call))
+      throw new RpcError(Code.PERMISSION_DENIED, 'only the servers of this cluster tell the console of builds')
+    const request = decodeMessage(consoleApi.RecordRequest, bytes)
+    if (request.run.length === 0 || request.run.length > runBytesMax)
+      throw new Failure('invalid', `run has ${request.run.length} bytes; 1 to ${runBytesMax} are expected`)
+    const batch = eventsOf(request)
+    const written = history.use(({ ingest }) =>
+      ingest.add({ run: request.run, sequence: request.sequence, dropped: request.dropped, events: batch.events }),
+    )
+    if (written) {
+      taken.add(batch.events.length)
+      unreadable.add(batch.unreadable)
+      dropped.add(request.dropped)
+      reader.add(written.readable)
+      comparer.add(written.different)
+    }
+    return consoleApi.RecordResponse.encode({}).finish()
+  }
+
+  return { name: 'native.console.v1.Recorder', methods: { Record: { kind: 'unary', handle: record } } }
+}

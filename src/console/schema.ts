@@ -1,0 +1,224 @@
+/**
+ * The history's tables, a step for each version: user_version says how many of them a database has had. A step that
+ * has been released is never changed; what is to be different comes as a further one.
+ *
+ * Rows are small, since there are millions of them: texts that repeat stand in tables of their own. Times are
+ * milliseconds since 1970.
+ */
+export const migrations: readonly string[] = [
+  `
+  CREATE TABLE builds (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    correlated TEXT NOT NULL,
+    tool TEXT NOT NULL,
+    tool_version TEXT NOT NULL,
+    instance TEXT NOT NULL,
+    first_seen INTEGER NOT NULL,
+    last_seen INTEGER NOT NULL,
+    -- actions by outcome, see outcomes.ts
+    hits INTEGER NOT NULL DEFAULT 0,
+    missed INTEGER NOT NULL DEFAULT 0,
+    executed INTEGER NOT NULL DEFAULT 0,
+    local INTEGER NOT NULL DEFAULT 0,
+    failed INTEGER NOT NULL DEFAULT 0,
+    received INTEGER NOT NULL DEFAULT 0,
+    sent INTEGER NOT NULL DEFAULT 0,
+    dropped INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+  CREATE INDEX builds_by_time ON builds (last_seen);
+
+  -- What a client calls an action.
+  CREATE TABLE labels (
+    id INTEGER PRIMARY KEY,
+    target TEXT NOT NULL,
+    mnemonic TEXT NOT NULL,
+    configuration TEXT NOT NULL,
+    UNIQUE (target, mnemonic, configuration)
+  ) STRICT;
+
+  -- Actions as the API means them: one for each digest, however many builds ask for it.
+  CREATE TABLE contents (
+    id INTEGER PRIMARY KEY,
+    fn TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    -- the rest is NULL until the Action and its Command have been read
+    command_hash TEXT,
+    command_size INTEGER,
+    root_hash TEXT,
+    root_size INTEGER,
+    first_output TEXT,
+    UNIQUE (hash, size, fn)
+  ) STRICT;
+
+  -- An action in a build.
+  CREATE TABLE actions (
+    id INTEGER PRIMARY KEY,
+    build INTEGER NOT NULL,
+    content INTEGER NOT NULL,
+    label INTEGER NOT NULL,
+    outcome INTEGER NOT NULL,
+    first_seen INTEGER NOT NULL,
+    last_seen INTEGER NOT NULL,
+    -- of the first lookup; NULL when there was none
+    answer INTEGER,
+    missing_hash TEXT,
+    missing_size INTEGER,
+    evicted_ms INTEGER,
+    -- of an execution or an update; NULL when there was none. Bits: 1 skip_cache_lookup, 2 do_not_cache, 4 merged
+    flags INTEGER,
+    exit_code INTEGER,
+    status INTEGER,
+    message TEXT,
+    worker TEXT,
+    attempts INTEGER,
+    queued INTEGER,
+    worker_start INTEGER,
+    input_start INTEGER,
+    input_end INTEGER,
+    run_start INTEGER,
+    run_end INTEGER,
+    output_start INTEGER,
+    output_end INTEGER,
+    worker_end INTEGER,
+    UNIQUE (content, build)
+  ) STRICT;
+  CREATE INDEX actions_by_build ON actions (build);
+  CREATE INDEX actions_by_label ON actions (label);
+
+  -- Paths that an action makes, from the input root.
+  CREATE TABLE outputs (
+    path TEXT NOT NULL,
+    content INTEGER NOT NULL,
+    PRIMARY KEY (path, content)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX outputs_by_content ON outputs (content);
+
+  -- Bytes of Actions, Commands and Directories, compressed with zstd where that makes them smaller.
+  CREATE TABLE blobs (
+    id INTEGER PRIMARY KEY,
+    fn TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    packed INTEGER NOT NULL,
+    stored INTEGER NOT NULL,
+    used INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    UNIQUE (hash, size, fn)
+  ) STRICT;
+  CREATE INDEX blobs_by_use ON blobs (used, stored);
+
+  -- The last batch that was taken from each run of a server.
+  CREATE TABLE runs (
+    run BLOB PRIMARY KEY,
+    sequence INTEGER NOT NULL,
+    seen INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
+  `
+  -- Streams of the Build Event Service, and the last event that was kept of each.
+  CREATE TABLE event_streams (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    build INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    ended INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+  CREATE INDEX event_streams_by_build ON event_streams (build);
+
+  -- What a client told of a build. Lists are JSON.
+  CREATE TABLE invocations (
+    build INTEGER PRIMARY KEY,
+    command TEXT NOT NULL DEFAULT '',
+    patterns TEXT NOT NULL DEFAULT '[]',
+    workspace TEXT NOT NULL DEFAULT '',
+    options TEXT NOT NULL DEFAULT '[]',
+    all_options TEXT NOT NULL DEFAULT '[]',
+    started INTEGER,
+    finished INTEGER,
+    exit_code INTEGER,
+    exit_name TEXT,
+    message TEXT NOT NULL DEFAULT '',
+    profile TEXT NOT NULL DEFAULT '',
+    wall_ms INTEGER,
+    cpu_ms INTEGER,
+    targets INTEGER NOT NULL DEFAULT 0,
+    targets_failed INTEGER NOT NULL DEFAULT 0,
+    tests INTEGER NOT NULL DEFAULT 0,
+    tests_failed INTEGER NOT NULL DEFAULT 0,
+    -- bytes of targets, tests, attempts and failures
+    kept INTEGER NOT NULL DEFAULT 0,
+    left_out INTEGER NOT NULL DEFAULT 0,
+    -- in invocation_output, and what had to go from there
+    output_bytes INTEGER NOT NULL DEFAULT 0,
+    output_cut INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+
+  CREATE TABLE invocation_targets (
+    id INTEGER PRIMARY KEY,
+    build INTEGER NOT NULL,
+    label TEXT NOT NULL,
+    aspect TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    state INTEGER NOT NULL,
+    message TEXT NOT NULL,
+    UNIQUE (build, label, aspect)
+  ) STRICT;
+
+  CREATE TABLE invocation_tests (
+    id INTEGER PRIMARY KEY,
+    build INTEGER NOT NULL,
+    label TEXT NOT NULL,
+    status INTEGER NOT NULL,
+    UNIQUE (build, label)
+  ) STRICT;
+
+  CREATE TABLE invocation_attempts (
+    id INTEGER PRIMARY KEY,
+    build INTEGER NOT NULL,
+    label TEXT NOT NULL,
+    run INTEGER NOT NULL,
+    shard INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    status INTEGER NOT NULL,
+    ms INTEGER,
+    cached INTEGER NOT NULL,
+    details TEXT NOT NULL,
+    logs TEXT NOT NULL,
+    UNIQUE (build, label, run, shard, attempt)
+  ) STRICT;
+
+  CREATE TABLE invocation_failures (
+    id INTEGER PRIMARY KEY,
+    build INTEGER NOT NULL,
+    label TEXT NOT NULL,
+    mnemonic TEXT NOT NULL,
+    output TEXT NOT NULL,
+    message TEXT NOT NULL,
+    logs TEXT NOT NULL,
+    UNIQUE (build, label, output)
+  ) STRICT;
+
+  -- Pieces of what the tool printed, in their order.
+  CREATE TABLE invocation_output (
+    id INTEGER PRIMARY KEY,
+    build INTEGER NOT NULL,
+    data TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX invocation_output_by_build ON invocation_output (build);
+  `,
+  `
+  ALTER TABLE builds ADD COLUMN repeated INTEGER NOT NULL DEFAULT 0;
+  -- those of the repeated that made something else
+  ALTER TABLE builds ADD COLUMN different INTEGER NOT NULL DEFAULT 0;
+
+  -- What actions made differently when they were run twice: DifferentAction of history.proto.
+  CREATE TABLE repeats (
+    id INTEGER PRIMARY KEY,
+    build INTEGER NOT NULL,
+    report BLOB NOT NULL
+  ) STRICT;
+  CREATE INDEX repeats_by_build ON repeats (build);
+  `,
+]

@@ -1,0 +1,97 @@
+import { join } from 'node:path'
+import type { LocalHistory } from '../core/build-history.ts'
+import type { Clock } from '../core/clock.ts'
+import { Failure, messageOf } from '../core/failure.ts'
+import type { InvocationHistory } from '../core/invocation.ts'
+import type { Secret } from '../core/secret.ts'
+import { createExplanations, type Explanations } from '../explain/explanations.ts'
+import type { Log } from '../telemetry/log.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import type { Channel, Service } from '../wire/rpc.ts'
+import { besService } from './bes/service.ts'
+import { createComparer } from './comparer.ts'
+import { openHistory } from './history.ts'
+import { historyService } from './history-service.ts'
+import { localHistory } from './local-history.ts'
+import type { Bounds } from './prune.ts'
+import { createReader } from './reader.ts'
+import { recorderService } from './recorder-service.ts'
+
+export interface ConsoleOptions {
+  /** The folder of the history; made when it is not there. */
+  readonly folder: string
+  readonly bounds: Bounds
+  /** The server that has the Actions. */
+  readonly cas: Channel
+  /** What servers have to know that tell of builds; absent, whoever reaches this server may. */
+  readonly secret?: Secret | undefined
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+export interface Console {
+  /** Recorder, History and PublishBuildEvent. */
+  readonly services: readonly Service[]
+  /** The same for this process. */
+  readonly history: LocalHistory & InvocationHistory
+  /** Of its builds, for the pages as well. */
+  readonly explanations: Explanations
+  /** What keeps the history from being written, for people. */
+  notes(): string[]
+  /** Settles when nothing waits to be read. */
+  idle(): Promise<void>
+  close(): void
+}
+
+/** How often it is looked whether there is too much, and how soon the next slice follows while there is, in milliseconds. */
+const pruneMs = 10_000
+const sliceMs = 50
+
+/**
+ * A console: it takes what the cache and the scheduler tell, keeps it, and answers what it is asked. It holds a timer,
+ * which does not keep the process alive, until it is closed. A history that cannot be opened does not keep it from its
+ * work: it is tried again, and those who ask are told why.
+ */
+export function createConsole(options: ConsoleOptions): Console {
+  const { clock, log, metrics } = options
+  const history = openHistory({ path: join(options.folder, 'history.db'), bounds: options.bounds, clock, log })
+  const reader = createReader({ history, cas: options.cas, clock, log })
+  const comparer = createComparer({ history, cas: options.cas, clock, log })
+  const local = localHistory(history, reader)
+  const explanations = createExplanations(local, clock)
+  let stopPruning = clock.after(0, prune)
+
+  function prune(): void {
+    let more = false
+    try {
+      more = history.use((tables) => tables.prune(clock.now()))
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+      log.warn('cannot shorten the history', { reason: messageOf(error) })
+    }
+    stopPruning = clock.after(more ? sliceMs : pruneMs, prune)
+  }
+
+  return {
+    services: [
+      recorderService({ history, reader, comparer, metrics, secret: options.secret }),
+      historyService(history, local, explanations),
+      besService({ history, clock, metrics }),
+    ],
+    history: local,
+    explanations,
+    notes: history.notes,
+    async idle() {
+      await reader.idle()
+      await comparer.idle()
+    },
+    close() {
+      stopPruning()
+      explanations.close()
+      reader.close()
+      comparer.close()
+      history.close()
+    },
+  }
+}
