@@ -1,0 +1,135 @@
+import { setImmediate } from 'node:timers/promises'
+import type { ActionRecord, BuildRecord } from '../core/build-history.ts'
+import type { Clock } from '../core/clock.ts'
+import { Failure } from '../core/failure.ts'
+import { explainBuild } from '../explain/build.ts'
+import { loadAction } from '../explain/compare.ts'
+import { type Explanations, hasEnded } from '../explain/explanations.ts'
+import { findBuild } from '../explain/find.ts'
+import { loadFrom } from '../explain/messages.ts'
+import { actionPage } from './action.ts'
+import { actionsTable } from './actions.ts'
+import { type Answer, ok } from './answer.ts'
+import { browsed, resultOf } from './browsed.ts'
+import { buildPage } from './build.ts'
+import { compared } from './compared.ts'
+import { page } from './frame.ts'
+import { html } from './html.ts'
+import { createKept } from './kept.ts'
+import { logPage } from './log.ts'
+import { orNothing } from './or-nothing.ts'
+import type { Route } from './route.ts'
+import type { Sources } from './sources.ts'
+import { timelineData } from './timeline-data.ts'
+import { buildPath, shortId } from './words.ts'
+
+const actionsShown = 500
+const earlierShown = 20
+/** Actions whose times a build's page is made of. */
+const timedMax = 20_000
+const pageMax = 1_000
+/** Builds whose actions are kept while pages of them are open: some 20 MB each at most. */
+const buildsKeptMax = 3
+
+/**
+ * The pages of one build, below `/build/ID`. They settle with undefined for an address that leads nowhere.
+ * @throws Failure 'not-found' and others, of which a page is to be made
+ */
+export type BuildRoutes = (build: BuildRecord, route: Route, signal: AbortSignal) => Promise<Answer | undefined>
+
+export function createBuildRoutes(sources: Sources, explanations: Explanations, clock: Clock): BuildRoutes {
+  const { history, scheduler } = sources
+  const actionsKept = createKept<readonly ActionRecord[]>(history, clock, buildsKeptMax)
+
+  async function ofBuild(build: BuildRecord, against: string, signal: AbortSignal): Promise<Answer> {
+    const other = against.trim() === '' ? undefined : (await findBuild(history, against.trim())).id
+    const explanation = await explanations.of(build, { against: other, signal })
+    const [actions, told] = await Promise.all([actionsOf(build), history.invocation(build.id)])
+    const isFinal = explanations.isFinal(build)
+    return ok(buildPage({ build, explanation, isFinal, actions, told, against: other }, clock.now()))
+  }
+
+  function actionsOf(build: BuildRecord): Promise<readonly ActionRecord[]> {
+    const { id, lastSeen, actions } = build
+    // Nothing that is new would lead to those again that were missed at the end.
+    const end = hasEnded(build, clock.now()) ? [lastSeen, actions, explanations.isFinal(build)] : []
+    return actionsKept.of(JSON.stringify([id, ...end]), () => pagesOf(build))
+  }
+
+  async function pagesOf({ id }: BuildRecord): Promise<readonly ActionRecord[]> {
+    const actions: ActionRecord[] = []
+    while (actions.length < timedMax) {
+      const next = await history.actions({ build: id, limit: pageMax, after: actions.at(-1)?.row ?? 0 })
+      actions.push(...next)
+      if (next.length < pageMax) break
+      // A page is read in one turn; between two of them others have theirs.
+      await setImmediate()
+    }
+    return actions
+  }
+
+  async function ofTimeline(build: BuildRecord): Promise<Answer> {
+    const text = JSON.stringify(timelineData(await actionsOf(build)))
+    return { status: 200, type: 'application/json', text }
+  }
+
+  async function ofActions(build: BuildRecord, after: number): Promise<Answer> {
+    const from = Number.isSafeInteger(after) && after > 0 ? after : 0
+    const actions = await history.actions({ build: build.id, limit: actionsShown, after: from })
+    const last = actions.length === actionsShown ? actions.at(-1) : undefined
+    const title = `Actions of build ${shortId(build.id)}`
+    const next =
+      last && html`<p><a href="${buildPath(build.id)}/actions?after=${last.row}">The next ${actionsShown}</a></p>`
+    const body = html`<h1>${title}</h1><p><a href="${buildPath(build.id)}">The build</a></p>
+${actions.length === 0 ? html`<p>No more actions.</p>` : actionsTable('actions', actions, title)}${next}`
+    return ok(page({ title, place: 'builds' }, body))
+  }
+
+  async function actionIn(build: BuildRecord, hash: string): Promise<ActionRecord> {
+    const [action] = await history.actions({ build: build.id, hashPrefix: hash, limit: 1 })
+    if (action) return action
+    throw new Failure('not-found', 'this build has no such action', { where: hash.slice(0, 128) })
+  }
+
+  async function ofAction(build: BuildRecord, action: ActionRecord, signal: AbortSignal): Promise<Answer> {
+    const [explanation, loaded, earlier, result, operation] = await Promise.all([
+      action.outcome === 'hit'
+        ? undefined
+        : explainBuild(history, build, { subject: { hashPrefix: action.digest.hash }, signal }),
+      orNothing(loadAction(action.digest, loadFrom(history))),
+      history.earlier(action.row, earlierShown),
+      resultOf(sources, action, signal),
+      operationOf(action),
+    ])
+    return ok(actionPage({ action, explanation, loaded, earlier, result, operation }, clock.now()))
+  }
+
+  /** What the scheduler has to say of an action that has not ended. */
+  async function operationOf({ outcome, digest }: ActionRecord) {
+    if (outcome !== 'missed' || !scheduler) return undefined
+    const view = await orNothing(scheduler(), 'unavailable')
+    return view?.operations.find(({ action }) => action.hash === digest.hash)
+  }
+
+  /** Only what a client has named of this build, not any blob. */
+  async function ofLog({ id }: BuildRecord, of: 'attempt' | 'failure', row: number, at: number): Promise<Answer> {
+    const log = await history.log(id, of, row, at)
+    if (!log) throw new Failure('not-found', 'this build has no such log')
+    return ok(await logPage(history, id, log))
+  }
+
+  return async (build, { parts, query }, signal) => {
+    const [third, fourth = '', fifth, ...rest] = parts.slice(2)
+    if (third === undefined) return ofBuild(build, query.get('against') ?? '', signal)
+    if (third === 'actions') return ofActions(build, Number(query.get('after') ?? 0))
+    if (third === 'timeline.json') return ofTimeline(build)
+    if (third === 'log') return ofLog(build, 'attempt', Number(fourth), Number(fifth))
+    if (third === 'action-log') return ofLog(build, 'failure', Number(fourth), Number(fifth))
+    if (third !== 'action' || fourth === '') return undefined
+    const action = await actionIn(build, fourth)
+    if (fifth === undefined) return ofAction(build, action, signal)
+    if (fifth === 'inputs' || fifth === 'outputs') return browsed(sources, action, fifth, rest, signal)
+    if (fifth === 'compare') return compared(history, action, query.get('with') ?? '', clock.now())
+    return undefined
+  }
+}

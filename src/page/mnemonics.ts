@@ -1,0 +1,34 @@
+import type { ActionRecord } from '../core/build-history.ts'
+import { spanText } from '../core/units.ts'
+import { ranMs } from './actions.ts'
+import { type Html, html } from './html.ts'
+import { numberCell, table } from './table.ts'
+import { numberText } from './words.ts'
+
+/** Kinds of actions that are listed, those with most actions first. */
+const shownMax = 100
+
+/** How often each kind of action was found in the cache, and what the others took. */
+export function mnemonicsTable(actions: readonly ActionRecord[]): Html {
+  const groups = [...Map.groupBy(actions, ({ mnemonic }) => mnemonic)].sort(([, a], [, b]) => b.length - a.length)
+  if (groups.length === 0) return html`<p class="soft">No action was seen.</p>`
+  return table(
+    'mnemonics',
+    'Actions by mnemonic',
+    [
+      { name: 'Mnemonic' },
+      { name: 'Actions', isNumber: true, sorted: 'descending' },
+      { name: 'Cached', isNumber: true },
+      { name: 'Ran for', isNumber: true },
+    ],
+    groups.slice(0, shownMax).map(([mnemonic, its]) => row(mnemonic, its)),
+  )
+}
+
+function row(mnemonic: string, actions: readonly ActionRecord[]): Html {
+  const share = actions.filter(({ outcome }) => outcome === 'hit').length / actions.length
+  const ms = actions.reduce((sum, each) => sum + (ranMs(each) ?? 0), 0)
+  const percent = share === 1 ? 100 : Math.min(99, Math.floor(100 * share))
+  return html`<tr id="m-${mnemonic}"><td>${mnemonic || 'not told'}</td>${numberCell(actions.length, numberText(actions.length))}
+${numberCell(share, `${percent} %`)}${numberCell(ms > 0 ? ms : undefined, spanText(ms))}</tr>`
+}

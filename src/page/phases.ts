@@ -1,0 +1,40 @@
+import type { ActionRecord, ActionTimes } from '../core/build-history.ts'
+import { spanText } from '../core/units.ts'
+import { type Html, html } from './html.ts'
+
+/** What an action does one after the other. */
+export const phases = [
+  { name: 'queue', title: 'waiting for a worker', from: 'queued', to: 'workerStart' },
+  { name: 'fetch', title: 'fetching inputs', from: 'inputStart', to: 'inputEnd' },
+  { name: 'run', title: 'running', from: 'runStart', to: 'runEnd' },
+  { name: 'upload', title: 'uploading outputs', from: 'outputStart', to: 'outputEnd' },
+] as const satisfies readonly { name: string; title: string; from: keyof ActionTimes; to: keyof ActionTimes }[]
+export type Phase = (typeof phases)[number]
+
+/** Milliseconds of a phase; 0 where it is not known. */
+export function lengthOf({ from, to }: Phase, times: ActionTimes): number {
+  const [began, ended] = [times[from], times[to]]
+  return began === undefined || ended === undefined ? 0 : Math.max(0, ended - began)
+}
+
+/** One bar of what actions spent their time with, and the same in words. */
+export function phaseBar(actions: readonly ActionRecord[]): Html {
+  const lengths = phases.map((phase) => ({
+    ...phase,
+    ms: actions.reduce((sum, { times }) => sum + lengthOf(phase, times), 0),
+  }))
+  const all = lengths.reduce((sum, { ms }) => sum + ms, 0)
+  if (all === 0) return html`<p class="soft">No worker ran any of these actions, so no times are known.</p>`
+  const share = (ms: number) => `${((100 * ms) / all).toFixed(1)}%`
+  return html`<svg class="bar" viewBox="0 0 1000 14" preserveAspectRatio="none" aria-hidden="true">${bars(lengths, all)}</svg>
+<p class="legend">${lengths.map(({ name, title, ms }) => html`<span><i class="${name}"></i>${title} ${spanText(ms)} (${share(ms)})</span> `)}</p>`
+}
+
+function bars(lengths: readonly { readonly name: string; readonly ms: number }[], all: number): Html[] {
+  let at = 0
+  return lengths.map(({ name, ms }) => {
+    const [x, width] = [(1000 * at) / all, (1000 * ms) / all]
+    at += ms
+    return html`<rect class="${name}" x="${x.toFixed(2)}" y="0" width="${width.toFixed(2)}" height="14"/>`
+  })
+}

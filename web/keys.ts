@@ -1,0 +1,17 @@
+/** `/` leads to the search from anywhere, and Escape out of it. */
+export function startKeys(): void {
+  const search = document.querySelector<HTMLInputElement>('#q')
+  document.addEventListener('keydown', (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return
+    if (event.key === '/' && !isWriting(event.target)) {
+      event.preventDefault()
+      search?.focus()
+      search?.select()
+    } else if (event.key === 'Escape' && event.target === search) search?.blur()
+  })
+}
+
+/** Does a key belong to what somebody writes? */
+export function isWriting(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && (target.matches('input, textarea, select') || target.isContentEditable)
+}

@@ -1,0 +1,21 @@
+import { offerCopies, startCopies } from './copies.ts'
+import { startKeys } from './keys.ts'
+import { startLive } from './live.ts'
+import { offerSorting, startSorting } from './sorting.ts'
+import { startTimeline } from './timeline/start.ts'
+import { startTimes } from './times.ts'
+
+/** What a page gets that it does not come with. Parts that have it already stay as they are. */
+function furnish(root: ParentNode): void {
+  offerSorting(root)
+  offerCopies(root)
+}
+
+document.documentElement.dataset['scripted'] = ''
+furnish(document)
+startSorting()
+startCopies()
+startKeys()
+startTimes()
+const timeline = startTimeline()
+startLive({ furnish, changed: timeline.look })
