@@ -38,11 +38,31 @@ export function exitWhenParentGoes(fd: number | undefined, gone: () => void): ()
  * @param fd as above; undefined tells nobody
  */
 export function tellParentReady(fd: number | undefined): void {
-  if (fd === undefined) return
+  if (fd !== undefined) tell(fd, 'ready\n')
+}
+
+/** How often a server says that it lives. */
+const signMs = 5_000
+
+/**
+ * Gives signs of life to the process that started this one, over the same pipe: they come out of
+ * the loop that serves calls, so that none come when that stands still (supervisor/watch.ts).
+ * @returns stops
+ */
+export function giveSignsOfLife(fd: number | undefined): () => void {
+  if (fd === undefined) return () => undefined
+  tell(fd, 'alive\n')
+  const timer = setInterval(() => tell(fd, 'alive\n'), signMs)
+  timer.unref()
+  return () => clearInterval(timer)
+}
+
+function tell(fd: number, word: string): void {
   try {
-    writeSync(fd, 'ready\n')
+    writeSync(fd, word)
   } catch (error) {
-    // A parent that is gone needs no word, and one that reads nothing (EBADF: its pipe goes one way) wants none.
-    if (!['EPIPE', 'ECONNRESET', 'EBADF', 'ENOTCONN'].includes(errnoOf(error) ?? '')) throw error
+    // A parent that is gone needs no word, one that reads nothing (EBADF: its pipe goes one way) wants none, and one
+    // that is behind (EAGAIN) has enough of them.
+    if (!['EPIPE', 'ECONNRESET', 'EBADF', 'ENOTCONN', 'EAGAIN'].includes(errnoOf(error) ?? '')) throw error
   }
 }

@@ -1,15 +1,21 @@
+import type { CasConfig } from '../config/cas.ts'
+import type { ConsoleConfig } from '../config/console.ts'
 import { loadConfig } from '../config/load.ts'
-import { type CasConfig, type Role, type SchedulerConfig, serverConfigs, type WorkerConfig } from '../config/servers.ts'
+import type { SchedulerConfig } from '../config/scheduler.ts'
+import { type Role, serverConfigs } from '../config/servers.ts'
+import type { WorkerConfig } from '../config/worker.ts'
 import { systemClock } from '../core/clock.ts'
 import { createLog } from '../telemetry/log.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
-import { exitWhenParentGoes, tellParentReady } from './parent.ts'
-import type { Running, Surroundings } from './running.ts'
+import { sameUserOnly } from '../wire/same-user.ts'
+import { collectWhenIdle } from './idle-memory.ts'
+import { exitWhenParentGoes, giveSignsOfLife, tellParentReady } from './parent.ts'
+import type { Running, ServeContext } from './running.ts'
 import { type Shutdown, watchShutdown } from './shutdown.ts'
 import { startWeb, type Web } from './web.ts'
 
 export interface ServeOptions {
-  /** The YAML file; config/servers.ts says what may stand in it. */
+  /** The YAML file; config/cas.ts, scheduler.ts, worker.ts and console.ts say what it may contain. */
   readonly configFile: string
   readonly version: string
   /** The inherited end of a pipe whose other end the parent holds (parent.ts). */
@@ -18,7 +24,7 @@ export interface ServeOptions {
   readonly workerName?: string
 }
 
-type AnyConfig = CasConfig | SchedulerConfig | WorkerConfig
+type AnyConfig = CasConfig | SchedulerConfig | WorkerConfig | ConsoleConfig
 
 /**
  * Runs one server in this process until it is asked to end; settles when all of it has.
@@ -28,28 +34,41 @@ export async function serve(role: Role, options: ServeOptions): Promise<void> {
   const loaded: AnyConfig = await loadConfig(options.configFile, serverConfigs[role])
   const config = options.workerName === undefined ? loaded : { ...loaded, name: options.workerName }
   const metrics = createMetrics({ process: true })
-  const log = createLog({ ...config.log, name: role })
+  metrics.gauge('native_build_info', 'Always 1; its label is the release.', ['version']).set(1, {
+    version: options.version,
+  })
+  // The lines of several workers can be told apart in one stream.
+  const log = createLog({ ...config.log, name: 'name' in config && config.name !== undefined ? config.name : role })
+  const stopCollecting = collectWhenIdle()
   const shutdown = watchShutdown(process, (gone) => exitWhenParentGoes(options.parentFd, gone))
   try {
     const running = await start(role, config, { log, metrics, clock: systemClock, version: options.version })
     const web = config.metrics
-      ? await startWeb({ listen: config.metrics.listen, metricsText: () => metrics.text(), ready: running.ready })
+      ? await startWeb({
+          listen: config.metrics.listen,
+          metricsText: () => metrics.text(),
+          ready: running.ready,
+          admit: config.private ? await sameUserOnly() : undefined,
+          notes: () => running.notes?.() ?? [],
+        })
       : undefined
     log.info('ready', { address: running.address, metrics: web?.address, version: options.version })
+    const stopSigns = giveSignsOfLife(options.parentFd)
     tellParentReady(options.parentFd)
-    await untilAsked(running, web, shutdown, config.drain)
+    await untilAsked(running, web, shutdown, config.drain).finally(stopSigns)
     log.info('stopped')
   } finally {
+    stopCollecting()
     shutdown.release()
   }
 }
 
 /** Loads only the rooms of the one role: a worker stays as lean as it can be. */
-async function start(role: Role, config: AnyConfig, surroundings: Surroundings): Promise<Running> {
-  if (role === 'cas') return (await import('./cas.ts')).startCas(config as CasConfig, surroundings)
-  if (role === 'scheduler')
-    return (await import('./scheduler.ts')).startScheduler(config as SchedulerConfig, surroundings)
-  return (await import('./worker.ts')).startWorkerServer(config as WorkerConfig, surroundings)
+async function start(role: Role, config: AnyConfig, context: ServeContext): Promise<Running> {
+  if (role === 'cas') return (await import('./cas.ts')).startCas(config as CasConfig, context)
+  if (role === 'scheduler') return (await import('./scheduler.ts')).startScheduler(config as SchedulerConfig, context)
+  if (role === 'console') return (await import('./console.ts')).startConsole(config as ConsoleConfig, context)
+  return (await import('./worker.ts')).startWorkerServer(config as WorkerConfig, context)
 }
 
 async function untilAsked(running: Running, web: Web | undefined, shutdown: Shutdown, drainMs: number): Promise<void> {

@@ -3,7 +3,7 @@ import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 
 /** What every server is given. */
-export interface Surroundings {
+export interface ServeContext {
   readonly log: Log
   readonly metrics: Metrics
   readonly clock: Clock
@@ -16,6 +16,8 @@ export interface Running {
   readonly address: string | undefined
   /** Is it able to do its work just now? */
   ready(): boolean
+  /** What people should know of it that does not keep it from its work: whole sentences, printable. */
+  notes?(): string[]
   /** Settles when it ends by itself, because another server asked it to; most never do. */
   readonly ended?: Promise<void>
   /** Takes nothing new; settles when what is under way has ended, or the configured time is over. */

@@ -1,38 +1,102 @@
-import type { SchedulerConfig } from '../config/servers.ts'
+import { openDoor } from '../access/door.ts'
+import { createInvitations } from '../access/invitations.ts'
+import { assertCertificatesAsked } from '../config/access.ts'
+import type { SchedulerConfig } from '../config/scheduler.ts'
+import { loadSecret } from '../config/secret.ts'
+import { Failure } from '../core/failure.ts'
+import { digestsMessageBytesMax } from '../core/limits.ts'
 import { createScheduler } from '../scheduler/services.ts'
 import { openDirectChannel } from '../wire/direct.ts'
 import { healthService } from '../wire/health.ts'
+import { HttpError, type HttpHandler } from '../wire/http.ts'
+import { reflectionServices } from '../wire/reflection.ts'
+import { sameUserOnly } from '../wire/same-user.ts'
 import { listen } from '../wire/server.ts'
+import { countedInstances, instanceNotes } from './instances.ts'
 import { createReadiness } from './readiness.ts'
-import type { Running, Surroundings } from './running.ts'
+import { allOf, recordingFor } from './recording.ts'
+import type { Running, ServeContext } from './running.ts'
+import { clientTlsOf, serverTlsOf } from './tls.ts'
+import { tracingFor } from './tracing.ts'
 
 /** What the CAS may send ahead of a client that reads a blob through this server, and stops. */
 const casWindowBytes = 1024 * 1024
 
+/** Tools that speak HTTP want the cache: they are told where it is. */
+function pointTo(cas: string): HttpHandler {
+  const where = cas.startsWith('unix:') ? `the socket ${cas}` : cas.replace(/^grpc/, 'http')
+  return async () => {
+    throw new HttpError(421, `this is the scheduler, which speaks gRPC: the cache answers HTTP at ${where}`)
+  }
+}
+
+/** Workers are known by it, and so is this scheduler to the cache. */
+function withoutSecret(): Failure {
+  return new Failure('invalid', 'with access, the servers need a shared secret to recognize each other', {
+    where: 'secret',
+    next: [
+      'Name one file in the configurations of cache, scheduler and workers; "openssl rand -base64 32" generates a secret.',
+    ],
+  })
+}
+
 /** Execution, Operations, the workers' stream, and everything of the cache passed on to the CAS. */
-export async function startScheduler(config: SchedulerConfig, surroundings: Surroundings): Promise<Running> {
-  const cas = openDirectChannel(config.cas, { windowBytes: casWindowBytes })
+export async function startScheduler(config: SchedulerConfig, context: ServeContext): Promise<Running> {
+  const secret = config.secret === undefined ? undefined : await loadSecret(config.secret)
+  const admit = config.private ? await sameUserOnly() : undefined
+  assertCertificatesAsked(config)
+  const tls = await serverTlsOf(config.tls, config.listen, context.log)
+  const clientTls = await clientTlsOf(config.client_tls, context.log)
+  if (config.access && !secret) throw withoutSecret()
+  const door = config.access && (await openDoor(config.access, { listen: config.listen, secret, ...context }))
+  const tokens = config.access?.tokens
+  const cas = openDirectChannel(config.cas, {
+    tls: clientTls,
+    windowBytes: casWindowBytes,
+    receiveBytesMax: digestsMessageBytesMax,
+  })
+  const instances = countedInstances(config.instances, context.metrics)
+  const recording = recordingFor(config.console, secret, context)
+  const tracing = config.otlp && (await tracingFor(config.otlp, 'native-scheduler', context))
   const scheduler = createScheduler({
     cas,
-    instances: new Set(config.instances),
+    ...(secret && { secret }),
+    guarded: door !== undefined,
+    casUrl: config.cas,
+    invitations: tokens === undefined ? undefined : createInvitations(tokens, context.clock),
+    instances,
     timeouts: { defaultMs: config.timeout.default, maxMs: config.timeout.max },
     leaseMs: config.lease,
     requeuesMax: config.requeues_max,
     workerWaitMs: config.worker_wait,
     updateEveryMs: config.update_every,
+    cancelledMs: config.abandon.cancelled,
+    lostMs: config.abandon.lost,
+    repeatShare: config.repeat,
     queueMax: config.queue_max,
-    ...surroundings,
+    queueBytesMax: config.queue_bytes_max,
+    recorder: allOf([recording?.recorder, tracing?.recorder]),
+    ...context,
   })
   const readiness = createReadiness(
     scheduler.services.map((each) => each.name),
     true,
   )
   try {
-    const { log } = surroundings
-    const server = await listen([...scheduler.services, healthService(readiness)], { address: config.listen, log })
+    const { log } = context
+    const told = [...scheduler.services, healthService(readiness)]
+    const server = await listen([...told, ...reflectionServices(told)], {
+      address: config.listen,
+      log,
+      admit,
+      tls,
+      door,
+      http: pointTo(config.cas),
+    })
     return {
       address: server.address,
       ready: readiness.ready,
+      notes: () => instanceNotes(instances),
       async drain() {
         readiness.set(false)
         await scheduler.drain(config.drain)
@@ -44,11 +108,15 @@ export async function startScheduler(config: SchedulerConfig, surroundings: Surr
         readiness.set(false)
         await scheduler.close()
         await server.close()
+        await Promise.all([recording?.close(), tracing?.close()])
+        door?.close()
         cas.close()
+        clientTls?.close()
       },
     }
   } catch (error) {
     await scheduler.close()
+    await Promise.all([recording?.close(), tracing?.close()])
     cas.close()
     throw error
   }

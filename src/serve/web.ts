@@ -1,6 +1,7 @@
-import type { Server } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { hostPortText, parseHostPort } from '../core/address.ts'
 import { messageOf } from '../core/failure.ts'
+import type { Admit } from '../wire/same-user.ts'
 
 // An import statement of node:http loads undici as well: 40 ms of processor time at each server's start.
 const { createServer } = process.getBuiltinModule('node:http')
@@ -12,6 +13,10 @@ export interface WebOptions {
   metricsText(): Promise<string>
   /** False while it starts or drains. */
   ready(): boolean
+  /** Who may come in; the others get 403. Everybody when absent. */
+  readonly admit?: Admit | undefined
+  /** Lines for people, after the answer's first one. */
+  notes(): string[]
 }
 
 export interface Web {
@@ -22,16 +27,7 @@ export interface Web {
 /** Serves GET /metrics and GET /healthz (200 when ready, 503 otherwise) for machines that watch. */
 export async function startWeb(options: WebOptions): Promise<Web> {
   const server = createServer((request, response) => {
-    const path = request.url?.split('?', 1)[0]
-    if (request.method !== 'GET' && request.method !== 'HEAD') response.writeHead(405).end()
-    else if (path === '/healthz')
-      response.writeHead(options.ready() ? 200 : 503).end(options.ready() ? 'ok\n' : 'not ready\n')
-    else if (path === '/metrics')
-      options.metricsText().then(
-        (text) => response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(text),
-        (error: unknown) => response.writeHead(500).end(`${messageOf(error)}\n`),
-      )
-    else response.writeHead(404).end()
+    answer(options, request, response).catch((error: unknown) => response.writeHead(500).end(`${messageOf(error)}\n`))
   })
   const { host, port } = parseHostPort(options.listen)
   await listening(server, host, port)
@@ -44,6 +40,22 @@ export async function startWeb(options: WebOptions): Promise<Web> {
         server.closeAllConnections()
       }),
   }
+}
+
+async function answer(options: WebOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const path = request.url?.split('?', 1)[0]
+  if (options.admit && !(await options.admit(request.socket)))
+    response.writeHead(403).end('this server is private to the user who runs it\n')
+  else if (request.method !== 'GET' && request.method !== 'HEAD') response.writeHead(405).end()
+  else if (path === '/healthz') response.writeHead(options.ready() ? 200 : 503).end(healthText(options))
+  else if (path === '/metrics') {
+    const text = await options.metricsText()
+    response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(text)
+  } else response.writeHead(404).end()
+}
+
+function healthText({ ready, notes }: WebOptions): string {
+  return [ready() ? 'ok' : 'not ready', ...notes()].map((line) => `${line}\n`).join('')
 }
 
 function listening(server: Server, host: string, port: number): Promise<void> {

@@ -1,17 +1,32 @@
 import { hostname } from 'node:os'
-import type { WorkerConfig } from '../config/servers.ts'
-import { type PlatformProperty, workerNameProperty } from '../core/platform.ts'
+import type { WorkerConfig } from '../config/worker.ts'
+import { anyInstance } from '../core/instance.ts'
+import { networkProperty, type PlatformProperty, workerNameProperty } from '../core/platform.ts'
 import { openDirectChannel } from '../wire/direct.ts'
 import { healthService } from '../wire/health.ts'
+import { sameUserOnly } from '../wire/same-user.ts'
 import { listen } from '../wire/server.ts'
-import { startWorker } from '../worker/worker.ts'
+import { closeInherited } from '../worker/inherited.ts'
+import { startWorker, type WorkerOptions } from '../worker/worker.ts'
 import { createReadiness } from './readiness.ts'
-import type { Running, Surroundings } from './running.ts'
+import type { Running, ServeContext } from './running.ts'
+import { clientTlsOf } from './tls.ts'
+import { workerIdentity } from './worker-identity.ts'
+
+/**
+ * After so long a silence the scheduler is asked whether it is there, and given up when it says nothing for as long
+ * again: by then it has given this worker's actions to others.
+ */
+const schedulerSilenceMs = 5_000
 
 /** A worker; it answers health checks where it is given an address, and is ready while it is connected. */
-export async function startWorkerServer(config: WorkerConfig, surroundings: Surroundings): Promise<Running> {
-  const scheduler = openDirectChannel(config.scheduler)
-  const cas = openDirectChannel(config.cas)
+export async function startWorkerServer(config: WorkerConfig, context: ServeContext): Promise<Running> {
+  closeInherited()
+  const { secret, identified } = await workerIdentity(config, context)
+  const admit = config.private ? await sameUserOnly() : undefined
+  const tls = await clientTlsOf(config.client_tls, context.log)
+  const scheduler = identified(openDirectChannel(config.scheduler, { keepaliveMs: schedulerSilenceMs, tls }))
+  const cas = identified(openDirectChannel(config.cas, { tls }))
   const readiness = createReadiness([], false)
   const name = config.name ?? `${hostname()}-${process.pid}`
   const worker = await startWorker({
@@ -19,19 +34,28 @@ export async function startWorkerServer(config: WorkerConfig, surroundings: Surr
     cas,
     name,
     slots: config.slots,
-    properties: offered({ [workerNameProperty]: name, ...config.properties }),
+    properties: offered({ [workerNameProperty]: name, ...networkOf(config), ...config.properties }),
     directory: config.directory,
     cacheSizeBytes: config.cache_size,
-    instance: config.instances[0] ?? '',
+    graceMs: config.timeout.grace,
+    inputs: config.inputs,
+    sandbox: config.sandbox,
+    sandboxPaths: config.sandbox_paths,
+    limits: limitsOf(config),
+    persistent: persistentOf(config),
+    images: await imagesOf(config, context),
+    instance: config.instances.find((each) => each !== anyInstance) ?? '',
+    secret,
     onConnected: readiness.set,
-    ...surroundings,
+    ...context,
   })
   const server = config.listen
-    ? await listen([healthService(readiness)], { address: config.listen, log: surroundings.log })
+    ? await listen([healthService(readiness)], { address: config.listen, log: context.log, admit })
     : undefined
   return {
     address: server?.address,
     ready: readiness.ready,
+    notes: () => worker.notes(),
     ended: worker.closed,
     drain: () => worker.drain(),
     async close() {
@@ -39,8 +63,42 @@ export async function startWorkerServer(config: WorkerConfig, surroundings: Surr
       await worker.close()
       scheduler.close()
       cas.close()
+      tls?.close()
     },
   }
+}
+
+function limitsOf({ limits }: WorkerConfig): NonNullable<WorkerOptions['limits']> {
+  return {
+    memoryBytes: limits.memory,
+    cpus: limits.cpus,
+    pids: limits.pids,
+    fileBytes: limits.file,
+    diskBytes: limits.disk,
+  }
+}
+
+function persistentOf({ persistent }: WorkerConfig): WorkerOptions['persistent'] {
+  const { enabled, idle, idle_max, idle_memory } = persistent
+  if (!enabled) return undefined
+  return { idleMs: idle, idleMax: idle_max, idleMemoryBytes: idle_memory }
+}
+
+/** Most workers run no images, and do not load what it takes. */
+async function imagesOf({ images }: WorkerConfig, { clock }: ServeContext): Promise<WorkerOptions['images']> {
+  if (images.from.length === 0 && images.default === undefined) return undefined
+  const { imageOffers, imageSourceOf } = await import('./worker-images.ts')
+  return {
+    source: imageSourceOf(images, clock),
+    sizeBytesMax: images.size,
+    usual: images.default,
+    offers: imageOffers(images),
+  }
+}
+
+/** Where nobody offers it, an action that asks for the network is refused, by name. */
+function networkOf({ network }: WorkerConfig): Record<string, string> {
+  return network === 'allowed' ? { [networkProperty]: 'on' } : {}
 }
 
 function offered(properties: WorkerConfig['properties']): PlatformProperty[] {

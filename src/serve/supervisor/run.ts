@@ -80,7 +80,10 @@ export function readSettings(file: string): SupervisorSettings {
   try {
     return supervisorSettings.parse(JSON.parse(readFileSync(file, 'utf8')))
   } catch (cause) {
-    throw new Failure('invalid', `this is no supervisor's settings file: ${messageOf(cause)}`, { where: file, cause })
+    throw new Failure('invalid', `this is not a supervisor's settings file: ${messageOf(cause)}`, {
+      where: file,
+      cause,
+    })
   }
 }
 

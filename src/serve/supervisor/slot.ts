@@ -4,6 +4,7 @@ import type { Clock } from '../../core/clock.ts'
 import type { Log } from '../../telemetry/log.ts'
 import { nextPauseMs } from './backoff.ts'
 import type { Launched } from './launch.ts'
+import { silentSecondsMax, watchLife } from './watch.ts'
 
 export interface SlotOptions {
   readonly clock: Clock
@@ -36,7 +37,9 @@ export function createSlot(first: ServerSpec, { clock, log, launch, changed }: S
   let pauseMs = 0
   let killAt = Number.POSITIVE_INFINITY
   const waiters: (() => void)[] = []
-  /** The one timer that there can be: the end of a pause or of a grace. */
+  let hung = false
+  let stopWatching: () => void = () => undefined
+  /** The one timer that there can be beside the watch: the end of a pause or of a grace. */
   let cancelTimer: () => void = () => undefined
 
   function timer(ms: number, callback: () => void): void {
@@ -50,9 +53,11 @@ export function createSlot(first: ServerSpec, { clock, log, launch, changed }: S
     running = launched
     since = clock.now()
     state = 'starting'
+    hung = false
+    stopWatching = watchLife(clock, launched.signs, () => killHung(launched))
     launched.ready.then(
       () => ready(launched),
-      (error: unknown) => log.error('a server cannot be heard', { error }),
+      (error: unknown) => log.error('the output of a server cannot be read', { error }),
     )
     launched.ended.then(ended, (error: unknown) => ended(String(error)))
     changed()
@@ -64,7 +69,17 @@ export function createSlot(first: ServerSpec, { clock, log, launch, changed }: S
     changed()
   }
 
-  function ended(how: string): void {
+  /** It cannot drain either: a process that does nothing hears no signal but this one. */
+  function killHung(launched: Launched): void {
+    if (running !== launched || state === 'draining') return
+    hung = true
+    log.error('a server hangs and is killed', { server: shown.name, silentSeconds: silentSecondsMax })
+    launched.signal('SIGKILL')
+  }
+
+  function ended(reason: string): void {
+    stopWatching()
+    const how = hung ? `no sign of life for ${silentSecondsMax} s, killed` : reason
     const expected = state === 'draining'
     const ranMs = clock.now() - (since ?? 0)
     running = null

@@ -3,8 +3,11 @@ import type { ServerSpec, SupervisorStatus } from '../../config/supervisor.ts'
 import { supervisorVersion } from '../../config/supervisor.ts'
 import { createSlot, type Slot, type SlotOptions } from './slot.ts'
 
-/** Who ends first: a worker still needs the scheduler and the cache to hand over its results. */
-const endOrder: readonly ServerSpec['role'][] = ['worker', 'scheduler', 'cas']
+/**
+ * Who ends first: a worker still needs the scheduler and the cache to hand over its results, and both tell the console of
+ * what was built last.
+ */
+const endOrder: readonly ServerSpec['role'][] = ['worker', 'scheduler', 'cas', 'console']
 
 export interface SupervisorOptions extends Omit<SlotOptions, 'changed'> {
   readonly pid: number

@@ -4,7 +4,11 @@ import { stat, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { askSupervisor, supervisorStatusAt } from '../../../src/cluster/process/supervisor.ts'
+import {
+  askSupervisor,
+  type SupervisorPaths,
+  supervisorStatusAt,
+} from '../../../src/cluster/process/supervisor-client.ts'
 import type { SupervisorSettings, SupervisorStatus } from '../../../src/config/supervisor.ts'
 import { testFolder } from '../../fixture/folder.ts'
 import { isRunning } from '../../fixture/process.ts'
@@ -13,6 +17,7 @@ import { serverProgram, spec, supervisorProgram } from '../../fixture/supervised
 interface Started {
   readonly child: ChildProcess
   readonly settings: SupervisorSettings
+  readonly paths: SupervisorPaths
 }
 
 /** A supervisor as a process of its own. */
@@ -33,13 +38,13 @@ async function started(folder: string): Promise<Started> {
     child.kill('SIGKILL')
   })
   for await (const chunk of child.stdout ?? []) if (String(chunk).includes('supervising')) break
-  return { child, settings }
+  return { child, settings, paths: { socket: settings.socket, supervisorRecord: settings.record } }
 }
 
-async function untilRunning(socket: string, count: number): Promise<SupervisorStatus> {
-  let status = await askSupervisor(socket, { op: 'status' })
+async function untilRunning(paths: SupervisorPaths, count: number): Promise<SupervisorStatus> {
+  let status = await askSupervisor(paths, { op: 'status' })
   while (status.servers.filter(({ state }) => state === 'running').length !== count)
-    status = await askSupervisor(socket, { op: 'status', after: status.revision, waitMs: 10_000 })
+    status = await askSupervisor(paths, { op: 'status', after: status.revision, waitMs: 10_000 })
   return status
 }
 
@@ -47,12 +52,12 @@ const pidsOf = ({ servers }: SupervisorStatus) => servers.flatMap(({ pid }) => (
 
 test('no server outlives a supervisor that was killed with -9', { timeout: 30_000 }, async () => {
   const folder = await testFolder()
-  const { child, settings } = await started(folder)
-  await askSupervisor(settings.socket, {
+  const { child, paths } = await started(folder)
+  await askSupervisor(paths, {
     op: 'apply',
     servers: [spec('cas'), spec('worker-1', { behaviour: 'stubborn' }), spec('worker-2')],
   })
-  const pids = pidsOf(await untilRunning(settings.socket, 3))
+  const pids = pidsOf(await untilRunning(paths, 3))
   child.kill('SIGKILL')
   await once(child, 'exit')
   await vi.waitFor(() => expect(pids.filter(isRunning)).toEqual([]), 10_000)
@@ -61,20 +66,20 @@ test('no server outlives a supervisor that was killed with -9', { timeout: 30_00
 test('the next supervisor runs what the record says should run', { timeout: 30_000 }, async () => {
   const folder = await testFolder()
   const first = await started(folder)
-  await askSupervisor(first.settings.socket, { op: 'apply', servers: [spec('cas')] })
-  await untilRunning(first.settings.socket, 1)
+  await askSupervisor(first.paths, { op: 'apply', servers: [spec('cas')] })
+  await untilRunning(first.paths, 1)
   first.child.kill('SIGTERM')
   await once(first.child, 'exit')
-  expect(await supervisorStatusAt(first.settings.socket)).toBeUndefined()
+  expect(await supervisorStatusAt(first.paths)).toBeUndefined()
   const second = await started(folder)
-  expect((await untilRunning(second.settings.socket, 1)).desired).toEqual([spec('cas')])
+  expect((await untilRunning(second.paths, 1)).desired).toEqual([spec('cas')])
 })
 
 test('stop answers, ends the servers and the supervisor, and takes the socket away', { timeout: 30_000 }, async () => {
-  const { child, settings } = await started(await testFolder())
-  await askSupervisor(settings.socket, { op: 'apply', servers: [spec('cas')] })
-  const pids = pidsOf(await untilRunning(settings.socket, 1))
-  await askSupervisor(settings.socket, { op: 'stop', graceMs: 5_000 })
+  const { child, settings, paths } = await started(await testFolder())
+  await askSupervisor(paths, { op: 'apply', servers: [spec('cas')] })
+  const pids = pidsOf(await untilRunning(paths, 1))
+  await askSupervisor(paths, { op: 'stop', graceMs: 5_000 })
   expect(await once(child, 'exit')).toEqual([0, null])
   expect(pids.filter(isRunning)).toEqual([])
   await expect(stat(settings.socket)).rejects.toMatchObject({ code: 'ENOENT' })
@@ -83,7 +88,7 @@ test('stop answers, ends the servers and the supervisor, and takes the socket aw
 test('the socket is its user’s alone, and takes no nonsense', { timeout: 30_000 }, async () => {
   const { settings } = await started(await testFolder())
   expect((await stat(settings.socket)).mode & 0o777).toBe(0o600)
-  expect(await said(settings.socket, 'nonsense\n')).toMatchObject({ ok: false, message: 'a line is no JSON' })
+  expect(await said(settings.socket, 'nonsense\n')).toMatchObject({ ok: false, message: 'a line is not JSON' })
   expect(await said(settings.socket, '{"version":2,"op":"status"}\n')).toMatchObject({ ok: false })
   expect(await said(settings.socket, '{"version":1,"op":"explode"}\n')).toMatchObject({ ok: false })
   expect(await said(settings.socket, 'x'.repeat(2_000_000))).toMatchObject({ ok: false })

@@ -130,6 +130,22 @@ test('the last of two applies counts', async () => {
   expect(after.desired.map(({ fingerprint }) => fingerprint)).toEqual(['1', '3'])
 })
 
+test('V1: a server that gives no sign of life for a minute is killed and started again; a shorter silence is let pass', async () => {
+  const clock = manualClock()
+  const { supervisor, until } = harness(clock)
+  supervisor.apply([spec('cas')])
+  const before = await until(running(1))
+  const pid = pidOf(before, 'cas') ?? 0
+  process.kill(pid, 'SIGSTOP')
+  clock.advance(50_000)
+  expect(isRunning(pid)).toBe(true)
+  clock.advance(15_000)
+  const killed = await until(({ servers }) => servers[0]?.state === 'waiting')
+  expect(killed.servers[0]).toMatchObject({ restarts: 1, lastEnd: 'no sign of life for 60 s, killed' })
+  clock.advance(1_000)
+  expect(pidOf(await until(running(1)), 'cas')).not.toBe(pid)
+})
+
 test('what does not end in its time is killed', async () => {
   const clock = manualClock()
   const { supervisor, until } = harness(clock)

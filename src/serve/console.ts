@@ -1,0 +1,105 @@
+import { readFile } from 'node:fs/promises'
+import { openDoor } from '../access/door.ts'
+import type { ConsoleConfig } from '../config/console.ts'
+import { loadSecret } from '../config/secret.ts'
+import { createConsole } from '../console/services.ts'
+import { errnoOf } from '../core/failure.ts'
+import { createPages } from '../page/handler.ts'
+import { openDirectChannel } from '../wire/direct.ts'
+import { healthService } from '../wire/health.ts'
+import type { Exchange } from '../wire/http.ts'
+import { identifiedChannel } from '../wire/identity.ts'
+import { reflectionServices } from '../wire/reflection.ts'
+import { sameUserOnly } from '../wire/same-user.ts'
+import { listen } from '../wire/server.ts'
+import { openPageSources } from './page-sources.ts'
+import { createReadiness } from './readiness.ts'
+import type { Running, ServeContext } from './running.ts'
+import { clientTlsOf } from './tls.ts'
+
+const msPerDay = 24 * 3_600_000
+
+/** All pages are one thing to read. */
+const operationOf = ({ method }: Pick<Exchange, 'method'>) => ({
+  name: `http/console ${method === 'HEAD' ? 'GET' : method}`,
+  instance: '',
+})
+
+/** Where the build has put what runs in the browser, `dist/page.js`: as seen from the bundle of the servers, and from `dist/src/serve`. */
+const scriptFiles = ['../page.js', '../../page.js'].map((each) => new URL(each, import.meta.url))
+
+/** What runs in the browser; nothing where this program runs from its sources, and the pages do without. */
+async function browserScript(): Promise<string> {
+  for (const file of scriptFiles) {
+    try {
+      return await readFile(file, 'utf8')
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw error
+    }
+  }
+  return ''
+}
+
+/** The history of builds: told by the cache and the scheduler, asked by commands. */
+export async function startConsole(config: ConsoleConfig, context: ServeContext): Promise<Running> {
+  const { log } = context
+  const secret = config.secret === undefined ? undefined : await loadSecret(config.secret)
+  const admit = config.private ? await sameUserOnly() : undefined
+  const door = config.access && (await openDoor(config.access, { listen: config.listen, secret, ...context }))
+  const tls = await clientTlsOf(config.client_tls, log)
+  const plain = openDirectChannel(config.cas, { tls })
+  const cas = secret ? identifiedChannel(plain, secret, 'worker', context.clock.now) : plain
+  const console = createConsole({
+    folder: config.path,
+    bounds: { bytesMax: config.history.size, ageMsMax: config.history.days * msPerDay },
+    cas,
+    secret,
+    ...context,
+  })
+  const readiness = createReadiness(
+    console.services.map((each) => each.name),
+    true,
+  )
+  const sources = openPageSources(config, { tls, secret, clock: context.clock, log })
+  const { close: closeSources, ...asked } = sources
+  const { history, explanations } = console
+  const pages = createPages({ history, explanations, ...asked, clock: context.clock, script: await browserScript() })
+  function closeAll(): void {
+    pages.endStreams()
+    closeSources()
+    console.close()
+    door?.close()
+    cas.close()
+    tls?.close()
+  }
+  try {
+    const told = [...console.services, healthService(readiness)]
+    const server = await listen([...told, ...reflectionServices(told)], {
+      address: config.listen,
+      log,
+      admit,
+      door,
+      http: pages.handle,
+      operationOf,
+    })
+    return {
+      address: server.address,
+      ready: readiness.ready,
+      notes: () => console.notes(),
+      async drain() {
+        readiness.set(false)
+        // Pages that are open follow what happens for as long as they may.
+        pages.endStreams()
+        await server.drain(config.drain)
+      },
+      async close() {
+        readiness.set(false)
+        await server.close()
+        closeAll()
+      },
+    }
+  } catch (error) {
+    closeAll()
+    throw error
+  }
+}

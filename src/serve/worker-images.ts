@@ -1,0 +1,91 @@
+import { realpathSync } from 'node:fs'
+import { homedir, tmpdir } from 'node:os'
+import type { WorkerConfig } from '../config/worker.ts'
+import type { Clock } from '../core/clock.ts'
+import { Failure } from '../core/failure.ts'
+import { imageProperty, type PlatformProperty } from '../core/platform.ts'
+import { runHelper } from '../image/credential-helper.ts'
+import { type ImageContext, openSource } from '../image/open.ts'
+import { hostPlatform } from '../image/platform.ts'
+import { parseReference, type Reference } from '../image/reference.ts'
+import { selectRoot } from '../image/select.ts'
+import { unpackImage } from '../image/unpack/unpack.ts'
+import type { WorkerOptions } from '../worker/worker.ts'
+
+type Settings = WorkerConfig['images']
+type ImageSource = NonNullable<WorkerOptions['images']>['source']
+
+/** As `image copy` has it by default. */
+const retryTimes = 3
+
+/** Where the images of actions come from: what a worker's settings let them name, with the logins of the worker's user. */
+export function imageSourceOf(settings: Settings, clock: Clock): ImageSource {
+  const context = (signal: AbortSignal): ImageContext => ({
+    tlsVerify: true,
+    login: { home: homedir(), env: process.env, runHelper },
+    retryTimes,
+    dockerHost: process.env['DOCKER_HOST'] || undefined,
+    temporary: tmpdir(),
+    clock,
+    signal,
+  })
+  return {
+    check(text) {
+      // The deployment's own image is where the deployment says it is.
+      const reference = parseReference(text)
+      if (text !== settings.default) assertAllowed(reference, text, settings)
+    },
+    async find(text, signal) {
+      const source = await openSource(parseReference(text), context(signal))
+      try {
+        const raw = await selectRoot(source, { platform: hostPlatform(process.arch), isNamed: true })
+        return {
+          digest: raw.digest,
+          unpack: (folder, bytesMax) => unpackImage(source, raw, folder, bytesMax, signal),
+          close: () => source.close(),
+        }
+      } catch (error) {
+        await source.close()
+        throw error
+      }
+    },
+  }
+}
+
+/** What a worker offers for actions that name an image: one value for each kind of place. */
+export function imageOffers({ from }: Settings): PlatformProperty[] {
+  return from.map((place) => ({ name: imageProperty, value: place === 'docker' ? 'docker://*' : `${place}:*` }))
+}
+
+/** @throws Failure 'precondition' */
+function assertAllowed(reference: Reference, text: string, { from, folders }: Settings): void {
+  const { transport } = reference
+  if (!from.some((each) => each === transport))
+    throw new Failure('precondition', `images of actions may not come from a ${transport}: place here`, {
+      where: text,
+      next: ['The setting images.from of the worker names the kinds of places that are allowed.'],
+    })
+  if (reference.transport !== 'oci' || isBelow(reference.path, folders)) return
+  throw new Failure('precondition', 'images of actions may not come from this folder', {
+    where: text,
+    next: ['The setting images.folders of the worker names the folders whose images are allowed.'],
+  })
+}
+
+/** Symlinks count as what they lead to. */
+function isBelow(path: string, folders: readonly string[]): boolean {
+  const real = realOf(path)
+  return folders.some((folder) => {
+    const above = realOf(folder)
+    return real !== undefined && above !== undefined && `${real}/`.startsWith(`${above}/`)
+  })
+}
+
+function realOf(path: string): string | undefined {
+  try {
+    return realpathSync(path)
+  } catch {
+    // What is not there is nowhere; whether it is there is not for whoever names it to know.
+    return undefined
+  }
+}
