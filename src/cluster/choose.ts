@@ -1,20 +1,27 @@
 import { Failure } from '../core/failure.ts'
+import { isThere } from '../host/files.ts'
+import type { UserContext } from '../host/user-folders.ts'
 import type { DriverKind } from './driver.ts'
-import { kindPaths } from './kind/paths.ts'
-import { isThere } from './process/files.ts'
-import { clusterPaths, type Surroundings } from './process/paths.ts'
+import { declarations } from './open.ts'
+import type { Operations } from './options.ts'
 
 /**
- * The driver that a user means who names none: that of the cluster which is there, and processes
- * where there is none.
+ * The driver that a user means who names none: the only one that can do what is asked for; else that of the cluster
+ * which is there, and processes where there is none.
+ * @param operation what it is for; absent, what every driver does
  * @throws Failure 'invalid' when each has a cluster of this name
  */
-export async function chooseDriver(name: string, surroundings: Surroundings): Promise<DriverKind> {
-  const kind = await isThere(kindPaths(name, surroundings).cluster)
-  if (kind && (await isThere(clusterPaths(name, surroundings).cluster)))
+export async function chooseDriver(name: string, user: UserContext, operation?: keyof Operations): Promise<DriverKind> {
+  const all = Object.values(declarations)
+  const able = operation === undefined ? all : all.filter(({ takes }) => takes[operation] !== undefined)
+  const there: DriverKind[] = []
+  if (able.length > 1) for (const each of able) if (await isThere(each.stateFile(name, user))) there.push(each.kind)
+  if (there.length > 1)
     throw new Failure('invalid', `there are two clusters "${name}", one of each driver`, {
       where: '--driver',
-      next: ['Say --driver process or --driver kind; NATIVE_DRIVER says it for all commands.'],
+      next: [
+        `Choose one with ${there.map((each) => `--driver ${each}`).join(' or ')}; NATIVE_DRIVER does so for all commands.`,
+      ],
     })
-  return kind ? 'kind' : 'process'
+  return there[0] ?? able[0]?.kind ?? 'process'
 }

@@ -8,13 +8,13 @@ import { testFolder } from '../fixture/folder.ts'
 
 async function surroundingsWith(...kinds: ('process' | 'kind')[]) {
   const home = await testFolder()
-  const surroundings = { env: {}, home, tmp: home, uid: process.getuid?.() ?? -1 }
+  const user = { env: {}, home, tmp: home, uid: process.getuid?.() ?? -1 }
   for (const kind of kinds) {
-    const file = { process: clusterPaths, kind: kindPaths }[kind]('n', surroundings).cluster
+    const file = { process: clusterPaths, kind: kindPaths }[kind]('n', user).cluster
     await mkdir(dirname(file), { recursive: true })
     await writeFile(file, '{}')
   }
-  return surroundings
+  return user
 }
 
 describe('the driver of a user who names none', () => {
@@ -25,6 +25,13 @@ describe('the driver of a user who names none', () => {
   test.each(['process', 'kind'] as const)('is that of the cluster which is there: %s', async (kind) => {
     expect(await chooseDriver('n', await surroundingsWith(kind))).toBe(kind)
     expect(await chooseDriver('another', await surroundingsWith(kind))).toBe('process')
+  })
+
+  test('is the one that can do what is asked for, whatever is there', async () => {
+    expect(await chooseDriver('n', await surroundingsWith(), 'render')).toBe('kind')
+    expect(await chooseDriver('n', await surroundingsWith('process'), 'render')).toBe('kind')
+    expect(await chooseDriver('n', await surroundingsWith('process', 'kind'), 'render')).toBe('kind')
+    expect(await chooseDriver('n', await surroundingsWith('process'), 'deploy')).toBe('process')
   })
 
   test('has to be named where there are two of one name', async () => {

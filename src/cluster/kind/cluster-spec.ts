@@ -1,13 +1,14 @@
 import { resolve } from 'node:path'
+import { countText } from '../../core/count-text.ts'
 import { Failure } from '../../core/failure.ts'
-import type { GatewayProfile, UpOptions } from '../driver.ts'
+import type { GatewayProfile, UpOptions } from '../options.ts'
 import type { KindSettings } from './context.ts'
-import { mergedMirrors, parseMirror } from './mirrors.ts'
+import { mergedMirrors, parseMirror } from './nodes/mirrors.ts'
+import { nodeImageOf } from './nodes/versions.ts'
 import type { KindMemory } from './state.ts'
-import { nodeImageOf } from './versions.ts'
 
 /** What a cluster is to be: of flags, of what is remembered, of the settings, in this order. */
-export interface Asked {
+export interface ClusterSpec {
   readonly profile: GatewayProfile
   readonly nodes: number
   readonly nodeImage: string | null
@@ -24,12 +25,12 @@ export interface Asked {
  * @throws Failure 'invalid' for flags that make no sense, 'precondition' for another value than the
  *   cluster has
  */
-export function askedOf(
+export function clusterSpecOf(
   options: UpOptions,
   memory: KindMemory | undefined,
   settings: KindSettings,
   cwd: string,
-): Asked {
+): ClusterSpec {
   const image = imageOf(options)
   const mirrors = options.registryMirrors ?? []
   for (const each of mirrors) parseMirror(each)
@@ -48,7 +49,7 @@ function imageOf({ nodeImage, kubernetesVersion }: UpOptions): string | undefine
   if (nodeImage !== undefined && kubernetesVersion !== undefined)
     throw new Failure('invalid', 'the image of the nodes already says which Kubernetes is in it', {
       where: '--kubernetes-version',
-      next: ['Leave away --image or --kubernetes-version.'],
+      next: ['Leave out --image or --kubernetes-version.'],
     })
   return kubernetesVersion === undefined ? nodeImage : nodeImageOf(kubernetesVersion).image
 }
@@ -56,9 +57,8 @@ function imageOf({ nodeImage, kubernetesVersion }: UpOptions): string | undefine
 function assertSame(options: UpOptions, image: string | undefined, memory: KindMemory): void {
   const { nodes, gateway, publish } = options
   const imageFlag = options.kubernetesVersion === undefined ? '--image' : '--kubernetes-version'
-  const counted = (many: number) => `${many} node${many === 1 ? '' : 's'}`
   const differs: readonly (readonly [boolean, string, string, string])[] = [
-    [nodes !== undefined && nodes !== memory.nodes, '--nodes', counted(memory.nodes), String(nodes)],
+    [nodes !== undefined && nodes !== memory.nodes, '--nodes', countText(memory.nodes, 'node'), String(nodes)],
     [image !== undefined && image !== memory.nodeImage, imageFlag, memory.nodeImage ?? "kind's own image", `${image}`],
     [gateway !== undefined && gateway !== memory.profile, '--gateway', memory.profile, `${gateway}`],
     [

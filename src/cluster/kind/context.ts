@@ -1,16 +1,15 @@
 import type { Clock } from '../../core/clock.ts'
-import type { ContentDigest } from '../../image/content-digest.ts'
-import type { ImageName } from '../../image/name.ts'
-import type { GatewayProfile } from '../driver.ts'
+import type { UserContext } from '../../host/user-folders.ts'
 import type { Images } from '../manifest/request.ts'
-import type { Surroundings } from '../process/paths.ts'
-import type { Machine } from '../process/render.ts'
+import type { ImageVerifier } from '../open-options.ts'
+import type { GatewayProfile } from '../options.ts'
+import type { Machine } from '../shared/machine.ts'
 import type { KindPaths } from './paths.ts'
 
 /** All that the kind driver knows of the world around it. */
 export interface KindContext {
   readonly paths: KindPaths
-  readonly surroundings: Surroundings
+  readonly user: UserContext
   readonly machine: Machine
   readonly clock: Clock
   readonly release: string
@@ -23,20 +22,13 @@ export interface KindContext {
   readonly verify?: ImageVerifier
 }
 
-/**
- * Judges an image in a registry by its signatures: whose count is said by these policies, then by those that
- * come with `native`.
- * @returns the digest of what was found good, and what the user should know of it
- * @throws Failure 'denied' with the verdict
- */
-export type ImageVerifier = (
-  image: ImageName,
-  policies: readonly string[],
-  signal: AbortSignal,
-) => Promise<{ readonly digest: ContentDigest; readonly warnings: readonly string[] }>
+/** The servers' namespace. */
+export function namespaceOf({ paths }: Pick<KindContext, 'paths'>): string {
+  return paths.name
+}
 
 /** What calling a program of this cluster takes. */
-export type ProgramContext = Pick<KindContext, 'paths' | 'surroundings'>
+export type ProgramContext = Pick<KindContext, 'paths' | 'user'>
 
 /** What a user's settings file says of kind clusters; flags of `up` and `deploy` come before it. */
 export interface KindSettings {

@@ -1,16 +1,21 @@
-import type { DeployOptions, Step } from '../driver.ts'
+import type { Step } from '../driver.ts'
 import { listPods } from '../kubernetes/pods.ts'
-import { runOnWorker, untilAnswers } from '../process/answers.ts'
-import { locked } from '../process/locked.ts'
-import { applicationStep } from './application.ts'
-import type { KindContext } from './context.ts'
-import { kubernetesOf } from './kubernetes.ts'
-import { assertOperationsStep, assertUpStep, gatewaysStep, operationsStep } from './operations.ts'
-import { newWork, settingsStep } from './plan.ts'
-import { serverImagesSteps } from './server-images.ts'
-import { workersOf } from './servers.ts'
+import type { DeployOptions } from '../options.ts'
+import { locked } from '../shared/locked-steps.ts'
+import { authorizeAs } from '../shared/owners-login.ts'
+import { runOnWorker, untilAnswers } from '../shared/readiness.ts'
+import { type KindContext, namespaceOf } from './context.ts'
+import { serverImagesSteps } from './images/choice.ts'
+import { kubernetesOf } from './nodes/api-server.ts'
+import { applicationStep } from './rollout/application.ts'
+import { certificateStep } from './rollout/certificate.ts'
+import { assertOperationsStep, assertUpStep, gatewaysStep, operationsStep } from './rollout/operations.ts'
+import { newWork, settingsStep } from './rollout/plan.ts'
+import { secretStep } from './rollout/secret.ts'
+import { workersOf } from './rollout/servers.ts'
+import { tokensStep } from './rollout/tokens.ts'
 import { clusterAddressesNow } from './status.ts'
-import { bringUp, namespaceOf } from './up.ts'
+import { bringUp } from './up.ts'
 
 /**
  * Applies the objects and waits until clients can work through the Gateways. What an earlier
@@ -21,7 +26,9 @@ export function deploySteps(context: KindContext, options: DeployOptions): Step[
   const { only } = options
   const images = serverImagesSteps(context, options, work)
   const operations = [operationsStep(context, work)]
+  const secrets = [secretStep(context, work), certificateStep(context), tokensStep(context)]
   const application = [
+    ...secrets,
     applicationStep(context, work),
     gatewaysStep(context, true),
     answersStep(context),
@@ -31,9 +38,9 @@ export function deploySteps(context: KindContext, options: DeployOptions): Step[
     return [
       settingsStep(options, work),
       assertUpStep(context),
-      ...locked(context, false, [...bringUp(context), assertOperationsStep(context), ...images, ...application]),
+      ...locked(context, false, [...bringUp(context), assertOperationsStep(context, work), ...images, ...application]),
     ]
-  const rest = only === 'operations' ? [gatewaysStep(context, false)] : application
+  const rest = only === 'operations' ? [...secrets, gatewaysStep(context, false)] : application
   return [
     settingsStep(options, work),
     ...locked(context, false, [...bringUp(context), ...images, ...operations, ...rest]),
@@ -48,9 +55,12 @@ function answersStep(context: KindContext): Step {
     title: 'Cache and scheduler answer',
     async run(report) {
       const addresses = await clusterAddressesNow(context, await kubernetesOf(context, report), report.signal)
-      const urls = [addresses.cache.url, addresses.scheduler.url]
-      await Promise.all(urls.map((url) => untilAnswers(url, context.clock, report.signal, answerMsMax)))
-      report.say(urls.join(', '))
+      const { cache, scheduler } = addresses
+      const authorize = authorizeAs(context.user)
+      await Promise.all(
+        [cache, scheduler].map((each) => untilAnswers(each, context.clock, report.signal, answerMsMax, authorize)),
+      )
+      report.say(`${cache.url}, ${scheduler.url}`)
     },
   }
 }
@@ -63,8 +73,9 @@ function actionsStep(context: KindContext): Step {
       const { scheduler } = await clusterAddressesNow(context, kubernetes, report.signal)
       const workers = workersOf(await listPods(kubernetes, namespaceOf(context), report.signal))
       const names = workers.map(({ metadata }) => metadata.name)
+      const authorize = authorizeAs(context.user)
       await Promise.all(
-        names.map((name) => runOnWorker(scheduler.url, name, context.clock, report.signal, answerMsMax)),
+        names.map((name) => runOnWorker(scheduler, name, context.clock, report.signal, answerMsMax, authorize)),
       )
       report.say(names.length === 0 ? 'there are no workers' : `${names.length} of ${names.length} workers`)
     },

@@ -1,24 +1,25 @@
-import { Failure } from '../../core/failure.ts'
-import type { DownOptions, Step } from '../driver.ts'
-import { isThere } from '../process/files.ts'
-import { locked } from '../process/locked.ts'
-import { removeState } from './begin.ts'
-import { deleteCluster } from './cluster.ts'
+import { removeLoginsOf } from '../../access/logins.ts'
+import { countText } from '../../core/count-text.ts'
+import { isThere } from '../../host/files.ts'
+import type { Step } from '../driver.ts'
+import { locked } from '../shared/locked-steps.ts'
 import type { KindContext } from './context.ts'
-import { removeContext } from './kubeconfig.ts'
-import { removeNetwork } from './network.ts'
-import { areOurs, nodesOf } from './nodes.ts'
-import { removeRegistry } from './registry.ts'
+import { removeNetwork } from './docker/network.ts'
+import { removeRegistry } from './images/registry.ts'
+import { deleteCluster } from './nodes/cluster.ts'
+import { removeContext } from './nodes/kubeconfig.ts'
+import { areOurs, nodesOf } from './nodes/nodes.ts'
+import { endOrphanedKind } from './nodes/orphaned-kind.ts'
 import { readKindMemoryIfWhole } from './state.ts'
-import { endStrays } from './strays.ts'
+import { removeState } from './state-step.ts'
 
 /**
  * Removes all that `up` made, what is remembered last: a `down` that was ended is finished by the next.
  * The data is inside of the nodes and goes with them.
  */
-export function downSteps(context: KindContext, { keepData }: DownOptions): Step[] {
+export function downSteps(context: KindContext): Step[] {
   const work: Work = { foundOurs: false }
-  return locked(context, false, [clusterStep(context, keepData, work), networkStep(context), stateStep(context, work)])
+  return locked(context, false, [clusterStep(context, work), networkStep(context), stateStep(context, work)])
 }
 
 interface Work {
@@ -26,29 +27,18 @@ interface Work {
   foundOurs: boolean
 }
 
-function clusterStep(context: KindContext, keepData: boolean, work: Work): Step {
+function clusterStep(context: KindContext, work: Work): Step {
   return {
     title: 'Kind cluster',
     async run({ signal, say }) {
-      if (keepData)
-        throw new Failure(
-          'unimplemented',
-          'what the cache holds is inside of the nodes, and cannot be kept without them',
-          {
-            where: '--keep-data',
-            next: [
-              'Leave it away to remove all; `docker stop` of the nodes keeps them with their data, and `native up` starts them again.',
-            ],
-          },
-        )
-      const strays = await endStrays(context, signal)
+      const orphans = await endOrphanedKind(context, signal)
       const nodes = await nodesOf(context, signal)
-      if (nodes.length === 0) return say(strays === 0 ? 'nothing was there' : 'one that was being made was ended')
+      if (nodes.length === 0) return say(orphans === 0 ? 'nothing was there' : 'one that was being created was stopped')
       if (!(await areOurs(context, await readKindMemoryIfWhole(context.paths), nodes)))
-        return say('there is one that is not ours; it stays')
+        return say('there is one that native did not write; it stays')
       work.foundOurs = true
       const removed = await deleteCluster(context, signal)
-      say(`${removed} node${removed === 1 ? '' : 's'} removed`)
+      say(`${countText(removed, 'node')} removed`)
     },
   }
 }
@@ -79,6 +69,7 @@ function stateStep(context: KindContext, work: Work): Step {
         ...(isOur && (await removeContext(context, memory?.madeKubeconfig ?? false)) ? ['context'] : []),
         ...(wasKnown ? ['state'] : []),
       ]
+      await removeLoginsOf(context.user, paths.state, context.clock)
       await removeState(context)
       say(done.length === 0 ? 'nothing was there' : `${done.join(', ')} removed`)
     },

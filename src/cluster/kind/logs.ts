@@ -2,28 +2,27 @@ import { Failure } from '../../core/failure.ts'
 import type { LogLine, LogOptions } from '../driver.ts'
 import { followLogs, type NamedPod, recentLogs } from '../kubernetes/logs.ts'
 import { listPods, type Pod } from '../kubernetes/pods.ts'
-import type { KindContext } from './context.ts'
-import { kubernetesOf } from './kubernetes.ts'
-import { serverPods } from './servers.ts'
+import { type KindContext, namespaceOf } from './context.ts'
+import { kubernetesOf } from './nodes/api-server.ts'
+import { serverPods } from './rollout/servers.ts'
 import { readKindMemory } from './state.ts'
-import { namespaceOf } from './up.ts'
 
 /**
- * Lines of the servers' pods. With follow, pods that a redeployment makes are taken up as they begin.
+ * Lines of the servers' pods, by their time; with follow, as they come. With follow, pods that a redeployment makes are taken up as they begin.
  * @throws Failure 'not-found' without a cluster, or a server of that name
  */
 export async function* clusterLogs(context: KindContext, options: LogOptions): AsyncGenerator<LogLine, void> {
   const { paths } = context
   if (!(await readKindMemory(paths))?.container)
     throw new Failure('not-found', `there is no cluster "${paths.name}"`, { next: ['Run `native deploy` first.'] })
-  const { lines, signal } = options
+  const { lines, sinceMs, signal } = options
   const namespace = namespaceOf(context)
   const kubernetes = await kubernetesOf(context, options.follow ? { say: () => undefined } : undefined)
   const chosen = chooser(options.servers)
   const pods = await listPods(kubernetes, namespace, signal)
   assertKnown(options.servers, pods)
-  if (options.follow) yield* followLogs(kubernetes, { namespace, lines, signal, choose: chosen })
-  else yield* recentLogs(kubernetes, chosen(pods), { lines, signal })
+  if (options.follow) yield* followLogs(kubernetes, { namespace, lines, sinceMs, signal, choose: chosen })
+  else yield* recentLogs(kubernetes, chosen(pods), { lines, sinceMs, signal })
 }
 
 /** Pods that go have no name any more; who follows them keeps the one that they had. */

@@ -1,14 +1,15 @@
-import type { Step, UpOptions } from '../driver.ts'
+import type { Step } from '../driver.ts'
+import type { UpOptions } from '../options.ts'
 import { nodeChecks, parseDockerInfo, preflight } from '../preflight/nodes.ts'
-import { archiveNames } from './archives.ts'
-import { askedOf } from './asked.ts'
-import { assertHelm } from './cilium.ts'
+import { assertHelm } from './addons/cilium.ts'
+import { clusterSpecOf } from './cluster-spec.ts'
 import type { KindContext } from './context.ts'
-import { assertOurs, nodesOf } from './nodes.ts'
-import { docker, kind, kubectlVersion } from './programs.ts'
+import { docker, kind, kubectlVersion } from './docker/programs.ts'
+import { archiveNames } from './images/archives.ts'
+import { assertOurs, nodesOf } from './nodes/nodes.ts'
+import { endOrphanedKind } from './nodes/orphaned-kind.ts'
+import { assertKindVersion, kubernetesIn } from './nodes/versions.ts'
 import { readKindMemory } from './state.ts'
-import { endStrays } from './strays.ts'
-import { assertKindVersion, kubernetesIn } from './versions.ts'
 
 /**
  * Whether what is asked for can be had: the programs answer, no cluster of others has the name, and docker's
@@ -21,8 +22,8 @@ export function preflightStep(context: KindContext, options: UpOptions): Step {
     title: 'Docker, kind, kubectl',
     async run({ signal, say }) {
       const memory = await readKindMemory(context.paths)
-      const asked = askedOf(options, memory, context.settings, context.cwd)
-      for (const file of asked.archives) await archiveNames(file, context.surroundings.tmp)
+      const asked = clusterSpecOf(options, memory, context.settings, context.cwd)
+      for (const file of asked.archives) await archiveNames(file, context.user.tmp)
       const [info, own, client] = await Promise.all([
         docker(context, ['info', '--format', '{{json .}}'], { signal }),
         kind(context, ['version', '--quiet'], { signal }),
@@ -30,7 +31,7 @@ export function preflightStep(context: KindContext, options: UpOptions): Step {
         ...(asked.profile === 'cilium' ? [assertHelm(context, signal)] : []),
       ])
       assertKindVersion(own)
-      const strays = await endStrays(context, signal)
+      const orphans = await endOrphanedKind(context, signal)
       const nodes = await nodesOf(context, signal)
       assertOurs(context, memory, nodes)
       const facts = parseDockerInfo(info)
@@ -38,7 +39,7 @@ export function preflightStep(context: KindContext, options: UpOptions): Step {
       // What runs already has shown that it can.
       const findings = nodes.length > 0 ? [] : await preflight(nodeChecks(facts, wish))
       const notes = findings.filter(({ state }) => state === 'note').map(({ title, found }) => `${title}: ${found}`)
-      const ended = strays === 0 ? [] : ['a kind that an earlier call left behind was ended']
+      const ended = orphans === 0 ? [] : ['a kind that an earlier call left behind was ended']
       const versions = `docker ${facts.ServerVersion}, kind ${own.trim()}, kubectl ${client}`
       say([versions, ...notes, ...ended].join('; '))
     },

@@ -2,10 +2,10 @@ import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { loadConfig } from '../../config/load.ts'
 import { messageOf } from '../../core/failure.ts'
-import type { GatewayProfile } from '../driver.ts'
-import { isThere } from '../process/files.ts'
+import { isThere } from '../../host/files.ts'
+import type { GatewayProfile } from '../options.ts'
 import type { KindSettings } from './context.ts'
-import { parseMirror } from './mirrors.ts'
+import { parseMirror } from './nodes/mirrors.ts'
 
 /** Controllers that fit each other: Envoy Gateway 1.9 brings the Gateway API 1.6; cilium's chart brings none. */
 const usualControllers: Readonly<Record<GatewayProfile, readonly string[]>> = {
@@ -50,7 +50,7 @@ const settingsFile = z.strictObject({
  * @throws Failure 'invalid' as loadConfig does
  */
 export async function kindSettings(configRoot: string): Promise<KindSettings> {
-  const file = join(configRoot, 'native/kind.yaml')
+  const file = join(configRoot, 'kind.yaml')
   const found = (await isThere(file)) ? await loadConfig(file, settingsFile) : settingsFile.parse({})
   const near = (path: string) => resolve(dirname(file), path)
   const place = (text: string) => (isAddress(text) ? text : near(text))

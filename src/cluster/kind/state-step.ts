@@ -1,26 +1,28 @@
 import { Failure } from '../../core/failure.ts'
-import type { Step, UpOptions } from '../driver.ts'
-import { isThere, privateFolder, remove, removeEmpty } from '../process/files.ts'
-import { archiveNames, type NamedArchive } from './archives.ts'
-import { askedOf } from './asked.ts'
+import { isThere, remove, removeEmpty } from '../../host/files.ts'
+import { makePrivateFolder } from '../../host/folders.ts'
+import type { Step } from '../driver.ts'
+import type { UpOptions } from '../options.ts'
+import { clusterSpecOf } from './cluster-spec.ts'
 import type { KindContext } from './context.ts'
-import { readNetwork } from './network.ts'
-import { nodesOf } from './nodes.ts'
-import { registryOf } from './registry.ts'
+import { readNetwork } from './docker/network.ts'
+import { archiveNames, type NamedArchive } from './images/archives.ts'
+import { registryOf } from './images/registry.ts'
+import { nodesOf } from './nodes/nodes.ts'
+import { nodeImageOf } from './nodes/versions.ts'
 import { readKindMemory, remember, writeKindMemory } from './state.ts'
-import { nodeImageOf } from './versions.ts'
 
 /** Writes down what is to be made before anything is. */
 export function stateStep(context: KindContext, options: UpOptions): Step {
-  const { paths, surroundings, settings } = context
+  const { paths, user, settings } = context
   let made = false
   return {
     title: `State of cluster "${paths.name}"`,
     async run({ say }) {
       const memory = await readKindMemory(paths)
-      const { archives: given, ...rest } = askedOf(options, memory, settings, context.cwd)
+      const { archives: given, ...rest } = clusterSpecOf(options, memory, settings, context.cwd)
       const before = (memory?.archives ?? []).filter(({ file }) => !given.includes(file))
-      const asked = { ...rest, archives: [...before, ...(await named(given, surroundings.tmp))] }
+      const asked = { ...rest, archives: [...before, ...(await named(given, user.tmp))] }
       const version = options.kubernetesVersion === undefined ? undefined : nodeImageOf(options.kubernetesVersion)
       const note = version?.note === undefined ? '' : `; Kubernetes ${version.note}`
       if (memory) {
@@ -28,7 +30,7 @@ export function stateStep(context: KindContext, options: UpOptions): Step {
         return say(`already there${note}`)
       }
       made = true
-      await privateFolder(paths.state, surroundings.uid)
+      makePrivateFolder(paths.state, user.uid)
       await writeKindMemory(paths, {
         ...asked,
         bases: {},
@@ -67,7 +69,10 @@ async function assertNothingLeft(context: KindContext): Promise<void> {
     ...((await registryOf(context)) ? ['the registry'] : []),
   ]
   if (left.length > 0)
-    throw new Failure('precondition', `kept, since ${left.join(', ')} could not be removed; \`native down\` does that`)
+    throw new Failure(
+      'precondition',
+      `kept, because ${left.join(', ')} could not be removed; \`native down\` does that`,
+    )
 }
 
 /** Removes our own folder. */

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { deploymentConfig } from '../../config/deployment.ts'
 import { Failure } from '../../core/failure.ts'
-import { readState, writeWhole } from '../process/files.ts'
+import { writeWhole } from '../../host/files.ts'
+import { readState } from '../shared/state-file.ts'
 import type { KindPaths } from './paths.ts'
 
 const port = z.number().int().min(1).max(65_535)
@@ -14,7 +15,7 @@ const clusterState = z.strictObject({
   nodes: z.number().int().positive(),
   /** Null: kind's own of its release. */
   nodeImage: z.string().nullable(),
-  /** Absolute files, and what was in each: one that is gone by now is no fault while nodes have its images. */
+  /** Absolute files, and what was in each: one that is gone by now is not a fault while nodes have its images. */
   archives: z.array(z.strictObject({ file: z.string(), names: z.array(z.string()) })),
   /** `HOST=URL`. */
   mirrors: z.array(z.string()),

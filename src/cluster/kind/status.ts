@@ -1,18 +1,26 @@
 import { Failure, messageOf } from '../../core/failure.ts'
-import type { Addresses, ClusterState, ClusterStatus, Endpoint } from '../driver.ts'
+import { holderOf } from '../../host/process-lock.ts'
+import { cacheUsageOf } from '../../telemetry/cache-usage.ts'
+import type { Addresses, ClusterState, ClusterStatus } from '../driver.ts'
 import type { Kubernetes } from '../kubernetes/connect.ts'
 import { readGateways } from '../kubernetes/gateways.ts'
 import { listPods, listWarnings, type Pod, type Warning } from '../kubernetes/pods.ts'
 import { troubleOf } from '../kubernetes/trouble.ts'
+import { speaksTls } from '../manifest/client-secrets.ts'
 import { doors } from '../manifest/gateways.ts'
-import { assertAllAnswer } from '../process/answers.ts'
-import { holderOf } from '../process/lock.ts'
-import type { KindContext } from './context.ts'
-import { kubernetesOf } from './kubernetes.ts'
-import { assertOurs, nodesOf } from './nodes.ts'
-import { serverPods, serversOf } from './servers.ts'
+import { emptyStatus } from '../shared/empty-status.ts'
+import { workersElsewhere } from '../shared/other-workers.ts'
+import { authorizeAs } from '../shared/owners-login.ts'
+import { assertAllAnswer } from '../shared/readiness.ts'
+import { loadOf, sandboxedOf, versionOf, workerCachesOf } from '../shared/usage.ts'
+import { type KindContext, namespaceOf } from './context.ts'
+import { addressesAt } from './door.ts'
+import { kubernetesOf } from './nodes/api-server.ts'
+import { assertOurs, nodesOf } from './nodes/nodes.ts'
+import { certificateProblems } from './rollout/certificate.ts'
+import { askServers, probeMsMax, withVersion } from './rollout/server-facts.ts'
+import { serverPods, serversOf } from './rollout/servers.ts'
 import { type KindMemory, readKindMemory } from './state.ts'
-import { namespaceOf } from './up.ts'
 
 /** What the cluster is like now. */
 export async function clusterStatus(context: KindContext): Promise<ClusterStatus> {
@@ -20,7 +28,7 @@ export async function clusterStatus(context: KindContext): Promise<ClusterStatus
   const memory = await readKindMemory(paths)
   if (!memory?.container) {
     const holder = await holderOf(paths.lock)
-    if (holder !== undefined) return bare(context, 'creating', [`process ${holder} is at work on it`])
+    if (holder !== undefined) return bare(context, 'creating', [`process ${holder} is working on it`])
     return memory
       ? bare(context, 'failed', ['`native up` was ended before it was done; run it again'])
       : bare(context, 'absent', [])
@@ -38,8 +46,15 @@ export async function clusterStatus(context: KindContext): Promise<ClusterStatus
   }
 }
 
-function bare({ paths }: KindContext, state: ClusterState, problems: readonly string[]): ClusterStatus {
-  return { name: paths.name, driver: 'kind', state, servers: [], addresses: null, problems }
+function bare({ paths, release }: KindContext, state: ClusterState, problems: readonly string[]): ClusterStatus {
+  const cluster = {
+    name: paths.name,
+    driver: 'kind',
+    version: versionOf(release),
+    atLogin: null,
+    keptData: null,
+  } as const
+  return emptyStatus(cluster, state, problems)
 }
 
 async function deployedStatus(context: KindContext, memory: KindMemory): Promise<ClusterStatus> {
@@ -53,11 +68,25 @@ async function deployedStatus(context: KindContext, memory: KindMemory): Promise
   ])
   const servers = serversOf(pods)
   if (servers.length === 0) return bare(context, 'up', [])
-  const problems = [...problemsOf(pods, warnings), ...given.lacks]
+  const authorize = authorizeAs(context.user)
+  const ids = new Set(servers.flatMap(({ id }) => id ?? []))
+  const [said, otherWorkers, expiring] = await Promise.all([
+    askServers(kubernetes, pods),
+    given.addresses ? workersElsewhere(given.addresses.scheduler, ids, authorize, probeMsMax) : null,
+    speaksTls(memory.deployment) ? certificateProblems(context) : [],
+  ])
+  const problems = [...problemsOf(pods, warnings), ...given.lacks, ...expiring]
+  const workers = servers.flatMap(({ name, role }) => (role === 'worker' ? [said.get(name)] : []))
+  const base = bare(context, problems.length === 0 ? 'deployed' : 'degraded', problems)
   return {
-    ...bare(context, problems.length === 0 ? 'deployed' : 'degraded', problems),
-    servers,
+    ...base,
+    servers: servers.map((server) => withVersion(server, said.get(server.name), base.version)),
     addresses: given.addresses,
+    otherWorkers,
+    cache: cacheUsageOf(said.get('cas')),
+    workerCaches: workerCachesOf(workers),
+    sandboxedWorkers: sandboxedOf(workers),
+    load: loadOf(said.get('scheduler')),
   }
 }
 
@@ -77,7 +106,7 @@ export async function clusterAddresses(context: KindContext): Promise<Addresses>
   if (!memory?.deployment)
     throw new Failure('not-found', `nothing is deployed on cluster "${context.paths.name}"`, { next })
   const addresses = await clusterAddressesNow(context, await kubernetesOf(context))
-  await assertAllAnswer(addresses, 'Run `native status` to see why.')
+  await assertAllAnswer(addresses, 'Run `native status` to see why.', authorizeAs(context.user))
   return addresses
 }
 
@@ -109,13 +138,6 @@ async function givenAddresses(
   const lacks = doors.filter((_, at) => found[at] === undefined).map(({ gateway }) => `${gateway} has no address`)
   const [cache, scheduler] = found
   if (cache === undefined || scheduler === undefined) return { addresses: null, lacks }
-  const published = memory?.published
-  const addresses = published
-    ? { cache: endpoint(`127.0.0.1:${published.cache}`), scheduler: endpoint(`127.0.0.1:${published.scheduler}`) }
-    : { cache: endpoint(cache), scheduler: endpoint(scheduler) }
-  return { addresses, lacks: [] }
-}
-
-function endpoint(address: string): Endpoint {
-  return { address, url: `grpc://${address}` }
+  const { deployment = null, published = null } = memory ?? {}
+  return { addresses: addressesAt(context.paths, { deployment, published }, { cache, scheduler }), lacks: [] }
 }

@@ -1,18 +1,19 @@
-import type { Step, UpOptions } from '../driver.ts'
+import type { Step } from '../driver.ts'
 import { checkedAddressPool, chooseAddressPool } from '../manifest/pool.ts'
-import { locked } from '../process/locked.ts'
-import { stateStep } from './begin.ts'
-import { ciliumStep } from './cilium.ts'
-import { clusterStep } from './cluster.ts'
-import type { KindContext } from './context.ts'
-import { controllersStep } from './controllers.ts'
-import { hostsStep } from './hosts.ts'
-import { nodeImagesStep } from './images.ts'
-import { addContext, removeContext } from './kubeconfig.ts'
-import { ensureNetwork, readNetwork, removeNetwork } from './network.ts'
+import type { UpOptions } from '../options.ts'
+import { locked } from '../shared/locked-steps.ts'
+import { ciliumStep } from './addons/cilium.ts'
+import { controllersStep } from './addons/controllers.ts'
+import { type KindContext, namespaceOf } from './context.ts'
+import { ensureNetwork, readNetwork, removeNetwork } from './docker/network.ts'
+import { registryStep } from './images/registry.ts'
+import { clusterStep } from './nodes/cluster.ts'
+import { hostsStep } from './nodes/hosts.ts'
+import { addContext, removeContext } from './nodes/kubeconfig.ts'
+import { nodeImagesStep } from './nodes/load-archives.ts'
 import { preflightStep } from './preflight.ts'
-import { registryStep } from './registry.ts'
 import { readKindMemory, remember } from './state.ts'
+import { stateStep } from './state-step.ts'
 
 /** Brings the kind cluster up, with its registry and the controllers of its profile. */
 export function upSteps(context: KindContext, options: UpOptions): Step[] {
@@ -105,9 +106,4 @@ function poolStep(context: KindContext): Step {
       say(`${pool.cidr} of ${network.subnet}`)
     },
   }
-}
-
-/** The servers' namespace. */
-export function namespaceOf({ paths }: KindContext): string {
-  return paths.name
 }

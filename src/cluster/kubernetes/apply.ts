@@ -1,7 +1,9 @@
 import { z } from 'zod'
+import { countText } from '../../core/count-text.ts'
 import { Failure } from '../../core/failure.ts'
+import { wait } from '../../host/wait.ts'
 import type { KubeObject } from '../manifest/object.ts'
-import { type ApiAnswer, call, rest } from './call.ts'
+import { type ApiAnswer, call } from './call.ts'
 import type { Kubernetes } from './connect.ts'
 import { statusCodeOf } from './failure.ts'
 import { keyText, learnKinds, type ObjectKey, pathOf, shortKeyText } from './resources.ts'
@@ -60,7 +62,7 @@ export function appliedText(applied: readonly Applied[]): string {
     .map((change) => [count(change), change] as const)
     .filter(([number]) => number > 0)
     .map(([number, change]) => `${number} ${change}`)
-  return `${applied.length === 1 ? '1 object' : `${applied.length} objects`}: ${parts.join(', ')}`
+  return `${countText(applied.length, 'object')}: ${parts.join(', ')}`
 }
 
 const metadataOnly = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1'
@@ -107,7 +109,7 @@ export async function readObject(kubernetes: Kubernetes, key: ObjectKey, signal?
   return (await orAbsent(read()))?.body
 }
 
-/** Removes an object, and what belongs to it after it; one that is gone is no error. */
+/** Removes an object, and what belongs to it after it; one that is gone is not an error. */
 export async function deleteObject(kubernetes: Kubernetes, key: ObjectKey, signal?: AbortSignal): Promise<void> {
   const path = await pathOf(kubernetes, key, signal)
   const query = { propagationPolicy: 'Background' }
@@ -148,11 +150,16 @@ async function untilEstablished(kubernetes: Kubernetes, definition: KubeObject, 
     if (condition('Established')?.status === 'True') return
     const names = condition('NamesAccepted')
     if (names?.status === 'False')
-      throw new Failure('exists', `the cluster does not take a kind: ${names.message ?? 'its names are taken'}`, {
-        where,
-      })
-    if (kubernetes.clock.now() > end) throw new Failure('deadline', 'the cluster does not serve a new kind', { where })
-    await rest(lookMs, kubernetes.clock, signal)
+      throw new Failure(
+        'exists',
+        `the cluster does not accept a resource kind: ${names.message ?? 'its names are taken'}`,
+        {
+          where,
+        },
+      )
+    if (kubernetes.clock.now() > end)
+      throw new Failure('deadline', 'the cluster does not serve a new resource kind', { where })
+    await wait(lookMs, kubernetes.clock, signal)
   }
 }
 
@@ -171,7 +178,7 @@ async function whileNew(
       return await attempt()
     } catch (error) {
       if (!isNew || statusCodeOf(error) !== 404 || clock.now() > end) throw error
-      await rest(lookMs, clock, signal)
+      await wait(lookMs, clock, signal)
     }
   }
 }

@@ -1,6 +1,7 @@
-import { pause } from '../../client/retry.ts'
-import type { Clock } from '../../core/clock.ts'
+import { backoffMs } from '../../core/backoff.ts'
 import { Failure, messageOf } from '../../core/failure.ts'
+import { wait } from '../../host/wait.ts'
+import { parseAnswer } from './answer.ts'
 import type { ApiRequest, Kubernetes } from './connect.ts'
 import { apiFailure, connectionFailure, isPassing, isRefusal } from './failure.ts'
 
@@ -14,7 +15,7 @@ export interface ApiCall extends ApiRequest {
 
 export interface ApiAnswer {
   readonly status: number
-  /** Of JSON; to be parsed by its schema. */
+  /** Of JSON, without members that are null; to be parsed by its schema. */
   readonly body: unknown
 }
 
@@ -23,7 +24,7 @@ const msMaxDefault = 30_000
 const answerBytesMax = 64 * 1024 * 1024
 /** etcd takes objects of 1.5 MiB; a log line is cut by containerd at 16 KiB, a server's own may be longer. */
 const lineCharactersMax = 16 * 1024 * 1024
-const delayMs = { min: 100, max: 2_000 } as const
+const delays = { msMin: 100, msMax: 2_000 }
 /** Of somebody who may not, and is told so by a server that may only be starting. */
 const refusedMsMax = 30_000
 
@@ -34,7 +35,7 @@ const refusedMsMax = 30_000
  */
 export async function call(kubernetes: Kubernetes, request: ApiCall): Promise<ApiAnswer> {
   const { status, text } = await textOf(kubernetes, request)
-  return { status, body: JSON.parse(text) }
+  return { status, body: parseAnswer(text) }
 }
 
 /** The same for an answer that is text. */
@@ -105,10 +106,11 @@ export async function patiently<T>(
 ): Promise<T> {
   const began = clock.now()
   let refusedSince: number | undefined
-  for (let delay: number = delayMs.min; ; delay = Math.min(delay * 2, delayMs.max)) {
+  for (let failures = 1; ; failures += 1) {
     try {
       return await attempt()
     } catch (error) {
+      const delay = backoffMs(failures, delays)
       if (isRefusal(error)) refusedSince ??= clock.now()
       else if (!isPassing(error)) throw error
       const end = isRefusal(error)
@@ -116,18 +118,8 @@ export async function patiently<T>(
         : began + patience.msMax
       if (clock.now() + delay > end) throw error
       patience.say?.(`${messageOf(error)}; trying again`)
-      await rest(delay, clock, signal)
+      await wait(delay, clock, signal)
     }
-  }
-}
-
-/** Waits. @throws the signal's reason when it aborts first */
-export async function rest(ms: number, clock: Clock, signal: AbortSignal | undefined): Promise<void> {
-  try {
-    await pause(ms, clock, signal)
-  } catch (error) {
-    signal?.throwIfAborted()
-    throw error
   }
 }
 

@@ -14,7 +14,7 @@ export type NodeState = z.output<typeof nodeSchema>
 export const nodesPath = '/api/v1/nodes'
 
 /** How things are on the nodes for a pod that has no place there. */
-export interface Room {
+export interface NodeCapacity {
   /** How many pods are being removed: until they are gone they hold what they have asked for. */
   readonly ending: number
   /** Some were, and are gone. */
@@ -51,7 +51,7 @@ interface NoPlace {
 }
 
 /** The trouble of a pod that no node takes: what helps depends on why there is no room. */
-export function noPlace(pod: string, said: string, { ending, ended, unready }: Room): NoPlace {
+export function noPlace(pod: string, said: string, { ending, ended, unready }: NodeCapacity): NoPlace {
   if (unready.length > 0)
     return {
       kind: 'unavailable',

@@ -3,7 +3,8 @@ import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest, type RequestOptions } from 'node:https'
 import type { ApiException } from '@kubernetes/client-node'
 import { type Clock, systemClock } from '../../core/clock.ts'
-import { errnoOf, Failure, messageOf } from '../../core/failure.ts'
+import { Failure, messageOf } from '../../core/failure.ts'
+import { systemFailure } from '../../host/system-errors.ts'
 import { type Access, plainAccess } from './plain-access.ts'
 
 export interface ConnectOptions {
@@ -51,14 +52,14 @@ export interface Kubernetes {
   readonly kinds: Map<string, readonly ApiResource[]>
   /** The head of the answer, whatever its status; its body is the message itself. Rejects as node:http does. */
   exchange(request: ApiRequest, signal: AbortSignal): Promise<IncomingMessage>
-  /** client-node's own error for a status that is no success. */
+  /** client-node's own error for a status that is not a success. */
   exception(response: IncomingMessage, body: string): Promise<ApiException<string>>
 }
 
 /**
  * Reads a kubeconfig; nothing is sent yet. client-node takes a third of a second to load, so no module may
- * import it otherwise, and here only what is no plain pair of certificates, as kind writes it, and errors need it.
- * @throws Failure 'not-found' without the file or the context, 'corrupt' when it is no kubeconfig
+ * import it otherwise, and here only what is not a plain pair of certificates, as kind writes it, and errors need it.
+ * @throws Failure 'not-found' without the file or the context, 'corrupt' when it is not a kubeconfig
  */
 export async function connectKubernetes(options: ConnectOptions): Promise<Kubernetes> {
   const text = await read(options.kubeconfig)
@@ -99,12 +100,10 @@ async function read(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8')
   } catch (cause) {
-    const code = errnoOf(cause)
-    if (code === undefined) throw cause
-    throw new Failure(code === 'ENOENT' ? 'not-found' : 'denied', `cannot read the kubeconfig: ${messageOf(cause)}`, {
+    throw systemFailure(cause, {
+      doing: 'cannot read the kubeconfig',
       where: file,
       next: ['Run `native up`, which writes it.'],
-      cause,
     })
   }
 }
@@ -118,7 +117,7 @@ async function anyAccess(text: string, options: ConnectOptions): Promise<Access>
   } catch (cause) {
     throw new Failure('corrupt', `not a kubeconfig: ${messageOf(cause)}`, {
       where: options.kubeconfig,
-      next: ['Run `native up`, which writes it anew.'],
+      next: ['Run `native up`, which writes it again.'],
       cause,
     })
   }

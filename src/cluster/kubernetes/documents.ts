@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { parseAllDocuments } from 'yaml'
 import { z } from 'zod'
-import { errnoOf, Failure, messageOf } from '../../core/failure.ts'
+import { Failure, messageOf } from '../../core/failure.ts'
+import { systemFailure } from '../../host/system-errors.ts'
 import type { KubeObject } from '../manifest/object.ts'
 
 const fetchMsMax = 120_000
@@ -18,7 +19,7 @@ const kubeList = z.looseObject({ kind: z.string().endsWith('List'), items: z.arr
 /**
  * The objects of a YAML text of many documents, in their order.
  * @param source a file, or an https address
- * @throws Failure 'not-found' and the like when it cannot be read, 'invalid' for what is no object, at its line
+ * @throws Failure 'not-found' and the like when it cannot be read, 'invalid' for what is not an object, at its line
  */
 export async function readObjects(source: string, signal?: AbortSignal): Promise<KubeObject[]> {
   return parseObjects(/^https?:/.test(source) ? await download(source, signal) : await readText(source), source)
@@ -51,12 +52,7 @@ async function readText(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8')
   } catch (cause) {
-    const code = errnoOf(cause)
-    if (code === undefined) throw cause
-    throw new Failure(code === 'ENOENT' ? 'not-found' : 'denied', `cannot read objects: ${messageOf(cause)}`, {
-      where: file,
-      cause,
-    })
+    throw systemFailure(cause, { doing: 'cannot read objects', where: file })
   }
 }
 

@@ -1,6 +1,7 @@
 import type { ApiException } from '@kubernetes/client-node'
 import { z } from 'zod'
 import { Failure, type FailureKind, messageOf } from '../../core/failure.ts'
+import { parseAnswer } from './answer.ts'
 
 /** metav1.Status: what the API server says of a failure. */
 export const apiStatus = z.looseObject({
@@ -78,7 +79,7 @@ export function statusFailure(code: number, status: ApiStatus, object: string, c
 /** The body as a Status; a proxy's page or an empty body is one without words. */
 function statusOf(body: string): ApiStatus {
   try {
-    return apiStatus.parse(JSON.parse(body))
+    return apiStatus.parse(parseAnswer(body))
   } catch (error) {
     if (!(error instanceof SyntaxError || error instanceof z.ZodError)) throw error
     return body === '' ? {} : { message: body.slice(0, 1000).trim() }
@@ -115,7 +116,7 @@ export function connectionFailure(error: unknown, server: string): unknown {
     `the API server is not the one that the kubeconfig is for (${code}: ${messageOf(rootOf(error))})`,
     {
       where: server,
-      next: ['Run `native up`, which writes the kubeconfig anew.'],
+      next: ['Run `native up`, which writes the kubeconfig again.'],
       cause: error,
     },
   )

@@ -105,7 +105,7 @@ export async function readGateways(
 ): Promise<ReadonlyMap<string, Gateway>> {
   const path = gatewaysPath(namespace)
   const { body } = await call(kubernetes, { path, object: `Gateways of ${namespace}`, signal })
-  const { items } = z.object({ items: z.array(gatewaySchema) }).parse(body)
+  const { items } = z.object({ items: z.array(gatewaySchema).default([]) }).parse(body)
   return new Map(items.map((each) => [each.metadata.name, each]))
 }
 

@@ -1,6 +1,8 @@
 import { Failure } from '../../core/failure.ts'
+import { wait } from '../../host/wait.ts'
 import type { LogLine } from '../driver.ts'
-import { lines, rest } from './call.ts'
+import { inOrder } from '../shared/log-order.ts'
+import { lines } from './call.ts'
 import type { Kubernetes } from './connect.ts'
 import { isPassing } from './failure.ts'
 import { type Pod, podSchema, podsPath, tailOf } from './pods.ts'
@@ -18,32 +20,42 @@ export interface NamedPod {
   readonly pod: Pod
 }
 
-/** The last lines of pods, one pod after the other; of one that has not begun, a line that says so. */
+export interface RecentOptions {
+  readonly lines: number
+  /** Milliseconds since 1970. */
+  readonly sinceMs?: number | undefined
+  readonly signal: AbortSignal
+}
+
+/** The last lines of pods, by the time that they say; of one that has not begun, a line that says so. */
 export async function* recentLogs(
   kubernetes: Kubernetes,
   pods: readonly NamedPod[],
-  options: { lines: number; signal: AbortSignal },
+  options: RecentOptions,
 ): AsyncGenerator<LogLine, void> {
-  for (const { name, pod } of pods) {
-    const container = startedContainer(pod)
-    if (!container) {
-      yield { server: name, text: `(not started yet: ${whyNot(pod)})` }
-      continue
-    }
-    const text = await tailOf(kubernetes, pod, {
-      container: container.name,
-      lines: options.lines,
-      previous: false,
-      signal: options.signal,
-    })
-    for (const line of text.split('\n')) if (line !== '') yield { server: name, text: line }
-  }
+  const { sinceMs } = options
+  const logs = pods.map(async ({ name, pod }) => ({ server: name, lines: await recentLines(kubernetes, pod, options) }))
+  yield* inOrder(await Promise.all(logs), sinceMs)
+}
+
+async function recentLines(
+  kubernetes: Kubernetes,
+  pod: Pod,
+  { lines: count, sinceMs, signal }: RecentOptions,
+): Promise<string[]> {
+  const container = startedContainer(pod)
+  if (!container) return [`(not started yet: ${whyNot(pod)})`]
+  const sinceTime = sinceMs === undefined ? undefined : new Date(sinceMs).toISOString()
+  const asked = { container: container.name, lines: count, previous: false, sinceTime, signal }
+  return (await tailOf(kubernetes, pod, asked)).split('\n').filter((line) => line !== '')
 }
 
 export interface FollowOptions {
   readonly namespace: string
   /** The last so many lines of a pod that runs already. */
   readonly lines: number
+  /** Only what was written then or later, in milliseconds since 1970. */
+  readonly sinceMs?: number | undefined
   readonly signal: AbortSignal
   /** Whose lines are wanted, and under which names; asked after each change. */
   choose(pods: readonly Pod[]): readonly NamedPod[]
@@ -94,7 +106,7 @@ async function followAll(
     followers.set(uid, follower)
     // Of a pod that is made while we look, every line is new.
     const tail = begun ? undefined : options.lines
-    followPod(kubernetes, follower, tail, queue, signal).catch((error: unknown) => {
+    followPod(kubernetes, follower, { tail, sinceMs: options.sinceMs }, queue, signal).catch((error: unknown) => {
       if (!signal.aborted) queue.close(error)
     })
   }
@@ -119,11 +131,12 @@ async function followAll(
 async function followPod(
   kubernetes: Kubernetes,
   follower: Follower,
-  tail: number | undefined,
+  { tail, sinceMs }: { tail: number | undefined; sinceMs: number | undefined },
   queue: Queue<LogLine>,
   signal: AbortSignal,
 ): Promise<void> {
-  let last = ''
+  // What is no later has been seen, or is not wanted.
+  let last = sinceMs === undefined ? '' : stampOf(sinceMs - 1)
   for (let tailLines = tail; follower.pod && !signal.aborted; ) {
     const container = startedContainer(follower.pod)
     if (!container) {
@@ -161,7 +174,7 @@ async function followPod(
       if (!(isPassing(error) || (error instanceof Failure && (error.kind === 'invalid' || error.kind === 'not-found'))))
         throw error
     }
-    await rest(againMs, kubernetes.clock, signal)
+    await wait(againMs, kubernetes.clock, signal)
     await untilRestarted(follower, container.restartCount)
   }
 }
@@ -179,6 +192,11 @@ async function untilRestarted(follower: Follower, restarts: number): Promise<voi
 function stamped(line: string): { time: string; text: string } {
   const at = line.indexOf(' ')
   return { time: line.slice(0, at), text: line.slice(at + 1) }
+}
+
+/** The time as kubelet writes it. @param ms since 1970 */
+function stampOf(ms: number): string {
+  return new Date(ms).toISOString().replace('Z', '000000Z')
 }
 
 /** The server's container, once it has begun for the first time: then it has a log. */

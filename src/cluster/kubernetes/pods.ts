@@ -75,7 +75,7 @@ export type Warning = z.output<typeof warningSchema>
 
 export const podsPath = (namespace: string) => `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods`
 
-const podList = z.object({ items: z.array(podSchema) })
+const podList = z.object({ items: z.array(podSchema).default([]) })
 
 /** The pods of a namespace; none of one that is not there. */
 export async function listPods(kubernetes: Kubernetes, namespace: string, signal?: AbortSignal): Promise<Pod[]> {
@@ -83,7 +83,7 @@ export async function listPods(kubernetes: Kubernetes, namespace: string, signal
   return podList.parse(body).items
 }
 
-const warningList = z.object({ items: z.array(warningSchema) })
+const warningList = z.object({ items: z.array(warningSchema).default([]) })
 
 /** Warnings of the last hour about the objects of a namespace. */
 export async function listWarnings(
@@ -139,12 +139,18 @@ const logBytesMax = 1024 * 1024
 export async function tailOf(
   kubernetes: Kubernetes,
   { metadata }: Pod,
-  options: { container: string; lines: number; previous: boolean; signal?: AbortSignal | undefined },
+  options: {
+    container: string
+    lines: number
+    previous: boolean
+    sinceTime?: string | undefined
+    signal?: AbortSignal | undefined
+  },
 ): Promise<string> {
-  const { container, lines, previous, signal } = options
+  const { container, lines, previous, sinceTime, signal } = options
   const answer = await textOf(kubernetes, {
     path: `${podsPath(metadata.namespace)}/${metadata.name}/log`,
-    query: { container, tailLines: lines, limitBytes: logBytesMax, previous },
+    query: { container, tailLines: lines, limitBytes: logBytesMax, previous, sinceTime },
     accept: '*/*',
     object: `log of ${metadata.namespace}/${metadata.name}`,
     signal,

@@ -6,7 +6,7 @@ import type { ApiResource, Kubernetes } from './connect.ts'
 import { statusCodeOf } from './failure.ts'
 
 const resource = z.object({ name: z.string(), kind: z.string(), namespaced: z.boolean() })
-const resourceList = z.object({ resources: z.array(resource) })
+const resourceList = z.object({ resources: z.array(resource).default([]) })
 
 /** What names an object. */
 export interface ObjectKey {
@@ -66,7 +66,7 @@ async function discover(
 }
 
 function unknownKind(key: ObjectKey): Failure {
-  return new Failure('not-found', `the cluster knows no kind ${key.kind} of ${key.apiVersion}`, {
+  return new Failure('not-found', `the cluster has no resource kind ${key.kind} of ${key.apiVersion}`, {
     where: keyText(key),
     next: ['Run `native up`, which installs the controllers.'],
   })

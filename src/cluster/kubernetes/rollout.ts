@@ -1,9 +1,9 @@
 import { Failure } from '../../core/failure.ts'
 import type { StepReport } from '../driver.ts'
+import { isUnready, type NodeCapacity, type NodeState, nodeSchema, nodesPath } from './capacity.ts'
 import type { Kubernetes } from './connect.ts'
+import { createRipening } from './grace.ts'
 import { isGoing, isReady, type Pod, podSchema, podsPath, type Warning, warningSchema, warningsOf } from './pods.ts'
-import { createRipening } from './ripening.ts'
-import { isUnready, type NodeState, nodeSchema, nodesPath, type Room } from './room.ts'
 import { type Trouble, type TroubleOptions, troubleFailure, troubleOf } from './trouble.ts'
 import { type Decision, until, type Watched, watched } from './watch.ts'
 import { type Workload, workloadKinds, workloadsPath } from './workloads.ts'
@@ -94,7 +94,7 @@ export function newsFilter(): (warnings: readonly Warning[]) => Warning[] {
   }
 }
 
-function roomOf(pods: readonly Pod[], nodes: Watched<NodeState>, ended: boolean): Room {
+function roomOf(pods: readonly Pod[], nodes: Watched<NodeState>, ended: boolean): NodeCapacity {
   const unready = [...nodes.items.values()].filter(isUnready).map(({ metadata }) => metadata.name)
   return { ending: pods.filter(isGoing).length, ended, unready }
 }
@@ -167,7 +167,7 @@ async function lateFailure(
     message,
     said: '',
     graceMs: 0,
-    next: 'See what they are at with `native logs`.',
+    next: 'See what they are doing with `native logs`.',
     ...(container !== undefined && { log: { container, previous: false } }),
   }
   return troubleFailure(kubernetes, pod, trouble, warnings, report.signal)

@@ -1,7 +1,7 @@
 import { Failure, type FailureKind } from '../../core/failure.ts'
+import { type NodeCapacity, noPlace } from './capacity.ts'
 import type { Kubernetes } from './connect.ts'
 import { type ContainerStatus, isReady, type Pod, tailOf, type Warning } from './pods.ts'
-import { noPlace, type Room } from './room.ts'
 
 /** What keeps a pod from getting ready and will not pass by itself. */
 export interface Trouble {
@@ -29,7 +29,7 @@ export interface TroubleOptions {
 }
 
 const creationGraceMs = 10_000
-const usualRoom: Room = { ending: 0, ended: false, unready: [] }
+const usualRoom: NodeCapacity = { ending: 0, ended: false, unready: [] }
 
 /**
  * Judged by reasons, which are part of the API, never by messages, which are not.
@@ -39,7 +39,7 @@ export function troubleOf(
   pod: Pod,
   warnings: readonly Warning[],
   options: TroubleOptions,
-  room: Room = usualRoom,
+  room: NodeCapacity = usualRoom,
 ): Trouble | undefined {
   const { status, metadata } = pod
   if (status.phase === 'Failed')

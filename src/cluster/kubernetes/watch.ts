@@ -1,6 +1,9 @@
 import { z } from 'zod'
+import { backoffMs } from '../../core/backoff.ts'
 import type { Clock } from '../../core/clock.ts'
-import { call, lines, rest } from './call.ts'
+import { wait } from '../../host/wait.ts'
+import { parseAnswer } from './answer.ts'
+import { call, lines } from './call.ts'
 import type { ApiRequest, Kubernetes } from './connect.ts'
 import { apiStatus, isPassing, statusCodeOf, statusFailure } from './failure.ts'
 
@@ -24,10 +27,10 @@ export interface Watched<T> {
 /** The server ends a watch after so long, and we begin the next. */
 const watchSeconds = 240
 /** Before a watch that ended without a word is begun again. */
-const againMs = { min: 50, max: 2_000 } as const
+const again = { msMin: 50, msMax: 2_000 }
 
 const named = z.object({ metadata: z.object({ name: z.string(), namespace: z.string().optional() }) })
-const list = z.object({ metadata: z.object({ resourceVersion: z.string() }), items: z.array(z.unknown()) })
+const list = z.object({ metadata: z.object({ resourceVersion: z.string() }), items: z.array(z.unknown()).default([]) })
 const event = z.object({
   type: z.enum(['ADDED', 'MODIFIED', 'DELETED', 'BOOKMARK', 'ERROR']),
   object: z.looseObject({}),
@@ -86,24 +89,24 @@ async function follow<T>(
   changed: () => void,
 ): Promise<void> {
   let from = version
-  for (let wait: number = againMs.min; !signal.aborted; wait = Math.min(wait * 2, againMs.max)) {
+  for (let failures = 1; !signal.aborted; failures += 1) {
     let opened = false
     const began = () => {
       opened = true
     }
     try {
       for await (const line of watchLines(kubernetes, source, from, signal, began)) {
-        wait = againMs.min
+        failures = 1
         from = take(source, state, line)
         changed()
       }
     } catch (error) {
       signal.throwIfAborted()
       if (statusCodeOf(error) === 410) return
-      // A line that broke off in the middle is no JSON; it comes again. Who cannot even begin has no patience left.
+      // A line that broke off in the middle is not JSON; it comes again. Who cannot even begin has no patience left.
       if (!(opened && (isPassing(error) || error instanceof SyntaxError))) throw error
     }
-    await rest(wait, kubernetes.clock, signal)
+    await wait(backoffMs(failures, again), kubernetes.clock, signal)
   }
 }
 
@@ -121,7 +124,7 @@ function watchLines<T>(
 
 /** Takes an event in. @returns the version that it brings @throws Failure for one that is an error */
 function take<T>(source: WatchSource<T>, state: State<T>, line: string): string {
-  const { type, object } = event.parse(JSON.parse(line))
+  const { type, object } = event.parse(parseAnswer(line))
   if (type === 'ERROR') {
     const status = apiStatus.parse(object)
     const code = status.code ?? 500

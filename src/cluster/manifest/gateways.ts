@@ -1,4 +1,6 @@
-import type { GatewayProfile } from '../driver.ts'
+import type { Deployment } from '../../config/deployment.ts'
+import type { GatewayProfile } from '../options.ts'
+import { certificateName, speaksTls } from './client-secrets.ts'
 import { type KubeObject, objectOf, partOf } from './object.ts'
 import type { AddressPool } from './pool.ts'
 import type { ManifestRequest } from './request.ts'
@@ -50,21 +52,33 @@ export function gateways(request: ManifestRequest): KubeObject[] {
         spec: {
           gatewayClassName: request.profile,
           ...fieldsOf(request.profile, request.pool && addressOf(door, request.pool)),
-          listeners: [
-            {
-              name: 'grpc',
-              port: 80,
-              protocol: 'HTTP',
-              allowedRoutes: {
-                namespaces: { from: 'Same' },
-                kinds: [{ group: 'gateway.networking.k8s.io', kind: 'GRPCRoute' }],
-              },
-            },
-          ],
+          listeners: [listenerOf(request.deployment)],
         },
       },
     ),
   )
+}
+
+/** The port of a Gateway that clients call. */
+export function gatewayPort(deployment: Deployment): number {
+  return speaksTls(deployment) ? 443 : 80
+}
+
+/**
+ * TLS ends here and is not passed through: clients know a Gateway by an address, and a route for connections that are
+ * passed through is chosen by the name of the server, which TLS does not send for an address.
+ */
+function listenerOf(deployment: Deployment): Readonly<Record<string, unknown>> {
+  const common = {
+    port: gatewayPort(deployment),
+    allowedRoutes: {
+      namespaces: { from: 'Same' },
+      kinds: [{ group: 'gateway.networking.k8s.io', kind: 'GRPCRoute' }],
+    },
+  }
+  if (!speaksTls(deployment)) return { name: 'grpc', protocol: 'HTTP', ...common }
+  const certificateRefs = [{ kind: 'Secret', name: certificateName }]
+  return { name: 'grpcs', protocol: 'HTTPS', tls: { mode: 'Terminate', certificateRefs }, ...common }
 }
 
 /** From each Gateway everything to its server. */

@@ -15,7 +15,7 @@ export function parseAddress(text: string): number {
   const parts = addressPattern.exec(text)?.slice(1) ?? []
   // A leading zero means octal to some programs and decimal to others.
   const right = parts.length === 4 && parts.every((part) => Number(part) <= 255 && String(Number(part)) === part)
-  if (!right) throw new Failure('invalid', `"${text.slice(0, 60)}" is no IPv4 address`)
+  if (!right) throw new Failure('invalid', `"${text.slice(0, 60)}" is not an IPv4 address`)
   return parts.reduce((sum, part) => sum * 256 + Number(part), 0)
 }
 
@@ -32,7 +32,7 @@ export function parseBlock(text: string): Block {
   const [address = '', prefixText = '', ...more] = text.split('/')
   const prefix = Number(prefixText)
   if (more.length > 0 || !/^\d{1,2}$/.test(prefixText) || prefix > 32)
-    throw new Failure('invalid', `"${text.slice(0, 60)}" is no IPv4 network`, {
+    throw new Failure('invalid', `"${text.slice(0, 60)}" is not an IPv4 network`, {
       next: ['Write it like 172.20.0.0/16.'],
     })
   const size = 2 ** (32 - prefix)

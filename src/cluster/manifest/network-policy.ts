@@ -1,4 +1,4 @@
-import type { GatewayProfile } from '../driver.ts'
+import type { GatewayProfile } from '../options.ts'
 import { type KubeObject, labelsOf, objectOf, partOf, selectorOf } from './object.ts'
 import type { ManifestRequest } from './request.ts'
 import { ports } from './servers.ts'
@@ -13,7 +13,7 @@ const gatewayNamespaces: Readonly<Record<GatewayProfile, string>> = {
 
 /**
  * Who may speak with whom: clients through the gateways, scheduler and workers with the cache,
- * workers with the scheduler. An action has no other network: what it would fetch is no input
+ * workers with the scheduler. An action has no other network: what it would fetch is not an input
  * of it, and the cluster's API and the nodes' metadata are none of its business. A kubelet's
  * probes come from the node and are always let in.
  */
@@ -55,7 +55,7 @@ function policy(request: ManifestRequest, server: string, ingress: Rule[], egres
   )
 }
 
-/** cilium's gateway is no pod: its traffic has an identity of its own that only cilium's policies name. */
+/** cilium's gateway is not a pod: its traffic has an identity of its own that only cilium's policies name. */
 function ciliumIngress({ namespace }: ManifestRequest): KubeObject {
   const open = [ports.cas, ports.scheduler].map((port) => ({ port: String(port), protocol: 'TCP' }))
   return objectOf(

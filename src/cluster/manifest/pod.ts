@@ -1,7 +1,9 @@
-import type { Role } from '../../config/servers.ts'
+import { memoryEnvironment } from '../../config/environment.ts'
+import { tokensMount, tokensVolume } from './client-secrets.ts'
 import { type KubeObject, labelsOf, objectOf, selectorOf } from './object.ts'
 import type { ManifestRequest } from './request.ts'
-import { dataFolder, ports, type ServerConfig } from './servers.ts'
+import { secretMount, secretVolume } from './secret.ts'
+import { dataFolder, ports, type Role, type ServerConfig } from './servers.ts'
 
 /** The user that our images name; a volume is made this group's. */
 const userId = 65_532
@@ -20,6 +22,8 @@ const home = [
   { name: 'SHELL', value: '/bin/sh' },
 ] as const
 
+const memory = Object.entries(memoryEnvironment).map(([name, value]) => ({ name, value }))
+
 export interface PodOptions {
   readonly config: ServerConfig
   readonly image: string
@@ -30,6 +34,8 @@ export interface PodOptions {
   readonly alive?: Readonly<Record<string, unknown>>
   readonly args?: readonly string[]
   readonly env?: readonly Readonly<Record<string, unknown>>[]
+  /** It asks clients for tokens. */
+  readonly tokens?: boolean
 }
 
 /** Kubernetes quantities. */
@@ -70,6 +76,8 @@ export function podTemplate(options: PodOptions): Readonly<Record<string, unknow
         { name: 'config', configMap: { name: configName(role) } },
         { name: 'data', ...data },
         { name: 'tmp', emptyDir: {} },
+        secretVolume,
+        ...(options.tokens ? [tokensVolume] : []),
       ],
     },
   }
@@ -83,7 +91,7 @@ function containerOf(role: Role, options: PodOptions): Readonly<Record<string, u
     image: options.image,
     imagePullPolicy: 'IfNotPresent',
     args: ['serve', role, '--config', `${configFolder}/${role}.yaml`, ...(options.args ?? [])],
-    env: [...home, ...(options.env ?? [])],
+    env: [...home, ...memory, ...(options.env ?? [])],
     ports: [
       { name: 'grpc', containerPort: ports[role] },
       { name: 'metrics', containerPort: ports.metrics },
@@ -103,6 +111,8 @@ function containerOf(role: Role, options: PodOptions): Readonly<Record<string, u
       { name: 'config', mountPath: configFolder, readOnly: true },
       { name: 'data', mountPath: dataFolder },
       { name: 'tmp', mountPath: '/tmp' },
+      secretMount,
+      ...(options.tokens ? [tokensMount] : []),
     ],
     // What a server says last when it dies stands in the pod's status.
     terminationMessagePolicy: 'FallbackToLogsOnError',

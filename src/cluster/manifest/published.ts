@@ -1,4 +1,4 @@
-import { addressOf, type Door, doors } from './gateways.ts'
+import { addressOf, type Door, doors, gatewayPort } from './gateways.ts'
 import { type KubeObject, labelsOf, objectOf } from './object.ts'
 import type { ManifestRequest } from './request.ts'
 
@@ -8,8 +8,8 @@ import type { ManifestRequest } from './request.ts'
  */
 export const nodePorts = { cache: 30_051, scheduler: 30_052 } as const
 
-/** Where Envoy listens for a Gateway's port 80: it may not open low ports, so 10000 is added. */
-const envoyPort = 10_080
+/** Where Envoy listens for a port of a Gateway: it may not open low ones, so this is added. */
+const envoyPortOffset = 10_000
 const envoyNamespace = 'envoy-gateway-system'
 
 /**
@@ -28,7 +28,8 @@ function nodePortOf({ server }: Door): number {
 }
 
 /** Envoy Gateway gives each Gateway proxies of its own, in its own namespace, and labels them so. */
-function envoyService({ namespace }: ManifestRequest, door: Door): KubeObject {
+function envoyService({ namespace, deployment }: ManifestRequest, door: Door): KubeObject {
+  const port = gatewayPort(deployment)
   return objectOf(
     'v1',
     'Service',
@@ -41,7 +42,7 @@ function envoyService({ namespace }: ManifestRequest, door: Door): KubeObject {
           'gateway.envoyproxy.io/owning-gateway-name': door.gateway,
           'gateway.envoyproxy.io/owning-gateway-namespace': namespace,
         },
-        ports: [{ name: 'grpc', port: 80, targetPort: envoyPort, nodePort: nodePortOf(door) }],
+        ports: [{ name: 'grpc', port, targetPort: port + envoyPortOffset, nodePort: nodePortOf(door) }],
       },
     },
   )
@@ -51,10 +52,11 @@ function envoyService({ namespace }: ManifestRequest, door: Door): KubeObject {
  * The Service that cilium makes for a Gateway, made before it does. cilium writes its own specification
  * over it without a node port, and for a port that stays the API server keeps the one that was there
  * (patchAllocatedValues of kubernetes' Service registry). A Service of ours beside it would not do:
- * cilium's proxy is no pod that one could select, and takes what comes to this Service alone.
+ * cilium's proxy is not a pod that one could select, and takes what comes to this Service alone.
  */
-function ciliumService({ namespace, pool }: ManifestRequest, door: Door): KubeObject {
+function ciliumService({ namespace, pool, deployment }: ManifestRequest, door: Door): KubeObject {
   const address = pool && addressOf(door, pool)
+  const port = gatewayPort(deployment)
   return objectOf(
     'v1',
     'Service',
@@ -67,7 +69,7 @@ function ciliumService({ namespace, pool }: ManifestRequest, door: Door): KubeOb
     {
       spec: {
         type: 'LoadBalancer',
-        ports: [{ name: 'port-80', port: 80, protocol: 'TCP', nodePort: nodePortOf(door) }],
+        ports: [{ name: `port-${port}`, port, protocol: 'TCP', nodePort: nodePortOf(door) }],
       },
     },
   )

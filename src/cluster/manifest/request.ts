@@ -1,6 +1,6 @@
 import type { Deployment } from '../../config/deployment.ts'
-import type { GatewayProfile } from '../driver.ts'
-import type { Machine } from '../process/render.ts'
+import type { GatewayProfile } from '../options.ts'
+import type { Machine } from '../shared/machine.ts'
 import type { AddressPool } from './pool.ts'
 
 /** All that the objects follow from; the same request gives the same bytes. */
@@ -18,6 +18,8 @@ export interface ManifestRequest {
   readonly published?: boolean
   /** The release of `native`; another one restarts the servers. */
   readonly release: string
+  /** Another one restarts the servers: their Secret is not the same. Absent where nobody knows it. */
+  readonly secretPrint?: string
 }
 
 /** Full names of images, by tag or, better, by digest. */

@@ -1,9 +1,17 @@
 import { createHash } from 'node:crypto'
 import { stringify } from 'yaml'
+import { casConfig } from '../../config/cas.ts'
 import { merged, type Settings } from '../../config/deployment.ts'
-import { casConfig, type Role, schedulerConfig, workerConfig } from '../../config/servers.ts'
-import { defaultProperties } from '../process/render.ts'
+import { schedulerConfig } from '../../config/scheduler.ts'
+import type { Role as AnyRole } from '../../config/servers.ts'
+import { workerConfig } from '../../config/worker.ts'
+import { defaultProperties } from '../shared/machine.ts'
+import { asksTokens, tokensFile } from './client-secrets.ts'
 import type { ManifestRequest } from './request.ts'
+import { secretFile } from './secret.ts'
+
+/** The servers that run in a cluster: a console does not, so far. */
+export type Role = Exclude<AnyRole, 'console'>
 
 /** Ports inside the cluster; a pod has its own address, so that all may listen on the same. */
 export const ports = { cas: 50_051, scheduler: 50_052, worker: 50_061, metrics: 9_090 } as const
@@ -19,7 +27,7 @@ const drainMarginSeconds = 5
 export interface ServerConfig {
   readonly role: Role
   readonly text: string
-  /** Changes when the server has to be started anew: with its settings, its image, the release. */
+  /** Changes when the server has to be started anew: with its settings, its image, the release, the Secret. */
   readonly fingerprint: string
   /** Seconds between SIGTERM and SIGKILL. */
   readonly graceSeconds: number
@@ -44,6 +52,8 @@ export function serverConfigsOf(request: ManifestRequest): Readonly<Record<Role,
       slots: slotsOf(request),
       properties: { ...defaultProperties(request.machine), ...toolchain(request), ...deployment.properties },
       directory: `${dataFolder}/worker`,
+      // A pod without privileges cannot make namespaces; it is what there is of a sandbox.
+      sandbox: 'off',
     }),
   }
 }
@@ -68,14 +78,17 @@ function toolchain({ images }: ManifestRequest): Record<string, string> {
 
 function configOf(request: ManifestRequest, role: Role, base: Settings): ServerConfig {
   const addresses = { listen: `0.0.0.0:${ports[role]}`, metrics: { listen: `0.0.0.0:${ports.metrics}` } }
-  const settings = merged({ ...addresses, ...base }, request.deployment[role] ?? {})
+  const access = role !== 'worker' &&
+    asksTokens(request.deployment) && { access: { anonymous: 'none', tokens: tokensFile } }
+  const settings = merged({ ...addresses, ...base, secret: secretFile, ...access }, request.deployment[role] ?? {})
   const text = stringify(settings)
   const image = role === 'worker' ? request.images.worker : request.images.server
+  const parts = [request.release, image, text, request.secretPrint ?? '']
   const { drain } = schemas[role].parse(settings)
   return {
     role,
     text,
-    fingerprint: createHash('sha256').update([request.release, image, text].join('\n')).digest('hex').slice(0, 16),
+    fingerprint: createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 16),
     graceSeconds: Math.ceil(drain / 1000) + drainMarginSeconds,
   }
 }

@@ -1,3 +1,4 @@
+import { asksTokens } from './client-secrets.ts'
 import { type KubeObject, labelsOf, objectOf, selectorOf } from './object.ts'
 import { podTemplate } from './pod.ts'
 import type { ManifestRequest } from './request.ts'
@@ -24,6 +25,7 @@ export function casWorkload(request: ManifestRequest, config: ServerConfig): Kub
       template: podTemplate({
         config,
         image: request.images.server,
+        tokens: asksTokens(request.deployment),
         data: { persistentVolumeClaim: { claimName: casClaim } },
         resources: { requests: { cpu: '100m', memory: '256Mi' }, limits: { cpu: '4', memory: '2Gi' } },
       }),
@@ -52,6 +54,7 @@ export function schedulerWorkload(request: ManifestRequest, config: ServerConfig
       template: podTemplate({
         config,
         image: request.images.server,
+        tokens: asksTokens(request.deployment),
         data: { emptyDir: {} },
         resources: { requests: { cpu: '100m', memory: '128Mi' }, limits: { cpu: '2', memory: '1Gi' } },
       }),

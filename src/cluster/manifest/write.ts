@@ -1,7 +1,9 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
-import { errnoOf, Failure, messageOf } from '../../core/failure.ts'
+import { errnoOf, Failure } from '../../core/failure.ts'
+import { makeFolder } from '../../host/folders.ts'
+import { systemFailure } from '../../host/system-errors.ts'
 import type { Manifests } from './layout.ts'
 import type { ObjectFile } from './object.ts'
 
@@ -23,27 +25,27 @@ function kustomization(resources: readonly string[]): object {
 /**
  * Writes the objects as plain YAML: `DIR/operations`, `DIR/application` and DIR itself can each
  * be given to `kubectl apply -k`.
+ * @param notes lines for whoever reads the kustomization of the folder itself
  * @returns the paths of the files, relative to the folder
  * @throws Failure 'exists' when the folder holds a kustomization that is not from here, 'denied'
  *   and the like when it cannot be written
  */
-export async function writeManifests(folder: string, manifests: Manifests): Promise<string[]> {
+export async function writeManifests(
+  folder: string,
+  manifests: Manifests,
+  notes: readonly string[] = [],
+): Promise<string[]> {
+  const comment = notes.map((line) => `# ${line}\n`).join('')
   const files = [
-    { path: kustomizationFile, text: yamlText([kustomization(folders)]) },
+    { path: kustomizationFile, text: comment + yamlText([kustomization(folders)]) },
     ...folders.flatMap((each) => filesOf(each, manifests[each])),
   ]
   try {
     for (const { path } of files) await assertOurs(join(folder, path))
-    for (const each of folders) await mkdir(join(folder, each), { recursive: true })
+    for (const each of folders) makeFolder(join(folder, each))
     for (const { path, text } of files) await writeFile(join(folder, path), mark + text)
   } catch (error) {
-    if (error instanceof Failure) throw error
-    const code = errnoOf(error)
-    const denied = code === 'EACCES' || code === 'EPERM' || code === 'EROFS'
-    throw new Failure(denied ? 'denied' : 'precondition', `cannot write the objects: ${messageOf(error)}`, {
-      where: folder,
-      cause: error,
-    })
+    throw systemFailure(error, { doing: 'cannot write the objects', where: folder })
   }
   return files.map(({ path }) => path)
 }

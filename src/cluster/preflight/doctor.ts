@@ -1,37 +1,36 @@
+import { dataRootOf, type UserContext } from '../../host/user-folders.ts'
 import type { ClusterStatus, Driver } from '../driver.ts'
 import { type Check, failed, note, ok } from './check.ts'
-import { compilerCheck } from './compiler.ts'
 import { diskCheck, inotifyCheck, nodeCheck, openFilesCheck, portCheck, systemCheck } from './machine.ts'
 import { programCheck, programs } from './programs.ts'
+import { sandboxCheck } from './sandbox.ts'
 
-/** What the checks look at. */
-export interface Patient {
+/** The machine and the user that the checks look at. */
+export interface DoctorContext {
   readonly platform: NodeJS.Platform
   readonly arch: string
   readonly nodeVersion: string
-  readonly env: NodeJS.ProcessEnv
+  readonly user: UserContext
   readonly cwd: string
-  /** Where the cache's data would lie. */
-  readonly dataFolder: string
 }
 
 const usualPorts = [50_051, 50_052]
 
 /** Everything that `native doctor` looks at, in the order in which it is shown. */
-export function doctorChecks(driver: Driver, patient: Patient): Check[] {
+export function doctorChecks(driver: Driver, context: DoctorContext): Check[] {
   const status = driver.status()
   // Several checks wait for it; that one of them sees it fail is enough.
   status.catch(() => undefined)
   return [
-    systemCheck(patient.platform, patient.arch),
-    nodeCheck(patient.nodeVersion),
+    systemCheck(context.platform, context.arch),
+    nodeCheck(context.nodeVersion),
     ...usualPorts.map((port) => portOf(port, status)),
-    diskCheck(patient.dataFolder),
+    diskCheck(dataRootOf(context.user)),
     openFilesCheck(),
-    ...(patient.platform === 'linux' ? [inotifyCheck()] : []),
-    ...programs.map((facts) => programCheck(facts, patient.env, patient.cwd)),
+    ...(context.platform === 'linux' ? [inotifyCheck(), sandboxCheck()] : []),
+    ...programs.map((facts) => programCheck(facts, context.user.env, context.cwd)),
     clusterCheck(status),
-    ...compilerCheck(driver, status, patient.env),
+    ...driver.checks(status),
   ]
 }
 
@@ -58,7 +57,7 @@ function clusterCheck(status: Promise<ClusterStatus>): Check {
       if (state === 'deployed') return ok(`"${name}": ${servers.length} servers answer`)
       return failed(
         `"${name}" is ${state}: ${problems.join('; ')}`,
-        `"native logs${flag}" tells why; "native deploy${flag}" mends what it can.`,
+        `"native logs${flag}" tells why; "native deploy${flag}" repairs what it can.`,
       )
     },
   }

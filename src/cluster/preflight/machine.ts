@@ -77,7 +77,7 @@ export function inotifyCheck(folder = '/proc/sys/fs/inotify'): Check {
   }
 }
 
-/** Can the usual port be had? A taken one is no fault: `up` then picks another. */
+/** Can the usual port be had? A taken one is not a fault: `up` then picks another. */
 export function portCheck(port: number, ours: ReadonlySet<number>): Check {
   return {
     title: `port ${port}`,

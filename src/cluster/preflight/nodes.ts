@@ -66,7 +66,7 @@ function dockerDiskCheck({ DockerRootDir }: DockerFacts): Check {
     title: 'disk for docker',
     async run() {
       const free = DockerRootDir === '' ? undefined : await roomAt(DockerRootDir)
-      if (free === undefined) return ok('not to be seen from here')
+      if (free === undefined) return ok('cannot be determined from here')
       const found = `${sizeText(free)} free in ${DockerRootDir}`
       const cure = '`docker system df` shows what takes room, `docker system prune` frees it.'
       if (free < diskBytes.needed) return failed(found, cure)
@@ -82,8 +82,8 @@ function cgroupCheck({ CgroupVersion }: DockerFacts, kubernetes: string): Check 
       const minor = Number(/^v?1\.(\d+)/.exec(kubernetes)?.[1] ?? 0)
       if (CgroupVersion !== '1' || minor < minorWithoutCgroup1) return ok(`version ${CgroupVersion || 'unknown'}`)
       return failed(
-        `version 1, which Kubernetes ${kubernetes} does not take`,
-        'Say --kubernetes-version 1.34, or start this machine with cgroup version 2.',
+        `version 1, which Kubernetes ${kubernetes} does not support`,
+        'Use --kubernetes-version 1.34, or boot this machine with cgroup version 2.',
       )
     },
   }

@@ -94,13 +94,19 @@ async function ask(
     stdin: 'ignore',
   })
   if (result.code === 'ENOENT') return undefined
-  if (!result.failed) return ok(versionIn(result.stdout) || firstLine(result.stdout))
+  if (!result.failed) return ok(versionIn(result.stdout) ?? unversioned(result.stdout))
   if (result.timedOut) return failed(`"${file}" did not answer in ${answerMsMax / 1000} s`, facts.cure)
   return note(firstLine(result.stderr) || `"${file}" ended with exit code ${result.exitCode}`, facts.cure)
 }
 
 function versionIn(output: string): string | undefined {
   return /\d+\.\d+[\w.+-]*/.exec(output)?.[0]
+}
+
+/** Builds from sources often have no version: Debian's Bazel says "bazel no_version". */
+function unversioned(output: string): string {
+  const said = firstLine(output)
+  return said === '' ? 'found; its version is not known' : `found; its version is not known (it says "${said}")`
 }
 
 function firstLine(output: string): string {

@@ -2,20 +2,28 @@ import { readdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Deployment } from '../../config/deployment.ts'
 import type { ServerSpec } from '../../config/supervisor.ts'
+import { readIfThere, remove, writeWhole } from '../../host/files.ts'
+import { takeLock } from '../../host/process-lock.ts'
+import { removeTree } from '../../store/disk/remove-tree.ts'
 import type { StepReport } from '../driver.ts'
+import { layered } from '../shared/deployment-layers.ts'
+import { choosePorts, isFree, type Ports } from '../shared/ports.ts'
 import type { ProcessContext } from './context.ts'
-import { readIfThere, remove, writeWhole } from './files.ts'
-import { takeLock } from './lock.ts'
-import { choosePorts, isFree, type Ports } from './ports.ts'
-import { portUses, type Rendered, renderServers, workerCount } from './render.ts'
-import { layered } from './settings.ts'
+import { ensureLogin } from './login.ts'
+import { isPrivate } from './private.ts'
+import { hasConsole, portUses, type Rendered, renderServers, workerCount } from './render.ts'
+import { ensureSecret } from './secret.ts'
 import { type ClusterMemory, portsOfOthers, writeMemory } from './state.ts'
-import { sayPorts } from './up.ts'
+import { leftText, sayPorts } from './up.ts'
 
 /** What the steps of one deployment hand on to each other. */
 export interface Work {
   /** From the file and the options. */
   asked: Deployment
+  /** The same on top of what was remembered; from the step on that chooses ports. */
+  deployment: Deployment
+  /** The ports that were asked for, by what listens on them. */
+  ports: Ports
   /** The options came with a file: what was remembered does not count. */
   whole: boolean
   before: ClusterMemory | undefined
@@ -30,12 +38,25 @@ export interface Work {
 export async function configure(context: ProcessContext, work: Work, report: StepReport): Promise<void> {
   const { paths, clock } = context
   const deployment = layered(work.whole ? {} : (work.before?.deployment ?? {}), work.asked)
+  work.deployment = deployment
   const lock = await takeLock(paths.portsLock, { clock, signal: report.signal })
   try {
-    const uses = portUses(workerCount(deployment))
-    const { ports, moved } = await choosePorts(uses, await knownPorts(work), await portsOfOthers(paths))
+    const uses = portUses(workerCount(deployment), hasConsole(deployment))
+    const { ports, moved } = await choosePorts(
+      uses,
+      { ...(await knownPorts(work)), ...work.ports },
+      await portsOfOthers(paths),
+    )
     await writeMemory(paths, { ports, deployment })
-    work.rendered = renderServers({ ...context, deployment, ports })
+    const secret = await ensureSecret(paths)
+    await ensureLogin(context, deployment, ports)
+    work.rendered = renderServers({
+      ...context,
+      deployment,
+      ports,
+      secret,
+      private: await isPrivate(deployment, context),
+    })
     sayPorts(report, ports, moved)
   } finally {
     await lock.release()
@@ -73,15 +94,22 @@ export async function restore({ paths }: ProcessContext, work: Work): Promise<vo
   if (work.before) await writeMemory(paths, { ports: work.before.ports, deployment: work.before.deployment })
 }
 
-/** Removes the configurations and the folders of workers that are no more. */
-export async function removeFormer({ paths }: ProcessContext, work: Work): Promise<void> {
+/**
+ * Removes the configurations and the folders of workers that no longer are.
+ * @returns what of these could not be removed, for people; '' when all was
+ */
+export async function removeFormer({ paths }: ProcessContext, work: Work): Promise<string> {
+  const left: string[] = []
   const names = new Set(work.rendered.map(({ spec }) => spec.name))
   for (const file of await readdir(paths.configs)) {
     const name = basename(file, '.yaml')
     if (names.has(name)) continue
     await remove(join(paths.configs, file))
-    if (name.startsWith('worker-')) await remove(join(paths.data, name))
+    if (!name.startsWith('worker-')) continue
+    const folder = join(paths.data, name)
+    left.push(leftText(await removeTree(folder), folder))
   }
+  return left.filter((text) => text !== '').join('; ')
 }
 
 /** What the supervisor is told. */

@@ -1,11 +1,12 @@
 import type { Clock } from '../../core/clock.ts'
-import type { ClusterPaths, Surroundings } from './paths.ts'
-import type { Machine } from './render.ts'
+import type { UserContext } from '../../host/user-folders.ts'
+import type { Machine } from '../shared/machine.ts'
+import type { ClusterPaths } from './paths.ts'
 
 /** All that the process driver knows of the world around it. */
 export interface ProcessContext {
   readonly paths: ClusterPaths
-  readonly surroundings: Surroundings
+  readonly user: UserContext
   readonly machine: Machine
   readonly clock: Clock
   /** How `native` itself is started: the runtime and the script, absolute. */

@@ -1,17 +1,29 @@
+import { assertCertificatesAsked } from '../../config/access.ts'
 import { deploymentConfig } from '../../config/deployment.ts'
 import { loadConfig } from '../../config/load.ts'
 import type { ServerSpec, SupervisorStatus } from '../../config/supervisor.ts'
+import { parseHostPort } from '../../core/address.ts'
 import { Failure } from '../../core/failure.ts'
-import type { DeployOptions, Step, StepReport } from '../driver.ts'
-import { runOnWorker, untilAnswers } from './answers.ts'
+import type { CallTarget } from '../../wire/tls/called.ts'
+import type { Step, StepReport } from '../driver.ts'
+import type { DeployOptions } from '../options.ts'
+import { fromOptions, layered } from '../shared/deployment-layers.ts'
+import { locked } from '../shared/locked-steps.ts'
+import { authorizeAs } from '../shared/owners-login.ts'
+import { runOnWorker, untilAnswers } from '../shared/readiness.ts'
+import { askedPorts, assertPortsUsable } from './asked-ports.ts'
+import { absolute, certificatesStep, namedCertificates } from './certificates.ts'
 import { configure, removeFormer, restore, specsOf, type Work } from './configure.ts'
 import type { ProcessContext } from './context.ts'
-import { locked } from './locked.ts'
-import { fromOptions, layered } from './settings.ts'
+import { doorOf, targetAt } from './door.ts'
+import { assertCanExpose } from './exposure.ts'
+import { assertPossible } from './possible.ts'
+import { accessStep } from './private.ts'
 import { readMemory } from './state.ts'
-import { askSupervisor } from './supervisor.ts'
+import { askSupervisor } from './supervisor-client.ts'
 import { bringUp } from './up.ts'
 import { untilSettled, whileUp } from './watch.ts'
+import { imageMsMax, pinnedImage } from './worker-image.ts'
 
 /** How often ports are chosen when another program is quicker to take them. */
 const portTriesMax = 3
@@ -26,6 +38,8 @@ const settleMsMargin = 60_000
 export function deploySteps(context: ProcessContext, options: DeployOptions): Step[] {
   const work: Work = {
     asked: {},
+    deployment: {},
+    ports: {},
     whole: false,
     before: undefined,
     filesBefore: new Map(),
@@ -33,10 +47,12 @@ export function deploySteps(context: ProcessContext, options: DeployOptions): St
     specsBefore: undefined,
   }
   return [
-    settingsStep(options, work),
+    settingsStep(context, options, work),
     ...locked(context, false, [
-      ...bringUp(context),
+      ...bringUp(context, work),
       configureStep(context, work),
+      certificatesStep(context, work),
+      accessStep(context),
       serversStep(context, work),
       answersStep(context, work),
       actionsStep(context, work),
@@ -44,17 +60,39 @@ export function deploySteps(context: ProcessContext, options: DeployOptions): St
   ]
 }
 
-function settingsStep(options: DeployOptions, work: Work): Step {
+function settingsStep(context: ProcessContext, options: DeployOptions, work: Work): Step {
+  const { paths } = context
   return {
     title: 'Settings',
     async run(report) {
       const file = options.configFile
       const fromFile = file === undefined ? {} : await loadConfig(file, deploymentConfig)
       work.whole = file !== undefined
-      work.asked = layered(fromFile, fromOptions(options))
-      report.say(file ?? 'none but the flags')
+      const { workerImage } = options
+      const asked = { ...fromOptions(options), ...(workerImage !== undefined && { worker_image: workerImage }) }
+      work.asked = absolute(layered(fromFile, asked))
+      assertPossible(work.asked)
+      const memory = await readMemory(paths)
+      if (memory?.joined) throw joinedAlready(paths.name, memory.joined.scheduler)
+      const before = work.whole ? {} : (memory?.deployment ?? {})
+      const image = await pinnedImage(context, work.asked, before, report.signal)
+      if (image !== undefined) work.asked = { ...work.asked, worker_image: image }
+      const deployment = layered(before, work.asked)
+      assertCertificatesAsked(deployment)
+      await assertCanExpose(deployment)
+      await namedCertificates(deployment)
+      work.ports = askedPorts(options)
+      await assertPortsUsable(work.ports, paths)
+      report.say(`${file ?? 'no configuration file'}${image === undefined ? '' : `; actions run in ${image}`}`)
     },
   }
+}
+
+function joinedAlready(name: string, scheduler: string): Failure {
+  return new Failure('exists', `this machine works for ${scheduler} as "${name}"`, {
+    where: '--name',
+    next: ['Deploy under another name: native deploy --name mine. `native leave` removes the other one.'],
+  })
 }
 
 function configureStep(context: ProcessContext, work: Work): Step {
@@ -65,6 +103,7 @@ function configureStep(context: ProcessContext, work: Work): Step {
       await configure(context, work, report)
     },
     undo: () => restore(context, work),
+    undone: () => (work.before?.deployment ? 'it is as before' : 'done'),
   }
 }
 
@@ -73,7 +112,7 @@ function serversStep(context: ProcessContext, work: Work): Step {
   return {
     title: 'Servers',
     async run(report) {
-      const status = await askSupervisor(paths.socket, { op: 'status' }, report.signal)
+      const status = await askSupervisor(paths, { op: 'status' }, report.signal)
       work.specsBefore = status.desired
       for (let tries = 1; ; tries += 1) {
         try {
@@ -89,15 +128,16 @@ function serversStep(context: ProcessContext, work: Work): Step {
     },
     async undo() {
       await restore(context, work)
-      if (work.specsBefore) await askSupervisor(paths.socket, { op: 'apply', servers: [...work.specsBefore] })
+      if (work.specsBefore) await askSupervisor(paths, { op: 'apply', servers: [...work.specsBefore] })
     },
+    undone: () => ((work.specsBefore ?? []).length > 0 ? 'the cluster is as before' : 'they are ended'),
   }
 }
 
 /** Hands the servers to the supervisor and waits until they serve. */
 async function apply(context: ProcessContext, work: Work, before: SupervisorStatus, report: StepReport): Promise<void> {
   const specs = specsOf(work)
-  await askSupervisor(context.paths.socket, { op: 'apply', servers: specs }, report.signal)
+  await askSupervisor(context.paths, { op: 'apply', servers: specs }, report.signal)
   report.say(changesText(before.desired, specs))
   const drains = before.servers.map(({ spec }) => spec.drainMs)
   await untilSettled(context, specs, Math.max(0, ...drains) * 3 + settleMsMargin, report.signal)
@@ -107,13 +147,22 @@ function answersStep(context: ProcessContext, work: Work): Step {
   return {
     title: 'Cache and scheduler answer',
     async run(report) {
-      const urls = specsOf(work).flatMap(({ address }) => (address === null ? [] : [`grpc://${address}`]))
+      const [cache, scheduler] = [targetOf(context, work, 'cas'), targetOf(context, work, 'scheduler')]
+      const authorize = authorizeAs(context.user)
       await whileUp(context, specsOf(work), report.signal, async (signal) => {
-        await Promise.all(urls.map((url) => untilAnswers(url, context.clock, signal)))
+        await Promise.all(
+          [cache, scheduler].map((each) => untilAnswers(each, context.clock, signal, undefined, authorize)),
+        )
       })
-      report.say(urls.join(', '))
+      report.say(`${cache.url}, ${scheduler.url}`)
     },
   }
+}
+
+/** How a server of the deployment is called. */
+function targetOf({ paths }: ProcessContext, work: Work, name: string): CallTarget {
+  const address = specsOf(work).find((spec) => spec.name === name)?.address ?? ''
+  return targetAt(doorOf(work.deployment, paths), parseHostPort(address).port)
 }
 
 function actionsStep(context: ProcessContext, work: Work): Step {
@@ -121,14 +170,16 @@ function actionsStep(context: ProcessContext, work: Work): Step {
     title: 'A first action on every worker',
     async run(report) {
       const specs = specsOf(work)
-      const scheduler = specs.find(({ role }) => role === 'scheduler')?.address
+      const scheduler = targetOf(context, work, 'scheduler')
+      const msMax = work.deployment.worker_image === undefined ? undefined : imageMsMax
       const workers = specs.filter(({ role }) => role === 'worker').map(({ name }) => name)
       await whileUp(context, specs, report.signal, async (signal) => {
-        const url = `grpc://${scheduler}`
-        await Promise.all(workers.map((name) => runOnWorker(url, name, context.clock, signal)))
+        const authorize = authorizeAs(context.user)
+        await Promise.all(workers.map((name) => runOnWorker(scheduler, name, context.clock, signal, msMax, authorize)))
       })
-      await removeFormer(context, work)
-      report.say(workers.length === 0 ? 'there are no workers' : workers.join(', '))
+      const left = await removeFormer(context, work)
+      const done = workers.length === 0 ? 'there are no workers' : workers.join(', ')
+      report.say(left === '' ? done : `${done}; ${left}`)
     },
   }
 }

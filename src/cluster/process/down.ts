@@ -1,19 +1,40 @@
+import { existsSync } from 'node:fs'
 import { Failure } from '../../core/failure.ts'
-import type { DownOptions, Step } from '../driver.ts'
+import { sizeText } from '../../core/units.ts'
+import { isThere, remove } from '../../host/files.ts'
+import type { Step } from '../driver.ts'
+import type { DownOptions } from '../options.ts'
+import { locked } from '../shared/locked-steps.ts'
+import { removeUnitStep } from './at-login/steps.ts'
+import { loginUnit } from './at-login/unit.ts'
 import type { ProcessContext } from './context.ts'
-import { isThere } from './files.ts'
+import { joinedFolder } from './joined/files.ts'
+import { retireStep } from './joined/retire.ts'
+import { dataSize, keepPorts } from './kept.ts'
 import { killLeftovers, recordedProcesses, untilGone } from './leftovers.ts'
-import { locked } from './locked.ts'
-import { askSupervisor, supervisorStatusAt } from './supervisor.ts'
-import { removeFolders } from './up.ts'
+import { forgetLogin } from './login.ts'
+import type { ClusterPaths } from './paths.ts'
+import { readMemory } from './state.ts'
+import { askSupervisor, supervisorStatusAt } from './supervisor-client.ts'
+import { leftText, removeFolders } from './up.ts'
 
 /** What workers, then the scheduler, then the cache get to end what they are at. */
 const graceMs = 10_000
 const stopMsMax = 3 * graceMs + 5_000
 
 /** Ends the servers and removes all that is left of the cluster. */
-export function downSteps(context: ProcessContext, { keepData }: DownOptions): Step[] {
-  return locked(context, false, [processesStep(context), foldersStep(context, keepData)])
+export function downSteps(context: ProcessContext, options: DownOptions): Step[] {
+  return locked(context, false, removalSteps(context, options))
+}
+
+/** The same for whoever has the cluster's lock. */
+export function removalSteps(context: ProcessContext, { keepData = false }: DownOptions): Step[] {
+  // Not a word of it where there is none, as for most.
+  const login = existsSync(loginUnit(context).path) ? [removeUnitStep(context)] : []
+  // First: a session that begins meanwhile shall not bring up what is being taken down.
+  // After the worker, which calls with it, and before its files.
+  const token = existsSync(joinedFolder(context.paths)) ? [retireStep(context)] : []
+  return [...login, processesStep(context), ...token, foldersStep(context, keepData)]
 }
 
 function processesStep(context: ProcessContext): Step {
@@ -38,8 +59,8 @@ function processesStep(context: ProcessContext): Step {
 /** True when a supervisor said that it ends; one that hangs or is of another release is killed. */
 async function askToStop({ paths }: ProcessContext): Promise<boolean> {
   try {
-    if (!(await supervisorStatusAt(paths.socket))) return false
-    await askSupervisor(paths.socket, { op: 'stop', graceMs })
+    if (!(await supervisorStatusAt(paths))) return false
+    await askSupervisor(paths, { op: 'stop', graceMs })
     return true
   } catch (error) {
     if (error instanceof Failure && error.kind === 'unavailable') return false
@@ -53,8 +74,19 @@ function foldersStep(context: ProcessContext, keepData: boolean): Step {
     title: keepData ? 'State and logs' : 'Data, state and logs',
     async run(report) {
       const there = (await isThere(paths.state)) || (!keepData && (await isThere(paths.data)))
-      await removeFolders(context, keepData)
-      report.say(there ? 'removed' : 'nothing was there')
+      const ports = keepData ? (await readMemory(paths).catch(() => undefined))?.ports : undefined
+      if (ports) await keepPorts(paths, ports)
+      await forgetLogin(context)
+      await remove(paths.exchange)
+      const left = await removeFolders(context, keepData)
+      // What is left is not a failure: nothing runs, and `up` works again. Only this user cannot do more.
+      const removed = leftText(left, paths.data) || (there ? 'removed' : 'nothing was there')
+      report.say(keepData && (await isThere(paths.data)) ? `${removed}; ${await keptText(paths)}` : removed)
     },
   }
+}
+
+async function keptText(paths: ClusterPaths): Promise<string> {
+  const { bytes, more } = await dataSize(paths)
+  return `kept ${more ? 'more than ' : ''}${sizeText(bytes)} in ${paths.data}, and the ports, for the next deploy`
 }

@@ -1,9 +1,9 @@
-import { pause } from '../../client/retry.ts'
 import { supervisorStatus } from '../../config/supervisor.ts'
 import { Failure } from '../../core/failure.ts'
+import { commandLineOf, identityOf, isAlive, type ProcessIdentity, signalProcess } from '../../host/process-identity.ts'
+import { wait } from '../../host/wait.ts'
+import { readState } from '../shared/state-file.ts'
 import type { ProcessContext } from './context.ts'
-import { readState } from './files.ts'
-import { commandLineOf, identityOf, isAlive, type ProcessIdentity, signalProcess } from './identity.ts'
 
 const pollMs = 20
 /** The kernel takes no longer over a kill unless the machine is in trouble. */
@@ -58,9 +58,9 @@ export async function untilGone(
     const left = processes.filter((_, at) => alive[at])
     if (left.length === 0) return
     if (clock.now() > deadline)
-      throw new Failure('deadline', `processes do not end: ${left.map(({ pid }) => pid).join(', ')}`, {
+      throw new Failure('deadline', `some processes do not exit: ${left.map(({ pid }) => pid).join(', ')}`, {
         next: ['End them with `kill -9` and run `native down` again.'],
       })
-    await pause(pollMs, clock, signal)
+    await wait(pollMs, clock, signal)
   }
 }

@@ -1,9 +1,11 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { pause } from '../../client/retry.ts'
 import { logFileName, rotatedLogsMax } from '../../config/supervisor.ts'
 import { errnoOf, Failure } from '../../core/failure.ts'
+import { writtenAt } from '../../core/log-line.ts'
+import { wait } from '../../host/wait.ts'
 import type { LogLine, LogOptions } from '../driver.ts'
+import { inOrder, type ServerLines } from '../shared/log-order.ts'
 import type { ProcessContext } from './context.ts'
 import { inodeOf, lastLines, readFrom, sizeOf } from './tail.ts'
 
@@ -11,29 +13,29 @@ const pollMs = 200
 const suffix = '.log'
 
 /**
- * The last lines of the servers' logs, server after server; with follow, what is added, as it
- * comes, also across a rotation.
+ * The last lines of the servers' logs, by their time; with follow, what is added, as it comes, also across a rotation.
  * @throws Failure 'not-found' without a cluster or for a server that never ran
  */
 export async function* clusterLogs(context: ProcessContext, options: LogOptions): AsyncGenerator<LogLine, void> {
   const { paths, clock } = context
   const servers = await chosen(context, options.servers)
   const tails = await Promise.all(servers.map((server) => openTail(join(paths.logs, logFileName(server)), server)))
-  for (const server of servers)
-    for (const text of await history(paths.logs, server, options.lines)) yield { server, text }
+  const past = servers.map(async (server) => ({ server, lines: await history(paths.logs, server, options) }))
+  yield* inOrder(await Promise.all(past), options.sinceMs)
   if (!options.follow) return
   while (!options.signal.aborted) {
-    for (const tail of tails) for (const text of await tail()) yield text
-    await pause(pollMs, clock, options.signal).catch((error: unknown) => {
+    yield* inOrder(await Promise.all(tails.map((tail) => tail())))
+    await wait(pollMs, clock, options.signal).catch((error: unknown) => {
       if (!options.signal.aborted) throw error
     })
   }
 }
 
-/** The last lines of a log, out of the rotated files too. */
-async function history(folder: string, server: string, lines: number): Promise<string[]> {
+/** The last lines of a log, out of the rotated files too; no older file than has to be is read. */
+async function history(folder: string, server: string, { lines, sinceMs }: LogOptions): Promise<string[]> {
   let found: string[] = []
-  for (let age = 0; age <= rotatedLogsMax && found.length < lines; age += 1) {
+  const reachesBack = () => sinceMs !== undefined && (writtenAt(found[0] ?? '') ?? sinceMs) < sinceMs
+  for (let age = 0; age <= rotatedLogsMax && found.length < lines && !reachesBack(); age += 1) {
     const older = await lastLines(join(folder, logFileName(server, age)), lines - found.length)
     found = [...older, ...found]
   }
@@ -41,7 +43,7 @@ async function history(folder: string, server: string, lines: number): Promise<s
 }
 
 /** Reads what was added since the last call; whole lines only. */
-async function openTail(path: string, server: string): Promise<() => Promise<LogLine[]>> {
+async function openTail(path: string, server: string): Promise<() => Promise<ServerLines>> {
   let inode = await inodeOf(path)
   let at = await sizeOf(path)
   let rest = ''
@@ -58,7 +60,7 @@ async function openTail(path: string, server: string): Promise<() => Promise<Log
     at = added.next
     const lines = (rest + text + added.text).split('\n')
     rest = lines.pop() ?? ''
-    return lines.map((line) => ({ server, text: line }))
+    return { server, lines }
   }
 }
 

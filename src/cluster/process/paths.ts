@@ -1,13 +1,6 @@
 import { createHash } from 'node:crypto'
-import { isAbsolute, join } from 'node:path'
-
-/** The variables that say where a user's files go, and who the user is. */
-export interface Surroundings {
-  readonly env: Readonly<Record<string, string | undefined>>
-  readonly home: string
-  readonly tmp: string
-  readonly uid: number
-}
+import { join } from 'node:path'
+import { dataRootOf, runtimeFolder, stateRootOf, type UserContext } from '../../host/user-folders.ts'
 
 /** Every path that the process driver touches; all folders are the user's alone (0700). */
 export interface ClusterPaths {
@@ -21,6 +14,10 @@ export interface ClusterPaths {
   readonly configs: string
   /** What the driver remembers: ports and settings. */
   readonly cluster: string
+  /** What the servers have in common and nobody else knows (0600). */
+  readonly secret: string
+  /** Hashes of the tokens that clients need, where they need any (0600). */
+  readonly tokens: string
   readonly supervisorSettings: string
   readonly supervisorRecord: string
   readonly supervisorLog: string
@@ -29,6 +26,8 @@ export interface ClusterPaths {
   readonly socketFolder: string
   /** Beside the state folder, so that removing the one does not unlock the other. */
   readonly lock: string
+  /** What an invitation is being exchanged for (0600); beside the state folder, which a `join` that fails removes. */
+  readonly exchange: string
   /** Held while ports are chosen: clusters side by side must not choose the same. */
   readonly portsLock: string
 }
@@ -37,15 +36,14 @@ export interface ClusterPaths {
 const socketPathBytesMax = 103
 
 /**
- * Where the cluster of this name lives, after the XDG base directory specification: a
- * variable that is unset, empty or relative counts as absent.
+ * Where the cluster of this name lives.
  * @param name checked before (cli/base.ts): lower-case letters, digits and dashes
  */
-export function clusterPaths(name: string, surroundings: Surroundings): ClusterPaths {
-  const stateRoot = join(folder(surroundings, 'XDG_STATE_HOME', '.local/state'), 'native')
-  const dataRoot = join(folder(surroundings, 'XDG_DATA_HOME', '.local/share'), 'native')
+export function clusterPaths(name: string, user: UserContext): ClusterPaths {
+  const stateRoot = stateRootOf(user)
+  const dataRoot = dataRootOf(user)
   const state = join(stateRoot, name)
-  const socketFolder = socketFolderOf(state, surroundings)
+  const socketFolder = socketFolderOf(state, user)
   return {
     name,
     stateRoot,
@@ -55,12 +53,15 @@ export function clusterPaths(name: string, surroundings: Surroundings): ClusterP
     logs: join(state, 'logs'),
     configs: join(state, 'config'),
     cluster: join(state, 'cluster.json'),
+    secret: join(state, 'secret'),
+    tokens: join(state, 'tokens.json'),
     supervisorSettings: join(state, 'supervisor.json'),
     supervisorRecord: join(state, 'servers.json'),
     supervisorLog: join(state, 'logs', 'supervisor.log'),
     socket: join(socketFolder, socketName),
     socketFolder,
     lock: join(stateRoot, `.${name}.lock`),
+    exchange: join(stateRoot, `.${name}.exchange`),
     portsLock: join(stateRoot, '.ports.lock'),
   }
 }
@@ -71,15 +72,10 @@ const socketName = 's.sock'
  * The state folder, which outlives a login session as the supervisor does. Where that path
  * is too long for a socket: the runtime folder, then the temporary one, under a short name.
  */
-function socketFolderOf(state: string, { env, tmp, uid }: Surroundings): string {
+function socketFolderOf(state: string, user: UserContext): string {
   const short = createHash('sha256').update(state).digest('hex').slice(0, 16)
-  const runtime = env['XDG_RUNTIME_DIR']
-  const candidates = [state, ...(runtime && isAbsolute(runtime) ? [join(runtime, `native-${short}`)] : [])]
+  const runtime = runtimeFolder(user)
+  const candidates = [state, ...(runtime ? [join(runtime, `native-${short}`)] : [])]
   const fits = candidates.find((each) => Buffer.byteLength(join(each, socketName)) <= socketPathBytesMax)
-  return fits ?? join(tmp, `native-${uid}-${short}`)
-}
-
-function folder({ env, home }: Surroundings, variable: string, otherwise: string): string {
-  const value = env[variable]
-  return value && isAbsolute(value) ? value : join(home, otherwise)
+  return fits ?? join(user.tmp, `native-${user.uid}-${short}`)
 }

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { open } from 'node:fs/promises'
-import { pause } from '../../client/retry.ts'
 import { type SupervisorSettings, type SupervisorStatus, supervisorVersion } from '../../config/supervisor.ts'
 import { Failure, messageOf } from '../../core/failure.ts'
+import { remove, writeWhole } from '../../host/files.ts'
+import { wait } from '../../host/wait.ts'
 import type { ProcessContext } from './context.ts'
-import { remove, writeWhole } from './files.ts'
-import { supervisorStatusAt } from './supervisor.ts'
+import { supervisorStatusAt } from './supervisor-client.ts'
 import { lastLines } from './tail.ts'
 
 const pollMs = 20
@@ -18,7 +18,7 @@ const logBytesMax = 10 * 1024 * 1024
  * @throws Failure 'program' with what it printed when it ends instead
  */
 export async function startSupervisor(context: ProcessContext, signal: AbortSignal): Promise<SupervisorStatus> {
-  const { paths, program, surroundings } = context
+  const { paths, program, user } = context
   const settings: SupervisorSettings = {
     version: supervisorVersion,
     socket: paths.socket,
@@ -37,7 +37,7 @@ export async function startSupervisor(context: ProcessContext, signal: AbortSign
       detached: true,
       stdio: ['ignore', log.fd, log.fd],
       cwd: '/',
-      env: surroundings.env,
+      env: user.env,
     })
     return await untilAnswering(child, context, signal)
   } finally {
@@ -60,14 +60,14 @@ async function untilAnswering(
   const deadline = clock.now() + startMsMax
   try {
     for (;;) {
-      const status = await supervisorStatusAt(paths.socket)
+      const status = await supervisorStatusAt(paths)
       if (status) return status
       if (ended !== undefined || clock.now() > deadline)
         throw new Failure('program', `the supervisor did not start (${ended ?? 'it does not answer'})`, {
           where: paths.supervisorLog,
           output: (await lastLines(paths.supervisorLog, 20)).join('\n'),
         })
-      await pause(pollMs, clock, signal)
+      await wait(pollMs, clock, signal)
     }
   } catch (error) {
     child.kill('SIGKILL')

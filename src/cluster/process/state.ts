@@ -3,10 +3,21 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { deploymentConfig } from '../../config/deployment.ts'
 import { errnoOf } from '../../core/failure.ts'
-import { readState, writeWhole } from './files.ts'
+import { writeWhole } from '../../host/files.ts'
+import { readState } from '../shared/state-file.ts'
 import type { ClusterPaths } from './paths.ts'
 
 const stateVersion = 1
+
+const joined = z.strictObject({
+  /** `grpcs://host:port`, both. */
+  scheduler: z.string(),
+  cas: z.string(),
+  /** The worker's name there. */
+  worker: z.string(),
+})
+/** For whom this machine works. */
+export type Joined = z.output<typeof joined>
 
 const clusterState = z.strictObject({
   version: z.literal(stateVersion),
@@ -15,6 +26,8 @@ const clusterState = z.strictObject({
   ports: z.record(z.string(), z.number().int().min(1).max(65_535)),
   /** The last deployment that was asked for; null before the first. */
   deployment: deploymentConfig.nullable(),
+  /** In place of a deployment: the cluster of another machine, for which this one has a worker. */
+  joined: joined.optional(),
 })
 
 /** What the driver remembers of a cluster between commands. */
@@ -33,16 +46,24 @@ export function writeMemory(paths: ClusterPaths, memory: Omit<ClusterMemory, 've
   return writeWhole(paths.cluster, `${JSON.stringify(value, null, 2)}\n`)
 }
 
-/** Ports that the other clusters of this user have chosen; a damaged state claims none. */
-export async function portsOfOthers(paths: ClusterPaths): Promise<Set<number>> {
-  const ports = new Set<number>()
+/** What is told of a cluster to others of the same user. */
+export type OtherCluster = Pick<ClusterMemory, 'name' | 'ports' | 'joined'>
+
+/** The other clusters of this user that are up; a damaged state is none. */
+export async function otherClusters(paths: ClusterPaths): Promise<OtherCluster[]> {
+  const found: OtherCluster[] = []
   for (const name of await namesIn(paths.stateRoot)) {
     if (name === paths.name) continue
     const text = await readState(join(paths.stateRoot, name, 'cluster.json'), z.unknown()).catch(() => undefined)
     const memory = clusterState.safeParse(text)
-    if (memory.success) for (const port of Object.values(memory.data.ports)) ports.add(port)
+    if (memory.success) found.push({ name, ports: memory.data.ports, joined: memory.data.joined })
   }
-  return ports
+  return found
+}
+
+/** Ports that they have chosen. */
+export async function portsOfOthers(paths: ClusterPaths): Promise<Set<number>> {
+  return new Set((await otherClusters(paths)).flatMap(({ ports }) => Object.values(ports)))
 }
 
 async function namesIn(folder: string): Promise<string[]> {

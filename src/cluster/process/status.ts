@@ -1,45 +1,86 @@
-import type { ServerProcess, SupervisorStatus } from '../../config/supervisor.ts'
+import { type SupervisorStatus, supervisorStatus } from '../../config/supervisor.ts'
 import { Failure } from '../../core/failure.ts'
+import { isThere } from '../../host/files.ts'
+import { holderOf } from '../../host/process-lock.ts'
+import { cacheUsageOf } from '../../telemetry/cache-usage.ts'
 import type { Addresses, ClusterState, ClusterStatus, ServerStatus } from '../driver.ts'
-import { assertAllAnswer, assertAnswers } from './answers.ts'
+import { emptyStatus } from '../shared/empty-status.ts'
+import { authorizeAs } from '../shared/owners-login.ts'
+import { loopback } from '../shared/ports.ts'
+import { assertAllAnswer } from '../shared/readiness.ts'
+import { readState } from '../shared/state-file.ts'
+import { loadOf, sandboxedOf, versionOf, workerCachesOf } from '../shared/usage.ts'
+import { loginStart } from './at-login/state.ts'
 import type { ProcessContext } from './context.ts'
-import { holderOf } from './lock.ts'
-import { loopback } from './ports.ts'
+import { addressesAt, doorOf } from './door.ts'
+import { otherWorkers } from './other-workers.ts'
+import type { ClusterPaths } from './paths.ts'
+import { hasConsole } from './render.ts'
+import { serverNoun } from './server-names.ts'
+import { askServer, probeMsMax } from './server-status.ts'
 import { type ClusterMemory, readMemory } from './state.ts'
-import { supervisorStatusAt } from './supervisor.ts'
-import { serverNoun } from './words.ts'
+import { hangingCure, supervisorStatusAt } from './supervisor-client.ts'
 
-const probeMsMax = 3_000
-
-/** What the cluster is like now; every server is asked. */
+/** What the cluster is like now; every server is asked. One that hangs, the supervisor too, is waited for no longer than `probeMsMax`. */
 export async function clusterStatus(context: ProcessContext): Promise<ClusterStatus> {
   const { paths } = context
-  const memory = await readMemory(paths)
-  const supervisor = await supervisorStatusAt(paths.socket)
-  const without = (state: ClusterState, problems: readonly string[]): ClusterStatus => ({
-    name: paths.name,
-    driver: 'process',
-    state,
-    servers: [],
-    addresses: null,
-    problems,
-  })
+  const version = versionOf(context.release)
+  const [memory, atLogin] = await Promise.all([readMemory(paths), loginStart(context)])
+  const { supervisor, hangs } = await supervisorNow(context)
+  const without = (state: ClusterState, problems: readonly string[]): ClusterStatus =>
+    emptyStatus({ name: paths.name, driver: 'process', version, atLogin, keptData: null }, state, problems)
   if (!memory || !supervisor) {
     const holder = await holderOf(paths.lock)
-    if (holder !== undefined) return without('creating', [`process ${holder} is at work on it`])
-    if (!memory) return without('absent', [])
-    return without('failed', ['the supervisor does not run; `native up` mends it'])
+    if (holder !== undefined) return without('creating', [`process ${holder} is working on it`])
+    if (!memory) return { ...without('absent', []), keptData: (await isThere(paths.data)) ? paths.data : null }
+    return without('failed', [hangs ? hanging(undefined) : 'the supervisor does not run; `native up` repairs it'])
   }
-  const servers = await Promise.all(supervisor.servers.map(serverStatus))
-  const problems = servers.filter(({ state }) => state !== 'ready').map((server) => problemOf(server, supervisor))
+  const door = doorOf(memory.deployment ?? {}, paths)
+  const authorize = authorizeAs(context.user)
+  const asked = await Promise.all(
+    inDesiredOrder(supervisor).map((server) => askServer(server, version, door, authorize)),
+  )
+  const ailing = asked.filter(({ status }) => status.state !== 'ready')
+  const problems = [
+    ...(hangs ? [hanging(supervisor.pid)] : []),
+    ...ailing.map(({ status }) => problemOf(status, supervisor)),
+  ]
   const deployed = supervisor.desired.length > 0
+  const { joined } = memory
+  const samplesOf = (role: string) => asked.flatMap(({ status, samples }) => (status.role === role ? [samples] : []))
   return {
-    name: paths.name,
-    driver: 'process',
-    state: stateOf(deployed, problems),
-    servers,
-    addresses: deployed ? addressesOf(memory) : null,
-    problems,
+    ...without(stateOf(deployed, problems), problems),
+    servers: asked.map(({ status }) => status),
+    addresses: deployed && !joined ? await addressesOf(memory, paths) : null,
+    joined: joined ?? null,
+    otherWorkers: await otherWorkers(asked, door, authorize),
+    cache: cacheUsageOf(samplesOf('cas')[0]),
+    workerCaches: workerCachesOf(samplesOf('worker')),
+    sandboxedWorkers: sandboxedOf(samplesOf('worker')),
+    load: loadOf(samplesOf('scheduler')[0]),
+  }
+}
+
+const hanging = (pid: number | undefined) =>
+  `the supervisor does not answer, and what it wrote last is shown; ${hangingCure(pid)}`
+
+/** As they were deployed, whichever was started first; those that are to go come last. */
+function inDesiredOrder({ desired, servers }: SupervisorStatus): SupervisorStatus['servers'] {
+  const places = new Map(desired.map(({ name }, at) => [name, at]))
+  const placeOf = (name: string) => places.get(name) ?? desired.length
+  return servers.toSorted((a, b) => placeOf(a.spec.name) - placeOf(b.spec.name))
+}
+
+/** What the supervisor says; of one that hangs, what it wrote when something last changed. */
+async function supervisorNow({
+  paths,
+}: ProcessContext): Promise<{ supervisor: SupervisorStatus | undefined; hangs: boolean }> {
+  const patience = AbortSignal.timeout(probeMsMax)
+  try {
+    return { supervisor: await supervisorStatusAt(paths, patience), hangs: false }
+  } catch (error) {
+    if (!patience.aborted) throw error
+    return { supervisor: await readState(paths.supervisorRecord, supervisorStatus), hangs: true }
   }
 }
 
@@ -51,21 +92,30 @@ export async function clusterAddresses(context: ProcessContext): Promise<Address
   const { paths } = context
   const memory = await readMemory(paths)
   if (!memory) throw new Failure('not-found', `there is no cluster "${paths.name}"`, { next: [deployFirst] })
+  if (memory.joined)
+    throw new Failure('not-found', `"${paths.name}" is a worker for ${memory.joined.scheduler}, not a cluster`, {
+      next: [`To build there, run \`native login ${memory.joined.scheduler}\` with your own token.`],
+    })
   if (!memory.deployment)
     throw new Failure('not-found', `nothing is deployed on cluster "${paths.name}"`, { next: [deployFirst] })
-  const addresses = addressesOf(memory)
+  const addresses = await addressesOf(memory, paths)
   await assertAllAnswer(
     addresses,
-    'Run `native status` to see why; `native up` mends a cluster whose supervisor is gone.',
+    'Run `native status` to see why; `native up` repairs a cluster whose supervisor is gone.',
+    authorizeAs(context.user),
   )
   return addresses
 }
 
 const deployFirst = 'Run `native deploy` first: it brings up what is not there.'
 
-function addressesOf({ ports }: ClusterMemory): Addresses {
-  const endpoint = (port: number | undefined) => ({ address: `${loopback}:${port}`, url: `grpc://${loopback}:${port}` })
-  return { cache: endpoint(ports['cas']), scheduler: endpoint(ports['scheduler']) }
+async function addressesOf({ ports, deployment }: ClusterMemory, paths: ClusterPaths): Promise<Addresses> {
+  // The console stays on the loopback, without TLS.
+  const console = `${loopback}:${ports['console']}`
+  return {
+    ...(await addressesAt(deployment ?? {}, paths, ports)),
+    ...(deployment && hasConsole(deployment) && { console: { address: console, url: `grpc://${console}` } }),
+  }
 }
 
 function stateOf(deployed: boolean, problems: readonly string[]): ClusterState {
@@ -73,45 +123,12 @@ function stateOf(deployed: boolean, problems: readonly string[]): ClusterState {
   return problems.length === 0 ? 'deployed' : 'degraded'
 }
 
-async function serverStatus(server: ServerProcess): Promise<ServerStatus> {
-  const { spec, pid, restarts, since } = server
-  return {
-    name: spec.name,
-    role: spec.role,
-    state: await serverState(server),
-    address: spec.address,
-    metrics: spec.metrics,
-    id: pid === null ? null : String(pid),
-    restarts,
-    since,
-  }
-}
-
-async function serverState({ spec, state }: ServerProcess): Promise<ServerStatus['state']> {
-  if (state === 'waiting') return 'crashed'
-  if (state === 'draining' || state === 'stopped') return state
-  return state === 'running' && (await isReady(spec.address, spec.metrics)) ? 'ready' : 'starting'
-}
-
-/** A server for clients answers GetCapabilities; a worker has no such door and answers on /healthz. */
-async function isReady(address: string | null, metrics: string | null): Promise<boolean> {
-  try {
-    if (address !== null) await assertAnswers(`grpc://${address}`)
-    else if (metrics !== null)
-      return (await fetch(`http://${metrics}/healthz`, { signal: AbortSignal.timeout(probeMsMax) })).ok
-    return true
-  } catch (error) {
-    // fetch says no more than that it failed: a TypeError, or the time-out's DOMException.
-    if (error instanceof Failure || error instanceof TypeError || error instanceof DOMException) return false
-    throw error
-  }
-}
-
 function problemOf({ name, state }: ServerStatus, { servers }: SupervisorStatus): string {
   const lastEnd = servers.find(({ spec }) => spec.name === name)?.lastEnd
   const words: Readonly<Record<string, string>> = {
     crashed: `ended (${lastEnd ?? 'for no known reason'}) and is started again after a pause`,
     starting: 'does not answer yet',
+    unresponsive: 'does not answer',
     draining: 'drains',
     stopped: 'is stopped',
   }

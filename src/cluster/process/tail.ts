@@ -1,20 +1,23 @@
 import { open, stat } from 'node:fs/promises'
 import { errnoOf } from '../../core/failure.ts'
 
-/** What is read from the end of a file to find its last lines. */
-const tailBytesMax = 4 * 1024 * 1024
+/** What is read from the end of a file to find its last lines: all of a log that the supervisor is about to rotate. */
+const tailBytesMax = 12 * 1024 * 1024
 
 /** The last lines of a text file, oldest first; none when there is no file. */
 export async function lastLines(path: string, lines: number): Promise<string[]> {
   if (lines <= 0) return []
   const end = await sizeOf(path)
-  const { text } = await readFrom(path, Math.max(0, end - tailBytesMax))
+  const start = Math.max(0, end - tailBytesMax)
+  const { text } = await readFrom(path, start)
   const all = text.split('\n')
+  // The end of a line whose beginning was not read.
+  if (start > 0) all.shift()
   if (all.at(-1) === '') all.pop()
   return all.slice(-lines)
 }
 
-/** The bytes of a file from a place on, at most 4 MiB, and where the next read goes on; a place past the end reads from the start. */
+/** The bytes of a file from a place on, at most 12 MiB, and where the next read goes on; a place past the end reads from the start. */
 export async function readFrom(path: string, from: number): Promise<{ text: string; next: number }> {
   try {
     const file = await open(path)

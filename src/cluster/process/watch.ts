@@ -3,11 +3,11 @@ import { isDeepStrictEqual } from 'node:util'
 import { logFileName, type ServerProcess, type ServerSpec, type SupervisorStatus } from '../../config/supervisor.ts'
 import { parseHostPort } from '../../core/address.ts'
 import { Failure } from '../../core/failure.ts'
+import { isFree } from '../shared/ports.ts'
 import type { ProcessContext } from './context.ts'
-import { isFree } from './ports.ts'
-import { askSupervisor } from './supervisor.ts'
+import { serverNoun } from './server-names.ts'
+import { askSupervisor } from './supervisor-client.ts'
 import { lastLines } from './tail.ts'
-import { serverNoun } from './words.ts'
 
 /** A server that ended so often since it was asked for will not stay up. */
 const crashesMax = 3
@@ -31,15 +31,15 @@ export async function untilSettled(
   const deadline = clock.now() + msMax
   let after = -1
   for (;;) {
-    const status = await askSupervisor(paths.socket, { op: 'status', after, waitMs }, signal)
+    const status = await askSupervisor(paths, { op: 'status', after, waitMs }, signal)
     await assertStaysUp(context, specs, status)
     if (isSettled(specs, status)) return status
     if (clock.now() > deadline)
       throw new Failure(
         'deadline',
-        `servers do not get ready or do not drain: ${notSettled(specs, status).join(', ')}`,
+        `some servers did not become ready or did not drain: ${notSettled(specs, status).join(', ')}`,
         {
-          next: ['See what they are at with `native logs`.'],
+          next: ['See what they are doing with `native logs`.'],
         },
       )
     after = status.revision
@@ -76,7 +76,7 @@ async function watchForCrashes(
 ): Promise<never> {
   let after = -1
   for (;;) {
-    const status = await askSupervisor(context.paths.socket, { op: 'status', after, waitMs }, signal)
+    const status = await askSupervisor(context.paths, { op: 'status', after, waitMs }, signal)
     await assertStaysUp(context, specs, status)
     after = status.revision
   }
@@ -98,9 +98,9 @@ async function assertStaysUp(
     const log = join(paths.logs, logFileName(spec.name))
     const facts = { where: log, output: (await lastLines(log, linesShown)).join('\n') }
     if (!taken)
-      throw new Failure('program', `${serverNoun(spec.name)} does not stay up (${lastEnd ?? 'it ended'})`, {
+      throw new Failure('program', `${serverNoun(spec.name)} does not keep running (${lastEnd ?? 'it ended'})`, {
         ...facts,
-        next: ['The last lines of its log stand above.'],
+        next: ['The last lines of its log are shown above.'],
       })
     throw new Failure('exists', `another program listens on ${taken}, which is ${serverNoun(spec.name)}'s`, {
       ...facts,

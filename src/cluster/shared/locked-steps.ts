@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/clock.ts'
+import { type Lock, takeLock } from '../../host/process-lock.ts'
 import type { Step, StepReport } from '../driver.ts'
-import { type Lock, takeLock } from './lock.ts'
 
 const touchEveryMs = 1_000
 
@@ -28,7 +28,7 @@ export function locked({ paths, clock }: LockContext, retain: boolean, steps: re
     lock = await takeLock(paths.lock, {
       clock,
       signal: report.signal,
-      waiting: (pid) => report.say(`waiting for another \`native\` (process ${pid}) that is at work on it`),
+      waiting: (pid) => report.say(`waiting for another \`native\` (process ${pid}) that is working on it`),
     })
   }
 
@@ -74,6 +74,7 @@ export function locked({ paths, clock }: LockContext, retain: boolean, steps: re
           }
         },
         undoes,
+        ...(step.undone && { undone: step.undone.bind(step) }),
       }),
     }
   })

@@ -1,7 +1,7 @@
 import { createServer } from 'node:net'
 import { errnoOf, Failure, messageOf } from '../../core/failure.ts'
 
-/** Where the process driver's servers listen; `native` is for one person's machine. */
+/** Where the process driver's servers listen, unless they are told otherwise. */
 export const loopback = '127.0.0.1'
 
 /** Ports by what listens on them: `cas`, `scheduler-metrics`, `worker-1-metrics`. */
@@ -10,8 +10,10 @@ export type Ports = Readonly<Record<string, number>>
 const usual: Readonly<Record<string, number>> = {
   cas: 50051,
   scheduler: 50052,
+  console: 50053,
   'cas-metrics': 50061,
   'scheduler-metrics': 50062,
+  'console-metrics': 50063,
 }
 const workerMetrics = 50070
 const triesMax = 20
@@ -54,6 +56,15 @@ export async function choosePorts(
 /** Can a server listen on this port of the loopback now? */
 export async function isFree(port: number): Promise<boolean> {
   return port > 0 && port <= 65_535 && (await bind(port)) !== undefined
+}
+
+/** Can a server listen on this address at all? @throws the system's error when it cannot */
+export function canListen(host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', reject)
+    server.listen(0, host, () => server.close(() => resolve()))
+  })
 }
 
 async function freePort(claimed: ReadonlySet<number>): Promise<number> {

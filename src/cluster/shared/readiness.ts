@@ -1,49 +1,66 @@
 import { negotiate } from '../../client/capabilities.ts'
 import { createCasClient } from '../../client/cas.ts'
 import { execute } from '../../client/execute.ts'
-import { pause } from '../../client/retry.ts'
+import { checkTool, requestMetadata } from '../../client/request-metadata.ts'
 import type { BlobSource } from '../../client/source.ts'
 import type { Clock } from '../../core/clock.ts'
 import { Failure, messageOf } from '../../core/failure.ts'
 import { digestOf } from '../../core/hash.ts'
+import { wait } from '../../host/wait.ts'
 import { openDirectChannel } from '../../wire/direct.ts'
 import { re } from '../../wire/proto.ts'
+import type { Channel } from '../../wire/rpc.ts'
 import { toFailure } from '../../wire/status.ts'
+import { type CallTarget, openCalled } from '../../wire/tls/called.ts'
 import type { Addresses, Endpoint } from '../driver.ts'
-import { workerProperty } from './render.ts'
+import { workerProperty } from './machine.ts'
 
 const answerMsMax = 60_000
 const actionMsMax = 60_000
 const attemptMsMax = 3_000
 const pollMs = 40
 
+/** The `authorization` that a server wants of this user; undefined where it wants none. */
+export type Authorize = (url: string) => Promise<string | undefined>
+
+/** A channel as this user. */
+export async function openAs(target: CallTarget, authorize: Authorize | undefined): Promise<Channel> {
+  const authorization = await authorize?.(target.url)
+  return openCalled(target, openDirectChannel, () => authorization)
+}
+
 /**
  * One GetCapabilities call.
  * @throws Failure 'unavailable' and the like when the server does not answer
  */
-export async function assertAnswers(url: string, signal?: AbortSignal): Promise<void> {
-  const channel = openDirectChannel(url)
+export async function assertAnswers(target: CallTarget, signal?: AbortSignal, authorize?: Authorize): Promise<void> {
+  const channel = await openAs(target, authorize)
   try {
     await negotiate(channel, { timeoutMs: attemptMsMax, ...(signal && { signal }) })
   } catch (error) {
-    throw toFailure(error, url)
+    throw toFailure(error, target.url)
   } finally {
     channel.close()
   }
 }
 
 /**
- * Each server that clients use answers now.
+ * The cache and the scheduler answer now. The console need not: builds go on without it.
  * @param next what to do when one does not
- * @throws Failure 'unavailable' that names it
+ * @throws Failure 'unavailable' that names it, 'denied' by one that answers, and not to this user
  */
-export async function assertAllAnswer(addresses: Addresses, next: string): Promise<void> {
+export async function assertAllAnswer(
+  { cache, scheduler }: Addresses,
+  next: string,
+  authorize?: Authorize,
+): Promise<void> {
   await Promise.all(
-    Object.entries(addresses).map(async ([what, { url }]: [string, Endpoint]) => {
+    Object.entries({ cache, scheduler }).map(async ([what, endpoint]: [string, Endpoint]) => {
       try {
-        await assertAnswers(url)
+        await assertAnswers(endpoint, undefined, authorize)
       } catch (cause) {
-        throw new Failure('unavailable', `the ${what} does not answer`, { where: url, next: [next], cause })
+        if (cause instanceof Failure && cause.kind === 'denied') throw cause
+        throw new Failure('unavailable', `the ${what} does not answer`, { where: endpoint.url, next: [next], cause })
       }
     }),
   )
@@ -54,8 +71,14 @@ export async function assertAllAnswer(addresses: Addresses, next: string): Promi
  * @param msMax a minute by default
  * @throws Failure 'deadline' then, with what the last attempt met
  */
-export function untilAnswers(url: string, clock: Clock, signal: AbortSignal, msMax = answerMsMax): Promise<void> {
-  return retried(msMax, 'the server does not answer', clock, signal, () => assertAnswers(url, signal))
+export function untilAnswers(
+  target: CallTarget,
+  clock: Clock,
+  signal: AbortSignal,
+  msMax = answerMsMax,
+  authorize?: Authorize,
+): Promise<void> {
+  return retried(msMax, 'the server does not answer', clock, signal, () => assertAnswers(target, signal, authorize))
 }
 
 /**
@@ -64,18 +87,20 @@ export function untilAnswers(url: string, clock: Clock, signal: AbortSignal, msM
  * @throws Failure 'deadline' then, with what the last attempt met
  */
 export async function runOnWorker(
-  url: string,
+  target: CallTarget,
   worker: string,
   clock: Clock,
   signal: AbortSignal,
   msMax = actionMsMax,
+  authorize?: Authorize,
 ): Promise<void> {
-  const channel = openDirectChannel(url)
+  const channel = await openAs(target, authorize)
+  const options = { attemptsMax: 1, metadata: requestMetadata({ tool: checkTool }) }
   try {
     const { action, sources } = trivialAction(worker)
     await retried(msMax, `no action runs on ${worker}`, clock, signal, async () => {
-      await createCasClient(channel, { attemptsMax: 1 }).upload(sources, signal)
-      const done = await execute(channel, { action, skipCacheLookup: true, signal }, { attemptsMax: 1 })
+      await createCasClient(channel, options).upload(sources, signal)
+      const done = await execute(channel, { action, skipCacheLookup: true, signal }, options)
       if (done.error) throw done.error
       if (done.result.exitCode)
         throw new Failure('program', `the action ended with exit code ${done.result.exitCode}`, { where: worker })
@@ -120,7 +145,7 @@ async function retried(
     } catch (error) {
       signal.throwIfAborted()
       if (clock.now() > deadline) throw new Failure('deadline', `${what}: ${messageOf(error)}`, { cause: error })
-      await pause(pollMs, clock, signal)
+      await wait(pollMs, clock, signal)
     }
   }
 }

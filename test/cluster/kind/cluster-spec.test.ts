@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import type { UpOptions } from '../../../src/cluster/driver.ts'
-import { askedOf } from '../../../src/cluster/kind/asked.ts'
+import { clusterSpecOf } from '../../../src/cluster/kind/cluster-spec.ts'
 import type { KindSettings } from '../../../src/cluster/kind/context.ts'
 import type { KindMemory } from '../../../src/cluster/kind/state.ts'
+import type { UpOptions } from '../../../src/cluster/options.ts'
 
 const settings: KindSettings = {
   profile: 'cilium',
@@ -36,7 +36,7 @@ const memory: KindMemory = {
   images: null,
 }
 const asked = (options: Omit<UpOptions, 'retain'>, before?: KindMemory) =>
-  askedOf({ retain: false, ...options }, before, settings, '/here')
+  clusterSpecOf({ retain: false, ...options }, before, settings, '/here')
 
 describe('what a cluster is to be', () => {
   it('is what the settings say, where nothing else does', () => {

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { controllersOf, kindSettings } from '../../../src/cluster/kind/settings.ts'
@@ -6,8 +6,7 @@ import { testFolder } from '../../fixture/folder.ts'
 
 async function written(text: string): Promise<string> {
   const root = await testFolder()
-  await mkdir(join(root, 'native'))
-  await writeFile(join(root, 'native/kind.yaml'), text)
+  await writeFile(join(root, 'kind.yaml'), text)
   return root
 }
 
@@ -44,7 +43,7 @@ describe('the settings of kind clusters', () => {
         '',
       ].join('\n'),
     )
-    const near = (file: string) => join(root, 'native', file)
+    const near = (file: string) => join(root, file)
     expect(await kindSettings(root)).toEqual({
       profile: 'envoy',
       nodes: 2,

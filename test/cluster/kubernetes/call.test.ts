@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
 import { call, lines } from '../../../src/cluster/kubernetes/call.ts'
 import { connectKubernetes } from '../../../src/cluster/kubernetes/connect.ts'
+import { listPods, podSchema, podsPath } from '../../../src/cluster/kubernetes/pods.ts'
+import { watched } from '../../../src/cluster/kubernetes/watch.ts'
 import { faultyServer, json, kubeconfigFor, refusal, stream } from './server.ts'
 
 const request = { path: '/api/v1/namespaces/n/pods/p', object: 'Pod n/p' }
@@ -17,6 +19,31 @@ test('asks again while the server is away or overloaded, and says why it waits',
   expect((await call(patient, request)).body).toEqual({ kind: 'Pod' })
   expect(server.requests).toHaveLength(4)
   expect(said[0]).toContain('apiserver is shutting down')
+})
+
+test('what is null counts as left out, in an answer, a list and an event', async () => {
+  const pod = (name: string, version: string) => ({
+    metadata: { name, namespace: 'n', uid: name, creationTimestamp: '2026-01-01T00:00:00Z', resourceVersion: version },
+    status: { phase: 'Pending', conditions: null, containerStatuses: null, reason: null },
+  })
+  const said = { status: { conditions: null, addresses: [null, 'a'] } }
+  await using server = await faultyServer([
+    json(said),
+    json({ items: null }),
+    json({ items: [pod('one', '1')] }),
+    json({ metadata: { resourceVersion: '1' }, items: null }),
+    stream([{ type: 'ADDED', object: pod('two', '2') }], 'open'),
+  ])
+  const { kubernetes } = server
+  expect((await call(kubernetes, request)).body).toEqual({ status: { addresses: [null, 'a'] } })
+  expect(await listPods(kubernetes, 'n')).toEqual([])
+  expect(await listPods(kubernetes, 'n')).toMatchObject([{ metadata: { name: 'one' }, status: { phase: 'Pending' } }])
+  const pods = watched(kubernetes, { path: podsPath('n'), schema: podSchema })
+  const end = new AbortController()
+  const running = pods.run(end.signal, () => {
+    if (pods.items.has('n/two')) end.abort(new Error('seen'))
+  })
+  await expect(running).rejects.toThrow('seen')
 })
 
 test('without patience, a server that is not there is told at once, with its address', async () => {

@@ -9,7 +9,7 @@ test('takes the documents of a text in order, lists too, and leaves empty ones o
   expect(objects.map(({ kind, metadata }) => `${kind}/${metadata.name}`)).toEqual(['Namespace/a', 'Service/s'])
 })
 
-test('names the line of what is no object, or no YAML', () => {
+test('names the line of what is not an object, or no YAML', () => {
   const noObject = expect.objectContaining({ kind: 'invalid', where: 'x.yaml:5' })
   expect(() => parseObjects(`${namespace}---\nfoo: bar\n`, 'x.yaml')).toThrow(noObject)
   expect(() => parseObjects('a: [\n', 'x.yaml')).toThrow(expect.objectContaining({ kind: 'invalid' }))

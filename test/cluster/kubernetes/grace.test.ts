@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
+import { createRipening } from '../../../src/cluster/kubernetes/grace.ts'
 import type { Warning } from '../../../src/cluster/kubernetes/pods.ts'
-import { createRipening } from '../../../src/cluster/kubernetes/ripening.ts'
 import { newsFilter } from '../../../src/cluster/kubernetes/rollout.ts'
 import type { Trouble } from '../../../src/cluster/kubernetes/trouble.ts'
 import { manualClock } from '../../fixture/manual-clock.ts'
@@ -30,7 +30,7 @@ test('a second try that fails counts at once, the first one seen again does not'
   expect(ripe('u', failed)).toEqual({ ripe: failed })
 })
 
-test('warnings that were there before are no news until they are said again', () => {
+test('warnings that were there before are not news until they are said again', () => {
   const warning = (name: string, resourceVersion: string): Warning => ({
     metadata: { name, namespace: 'n', resourceVersion },
     involvedObject: { kind: 'Pod', name: 'p', uid: 'u' },

@@ -81,3 +81,29 @@ test('a pod that has not started is waited for with follow, and told in a line w
     break
   }
 })
+
+test('from a time on, kubelet is asked for no more', async () => {
+  await using server = await faultyServer([
+    (request, response) => {
+      const { pathname, searchParams } = new URL(request.url ?? '', 'http://test')
+      const pods = { metadata: { resourceVersion: '1' }, items: [pod(started)] }
+      if (!pathname.endsWith('/log'))
+        return (searchParams.has('watch') ? stream([], 'open') : json(pods))(request, response)
+      return searchParams.has('follow') ? stamped([1, 2], 'open')(request, response) : response.end('{"msg":"x"}\n')
+    },
+  ])
+  const signal = new AbortController().signal
+  const sinceMs = Date.parse('2026-11-24T00:00:02Z')
+  const named = [{ name: 'cas', pod: podSchema.parse(pod(started)) }]
+  for await (const { text } of recentLogs(server.kubernetes, named, { lines: 5, sinceMs, signal }))
+    expect(text).toBe('{"msg":"x"}')
+  for await (const { text } of followLogs(server.kubernetes, { namespace: 'n', lines: 5, sinceMs, signal, choose })) {
+    expect(text).toBe('line 2')
+    break
+  }
+  const asked = server.requests.filter(({ pathname }) => pathname.endsWith('/log'))
+  expect(asked.map(({ searchParams }) => searchParams.get('sinceTime'))).toEqual([
+    '2026-11-24T00:00:02.000Z',
+    '2026-11-24T00:00:01.999000000Z',
+  ])
+})

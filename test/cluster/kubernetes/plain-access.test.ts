@@ -30,7 +30,7 @@ test.each([
   ['a server behind a proxy', kubeconfig({ cluster: { 'proxy-url': 'http://proxy' } }), 'kind-c'],
   ['a server without TLS', kubeconfig({ cluster: { server: 'http://127.0.0.1:1' } }), 'kind-c'],
   ['a context that is not there', kubeconfig(), 'kind-other'],
-  ['what is no YAML', '{', 'kind-c'],
+  ['what is not YAML', '{', 'kind-c'],
 ])('%s is left to client-node', (_, text, context) => {
   expect(plainAccess(text, context)).toBeUndefined()
 })

@@ -2,9 +2,11 @@ import { describe, expect, it } from 'vitest'
 import { type Manifests, manifestsOf } from '../../../src/cluster/manifest/layout.ts'
 import type { KubeObject } from '../../../src/cluster/manifest/object.ts'
 import type { ManifestRequest } from '../../../src/cluster/manifest/request.ts'
+import type { Role } from '../../../src/cluster/manifest/servers.ts'
 import { type Deployment, deploymentConfig } from '../../../src/config/deployment.ts'
+import { memoryEnvironment } from '../../../src/config/environment.ts'
 import { parseConfig } from '../../../src/config/load.ts'
-import { type Role, serverConfigs } from '../../../src/config/servers.ts'
+import { serverConfigs } from '../../../src/config/servers.ts'
 import { plainRequest } from './request.ts'
 
 const roles: readonly Role[] = ['cas', 'scheduler', 'worker']
@@ -77,6 +79,15 @@ describe('the configuration of the servers', () => {
     expect(prints({ properties: { pool: 'a' } }).slice(0, 2)).toEqual([cas, scheduler])
     expect(prints({ properties: { pool: 'a' } })[2]).not.toEqual(worker)
     expect(prints({}, '2')[0]).not.toEqual(cas)
+    for (const [at, role] of roles.entries())
+      expect(podOf(role, { secretPrint: 'another' }).metadata['annotations']).not.toEqual(prints({})[at])
+  })
+
+  it('names the file of the secret that the servers share', () => {
+    for (const role of roles)
+      expect(parseConfig(configText(role), 'c.yaml', serverConfigs[role])).toMatchObject({
+        secret: '/etc/native-secret/secret',
+      })
   })
 })
 
@@ -102,6 +113,22 @@ describe('every pod', () => {
     })
   })
 
+  it.each(roles)('of %s waits for the Secret that the servers share, which its group alone can read', (role) => {
+    const { volumes, containers } = podOf(role).spec as { volumes: object[]; containers: [{ volumeMounts: object[] }] }
+    expect(volumes).toContainEqual({ name: 'secret', secret: { secretName: 'servers-secret', defaultMode: 0o440 } })
+    expect(containers[0].volumeMounts).toContainEqual({
+      name: 'secret',
+      mountPath: '/etc/native-secret',
+      readOnly: true,
+    })
+  })
+
+  it.each(roles)('of %s gives memory back as a server of processes does', (role) => {
+    const [container] = podOf(role).spec['containers'] as [Record<string, unknown>]
+    for (const [name, value] of Object.entries(memoryEnvironment))
+      expect(container['env']).toContainEqual({ name, value })
+  })
+
   it.each(roles)('of %s is ready by its gRPC health, and has time to drain', (role) => {
     const deployment = { [role]: { drain: '2m' } }
     const spec = podOf(role, { deployment }).spec as { containers: [Record<string, unknown>] }
@@ -115,6 +142,10 @@ describe('every pod', () => {
     const name = { name: 'NATIVE_WORKER_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }
     expect(container['env']).toContainEqual(name)
   })
+})
+
+it('holds no Secret: its value would be in every file, and another in each', () => {
+  expect(objectsOf().filter(({ kind }) => kind === 'Secret')).toEqual([])
 })
 
 describe('what stays while the application comes and goes', () => {
@@ -225,6 +256,55 @@ describe('what stays while the application comes and goes', () => {
   })
 })
 
+describe('who may come in', () => {
+  const deployment: Deployment = { tls: 'auto', access: 'team' }
+
+  it.each(['envoy', 'cilium'] as const)('is asked by TLS at the Gateways, on port 443 alone (%s)', (profile) => {
+    for (const name of ['cache-gateway', 'scheduler-gateway'])
+      expect(objectOf('Gateway', name, { deployment, profile })['spec']).toMatchObject({
+        listeners: [
+          {
+            port: 443,
+            protocol: 'HTTPS',
+            tls: { mode: 'Terminate', certificateRefs: [{ kind: 'Secret', name: 'gateways-certificate' }] },
+          },
+        ],
+      })
+    expect(objectsOf({ deployment, profile }).filter(({ kind }) => kind === 'Secret')).toEqual([])
+  })
+
+  it('comes by the ports of a node with TLS as well', () => {
+    const part = { deployment, published: true } as const
+    expect(objectOf('Service', 'native-cache-gateway-published', part)['spec']).toMatchObject({
+      ports: [{ port: 443, targetPort: 10_443, nodePort: 30_051 }],
+    })
+    expect(objectOf('Service', 'cilium-gateway-cache-gateway', { ...part, profile: 'cilium' })['spec']).toMatchObject({
+      ports: [{ name: 'port-443', port: 443, nodePort: 30_051 }],
+    })
+  })
+
+  it('needs a token for cache and scheduler, which read the hashes where the Secret is mounted', () => {
+    for (const role of ['cas', 'scheduler'] as const) {
+      const { access } = parseConfig(configText(role, { deployment }), 'c.yaml', serverConfigs[role])
+      expect(access).toMatchObject({ anonymous: 'none' })
+      const { volumes, containers } = podOf(role, { deployment }).spec as {
+        volumes: { name: string }[]
+        containers: [{ volumeMounts: { name: string; mountPath: string }[] }]
+      }
+      const volume = volumes.find((each) => 'secret' in each && each.name === 'tokens')
+      expect(volume).toMatchObject({ secret: { secretName: 'clients-tokens', defaultMode: 0o440 } })
+      const mount = containers[0].volumeMounts.find(({ name }) => name === volume?.name)
+      expect(access?.tokens).toBe(`${mount?.mountPath}/tokens.json`)
+    }
+  })
+
+  it('is not told to workers, nor to anybody where no tokens are asked for', () => {
+    expect(JSON.stringify(podOf('worker', { deployment }))).not.toContain('tokens')
+    for (const role of roles) expect(JSON.stringify(podOf(role))).not.toContain('tokens')
+    expect(configText('cas')).not.toContain('access')
+  })
+})
+
 describe('the network', () => {
   it('lets no pod speak with what it has no business with', () => {
     for (const role of roles) {
@@ -235,7 +315,7 @@ describe('the network', () => {
     expect(objectOf('NetworkPolicy', 'cas')['spec']).not.toHaveProperty('egress')
   })
 
-  it("lets cilium's gateway in, which is no pod", () => {
+  it("lets cilium's gateway in, which is not a pod", () => {
     expect(objectOf('CiliumNetworkPolicy', 'gateways', { profile: 'cilium' })['spec']).toMatchObject({
       ingress: [{ fromEntities: ['ingress'] }],
     })

@@ -107,8 +107,8 @@ describe('a pool that the user names', () => {
     ['172.21.0.0/28', 'not inside'],
     ['172.16.0.0/12', 'not inside'],
     ['172.20.9.9/32', 'two addresses'],
-    ['172.20.9.0', 'no IPv4 network'],
-    ['fc00::/64', 'no IPv4'],
+    ['172.20.9.0', 'not an IPv4 network'],
+    ['fc00::/64', 'not an IPv4'],
   ])('%s is refused: %s', (cidr, words) => {
     expect(() => checkedAddressPool(cidr, docker)).toThrow(expect.objectContaining({ kind: 'invalid' }))
     expect(() => checkedAddressPool(cidr, docker)).toThrow(words)

@@ -31,6 +31,14 @@ test('the second choice counts when the first is not there', async () => {
   expect(await find('bazel')).toEqual({ state: 'ok', found: '7.7.1' })
 })
 
+test('one without a version is there all the same', async () => {
+  await program('bazel', 'echo "bazel no_version"')
+  expect(await find('bazel')).toMatchObject({
+    state: 'ok',
+    found: expect.stringMatching(/^found; .*"bazel no_version"/),
+  })
+})
+
 test('a missing one says who needs it and how to get it', async () => {
   expect(await find('docker')).toMatchObject({
     state: 'note',

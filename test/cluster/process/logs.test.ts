@@ -8,10 +8,10 @@ import { systemClock } from '../../../src/core/clock.ts'
 import { testFolder } from '../../fixture/folder.ts'
 
 async function contextOf(folder: string): Promise<ProcessContext> {
-  const surroundings = { env: { XDG_STATE_HOME: folder }, home: folder, tmp: folder, uid: -1 }
+  const user = { env: { XDG_STATE_HOME: folder }, home: folder, tmp: folder, uid: -1 }
   return {
-    paths: clusterPaths('native', surroundings),
-    surroundings,
+    paths: clusterPaths('native', user),
+    user,
     machine: { platform: 'linux', arch: 'x64', cpus: 1 },
     clock: systemClock,
     program: [],
@@ -72,4 +72,27 @@ test('follow gives whole lines as they come, across a rotation too, until the si
     if (text === 'first after') controller.abort()
   }
   expect(seen).toEqual(['old', 'new', 'half', 'last before', 'first after'])
+})
+
+const at = (second: number, text: string) => JSON.stringify({ time: `2026-11-24T00:00:0${second}.000Z`, msg: text })
+
+test('lines of all servers by their time, from a time on, out of older files too', async () => {
+  const context = await withLogs({
+    'cas.log': `${at(3, 'c3')}\n${at(5, 'c5')}\n`,
+    'cas.log.1': `${at(1, 'c1')}\n${at(2, 'c2')}\n`,
+    'worker-1.log': `${at(1, 'w1')}\n${at(4, 'w4')}\n`,
+  })
+  const messages = async (sinceMs?: number) =>
+    (await collected(clusterLogs(context, { ...once, sinceMs }))).map(({ text }) => JSON.parse(text).msg)
+  expect(await messages()).toEqual(['c1', 'w1', 'c2', 'c3', 'w4', 'c5'])
+  expect(await messages(Date.parse('2026-11-24T00:00:02Z'))).toEqual(['c2', 'c3', 'w4', 'c5'])
+  expect(await messages(Date.parse('2026-11-25T00:00:00Z'))).toEqual([])
+})
+
+test('of a log that is read from its middle, no half line is shown', async () => {
+  const line = 'x'.repeat(1000)
+  const context = await withLogs({ 'cas.log': `${line}\n`.repeat(13_000) })
+  const lines = await collected(clusterLogs(context, { ...once, lines: 100_000 }))
+  expect(lines.length).toBeGreaterThan(12_000)
+  expect(new Set(lines.map(({ text }) => text))).toEqual(new Set([line]))
 })

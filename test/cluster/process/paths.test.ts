@@ -1,9 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { clusterPaths, type Surroundings } from '../../../src/cluster/process/paths.ts'
+import { clusterPaths } from '../../../src/cluster/process/paths.ts'
+import type { UserContext } from '../../../src/host/user-folders.ts'
 
 const home = '/home/ann'
-const at = (env: Surroundings['env']) => clusterPaths('native', { env, home, tmp: '/tmp', uid: 1000 })
+const at = (env: UserContext['env']) => clusterPaths('native', { env, home, tmp: '/tmp', uid: 1000 })
 
 describe('the folders of a cluster', () => {
   it('are those of the XDG specification', () => {

@@ -3,7 +3,9 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { clusterPaths } from '../../../src/cluster/process/paths.ts'
-import { defaultProperties, type Rendered, renderServers } from '../../../src/cluster/process/render.ts'
+import { type Rendered, renderServers } from '../../../src/cluster/process/render.ts'
+import { layered } from '../../../src/cluster/shared/deployment-layers.ts'
+import { defaultProperties } from '../../../src/cluster/shared/machine.ts'
 import { type Deployment, deploymentConfig } from '../../../src/config/deployment.ts'
 import { loadConfig, parseConfig } from '../../../src/config/load.ts'
 import { serverConfigs } from '../../../src/config/servers.ts'
@@ -20,40 +22,110 @@ const ports = {
   scheduler: 2,
   'cas-metrics': 3,
   'scheduler-metrics': 4,
+  console: 7,
+  'console-metrics': 8,
   'worker-1-metrics': 5,
   'worker-2-metrics': 6,
 }
 const machine = { platform: 'linux', arch: 'x64', cpus: 2 }
 
 function rendered(deployment: Deployment, release = '1'): Rendered[] {
-  return renderServers({ deployment, ports, paths, machine, release })
+  return renderServers({ deployment, ports, paths, machine, release, secret: 'a secret', private: false })
 }
 
 const byName = (all: readonly Rendered[], name: string) => all.find(({ spec }) => spec.name === name)
 
+describe('the door', () => {
+  const settingsOf = (deployment: Deployment, name: string) => parse(byName(rendered(deployment), name)?.text ?? '')
+  const own = '/d/native/native/tls'
+
+  it('with TLS is one folder of certificates for all servers, and grpcs:// between them', () => {
+    expect(settingsOf({ tls: 'auto' }, 'cas')).toMatchObject({ listen: '127.0.0.1:1', tls: { auto: own } })
+    for (const name of ['scheduler', 'worker-1'])
+      expect(settingsOf({ tls: 'auto' }, name)).toMatchObject({
+        cas: 'grpcs://127.0.0.1:1',
+        client_tls: { ca: `${own}/ca.pem` },
+      })
+    expect(settingsOf({ tls: 'off' }, 'cas')).toEqual(settingsOf({}, 'cas'))
+  })
+
+  it('with certificates of the user is known to its own servers by that very certificate', () => {
+    const tls = { cert: '/c.pem', key: '/c.key', client_ca: '/clients.pem' }
+    expect(settingsOf({ tls }, 'cas').tls).toEqual({
+      cert: '/c.pem',
+      key: '/c.key',
+      client_ca: ['/clients.pem', `${own}/ca.pem`],
+      client_cert: 'required',
+    })
+    expect(settingsOf({ tls }, 'worker-1').client_tls).toEqual({
+      pin: '/c.pem',
+      cert: `${own}/client.pem`,
+      key: `${own}/client.key`,
+    })
+  })
+
+  it.each([
+    ['0.0.0.0', '127.0.0.1:1'],
+    ['::', '[::1]:1'],
+    ['192.0.2.1', '192.0.2.1:1'],
+  ])('on %s is called by its own servers at %s, and metrics stay on the loopback', (listen, called) => {
+    const all = rendered({ listen })
+    expect(byName(all, 'cas')?.spec.address).toBe(listen === '::' ? '[::]:1' : `${listen}:1`)
+    expect(byName(all, 'cas')?.spec.metrics).toBe('127.0.0.1:3')
+    expect(settingsOf({ listen }, 'scheduler').cas).toBe(`grpc://${called}`)
+  })
+
+  it('is always one that the servers can read', () => {
+    for (const deployment of [
+      { tls: 'auto', listen: '::' },
+      { tls: { client_ca: '/clients.pem' } },
+      { tls: { cert: '/c.pem', key: '/c.key' } },
+    ] as const)
+      for (const { spec, text, file } of rendered(deployment)) parseConfig(text, file, serverConfigs[spec.role])
+  })
+})
+
 describe('the configuration of the servers', () => {
   it('is cas, scheduler and one worker where nothing is asked', () => {
     const all = rendered({})
-    expect(all.map(({ spec }) => spec.name)).toEqual(['cas', 'scheduler', 'worker-1'])
+    expect(all.map(({ spec }) => spec.name)).toEqual(['cas', 'scheduler', 'worker-1', 'console'])
     expect(Object.fromEntries(all.map(({ spec, text }) => [spec.name, parse(text)]))).toMatchInlineSnapshot(`
       {
         "cas": {
+          "console": "grpc://127.0.0.1:7",
           "listen": "127.0.0.1:1",
           "metrics": {
             "listen": "127.0.0.1:3",
           },
+          "private": false,
+          "secret": "/s/native/native/secret",
           "store": {
             "kind": "disk",
             "path": "/d/native/native/cas",
             "size": 10000000000,
           },
         },
+        "console": {
+          "cas": "grpc://127.0.0.1:1",
+          "cas_metrics": "127.0.0.1:3",
+          "listen": "127.0.0.1:7",
+          "metrics": {
+            "listen": "127.0.0.1:8",
+          },
+          "path": "/d/native/native/console",
+          "private": false,
+          "scheduler": "grpc://127.0.0.1:2",
+          "secret": "/s/native/native/secret",
+        },
         "scheduler": {
           "cas": "grpc://127.0.0.1:1",
+          "console": "grpc://127.0.0.1:7",
           "listen": "127.0.0.1:2",
           "metrics": {
             "listen": "127.0.0.1:4",
           },
+          "private": false,
+          "secret": "/s/native/native/secret",
         },
         "worker-1": {
           "cas": "grpc://127.0.0.1:1",
@@ -62,6 +134,7 @@ describe('the configuration of the servers', () => {
             "listen": "127.0.0.1:5",
           },
           "name": "worker-1",
+          "private": false,
           "properties": {
             "ISA": "x86-64",
             "OSFamily": "linux",
@@ -69,6 +142,7 @@ describe('the configuration of the servers', () => {
             "native:worker": "worker-1",
           },
           "scheduler": "grpc://127.0.0.1:2",
+          "secret": "/s/native/native/secret",
           "slots": 2,
         },
       }
@@ -77,7 +151,7 @@ describe('the configuration of the servers', () => {
 
   it('is what the servers take', () => {
     const deployment = parseConfig(
-      'workers: 2\nslots: 3\ncache_size: 1GB\nproperties: {pool: [a, b]}\ncas: {drain: 5s, store: {durability: power}}\nscheduler: {timeout: {default: 1m}}\nworker: {cache_size: 2GB}\n',
+      'workers: 2\nslots: 3\ncache_size: 1GB\nproperties: {pool: [a, b]}\ncas: {drain: 5s, store: {durability: power}}\nscheduler: {timeout: {default: 1m}}\nworker: {cache_size: 2GB}\nconsole: {history: {size: 2GB, days: 7}}\n',
       'd.yaml',
       deploymentConfig,
     )
@@ -87,6 +161,21 @@ describe('the configuration of the servers', () => {
       drain: '5s',
       store: { kind: 'disk', durability: 'power', size: 1e9 },
     })
+  })
+
+  it('has no console where none is wanted, and then nobody tells it anything', () => {
+    const all = rendered({ console: false })
+    expect(all.map(({ spec }) => spec.name)).toEqual(['cas', 'scheduler', 'worker-1'])
+    for (const { text } of all) expect(parse(text).console).toBeUndefined()
+    expect(byName(rendered({ console: true }), 'console')?.spec.address).toBe('127.0.0.1:7')
+  })
+
+  it('keeps the settings of a console that is merely asked for again', () => {
+    const settings = { history: { days: 7 } }
+    expect(layered({ console: settings }, { console: true }).console).toEqual(settings)
+    expect(layered({ console: settings }, {}).console).toEqual(settings)
+    expect(layered({ console: settings }, { console: false }).console).toBe(false)
+    expect(layered({ console: false }, { console: true }).console).toBe(true)
   })
 
   it('has no path for a store in memory', () => {
@@ -116,6 +205,14 @@ describe('the configuration of the servers', () => {
 
   it('gives a server its drain, and a little more, before it is killed', () => {
     expect(byName(rendered({ worker: { drain: '2m' } }), 'worker-1')?.spec.drainMs).toBe(125_000)
+  })
+
+  it('has tools that stay only where the deployment turns them on', () => {
+    const isOn = (deployment: Deployment) =>
+      parseConfig(byName(rendered(deployment), 'worker-1')?.text ?? '', 'worker.yaml', serverConfigs.worker).persistent
+        .enabled
+    expect(isOn({})).toBe(false)
+    expect(isOn({ worker: { persistent: { enabled: true } } })).toBe(true)
   })
 })
 

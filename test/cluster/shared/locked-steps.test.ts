@@ -1,19 +1,20 @@
+import { PassThrough, Writable } from 'node:stream'
 import { expect, test } from 'vitest'
 import { runSteps } from '../../../src/cli/tasks.ts'
 import type { ProcessContext } from '../../../src/cluster/process/context.ts'
-import { holderOf } from '../../../src/cluster/process/lock.ts'
-import { locked } from '../../../src/cluster/process/locked.ts'
 import { clusterPaths } from '../../../src/cluster/process/paths.ts'
+import { locked } from '../../../src/cluster/shared/locked-steps.ts'
 import { systemClock } from '../../../src/core/clock.ts'
+import { holderOf } from '../../../src/host/process-lock.ts'
 import { testFolder } from '../../fixture/folder.ts'
 
 async function contextOf(): Promise<ProcessContext> {
   const folder = await testFolder()
-  const surroundings = { env: { XDG_STATE_HOME: folder }, home: folder, tmp: folder, uid: -1 }
-  const paths = clusterPaths('native', surroundings)
+  const user = { env: { XDG_STATE_HOME: folder }, home: folder, tmp: folder, uid: -1 }
+  const paths = clusterPaths('native', user)
   return {
     paths,
-    surroundings,
+    user,
     machine: { platform: 'linux', arch: 'x64', cpus: 1 },
     clock: systemClock,
     program: [],
@@ -21,7 +22,17 @@ async function contextOf(): Promise<ProcessContext> {
   }
 }
 
-const silent = { presentation: 'silent', signal: new AbortController().signal, write: () => undefined } as const
+/** Keeps the lines that are shown. */
+function linesTo(lines: string[]): Writable {
+  return new Writable({
+    write(line, _, done) {
+      lines.push(String(line).trimEnd())
+      done()
+    },
+  })
+}
+
+const silent = { presentation: 'silent', signal: new AbortController().signal, stream: new PassThrough() } as const
 const fails = { title: 'fails', run: () => Promise.reject(new Error('no')) }
 
 test('the lock is held from the first step to the end of the last', async () => {
@@ -65,12 +76,12 @@ test('what is taken back is told, and the lock that comes back with it is not', 
     step('made something', { undo: async () => undefined }),
     fails,
   ]
-  const presentation = { presentation: 'lines', write: (line: string) => void told.push(line) } as const
+  const presentation = { presentation: 'lines', stream: linesTo(told) } as const
   await expect(runSteps(locked(context, false, steps), { ...silent, ...presentation, retain: false })).rejects.toThrow(
     'no',
   )
-  const undone = told.filter((each) => each.startsWith('Taking back'))
-  expect(undone).toEqual([expect.stringMatching(/^Taking back: made something: done/)])
+  const undone = told.filter((each) => each.startsWith('Undoing'))
+  expect(undone).toEqual([expect.stringMatching(/^Undoing: made something: done/)])
   expect(await holderOf(context.paths.lock)).toBeUndefined()
 })
 
@@ -79,9 +90,9 @@ test('an undo that fails is told, whatever it was to take back', async () => {
   const told: string[] = []
   const undo = () => Promise.reject(new Error('it stays'))
   const steps = [{ title: 'first', run: async () => undefined, undo, undoes: () => false }, fails]
-  const presentation = { presentation: 'lines', write: (line: string) => void told.push(line) } as const
+  const presentation = { presentation: 'lines', stream: linesTo(told) } as const
   await expect(runSteps(locked(context, false, steps), { ...silent, ...presentation, retain: false })).rejects.toThrow(
     'no',
   )
-  expect(told).toContain('Taking back: first: failed: it stays')
+  expect(told).toContain('Undoing: first: failed: it stays')
 })

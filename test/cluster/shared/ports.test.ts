@@ -1,6 +1,6 @@
 import { createServer } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
-import { choosePorts, isFree, usualPort } from '../../../src/cluster/process/ports.ts'
+import { choosePorts, isFree, usualPort } from '../../../src/cluster/shared/ports.ts'
 
 /** Something that listens on a free port. */
 async function listener(): Promise<number> {

@@ -2,22 +2,23 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { basename, isAbsolute, join } from 'node:path'
 import { z } from 'zod'
-import { errnoOf, Failure, messageOf } from '../../core/failure.ts'
-import type { Step, StepReport } from '../driver.ts'
-import { applyObjects } from '../kubernetes/apply.ts'
-import { readObjects } from '../kubernetes/documents.ts'
-import type { Pod } from '../kubernetes/pods.ts'
-import { poolObjects } from '../manifest/profile.ts'
-import { yamlText } from '../manifest/write.ts'
-import { readState, writeWhole } from '../process/files.ts'
+import { errnoOf, Failure, messageOf } from '../../../core/failure.ts'
+import { writeWhole } from '../../../host/files.ts'
+import type { Step, StepReport } from '../../driver.ts'
+import { applyObjects } from '../../kubernetes/apply.ts'
+import { readObjects } from '../../kubernetes/documents.ts'
+import type { Pod } from '../../kubernetes/pods.ts'
+import { poolObjects } from '../../manifest/profile.ts'
+import { yamlText } from '../../manifest/write.ts'
+import { readState } from '../../shared/state-file.ts'
+import type { KindContext } from '../context.ts'
+import { kubectl } from '../docker/programs.ts'
+import { kubernetesOf } from '../nodes/api-server.ts'
+import { controllersOf } from '../settings.ts'
+import { type KindMemory, readKindMemory } from '../state.ts'
 import { ciliumValues } from './cilium-values.ts'
-import type { KindContext } from './context.ts'
 import { helm, installChart, type Release, rollBack, showChart } from './helm.ts'
-import { kubernetesOf } from './kubernetes.ts'
-import { kubectl } from './programs.ts'
-import { controllersOf } from './settings.ts'
-import { type KindMemory, readKindMemory } from './state.ts'
-import { watchPods } from './watch.ts'
+import { watchControllers } from './watch.ts'
 
 /** 1.19 is made for the Gateway API 1.4; templates/kubernetes/cilium-values.yaml is of its chart. */
 const publishedChart = 'https://helm.cilium.io/cilium-1.19.5.tgz'
@@ -46,7 +47,7 @@ export async function assertHelm(context: KindContext, signal: AbortSignal): Pro
 /**
  * Installs cilium where it is the cluster's profile: the Gateway API's definitions, the chart, and
  * the pool once cilium's own definitions are there. Nodes are not ready before, so nothing else can be.
- * @throws (from run) Failure as installChart, applyObjects and watchPods do
+ * @throws (from run) Failure as installChart, applyObjects and watchControllers do
  */
 export function ciliumStep(context: KindContext): Step {
   const { paths } = context
@@ -83,7 +84,7 @@ async function stillRuns(context: KindContext, { controllers }: KindMemory, repo
 }
 
 async function untilRuns(context: KindContext, report: StepReport): Promise<void> {
-  await watchPods(context, { namespaces: [release.namespace], msMax: readyMsMax, report, counts: isCilium })
+  await watchControllers(context, { namespaces: [release.namespace], msMax: readyMsMax, report, counts: isCilium })
   await untilTrue(context, 'Ready', ['nodes', '--all'], report.signal)
 }
 

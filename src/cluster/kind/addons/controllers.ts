@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
-import type { Step, StepReport } from '../driver.ts'
-import { type Applied, appliedText, applyObjects } from '../kubernetes/apply.ts'
-import { readObjects } from '../kubernetes/documents.ts'
-import type { KindContext } from './context.ts'
-import { kubernetesOf } from './kubernetes.ts'
-import { controllersOf } from './settings.ts'
-import { readKindMemory, remember } from './state.ts'
-import { watchPods } from './watch.ts'
+import type { Step, StepReport } from '../../driver.ts'
+import { type Applied, appliedText, applyObjects } from '../../kubernetes/apply.ts'
+import { readObjects } from '../../kubernetes/documents.ts'
+import type { KindContext } from '../context.ts'
+import { kubernetesOf } from '../nodes/api-server.ts'
+import { controllersOf } from '../settings.ts'
+import { readKindMemory, remember } from '../state.ts'
+import { watchControllers } from './watch.ts'
 
 const readyMsMax = 10 * 60_000
 const workloads: ReadonlySet<string> = new Set(['Deployment', 'DaemonSet', 'StatefulSet', 'Job'])
@@ -26,7 +26,7 @@ export function controllersStep(context: KindContext): Step {
       if (memory.controllers === wanted) return report.say(`${memory.profile}: already there`)
       const applied = await applySources(context, sources, report)
       const namespaces = namespacesOf(applied)
-      await watchPods(context, { namespaces, msMax: readyMsMax, report })
+      await watchControllers(context, { namespaces, msMax: readyMsMax, report })
       await remember(context.paths, { controllers: wanted })
       report.say(`${memory.profile}: ${appliedText(applied)}${namespaces.map((each) => `; ${each} ready`).join('')}`)
     },

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { ProgramContext } from './context.ts'
-import { type Call, contextName, run } from './programs.ts'
+import type { ProgramContext } from '../context.ts'
+import { type Call, contextName, run } from '../docker/programs.ts'
 
 /** Something that helm has installed, or begun to. */
 export interface Release {

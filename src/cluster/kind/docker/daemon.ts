@@ -1,7 +1,7 @@
 import { createConnection } from 'node:net'
 import { execa } from 'execa'
-import { errnoOf, Failure } from '../../core/failure.ts'
-import type { ProgramContext } from './context.ts'
+import { errnoOf, Failure } from '../../../core/failure.ts'
+import type { ProgramContext } from '../context.ts'
 
 const answerMsMax = 10_000
 const usualHost = 'unix:///var/run/docker.sock'
@@ -11,10 +11,10 @@ const usualHost = 'unix:///var/run/docker.sock'
  * that "docker stopped" is said whatever it was that failed of it.
  * @returns undefined when it answers
  */
-export async function daemonProblem({ surroundings }: ProgramContext): Promise<Failure | undefined> {
+export async function daemonProblem({ user }: ProgramContext): Promise<Failure | undefined> {
   const ask = (args: readonly string[]) =>
     execa('docker', args, {
-      env: { ...surroundings.env },
+      env: { ...user.env },
       extendEnv: false,
       reject: false,
       timeout: answerMsMax,
@@ -24,7 +24,7 @@ export async function daemonProblem({ surroundings }: ProgramContext): Promise<F
   // Without the program that is the fault, and its caller says so.
   if (!answer.failed || answer.code === 'ENOENT') return undefined
   const host = await ask(['context', 'inspect', '--format', '{{.Endpoints.docker.Host}}'])
-  const where = surroundings.env['DOCKER_HOST'] || (host.failed ? '' : host.stdout.trim()) || usualHost
+  const where = user.env['DOCKER_HOST'] || (host.failed ? '' : host.stdout.trim()) || usualHost
   const output = answer.stderr.slice(-1000)
   if (answer.timedOut)
     return new Failure('unavailable', `docker does not answer within ${answerMsMax / 1000} s`, {
@@ -32,10 +32,10 @@ export async function daemonProblem({ surroundings }: ProgramContext): Promise<F
       next: ['Restart docker; then run the same command again, which goes on from here.'],
     })
   if ((await socketCode(where)) === 'EACCES')
-    return new Failure('denied', 'this user may not talk to docker', {
+    return new Failure('denied', 'this user is not allowed to use docker', {
       where,
       output,
-      next: ['Add the user to the group docker (`sudo usermod -aG docker $USER`, then log in anew), or run as root.'],
+      next: ['Add the user to the group docker (`sudo usermod -aG docker $USER`, then log in again), or run as root.'],
     })
   return new Failure('unavailable', 'docker is not running', {
     where,

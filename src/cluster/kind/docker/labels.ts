@@ -1,4 +1,4 @@
-import type { ProgramContext } from './context.ts'
+import type { ProgramContext } from '../context.ts'
 
 const clusterLabel = 'native.cluster'
 /** The state folder: other users of the same docker have clusters of the same name. */

@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { Failure } from '../../core/failure.ts'
-import type { DockerNetwork } from '../manifest/pool.ts'
-import type { ProgramContext } from './context.ts'
+import { Failure } from '../../../core/failure.ts'
+import type { DockerNetwork } from '../../manifest/pool.ts'
+import type { ProgramContext } from '../context.ts'
 import { isOurs, labelArguments } from './labels.ts'
 import { docker, networkName } from './programs.ts'
 
@@ -71,7 +71,7 @@ export async function removeNetwork(context: ProgramContext): Promise<boolean> {
   const network = await readNetwork(context)
   if (!network?.ours) return false
   await docker(context, ['network', 'rm', network.id], {
-    next: ['Take containers of others out of it with `docker network disconnect`, then run `native down` again.'],
+    next: ['Disconnect other containers from it with `docker network disconnect`, then run `native down` again.'],
   })
   return true
 }

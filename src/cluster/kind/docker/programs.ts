@@ -1,7 +1,7 @@
 import { execa } from 'execa'
 import { z } from 'zod'
-import { Failure } from '../../core/failure.ts'
-import type { ProgramContext } from './context.ts'
+import { Failure } from '../../../core/failure.ts'
+import type { ProgramContext } from '../context.ts'
 import { daemonProblem } from './daemon.ts'
 
 export interface Call {
@@ -75,7 +75,7 @@ export function networkName({ paths }: ProgramContext): string {
 export async function run(context: ProgramContext, file: string, args: readonly string[], call: Call): Promise<string> {
   const msMax = call.msMax ?? msMaxDefault
   const started = execa(file, args, {
-    env: { ...context.surroundings.env, ...call.env },
+    env: { ...context.user.env, ...call.env },
     extendEnv: false,
     reject: false,
     timeout: msMax,

@@ -1,9 +1,9 @@
 import { z } from 'zod'
-import { Failure } from '../../core/failure.ts'
-import { openTarSource } from '../../image/media/archive/tar-source.ts'
-import { imageNameText, parseImageName } from '../../image/name.ts'
-import type { ImageArchive, KindContext } from './context.ts'
-import { readKindMemory } from './state.ts'
+import { Failure } from '../../../core/failure.ts'
+import { openTarSource } from '../../../image/media/archive/tar-source.ts'
+import { imageNameText, parseImageName } from '../../../image/name.ts'
+import type { ImageArchive, KindContext } from '../context.ts'
+import { readKindMemory } from '../state.ts'
 
 const listBytesMax = 4 * 1024 * 1024
 const list = z
@@ -23,7 +23,7 @@ export async function archivesWithNames(context: KindContext): Promise<NamedArch
   const all: ImageArchive[] = [...context.settings.archives, ...(memory?.archives ?? [])]
   const named: NamedArchive[] = []
   for (const { file, names } of all)
-    named.push({ file, names: names ? names.map(fullImageName) : await archiveNames(file, context.surroundings.tmp) })
+    named.push({ file, names: names ? names.map(fullImageName) : await archiveNames(file, context.user.tmp) })
   return named
 }
 
@@ -35,7 +35,11 @@ export async function archivesWithNames(context: KindContext): Promise<NamedArch
 export async function archiveNames(file: string, temporary: string): Promise<string[]> {
   const tar = await openTarSource(file, temporary)
   try {
-    const bytes = await tar.small('manifest.json', listBytesMax, 'manifest.json, so it is no archive of `docker save`')
+    const bytes = await tar.small(
+      'manifest.json',
+      listBytesMax,
+      'manifest.json, so it is not an archive of `docker save`',
+    )
     const entries = parsed(bytes, file)
     const names = entries.flatMap(({ RepoTags }) => RepoTags ?? []).map(fullImageName)
     if (names.length > 0) return names

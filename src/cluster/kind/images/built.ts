@@ -1,18 +1,18 @@
 import { dirname } from 'node:path'
-import { Failure } from '../../core/failure.ts'
-import { buildFor } from '../../image/build/build-for.ts'
-import { epochOf } from '../../image/build/epoch.ts'
-import type { ContentDigest } from '../../image/content-digest.ts'
-import { hexOf } from '../../image/content-digest.ts'
-import { openRegistryReader } from '../../image/media/registry/registry.ts'
-import type { Source } from '../../image/medium.ts'
-import { openSource } from '../../image/open.ts'
-import { parseReference, type Reference } from '../../image/reference.ts'
-import { findSources, type SourceQuery } from '../../image/sources.ts'
-import { deriveTag } from '../../image/tag.ts'
-import type { StepReport } from '../driver.ts'
-import type { KindContext } from './context.ts'
-import { imageCache, imagePlaces } from './image-places.ts'
+import { Failure } from '../../../core/failure.ts'
+import { buildFor } from '../../../image/build/build-for.ts'
+import { epochOf } from '../../../image/build/epoch.ts'
+import type { ContentDigest } from '../../../image/content-digest.ts'
+import { hexOf } from '../../../image/content-digest.ts'
+import { openRegistryReader } from '../../../image/media/registry/registry.ts'
+import type { Source } from '../../../image/medium.ts'
+import { openSource } from '../../../image/open.ts'
+import { parseReference, type Reference } from '../../../image/reference.ts'
+import { findSources, type SourceQuery } from '../../../image/sources.ts'
+import { deriveTag } from '../../../image/tag.ts'
+import type { StepReport } from '../../driver.ts'
+import type { KindContext } from '../context.ts'
+import { imageCache, imagePlaces } from './places.ts'
 import { pushImage } from './push.ts'
 import type { Registry } from './registry.ts'
 
@@ -52,9 +52,9 @@ export async function builtImage(
     platforms: [],
     reading: imagePlaces(context, signal),
     build: {
-      epochSeconds: epochOf(context.surroundings.env['SOURCE_DATE_EPOCH']),
+      epochSeconds: epochOf(context.user.env['SOURCE_DATE_EPOCH']),
       cache: query.cache,
-      path: context.surroundings.env['PATH'] ?? '',
+      path: context.user.env['PATH'] ?? '',
     },
     signal,
     say: (text) => say(`${name}: ${text}`),
@@ -124,7 +124,7 @@ function queryOf(context: KindContext, image: OwnImage, signal: AbortSignal): So
     cwd: context.cwd,
     root: dirname(context.templates),
     cache: imageCache(context),
-    env: context.surroundings.env,
+    env: context.user.env,
     signal,
   }
 }

@@ -1,11 +1,12 @@
-import { Failure } from '../../core/failure.ts'
-import type { DeployOptions, Step, StepReport } from '../driver.ts'
-import type { Images } from '../manifest/request.ts'
-import { builtImage, ownImages } from './built-images.ts'
-import type { KindContext } from './context.ts'
-import { isPublished, type PublishedWish, publishedImage } from './published-images.ts'
+import { Failure } from '../../../core/failure.ts'
+import type { Step, StepReport } from '../../driver.ts'
+import type { Images } from '../../manifest/request.ts'
+import type { DeployOptions } from '../../options.ts'
+import type { KindContext } from '../context.ts'
+import { type KindMemory, readKindMemory, remember } from '../state.ts'
+import { builtImage, ownImages } from './built.ts'
+import { isPublished, type PublishedWish, publishedImage } from './published.ts'
 import { type Registry, registryOf } from './registry.ts'
-import { type KindMemory, readKindMemory, remember } from './state.ts'
 
 type Role = keyof Images
 

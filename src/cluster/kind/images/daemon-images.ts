@@ -1,8 +1,8 @@
-import { Failure } from '../../core/failure.ts'
-import type { StepReport } from '../driver.ts'
+import { Failure } from '../../../core/failure.ts'
+import type { StepReport } from '../../driver.ts'
+import type { KindContext } from '../context.ts'
+import { docker } from '../docker/programs.ts'
 import { archivesWithNames, fullImageName } from './archives.ts'
-import type { KindContext } from './context.ts'
-import { docker } from './programs.ts'
 
 const moveMsMax = 20 * 60_000
 

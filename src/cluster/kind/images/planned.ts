@@ -1,10 +1,11 @@
-import type { DeployOptions, ObjectDiff } from '../driver.ts'
-import type { Images } from '../manifest/request.ts'
-import { ownImages, plannedBuild } from './built-images.ts'
-import type { KindContext } from './context.ts'
-import { plannedPublished } from './published-images.ts'
-import { imageChoice, runningRegistry } from './server-images.ts'
-import type { KindMemory } from './state.ts'
+import type { ObjectDiff } from '../../driver.ts'
+import type { Images } from '../../manifest/request.ts'
+import type { DeployOptions } from '../../options.ts'
+import type { KindContext } from '../context.ts'
+import type { KindMemory } from '../state.ts'
+import { ownImages, plannedBuild } from './built.ts'
+import { imageChoice, runningRegistry } from './choice.ts'
+import { plannedPublished } from './published.ts'
 
 /** The images that a deployment of these options would run, and which of them it would have to build or take first. */
 export interface PlannedImages {

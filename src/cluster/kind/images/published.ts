@@ -1,15 +1,16 @@
-import { Failure } from '../../core/failure.ts'
-import type { ContentDigest } from '../../image/content-digest.ts'
-import { parseManifest } from '../../image/manifest.ts'
-import { openRegistryReader } from '../../image/media/registry/registry.ts'
-import { type ImageName, imageNameText } from '../../image/name.ts'
-import { hostPlatform } from '../../image/platform.ts'
-import { parseRegistryReference } from '../../image/reference.ts'
-import { selectPlatform } from '../../image/select.ts'
-import type { StepReport } from '../driver.ts'
-import { digestIn } from './built-images.ts'
-import type { ImageVerifier, KindContext } from './context.ts'
-import { imagePlaces } from './image-places.ts'
+import { Failure } from '../../../core/failure.ts'
+import type { ContentDigest } from '../../../image/content-digest.ts'
+import { parseManifest } from '../../../image/manifest.ts'
+import { openRegistryReader } from '../../../image/media/registry/registry.ts'
+import { type ImageName, imageNameText } from '../../../image/name.ts'
+import { hostPlatform } from '../../../image/platform.ts'
+import { parseRegistryReference } from '../../../image/reference.ts'
+import { selectPlatform } from '../../../image/select.ts'
+import type { StepReport } from '../../driver.ts'
+import type { ImageVerifier } from '../../open-options.ts'
+import type { KindContext } from '../context.ts'
+import { digestIn } from './built.ts'
+import { imagePlaces } from './places.ts'
 import { pushImage } from './push.ts'
 import { type Registry, registryName } from './registry.ts'
 
@@ -141,7 +142,7 @@ async function judged(
   say(`${text}: who signed it?`)
   return context.verify(image, context.settings.policies, signal).catch((cause: unknown) => {
     if (!(cause instanceof Failure && cause.kind === 'denied')) throw cause
-    throw new Failure('denied', `${imageNameText(image)} is not deployed: nothing says that it is what it should be`, {
+    throw new Failure('denied', `${imageNameText(image)} is not deployed: nothing proves that it is genuine`, {
       where: flag,
       ...(cause.output !== undefined && { output: cause.output }),
       next,

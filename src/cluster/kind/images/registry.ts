@@ -1,13 +1,13 @@
 import { z } from 'zod'
-import { pause } from '../../client/retry.ts'
-import { Failure, messageOf } from '../../core/failure.ts'
-import type { Step, StepReport } from '../driver.ts'
-import type { Surroundings } from '../process/paths.ts'
-import type { KindContext, ProgramContext } from './context.ts'
+import { Failure, messageOf } from '../../../core/failure.ts'
+import type { UserContext } from '../../../host/user-folders.ts'
+import { wait } from '../../../host/wait.ts'
+import type { Step, StepReport } from '../../driver.ts'
+import type { KindContext, ProgramContext } from '../context.ts'
+import { isOurs, labelArguments } from '../docker/labels.ts'
+import { docker, networkName } from '../docker/programs.ts'
+import { kindPaths } from '../paths.ts'
 import { ensureDaemonImage } from './daemon-images.ts'
-import { isOurs, labelArguments } from './labels.ts'
-import { kindPaths } from './paths.ts'
-import { docker, networkName } from './programs.ts'
 
 /** The registry as pods and nodes name it, in every cluster alike: each has its own docker network. */
 export const registryName = 'native-registry:5000'
@@ -56,8 +56,8 @@ export async function registryOf(context: ProgramContext): Promise<Registry | un
  * The registry of a cluster by the cluster's name, for `kind:[CLUSTER]` places of images.
  * @throws Failure 'not-found' without one
  */
-export async function registryPlace(clusterName: string, surroundings: Surroundings): Promise<Registry> {
-  const registry = await registryOf({ paths: kindPaths(clusterName, surroundings), surroundings })
+export async function registryPlace(clusterName: string, user: UserContext): Promise<Registry> {
+  const registry = await registryOf({ paths: kindPaths(clusterName, user), user })
   if (registry) return registry
   throw new Failure('not-found', `there is no kind cluster "${clusterName}" with a registry that runs`, {
     where: `kind:${clusterName}`,
@@ -76,7 +76,7 @@ export function registryStep(context: KindContext): Step {
       made = before === undefined
       if (!before?.running && !(before && (await started(context, before, report)))) await create(context, report)
       const registry = await registryOf(context)
-      if (!registry) throw new Failure('unavailable', 'the registry does not stay up', logsOf(context))
+      if (!registry) throw new Failure('unavailable', 'the registry does not keep running', logsOf(context))
       await untilAnswers(context, registry, report)
       const how = made ? 'made' : before?.running ? 'already running' : 'started again'
       report.say(`${how}; ${registry.host} here, ${registry.name} on the nodes`)
@@ -178,12 +178,12 @@ async function untilAnswers(context: KindContext, { host }: Registry, { signal }
     signal.throwIfAborted()
     if (context.clock.now() > deadline)
       throw new Failure('deadline', `the registry does not answer: ${problem}`, { ...logsOf(context), where: host })
-    await pause(pollMs, context.clock, signal)
+    await wait(pollMs, context.clock, signal)
   }
 }
 
 function logsOf(context: ProgramContext): { next: readonly string[] } {
-  return { next: [`\`docker logs ${containerName(context)}\` tells why.`] }
+  return { next: [`\`docker logs ${containerName(context)}\` shows why.`] }
 }
 
 function foreign(context: ProgramContext): Failure {

@@ -1,7 +1,7 @@
-import { pause } from '../../client/retry.ts'
-import { Failure } from '../../core/failure.ts'
-import type { KindContext } from './context.ts'
-import { docker, kubectl } from './programs.ts'
+import { Failure } from '../../../core/failure.ts'
+import { wait } from '../../../host/wait.ts'
+import type { KindContext } from '../context.ts'
+import { docker, kubectl } from '../docker/programs.ts'
 
 const msMaxDefault = 300_000
 const againMs = 1_000
@@ -12,7 +12,7 @@ const againMs = 1_000
  * @throws Failure 'deadline', with what the last try met
  */
 export async function untilApiAnswers(
-  context: Pick<KindContext, 'paths' | 'surroundings' | 'clock'>,
+  context: Pick<KindContext, 'paths' | 'user' | 'clock'>,
   signal: AbortSignal,
   msMax = msMaxDefault,
 ): Promise<void> {
@@ -30,15 +30,15 @@ export async function untilApiAnswers(
     } catch (error) {
       if (!(error instanceof Failure && error.kind === 'program')) throw error
       if (context.clock.now() + againMs > end) throw late(context.paths.name, msMax, error)
-      await pause(againMs, context.clock, signal)
+      await wait(againMs, context.clock, signal)
     }
   }
 }
 
 function late(name: string, msMax: number, cause: Failure): Failure {
-  return new Failure('deadline', `the API server of cluster "${name}" is not back after ${msMax / 1000} s`, {
+  return new Failure('deadline', `the API server of cluster "${name}" has not come back after ${msMax / 1000} s`, {
     ...(cause.output !== undefined && { output: cause.output }),
-    next: [`\`docker logs ${name}-control-plane\` tells how far its node has come.`],
+    next: [`\`docker logs ${name}-control-plane\` shows how far its node has got.`],
     cause,
   })
 }

@@ -1,7 +1,7 @@
-import type { StepReport } from '../driver.ts'
-import { connectKubernetes, type Kubernetes } from '../kubernetes/connect.ts'
-import type { KindContext } from './context.ts'
-import { contextName } from './programs.ts'
+import type { StepReport } from '../../driver.ts'
+import { connectKubernetes, type Kubernetes } from '../../kubernetes/connect.ts'
+import type { KindContext } from '../context.ts'
+import { contextName } from '../docker/programs.ts'
 
 /** A node that docker restarts has its API server again after some 10 s, on a busy machine after 60. */
 const patienceMsMax = 90_000
@@ -11,7 +11,7 @@ const patienceMsMax = 90_000
  * of `status` or `ips` gets no for an answer at once.
  */
 export function kubernetesOf(
-  context: Pick<KindContext, 'paths' | 'surroundings' | 'clock'>,
+  context: Pick<KindContext, 'paths' | 'user' | 'clock'>,
   report?: Pick<StepReport, 'say'>,
 ): Promise<Kubernetes> {
   const { paths, clock } = context

@@ -1,17 +1,18 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Failure } from '../../core/failure.ts'
-import type { Step, StepReport } from '../driver.ts'
-import { yamlText } from '../manifest/write.ts'
-import { writeWhole } from '../process/files.ts'
+import { countText } from '../../../core/count-text.ts'
+import { Failure } from '../../../core/failure.ts'
+import { writeWhole } from '../../../host/files.ts'
+import type { Step, StepReport } from '../../driver.ts'
+import { yamlText } from '../../manifest/write.ts'
+import type { KindContext } from '../context.ts'
+import { docker, kind } from '../docker/programs.ts'
+import { ensureDaemonImage } from '../images/daemon-images.ts'
+import { type KindMemory, readKindMemory, remember } from '../state.ts'
 import { untilApiAnswers } from './api-answers.ts'
 import { kindConfig } from './config.ts'
-import type { KindContext } from './context.ts'
-import { ensureDaemonImage } from './daemon-images.ts'
 import { assertOurs, type Node, nodesOf } from './nodes.ts'
-import { docker, kind } from './programs.ts'
 import { choosePublished, portMappingsOf } from './publish.ts'
-import { type KindMemory, readKindMemory, remember } from './state.ts'
 
 /** A node image is pulled, a control plane starts. */
 const createMsMax = 15 * 60_000
@@ -55,8 +56,8 @@ export async function deleteCluster(context: KindContext, signal?: AbortSignal):
     const nodes = await nodesOf(context)
     if (nodes.length === 0) return removed
     if (tries === deleteTriesMax)
-      throw new Failure('program', `nodes come again: ${nodes.map(({ name }) => name).join(', ')}`, {
-        next: ['Another program makes them. End it, and run the same command again.'],
+      throw new Failure('program', `nodes reappear: ${nodes.map(({ name }) => name).join(', ')}`, {
+        next: ['Another program creates them. End it, and run the same command again.'],
       })
     removed = nodes.length
     const args = ['delete', 'cluster', '--name', paths.name, '--kubeconfig', paths.kubeconfig]
@@ -99,7 +100,7 @@ async function createCluster(
   })
   const first = (await nodesOf(context, signal)).find(({ name }) => name === `${paths.name}-control-plane`)
   await remember(paths, { container: first?.id ?? null })
-  say(`${memory.nodes} node${memory.nodes === 1 ? '' : 's'}${publishedText(memory)}`)
+  say(`${countText(memory.nodes, 'node')}${publishedText(memory)}`)
 }
 
 /** Of all that kind writes, its phases: ` • Starting control-plane 🕹️  ...`. */
@@ -120,7 +121,7 @@ async function startNodes(
   { signal, say }: StepReport,
 ): Promise<void> {
   if (nodes.length < memory.nodes)
-    throw new Failure('precondition', `of ${memory.nodes} nodes ${memory.nodes - nodes.length} were removed`, {
+    throw new Failure('precondition', `${memory.nodes - nodes.length} of ${memory.nodes} nodes were removed`, {
       where: nodes.map(({ name }) => name).join(', '),
       next: ['Run `native down`, then `native up`: kind cannot add nodes to a cluster.'],
     })
@@ -130,7 +131,9 @@ async function startNodes(
     await docker(context, ['start', id], {
       signal,
       msMax: 120_000,
-      next: ['Where a port is taken, end what has it, or run `native down` and `native up`, which chooses others.'],
+      next: [
+        'If a port is taken, stop the program that uses it, or run `native down` and `native up`, which chooses other ports.',
+      ],
     })
   }
   await untilApiAnswers(context, signal)

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { parseConfig } from '../../config/load.ts'
-import type { GatewayProfile } from '../driver.ts'
+import { parseConfig } from '../../../config/load.ts'
+import type { GatewayProfile } from '../../options.ts'
 
 /** What a cluster is made from, beside the template. */
 export interface KindRequest {

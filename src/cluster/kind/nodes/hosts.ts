@@ -1,10 +1,10 @@
-import type { Step } from '../driver.ts'
-import type { KindContext } from './context.ts'
+import type { Step } from '../../driver.ts'
+import type { KindContext } from '../context.ts'
+import { docker } from '../docker/programs.ts'
+import { registryName } from '../images/registry.ts'
+import { readKindMemory } from '../state.ts'
 import { hostFolder, hostsToml, mergedMirrors, parseMirror } from './mirrors.ts'
 import { nodesOf } from './nodes.ts'
-import { docker } from './programs.ts'
-import { registryName } from './registry.ts'
-import { readKindMemory } from './state.ts'
 
 /** containerd looks here at each pull, so that it need not be started again (containerd, docs/hosts.md). */
 const hostsFolder = '/etc/containerd/certs.d'

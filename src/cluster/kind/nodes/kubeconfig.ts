@@ -2,9 +2,9 @@ import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import { isThere, readIfThere, remove, removeEmpty, writeWhole } from '../process/files.ts'
-import type { KindContext } from './context.ts'
-import { contextName, kubectlConfig } from './programs.ts'
+import { isThere, readIfThere, remove, removeEmpty, writeWhole } from '../../../host/files.ts'
+import type { KindContext } from '../context.ts'
+import { contextName, kubectlConfig } from '../docker/programs.ts'
 
 const written = z.object({
   clusters: z

@@ -1,10 +1,10 @@
-import { Failure } from '../../core/failure.ts'
-import type { Step, StepReport } from '../driver.ts'
-import { archivesWithNames, fullImageName, type NamedArchive } from './archives.ts'
-import type { KindContext } from './context.ts'
+import { Failure } from '../../../core/failure.ts'
+import type { Step, StepReport } from '../../driver.ts'
+import type { KindContext } from '../context.ts'
+import { docker } from '../docker/programs.ts'
+import { archivesWithNames, fullImageName, type NamedArchive } from '../images/archives.ts'
+import { readKindMemory } from '../state.ts'
 import { type Node, nodesOf } from './nodes.ts'
-import { docker } from './programs.ts'
-import { readKindMemory } from './state.ts'
 
 const loadMsMax = 20 * 60_000
 const ctr = ['ctr', '--namespace=k8s.io', 'images'] as const
@@ -63,10 +63,10 @@ async function load(context: KindContext, node: string, archive: NamedArchive, r
   const send = () => docker(context, args, { inputFile: archive.file, signal: report.signal, msMax: loadMsMax })
   await twice(send, () => report.say(`${node} did not take ${archive.file}; once more`)).catch((cause: unknown) => {
     if (!isProgramFailure(cause)) throw cause
-    throw new Failure('program', `node ${node} does not take the images of an archive`, {
+    throw new Failure('program', `node ${node} does not accept the images of an archive`, {
       where: archive.file,
       ...(cause.output !== undefined && { output: cause.output }),
-      next: ['An archive is what `docker save` writes, of images for the platform of the nodes.'],
+      next: ['The archive must be written by `docker save` and contain images for the platform of the nodes.'],
       cause,
     })
   })

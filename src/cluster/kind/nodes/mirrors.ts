@@ -1,4 +1,4 @@
-import { Failure } from '../../core/failure.ts'
+import { Failure } from '../../../core/failure.ts'
 
 /** Where nodes find what is at a registry's host. */
 export interface Mirror {
@@ -54,7 +54,7 @@ export function hostFolder(name: string): string {
 }
 
 function bad(text: string, why: string): Failure {
-  return new Failure('invalid', `"${text.slice(0, 200)}" is no mirror: ${why}`, {
+  return new Failure('invalid', `"${text.slice(0, 200)}" is not a mirror: ${why}`, {
     where: '--registry-mirror',
     next: ['Write it like docker.io=https://mirror.example.com.'],
   })

@@ -1,9 +1,9 @@
 import { z } from 'zod'
-import { Failure } from '../../core/failure.ts'
-import type { KindContext, ProgramContext } from './context.ts'
-import { readNetwork } from './network.ts'
-import { docker } from './programs.ts'
-import type { KindMemory } from './state.ts'
+import { Failure } from '../../../core/failure.ts'
+import type { KindContext, ProgramContext } from '../context.ts'
+import { readNetwork } from '../docker/network.ts'
+import { docker } from '../docker/programs.ts'
+import type { KindMemory } from '../state.ts'
 
 /** kind's label on each node; its value is the cluster's name. */
 const clusterLabel = 'io.x-k8s.kind.cluster'
@@ -40,7 +40,7 @@ export function assertOurs(context: KindContext, memory: KindMemory | undefined,
     where: nodes[0]?.name ?? context.paths.name,
     next: [
       'Give another name with --name, or remove that cluster with `kind delete cluster --name ...`.',
-      'Was it ours, and only its state folder is lost, `native down --driver kind` removes it.',
+      'If it was made by `native` and only its state folder is lost, `native down --driver kind` removes it.',
     ],
   })
 }

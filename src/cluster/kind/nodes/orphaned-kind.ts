@@ -1,10 +1,16 @@
 import { readdir } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { execa } from 'execa'
-import { pause } from '../../client/retry.ts'
-import { Failure } from '../../core/failure.ts'
-import { commandLineOf, identityOf, isAlive, type ProcessIdentity, signalProcess } from '../process/identity.ts'
-import type { KindContext } from './context.ts'
+import { Failure } from '../../../core/failure.ts'
+import {
+  commandLineOf,
+  identityOf,
+  isAlive,
+  type ProcessIdentity,
+  signalProcess,
+} from '../../../host/process-identity.ts'
+import { wait } from '../../../host/wait.ts'
+import type { KindContext } from '../context.ts'
 
 const pollMs = 50
 const endMsMax = 10_000
@@ -16,26 +22,26 @@ const psMsMax = 5_000
  * line names a file in our own state folder, so it is ours; nobody else is at work, we have the lock.
  * @returns how many there were
  */
-export async function endStrays({ paths, clock }: KindContext, signal: AbortSignal): Promise<number> {
-  const strays: ProcessIdentity[] = []
+export async function endOrphanedKind({ paths, clock }: KindContext, signal: AbortSignal): Promise<number> {
+  const orphans: ProcessIdentity[] = []
   for (const { pid, line } of await processes()) {
     const words = line.split(' ')
     if (basename(words[0] ?? '') !== 'kind' || !words.includes(paths.kubeconfig)) continue
     const identity = await identityOf(pid)
-    if (identity) strays.push(identity)
+    if (identity) orphans.push(identity)
   }
-  for (const { pid } of strays) signalProcess(pid, 'SIGKILL')
+  for (const { pid } of orphans) signalProcess(pid, 'SIGKILL')
   const deadline = clock.now() + endMsMax
-  for (const each of strays) {
+  for (const each of orphans) {
     while (await isAlive(each)) {
       if (clock.now() > deadline)
-        throw new Failure('deadline', `a kind of an earlier call does not end: process ${each.pid}`, {
+        throw new Failure('deadline', `kind, left over from an earlier run, does not exit: process ${each.pid}`, {
           next: [`End it with \`kill -9 ${each.pid}\`, and run the same command again.`],
         })
-      await pause(pollMs, clock, signal)
+      await wait(pollMs, clock, signal)
     }
   }
-  return strays.length
+  return orphans.length
 }
 
 async function processes(): Promise<{ pid: number; line: string }[]> {

@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import { networkInterfaces } from 'node:os'
-import { errnoOf } from '../../core/failure.ts'
-import { nodePorts } from '../manifest/published.ts'
-import { choosePorts } from '../process/ports.ts'
+import { errnoOf } from '../../../core/failure.ts'
+import { nodePorts } from '../../manifest/published.ts'
+import { choosePorts } from '../../shared/ports.ts'
+import type { KindContext } from '../context.ts'
+import { type Network, readNetwork } from '../docker/network.ts'
+import { containersReachable } from '../docker/reachable.ts'
+import type { KindMemory } from '../state.ts'
 import type { Published } from './config.ts'
-import type { KindContext } from './context.ts'
-import { type Network, readNetwork } from './network.ts'
-import { containersReachable } from './reachable.ts'
-import type { KindMemory } from './state.ts'
 
 /**
  * Decides whether the Gateways are published on ports of 127.0.0.1, and on which: where the user does
@@ -36,8 +36,8 @@ export function portMappingsOf({ published }: KindMemory): Published[] {
 
 async function isReachable(context: KindContext): Promise<boolean> {
   const network = await readNetwork(context)
-  const surroundings = { platform: process.platform, env: context.surroundings.env, kernel: await kernelText() }
-  return network !== undefined && isHere(network) && containersReachable(surroundings)
+  const user = { platform: process.platform, env: context.user.env, kernel: await kernelText() }
+  return network !== undefined && isHere(network) && containersReachable(user)
 }
 
 /**

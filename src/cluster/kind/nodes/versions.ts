@@ -1,4 +1,4 @@
-import { Failure } from '../../core/failure.ts'
+import { Failure } from '../../../core/failure.ts'
 
 /** The newest release of each minor that kind 0.33 has a node image of. */
 const newest: Readonly<Record<string, string>> = {
@@ -25,15 +25,15 @@ export function nodeImageOf(text: string): NodeImage {
   const match = /^v?(\d+\.\d+)(?:\.(\d+))?$/.exec(text)
   const minor = match?.[1]
   if (minor === undefined)
-    throw new Failure('invalid', `"${text.slice(0, 50)}" is no release of Kubernetes`, {
+    throw new Failure('invalid', `"${text.slice(0, 50)}" is not a release of Kubernetes`, {
       where: '--kubernetes-version',
-      next: ['Write it like 1.34.4, or like 1.34 for the newest of it that is known here.'],
+      next: ['Write it like 1.34.4, or like 1.34 for the newest 1.34 release that this version knows.'],
     })
   if (match?.[2] !== undefined) return { image: `kindest/node:v${minor}.${match[2]}` }
   const version = newest[minor]
   if (version !== undefined)
     return { image: `kindest/node:v${version}`, note: `${version}, the newest ${minor} that is known here` }
-  throw new Failure('invalid', `no release of Kubernetes ${minor} is known here`, {
+  throw new Failure('invalid', `this version does not know any release of Kubernetes ${minor}`, {
     where: '--kubernetes-version',
     next: [
       `Known are ${Object.keys(newest).join(', ')}; of another, name the release in full, like ${minor}.1, or its image with --image.`,

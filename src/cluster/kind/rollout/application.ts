@@ -1,18 +1,18 @@
 import { z } from 'zod'
-import { Failure } from '../../core/failure.ts'
-import type { Step } from '../driver.ts'
-import { appliedText, applyObjects, deleteObject } from '../kubernetes/apply.ts'
-import type { Kubernetes } from '../kubernetes/connect.ts'
-import { annotatePod, deletePods, isReady, listPods, type Pod } from '../kubernetes/pods.ts'
-import { awaitObserved } from '../kubernetes/rollout.ts'
-import { manifestsOf } from '../manifest/layout.ts'
-import type { KubeObject } from '../manifest/object.ts'
-import { fingerprintKey } from '../manifest/pod.ts'
-import type { KindContext } from './context.ts'
-import { kubernetesOf } from './kubernetes.ts'
+import { Failure } from '../../../core/failure.ts'
+import type { Step } from '../../driver.ts'
+import { appliedText, applyObjects, deleteObject } from '../../kubernetes/apply.ts'
+import type { Kubernetes } from '../../kubernetes/connect.ts'
+import { annotatePod, deletePods, isReady, listPods, type Pod } from '../../kubernetes/pods.ts'
+import { awaitObserved } from '../../kubernetes/rollout.ts'
+import { manifestsOf } from '../../manifest/layout.ts'
+import type { KubeObject } from '../../manifest/object.ts'
+import { fingerprintKey } from '../../manifest/pod.ts'
+import type { ManifestRequest } from '../../manifest/request.ts'
+import { type KindContext, namespaceOf } from '../context.ts'
+import { kubernetesOf } from '../nodes/api-server.ts'
 import { forget, objectsOf, plan, requestOf, type Work } from './plan.ts'
 import { isOf, workersOf } from './servers.ts'
-import { namespaceOf } from './up.ts'
 import { watchServers } from './watch.ts'
 
 const rolloutMsMax = 10 * 60_000
@@ -26,7 +26,7 @@ export function applicationStep(context: KindContext, work: Work): Step {
   return {
     title: 'Application: cache, scheduler, workers',
     async run(report) {
-      const objects = objectsOf((await plan(context, work)).application)
+      const objects = applicationOf(await plan(context, work), work)
       const kubernetes = await kubernetesOf(context, report)
       const { signal } = report
       await chooseSurplus(context, kubernetes, objects, signal)
@@ -39,6 +39,11 @@ export function applicationStep(context: KindContext, work: Work): Step {
     },
     undo: () => takeBack(context, work),
   }
+}
+
+/** The servers' own objects, whose pods are started anew when the Secret is another. */
+function applicationOf(request: ManifestRequest, { secretPrint }: Work): KubeObject[] {
+  return objectsOf(manifestsOf({ ...request, ...(secretPrint !== undefined && { secretPrint }) }).application)
 }
 
 /** Brings back what ran before, and what was remembered; what was not there before is removed. */
@@ -56,14 +61,13 @@ async function takeBack(context: KindContext, work: Work): Promise<void> {
       before.images &&
       applied.some(({ key, change }) => isWorkload(key) && change !== 'created')
     ) {
-      const { application } = manifestsOf(requestOf(context, before, before.deployment, before.images))
-      const objects = objectsOf(application)
+      const objects = applicationOf(requestOf(context, before, before.deployment, before.images), work)
       await applyObjects(kubernetes, objects, { signal })
       await removeStuck(context, kubernetes, isNewest(objects), signal)
     }
   } catch (cause) {
     if (!signal.aborted) throw cause
-    throw new Failure('deadline', `the former deployment could not be brought back in ${undoMsMax / 1000} s`, {
+    throw new Failure('deadline', `the previous deployment could not be restored within ${undoMsMax / 1000} s`, {
       next: ['Run `native deploy` again once the cluster answers.'],
       cause,
     })

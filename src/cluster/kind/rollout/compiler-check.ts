@@ -1,9 +1,11 @@
 import { execa } from 'execa'
-import { runRemotely } from '../../client/run.ts'
-import { messageOf } from '../../core/failure.ts'
-import { openChannel } from '../../wire/channel.ts'
-import type { Addresses, ClusterStatus, Driver } from '../driver.ts'
-import { type Check, type Finding, note, ok } from './check.ts'
+import { runRemotely } from '../../../client/run.ts'
+import { messageOf } from '../../../core/failure.ts'
+import type { UserContext } from '../../../host/user-folders.ts'
+import type { Addresses, ClusterStatus } from '../../driver.ts'
+import { type Check, type Finding, note, ok } from '../../preflight/check.ts'
+import { authorizeAs } from '../../shared/owners-login.ts'
+import { type Authorize, openAs } from '../../shared/readiness.ts'
 
 const answerMsMax = 30_000
 /** The first line that the compiler says of itself; nothing without one. The C locale's words compare. */
@@ -12,26 +14,23 @@ const usualPath = '/usr/local/bin:/usr/bin:/bin'
 
 /**
  * Is the compiler of this machine the workers' too? Bazel describes the one that it finds here, and its
- * actions name paths and flags of that. Only where workers are not on this machine.
- * @param env where PATH is taken from
+ * actions name paths and flags of that.
+ * @param user whose PATH is looked at, and whose token is sent
  */
-export function compilerCheck(driver: Driver, status: Promise<ClusterStatus>, env: NodeJS.ProcessEnv): Check[] {
-  if (driver.kind === 'process') return []
-  return [
-    {
-      title: 'C compiler of the workers',
-      async run() {
-        const { state, addresses, servers } = await status
-        if (state !== 'deployed' || !addresses) return ok('not asked: the cluster is not deployed')
-        if (!servers.some(({ role }) => role === 'worker')) return ok('not asked: there are no workers')
-        try {
-          return compared(await local(env), await remote(addresses))
-        } catch (error) {
-          return note(`could not be asked: ${messageOf(error)}`, '`native status` shows whether the workers are there.')
-        }
-      },
+export function compilerCheck(status: Promise<ClusterStatus>, user: UserContext): Check {
+  return {
+    title: 'C compiler of the workers',
+    async run() {
+      const { state, addresses, servers } = await status
+      if (state !== 'deployed' || !addresses) return ok('not asked: the cluster is not deployed')
+      if (!servers.some(({ role }) => role === 'worker')) return ok('not asked: there are no workers')
+      try {
+        return compared(await local(user.env), await remote(addresses, authorizeAs(user)))
+      } catch (error) {
+        return note(`could not be asked: ${messageOf(error)}`, '`native status` shows whether the workers are there.')
+      }
     },
-  ]
+  }
 }
 
 /** @param here, there what each says of itself; '' where there is none */
@@ -47,14 +46,15 @@ export function compared(here: string, there: string): Finding {
   )
 }
 
-async function local(env: NodeJS.ProcessEnv): Promise<string> {
+async function local(env: Readonly<Record<string, string | undefined>>): Promise<string> {
   const PATH = env['PATH'] ?? usualPath
   const options = { env: { PATH, LC_ALL: 'C' }, extendEnv: false, reject: false, timeout: answerMsMax } as const
   return firstLine((await execa('/bin/sh', ['-c', question], options)).stdout)
 }
 
-async function remote({ cache, scheduler }: Addresses): Promise<string> {
-  const [cacheChannel, schedulerChannel] = [openChannel(cache.url), openChannel(scheduler.url)]
+async function remote({ cache, scheduler }: Addresses, authorize: Authorize): Promise<string> {
+  const cacheChannel = await openAs(cache, authorize)
+  const schedulerChannel = await openAs(scheduler, authorize)
   const printed: Uint8Array[] = []
   try {
     const request = {

@@ -1,29 +1,45 @@
-import { Failure } from '../../core/failure.ts'
-import type { Step } from '../driver.ts'
-import { appliedText, applyObjects } from '../kubernetes/apply.ts'
-import { awaitGateways, readGateways } from '../kubernetes/gateways.ts'
-import { doors } from '../manifest/gateways.ts'
-import type { KindContext } from './context.ts'
-import { kubernetesOf } from './kubernetes.ts'
-import { forget, objectsOf, plan, type Work, withoutClaimsThatAreThere } from './plan.ts'
-import { readKindMemory } from './state.ts'
-import { namespaceOf } from './up.ts'
+import { Failure } from '../../../core/failure.ts'
+import type { Step } from '../../driver.ts'
+import { appliedText, applyObjects } from '../../kubernetes/apply.ts'
+import { awaitGateways, readGateways } from '../../kubernetes/gateways.ts'
+import { speaksTls } from '../../manifest/client-secrets.ts'
+import { doors } from '../../manifest/gateways.ts'
+import { manifestsOf } from '../../manifest/layout.ts'
+import { layered } from '../../shared/deployment-layers.ts'
+import { type KindContext, namespaceOf } from '../context.ts'
+import { kubernetesOf } from '../nodes/api-server.ts'
+import { readKindMemory } from '../state.ts'
+import { forget, objectsOf, plan, requestOf, type Work, withoutClaimsThatAreThere } from './plan.ts'
 
 const gatewayMsMax = 3 * 60_000
+/** What a failed deployment is taken back within. */
+const undoMsMax = 60_000
 
 /** What stays over every deployment of the application: addresses survive it. */
 export function operationsStep(context: KindContext, work: Work): Step {
   return {
     title: 'Operations: namespace, volume, gateways',
     async run(report) {
-      const { operations } = await plan(context, work)
+      const { operations } = manifestsOf(await plan(context, work))
       const kubernetes = await kubernetesOf(context, report)
       const { signal } = report
       const objects = await withoutClaimsThatAreThere(kubernetes, objectsOf(operations), signal)
       report.say(appliedText(await applyObjects(kubernetes, objects, { signal })))
     },
-    undo: () => forget(context, work),
+    undo: () => takeBack(context, work),
   }
+}
+
+/** Clients of what ran before find it as they did: with TLS, or without. */
+async function takeBack(context: KindContext, work: Work): Promise<void> {
+  const { before, request } = work
+  await forget(context, work)
+  if (!before?.deployment || !before.images || !request) return
+  if (speaksTls(before.deployment) === speaksTls(request.deployment)) return
+  const kubernetes = await kubernetesOf(context, { say: () => undefined })
+  const { operations } = manifestsOf(requestOf(context, before, before.deployment, before.images))
+  const gateways = objectsOf(operations).filter(({ kind }) => kind === 'Gateway' || kind === 'Service')
+  await applyObjects(kubernetes, gateways, { signal: AbortSignal.timeout(undoMsMax) })
 }
 
 /** Gateways that are programmed and have addresses; with servers behind them, whose routes are attached too. */
@@ -60,7 +76,7 @@ export function assertUpStep(context: KindContext): Step {
 }
 
 /** An application needs the volume and the doors that operations have made. */
-export function assertOperationsStep(context: KindContext): Step {
+export function assertOperationsStep(context: KindContext, work: Work): Step {
   return {
     title: 'Operations',
     async run(report) {
@@ -69,6 +85,12 @@ export function assertOperationsStep(context: KindContext): Step {
       const missing = doors.filter(({ gateway }) => !gateways.has(gateway)).map(({ gateway }) => gateway)
       if (missing.length > 0)
         throw new Failure('precondition', `operations are not deployed: there is no ${missing.join(', no ')}`, {
+          where: '--only application',
+          next: operationsFirst,
+        })
+      const before = (await readKindMemory(context.paths))?.deployment ?? {}
+      if (speaksTls(before) !== speaksTls(layered(work.whole ? {} : before, work.asked)))
+        throw new Failure('precondition', 'TLS is spoken by the Gateways, which are operations', {
           where: '--only application',
           next: operationsFirst,
         })

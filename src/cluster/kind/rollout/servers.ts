@@ -1,6 +1,6 @@
-import type { ServerStatus } from '../driver.ts'
-import { isGoing, isReady, type Pod } from '../kubernetes/pods.ts'
-import { ports } from '../manifest/servers.ts'
+import type { ServerStatus } from '../../driver.ts'
+import { isGoing, isReady, type Pod } from '../../kubernetes/pods.ts'
+import { ports } from '../../manifest/servers.ts'
 
 const roles = ['cas', 'scheduler', 'worker'] as const
 type Role = (typeof roles)[number]
@@ -48,6 +48,8 @@ export function serversOf(pods: readonly Pod[]): ServerStatus[] {
       id: pod.metadata.name,
       restarts: container?.restartCount ?? 0,
       since: started === undefined ? null : Date.parse(started),
+      version: null,
+      notes: [],
     }
   })
 }

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { ciliumValues } from '../../../src/cluster/kind/cilium-values.ts'
-import { root } from '../../fixture/program.ts'
+import { ciliumValues } from '../../../../src/cluster/kind/addons/cilium-values.ts'
+import { root } from '../../../fixture/program.ts'
 
 const file = join(root, 'templates/kubernetes/cilium-values.yaml')
 const text = await readFile(file, 'utf8')

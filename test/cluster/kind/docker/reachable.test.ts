@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { containersReachable } from '../../../src/cluster/kind/reachable.ts'
+import { containersReachable } from '../../../../src/cluster/kind/docker/reachable.ts'
 
 const debian = 'Linux version 6.12.0-1-amd64 (debian-kernel@lists.debian.org)'
 const wsl = 'Linux version 6.6.87.2-microsoft-standard-WSL2 (root@439a258ad544)'

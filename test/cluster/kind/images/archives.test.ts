@@ -2,9 +2,9 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
-import { archiveNames } from '../../../src/cluster/kind/archives.ts'
-import { openTar } from '../../../src/image/tar/writer.ts'
-import { testFolder } from '../../fixture/folder.ts'
+import { archiveNames } from '../../../../src/cluster/kind/images/archives.ts'
+import { openTar } from '../../../../src/image/tar/writer.ts'
+import { testFolder } from '../../../fixture/folder.ts'
 
 async function archive(manifest: string | undefined): Promise<{ folder: string; file: string }> {
   const folder = await testFolder()

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { imageChoice } from '../../../src/cluster/kind/server-images.ts'
+import { imageChoice } from '../../../../src/cluster/kind/images/choice.ts'
 
 const context = {
   settings: {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { isNamedBy, isPublished } from '../../../src/cluster/kind/published-images.ts'
-import { parseImageName } from '../../../src/image/name.ts'
+import { isNamedBy, isPublished } from '../../../../src/cluster/kind/images/published.ts'
+import { parseImageName } from '../../../../src/image/name.ts'
 
 describe('images that are taken without a signature', () => {
   it.each([

@@ -1,10 +1,10 @@
 import { chmod, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { untilApiAnswers } from '../../../src/cluster/kind/api-answers.ts'
-import { kindPaths } from '../../../src/cluster/kind/paths.ts'
-import { systemClock } from '../../../src/core/clock.ts'
-import { testFolder } from '../../fixture/folder.ts'
+import { untilApiAnswers } from '../../../../src/cluster/kind/nodes/api-answers.ts'
+import { kindPaths } from '../../../../src/cluster/kind/paths.ts'
+import { systemClock } from '../../../../src/core/clock.ts'
+import { testFolder } from '../../../fixture/folder.ts'
 
 /** A world whose `docker exec` ends with these exit codes, one after the other, and whose kubectl works. */
 async function worldOf(codes: readonly number[]) {
@@ -17,8 +17,8 @@ async function worldOf(codes: readonly number[]) {
     await chmod(join(folder, name), 0o755)
   }
   const env = { PATH: `${folder}:${process.env['PATH']}`, XDG_STATE_HOME: folder }
-  const surroundings = { env, home: folder, tmp: folder, uid: -1 }
-  const context = { paths: kindPaths('native', surroundings), surroundings, clock: systemClock }
+  const user = { env, home: folder, tmp: folder, uid: -1 }
+  const context = { paths: kindPaths('native', user), user, clock: systemClock }
   return { context, tries: async () => (await readFile(calls, 'utf8')).trim().split('\n').length }
 }
 

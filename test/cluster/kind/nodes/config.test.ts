@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { type KindRequest, kindConfig } from '../../../src/cluster/kind/config.ts'
-import { root } from '../../fixture/program.ts'
+import { type KindRequest, kindConfig } from '../../../../src/cluster/kind/nodes/config.ts'
+import { root } from '../../../fixture/program.ts'
 
 const file = join(root, 'templates/kind/cluster.yaml')
 const request: KindRequest = { name: 'n', nodes: 1, profile: 'envoy', published: [] }

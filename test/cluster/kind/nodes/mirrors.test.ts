@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { hostFiles } from '../../../src/cluster/kind/hosts.ts'
-import { hostFolder, hostsToml, mergedMirrors, parseMirror } from '../../../src/cluster/kind/mirrors.ts'
+import { hostFiles } from '../../../../src/cluster/kind/nodes/hosts.ts'
+import { hostFolder, hostsToml, mergedMirrors, parseMirror } from '../../../../src/cluster/kind/nodes/mirrors.ts'
 
 describe('a registry mirror', () => {
   it.each([

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { isHere } from '../../../src/cluster/kind/publish.ts'
+import { isHere } from '../../../../src/cluster/kind/nodes/publish.ts'
 
 const interfaceAt = (address: string) => ({
   address,

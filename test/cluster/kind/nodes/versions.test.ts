@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { assertKindVersion, kubernetesIn, nodeImageOf } from '../../../src/cluster/kind/versions.ts'
+import { assertKindVersion, kubernetesIn, nodeImageOf } from '../../../../src/cluster/kind/nodes/versions.ts'
 
 describe('a release of Kubernetes', () => {
   it('is the node image of its name', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { compared } from '../../../src/cluster/preflight/compiler.ts'
+import { compared } from '../../../../src/cluster/kind/rollout/compiler-check.ts'
 
 const gcc12 = 'cc (Debian 12.2.0-14+deb12u1) 12.2.0'
 

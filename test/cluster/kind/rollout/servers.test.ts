@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
-import { serversOf } from '../../../src/cluster/kind/servers.ts'
-import type { Pod } from '../../../src/cluster/kubernetes/pods.ts'
+import { serversOf } from '../../../../src/cluster/kind/rollout/servers.ts'
+import type { Pod } from '../../../../src/cluster/kubernetes/pods.ts'
 
 function pod(role: string, name: string, second: number, part: Partial<Pod['status']> = {}): Pod {
   return {

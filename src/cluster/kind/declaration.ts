@@ -1,0 +1,97 @@
+import type { DriverDeclaration, Refusal } from '../declaration.ts'
+import type { DeployOptions } from '../options.ts'
+import { kindPaths } from './paths.ts'
+
+/** What objects follow from that are written into a folder as well. */
+const renderTakes: readonly (keyof DeployOptions)[] = [
+  'workers',
+  'slots',
+  'cacheSizeBytes',
+  'properties',
+  'configFile',
+  'image',
+  'workerImage',
+  'base',
+  'workerBase',
+  'insecureIgnoreSignature',
+  'only',
+]
+
+/** A configuration file may ask for it as well. */
+export const privateRefusal: Refusal = {
+  message: 'private is of no use in a cluster of nodes, where nobody has a user id of this machine',
+}
+
+/** A configuration file may ask for it as well. */
+export const sandboxRefusal: Refusal = {
+  kind: 'unimplemented',
+  message: 'actions in pods run without a sandbox: a pod without privileges cannot make one',
+  next: ['Leave it out, or try the build in a sandbox on a cluster of processes: `native deploy --sandbox on`.'],
+}
+
+/** The same. */
+export const consoleRefusal: Refusal = {
+  kind: 'unimplemented',
+  message: 'a console does not run in a cluster of nodes so far',
+  next: ['Leave it out; in a cluster of the process driver it runs by default.'],
+}
+
+/** A configuration file may ask for these as well. */
+export const listenRefusal: Refusal = {
+  message: 'clients call the Gateways, at addresses of the docker network: there is nothing to listen on beside',
+  next: ['Leave it out; `native ips` shows the addresses.'],
+}
+
+/** The same. */
+export const certificatesRefusal: Refusal = {
+  kind: 'unimplemented',
+  message: 'TLS ends at the Gateways, with a certificate for their addresses, and they ask clients for none',
+  next: ['Leave it out, and give --tls auto; or use --driver process.'],
+}
+
+/** The same: files, and issuers that a pod could not ask. */
+export const accessRefusal: Refusal = {
+  kind: 'unimplemented',
+  message: 'clients of a cluster of nodes have tokens, and nothing else',
+  next: ['Write team or none, or use --driver process.'],
+}
+
+/** Of a rendering; a configuration file may ask for these as well. */
+export const renderedRefusal: Refusal = {
+  kind: 'unimplemented',
+  message: 'certificates and tokens are made by a deployment, and not written into files',
+  next: ['Leave it out, and put TLS and access control in front of the Gateways yourself.'],
+}
+
+const keepDataRefusal: Refusal = {
+  kind: 'unimplemented',
+  message: 'what the cache holds is inside of the nodes, and cannot be kept without them',
+  next: [
+    'Leave it out to remove everything; `docker stop` of the nodes keeps them with their data, and `native up` starts them again.',
+  ],
+}
+
+export const kindDeclaration: DriverDeclaration = {
+  kind: 'kind',
+  place: 'the servers are pods of a kind cluster',
+  takes: {
+    up: ['retain', 'nodes', 'nodeImage', 'kubernetesVersion', 'gateway', 'imageArchives', 'registryMirrors', 'publish'],
+    deploy: [...renderTakes, 'tls', 'access'],
+    render: [...renderTakes, 'folder', 'gateway'],
+    down: [],
+  },
+  refusals: {
+    '--private': privateRefusal,
+    '--sandbox': sandboxRefusal,
+    '--console': consoleRefusal,
+    '--listen': listenRefusal,
+    '--tls': renderedRefusal,
+    '--tls-cert': certificatesRefusal,
+    '--tls-key': certificatesRefusal,
+    '--tls-client-ca': certificatesRefusal,
+    '--insecure': listenRefusal,
+    '--access': renderedRefusal,
+    '--keep-data': keepDataRefusal,
+  },
+  stateFile: (name, user) => kindPaths(name, user).cluster,
+}

@@ -1,0 +1,144 @@
+import { type Deployment, deploymentConfig } from '../../../config/deployment.ts'
+import { loadConfig } from '../../../config/load.ts'
+import { Failure } from '../../../core/failure.ts'
+import type { Refusal } from '../../declaration.ts'
+import type { Step } from '../../driver.ts'
+import { type Applied, readObject } from '../../kubernetes/apply.ts'
+import type { Kubernetes } from '../../kubernetes/connect.ts'
+import type { KubeObject, ObjectFile } from '../../manifest/object.ts'
+import type { Images, ManifestRequest } from '../../manifest/request.ts'
+import type { DeployOptions } from '../../options.ts'
+import { fromOptions, layered } from '../../shared/deployment-layers.ts'
+import { type KindContext, namespaceOf } from '../context.ts'
+import {
+  accessRefusal,
+  certificatesRefusal,
+  consoleRefusal,
+  listenRefusal,
+  privateRefusal,
+  sandboxRefusal,
+} from '../declaration.ts'
+import { type KindMemory, readKindMemory, writeKindMemory } from '../state.ts'
+
+/** What the steps of one deployment know together. */
+export interface Work {
+  asked: Deployment
+  /** The settings are a file's: what an earlier deployment asked for is forgotten. */
+  whole: boolean
+  /** Set by the steps that build or find them. */
+  images?: Images
+  request: ManifestRequest | undefined
+  /** Set by the step that makes or finds the servers' Secret. */
+  secretPrint?: string
+  /** What was remembered before; undefined until that is known. */
+  before: KindMemory | undefined
+  /** Objects of the application that this deployment has touched. */
+  readonly applied: Applied[]
+}
+
+export function newWork(): Work {
+  return { asked: {}, whole: false, request: undefined, before: undefined, applied: [] }
+}
+
+export function settingsStep(options: DeployOptions, work: Work): Step {
+  return {
+    title: 'Settings',
+    async run({ say }) {
+      const file = options.configFile
+      work.whole = file !== undefined
+      work.asked = await requestedDeployment(options)
+      say(file ?? 'no configuration file')
+    },
+  }
+}
+
+/** @throws Failure as loadConfig does, 'invalid' for what only processes of this machine can be */
+export async function requestedDeployment(options: DeployOptions): Promise<Deployment> {
+  const file = options.configFile
+  const asked = layered(file === undefined ? {} : await loadConfig(file, deploymentConfig), fromOptions(options))
+  if (asked.private !== undefined) throw refused(privateRefusal, 'private', file)
+  if (asked.sandbox !== undefined) throw refused(sandboxRefusal, 'sandbox', file)
+  if (options.workerImage !== undefined && options.image === undefined)
+    throw new Failure(
+      'invalid',
+      'the workers of a kind cluster have a published image only where its servers have one',
+      {
+        where: '--worker-image',
+        next: ['Give --image as well, or build on another base with --worker-base.'],
+      },
+    )
+  if (asked.worker_image !== undefined)
+    throw new Failure('invalid', 'actions in pods run in the image of their worker', {
+      ...(file !== undefined && { where: `${file}: worker_image` }),
+      next: ['Leave it out, and give the image of the workers with --image and --worker-image.'],
+    })
+  if (asked.console !== undefined && asked.console !== false) throw refused(consoleRefusal, 'console', file)
+  for (const key of ['listen', 'insecure'] as const)
+    if (asked[key] !== undefined) throw refused(listenRefusal, key, file)
+  if (typeof asked.tls === 'object') throw refused(certificatesRefusal, 'tls', file)
+  if (typeof asked.access === 'object') throw refused(accessRefusal, 'access', file)
+  return asked
+}
+
+/** Flags were refused before, so what is asked for stands in the file. */
+export function refused({ kind = 'invalid', message, next }: Refusal, key: string, file = '--config'): Failure {
+  return new Failure(kind, message, {
+    where: `${file}: ${key}`,
+    next: next ?? ['Leave it out: it is for servers that are processes of this machine.'],
+  })
+}
+
+/** What the objects of this deployment follow from, once; from then on it is what is remembered. */
+export async function plan(context: KindContext, work: Work): Promise<ManifestRequest> {
+  if (work.request) return work.request
+  const memory = await readKindMemory(context.paths)
+  const { images } = work
+  if (!memory || !images) throw new Failure('internal', 'a deployment is planned before there are images for it')
+  const deployment = layered(work.whole ? {} : (memory.deployment ?? {}), work.asked)
+  const request = requestOf(context, memory, deployment, images)
+  work.before = memory
+  work.request = request
+  await writeKindMemory(context.paths, { ...memory, deployment, images })
+  return request
+}
+
+/** Remembers what was remembered before. */
+export async function forget(context: KindContext, { before }: Work): Promise<void> {
+  if (before) await writeKindMemory(context.paths, before)
+}
+
+export function requestOf(
+  context: KindContext,
+  memory: KindMemory,
+  deployment: Deployment,
+  images: Images,
+): ManifestRequest {
+  return {
+    namespace: namespaceOf(context),
+    deployment,
+    machine: context.machine,
+    images,
+    profile: memory.profile,
+    ...(memory.pool && { pool: memory.pool }),
+    published: memory.published !== null,
+    release: context.release,
+  }
+}
+
+export function objectsOf(files: readonly ObjectFile[]): KubeObject[] {
+  return files.flatMap(({ objects }) => objects)
+}
+
+/** Without claims that are there: one cannot shrink, and most cannot grow. */
+export async function withoutClaimsThatAreThere(
+  kubernetes: Kubernetes,
+  objects: readonly KubeObject[],
+  signal?: AbortSignal,
+): Promise<KubeObject[]> {
+  const kept: KubeObject[] = []
+  for (const each of objects) {
+    const there = each.kind === 'PersistentVolumeClaim' && (await readObject(kubernetes, each, signal)) !== undefined
+    if (!there) kept.push(each)
+  }
+  return kept
+}

@@ -1,0 +1,29 @@
+import { Failure } from '../../core/failure.ts'
+import { textOf } from './call.ts'
+import type { Kubernetes } from './connect.ts'
+import { isPassing } from './failure.ts'
+import { type Pod, podsPath } from './pods.ts'
+
+/**
+ * What a pod says at a path of one of its ports, by way of the API server: pods have no address that this machine can
+ * always reach.
+ * @returns undefined when it says nothing in that time, or not what was asked for
+ */
+export async function askPod(
+  kubernetes: Kubernetes,
+  { metadata: { name, namespace } }: Pod,
+  { port, path, msMax }: { readonly port: number; readonly path: string; readonly msMax: number },
+): Promise<string | undefined> {
+  const request = {
+    path: `${podsPath(namespace)}/${name}:${port}/proxy${path}`,
+    accept: '*/*',
+    object: `${path} of pod ${namespace}/${name}`,
+    msMax,
+  }
+  try {
+    return (await textOf({ ...kubernetes, patience: { msMax: 0 } }, request)).text
+  } catch (error) {
+    if (isPassing(error) || error instanceof Failure) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,28 @@
+import { readIfThere } from '../../host/files.ts'
+
+/** Where distributions begin to number people; below are the system's own accounts. */
+const peopleUidMin = 1000
+/** What Debian and others give to nobody at all. */
+const nobodyUid = 65_534
+const noShell = /\/(nologin|false|sync|shutdown|halt)$/
+
+/**
+ * Names of the accounts beside this one and root that a person may log in with, as far as the
+ * machine itself lists them: those of a directory service are not there.
+ * @param uid this user's
+ * @param file in the form of passwd(5)
+ */
+export async function otherAccounts(uid: number, file = '/etc/passwd'): Promise<string[]> {
+  const lines = ((await readIfThere(file)) ?? '').split('\n')
+  return lines.flatMap((line) => {
+    const [name = '', , id = '', , , , shell = ''] = line.split(':')
+    const other = Number(id) >= peopleUidMin && Number(id) !== nobodyUid && Number(id) !== uid
+    return other && name !== '' && !noShell.test(shell) ? [name] : []
+  })
+}
+
+/** A few of the names, for a line of text. */
+export function namesText(names: readonly string[]): string {
+  const shown = names.slice(0, 3).join(', ')
+  return names.length > 3 ? `${shown} and ${names.length - 3} more` : shown
+}

@@ -1,0 +1,6 @@
+/** What a user's session has to run, and with which variables. */
+export interface LoginJob {
+  readonly name: string
+  readonly argv: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+}

@@ -1,0 +1,25 @@
+import { isThere, readIfThere } from '../../../host/files.ts'
+import type { LoginStart } from '../../driver.ts'
+import { type LoginUnit, loginUnit, type UnitContext } from './unit.ts'
+
+/** A cluster's unit, and what is there of it now. */
+export interface LoginState {
+  readonly unit: LoginUnit
+  readonly state: LoginStart['state'] | 'absent'
+}
+
+/** Looks at the files; no manager is asked. */
+export async function loginState(context: UnitContext): Promise<LoginState> {
+  const unit = loginUnit(context)
+  const text = await readIfThere(unit.path)
+  if (text === undefined) return { unit, state: 'absent' }
+  if (text !== unit.text) return { unit, state: 'stale' }
+  const enabled = unit.enabledBy === undefined || (await isThere(unit.enabledBy))
+  return { unit, state: enabled ? 'enabled' : 'disabled' }
+}
+
+/** The same as a status tells it; null when the cluster does not come up at log-in. */
+export async function loginStart(context: UnitContext): Promise<LoginStart | null> {
+  const { unit, state } = await loginState(context)
+  return state === 'absent' ? null : { unit: unit.path, state }
+}

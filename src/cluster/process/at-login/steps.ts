@@ -1,0 +1,88 @@
+import { dirname } from 'node:path'
+import { execa } from 'execa'
+import { messageOf } from '../../../core/failure.ts'
+import { isThere, remove, removeEmpty, writeWhole } from '../../../host/files.ts'
+import { makeFolder } from '../../../host/folders.ts'
+import type { Step, StepReport } from '../../driver.ts'
+import { loginState } from './state.ts'
+import { type LoginUnit, loginUnit, type UnitContext } from './unit.ts'
+
+const managerMsMax = 20_000
+
+/** Has the cluster brought up with each log-in. */
+export function writeUnitStep(context: UnitContext): Step {
+  let made = false
+  return {
+    title: 'Start at log-in',
+    async run(report) {
+      const { unit, state } = await loginState(context)
+      if (state === 'enabled') return report.say(`already set up (${unit.path})`)
+      made = state === 'absent'
+      makeFolder(dirname(unit.path))
+      await writeWhole(unit.path, unit.text)
+      report.say(await enabledText(unit, context, report))
+    },
+    async undo() {
+      if (made) await removeUnit(context)
+    },
+    undoes: () => made,
+  }
+}
+
+/** Takes that back; says so when there was something. */
+export function removeUnitStep(context: UnitContext): Step {
+  return {
+    title: 'Start at log-in',
+    async run(report) {
+      report.say((await removeUnit(context, report.signal)) ? 'no longer' : 'was not set up')
+    },
+  }
+}
+
+async function removeUnit(context: UnitContext, signal?: AbortSignal): Promise<boolean> {
+  const unit = loginUnit(context)
+  const was = (await isThere(unit.path)) || (unit.enabledBy !== undefined && (await isThere(unit.enabledBy)))
+  if (!was) return false
+  await remove(unit.path)
+  if (unit.enabledBy === undefined) return true
+  await remove(unit.enabledBy)
+  await removeEmpty(dirname(unit.enabledBy))
+  // A manager that is not there has nothing to forget.
+  await manage(['daemon-reload'], context, signal)
+  return true
+}
+
+async function enabledText(unit: LoginUnit, context: UnitContext, { signal }: StepReport): Promise<string> {
+  if (unit.kind === 'launchd') return `launchd reads ${unit.path} at the next log-in`
+  const refused =
+    (await manage(['daemon-reload'], context, signal)) ?? (await manage(['enable', unit.name], context, signal))
+  if (refused === undefined) return unit.path
+  return `${unit.path} is written, but systemd was not told (${refused}). Run, in a session of your own: systemctl --user enable ${unit.name}`
+}
+
+/** Tells the user's systemd; what it says where it cannot be told. */
+async function manage(
+  words: readonly string[],
+  { user }: UnitContext,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  try {
+    await execa('systemctl', ['--user', '--quiet', ...words], {
+      env: user.env,
+      extendEnv: false,
+      stdin: 'ignore',
+      timeout: managerMsMax,
+      ...(signal && { cancelSignal: signal }),
+    })
+    return undefined
+  } catch (error) {
+    signal?.throwIfAborted()
+    return lastLine(error)
+  }
+}
+
+function lastLine(error: unknown): string {
+  const { stderr, shortMessage } = error as { stderr?: unknown; shortMessage?: string }
+  const said = typeof stderr === 'string' ? stderr.trim().split('\n').at(-1) : undefined
+  return said || (shortMessage ?? messageOf(error))
+}

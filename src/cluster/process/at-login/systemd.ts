@@ -1,0 +1,42 @@
+import type { LoginJob } from './job.ts'
+
+/**
+ * A unit of the user's own manager, which starts with the first log-in (systemd.service(5), systemd.syntax(7)).
+ * The servers stay in its control group: they are told to end when the manager ends, with the last session.
+ */
+export function systemdText({ name, argv, env }: LoginJob): string {
+  return `# Written by native up --at-login, and removed by native down.
+[Unit]
+Description=native cluster "${name}"
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+${Object.entries(env)
+  .map(([variable, value]) => `Environment=${quoted(`${variable}=${value}`)}\n`)
+  .join('')}ExecStart=${commandLine(argv)}
+TimeoutStopSec=30
+
+[Install]
+WantedBy=default.target
+`
+}
+
+/**
+ * systemd takes no quotes and backslashes in the path of a program, and does not read \`$$\` there as it does in the
+ * other words; a shell takes any.
+ */
+function commandLine([program = '', ...args]: readonly string[]): string {
+  const words = [program, ...args].map((word) => quoted(word).replaceAll('$', '$$$$'))
+  return /["'\\$\p{Cc}]/u.test(program) ? `/bin/sh -c "exec \\"$$0\\" \\"$$@\\"" ${words.join(' ')}` : words.join(' ')
+}
+
+/** One word as systemd reads it: bare, or in double quotes with C's escapes; \`%\` begins a specifier everywhere. */
+function quoted(word: string): string {
+  const text = word.replaceAll('%', '%%')
+  if (/^[\w./:=@%+,-]+$/.test(text)) return text
+  const escaped = text.replace(/["\\\p{Cc}]/gu, (each) =>
+    each === '"' || each === '\\' ? `\\${each}` : `\\x${each.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  )
+  return `"${escaped}"`
+}

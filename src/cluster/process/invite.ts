@@ -1,0 +1,89 @@
+import type { X509Certificate } from 'node:crypto'
+import { isIPv4 } from 'node:net'
+import { hostname } from 'node:os'
+import type { Deployment } from '../../config/deployment.ts'
+import { hostPortText, isLoopback } from '../../core/address.ts'
+import { Failure } from '../../core/failure.ts'
+import { hostsOf, ownCertificates } from '../../wire/tls/own-certificates.ts'
+import { certificatesIn, readPem } from '../../wire/tls/pem.ts'
+import type { MeetingPlace } from '../driver.ts'
+import { assertCertified, fingerprintFor } from '../shared/meeting.ts'
+import { loopback } from '../shared/ports.ts'
+import type { ProcessContext } from './context.ts'
+import { namedHost, ownFolder } from './door.ts'
+import type { ClusterPaths } from './paths.ts'
+import { readMemory } from './state.ts'
+
+/**
+ * Where other machines find the scheduler, and by what they know it.
+ * @param asked a name or an address of this machine that they use; chosen when absent
+ * @throws Failure 'not-found' without a deployment, 'precondition' where none could come in, 'invalid' for a name that the
+ *   certificate is not for
+ */
+export async function meetingPlace(
+  { paths }: Pick<ProcessContext, 'paths'>,
+  asked: string | undefined,
+): Promise<MeetingPlace> {
+  const memory = await readMemory(paths)
+  const flag = paths.name === 'native' ? '' : ` --name ${paths.name}`
+  if (memory?.joined)
+    throw new Failure(
+      'precondition',
+      `this machine works for ${memory.joined.scheduler}, and has no cluster of its own`,
+      {
+        next: ['Run `native invite` on the machine of the cluster.'],
+      },
+    )
+  if (!memory?.deployment)
+    throw new Failure('not-found', `nothing is deployed as cluster "${paths.name}"`, { next: [deployText(flag)] })
+  const { deployment, ports } = memory
+  assertOpen(deployment, paths.name, flag)
+  const certificates = await chainOf(deployment, paths)
+  const hosts = await hostsFor(deployment)
+  const host = asked ?? hosts[0] ?? loopback
+  assertCertified(host, certificates[0])
+  const fingerprint = fingerprintFor(certificates)
+  return {
+    url: `grpcs://${hostPortText({ host, port: ports['scheduler'] ?? 0 })}`,
+    fingerprint,
+    fingerprintIsOwn: fingerprint !== null && certificates.length === 1,
+    exchanges: true,
+    asksCertificate: typeof deployment.tls === 'object' && deployment.tls.client_ca !== undefined,
+    otherHosts: hosts.filter((each) => each !== host),
+  }
+}
+
+function deployText(flag: string): string {
+  return `Run \`native deploy${flag} --listen 0.0.0.0 --tls auto --access team\`: then other machines can join.`
+}
+
+/** @throws Failure 'precondition' that names all that is in the way */
+function assertOpen({ listen = loopback, tls = 'off', access = 'none' }: Deployment, name: string, flag: string): void {
+  const missing = [
+    ...(isLoopback(listen) ? [`it listens on ${listen}, which other machines do not reach`] : []),
+    ...(tls === 'off' ? ['it has no TLS, so anyone on the way could read the token'] : []),
+    ...(access === 'none' ? ['it asks nobody for a token'] : []),
+  ]
+  if (missing.length > 0)
+    throw new Failure('precondition', `no machine can join cluster "${name}": ${missing.join('; ')}`, {
+      next: [deployText(flag)],
+    })
+}
+
+/** What the servers show, their own certificate first. */
+async function chainOf({ tls }: Deployment, paths: ClusterPaths): Promise<X509Certificate[]> {
+  const file = (typeof tls === 'object' && tls.cert) || ownCertificates(ownFolder(paths)).server.cert
+  const what = 'the certificate'
+  return certificatesIn((await readPem(file, what)).text, file, what)
+}
+
+/** Names and addresses of this machine by which others may reach it, the likeliest first. */
+async function hostsFor(deployment: Deployment): Promise<string[]> {
+  const named = await namedHost(deployment)
+  if (named !== undefined) return [named]
+  const { listen = loopback } = deployment
+  const all = hostsOf([listen]).filter((each) => !isLoopback(each) && (listen !== '0.0.0.0' || !each.includes(':')))
+  if (listen !== '0.0.0.0' && listen !== '::') return [listen, ...all.filter((each) => each !== listen)]
+  const rank = (each: string) => (isIPv4(each) ? 0 : each === hostname() ? 1 : 2)
+  return all.toSorted((a, b) => rank(a) - rank(b))
+}

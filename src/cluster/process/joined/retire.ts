@@ -1,0 +1,31 @@
+import { messageOf } from '../../../core/failure.ts'
+import { readIfThere } from '../../../host/files.ts'
+import type { Step } from '../../driver.ts'
+import type { ProcessContext } from '../context.ts'
+import { invitationOf } from './files.ts'
+import { retired } from './redeem.ts'
+import { workerFile } from './render.ts'
+
+/** Gives the token of this machine back to the cluster, once its worker has ended: whoever finds it later can do nothing with it. */
+export function retireStep({ paths }: ProcessContext): Step {
+  return {
+    title: 'Token of this machine',
+    async run(report) {
+      const invitation = await invitationOf(workerFile(paths))
+      const token = invitation && (await readIfThere(invitation.token))?.trim()
+      if (!invitation || token === undefined || token === '') return report.say('there is none')
+      const { scheduler: url, tls } = invitation
+      try {
+        report.say(
+          (await retired({ url, token, tls }))
+            ? `${url} no longer accepts it`
+            : 'it remains valid, because other machines may use it',
+        )
+      } catch (error) {
+        // Who wants to leave leaves, whatever has become of the cluster.
+        const reason = messageOf(error)
+        report.say(`${url} could not be told (${reason}): revoke the token on its machine with \`native token revoke\``)
+      }
+    },
+  }
+}

@@ -1,0 +1,45 @@
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { errnoOf } from '../../core/failure.ts'
+import { isThere, writeWhole } from '../../host/files.ts'
+import { isFree, type Ports } from '../shared/ports.ts'
+import { readState } from '../shared/state-file.ts'
+import type { ClusterPaths } from './paths.ts'
+
+const keptPorts = z.record(z.string(), z.number().int().min(1).max(65_535))
+/** Files that are looked at to tell how much is kept. */
+const filesMax = 200_000
+
+/** Writes the ports of a cluster beside its data, for the cluster that takes the data up. */
+export async function keepPorts(paths: ClusterPaths, ports: Ports): Promise<void> {
+  if (await isThere(paths.data)) await writeWhole(fileOf(paths), `${JSON.stringify(ports)}\n`)
+}
+
+/** The ports that were kept, those that are free still. */
+export async function portsKept(paths: ClusterPaths): Promise<Ports> {
+  const ports = (await readState(fileOf(paths), keptPorts).catch(() => undefined)) ?? {}
+  const free = await Promise.all(Object.entries(ports).map(async (each) => ((await isFree(each[1])) ? [each] : [])))
+  return Object.fromEntries(free.flat())
+}
+
+/** Bytes of the data of a cluster, and whether there are more than were counted. */
+export async function dataSize({ data }: ClusterPaths): Promise<{ bytes: number; more: boolean }> {
+  const files = (await readdir(data, { recursive: true, withFileTypes: true })).filter((each) => each.isFile())
+  let bytes = 0
+  for (const { parentPath, name } of files.slice(0, filesMax)) bytes += await sizeIfThere(join(parentPath, name))
+  return { bytes, more: files.length > filesMax }
+}
+
+async function sizeIfThere(path: string): Promise<number> {
+  try {
+    return (await stat(path)).size
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return 0
+    throw error
+  }
+}
+
+function fileOf({ data }: ClusterPaths): string {
+  return join(data, 'ports.json')
+}

@@ -1,0 +1,20 @@
+import type { ClusterState, ClusterStatus } from '../driver.ts'
+
+/** The status of a cluster of whose servers nothing can be said. */
+export function emptyStatus(
+  { atLogin, keptData, ...cluster }: Pick<ClusterStatus, 'name' | 'driver' | 'version' | 'atLogin' | 'keptData'>,
+  state: ClusterState,
+  problems: readonly string[],
+): ClusterStatus {
+  const nothing = {
+    servers: [],
+    addresses: null,
+    joined: null,
+    otherWorkers: null,
+    cache: null,
+    workerCaches: null,
+    sandboxedWorkers: null,
+    load: null,
+  }
+  return { ...cluster, state, ...nothing, problems, atLogin, keptData }
+}

@@ -1,0 +1,81 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { forget, newWork, plan, requestedDeployment, settingsStep } from '../../../../src/cluster/kind/rollout/plan.ts'
+import { readKindMemory } from '../../../../src/cluster/kind/state.ts'
+import type { DeployOptions } from '../../../../src/cluster/options.ts'
+import { testFolder } from '../../../fixture/folder.ts'
+import { kindWorld } from '../world.ts'
+
+const images = { server: 's@sha256:1', worker: 'w@sha256:2' }
+
+async function configFile(text: string): Promise<string> {
+  const file = join(await testFolder(), 'deployment.yaml')
+  await writeFile(file, text)
+  return file
+}
+
+/** Plans a deployment of these options on a cluster where one with three workers was deployed before. */
+async function planned(options: DeployOptions) {
+  const world = await kindWorld(() => [])
+  await world.remember({ deployment: { workers: 3, properties: { pool: 'a' } } })
+  const before = await readKindMemory(world.context.paths)
+  const work = { ...newWork(), images }
+  await settingsStep(options, work).run(world.report)
+  const request = await plan(world.context, work)
+  return { world, work, request, before, after: await readKindMemory(world.context.paths) }
+}
+
+describe('the plan of a deployment', () => {
+  test('keeps what an earlier one asked for, and adds to it', async () => {
+    const { request, after } = await planned({ slots: 2, properties: [{ name: 'os', value: 'b' }] })
+    expect(request.deployment).toEqual({ workers: 3, slots: 2, properties: { pool: 'a', os: 'b' } })
+    expect(request).toMatchObject({ namespace: 'n', images, profile: 'envoy', release: '1', published: false })
+    expect(after).toMatchObject({ deployment: request.deployment, images })
+  })
+
+  test('starts from the defaults with a configuration file, on which flags lie', async () => {
+    const { request } = await planned({ configFile: await configFile('slots: 4\nworkers: 2\n'), workers: 1 })
+    expect(request.deployment).toEqual({ slots: 4, workers: 1 })
+  })
+
+  test('is made once, and what was remembered before comes back when a step fails', async () => {
+    const { world, work, request, before } = await planned({ workers: 9 })
+    expect(await plan(world.context, work)).toBe(request)
+    await forget(world.context, work)
+    expect(await readKindMemory(world.context.paths)).toEqual(before)
+  })
+
+  test('refuses what only processes can be, at its place in the file', async () => {
+    const file = await configFile('private: true\n')
+    await expect(requestedDeployment({ configFile: file })).rejects.toMatchObject({
+      kind: 'invalid',
+      where: `${file}: private`,
+    })
+    const other = await configFile('sandbox: on\n')
+    await expect(requestedDeployment({ configFile: other })).rejects.toMatchObject({
+      kind: 'unimplemented',
+      where: `${other}: sandbox`,
+    })
+    const image = await configFile('worker_image: docker://debian:13\n')
+    await expect(requestedDeployment({ configFile: image })).rejects.toMatchObject({ where: `${image}: worker_image` })
+    await expect(requestedDeployment({ workerImage: 'debian:13' })).rejects.toMatchObject({ where: '--worker-image' })
+  })
+
+  test.each([
+    ['listen: 0.0.0.0', 'listen', 'invalid'],
+    ['insecure: true', 'insecure', 'invalid'],
+    ['tls: { cert: a.pem, key: a.key }', 'tls', 'unimplemented'],
+    ['tls: { client_ca: a.pem }', 'tls', 'unimplemented'],
+    ['access: { anonymous: reader }', 'access', 'unimplemented'],
+  ])('refuses what the Gateways do not do, at its place in the file: %s', async (text, key, kind) => {
+    const file = await configFile(`${text}\n`)
+    await expect(requestedDeployment({ configFile: file })).rejects.toMatchObject({ kind, where: `${file}: ${key}` })
+  })
+
+  test('takes TLS and tokens, from a file and from flags', async () => {
+    const file = await configFile('tls: auto\naccess: team\n')
+    expect(await requestedDeployment({ configFile: file })).toEqual({ tls: 'auto', access: 'team' })
+    expect(await requestedDeployment({ tls: 'auto', access: 'team' })).toEqual({ tls: 'auto', access: 'team' })
+  })
+})

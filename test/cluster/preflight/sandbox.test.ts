@@ -1,0 +1,23 @@
+import { execa } from 'execa'
+import { describe, expect, test } from 'vitest'
+import { runChecks } from '../../../src/cluster/preflight/check.ts'
+import { sandboxCheck } from '../../../src/cluster/preflight/sandbox.ts'
+
+describe.runIf(process.platform === 'linux')('sandbox', () => {
+  test('says whether actions can run in one, as the machine has it', async () => {
+    const spaces = [
+      '--user',
+      '--map-current-user',
+      '--keep-caps',
+      '--pid',
+      '--mount',
+      '--ipc',
+      '--uts',
+      '--net',
+      '--fork',
+    ]
+    const tried = await execa('unshare', [...spaces, 'mount', '-t', 'proc', 'proc', '/proc'], { reject: false })
+    const [found] = await runChecks([sandboxCheck(false)])
+    expect(found).toMatchObject({ title: 'sandbox', state: tried.exitCode === 0 ? 'ok' : 'note' })
+  })
+})
