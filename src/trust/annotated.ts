@@ -5,7 +5,7 @@ import { z } from 'zod'
 import type { SignedContent } from './claims.ts'
 import type { Evidence } from './evidence.ts'
 import { readBase64, readJson } from './json.ts'
-import { partBytesMax } from './limits.ts'
+import { envelopeSignaturesMax, partBytesMax } from './limits.ts'
 import { certificateKey, logEntryKey, signatureKey, timestampKey } from './media.ts'
 import { Rejection } from './rejection.ts'
 import type { AttachedLayer } from './source.ts'
@@ -16,7 +16,7 @@ const rekorBundle = z.looseObject({
   Payload: z.looseObject({
     body: z.string(),
     integratedTime: z.number().int().positive(),
-    logIndex: z.number().int().nonnegative(),
+    logIndex: z.number().int().nonnegative().nullish(),
     logID: z.string().regex(/^[0-9a-f]{64}$/),
   }),
 })
@@ -26,29 +26,34 @@ const timestampSchema = z.looseObject({ SignedRFC3161Timestamp: z.string() })
 const envelope = z.looseObject({
   payloadType: z.string(),
   payload: z.string(),
-  signatures: z.array(z.looseObject({ sig: z.string() })).max(64),
+  signatures: z
+    .array(z.looseObject({ sig: z.string().nullish() }))
+    .max(envelopeSignaturesMax)
+    .nullish(),
 })
 
 /**
  * A signature in cosign's first form: the layer is the payload, the rest stands in annotations.
  * @throws Rejection 'malformed'
  */
-export async function readSimpleSigning(layer: AttachedLayer, payload: Uint8Array): Promise<Evidence> {
+export async function readSimpleSigning(layer: AttachedLayer, payload: Uint8Array): Promise<readonly Evidence[]> {
   const signature = readBase64(annotation(layer, signatureKey) ?? '', 'its signature')
-  return annotated(layer, 'simple-signing', { format: 'simple-signing', payload: Buffer.from(payload) }, signature)
+  return [
+    await annotated(layer, 'simple-signing', { format: 'simple-signing', payload: Buffer.from(payload) }, signature),
+  ]
 }
 
 /**
  * An attestation in cosign's first form: the layer is a DSSE envelope.
- * @throws Rejection 'malformed'; for more than one signature, as nobody could say which one counts
+ * @returns one for each of its signatures: whose counts is for whoever knows the keys to say (envelope.md, "Multi-signature")
+ * @throws Rejection 'malformed'
  */
-export async function readDsseLayer(layer: AttachedLayer, bytes: Uint8Array): Promise<Evidence> {
+export async function readDsseLayer(layer: AttachedLayer, bytes: Uint8Array): Promise<readonly Evidence[]> {
   const { payloadType, payload, signatures } = readJson(bytes, envelope, 'the envelope')
-  const [only, ...others] = signatures
-  if (!only || others.length > 0)
-    throw new Rejection('malformed', `the envelope has ${signatures.length} signatures, not one`)
+  const given = (signatures ?? []).flatMap(({ sig }) => (sig ? [sig] : []))
+  if (given.length === 0) throw new Rejection('malformed', 'the envelope has no signature')
   const content: SignedContent = { format: 'in-toto', payload: readBase64(payload, 'the statement'), payloadType }
-  return annotated(layer, 'dsse', content, readBase64(only.sig, 'its signature'))
+  return Promise.all(given.map((each) => annotated(layer, 'dsse', content, readBase64(each, 'its signature'))))
 }
 
 async function annotated(
@@ -76,7 +81,7 @@ function readLogEntry(text: string): TransparencyLogEntry {
   const canonicalizedBody = readBase64(Payload.body, 'the body of its log entry')
   const { kind, apiVersion } = readJson(canonicalizedBody, entryKind, 'the body of its log entry')
   return {
-    logIndex: String(Payload.logIndex),
+    logIndex: String(Payload.logIndex ?? 0),
     logId: { keyId: Buffer.from(Payload.logID, 'hex') },
     kindVersion: { kind, version: apiVersion },
     integratedTime: String(Payload.integratedTime),
@@ -102,10 +107,11 @@ async function certificateOf(text: string | undefined): Promise<X509Certificate 
   }
 }
 
-/** An annotation's text; an empty one is none, as cosign writes them. */
+/** An annotation's text; an empty one, or null, is none, as cosign writes them. */
 function annotation(layer: AttachedLayer, key: string): string | undefined {
   const value = layer.annotations[key]
   if (value !== undefined && Buffer.byteLength(value) > partBytesMax)
     throw new Rejection('malformed', `its annotation ${key} has more than ${partBytesMax} bytes`)
-  return value || undefined
+  // What Go writes of a nil pointer.
+  return value === 'null' ? undefined : value || undefined
 }

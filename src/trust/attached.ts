@@ -1,6 +1,6 @@
 import { Failure } from '../core/failure.ts'
 import { readDsseLayer, readSimpleSigning } from './annotated.ts'
-import type { Wanted } from './claims.ts'
+import type { RequiredKind } from './claims.ts'
 import type { Evidence } from './evidence.ts'
 import { attachedManifestsMax, attachmentsMax, attestationBytesMax, signatureBytesMax } from './limits.ts'
 import {
@@ -20,10 +20,10 @@ export interface Attachment {
   readonly where: string
   readonly via: 'tag' | 'referrer'
   /**
-   * Fetches and reads it.
+   * Fetches and reads it: an envelope may have several signatures.
    * @throws Rejection; Failure of the source, but for 'corrupt' and 'exhausted'
    */
-  read(): Promise<Evidence>
+  read(): Promise<readonly Evidence[]>
 }
 
 /** Characters of a tag (distribution-spec): none can be made of a SHA-512. */
@@ -45,7 +45,7 @@ export class TooManyAttached extends Error {
 export async function findAttached(
   source: SignatureSource,
   digest: ManifestDigest,
-  wanted: Wanted,
+  wanted: RequiredKind,
 ): Promise<readonly Attachment[]> {
   const tag = `${digest.replace(':', '-')}.${wanted.kind === 'signature' ? 'sig' : 'att'}`
   const [tagged, referrers] = await Promise.all([
@@ -53,15 +53,16 @@ export async function findAttached(
     listed(source, digest),
   ])
   const found: Attachment[] = []
-  for (const referrer of referrers instanceof Rejection ? [] : referrers) {
+  for (const referrer of referrers instanceof Error ? [] : referrers) {
     const manifest = await opened(source, { digest: referrer.digest })
     if (manifest instanceof Rejection) found.push(unreadable('referrer', referrer.digest, manifest))
     else if (manifest?.subject === digest)
       found.push(...attachmentsOf(source, manifest, wanted, 'referrer', manifest.digest))
   }
-  if (referrers instanceof Rejection) found.push(unreadable('referrer', 'the list of referrers', referrers))
   if (tagged instanceof Rejection) found.push(unreadable('tag', tag, tagged))
   else if (tagged) found.push(...attachmentsOf(source, tagged, wanted, 'tag', tag))
+  // Last: what the tag has may be enough, and only where it is not the list is missing.
+  if (referrers instanceof Error) found.push(unreadable('referrer', 'the list of referrers', referrers))
   if (found.length > attachmentsMax)
     throw new TooManyAttached(
       `${found.length} signatures are attached to the image, at most ${attachmentsMax} are read`,
@@ -70,15 +71,17 @@ export async function findAttached(
 }
 
 /** What refers to the image and may be a signature, or why the list cannot be read. */
-async function listed(source: SignatureSource, digest: ManifestDigest): Promise<readonly Referrer[] | Rejection> {
+async function listed(
+  source: SignatureSource,
+  digest: ManifestDigest,
+): Promise<readonly Referrer[] | Rejection | Failure> {
   const referrers = await source.referrers(digest).catch((cause: unknown) => {
     if (!(cause instanceof Failure)) throw cause
     if (cause.kind === 'exhausted') throw new TooManyAttached(cause.message)
-    const rejection = rejectionOf(cause)
-    if (rejection) return rejection
-    throw cause
+    if (cause.kind === 'cancelled') throw cause
+    return rejectionOf(cause) ?? cause
   })
-  if (referrers instanceof Rejection) return referrers
+  if (referrers instanceof Error) return referrers
   const candidates = referrers.filter((each) => mayBeSignature(each.artifactType))
   if (candidates.length <= attachedManifestsMax) return candidates
   throw new TooManyAttached(
@@ -100,14 +103,14 @@ async function opened(
   }
 }
 
-function unreadable(via: Attachment['via'], where: string, rejection: Rejection): Attachment {
-  return { where, via, read: () => Promise.reject(rejection) }
+function unreadable(via: Attachment['via'], where: string, why: Rejection | Failure): Attachment {
+  return { where, via, read: () => Promise.reject(why) }
 }
 
 function attachmentsOf(
   source: SignatureSource,
   manifest: AttachedManifest,
-  wanted: Wanted,
+  wanted: RequiredKind,
   via: Attachment['via'],
   where: string,
 ): Attachment[] {
@@ -123,8 +126,8 @@ function attachmentsOf(
 function readerOf(
   layer: AttachedLayer,
   manifest: AttachedManifest,
-  wanted: Wanted,
-): ((layer: AttachedLayer, bytes: Uint8Array) => Promise<Evidence>) | undefined {
+  wanted: RequiredKind,
+): ((layer: AttachedLayer, bytes: Uint8Array) => Promise<readonly Evidence[]>) | undefined {
   const isSignature = wanted.kind === 'signature'
   if (layer.mediaType === simpleSigningType) return isSignature ? readSimpleSigning : undefined
   if (layer.mediaType === dsseType) return isSignature ? undefined : readDsseLayer
@@ -136,7 +139,7 @@ function readerOf(
 }
 
 /** What reads bundles is loaded for the first of them. */
-async function readBundleLayer(_: AttachedLayer, bytes: Uint8Array): Promise<Evidence> {
+async function readBundleLayer(_: AttachedLayer, bytes: Uint8Array): Promise<readonly Evidence[]> {
   const { readBundle } = await import('./bundle.ts')
   return readBundle(bytes)
 }
@@ -155,13 +158,13 @@ async function fetched(source: SignatureSource, layer: AttachedLayer, bytesMax: 
 function rejectionOf(cause: Failure): Rejection | undefined {
   switch (cause.kind) {
     case 'corrupt':
-      return new Rejection('forged', 'its bytes are not the ones that its digest names', { cause })
+      return new Rejection('forged', 'its bytes do not match its digest', { cause })
     case 'exhausted':
-      return new Rejection('malformed', 'it is longer than it says', { cause })
+      return new Rejection('malformed', 'it is longer than its size says', { cause })
     case 'invalid':
       return new Rejection('malformed', 'its manifest cannot be read', { cause })
     case 'not-found':
-      return new Rejection('malformed', 'its bytes are gone', { cause })
+      return new Rejection('malformed', 'its bytes are missing', { cause })
     default:
       return undefined
   }

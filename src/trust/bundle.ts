@@ -67,16 +67,16 @@ const bounds = z.looseObject({
  * GitHub's workflows are.
  * @throws Rejection 'malformed'; 'unsupported' for a bundle of another content
  */
-export async function readBundle(bytes: Uint8Array): Promise<Evidence> {
+export async function readBundle(bytes: Uint8Array): Promise<readonly Evidence[]> {
   const bundle = parsed(bytes)
   const { verificationMaterial: material, content } = bundle
   if (content.$case !== 'dsseEnvelope')
-    throw new Rejection('unsupported', 'its bundle holds no statement about an image but a bare signature')
+    throw new Rejection('unsupported', 'its bundle contains only a bare signature, not a statement about an image')
   const { payload, payloadType, signatures } = content.dsseEnvelope
   const [only] = signatures
   // bundleFromJSON has seen to it that there is exactly one.
   if (!only) throw new Rejection('malformed', 'the envelope has no signature')
-  return {
+  const evidence: Evidence = {
     form: 'bundle',
     content: { format: 'in-toto', payload, payloadType },
     signature: only.sig,
@@ -85,6 +85,7 @@ export async function readBundle(bytes: Uint8Array): Promise<Evidence> {
     logEntries: material.tlogEntries,
     timestamps: (material.timestampVerificationData?.rfc3161Timestamps ?? []).map((each) => each.signedTimestamp),
   }
+  return [evidence]
 }
 
 function parsed(bytes: Uint8Array): Bundle {
@@ -92,7 +93,7 @@ function parsed(bytes: Uint8Array): Bundle {
   try {
     return bundleFromJSON(document)
   } catch (cause) {
-    throw new Rejection('malformed', 'its bundle lacks parts that a bundle of its version has', { cause })
+    throw new Rejection('malformed', 'its bundle lacks parts that a bundle of its version must have', { cause })
   }
 }
 

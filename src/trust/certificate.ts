@@ -62,7 +62,8 @@ export function namesOf(certificate: X509Certificate): CertificateNames {
  */
 export function assertMaySignCode(certificate: X509Certificate): void {
   const { isAuthority, extendedUsage } = usageOf(certificate)
-  if (isAuthority) throw new Rejection('other-signer', 'its certificate is that of an authority, not of a signer')
+  if (isAuthority)
+    throw new Rejection('other-signer', 'its certificate belongs to a certificate authority, not to a signer')
   if (!extendedUsage.includes(codeSigningOid))
     throw new Rejection('other-signer', 'its certificate is not for signing code (extended key usage)')
 }
@@ -111,6 +112,6 @@ function rawText(certificate: X509Certificate, oid: string): string | undefined 
 function text(bytes: Uint8Array): string {
   const value = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
   if (value.length > nameCharactersMax || printable(value, nameCharactersMax) !== value)
-    throw new Rejection('malformed', 'a name in its certificate has characters that no name has')
+    throw new Rejection('malformed', 'a name in its certificate has characters that are not allowed')
   return value
 }

@@ -19,11 +19,11 @@ export function assertValidAt(
 ): void {
   const issuing = authorities.filter((each) => each.certChain.some((issuer) => isIssuedBy(certificate, issuer)))
   if (issuing.length === 0)
-    throw new Rejection('other-signer', `its certificate comes from no authority of ${rootName}`)
+    throw new Rejection('other-signer', `its certificate was not issued by an authority of ${rootName}`)
   for (const time of times) {
     const date = new Date(time)
     if (!certificate.validForDate(date))
-      throw new Rejection('expired', `its certificate was valid ${span(certificate)}, and it was made ${text(date)}`)
+      throw new Rejection('expired', `its certificate was valid ${span(certificate)}, but it was made ${text(date)}`)
     const isValid = issuing.some(
       ({ certChain, validFor }) =>
         validFor.start <= date && date <= validFor.end && certChain.every((each) => each.validForDate(date)),

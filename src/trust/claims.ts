@@ -7,12 +7,14 @@ import { Rejection } from './rejection.ts'
 import type { ManifestDigest } from './source.ts'
 
 /** What is asked of an image: that it was signed, or that something was attested about it. */
-export type Wanted = { readonly kind: 'signature' } | { readonly kind: 'attestation'; readonly predicateType: string }
+export type RequiredKind =
+  | { readonly kind: 'signature' }
+  | { readonly kind: 'attestation'; readonly predicateType: string }
 
 /** What a signer signed, read only after the signature was found good. */
 export interface Claims {
   readonly subjects: readonly Subject[]
-  readonly kind: Wanted['kind']
+  readonly kind: RequiredKind['kind']
   /** Absent in simple signing. */
   readonly predicateType: string | undefined
 }
@@ -33,7 +35,7 @@ const simpleSigningTypes = ['cosign container image signature', 'atomic containe
 // containers/image, docs/atomic-signature.md; cosign fills `optional` from -a.
 const simpleSigning = z.looseObject({
   critical: z.looseObject({
-    identity: z.looseObject({ 'docker-reference': z.string() }),
+    identity: z.looseObject({ 'docker-reference': z.string().nullish() }).nullish(),
     image: z.looseObject({ 'docker-manifest-digest': z.string() }),
     type: z.string(),
   }),
@@ -46,7 +48,7 @@ const notes = z.custom<Readonly<Record<string, unknown>>>((value) => isRecord(va
   error: `expected at most ${notesMax} annotations`,
 })
 const subject = z.object({
-  digest: z.object({ sha256: z.string().optional(), sha512: z.string().optional() }),
+  digest: z.object({ sha256: z.string().nullish(), sha512: z.string().nullish() }),
   annotations: notes.nullish(),
 })
 const statement = z.object({
@@ -72,7 +74,7 @@ function simpleClaims(payload: Buffer): Claims {
   if (!simpleSigningTypes.includes(critical.type))
     throw new Rejection(
       'other-subject',
-      `what was signed is no image but "${printable(critical.type)}" (critical.type)`,
+      `what was signed is not an image but "${printable(critical.type)}" (critical.type)`,
     )
   return {
     subjects: [{ digest: critical.image['docker-manifest-digest'], annotations: texts(optional ?? {}) }],
@@ -83,7 +85,10 @@ function simpleClaims(payload: Buffer): Claims {
 
 function statementClaims(content: { payload: Buffer; payloadType: string }): Claims {
   if (content.payloadType !== inTotoType)
-    throw new Rejection('unsupported', `the envelope holds "${printable(content.payloadType)}", no in-toto statement`)
+    throw new Rejection(
+      'unsupported',
+      `the envelope contains "${printable(content.payloadType)}", not an in-toto statement`,
+    )
   const { subject, predicateType } = readJson(content.payload, statement, 'the signed statement', statementValuesMax)
   return {
     subjects: subject.flatMap(({ digest, annotations }) =>
@@ -104,23 +109,42 @@ export function subjectOf(claims: Claims, digest: ManifestDigest): Subject {
   const found = claims.subjects.find((each) => each.digest === digest)
   if (found) return found
   const first = claims.subjects[0]?.digest ?? 'nothing'
-  throw new Rejection('other-subject', `it was made for ${printable(first, 160)}, and the image is ${digest}`)
+  throw new Rejection('other-subject', `it was made for ${printable(first, 160)}, but the image is ${digest}`)
 }
 
 /**
  * Is it of the kind and the predicate type that is asked for (CVE-2022-35929)?
  * @throws Rejection 'unsupported'
  */
-export function assertKind(claims: Claims, wanted: Wanted): void {
+export function assertKind(claims: Claims, wanted: RequiredKind): void {
   if (wanted.kind === 'signature') {
     if (claims.kind === 'signature') return
-    throw new Rejection('unsupported', `it attests ${printable(String(claims.predicateType))}, which is no signature`)
+    throw new Rejection(
+      'unsupported',
+      `it attests ${printable(String(claims.predicateType))}, which is not a signature`,
+    )
   }
   if (claims.predicateType === wanted.predicateType) return
   throw new Rejection(
     'unsupported',
-    `it attests ${printable(claims.predicateType ?? 'nothing')}, asked for is ${wanted.predicateType}`,
+    `it attests ${printable(claims.predicateType ?? 'nothing')}, but ${wanted.predicateType} is required`,
   )
+}
+
+/**
+ * Something else than what is asked for, by its own word: then nobody has to be found who signed it, and it is no
+ * signature by the wrong one. The word is not believed; it can only leave something out.
+ * @throws Rejection 'unsupported'
+ */
+export function assertMayBe(content: SignedContent, wanted: RequiredKind): void {
+  let claims: Claims
+  try {
+    claims = readClaims(content)
+  } catch (error) {
+    if (error instanceof Rejection) return
+    throw error
+  }
+  assertKind(claims, wanted)
 }
 
 /**
@@ -132,7 +156,7 @@ export function assertAnnotations(subject: Subject, wanted: ReadonlyMap<string, 
     const found = subject.annotations.get(key)
     if (found === value) continue
     const told = found === undefined ? `no annotation ${key}` : `${key}=${found}`
-    throw new Rejection('other-annotations', `it carries ${printable(told)}, asked for is ${key}=${value}`, {
+    throw new Rejection('other-annotations', `it has ${printable(told)}, but ${key}=${value} is required`, {
       found: printable(told),
     })
   }

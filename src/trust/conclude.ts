@@ -33,10 +33,11 @@ export function conclude(
   if (isSatisfied(requirement, findings)) return { ...looked, answer: 'verified', signatures }
   const first = (...reasons: RejectionReason[]) => looked.rejected.find((each) => reasons.includes(each.reason))
   if (signatures.length > 0 || first('other-signer', 'other-annotations'))
-    return { ...looked, answer: 'wrong-identity', wanted: wantedOf(requirement), found: foundOf(findings) }
+    return { ...looked, answer: 'wrong-identity', wanted: requiredKindOf(requirement), found: foundOf(findings) }
   const expired = first('expired')
   if (expired) return { ...looked, answer: 'expired', message: expired.message }
-  const tampered = first('forged', 'other-subject', 'malformed')
+  // What cannot be read is not a signature, and nothing says that it ever was one.
+  const tampered = first('forged', 'other-subject')
   if (tampered) return { ...looked, answer: 'tampered', message: tampered.message }
   return { ...looked, answer: 'unsigned', message: unsignedText(requirement, looked.rejected) }
 }
@@ -48,7 +49,7 @@ export function concludeFailure(
   error: unknown,
 ): Verdict | undefined {
   if (error instanceof TooManyAttached && digest)
-    return { answer: 'tampered', image, digest, rejected: [], message: error.message }
+    return { answer: 'unsigned', image, digest, rejected: [], message: error.message }
   if (!(error instanceof Failure)) return undefined
   const { kind, message, next } = error
   if (kind === 'corrupt') return { answer: 'tampered', image, digest: digest ?? null, rejected: [], message }
@@ -69,7 +70,7 @@ function rejectedOf(findings: readonly Finding[]): RejectedSignature[] {
     .map(({ where, rejection }) => ({ where, reason: rejection.reason, message: rejection.message }))
 }
 
-function wantedOf({ signers, threshold, annotations }: Requirement): string[] {
+function requiredKindOf({ signers, threshold, annotations }: Requirement): string[] {
   const count = threshold > 1 ? [`${threshold} different signers of these:`] : []
   const notes = [...annotations].map(([key, value]) => `with the annotation ${key}=${value}`)
   return [...count, ...signers.map(ruleText), ...notes]

@@ -30,7 +30,7 @@ export function signedBytes(content: SignedContent): Buffer {
 }
 
 /** PAE of secure-systems-lab/dsse, protocol.md: lengths are of bytes. */
-function preAuthEncoding(type: string, payload: Buffer): Buffer {
+export function preAuthEncoding(type: string, payload: Buffer): Buffer {
   const head = `DSSEv1 ${Buffer.byteLength(type)} ${type} ${payload.byteLength} `
   return Buffer.concat([Buffer.from(head), payload])
 }

@@ -22,8 +22,8 @@ export function readJson<Schema extends z.ZodType>(
   throw new Rejection(
     'malformed',
     issue?.code === 'too_big'
-      ? `${what} has too much in ${place}: at most ${issue.maximum} are read`
-      : `${what} has another shape: ${place}`,
+      ? `${what} has too many values in ${place}: at most ${issue.maximum} are read`
+      : `${what} does not have the expected form: ${place}`,
     { cause: result.error },
   )
 }
@@ -32,7 +32,7 @@ function parsed(bytes: Uint8Array, what: string): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes))
   } catch (cause) {
-    throw new Rejection('malformed', `${what} is no JSON`, { cause })
+    throw new Rejection('malformed', `${what} is not JSON`, { cause })
   }
 }
 
@@ -55,12 +55,14 @@ function hasMoreValues(bytes: Uint8Array, max: number): boolean {
 }
 
 /**
- * Standard base64, exactly: Buffer.from would skip over whatever else stands in it.
+ * Base64, exactly: Buffer.from would skip over whatever else stands in it. Line breaks are none of it, as for Go's
+ * decoder; and of either alphabet, as DSSE wants it of whoever reads envelopes.
  * @throws Rejection 'malformed'
  */
 export function readBase64(text: string, what: string): Buffer {
-  const clean = text.trim()
-  if (clean === '' || clean.length % 4 !== 0 || !/^[A-Za-z0-9+/]+={0,2}$/.test(clean))
-    throw new Rejection('malformed', `${what} is no base64`)
+  const clean = text.trim().replace(/[\r\n]+/g, '')
+  const isWhole = /^(?:[A-Za-z0-9+/]+|[A-Za-z0-9_-]+)={0,2}$/.test(clean) && clean.replace(/=+$/, '').length % 4 !== 1
+  if (!isWhole || (clean.endsWith('=') && clean.length % 4 !== 0))
+    throw new Rejection('malformed', `${what} is not base64`)
   return Buffer.from(clean, 'base64')
 }

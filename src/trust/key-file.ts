@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { errnoOf, Failure } from '../core/failure.ts'
+import { systemFailure } from '../host/system-errors.ts'
 import { assertKeyFile, parsePublicKey, type TrustedKey } from './keys.ts'
 
 /**
@@ -14,8 +14,6 @@ export async function readPublicKey(name: string, file = name, where = name): Pr
   try {
     return parsePublicKey(await readFile(file, 'utf8'), file)
   } catch (cause) {
-    if (cause instanceof Failure) throw cause
-    if (errnoOf(cause) === 'ENOENT') throw new Failure('not-found', `there is no such key: ${file}`, { where, cause })
-    throw new Failure('invalid', `cannot read the key ${file}: ${errnoOf(cause) ?? 'unknown reason'}`, { where, cause })
+    throw systemFailure(cause, { doing: `cannot read the key ${file}`, where })
   }
 }

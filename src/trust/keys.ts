@@ -20,20 +20,20 @@ const digestOf: Readonly<Record<string, readonly string[]>> = {
 const rsaBitsMin = 2048
 
 /**
- * Reads a public key: PEM, ECDSA on P-256, P-384 or P-521, RSA from 2048 bits, or Ed25519.
+ * Reads a public key: PEM (SPKI, or PKCS #1 for RSA), ECDSA on P-256, P-384 or P-521, RSA from 2048 bits, or Ed25519.
  * @param where the file, for errors
  * @throws Failure 'invalid'
  */
 export function parsePublicKey(pem: string, where: string): TrustedKey {
-  if (Buffer.byteLength(pem) > certificateBytesMax) throw bad('it is too large for one', where)
+  if (Buffer.byteLength(pem) > certificateBytesMax) throw bad('it is too large', where)
   if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(pem)) throw bad('it is a private key', where)
-  if (!pem.includes('-----BEGIN PUBLIC KEY-----')) throw bad('it has no -----BEGIN PUBLIC KEY-----', where)
+  if (!/-----BEGIN (?:RSA )?PUBLIC KEY-----/.test(pem)) throw bad('it has no -----BEGIN PUBLIC KEY-----', where)
   // Which of them counts, the file does not say; OpenSSL takes the first and passes over the others.
   if (pem.split('-----BEGIN ').length > 2) throw bad('there is more than one in it', where)
   const key = decoded(pem, where)
   if (!schemesOf(key)) throw bad(`keys of the type ${curveOf(key)} are not used to sign images`, where)
   if (key.asymmetricKeyType === 'rsa' && (key.asymmetricKeyDetails?.modulusLength ?? 0) < rsaBitsMin)
-    throw bad(`an RSA key has at least ${rsaBitsMin} bits`, where)
+    throw bad(`an RSA key must have at least ${rsaBitsMin} bits`, where)
   return { key, fingerprint: fingerprintOf(key) }
 }
 
@@ -52,7 +52,7 @@ export function assertKeyFile(name: string, where: string): void {
   throw new Failure('unimplemented', `keys are read from files, not from ${scheme}`, {
     where,
     next: [
-      `Write the public key into a file, and give that: ${isWeb ? 'curl -o' : 'cosign public-key --key REF --outfile'} cosign.pub${isWeb ? ' URL' : ''}.`,
+      `Write the public key to a file, and use that: ${isWeb ? 'curl -o' : 'cosign public-key --key REF --outfile'} cosign.pub${isWeb ? ' URL' : ''}.`,
     ],
   })
 }

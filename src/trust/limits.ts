@@ -21,6 +21,8 @@ export const partBytesMax = 256 * 1024
 export const valuesMax = 16 * 1024
 /** The same for a signed statement. Bills of materials have many, of more than twelve bytes each. */
 export const statementValuesMax = 2 * 1024 * 1024
+/** Signatures in one envelope: each may cost an operation with a public key. */
+export const envelopeSignaturesMax = 16
 /** Log entries of one signature. */
 export const logEntriesMax = 16
 /** Hashes of the proof that a log holds an entry: one for each level of a tree with 2^64 leaves. */

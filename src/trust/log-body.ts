@@ -74,7 +74,7 @@ function loggedSigner(entry: TransparencyLogEntry): LoggedSigner {
 export function kindOf({ kindVersion: { kind, version } }: TransparencyLogEntry): keyof typeof bodies {
   const name = `${kind}/${version}`
   if (Object.hasOwn(bodies, name)) return name as keyof typeof bodies
-  throw new Rejection('unsupported', `log entries of the kind ${printable(name, 60)} are not read`)
+  throw new Rejection('unsupported', `log entries of the kind ${printable(name, 60)} are not supported`)
 }
 
 /**
@@ -87,7 +87,7 @@ export function assertLogNames(entry: TransparencyLogEntry, key: KeyObject, cert
     logged.kind === 'certificate' && certificate
       ? certificate.root.toDER().equals(logged.der)
       : spkiOf(key).equals(spkiOf(keyOf(logged)))
-  if (!isSame) throw new Rejection('forged', `its log entry is one of another ${logged.kind}, not of the signer's`)
+  if (!isSame) throw new Rejection('forged', `its log entry is for a different ${logged.kind}, not the signer's`)
 }
 
 /** The public key that a log entry names. @throws Rejection as loggedSigner does */

@@ -24,12 +24,12 @@ const identity = z
     error: 'expected either identity or identityRegexp',
   })
   .refine((each) => (each.issuer === undefined) !== (each.issuerRegexp === undefined), {
-    error: 'expected either issuer or issuerRegexp: a name counts only together with who vouches for it',
+    error: 'expected either issuer or issuerRegexp: an identity needs the issuer that vouches for it',
   })
 const key = z.strictObject({ key: text, validFrom: time.optional(), validUntil: time.optional() })
 /** A pattern of repositories: a colon behind the host would begin a tag, and never fit. */
 const pattern = text.refine((each) => !/[:@]/.test(each.slice(each.indexOf('/') + 1)), {
-  error: 'expected host/repository: tags have a list of their own, `tags`',
+  error: 'expected host/repository: tags go into their own list, `tags`',
 })
 
 /** What is wrong with an entry that is neither kind of signer; of a key, what is wrong with that. */

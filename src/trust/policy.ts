@@ -1,5 +1,5 @@
 import { Failure, messageOf } from '../core/failure.ts'
-import type { Wanted } from './claims.ts'
+import type { RequiredKind } from './claims.ts'
 import type { TrustedKey } from './keys.ts'
 import { type Signer, signerKey } from './signer.ts'
 import type { WorkflowClaim } from './workflow.ts'
@@ -30,7 +30,7 @@ export type SignerRule = IdentityRule | KeyRule
 
 /** What has to be there for an image to count as verified. */
 export interface Requirement {
-  readonly wanted: Wanted
+  readonly wanted: RequiredKind
   readonly signers: readonly SignerRule[]
   /** How many different signers of those must have signed; at least 1. */
   readonly threshold: number
@@ -55,7 +55,9 @@ export function anchored(source: string, where: string): TextRule {
     void new RegExp(source, 'u')
     return { pattern: new RegExp(`^(?:${source})$`, 'u'), source }
   } catch (cause) {
-    throw new Failure('invalid', `"${source.slice(0, 200)}" is no regular expression: ${messageOf(cause)}`, { where })
+    throw new Failure('invalid', `"${source.slice(0, 200)}" is not a regular expression: ${messageOf(cause)}`, {
+      where,
+    })
   }
 }
 
@@ -103,5 +105,5 @@ export function ruleText(rule: SignerRule): string {
 }
 
 function textRuleText(rule: TextRule): string {
-  return 'exact' in rule ? rule.exact : `whatever is matched by ${rule.source}`
+  return 'exact' in rule ? rule.exact : `anything that matches ${rule.source}`
 }

@@ -23,7 +23,7 @@ export interface ProofOptions extends Omit<ProvingOptions, 'openRoot'> {
  */
 export async function proveByCertificate(evidence: Evidence, options: ProofOptions): Promise<Proof> {
   const { certificate } = evidence
-  if (!certificate) throw new Rejection('other-signer', 'it was made with a key, not by an identity')
+  if (!certificate) throw new Rejection('other-signer', 'it was made with a key, without an identity')
   const counted = knownOf(evidence, options.root)
   assertEnough(counted, options, true)
   const times = timesOf(counted)
@@ -58,10 +58,7 @@ function assertEnough(evidence: Known, { requirement, root }: ProofOptions, time
   if (requirement.timestampRequired && evidence.timestamps.length === 0)
     throw new Rejection('unlogged', `it has no timestamp of a timestamp authority of ${root.name}`)
   if (timeRequired && timesOf(evidence).length === 0)
-    throw new Rejection(
-      'unlogged',
-      'nothing that can be trusted says when it was made, and its certificate is short-lived',
-    )
+    throw new Rejection('unlogged', 'nothing trusted says when it was made, and its certificate was valid only briefly')
 }
 
 /** The signer's key, after all was verified but that it made the signature: isMadeBy sees to that, for more schemes. */
@@ -89,7 +86,7 @@ function verifiedSigner(
   } catch (cause) {
     if (cause instanceof Rejection) throw cause
     if (cause instanceof VerificationError)
-      throw new Rejection('forged', `its proofs do not hold: ${printable(cause.message)}`, { cause })
+      throw new Rejection('forged', `its proofs are not valid: ${printable(cause.message)}`, { cause })
     // Whatever a stranger's bytes made it stumble over: they prove nothing.
     throw new Rejection('malformed', 'its proofs cannot be read', { cause })
   }
@@ -129,6 +126,6 @@ function assertLogsServed({ logEntries }: Known, times: readonly number[], { roo
     const served = ofIt.some(({ validFor }) =>
       moments.every((each) => validFor.start.getTime() <= each && each <= validFor.end.getTime()),
     )
-    if (!served) throw new Rejection('expired', 'its log entry is of a log that did not serve at that time')
+    if (!served) throw new Rejection('expired', 'its log entry comes from a log that was not in service at that time')
   }
 }

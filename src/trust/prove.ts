@@ -63,9 +63,9 @@ async function attempt(work: () => Promise<Proof>): Promise<Proof | Rejection> {
 async function unknownKey(evidence: Evidence, keys: readonly KeyRule[], digest: ManifestDigest): Promise<Rejection> {
   const named = namedKey(evidence)
   const rule = keys.find((each) => each.fingerprint === named)
-  if (rule) return new Rejection('forged', 'it names the key that is trusted, and that key did not make it')
+  if (rule) return new Rejection('forged', 'it names the trusted key, but that key did not make it')
   if (!isAboutImage(evidence, digest))
-    return new Rejection('forged', 'no key that is trusted made it, and what it says is not what is signed of an image')
+    return new Rejection('forged', 'no trusted key made it, and its content is not what is signed for an image')
   const other = `another key${named === undefined ? '' : ` (sha256:${named.slice(0, 16)}...)`}`
   const found = (await certificateText(evidence)) ?? other
   return new Rejection('other-signer', `it was made with ${found}, or altered since`, { found })

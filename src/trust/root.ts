@@ -27,7 +27,7 @@ export function shippedRoot(): Root {
   const seeds = seedsSchema.parse(createRequire(import.meta.url)('@sigstore/tuf/seeds.json'))
   const encoded = seeds[publicInstance]?.targets['trusted_root.json']
   if (encoded === undefined) throw new Failure('internal', 'the package @sigstore/tuf has no trusted root in it')
-  return parseRoot(Buffer.from(encoded, 'base64').toString('utf8'), 'the root of sigstore.dev that native ships')
+  return parseRoot(Buffer.from(encoded, 'base64').toString('utf8'), 'the root of sigstore.dev that comes with native')
 }
 
 /**
@@ -47,14 +47,14 @@ export function rootOf(root: TrustedRoot, name: string): Root {
 
 function materialOf(text: string, name: string): Root['material'] {
   const noKeys: KeyFinderFunc = () => {
-    throw new Failure('internal', 'a root has no keys of signers')
+    throw new Failure('internal', 'a trusted root does not contain keys of signers')
   }
   try {
     const document: unknown = JSON.parse(text)
-    if (!rootSchema.safeParse(document).success) throw bad('it has no mediaType of a trusted root', name)
+    if (!rootSchema.safeParse(document).success) throw bad('its mediaType is not that of a trusted root', name)
     const { publicKey: _, ...material } = toTrustMaterial(TrustedRoot.fromJSON(document), noKeys)
     if (material.certificateAuthorities.length + material.tlogs.length + material.timestampAuthorities.length === 0)
-      throw bad('it names no authority and no log', name)
+      throw bad('it names neither a certificate authority nor a log', name)
     return material
   } catch (cause) {
     if (cause instanceof Failure) throw cause

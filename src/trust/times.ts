@@ -42,7 +42,7 @@ export function timesOf({ logEntries, timestamps }: Known): number[] {
   const stamped = timestamps.map((each) => each.signingTime.getTime())
   const times = [...logged, ...stamped]
   if (times.some((each) => !Number.isSafeInteger(each) || each <= 0 || each > timeMax))
-    throw new Rejection('malformed', 'the time in its log entry is none')
+    throw new Rejection('malformed', 'the time in its log entry is not a time')
   return times.sort((a, b) => a - b)
 }
 

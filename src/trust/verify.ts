@@ -1,5 +1,5 @@
 import { type Attachment, findAttached } from './attached.ts'
-import { assertAnnotations, assertKind, readClaims, subjectOf } from './claims.ts'
+import { assertAnnotations, assertKind, assertMayBe, readClaims, subjectOf } from './claims.ts'
 import { conclude, concludeFailure, type Finding, isSatisfied } from './conclude.ts'
 import type { Evidence } from './evidence.ts'
 import type { Requirement } from './policy.ts'
@@ -28,7 +28,7 @@ export async function verifyImage(source: SignatureSource, options: VerifyOption
     digest = await source.resolve()
     const findings: Finding[] = []
     for (const attachment of await findAttached(source, digest, options.requirement.wanted)) {
-      findings.push(await judgeAttachment(attachment, digest, options))
+      findings.push(...(await judgeAttachment(attachment, digest, options)))
       if (isSatisfied(options.requirement, findings)) break
     }
     return conclude(source.name, digest, options.requirement, findings)
@@ -51,6 +51,7 @@ async function judge(
   options: VerifyOptions,
 ): Promise<Omit<GoodSignature, 'where'>> {
   const { requirement } = options
+  assertMayBe(evidence.content, requirement.wanted)
   const proof = await prove(evidence, requirement.signers, digest, options)
   const claims = readClaims(evidence.content)
   const subject = subjectOf(claims, digest)
@@ -71,13 +72,17 @@ async function judgeAttachment(
   attachment: Attachment,
   digest: ManifestDigest,
   options: VerifyOptions,
-): Promise<Finding> {
+): Promise<readonly Finding[]> {
   const { where } = attachment
-  try {
-    const judged = await judge(await attachment.read(), digest, options)
-    return { good: { ...judged, where } }
-  } catch (error) {
-    if (error instanceof Rejection) return { where, rejection: error }
-    throw error
-  }
+  const found = (work: () => Promise<readonly Finding[]>): Promise<readonly Finding[]> =>
+    work().catch((error: unknown) => {
+      if (error instanceof Rejection) return [{ where, rejection: error }]
+      throw error
+    })
+  return found(async () => {
+    const findings: Finding[] = []
+    for (const evidence of await attachment.read())
+      findings.push(...(await found(async () => [{ good: { ...(await judge(evidence, digest, options)), where } }])))
+    return findings
+  })
 }

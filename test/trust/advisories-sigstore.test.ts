@@ -111,7 +111,7 @@ describe('sigstore-js', () => {
     const rawIssuer = 'https://issuer.example'
     const certificate = await deployment.certificate({ publicKey: keys.publicKey, identity: workflow, rawIssuer })
     repository.refer([asBundle((await goodBundle(certificate)).bundle)])
-    expect(await asked()).toMatchObject({ answer: 'tampered', rejected: [{ reason: 'malformed' }] })
+    expect(await asked()).toMatchObject({ answer: 'unsigned', rejected: [{ reason: 'malformed' }] })
   })
 
   it.each([
@@ -124,7 +124,7 @@ describe('sigstore-js', () => {
     const rules = [{ ...signer, workflow: { repository: 'owner/app' } }]
     for (const [certificate, answer] of [
       [await deployment.certificate(right), 'verified'],
-      [await deployment.certificate({ ...right, ...names }), 'tampered'],
+      [await deployment.certificate({ ...right, ...names }), 'unsigned'],
     ] as const) {
       emptyRepository()
       repository.refer([asBundle((await goodBundle(certificate)).bundle)])

@@ -19,7 +19,7 @@ import { asBundle, bundleOf, cosignSign, recorded, signStatement, statement } fr
 
 // Each bound on its own: what is just within it is verified, what is just beyond it is refused.
 
-const tooMuch = (most: number) => ({ answer: 'tampered', message: expect.stringContaining(String(most)) })
+const tooMuch = (most: number) => ({ answer: 'unsigned', message: expect.stringContaining(String(most)) })
 
 async function judged(bundle: object) {
   emptyRepository()
@@ -46,7 +46,7 @@ describe('an image may have', () => {
     expect(repository.read).toEqual([])
     emptyRepository()
     repository.refer([{ ...asBundle({}), bytes: bytes.subarray(1) }])
-    expect(await askedFor()).toMatchObject({ answer: 'tampered', message: expect.stringContaining('no JSON') })
+    expect(await askedFor()).toMatchObject({ answer: 'unsigned', message: expect.stringContaining('not JSON') })
   })
 })
 
@@ -55,7 +55,7 @@ describe('a bundle may have', () => {
     const { bundle, certificate } = await goodBundle()
     const padded = Buffer.concat([certificate, Buffer.alloc(certificateBytesMax + 1 - certificate.length)])
     bundle.verificationMaterial['certificate'] = { rawBytes: padded.toString('base64') }
-    expect(await judged(bundle)).toMatchObject({ answer: 'tampered', message: expect.stringContaining('too large') })
+    expect(await judged(bundle)).toMatchObject({ answer: 'unsigned', message: expect.stringContaining('too large') })
   })
 
   it('so many certificates in a chain, of which only the first counts', async () => {
@@ -118,7 +118,7 @@ describe('a certificate may have', () => {
 
   it('names of so many characters', async () => {
     expect(await askedOf(urls(1, nameCharactersMax))).toMatchObject({ answer: 'verified' })
-    expect(await askedOf(urls(1, nameCharactersMax + 1))).toMatchObject({ answer: 'tampered' })
+    expect(await askedOf(urls(1, nameCharactersMax + 1))).toMatchObject({ answer: 'unsigned' })
   })
 })
 
@@ -147,6 +147,6 @@ describe('a statement may have', () => {
     const annotated = (count: number) =>
       attested((each) => Object.assign(each.subject[0] ?? {}, { annotations: notes(count) }))
     expect(await annotated(notesMax)).toMatchObject({ answer: 'verified' })
-    expect(await annotated(notesMax + 1)).toMatchObject({ answer: 'tampered', rejected: [{ reason: 'malformed' }] })
+    expect(await annotated(notesMax + 1)).toMatchObject({ answer: 'unsigned', rejected: [{ reason: 'malformed' }] })
   })
 })

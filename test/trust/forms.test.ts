@@ -143,7 +143,7 @@ describe('every form of a signature verifies', () => {
         answer: 'verified',
         signatures: [{ predicateType: custom }],
       })
-      // An attestation is no signature of the image.
+      // An attestation is not a signature of the image.
       expect(await ask(repository.source, deployment.root, [rule])).toMatchObject({ answer: 'unsigned' })
     }
   })
@@ -174,7 +174,7 @@ describe('every form of a signature verifies', () => {
     }
   })
 
-  it('but not with a log entry of a kind that keeps no signature: that is no forgery either', async () => {
+  it('but not with a log entry of a kind that keeps no signature: that is not a forgery either', async () => {
     repository = openRepository()
     const { signed, rule } = await keyed(inToto, 'dsse')
     const bundle = bundleOf(signed)

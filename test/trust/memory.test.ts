@@ -8,6 +8,13 @@ import { type HeavyName, heavyShapes } from './fixture/heavy.ts'
 
 const child = join(import.meta.dirname, '../fixture/heavy-child.ts')
 const signed: readonly HeavyName[] = ['as many values as are read', 'a bill of materials']
+/** Their envelopes can be read; it is the signature over the statement that does not fit. */
+const forged: readonly HeavyName[] = [
+  'subjects of a statement',
+  'hashes of a subject',
+  'notes on a subject',
+  'a predicate',
+]
 const hostile = (Object.keys(heavyShapes) as HeavyName[]).filter((each) => !signed.includes(each))
 
 async function judged(name: HeavyName): Promise<string> {
@@ -18,7 +25,7 @@ async function judged(name: HeavyName): Promise<string> {
 }
 
 it.each(hostile)('%s, as many as fit into an attestation, end in a verdict', async (name) => {
-  expect(await judged(name)).toBe('tampered')
+  expect(await judged(name)).toBe(forged.includes(name) ? 'tampered' : 'unsigned')
 })
 
 it.each(signed)('%s, in an attestation that is as large as one may be, verifies', async (name) => {
