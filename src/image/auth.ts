@@ -1,8 +1,10 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { Failure } from '../core/failure.ts'
+import { runtimeFolder, xdgFolder } from '../host/user-folders.ts'
 import { askHelper, type HelperRunner } from './credential-helper.ts'
 import type { Credentials } from './credentials.ts'
+import { isBlank, maybe, text, texts } from './go-json.ts'
 import { checked, parseJson } from './manifest.ts'
 import { sizeIfThere, smallFile } from './media/files.ts'
 import { secret } from './secret.ts'
@@ -18,18 +20,25 @@ export interface LoginPlaces {
 }
 
 const fileBytesMax = 4 * 1024 * 1024
-const entry = z.looseObject({
-  auth: z.string().optional(),
-  username: z.string().optional(),
-  password: z.string().optional(),
-  identitytoken: z.string().optional(),
-  registrytoken: z.string().optional(),
-})
-const schema = z.looseObject({
-  auths: z.record(z.string(), entry).nullish(),
-  credHelpers: z.record(z.string(), z.string()).nullish(),
-  credsStore: z.string().nullish(),
-})
+const textMax = fileBytesMax
+const entry = z.preprocess(
+  (value) => value ?? {},
+  z.looseObject({
+    auth: text(textMax),
+    username: text(textMax),
+    password: text(textMax),
+    identitytoken: text(textMax),
+    registrytoken: text(textMax),
+  }),
+)
+const schema = z.preprocess(
+  (value) => value ?? {},
+  z.looseObject({
+    auths: maybe(z.record(z.string(), entry)),
+    credHelpers: texts(textMax),
+    credsStore: text(textMax),
+  }),
+)
 type LoginFile = z.output<typeof schema>
 
 /**
@@ -46,7 +55,8 @@ export async function findLogin(
   for (const file of loginFiles(places)) {
     if (file !== places.authFile && (await sizeIfThere(file)) === undefined) continue
     const bytes = await smallFile(file, fileBytesMax, 'the file with logins')
-    const login = checked(schema, parseJson(bytes, 'the file with logins', file), 'the file with logins', file)
+    const document = isBlank(bytes) ? null : parseJson(bytes, 'the file with logins', file)
+    const login = checked(schema, document, 'the file with logins', file)
     const found = await fromFile(login, places, registry, repository, file)
     if (found) return found
   }
@@ -57,10 +67,10 @@ export async function findLogin(
 export function loginFiles(places: LoginPlaces): string[] {
   const { authFile, env, home } = places
   if (authFile !== undefined) return [authFile]
-  const runtime = env['XDG_RUNTIME_DIR']
+  const runtime = runtimeFolder(places)
   return [
     ...(runtime ? [join(runtime, 'containers/auth.json')] : []),
-    join(env['XDG_CONFIG_HOME'] || join(home, '.config'), 'containers/auth.json'),
+    join(xdgFolder(places, 'XDG_CONFIG_HOME'), 'containers/auth.json'),
     join(env['DOCKER_CONFIG'] || join(home, '.docker'), 'config.json'),
   ]
 }
@@ -96,14 +106,14 @@ function fromEntry(value: z.output<typeof entry>, where: string): Credentials | 
   if (value.identitytoken) return { kind: 'identity-token', token: secret(value.identitytoken) }
   if (value.registrytoken) return { kind: 'registry-token', token: secret(value.registrytoken) }
   if (value.auth) {
-    const text = Buffer.from(value.auth, 'base64').toString('utf8').replace(/\0+$/, '')
-    const colon = text.indexOf(':')
+    const login = Buffer.from(value.auth, 'base64').toString('utf8').replace(/\0+$/, '')
+    if (login === ':') return null
+    const colon = login.indexOf(':')
     if (colon < 1)
       throw new Failure('invalid', 'a login is malformed: "auth" is not base64 of USER:PASSWORD', { where })
-    return { kind: 'password', user: text.slice(0, colon), password: secret(text.slice(colon + 1)) }
+    return { kind: 'password', user: login.slice(0, colon), password: secret(login.slice(colon + 1)) }
   }
-  if (value.username && value.password !== undefined)
-    return { kind: 'password', user: value.username, password: secret(value.password) }
+  if (value.username) return { kind: 'password', user: value.username, password: secret(value.password) }
   // An empty entry is what `docker login` leaves beside a credsStore.
   return null
 }

@@ -1,30 +1,36 @@
 import { z } from 'zod'
 import { contentDigestSchema } from './content-digest.ts'
+import { isNothing, listOf, maybe, text, texts } from './go-json.ts'
 import { checked, layersMax, parseJson } from './manifest.ts'
 
 /** Bytes of an image config that we read. */
 export const configBytesMax = 4 * 1024 * 1024
 
+const textMax = configBytesMax
+const rootfs = z.looseObject({
+  type: z.preprocess((value) => (isNothing(value) ? 'layers' : value), z.literal('layers')),
+  diff_ids: listOf(contentDigestSchema, layersMax),
+})
 const schema = z.looseObject({
-  os: z.string().max(128),
-  architecture: z.string().max(128),
-  variant: z.string().max(128).optional(),
-  created: z.string().max(64).optional(),
-  config: z
-    .looseObject({
-      Env: z.array(z.string()).max(4096).nullish(),
-      Entrypoint: z.array(z.string()).max(1024).nullish(),
-      Cmd: z.array(z.string()).max(1024).nullish(),
-      User: z.string().max(256).nullish(),
-      WorkingDir: z.string().max(4096).nullish(),
-      Labels: z.record(z.string(), z.string()).nullish(),
-    })
-    .nullish(),
-  rootfs: z.looseObject({ type: z.literal('layers'), diff_ids: z.array(contentDigestSchema).max(layersMax) }),
-  history: z
-    .array(z.looseObject({ empty_layer: z.boolean().optional() }))
-    .max(16_384)
-    .nullish(),
+  os: text(128),
+  architecture: text(128),
+  variant: maybe(z.string().max(128)),
+  created: maybe(z.string().max(64)),
+  config: maybe(
+    z.looseObject({
+      Env: maybe(z.array(text(textMax)).max(4096)),
+      Entrypoint: maybe(z.array(text(textMax)).max(1024)),
+      Cmd: maybe(z.array(text(textMax)).max(1024)),
+      User: maybe(z.string().max(256)),
+      WorkingDir: maybe(z.string().max(4096)),
+      Labels: texts(textMax),
+    }),
+  ),
+  // An image from scratch without a layer has nothing in it, or is without it.
+  rootfs: z.preprocess((value) => value ?? {}, rootfs),
+  history: maybe(
+    z.array(z.preprocess((value) => value ?? {}, z.looseObject({ empty_layer: maybe(z.boolean()) }))).max(16_384),
+  ),
 })
 
 /** What an image's config says (image-spec, config.md); unknown fields are kept. */

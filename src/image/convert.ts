@@ -16,8 +16,8 @@ export function toOci(raw: RawManifest, where: string): RawManifest {
   parseManifest(raw, where)
   const document = parseJson(raw.bytes, 'the manifest', where) as {
     config?: Named
-    layers?: Named[]
-    manifests?: Named[]
+    layers?: Named[] | null
+    manifests?: Named[] | null
   }
   const { config, layers, manifests } = document
   const mediaType = ociTypeOf(raw.mediaType)

@@ -1,4 +1,5 @@
 import { Failure } from '../core/failure.ts'
+import { printable } from '../core/printable.ts'
 import { childManifest } from './child-manifest.ts'
 import type { ContentDigest } from './content-digest.ts'
 import { toOci } from './convert.ts'
@@ -92,12 +93,12 @@ interface Run {
 
 async function rootOf(source: Source, destination: Destination, options: CopyOptions): Promise<RawManifest> {
   if (options.preserveDigests && destination.holds === 'one-docker-image')
-    throw new Failure('invalid', `${destination.name} keeps no manifest, so the image has no digest there`, {
+    throw new Failure('invalid', `${destination.name} stores no manifest, so the image has no digest there`, {
       where: '--preserve-digests',
     })
   const raw = await selectRoot(source, { platform: options.platform, isNamed: options.isPlatformNamed ?? false })
   if (destination.holds !== 'one-docker-image' || isManifestType(raw.mediaType)) return raw
-  throw new Failure('invalid', `${destination.name} holds one image, not the whole index`, {
+  throw new Failure('invalid', `${destination.name} can hold only one image, not a whole index`, {
     where: '--all',
     next: ['Choose one with --platform.'],
   })
@@ -118,7 +119,7 @@ async function copyManifest(run: Run, raw: RawManifest, root: boolean, depth: nu
   if (written.digest !== raw.digest && run.options.preserveDigests)
     throw new Failure(
       'invalid',
-      `${run.destination.name} cannot hold the manifest as it is, so its digest would change`,
+      `${run.destination.name} cannot store the manifest unchanged, so its digest would change`,
       {
         where: '--preserve-digests',
       },
@@ -133,22 +134,34 @@ async function copyManifest(run: Run, raw: RawManifest, root: boolean, depth: nu
 async function copyChildren(run: Run, raw: RawManifest, index: Index, depth: number): Promise<RawManifest> {
   const written: Descriptor[] = []
   for (const each of index.manifests) {
-    if (!isManifestType(each.mediaType) && !isIndexType(each.mediaType))
-      throw new Failure('invalid', `the index names something of the unknown type ${each.mediaType}`, {
-        where: `${run.source.name} ${each.digest}`,
-      })
-    written.push(await copyManifest(run, await childManifest(run.source, each), false, depth + 1))
+    if (!isManifestType(each.mediaType) && !isIndexType(each.mediaType)) {
+      // What names layers and no manifests (a build cache) is an index as well, and they are stored as blobs.
+      await copyEntry(run, each)
+      written.push(each)
+    } else written.push(await copyManifest(run, await childManifest(run.source, each), false, depth + 1))
   }
   const isSame = written.every((each, at) => each.digest === index.manifests[at]?.digest)
   if (isSame && (run.destination.holds === 'any' || !isDockerType(raw.mediaType))) return raw
   return rewrittenIndex(raw, written, run.source.name)
 }
 
+/** @throws Failure 'unimplemented' for what is not a blob either: a manifest of a type that is not known */
+async function copyEntry(run: Run, entry: Descriptor): Promise<void> {
+  run.options.progress?.planned?.([entry])
+  await copyBlob(run, entry, new AbortController().signal).catch((cause: unknown) => {
+    if (!(cause instanceof Failure) || cause.kind !== 'not-found') throw cause
+    throw new Failure('unimplemented', `the index names something of the type ${entry.mediaType}, which is unknown`, {
+      where: `${run.source.name} ${entry.digest}`,
+      cause,
+    })
+  })
+}
+
 /** The index again, naming the children as they were written; whatever else it says stays. */
 function rewrittenIndex(raw: RawManifest, written: readonly Descriptor[], where: string): RawManifest {
-  const document = parseJson(raw.bytes, 'the index', where) as { manifests: readonly object[] }
+  const document = parseJson(raw.bytes, 'the index', where) as { manifests: readonly object[] | null }
   const mediaType = ociTypeOf(raw.mediaType)
-  const manifests = document.manifests.map((each, at) => {
+  const manifests = (document.manifests ?? []).map((each, at) => {
     const now = written[at]
     return now ? { ...each, ...now } : each
   })
@@ -183,7 +196,9 @@ function blobsOf(manifest: Manifest, where: string): Descriptor[] {
   for (const each of [manifest.config, ...manifest.layers]) {
     const size = unique.get(each.digest)?.size ?? each.size
     if (size !== each.size)
-      throw new Failure('invalid', `the blob ${each.digest} is said to have ${size} bytes and ${each.size}`, { where })
+      throw new Failure('invalid', `the blob ${each.digest} is listed with ${size} bytes and with ${each.size}`, {
+        where,
+      })
     unique.set(each.digest, each)
   }
   return [...unique.values()]
@@ -195,10 +210,30 @@ async function copyBlob(run: Run, descriptor: Descriptor, failed: AbortSignal): 
   options.signal.throwIfAborted()
   const outcome = (await destination.hasBlob(descriptor))
     ? 'present'
-    : await destination.putBlob(descriptor, reader(run, descriptor, failed), source.origin)
+    : await destination
+        .putBlob(descriptor, reader(run, descriptor, failed), source.origin)
+        .catch((error: unknown) => Promise.reject(foreign(error, descriptor, run)))
   run.blobs[outcome] += 1
   if (outcome === 'written') run.bytes += descriptor.size
   options.progress?.finished?.(descriptor, outcome)
+}
+
+/** A layer that only others hand out is often not where the image is. */
+function foreign(error: unknown, descriptor: Descriptor, { source, destination }: Run): unknown {
+  if (!isForeignLayer(descriptor) || !(error instanceof Failure) || error.kind !== 'not-found') return error
+  const places = (descriptor.urls ?? []).slice(0, 3).map((each) => printable(each))
+  return new Failure(
+    'not-found',
+    `the layer ${descriptor.digest} is a foreign layer, which is not stored with the image`,
+    {
+      where: source.name,
+      next: [
+        `Its bytes are only available at ${places.join(', ')}, but ${destination.name} must contain them.`,
+        'Registries, oci: and dir: accept the image without them and keep the links to them.',
+      ],
+      cause: error,
+    },
+  )
 }
 
 function reader(run: Run, descriptor: Descriptor, failed: AbortSignal): () => Promise<AsyncIterable<Uint8Array>> {

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { Failure } from '../core/failure.ts'
 import type { Credentials } from './credentials.ts'
+import { isBlank, text } from './go-json.ts'
 import { checked, parseJson } from './manifest.ts'
 import { secret } from './secret.ts'
 
@@ -17,7 +18,10 @@ export type HelperRunner = (program: string, host: string) => Promise<HelperAnsw
 
 const timeMsMax = 30_000
 const outputBytesMax = 1024 * 1024
-const answer = z.looseObject({ Username: z.string(), Secret: z.string() })
+const answer = z.preprocess(
+  (value) => value ?? {},
+  z.looseObject({ Username: text(outputBytesMax), Secret: text(outputBytesMax) }),
+)
 // Helpers answer so, on stdout, with exit code 1; the protocol has no other sign
 // (docker-credential-helpers, credentials/error.go).
 const noCredentials = 'credentials not found in native keychain'
@@ -46,7 +50,7 @@ export async function askHelper(run: HelperRunner, name: string, host: string): 
   const { exitCode, stdout, missing } = await run(program, host)
   if (exitCode === 0) return toCredentials(stdout, program)
   if (stdout.trim() === noCredentials) return null
-  throw new Failure('program', `${program} gave no login for ${host}`, {
+  throw new Failure('program', `${program} returned no login for ${host}`, {
     where: program,
     next: missing
       ? [`Install ${program}, or remove it from docker's config.json (credsStore, credHelpers).`]
@@ -54,13 +58,12 @@ export async function askHelper(run: HelperRunner, name: string, host: string): 
   })
 }
 
-function toCredentials(stdout: string, program: string): Credentials {
-  const { Username, Secret } = checked(
-    answer,
-    parseJson(Buffer.from(stdout), 'its answer', program),
-    'its answer',
-    program,
-  )
+/** A helper that has no login may also answer without one, which docker and skopeo take for none. */
+function toCredentials(stdout: string, program: string): Credentials | null {
+  const bytes = Buffer.from(stdout)
+  const document = isBlank(bytes) ? null : parseJson(bytes, 'its answer', program)
+  const { Username, Secret } = checked(answer, document, 'its answer', program)
+  if (Secret === '' && (Username === '' || Username === '<token>')) return null
   // docker's sign for "this is an identity token".
   if (Username === '<token>') return { kind: 'identity-token', token: secret(Secret) }
   return { kind: 'password', user: Username, password: secret(Secret) }

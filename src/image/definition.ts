@@ -10,13 +10,13 @@ const platform = z.string().transform(parsed(parsePlatform))
 const inside = z
   .string()
   .max(4096)
-  .refine((path) => isPlain(path.split('/')), 'expected a path inside, without ., .. or a slash too many')
+  .refine((path) => isPlain(path.split('/')), 'expected a path inside, without ., .. or extra slashes')
 const absolute = z
   .string()
   .max(4096)
   .refine(
     (path) => path === '/' || (path.startsWith('/') && isPlain(path.slice(1).split('/'))),
-    'expected an absolute path, without ., .. or a slash too many',
+    'expected an absolute path, without ., .. or extra slashes',
   )
 
 /** A YAML file under templates/images, or a user's own. */
@@ -33,7 +33,7 @@ export const definitionSchema = z.strictObject({
     ],
     { error: 'expected "scratch", or a map of image (host/name:tag) and digest (`native image lock` writes it)' },
   ),
-  platforms: z.array(platform).min(1).max(32).refine(areDifferent, 'expected each platform once'),
+  platforms: z.array(platform).min(1).max(32).refine(areDifferent, 'a platform is listed more than once'),
   /** The Node that runs the program: official binaries out of npm packages, pinned. */
   node: z
     .strictObject({
@@ -97,7 +97,7 @@ export function noImage(image: string, there: readonly string[], cause?: unknown
     next: [
       there.length > 0
         ? `There are: ${there.join(', ')}.`
-        : 'The sources define no image of native; name a definition of your own with --definition FILE.',
+        : 'The sources define no images of native; give your own definition with --definition FILE.',
     ],
     cause,
   })
@@ -108,7 +108,7 @@ export function noImage(image: string, there: readonly string[], cause?: unknown
  * @throws Failure 'invalid' when it is not defined
  */
 export function definedPlatform(definition: ImageDefinition, platform: Platform): Platform {
-  const found = definition.platforms.find((each) => isOne(each, platform))
+  const found = definition.platforms.find((each) => samePlatform(each, platform))
   if (found) return found
   throw new Failure('invalid', `the image ${definition.name} is not defined for ${platformText(platform)}`, {
     where: '--platform',
@@ -116,13 +116,8 @@ export function definedPlatform(definition: ImageDefinition, platform: Platform)
   })
 }
 
-/** By whatever name: linux/arm64 is linux/arm64/v8. */
-function isOne(a: Platform, b: Platform): boolean {
-  return samePlatform(a, b) && samePlatform(b, a)
-}
-
 function areDifferent(platforms: readonly Platform[]): boolean {
-  return platforms.every((each, at) => platforms.findIndex((other) => isOne(other, each)) === at)
+  return platforms.every((each, at) => platforms.findIndex((other) => samePlatform(other, each)) === at)
 }
 
 /** A tar entry whose name ends with a slash is a folder, whatever its type says; the others are two names of one place. */

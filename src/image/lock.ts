@@ -1,5 +1,5 @@
 import { access, chmod, constants, realpath, stat } from 'node:fs/promises'
-import { type Document, isMap, isScalar, parseDocument } from 'yaml'
+import { type Document, isAlias, isMap, isScalar, parseDocument, type YAMLMap } from 'yaml'
 import { Failure, messageOf } from '../core/failure.ts'
 import type { ContentDigest } from './content-digest.ts'
 import { writeWhole } from './media/files.ts'
@@ -29,31 +29,66 @@ export async function refreshLock(
   const before = new TextDecoder().decode(await readWhole(file))
   const document = parseDocument(before)
   if (document.errors.length > 0 || !isMap(document.contents))
-    throw new Failure('invalid', 'the definition is no YAML map', { where: file })
+    throw new Failure('invalid', 'the definition is not a YAML map', { where: file })
   const base: unknown = document.get('base')
   if (base === 'scratch') return null
-  const named = document.getIn(['base', 'image'])
-  if (typeof named !== 'string') throw new Failure('invalid', 'base.image is missing', { where: file })
+  const map = baseOf(document)
+  const named = map?.get('image')
+  if (!map || typeof named !== 'string') throw new Failure('invalid', 'base.image is missing', { where: file })
   const image = parseImageName(named)
   if (image.tag === undefined && image.digest !== undefined)
-    throw new Failure('invalid', 'base.image is named by its digest, so there is no tag to look up', {
+    throw new Failure('invalid', 'base.image has a digest, so there is no tag to look up', {
       where: file,
-      next: ['Write it like host/name:tag to follow a tag.'],
+      next: ['Write it as host/name:tag to follow a tag.'],
     })
-  const pinned = document.getIn(['base', 'digest'])
+  const pinned = map.get('digest')
   const after = await resolve(image, platformsOf(document, file))
-  if (pinned !== after) await rewrite(file, Buffer.from(withDigest(before, document, after)))
+  if (pinned !== after) await rewrite(file, Buffer.from(withDigest(before, map, after)))
   return { file, image: imageNameText(image), before: typeof pinned === 'string' ? pinned : null, after }
 }
 
-/** The text with another digest and nothing else changed, for whoever reads the difference; a first one is added. */
-function withDigest(before: string, document: Document, digest: ContentDigest): string {
-  const node = document.getIn(['base', 'digest'], true)
-  const isOneWord = isScalar(node) && node.type !== 'BLOCK_FOLDED' && node.type !== 'BLOCK_LITERAL'
-  if (isOneWord && typeof node.value === 'string' && node.range)
-    return `${before.slice(0, node.range[0])}${digest}${before.slice(node.range[1])}`
-  document.setIn(['base', 'digest'], digest)
-  return document.toString({ lineWidth: 0, flowCollectionPadding: false })
+/** The map that says the base, also where it stands under another name (an alias of YAML). */
+function baseOf(document: Document): YAMLMap | undefined {
+  const node = document.get('base', true)
+  const found = isAlias(node) ? node.resolve(document) : node
+  return isMap(found) ? found : undefined
+}
+
+/**
+ * The text with another digest and nothing else changed, for whoever reads the difference: comments, blanks and line
+ * ends stay. A first one comes behind the image, on a line of its own unless the map stands in one line.
+ * @throws Failure 'invalid' where nothing says where that is
+ */
+function withDigest(before: string, map: YAMLMap, digest: ContentDigest): string {
+  const old = map.get('digest', true)
+  if (isScalar(old) && old.range) {
+    const [start, end] = old.range
+    const isBlock = old.type === 'BLOCK_FOLDED' || old.type === 'BLOCK_LITERAL'
+    const tail = isBlock && /\s$/.test(before.slice(start, end)) ? lineEnd(before) : ''
+    // Behind the colon of a key that has no value yet there may be no blank.
+    const lead = before[start - 1] === ':' ? ' ' : ''
+    return `${before.slice(0, start)}${lead}${digest}${tail}${before.slice(end)}`
+  }
+  const pair = map.items.find(({ key }) => isScalar(key) && key.value === 'image')
+  const [start, end] = [
+    isScalar(pair?.key) ? pair.key.range?.[0] : undefined,
+    isScalar(pair?.value) ? pair.value.range?.[1] : undefined,
+  ]
+  if (start === undefined || end === undefined)
+    throw new Failure('invalid', 'base.image is written in a way that leaves no place for a digest beside it', {
+      next: [`Add it yourself: digest: ${digest}`],
+    })
+  if (map.flow) return `${before.slice(0, end)}, digest: ${digest}${before.slice(end)}`
+  const indent = before.slice(before.lastIndexOf('\n', start - 1) + 1, start).replace(/\S/g, ' ')
+  const next = before.indexOf('\n', end)
+  const line = `${indent}digest: ${digest}`
+  return next < 0
+    ? `${before}${lineEnd(before)}${line}${lineEnd(before)}`
+    : `${before.slice(0, next + 1)}${line}${lineEnd(before)}${before.slice(next + 1)}`
+}
+
+function lineEnd(text: string): string {
+  return text.includes('\r\n') ? '\r\n' : '\n'
 }
 
 /** A definition without platforms is not finished, and a build says so. */
@@ -81,9 +116,9 @@ async function rewrite(file: string, bytes: Uint8Array): Promise<void> {
 }
 
 function readOnly(file: string, cause?: unknown): Failure {
-  return new Failure('denied', 'the definition is not to be written', {
+  return new Failure('denied', 'the definition is write-protected', {
     where: file,
-    next: ['Give yourself the right to write it: chmod u+w.'],
+    next: ['Make it writable: chmod u+w.'],
     cause,
   })
 }

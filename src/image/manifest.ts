@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { Failure } from '../core/failure.ts'
 import { type ContentDigest, contentDigestOf, contentDigestSchema } from './content-digest.ts'
+import { isNothing, listOf, maybe, nothing, text, texts } from './go-json.ts'
 import {
   dockerList,
   dockerManifest,
@@ -65,41 +66,37 @@ const mediaType = z
   .min(3)
   .max(255)
   .regex(/^[^\s/]+\/[^\s/]+$/, 'expected TYPE/SUBTYPE')
-const annotations = z.record(z.string().max(1024), z.string()).optional()
-const platform = z.looseObject({
-  os: z.string().max(128),
-  architecture: z.string().max(128),
-  variant: z.string().max(128).optional(),
-})
+const annotations = texts(manifestBytesMax)
+const platform = z.looseObject({ os: text(128), architecture: text(128), variant: maybe(z.string().max(128)) })
 const descriptor = z.looseObject({
   mediaType,
   digest: contentDigestSchema,
   size: z.number().int().nonnegative().max(blobBytesMax),
   annotations,
-  artifactType: mediaType.optional(),
-  platform: platform.optional(),
-  urls: z.array(z.string().max(4096)).max(64).optional(),
+  artifactType: maybe(mediaType),
+  platform: maybe(platform),
+  urls: maybe(z.array(text(4096)).max(64)),
 })
 const common = {
   schemaVersion: z.literal(2),
-  mediaType: mediaType.optional(),
-  artifactType: mediaType.optional(),
-  subject: descriptor.optional(),
+  mediaType: maybe(mediaType),
+  artifactType: maybe(mediaType),
+  subject: maybe(descriptor),
   annotations,
 }
 const manifestSchema = z.looseObject({
   ...common,
   config: descriptor,
-  layers: z.array(descriptor).max(layersMax),
+  layers: listOf(descriptor, layersMax),
   // Both shapes in one document would mean different images to different readers (CVE-2021-41190).
-  manifests: z.undefined({ error: 'a manifest cannot be an index too' }).optional(),
-  fsLayers: z.undefined({ error: 'a manifest cannot be of schema 1 too' }).optional(),
+  manifests: nothing('a manifest cannot be an index at the same time'),
+  fsLayers: nothing('a manifest cannot also be of schema 1'),
 })
 const indexSchema = z.looseObject({
   ...common,
-  manifests: z.array(descriptor).max(indexEntriesMax),
-  config: z.undefined({ error: 'an index cannot be a manifest too' }).optional(),
-  layers: z.undefined({ error: 'an index cannot be a manifest too' }).optional(),
+  manifests: listOf(descriptor, indexEntriesMax),
+  config: nothing('an index cannot be a manifest at the same time'),
+  layers: nothing('an index cannot be a manifest at the same time'),
 })
 
 /**
@@ -125,7 +122,7 @@ export function parseManifest(raw: RawManifest, where: string): Manifest | Index
   const document = parseJson(raw.bytes, 'the manifest', where)
   const type = typeOf(raw.bytes, raw.mediaType, where, document)
   const own = isObject(document) ? document['mediaType'] : undefined
-  if (own !== undefined && own !== type)
+  if (!isNothing(own) && own !== type)
     throw new Failure(
       'invalid',
       `a manifest was served as ${type} but calls itself ${JSON.stringify(own).slice(0, 100)}`,
@@ -170,7 +167,7 @@ export function parseJson(bytes: Uint8Array, what: string, where: string): unkno
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
   } catch {
-    throw new Failure('invalid', `${what} is no valid JSON`, { where })
+    throw new Failure('invalid', `${what} is not valid JSON`, { where })
   }
 }
 
@@ -198,16 +195,22 @@ function typeOf(bytes: Uint8Array, told: string | undefined, where: string, pars
 
 /** Without a type from outside: the document's own, or what its shape says (OCI's mediaType is optional). */
 function impliedType(document: unknown, where: string): string {
-  if (!isObject(document)) throw new Failure('invalid', 'the manifest is no JSON object', { where })
-  const facts: { mediaType?: unknown; schemaVersion?: unknown; manifests?: unknown; config?: unknown } = document
+  if (!isObject(document)) throw new Failure('invalid', 'the manifest is not a JSON object', { where })
+  const facts: {
+    mediaType?: unknown
+    schemaVersion?: unknown
+    manifests?: unknown
+    config?: unknown
+    layers?: unknown
+  } = document
   if (facts.schemaVersion === 1) throw schema1(where)
   const own = facts.mediaType
-  if (typeof own === 'string') {
+  if (typeof own === 'string' && own !== '') {
     if ([ociManifest, ociIndex, dockerManifest, dockerList].includes(own)) return own
     throw unknownType(own, where)
   }
-  if (Array.isArray(facts.manifests) && facts.config === undefined) return ociIndex
-  if (facts.config !== undefined && facts.manifests === undefined) return ociManifest
+  if ('manifests' in facts && isNothing(facts.config) && isNothing(facts.layers)) return ociIndex
+  if (!isNothing(facts.config) && isNothing(facts.manifests)) return ociManifest
   throw new Failure('invalid', 'the document is neither an image manifest nor an image index', { where })
 }
 
@@ -228,7 +231,7 @@ export function unreadType(type: string, where: string): Failure {
 }
 
 function unknownType(type: string, where: string): Failure {
-  return new Failure('invalid', `"${type.slice(0, 200)}" is no type of manifest that we know`, {
+  return new Failure('invalid', `"${type.slice(0, 200)}" is not a known type of manifest`, {
     where,
     next: ['An image is an OCI or docker (schema 2) manifest, index or manifest list.'],
   })

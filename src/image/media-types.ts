@@ -1,3 +1,5 @@
+import type { Compression } from '../archive/expand.ts'
+
 /** Media types of manifests, configs and layers, and how docker's and OCI's answer to each other. */
 
 export const ociManifest = 'application/vnd.oci.image.manifest.v1+json'
@@ -31,6 +33,7 @@ const toOci: Readonly<Record<string, string>> = {
   [dockerLayer]: ociLayer,
   [dockerLayerGzip]: ociLayerGzip,
   [dockerLayerZstd]: ociLayerZstd,
+  [dockerForeignLayer]: `${nondistributable}v1.tar+gzip`,
 }
 
 /** What a registry is told that we understand. */
@@ -73,9 +76,7 @@ export function isForeignLayer({
   return isForeign && urls !== undefined && urls.length > 0
 }
 
-export type Compression = 'none' | 'gzip' | 'zstd'
-
-/** How a layer of this type is compressed; undefined for what is no filesystem layer. */
+/** How a layer of this type is compressed; undefined for what is not a filesystem layer. */
 export function layerCompression(mediaType: string): Compression | undefined {
   const type = ociTypeOf(mediaType).replace('.layer.nondistributable.', '.layer.')
   if (type === ociLayer) return 'none'

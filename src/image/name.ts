@@ -67,7 +67,8 @@ function parts(text: string): Parts {
 }
 
 function assertRepository(repository: string, text: string): void {
-  if (repository.length > repositoryMax) throw bad(text, `a repository's name has at most ${repositoryMax} characters`)
+  if (repository.length > repositoryMax)
+    throw bad(text, `the name of a repository can have at most ${repositoryMax} characters`)
   const wrong = repository.split('/').find((each) => !component.test(each))
   if (wrong !== undefined) throw bad(text, nameProblem(wrong))
 }
@@ -106,13 +107,13 @@ function portOf(registry: string): number {
 }
 
 function nameProblem(wrong: string): string {
-  if (wrong === '' || wrong === '.' || wrong === '..') return 'a part of its name is empty or dots'
+  if (wrong === '' || wrong === '.' || wrong === '..') return 'a part of its name is empty or consists of dots'
   if (wrong !== wrong.toLowerCase()) return `"${wrong.slice(0, 100)}" must be lower-case`
   return `"${wrong.slice(0, 100)}" cannot be a part of a repository's name`
 }
 
 function bad(text: string, why: string): Failure {
-  return new Failure('invalid', `"${text.slice(0, 200)}" names no image: ${why}`, {
-    next: ['Write it like ghcr.io/owner/name:tag or localhost:5000/name@sha256:...'],
+  return new Failure('invalid', `"${text.slice(0, 200)}" is not the name of an image: ${why}`, {
+    next: ['Write it as ghcr.io/owner/name:tag or localhost:5000/name@sha256:...'],
   })
 }

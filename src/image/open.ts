@@ -1,3 +1,4 @@
+import type { ExpansionLimits } from '../archive/expand.ts'
 import type { Clock } from '../core/clock.ts'
 import type { LoginPlaces } from './auth.ts'
 import { type ClusterSearch, imageInCluster } from './in-cluster.ts'
@@ -7,7 +8,7 @@ import type { ImageName } from './name.ts'
 import type { Reference } from './reference.ts'
 
 /** What opening a place may need. */
-export interface Surroundings extends ClusterSearch {
+export interface ImageContext extends ClusterSearch {
   /** False accepts any certificate and plain HTTP. */
   readonly tlsVerify: boolean
   /** The flag of the command that says so, for errors. */
@@ -20,6 +21,8 @@ export interface Surroundings extends ClusterSearch {
   readonly dockerHost: string | undefined
   /** For what has to be expanded or kept for a while. */
   readonly temporary: string
+  /** How far archives and layers may expand; what is usual for each when absent. */
+  readonly expansion?: ExpansionLimits | undefined
   readonly clock: Clock
   readonly signal: AbortSignal
   /** Is told in a line why nothing happens for longer than a moment. */
@@ -27,7 +30,7 @@ export interface Surroundings extends ClusterSearch {
 }
 
 /** Opens the place that a reference names, for reading; loads the one medium that it needs. */
-export async function openSource(reference: Reference, around: Surroundings): Promise<Source> {
+export async function openSource(reference: Reference, around: ImageContext): Promise<Source> {
   switch (reference.transport) {
     case 'docker':
       return openRegistrySource(reference.image, around)
@@ -37,7 +40,8 @@ export async function openSource(reference: Reference, around: Surroundings): Pr
     }
     case 'docker-archive': {
       const { openDockerArchiveSource } = await import('./media/archive/docker-archive.ts')
-      return openDockerArchiveSource(reference.path, reference.image, around.temporary, around.signal)
+      const { path, image } = reference
+      return openDockerArchiveSource(path, image, around.temporary, around.signal, undefined, around.expansion)
     }
     case 'oci': {
       const { openLayoutSource } = await import('./media/layout.ts')
@@ -45,7 +49,7 @@ export async function openSource(reference: Reference, around: Surroundings): Pr
     }
     case 'oci-archive': {
       const { openOciArchiveSource } = await import('./media/archive/oci-archive.ts')
-      return openOciArchiveSource(reference.path, reference.name, around.temporary, around.signal)
+      return openOciArchiveSource(reference.path, reference.name, around.temporary, around.signal, around.expansion)
     }
     case 'dir': {
       const { openDirectorySource } = await import('./media/directory.ts')
@@ -57,7 +61,7 @@ export async function openSource(reference: Reference, around: Surroundings): Pr
 }
 
 /** Opens the place that a reference names, for writing; loads the one medium that it needs. */
-export async function openDestination(reference: Reference, around: Surroundings): Promise<Destination> {
+export async function openDestination(reference: Reference, around: ImageContext): Promise<Destination> {
   switch (reference.transport) {
     case 'docker':
       return openRegistryTarget(reference.image, around)
@@ -67,7 +71,7 @@ export async function openDestination(reference: Reference, around: Surroundings
     }
     case 'docker-archive': {
       const { openDockerArchiveDestination } = await import('./media/archive/docker-archive.ts')
-      return openDockerArchiveDestination(reference.path, reference.image)
+      return openDockerArchiveDestination(reference.path, reference.image, around.expansion)
     }
     case 'oci': {
       const { openLayoutDestination } = await import('./media/layout.ts')
@@ -86,16 +90,16 @@ export async function openDestination(reference: Reference, around: Surroundings
   }
 }
 
-async function openRegistrySource(image: ImageName, around: Surroundings): Promise<Source> {
+async function openRegistrySource(image: ImageName, around: ImageContext): Promise<Source> {
   const { openRegistryReader } = await import('./media/registry/registry.ts')
   return openRegistryReader(image, around)
 }
 
-async function openRegistryTarget(image: ImageName, around: Surroundings): Promise<Destination> {
+async function openRegistryTarget(image: ImageName, around: ImageContext): Promise<Destination> {
   const { openRegistryDestination } = await import('./media/registry/registry.ts')
   return openRegistryDestination(image, around)
 }
 
-function daemonOptions({ dockerHost, login, temporary, signal }: Surroundings): DaemonOptions {
-  return { host: dockerHost, env: login.env, temporary, signal }
+function daemonOptions({ dockerHost, login, temporary, signal, expansion }: ImageContext): DaemonOptions {
+  return { host: dockerHost, env: login.env, temporary, signal, expansion }
 }

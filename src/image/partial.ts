@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
-import { errnoOf, Failure, type FailureKind } from '../core/failure.ts'
+import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { systemFailure } from '../host/system-errors.ts'
 
 /** What a copy that was killed has left; no file takes so long without growing. */
 const leftoverMs = 24 * 60 * 60_000
@@ -63,25 +63,6 @@ export async function removeLeftovers(folder: string, of?: string): Promise<void
   }
 }
 
-/**
- * Makes a folder and those above it. Node's own way never ends where the system will not have one, as below /proc.
- * @throws Failure 'denied', 'exhausted', 'exists' when a file is in the way
- */
-export async function makeFolders(path: string): Promise<void> {
-  try {
-    await mkdir(path)
-  } catch (error) {
-    if (errnoOf(error) === 'EEXIST' && (await stat(path)).isDirectory()) return
-    const above = dirname(path)
-    if (errnoOf(error) !== 'ENOENT' || above === path) throw diskFailure(error, path)
-    await makeFolders(above)
-    // Once more and no more: what says "not there" now means something else.
-    await mkdir(path).catch((again: unknown) => {
-      if (errnoOf(again) !== 'EEXIST') throw diskFailure(again, path)
-    })
-  }
-}
-
 const writingCalls: ReadonlySet<unknown> = new Set(['write', 'fsync', 'fdatasync', 'ftruncate', 'rename'])
 
 /**
@@ -97,37 +78,7 @@ export async function whileWriting<T>(path: string, work: () => Promise<T>): Pro
   }
 }
 
-interface Meaning {
-  readonly kind: FailureKind
-  readonly says: string
-  readonly next: string
-}
-
-const denied: Meaning = {
-  kind: 'denied',
-  says: 'permission is denied',
-  next: 'Name a place that this user may write to.',
-}
-const full: Meaning = { kind: 'exhausted', says: 'there is no room left', next: 'Make room there, and try again.' }
-const meanings: Readonly<Record<string, Meaning>> = {
-  EACCES: denied,
-  EPERM: denied,
-  EROFS: { ...denied, says: 'the file system can only be read' },
-  ENOSPC: full,
-  EDQUOT: full,
-  EFBIG: { kind: 'exhausted', says: 'the file system takes no file so large', next: 'Name a place on another.' },
-  EIO: { kind: 'unavailable', says: 'the disk reports an error', next: 'Look at the kernel log (dmesg).' },
-  ENOENT: { kind: 'not-found', says: 'there is no such folder', next: 'Make the folder first.' },
-  ENOTDIR: { kind: 'exists', says: 'a part of the path is a file', next: 'Name another path.' },
-  EEXIST: { kind: 'exists', says: 'a file stands there', next: 'Name another path.' },
-  EISDIR: { kind: 'exists', says: 'a folder stands there', next: 'Name a file in it, or another path.' },
-  ENAMETOOLONG: { kind: 'invalid', says: 'the path is too long', next: 'Name a shorter one.' },
-}
-
 /** What an error of the operating system means to whoever named the path; any other error as it is. */
 export function diskFailure(error: unknown, path: string): unknown {
-  const meaning = meanings[errnoOf(error) ?? '']
-  if (error instanceof Failure || !meaning) return error
-  const what = `${basename(path)} cannot be written: ${meaning.says}`
-  return new Failure(meaning.kind, what, { where: path, next: [meaning.next], cause: error })
+  return systemFailure(error, { doing: `cannot write ${basename(path)}`, where: path })
 }

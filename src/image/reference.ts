@@ -55,14 +55,15 @@ const refName = /^[A-Za-z0-9]+(?:(?:[-._:@/+]|--)[A-Za-z0-9]+)*$/
 export function parseReference(text: string): Reference {
   if (text.length > textMax) throw bad(text, `a reference may have at most ${textMax} characters`)
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
-  if (/[\u0000-\u001f\u007f]/.test(text)) throw bad(text, 'a reference holds no control characters')
+  if (/[\u0000-\u001f\u007f]/.test(text)) throw bad(text, 'a reference must not contain control characters')
   const colon = text.indexOf(':')
   const transport = transports.find((each) => each === text.slice(0, colon))
   if (colon < 0 || !transport) throw noTransport(text)
   const rest = text.slice(colon + 1)
   switch (transport) {
     case 'docker':
-      if (!rest.startsWith('//')) throw bad(text, 'docker: is followed by // and the image', 'docker://host/name:tag')
+      if (!rest.startsWith('//'))
+        throw bad(text, 'docker: must be followed by // and the image', 'docker://host/name:tag')
       return { transport, image: parseImageName(rest.slice(2)) }
     case 'docker-daemon':
       return { transport, image: parseImageName(rest) }
@@ -83,7 +84,7 @@ export function parseReference(text: string): Reference {
       return { transport, path, name: tail }
     }
     case 'dir':
-      if (rest === '') throw bad(text, 'dir: is followed by a path', 'dir:/tmp/image')
+      if (rest === '') throw bad(text, 'dir: must be followed by a path', 'dir:/tmp/image')
       return { transport, path: rest }
     case 'kind':
       return parseKind(text, rest)
@@ -99,17 +100,29 @@ export function parseRegistryReference(text: string): RegistryReference {
   if (transport === undefined) return { transport: 'docker', image: parseImageName(text) }
   const reference = parseReference(text)
   if (reference.transport === 'docker' || reference.transport === 'kind') return reference
-  throw new Failure('invalid', 'signatures are kept in registries, and this is another place', {
+  throw new Failure('invalid', 'signatures are stored in registries, but this is not in one', {
     where: text.slice(0, 200),
-    next: ['Name the image like ghcr.io/owner/name:tag, or kind:/name:tag for one in the registry of a cluster.'],
+    next: ['Write the image as ghcr.io/owner/name:tag, or as kind:/name:tag if it is in the registry of a cluster.'],
   })
+}
+
+/**
+ * Parses any place, or a name alone, which is an image in a registry.
+ * @throws Failure 'invalid'
+ */
+export function parseAnyReference(text: string): Reference {
+  return transports.some((each) => text.startsWith(`${each}:`)) ? parseReference(text) : parseRegistryReference(text)
 }
 
 function parseKind(text: string, rest: string): KindReference {
   const slash = rest.indexOf('/')
   const cluster = slash < 0 ? rest : rest.slice(0, slash)
   if (cluster !== '' && !clusterName.test(cluster))
-    throw bad(text, `"${cluster.slice(0, 100)}" cannot name a cluster`, slash < 0 ? `kind:/${rest}` : undefined)
+    throw bad(
+      text,
+      `"${cluster.slice(0, 100)}" cannot be the name of a cluster`,
+      slash < 0 ? `kind:/${rest}` : undefined,
+    )
   const image = slash < 0 ? {} : { image: parseRepositoryImage(rest.slice(slash + 1)) }
   return { transport: 'kind', cluster: cluster === '' ? 'native' : cluster, ...image }
 }
@@ -147,7 +160,7 @@ function splitPath(text: string, rest: string): { path: string; tail?: string } 
 function taggedName(text: string, tail: string): ImageName {
   const image = parseImageName(tail)
   if (image.tag === undefined || image.digest !== undefined)
-    throw bad(text, 'an image in a docker archive is named with a tag', 'docker-archive:/tmp/image.tar:name:tag')
+    throw bad(text, 'the name of an image in a docker archive needs a tag', 'docker-archive:/tmp/image.tar:name:tag')
   return image
 }
 
@@ -158,7 +171,7 @@ function noTransport(text: string): Failure {
 
 function bad(text: string, why: string, example?: string): Failure {
   const forms = transports.map((each) => (each === 'docker' ? 'docker://' : `${each}:`)).join(', ')
-  return new Failure('invalid', `"${text.slice(0, 200)}" is no image reference: ${why}`, {
-    next: [...(example ? [`Perhaps ${example}`] : []), `The transports are ${forms}.`],
+  return new Failure('invalid', `"${text.slice(0, 200)}" is not an image reference: ${why}`, {
+    next: [...(example ? [`For example: ${example}`] : []), `The transports are ${forms}.`],
   })
 }

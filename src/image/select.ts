@@ -4,7 +4,7 @@ import { configBytesMax, parseConfig } from './config.ts'
 import { type Descriptor, type Index, type Manifest, parseManifest, type RawManifest } from './manifest.ts'
 import { isConfigType, isManifestType } from './media-types.ts'
 import type { Source } from './medium.ts'
-import { type Platform, platformText, samePlatform } from './platform.ts'
+import { alsoRun, isPlatformSaid, mayBeSame, type Platform, platformText, suitability } from './platform.ts'
 import { verifiedBytes } from './verified.ts'
 
 /** Which image of what a reference names is meant. */
@@ -15,6 +15,9 @@ export interface ImageWish {
   readonly isNamed: boolean
 }
 
+/** Entries of an index that do not say their platform and whose configs are asked for it. */
+const unsaidMax = 16
+
 /**
  * The manifest or index that is meant.
  * @throws Failure 'not-found' when the image is not there for the platform, with those that are
@@ -23,24 +26,27 @@ export async function selectRoot(source: Source, { platform, isNamed }: ImageWis
   const raw = await source.manifest()
   if (platform === 'all') return raw
   const parsed = parseManifest(raw, source.name)
-  const chosen =
-    parsed.kind === 'manifest' ? raw : await childManifest(source, selectPlatform(parsed, platform, source.name))
-  const image = parsed.kind === 'manifest' ? parsed : parseManifest(chosen, source.name)
-  if (isNamed && image.kind === 'manifest') await assertPlatform(source, image, platform)
-  return chosen
+  if (parsed.kind === 'manifest') {
+    if (isNamed) await assertPlatform(source, parsed, platform)
+    return raw
+  }
+  const candidates = isNamed ? [platform] : [platform, ...alsoRun(platform)]
+  const said = candidates.map((each) => bestOf(parsed, each)).find((each) => each !== undefined)
+  const chosen = said ?? (await askedConfigs(source, parsed, candidates, isNamed))
+  return childManifest(source, chosen ?? selectPlatform(parsed, platform, source.name))
 }
 
 /**
- * The image of an index for a platform; the first that fits, as everywhere.
+ * The image of an index for a platform: the one that suits it best, and of these the first.
  * @throws Failure 'not-found', naming the platforms that there are
  */
 export function selectPlatform(index: Index, platform: Platform, where: string): Descriptor {
-  const images = index.manifests.filter((each) => isManifestType(each.mediaType))
-  const found = images.find((each) => each.platform && samePlatform(platform, each.platform))
+  const found = bestOf(index, platform)
   if (found) return found
+  const images = imagesOf(index)
   const [only, ...others] = images
   // An index around one image without a platform: there is nothing to choose.
-  if (only && others.length === 0 && !only.platform) return only
+  if (only && others.length === 0 && !isSaid(only)) return only
   throw notThere(
     platform,
     images.flatMap((each) => each.platform ?? []),
@@ -48,18 +54,71 @@ export function selectPlatform(index: Index, platform: Platform, where: string):
   )
 }
 
+function imagesOf({ manifests }: Index): Descriptor[] {
+  return manifests.filter((each) => isManifestType(each.mediaType))
+}
+
+function isSaid({ platform }: Descriptor): boolean {
+  return platform !== undefined && isPlatformSaid(platform)
+}
+
+function bestOf(index: Index, platform: Platform): Descriptor | undefined {
+  let best: { readonly image: Descriptor; readonly rank: number } | undefined
+  for (const image of imagesOf(index)) {
+    const rank = image.platform && suitability(platform, image.platform)
+    if (rank !== undefined && (!best || rank < best.rank)) best = { image, rank }
+  }
+  return best?.image
+}
+
+/** Of images whose entry says no platform, the first whose config says one that is wanted. */
+async function askedConfigs(
+  source: Source,
+  index: Index,
+  candidates: readonly Platform[],
+  isNamed: boolean,
+): Promise<Descriptor | undefined> {
+  const unsaid = imagesOf(index).filter((each) => !isSaid(each))
+  if (unsaid.length > unsaidMax || (unsaid.length === 1 && imagesOf(index).length === 1 && !isNamed)) return undefined
+  const found: { readonly image: Descriptor; readonly platform: Platform }[] = []
+  for (const image of unsaid) {
+    const manifest = parseManifest(await childManifest(source, image), source.name)
+    const platform = manifest.kind === 'manifest' ? await configPlatform(source, manifest) : undefined
+    // What is for no platform is for any.
+    if (!platform || !isPlatformSaid(platform)) {
+      if (unsaid.length === 1) return image
+    } else found.push({ image, platform })
+  }
+  for (const candidate of candidates) {
+    const fit = found.find((each) => suitability(candidate, each.platform) !== undefined)
+    if (fit) return fit.image
+  }
+  if (found.length > 0) {
+    const [wanted] = candidates
+    const there = imagesOf(index).flatMap((each) => (isSaid(each) && each.platform ? [each.platform] : []))
+    if (wanted) throw notThere(wanted, [...there, ...found.map((each) => each.platform)], source.name)
+  }
+  return undefined
+}
+
+async function assertPlatform(source: Source, image: Manifest, wanted: Platform): Promise<void> {
+  const found = await configPlatform(source, image)
+  if (!found || !isPlatformSaid(found)) return
+  if (suitability(wanted, found) === undefined && !(found.variant === undefined && mayBeSame(wanted, found)))
+    throw notThere(wanted, [found], source.name)
+}
+
 /** An artifact is for no platform, so for any. */
-async function assertPlatform(source: Source, { config }: Manifest, wanted: Platform): Promise<void> {
-  if (!isConfigType(config.mediaType)) return
-  const bytes = await verifiedBytes(await source.blob(config), config, configBytesMax, source.name)
-  const found = parseConfig(bytes, source.name)
-  if (!samePlatform(wanted, found)) throw notThere(wanted, [found], source.name)
+async function configPlatform(source: Source, { config }: Manifest): Promise<Platform | undefined> {
+  if (!isConfigType(config.mediaType)) return undefined
+  return parseConfig(await verifiedBytes(await source.blob(config), config, configBytesMax, source.name), source.name)
 }
 
 function notThere(wanted: Platform, there: readonly Platform[], where: string): Failure {
-  const names = [...new Set(there.map(platformText))].slice(0, 20)
-  return new Failure('not-found', `the image is not there for ${platformText(wanted)}`, {
-    where,
-    next: [names.length > 0 ? `It is there for ${names.join(', ')} (--platform).` : 'Use --all.'],
-  })
+  const names = [...new Set(there.filter(isPlatformSaid).map(platformText))].slice(0, 20)
+  const advice =
+    names.length > 0
+      ? `It exists for ${names.join(', ')} (--platform).`
+      : 'The entries of the index do not say their platforms: --all copies them unchanged to a registry, oci: or dir:.'
+  return new Failure('not-found', `there is no image for ${platformText(wanted)}`, { where, next: [advice] })
 }

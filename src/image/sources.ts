@@ -11,8 +11,9 @@ import {
 } from './definition.ts'
 import { deriveTag, entering, relevantPaths, type TagFacts } from './tag.ts'
 import { commitTree } from './tree/commit.ts'
+import type { Environment } from './tree/environment.ts'
 import { folderTree } from './tree/folder.ts'
-import { checkoutOf, type Environment, type GitPlace, repositoryAbove } from './tree/git.ts'
+import { checkoutOf, type GitPlace, repositoryAbove } from './tree/git.ts'
 import { commitOf } from './tree/named-commit.ts'
 import { parseRemoteRef, remoteTree } from './tree/remote.ts'
 import type { SourceTree } from './tree/tree.ts'
@@ -152,11 +153,11 @@ async function recordedTag(query: SourceQuery): Promise<TagFacts> {
   const facts = recorded[query.image]
   if (facts) return facts
   const names = Object.keys(recorded)
-  throw new Failure('not-found', `no tag of the image "${query.image.slice(0, 100)}" is recorded in this package`, {
+  throw new Failure('not-found', `this package records no tag of an image "${query.image.slice(0, 100)}"`, {
     where: join(query.root, recordedFile),
     next: [
       ...(names.length > 0 ? [`There are: ${names.join(', ')}.`] : []),
-      'Name sources: native image tag github:OWNER/REPO, or run it in a checkout.',
+      'Give the sources: native image tag github:OWNER/REPO, or run it in a checkout.',
     ],
   })
 }
@@ -205,11 +206,11 @@ async function isFile(path: string): Promise<boolean> {
 function noCheckout(ref: string, own: string | undefined): Failure {
   const named = `"${ref.slice(0, 100)}" is looked for in`
   if (own !== undefined)
-    return new Failure('not-found', `${named} the repository of the definition, and it is in none`, {
+    return new Failure('not-found', `${named} the repository of the definition, but it is not in one`, {
       where: own,
-      next: ['Leave it out to take the files as they are, or name a repository: github:OWNER/REPO/REF.'],
+      next: ['Leave it out to use the files as they are, or name a repository: github:OWNER/REPO/REF.'],
     })
-  return new Failure('not-found', `${named} a checkout of native, and there is none here`, {
+  return new Failure('not-found', `${named} a checkout of native, but this is not one`, {
     where: 'REF',
     next: ['Run it in a checkout, or name a repository: github:OWNER/REPO/REF.'],
   })

@@ -23,6 +23,8 @@ export const programPaths: readonly string[] = [
   'src',
   'templates',
   'tsconfig.json',
+  'vite.config.ts',
+  'web',
 ]
 
 /** What a tag was derived from; `native image tag --json` prints it. */
@@ -51,7 +53,7 @@ export interface TagInputs {
 /**
  * The tag of an image at a state of its sources: a hash of everything in them that decides what is in
  * the image and of nothing else, so known without building. 32 hex digits; `-dirty` behind
- * them where files differ from the commit. Another base and SOURCE_DATE_EPOCH are no part of it: they are no sources.
+ * them where files differ from the commit. Another base and SOURCE_DATE_EPOCH are not part of it: they are not sources.
  * @param folder the definition's folder in the tree, which its files stand in; '' is the root
  * @param file the definition's, for errors
  * @throws Failure 'not-found' when a file that the definition names does not enter
@@ -126,13 +128,17 @@ export async function missing(
   const named = `files[${at}].from: `
   const from = files[at]?.from
   if (await tree.ignores(path))
-    return new Failure('not-found', `${named}"${from}" is there, but git ignores it, and so it enters no image`, {
-      where: file,
-      next: ['Take it out of .gitignore, or have git know it nevertheless: git add -f.'],
-    })
+    return new Failure(
+      'not-found',
+      `${named}"${from}" is there, but git ignores it, so it does not go into the image`,
+      {
+        where: file,
+        next: ['Remove it from .gitignore, or add it to git anyway: git add -f.'],
+      },
+    )
   return new Failure('not-found', `${named}there is no "${from}" among the sources`, {
     where: file,
-    next: ['It has to be beside the definition, and a folder needs a file in it.'],
+    next: ['It has to be beside the definition, and a folder must contain a file.'],
   })
 }
 

@@ -1,13 +1,13 @@
+import { type ExpansionLimits, expanded } from '../archive/expand.ts'
 import { Failure } from '../core/failure.ts'
 import { childManifest } from './child-manifest.ts'
 import { configBytesMax, parseConfig } from './config.ts'
 import { algorithmOf, type ContentDigest, contentHash } from './content-digest.ts'
 import { depthMax, manifestsMax } from './copy.ts'
-import { expanded } from './expand.ts'
 import { type Descriptor, type Manifest, parseManifest, type RawManifest } from './manifest.ts'
 import { isConfigType, isForeignLayer, isIndexType, isManifestType, layerCompression } from './media-types.ts'
 import type { Source } from './medium.ts'
-import { type Platform, platformText, samePlatform } from './platform.ts'
+import { mayBeSame, type Platform, platformText } from './platform.ts'
 import { verified, verifiedBytes } from './verified.ts'
 
 /** What an image was found to be. */
@@ -24,12 +24,13 @@ export interface Validated {
  * Judges what a medium holds, whichever it is, by reading all of it: every digest and size,
  * the config against the layers (their number, and each layer's content against its diff id),
  * an index against the configs of its images.
+ * @param limits how far layers may expand
  * @throws Failure 'corrupt' or 'invalid' naming the first thing that is wrong
  */
-export async function validateImage(source: Source, signal: AbortSignal): Promise<Validated> {
+export async function validateImage(source: Source, signal: AbortSignal, limits?: ExpansionLimits): Promise<Validated> {
   const raw = await source.manifest()
   const found: Found = { platforms: [], layers: 0, bytes: 0, manifests: 0, done: new Map() }
-  await validateManifest({ source, found, signal }, raw, undefined, 0)
+  await validateManifest({ source, found, signal, limits }, raw, undefined, 0)
   const { platforms, layers, bytes } = found
   return { digest: raw.digest, platforms, layers, bytes }
 }
@@ -48,6 +49,7 @@ interface Run {
   readonly source: Source
   readonly found: Found
   readonly signal: AbortSignal
+  readonly limits: ExpansionLimits | undefined
 }
 
 async function validateManifest(
@@ -77,7 +79,8 @@ async function validateManifest(
 }
 
 /** @returns the platform that the config says; undefined for an artifact */
-async function validateOne({ source, found, signal }: Run, manifest: Manifest): Promise<Platform | undefined> {
+async function validateOne(run: Run, manifest: Manifest): Promise<Platform | undefined> {
+  const { source, found, signal } = run
   const { config: descriptor, layers } = manifest
   const bytes = await verifiedBytes(await source.blob(descriptor), descriptor, configBytesMax, source.name)
   found.layers += layers.length
@@ -92,7 +95,7 @@ async function validateOne({ source, found, signal }: Run, manifest: Manifest): 
   const diffIds = config.rootfs.diff_ids
   if (diffIds.length !== layers.length)
     throw wrong(source, descriptor.digest, `names ${diffIds.length} layers, its manifest ${layers.length}`)
-  for (const [at, layer] of layers.entries()) await validateLayer(source, layer, diffIds[at], signal)
+  for (const [at, layer] of layers.entries()) await validateLayer(run, layer, diffIds[at])
   return config
 }
 
@@ -102,15 +105,14 @@ function assertPlatform(
   platform: Platform | undefined,
   said: Platform | undefined,
 ): void {
-  if (!platform || !said || samePlatform(platform, said)) return
+  if (!platform || !said || mayBeSame(platform, said)) return
   throw wrong(source, config, `is for ${platformText(platform)}, its index says ${platformText(said)}`)
 }
 
 async function validateLayer(
-  source: Source,
+  { source, signal, limits }: Run,
   layer: Descriptor,
   diffId: ContentDigest | undefined,
-  signal: AbortSignal,
 ): Promise<void> {
   // Its bytes stay with whoever may hand them out, so they are nothing that the place should have.
   if (isForeignLayer(layer)) return
@@ -118,7 +120,7 @@ async function validateLayer(
   if (compression === undefined || diffId === undefined) return drained(source, layer, signal)
   const content = verified(await source.blob(layer), layer, source.name)
   const hash = contentHash(algorithmOf(diffId))
-  for await (const piece of expanded(content, compression, `${source.name} ${layer.digest}`)) {
+  for await (const piece of expanded(content, compression, `${source.name} ${layer.digest}`, limits)) {
     signal.throwIfAborted()
     hash.update(piece)
   }

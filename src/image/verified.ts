@@ -40,7 +40,7 @@ export async function verifiedBytes(
   where: string,
 ): Promise<Uint8Array> {
   if (descriptor.size > bytesMax)
-    throw new Failure('exhausted', `a blob of ${descriptor.size} bytes is larger than the ${bytesMax} that are read`, {
+    throw new Failure('exhausted', `a blob has ${descriptor.size} bytes, but at most ${bytesMax} are read`, {
       where: `${where} ${descriptor.digest}`,
     })
   const chunks: Uint8Array[] = []
@@ -63,12 +63,12 @@ export function verifiedManifest(
   if (wanted === undefined) return rawManifest(bytes, told, where)
   const found = contentDigestOf(bytes, algorithmOf(wanted))
   if (found === wanted) return { ...rawManifest(bytes, told, where), digest: wanted }
-  throw new Failure('corrupt', `asked for the manifest ${wanted}, got one with the digest ${found}`, { where })
+  throw new Failure('corrupt', `requested the manifest ${wanted}, but got one with the digest ${found}`, { where })
 }
 
 function corrupt(where: string, descriptor: Descriptor, what: string): Failure {
   return new Failure('corrupt', `the blob ${descriptor.digest} ${what}`, {
     where,
-    next: ['Try again; if it stays so, what is stored there is damaged and has to be pushed again.'],
+    next: ['Try again. If it happens again, the stored image is damaged and has to be pushed again.'],
   })
 }

@@ -116,7 +116,7 @@ describe('logins', () => {
     },
   )
 
-  it('in a file or an answer that is no JSON are not quoted by the error, at any depth', async () => {
+  it('in a file or an answer that is not JSON are not quoted by the error, at any depth', async () => {
     const at = await places({ '.docker/config.json': {} })
     const authFile = join(at.home, 'broken.json')
     await writeFile(authFile, '{"auths":{"h.example":{"auth":"hunter2"x}}}')
@@ -162,6 +162,30 @@ describe('a challenge', () => {
       ],
     ],
     ['Negotiate', [['negotiate', {}]]],
+    [
+      'Negotiate, Basic realm="r"',
+      [
+        ['negotiate', {}],
+        ['basic', { realm: 'r' }],
+      ],
+    ],
+    [
+      'Negotiate YIIJvwYGKwYBBQUCoIIJ+/=, NTLM , Basic realm="a, b", Bearer realm="x" , service = "y"',
+      [
+        ['negotiate', {}],
+        ['ntlm', {}],
+        ['basic', { realm: 'a, b' }],
+        ['bearer', { realm: 'x', service: 'y' }],
+      ],
+    ],
+    [
+      ', Digest realm="d", qop="auth, auth-int", nonce=abc==, Basic',
+      [
+        ['digest', { realm: 'd', qop: 'auth, auth-int' }],
+        ['basic', {}],
+      ],
+    ],
+    ['Basic realm="never ended', [['basic', {}]]],
     ['', []],
     ['"""', []],
   ])('%j', (header, expected) => {

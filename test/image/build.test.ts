@@ -15,8 +15,8 @@ import { findSources } from '../../src/image/sources.ts'
 import { validateImage } from '../../src/image/validate.ts'
 import { testFolder } from '../fixture/folder.ts'
 import { makeImage, writeLayout } from '../fixture/image.ts'
+import { testImageContext } from '../fixture/image-context.ts'
 import { queryIn } from '../fixture/sources.ts'
-import { testSurroundings } from '../fixture/surroundings.ts'
 
 const signal = new AbortController().signal
 const text = `name: mine
@@ -56,7 +56,7 @@ async function build(
   const at = join(folder, changes.later ? 'later' : 'now')
   await mkdir(at)
   const base =
-    changes.base === undefined ? null : await openSource(parseReference(changes.base), testSurroundings(folder))
+    changes.base === undefined ? null : await openSource(parseReference(changes.base), testImageContext(folder))
   return buildImage(await sourcesIn(at, changes.later ?? false), {
     platforms: (changes.platforms ?? ['linux/amd64']).map(parsePlatform),
     base,
@@ -85,10 +85,10 @@ describe('a built image', () => {
       platforms: ['linux/amd64', 'linux/arm64'],
       epochSeconds: 1_700_000_000,
     })
-    const destination = await openDestination(parseReference(`oci:${folder}/out`), testSurroundings(folder))
+    const destination = await openDestination(parseReference(`oci:${folder}/out`), testImageContext(folder))
     await copyImage(source, destination, { platform: 'all', preserveDigests: true, signal })
     await source.close()
-    const written = await openSource(parseReference(`oci:${folder}/out`), testSurroundings(folder))
+    const written = await openSource(parseReference(`oci:${folder}/out`), testImageContext(folder))
     expect(await validateImage(written, signal)).toMatchObject({
       digest,
       platforms: ['linux/amd64', 'linux/arm64'],
@@ -151,7 +151,7 @@ describe('buildFor', () => {
         query: queryIn(folder, { definitionFile: 'mine.yaml', cache: folder }),
         platforms: [parsePlatform('linux/amd64')],
         base: parseReference(base),
-        reading: testSurroundings(folder),
+        reading: testImageContext(folder),
         build: { epochSeconds: 1, cache: folder, path: '' },
         signal,
       })

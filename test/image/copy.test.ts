@@ -105,7 +105,7 @@ describe('the blobs of an image', () => {
     const refused = copy([root, one, config])
     await expect(refused).rejects.toMatchObject({
       kind: 'invalid',
-      message: expect.stringContaining(`${one.descriptor.digest} is said to have 4 bytes and 5`),
+      message: expect.stringContaining(`${one.descriptor.digest} is listed with 4 bytes and with 5`),
     })
   })
 })

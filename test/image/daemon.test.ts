@@ -15,8 +15,8 @@ import { openDestination, openSource } from '../../src/image/open.ts'
 import { parseReference } from '../../src/image/reference.ts'
 import { testFolder } from '../fixture/folder.ts'
 import { type FixtureOptions, makeImage, writeLayout } from '../fixture/image.ts'
+import { testImageContext } from '../fixture/image-context.ts'
 import { selfSigned } from '../fixture/self-signed.ts'
-import { testSurroundings } from '../fixture/surroundings.ts'
 
 const signal = new AbortController().signal
 
@@ -39,7 +39,7 @@ const largeImage: FixtureOptions = { files: [{ large: randomBytes(4_000_000).toS
 /** The same, with what the surroundings do not say. */
 async function copyInto(folder: string, options: DaemonOptions) {
   await writeLayout(join(folder, 'in'), await makeImage())
-  const source = await openSource(parseReference(`oci:${folder}/in`), testSurroundings(folder))
+  const source = await openSource(parseReference(`oci:${folder}/in`), testImageContext(folder))
   const destination = await openDaemonDestination(parseImageName('app:1'), options)
   const platform = { os: 'linux', architecture: 'amd64' }
   return copyImage(source, destination, { platform, preserveDigests: false, signal })
@@ -47,7 +47,7 @@ async function copyInto(folder: string, options: DaemonOptions) {
 
 async function load(folder: string, dockerHost: string, image: FixtureOptions = {}) {
   await writeLayout(join(folder, 'in'), await makeImage(image))
-  const around = testSurroundings(folder, { dockerHost })
+  const around = testImageContext(folder, { dockerHost })
   const source = await openSource(parseReference(`oci:${folder}/in`), around)
   const destination = await openDestination(parseReference('docker-daemon:app:1'), around)
   const platform = { os: 'linux', architecture: 'amd64' }
@@ -146,7 +146,7 @@ describe('a docker daemon', () => {
     await expect(load(folder, await socket(folder, listener), largeImage)).rejects.toMatchObject({
       name: 'Failure',
       kind: 'unavailable',
-      message: 'the docker daemon broke the connection off',
+      message: 'the docker daemon closed the connection',
       where: expect.stringContaining('docker.sock'),
     })
     expect((await readdir(folder)).filter((each) => each.startsWith('native-docker'))).toEqual([])
@@ -157,11 +157,11 @@ describe('a docker daemon', () => {
     const host = await socket(folder, (request, response) => {
       response.write(Buffer.alloc(100_000), () => request.socket.destroy())
     })
-    const opening = openSource(parseReference('docker-daemon:app:1'), testSurroundings(folder, { dockerHost: host }))
+    const opening = openSource(parseReference('docker-daemon:app:1'), testImageContext(folder, { dockerHost: host }))
     await expect(opening).rejects.toMatchObject({
       name: 'Failure',
       kind: 'unavailable',
-      message: 'the docker daemon broke the connection off',
+      message: 'the docker daemon closed the connection',
     })
     expect((await readdir(folder)).filter((each) => each.startsWith('native-docker'))).toEqual([])
   })
@@ -201,7 +201,7 @@ describe('a docker daemon', () => {
     const folder = await testFolder()
     const gone = join(folder, 'gone')
     await expect(
-      openDestination(parseReference('docker-daemon:app:1'), testSurroundings(folder, { temporary: gone })),
+      openDestination(parseReference('docker-daemon:app:1'), testImageContext(folder, { temporary: gone })),
     ).rejects.toMatchObject({ kind: 'not-found', where: gone })
   })
 
@@ -248,7 +248,7 @@ describe('a docker daemon', () => {
 
   it('wants a tag', async () => {
     const folder = await testFolder()
-    await expect(openDestination(parseReference('docker-daemon:app'), testSurroundings(folder))).rejects.toMatchObject({
+    await expect(openDestination(parseReference('docker-daemon:app'), testImageContext(folder))).rejects.toMatchObject({
       kind: 'invalid',
     })
   })

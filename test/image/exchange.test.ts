@@ -6,8 +6,8 @@ import type { HttpRequest } from '../../src/image/media/registry/exchange.ts'
 import { openHttp } from '../../src/image/media/registry/http.ts'
 import { openRegistryReader, type RegistryReader } from '../../src/image/media/registry/registry.ts'
 import { parseImageName } from '../../src/image/name.ts'
+import { testImageContext } from '../fixture/image-context.ts'
 import { type Served, serve } from '../fixture/registry/serve.ts'
-import { testSurroundings } from '../fixture/surroundings.ts'
 
 const signal = new AbortController().signal
 
@@ -78,7 +78,7 @@ const dripping =
   }
 
 async function reader({ host }: Served): Promise<RegistryReader> {
-  const around = testSurroundings('/nowhere', { retryTimes: 0 })
+  const around = testImageContext('/nowhere', { retryTimes: 0 })
   const opened = await openRegistryReader(parseImageName(`${host}/app:1`), { ...around, wholeMsMax: 300 })
   onTestFinished(opened.close)
   return opened

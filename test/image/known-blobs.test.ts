@@ -8,8 +8,8 @@ import { openDestination, openSource } from '../../src/image/open.ts'
 import { parseReference } from '../../src/image/reference.ts'
 import { testFolder } from '../fixture/folder.ts'
 import { makeImage, writeLayout } from '../fixture/image.ts'
+import { testImageContext } from '../fixture/image-context.ts'
 import { startRegistry } from '../fixture/registry/registry.ts'
-import { testSurroundings } from '../fixture/surroundings.ts'
 
 const digest = contentDigestOf(Buffer.from('a'))
 
@@ -18,7 +18,7 @@ async function place() {
   const folder = await testFolder()
   await writeLayout(join(folder, 'in'), await makeImage())
   const registry = await startRegistry()
-  const around = testSurroundings(folder, { cacheFolder: join(folder, 'cache') })
+  const around = testImageContext(folder, { cacheFolder: join(folder, 'cache') })
   const push = async (to: string) => {
     const source = await openSource(parseReference(`oci:${folder}/in`), around)
     const destination = await openDestination(parseReference(`docker://${registry.host}/${to}`), around)

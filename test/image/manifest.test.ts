@@ -40,8 +40,8 @@ describe('a manifest', () => {
   const layer = { mediaType: 'application/vnd.oci.image.layer.v1.tar', digest: `sha256:${'a'.repeat(64)}`, size: 1 }
   const base = { schemaVersion: 2, mediaType: ociType, config: layer, layers: [layer] }
   it.each([
-    ['a type that is no text', { ...base, mediaType: { toString: false } }],
-    ['a size that is no whole number', { ...base, layers: [{ ...layer, size: 1.5 }] }],
+    ['a type that is not a text', { ...base, mediaType: { toString: false } }],
+    ['a size that is not a whole number', { ...base, layers: [{ ...layer, size: 1.5 }] }],
     ['a negative size', { ...base, layers: [{ ...layer, size: -1 }] }],
     ['a size beyond everything', { ...base, layers: [{ ...layer, size: 2 ** 53 }] }],
     ['a digest with a path in it', { ...base, layers: [{ ...layer, digest: 'sha256:../../etc/passwd' }] }],
@@ -108,7 +108,12 @@ describe('a platform', () => {
     ['linux/arm', 'linux/arm/v7', true],
     ['linux/amd64', 'linux/arm64', false],
     ['linux/amd64', 'windows/amd64', false],
-  ])('%s is satisfied by %s: %s', (wanted, found, expected) => {
+    ['linux/amd64', 'linux/amd64/v1', true],
+    ['linux/amd64', 'linux/amd64/v2', false],
+    ['linux/x86_64', 'linux/amd64', true],
+    ['linux/aarch64', 'linux/arm64', true],
+    ['linux/armhf', 'linux/arm', true],
+  ])('%s is %s: %s', (wanted, found, expected) => {
     expect(samePlatform(parsePlatform(wanted), parsePlatform(found))).toBe(expected)
   })
 })

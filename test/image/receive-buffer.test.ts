@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { createLanding, type Landing } from '../../src/image/media/registry/landing.ts'
+import { createReceiveBuffer, type ReceiveBuffer } from '../../src/image/media/registry/receive-buffer.ts'
 
 const stock = randomBytes(4 * 1024 * 1024)
 
@@ -11,15 +11,15 @@ function connection(size: number, reads: readonly number[]) {
   let turn = 0
   let isReading = false
   let isPaused = false
-  let landing: Landing | undefined
+  let receiveBuffer: ReceiveBuffer | undefined
   const read = (): void => {
     isReading = false
-    if (!landing || at === size) return
-    const room = landing.room()
+    if (!receiveBuffer || at === size) return
+    const room = receiveBuffer.room()
     const bytes = Math.min(room.byteLength, reads[turn++ % reads.length] ?? 1)
     room.set(stock.subarray(at, at + bytes))
     at += bytes
-    isPaused = !landing.filled(bytes)
+    isPaused = !receiveBuffer.filled(bytes)
     if (!isPaused) go()
   }
   const go = (): void => {
@@ -27,12 +27,12 @@ function connection(size: number, reads: readonly number[]) {
     isReading = true
     setImmediate(read)
   }
-  landing = createLanding(size, () => {
+  receiveBuffer = createReceiveBuffer(size, () => {
     expect(isPaused).toBe(true)
     go()
   })
   go()
-  return { landing, came: () => at, isPaused: () => isPaused }
+  return { receiveBuffer, came: () => at, isPaused: () => isPaused }
 }
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
@@ -45,10 +45,10 @@ describe('memory that a body lands in', () => {
     await fc.assert(
       fc.asyncProperty(sizes, reads, holds, async (size, list, turns) => {
         fc.pre(size / Math.min(...list) < 2000)
-        const { landing } = connection(size, list)
+        const { receiveBuffer } = connection(size, list)
         let given = 0
         let count = 0
-        for await (const piece of landing.pieces()) {
+        for await (const piece of receiveBuffer.pieces()) {
           for (let left = turns[count++ % turns.length] ?? 0; left > 0; left -= 1) await turn()
           expect(stock.subarray(given, given + piece.byteLength).equals(piece)).toBe(true)
           given += piece.byteLength
@@ -60,33 +60,33 @@ describe('memory that a body lands in', () => {
   })
 
   it('takes no more than two segments from a connection while nobody asks', async () => {
-    const { landing, came, isPaused } = connection(stock.length, [100_000])
+    const { receiveBuffer, came, isPaused } = connection(stock.length, [100_000])
     while (!isPaused()) await turn()
     expect(came()).toBeLessThanOrEqual(1024 * 1024)
     let given = 0
-    for await (const piece of landing.pieces()) given += piece.byteLength
+    for await (const piece of receiveBuffer.pieces()) given += piece.byteLength
     expect(given).toBe(stock.length)
   })
 
   it('gives what came before the connection broke, then says so', async () => {
-    const landing = createLanding(1000, () => undefined)
-    landing.room().set(stock.subarray(0, 10))
-    landing.filled(10)
-    landing.fail(new Error('broken'))
+    const receiveBuffer = createReceiveBuffer(1000, () => undefined)
+    receiveBuffer.room().set(stock.subarray(0, 10))
+    receiveBuffer.filled(10)
+    receiveBuffer.fail(new Error('broken'))
     const got: Buffer[] = []
     const reading = (async () => {
-      for await (const piece of landing.pieces()) got.push(Buffer.from(piece))
+      for await (const piece of receiveBuffer.pieces()) got.push(Buffer.from(piece))
     })()
     await expect(reading).rejects.toThrow('broken')
     expect(Buffer.concat(got).equals(stock.subarray(0, 10))).toBe(true)
   })
 
   it('never offers more room than the body has bytes left', () => {
-    const landing = createLanding(100, () => undefined)
-    expect(landing.room().byteLength).toBe(100)
-    expect(landing.filled(60)).toBe(true)
-    expect(landing.room().byteLength).toBe(40)
-    expect(landing.filled(40)).toBe(false)
-    expect(landing.room().byteLength).toBe(0)
+    const receiveBuffer = createReceiveBuffer(100, () => undefined)
+    expect(receiveBuffer.room().byteLength).toBe(100)
+    expect(receiveBuffer.filled(60)).toBe(true)
+    expect(receiveBuffer.room().byteLength).toBe(40)
+    expect(receiveBuffer.filled(40)).toBe(false)
+    expect(receiveBuffer.room().byteLength).toBe(0)
   })
 })

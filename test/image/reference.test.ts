@@ -108,10 +108,10 @@ describe('references', () => {
   })
 
   it.each([
-    ['ghcr.io/owner/app', 'Perhaps docker://ghcr.io/owner/app'],
-    ['/tmp/layout', 'Perhaps oci:/tmp/layout'],
-    ['docker-archive:', 'Perhaps docker-archive:/tmp/image'],
-    ['oci-archive:a:!', 'Perhaps oci-archive:/tmp/image:name'],
+    ['ghcr.io/owner/app', 'For example: docker://ghcr.io/owner/app'],
+    ['/tmp/layout', 'For example: oci:/tmp/layout'],
+    ['docker-archive:', 'For example: docker-archive:/tmp/image'],
+    ['oci-archive:a:!', 'For example: oci-archive:/tmp/image:name'],
     [
       'https://ghcr.io/app',
       'The transports are docker://, docker-daemon:, docker-archive:, oci:, oci-archive:, dir:, kind:.',

@@ -4,9 +4,9 @@ import { openRegistryDestination, openRegistryReader } from '../../src/image/med
 import { ociIndex, ociManifest } from '../../src/image/media-types.ts'
 import { parseImageName } from '../../src/image/name.ts'
 import { sha256 } from '../fixture/image.ts'
+import { testImageContext } from '../fixture/image-context.ts'
 import { type Fault, type RegistryFixture, startRegistry } from '../fixture/registry/registry.ts'
 import { serve } from '../fixture/registry/serve.ts'
-import { testSurroundings } from '../fixture/surroundings.ts'
 
 const subject = contentDigestOf(Buffer.from('an image'))
 
@@ -34,7 +34,7 @@ interface Place {
 
 async function place(changes: Partial<RegistryFixture> = {}): Promise<Place> {
   const registry = Object.assign(await startRegistry(), changes)
-  const around = testSurroundings('/nowhere', { retryTimes: 0 })
+  const around = testImageContext('/nowhere', { retryTimes: 0 })
   return {
     registry,
     async push(bytes) {

@@ -10,13 +10,13 @@ import { contentDigestOf } from '../../src/image/content-digest.ts'
 import { type CopyOptions, copyImage } from '../../src/image/copy.ts'
 import { openRegistryReader } from '../../src/image/media/registry/registry.ts'
 import { parseImageName } from '../../src/image/name.ts'
-import { openDestination, openSource, type Surroundings } from '../../src/image/open.ts'
+import { type ImageContext, openDestination, openSource } from '../../src/image/open.ts'
 import { parseReference } from '../../src/image/reference.ts'
 import { validateImage } from '../../src/image/validate.ts'
 import { testFolder } from '../fixture/folder.ts'
 import { type FixtureOptions, type ImageFixture, makeImage, sha256, writeLayout } from '../fixture/image.ts'
+import { hastyClock, testImageContext } from '../fixture/image-context.ts'
 import { type RegistryFixture, startRegistry } from '../fixture/registry/registry.ts'
-import { hastyClock, testSurroundings } from '../fixture/surroundings.ts'
 
 const signal = new AbortController().signal
 const one: CopyOptions = { platform: { os: 'linux', architecture: 'amd64' }, preserveDigests: false, signal }
@@ -25,14 +25,14 @@ interface Place {
   readonly folder: string
   readonly registry: RegistryFixture
   readonly image: ImageFixture
-  readonly around: Surroundings
+  readonly around: ImageContext
   readonly clock: ReturnType<typeof hastyClock>
 }
 
 const big = 'x0123456789abcdef'.repeat(20_000)
 const twoLayers = [{ 'etc/a': 'a' }, { 'etc/big': `${big}${Math.PI}` }]
 
-async function place(changes: Partial<Surroundings> = {}, files: FixtureOptions['files'] = twoLayers): Promise<Place> {
+async function place(changes: Partial<ImageContext> = {}, files: FixtureOptions['files'] = twoLayers): Promise<Place> {
   const folder = await testFolder()
   const image = await makeImage({ files })
   await writeLayout(join(folder, 'in'), image)
@@ -42,7 +42,7 @@ async function place(changes: Partial<Surroundings> = {}, files: FixtureOptions[
     registry: await startRegistry(),
     image,
     clock,
-    around: testSurroundings(folder, { clock, ...changes }),
+    around: testImageContext(folder, { clock, ...changes }),
   }
 }
 
@@ -345,10 +345,10 @@ describe('a registry that lies', () => {
     await expect(pull(at)).rejects.toMatchObject({ kind: 'exhausted' })
   })
 
-  it('about how much of an upload it has is found out', async () => {
+  it('about having taken an upload is found out', async () => {
     const at = await place()
     faults(at, 'PATCH', /./, 9, () => ({ answer: { status: 202, headers: { range: '0-99999999999' } } }))
-    await expect(push(at)).rejects.toMatchObject({ kind: 'invalid' })
+    await expect(push(at)).rejects.toMatchObject({ kind: 'precondition' })
   })
 
   it('cannot write to the terminal', async () => {

@@ -6,7 +6,7 @@ import type { Exchange, HttpRequest } from '../../src/image/media/registry/excha
 import { retryAfterMs } from '../../src/image/media/registry/retry.ts'
 import { openSession, type SessionOptions } from '../../src/image/media/registry/session.ts'
 import { secret } from '../../src/image/secret.ts'
-import { hastyClock } from '../fixture/surroundings.ts'
+import { hastyClock } from '../fixture/image-context.ts'
 
 interface Reply {
   readonly status: number
@@ -106,8 +106,53 @@ describe('a session with a registry', () => {
     })
     await expect(session(exchange).send(get)).rejects.toMatchObject({
       kind: 'denied',
-      message: expect.stringContaining('it asks for a login'),
+      message: expect.stringContaining('it requires a login'),
     })
+  })
+
+  it.each([
+    ['http://10.0.0.7:5000', 'http://tokens.example/t', false],
+    ['http://10.0.0.7:5000', 'http://10.0.0.8/t', false],
+    ['http://10.0.0.7:5000', 'http://127.0.0.1/t', false],
+    ['http://127.0.0.1:5000', 'http://10.0.0.7/t', false],
+    ['http://127.0.0.1:5000', 'http://127.0.0.1:6000/t', true],
+    ['http://127.0.0.1:5000', 'http://localhost:6000/t', true],
+    ['http://10.0.0.7:5000', 'http://10.0.0.7:6000/t', true],
+    ['http://10.0.0.7:5000', 'https://tokens.example/t', true],
+  ])('with a registry at %s that sends to %s for a token sends the login there: %s', async (at, realm, expected) => {
+    const { exchange, sent } = network(({ url }) => {
+      if (url.protocol === 'https:' && url.host === new URL(at).host) return 'no TLS'
+      if (url.href.startsWith(realm)) return { status: 200, body: '{"token":"T"}' }
+      return { status: 401, headers: { 'www-authenticate': `Bearer realm="${realm}"` } }
+    })
+    const asking = session(exchange, { registry: new URL(at).host, plain: 'second', login }).send(get)
+    await expect(asking).rejects.toMatchObject({ kind: 'denied' })
+    expect(sent.some((each) => each.headers['authorization']?.startsWith('Basic '))).toBe(expected)
+  })
+
+  it('asks for the scope that the challenge names beside its own, and for that one alone where both are refused', async () => {
+    const challenge = 'Bearer realm="https://tokens.example/t",scope="repository:proxied/app:pull"'
+    for (const [takes, expected] of [
+      [2, ['repository:app:pull', 'repository:proxied/app:pull']],
+      [1, ['repository:proxied/app:pull']],
+    ] as const) {
+      const { exchange, sent } = network(({ url, headers }) => {
+        if (url.host === 'tokens.example') {
+          const scopes = url.searchParams.getAll('scope')
+          return {
+            status: scopes.length <= takes ? 200 : 400,
+            body: `{"token":"${scopes.length}${scopes.at(-1)?.length}"}`,
+          }
+        }
+        if (url.pathname === '/v2/')
+          return { status: 401, headers: { 'www-authenticate': 'Bearer realm="https://tokens.example/t"' } }
+        const isRight = headers['authorization'] === `Bearer ${takes}${'repository:proxied/app:pull'.length}`
+        return isRight ? { status: 200 } : { status: 401, headers: { 'www-authenticate': challenge } }
+      })
+      expect((await session(exchange).send(get)).status).toBe(200)
+      const last = sent.filter((each) => each.url.host === 'tokens.example').at(-1)
+      expect(last?.url.searchParams.getAll('scope')).toEqual(expected)
+    }
   })
 
   it('does not send a login to a token server without TLS', async () => {

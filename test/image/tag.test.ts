@@ -51,7 +51,7 @@ describe('the tag of a commit', () => {
     expect((await tagAt(repo, `file://${folder}/bare.git`)).tag).toBe(tag)
   })
 
-  it('does not change with what is no input, and does with what is', async () => {
+  it('does not change with what is not an input, and does with what is', async () => {
     const { repo } = await checkout()
     const before = (await tagAt(repo, 'HEAD')).tag
     const commit = async (path: string, text: string): Promise<string> => {
@@ -151,7 +151,7 @@ describe('other sources', () => {
     await writeFile(join(folder, 'mine.yaml'), definition)
     await expect(tagAt(folder, 'HEAD', { definitionFile: 'mine.yaml' })).rejects.toMatchObject({
       kind: 'not-found',
-      message: expect.stringMatching(/^"HEAD" .*repository of the definition, and it is in none$/),
+      message: expect.stringMatching(/^"HEAD" .*repository of the definition, but it is not in one$/),
       next: [expect.not.stringContaining('native')],
     })
   })
@@ -167,7 +167,7 @@ describe('other sources', () => {
 
   it('that are a range are quoted as they were written', async () => {
     const { repo } = await checkout()
-    await expect(tagAt(repo, 'HEAD..HEAD~1')).rejects.toThrow('"HEAD..HEAD~1" names no sources')
+    await expect(tagAt(repo, 'HEAD..HEAD~1')).rejects.toThrow('"HEAD..HEAD~1" does not name any sources')
   })
 
   it('of an image that is not defined come with those that are', async () => {

@@ -4,8 +4,6 @@ import { Readable } from 'node:stream'
 import fc from 'fast-check'
 import { extract } from 'tar-stream'
 import { describe, expect, it } from 'vitest'
-import { Failure } from '../../src/core/failure.ts'
-import { tarFiles } from '../../src/image/tar/files.ts'
 import {
   decodeHeader,
   decodePax,
@@ -13,7 +11,9 @@ import {
   endOfArchive,
   padding,
   type TarHeader,
-} from '../../src/image/tar/header.ts'
+} from '../../src/archive/tar-header.ts'
+import { Failure } from '../../src/core/failure.ts'
+import { tarFiles } from '../../src/image/tar/files.ts'
 import { openTar } from '../../src/image/tar/writer.ts'
 import { testFolder } from '../fixture/folder.ts'
 import { tarOf } from '../fixture/image.ts'

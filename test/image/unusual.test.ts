@@ -46,7 +46,7 @@ describe('what no reader of docker archives would take', () => {
     })
   })
 
-  it('is not written: a config that is no JSON', async () => {
+  it('is not written: a config that is not JSON', async () => {
     const broken = content('application/vnd.oci.image.config.v1+json', () => Buffer.from('{'))
     await expect(archive([described(broken), broken])).rejects.toMatchObject({ kind: 'invalid' })
   })
@@ -54,7 +54,7 @@ describe('what no reader of docker archives would take', () => {
 
 describe('a name in a layout', () => {
   it.each([
-    ['application/vnd.example.thing+json', /no type of manifest that we know/],
+    ['application/vnd.example.thing+json', /not a known type of manifest/],
     ['application/vnd.docker.distribution.manifest.v1+prettyjws', /schema 1/],
   ])('of something of the type %s is there, but no image', async (mediaType, says) => {
     const folder = await testFolder()

@@ -1,7 +1,7 @@
 import { Failure } from '../../core/failure.ts'
 import type { ContentDigest } from '../content-digest.ts'
 import type { Source } from '../medium.ts'
-import { openSource, type Surroundings } from '../open.ts'
+import { type ImageContext, openSource } from '../open.ts'
 import { hostPlatform, type Platform } from '../platform.ts'
 import { parseReference, type Reference, referenceText } from '../reference.ts'
 import { findSources, type ImageSources, type SourceQuery } from '../sources.ts'
@@ -16,7 +16,7 @@ export interface BuildRequest {
   /** Another base than the definition's. */
   readonly base: Reference | undefined
   /** How the base is reached. */
-  readonly reading: Surroundings
+  readonly reading: ImageContext
   readonly build: Pick<BuildOptions, 'epochSeconds' | 'cache' | 'path' | 'fresh'>
   readonly signal: AbortSignal
   readonly say?: (text: string) => void
@@ -37,8 +37,10 @@ export interface NamedImage {
 export async function buildFor(request: BuildRequest): Promise<NamedImage> {
   const sources = await findSources(request.query)
   if (!sources)
-    throw new Failure('precondition', 'an image is built from a checkout, and this is an installed package', {
-      next: ['Name sources: --ref github:OWNER/REPO, or copy a published image: native image copy docker://... DEST.'],
+    throw new Failure('precondition', 'images are built from a checkout, but this is an installed package', {
+      next: [
+        'Give the sources: --ref github:OWNER/REPO, or copy a published image: native image copy docker://... DEST.',
+      ],
     })
   const facts = await deriveTag(sources.definition, sources.folder, sources.tree, sources.file)
   const base = await openBase(request, sources)
@@ -55,7 +57,7 @@ export async function buildFor(request: BuildRequest): Promise<NamedImage> {
     return { source: closingBoth(source, base.source), digest, facts }
   } catch (error) {
     await base.source?.close()
-    throw error
+    throw base.isNamed ? error : withoutBase(error, base.name)
   }
 }
 
@@ -64,7 +66,24 @@ function platformsOf({ platforms }: BuildRequest, { definition }: ImageSources):
   return platforms.length > 0 ? platforms : [hostPlatform(process.arch)]
 }
 
+/** Who builds without a network has the base somewhere else, and can say so. */
+function withoutBase(error: unknown, name: string | null): unknown {
+  if (!(error instanceof Failure) || name === null || !['unavailable', 'deadline', 'denied'].includes(error.kind))
+    return error
+  if (!error.where?.startsWith(name.slice(0, name.indexOf('/')))) return error
+  return new Failure(error.kind, `the base image ${name} is needed to build: ${error.message}`, {
+    where: error.where,
+    next: [
+      ...error.next,
+      'A copy of the base image somewhere else works as well: --base docker://MIRROR/NAME, or --base oci:DIR.',
+    ],
+    cause: error,
+  })
+}
+
 interface Base {
+  /** By --base, which is not news to whoever gave it. */
+  readonly isNamed: boolean
   readonly source: Source | null
   /** As a label names it; null for what has no name elsewhere. */
   readonly name: string | null
@@ -73,11 +92,11 @@ interface Base {
 async function openBase({ base, reading }: BuildRequest, { definition }: ImageSources): Promise<Base> {
   if (base) {
     const name = base.transport === 'docker' ? referenceText(base).slice('docker://'.length) : null
-    return { source: await openSource(base, reading), name }
+    return { isNamed: true, source: await openSource(base, reading), name }
   }
-  if (definition.base === 'scratch') return { source: null, name: null }
+  if (definition.base === 'scratch') return { isNamed: true, source: null, name: null }
   const name = baseText(definition)
-  return { source: await openSource(parseReference(`docker://${name}`), reading), name }
+  return { isNamed: false, source: await openSource(parseReference(`docker://${name}`), reading), name }
 }
 
 function closingBoth(source: Source, base: Source | null): Source {

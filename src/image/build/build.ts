@@ -16,7 +16,7 @@ import { fileContent } from '../media/files.ts'
 import { ociIndex, ociManifest, ociTypeOf } from '../media-types.ts'
 import type { Source } from '../medium.ts'
 import { onePiece } from '../pieces.ts'
-import { type Platform, platformText, samePlatform } from '../platform.ts'
+import { type Platform, platformText, suitability } from '../platform.ts'
 import { selectPlatform } from '../select.ts'
 import type { ImageSources } from '../sources.ts'
 import { verifiedBytes } from '../verified.ts'
@@ -131,14 +131,14 @@ async function basePart(
     throw new Failure('invalid', 'the base is an index inside an index', { where: base.name })
   const bytes = await verifiedBytes(await base.blob(manifest.config), manifest.config, configBytesMax, base.name)
   const config = parseConfig(bytes, base.name)
-  if (!samePlatform(platform, { ...config, variant: config.variant ?? platform.variant }))
+  if (suitability(platform, { ...config, variant: config.variant ?? platform.variant }) === undefined)
     throw new Failure('invalid', `the base is for ${platformText(config)}, not for ${platformText(platform)}`, {
       where: base.name,
     })
   const [layers, diffIds] = [manifest.layers.length, config.rootfs.diff_ids.length]
   // One of ours would be taken for another one of the base's.
   if (layers !== diffIds)
-    throw new Failure('invalid', `the base has ${layers} layers, and its config names ${diffIds} diff ids`, {
+    throw new Failure('invalid', `the base has ${layers} layers, but its config names ${diffIds} diff ids`, {
       where: base.name,
     })
   return { manifest, config }
@@ -154,7 +154,7 @@ async function packageFacts(sources: ImageSources): Promise<{ version: string | 
 
 function rootOf(images: readonly OneImage[]): RawManifest {
   const [only, ...others] = images
-  if (!only) throw new Failure('invalid', 'an image is built for one platform at least', { where: '--platform' })
+  if (!only) throw new Failure('invalid', 'an image needs at least one platform', { where: '--platform' })
   if (others.length === 0) return only.manifest
   const manifests = images.map(({ manifest, platform }) => ({ ...plainDescriptor(manifest), platform }))
   return serializeManifest({ schemaVersion: 2, mediaType: ociIndex, manifests }, ociIndex)

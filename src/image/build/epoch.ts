@@ -11,7 +11,7 @@ export function epochOf(text: string | undefined): number {
   if (text === undefined || text === '') return usual
   const seconds = Number(text)
   if (/^\d{1,10}$/.test(text) && seconds <= 0o77777777777) return seconds
-  throw new Failure('invalid', `"${text.slice(0, 50)}" is no number of seconds since 1970`, {
+  throw new Failure('invalid', `"${text.slice(0, 50)}" is not a number of seconds since 1970`, {
     where: 'SOURCE_DATE_EPOCH',
   })
 }

@@ -60,7 +60,7 @@ export function keptLayers(folder: string, bytesMax = bytesMaxUsual): KeptLayers
         return layer
       } catch (error) {
         if (!(error instanceof Failure) && errnoOf(error) === undefined) throw error
-        say?.('a layer that was kept is damaged and is made anew')
+        say?.('a cached layer is damaged and is built again')
         await rm(file, { force: true })
         await rm(entry, { recursive: true, force: true })
         return undefined
@@ -74,14 +74,14 @@ export function keptLayers(folder: string, bytesMax = bytesMaxUsual): KeptLayers
       } catch (error) {
         const code = errnoOf(error)
         if (code === undefined) throw error
-        say?.(`the layer is not kept for further builds: ${code} in ${folder}`)
+        say?.(`the layer could not be cached for later builds: ${code} in ${folder}`)
       }
     },
   }
 }
 
 async function readEntry(key: string, entry: string, file: string): Promise<WrittenLayer> {
-  const facts = readFacts(await smallFile(join(entry, factsName), factsBytesMax, 'what is known of a layer'), key)
+  const facts = readFacts(await smallFile(join(entry, factsName), factsBytesMax, 'the record of a cached layer'), key)
   await linkOrCopy(join(entry, blobName), file)
   const descriptor = { mediaType: ociLayerGzip, digest: facts.digest, size: facts.size }
   for await (const _ of verified(await fileContent(file, 'a layer'), descriptor, entry)) {
@@ -93,7 +93,7 @@ async function readEntry(key: string, entry: string, file: string): Promise<Writ
 function readFacts(bytes: Uint8Array, key: string): Facts {
   const facts = factsSchema.safeParse(jsonOrUndefined(new TextDecoder().decode(bytes)))
   if (facts.success && facts.data.sum === sumOf(key, facts.data)) return facts.data
-  throw new Failure('corrupt', 'what is known of a layer is damaged', { where: key })
+  throw new Failure('corrupt', 'the record of a cached layer is damaged', { where: key })
 }
 
 /** The blob is verified by its digest; this verifies the digest, and the one of the tar inside. */

@@ -3,11 +3,11 @@ import { lstat, readdir, readlink } from 'node:fs/promises'
 import { join, posix } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
+import { encodeHeader, endOfArchive, padding } from '../../archive/tar-header.ts'
 import { Failure } from '../../core/failure.ts'
 import { type ContentDigest, contentHash } from '../content-digest.ts'
 import type { Descriptor } from '../manifest.ts'
 import { ociLayerGzip } from '../media-types.ts'
-import { encodeHeader, endOfArchive, padding } from '../tar/header.ts'
 
 /** One thing in a layer. Paths are absolute in the image. */
 export type LayerEntry =
@@ -85,7 +85,7 @@ export async function writeLayer(
  * The entries of a folder, as they are to stand in the image.
  * @param to absolute in the image
  * @param keep by path relative to the folder; false leaves a file out, or a folder with all that is in it
- * @throws Failure 'invalid' for what is no file, folder or link
+ * @throws Failure 'invalid' for what is not a file, folder or link
  */
 export async function folderEntries(
   folder: string,
@@ -107,9 +107,13 @@ export async function folderEntries(
       found.push({ path, kind: 'file', from, size: facts.size, executable: (facts.mode & 0o111) !== 0 })
     else if (facts.isSymbolicLink()) found.push({ path, kind: 'link', target: await readlink(from) })
     else
-      throw new Failure('invalid', 'an image holds files, folders and symbolic links, and this is none', {
-        where: from,
-      })
+      throw new Failure(
+        'invalid',
+        'an image can contain files, folders and symbolic links, but this is something else',
+        {
+          where: from,
+        },
+      )
   }
   await walk('')
   return found
@@ -120,15 +124,29 @@ function withParents(entries: readonly LayerEntry[]): LayerEntry[] {
   const put = (entry: LayerEntry): void => {
     const before = all.get(entry.path)
     if (before && (before.kind !== 'directory' || entry.kind !== 'directory'))
-      throw new Failure('invalid', 'two things are to stand at the same place in the image', { where: entry.path })
+      throw new Failure('invalid', 'two entries have the same path in the image', { where: entry.path })
     if (entry.path !== '/') all.set(entry.path, entry)
   }
   for (const entry of entries) {
+    assertNoWhiteout(entry)
     for (let parent = posix.dirname(entry.path); parent !== '/' && parent !== '.'; parent = posix.dirname(parent))
       put({ path: parent, kind: 'directory' })
     put(entry)
   }
   return [...all.values()].sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)))
+}
+
+/** In a layer such a name deletes what is below (image-spec, layer.md, "Whiteouts"); docker builds it silently. */
+function assertNoWhiteout(entry: LayerEntry): void {
+  if (!entry.path.split('/').some((each) => each.startsWith('.wh.'))) return
+  throw new Failure(
+    'invalid',
+    `"${entry.path}" cannot be a file of the image: names that begin with .wh. mark deletions`,
+    {
+      where: entry.kind === 'file' ? entry.from : entry.path,
+      next: ['Rename it, or list the files beside it one by one.'],
+    },
+  )
 }
 
 async function* tarBytes(entries: readonly LayerEntry[], mtime: number): AsyncGenerator<Uint8Array, void, undefined> {
@@ -155,7 +173,7 @@ async function* fileBytes(
       yield chunk
     }
   if (size !== entry.size)
-    throw new Failure('precondition', 'a file changed while it was put into the image', { where: entry.from })
+    throw new Failure('precondition', 'a file changed while it was added to the image', { where: entry.from })
   yield padding(entry.size)
 }
 

@@ -84,7 +84,7 @@ async function madeOrKept(from: Ingredients, comment: string, work: string, opti
     tell?.('as in an earlier build')
     return { ...found, comment }
   }
-  tell?.('is being made')
+  tell?.('being made')
   const entries = await from.entries(options)
   signal.throwIfAborted()
   const layer = await writeLayer(entries, file, epochSeconds, signal)

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { expanded } from '../../archive/expand.ts'
 import { Failure } from '../../core/failure.ts'
 import type { ImageDefinition } from '../definition.ts'
-import { expanded } from '../expand.ts'
 import { fileContent, sizeIfThere } from '../media/files.ts'
 import { type Platform, platformText } from '../platform.ts'
 import { extractTar } from '../tar/extract.ts'
@@ -25,7 +25,7 @@ const place = '/usr/local/bin/node'
 export function nodeOf(pins: NodePins, platform: Platform, cache: string, work: string): Ingredients {
   const pin = pins.packages[platformText(platform)]
   if (!pin)
-    throw new Failure('invalid', `the definition pins no Node for ${platformText(platform)}`, {
+    throw new Failure('invalid', `the definition does not pin a Node for ${platformText(platform)}`, {
       where: 'node.packages',
     })
   return {
@@ -39,7 +39,7 @@ export function nodeOf(pins: NodePins, platform: Platform, cache: string, work: 
       const file = join(folder, 'node')
       const size = await sizeIfThere(file)
       if (size === undefined)
-        throw new Failure('invalid', `the package ${pin.name} holds no bin/node`, { where: 'node.packages' })
+        throw new Failure('invalid', `the package ${pin.name} has no bin/node`, { where: 'node.packages' })
       return [{ path: place, kind: 'file', from: file, size, executable: true }]
     },
   }
@@ -56,9 +56,9 @@ async function cachedArchive(spec: string, integrity: string, cache: string, opt
     const fetched = join(folder, (await readdir(folder))[0] ?? '')
     const found = await integrityOf(fetched)
     if (found !== integrity)
-      throw new Failure('corrupt', `npm gave another archive of ${spec} than the definition pins`, {
+      throw new Failure('corrupt', `npm returned an archive of ${spec} that is not the one pinned in the definition`, {
         where: 'node.packages',
-        next: [`Pinned is ${integrity}, it is ${found}.`],
+        next: [`The pinned one is ${integrity}, the one returned is ${found}.`],
       })
     await rename(fetched, file)
     return file

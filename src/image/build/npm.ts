@@ -1,7 +1,7 @@
 import { delimiter, dirname } from 'node:path'
 import { execa } from 'execa'
 import { Failure } from '../../core/failure.ts'
-import { ofNoRepository } from '../tree/git.ts'
+import { npmNetwork } from '../network/programs.ts'
 
 const timeMsMax = 15 * 60_000
 const outputBytesMax = 4 * 1024 * 1024
@@ -23,6 +23,7 @@ export async function npm(args: readonly string[], cwd: string, { path, signal }
   // A script prints whatever it likes, and that is what people need when it fails.
   const runsScript = args[0] === 'run'
   const common = ['--no-audit', '--no-fund', '--no-update-notifier', '--ignore-scripts']
+  const inPath = { PATH: `${dirname(process.execPath)}${delimiter}${path}`, NODE_ENV: '' }
   const result = await execa('npm', [...args, ...common, ...(runsScript ? [] : ['--json'])], {
     cwd,
     reject: false,
@@ -34,7 +35,7 @@ export async function npm(args: readonly string[], cwd: string, { path, signal }
     killDescendants: true,
     forceKillAfterDelay: endMs,
     extendEnv: false,
-    env: { ...ofNoRepository(process.env), PATH: `${dirname(process.execPath)}${delimiter}${path}`, NODE_ENV: '' },
+    env: { ...(await npmNetwork(process.env, cwd, inPath)), ...inPath },
   })
   signal.throwIfAborted()
   if (result.exitCode === 0) return
@@ -83,11 +84,11 @@ const networkCodes: ReadonlySet<string> = new Set([
 function adviceFor(code: string | undefined): readonly string[] {
   if (code !== undefined && certificateCodes.has(code))
     return [
-      `npm does not trust the certificate that it was shown (${code}). Behind a proxy with an authority of its own, name that authority's file: NODE_EXTRA_CA_CERTS=FILE, or "npm config set cafile FILE".`,
+      `npm does not trust the certificate that it was shown (${code}). Behind a proxy with its own certificate authority, set NODE_EXTRA_CA_CERTS=FILE, or "npm config set cafile FILE".`,
     ]
   if (code !== undefined && networkCodes.has(code))
     return [
-      `npm does not reach its registry (${code}): see "npm config get registry", and "npm config get https-proxy" behind a proxy.`,
+      `npm cannot reach its registry (${code}): see "npm config get registry", and "npm config get https-proxy" behind a proxy.`,
     ]
   return ['It needs the npm registry; see `npm config get registry`.']
 }

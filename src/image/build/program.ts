@@ -10,8 +10,12 @@ import { type NpmOptions, npm } from './npm.ts'
 /** What the program is at run time; sources and development packages are not. */
 const shipped = [
   'bin/run.js',
+  'bin/main.js',
+  'bin/own-node.js',
   'dist/src',
   'dist/commands',
+  'dist/page.js',
+  'dist/servers',
   'dist/vendor',
   'oclif.manifest.json',
   'package.json',

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
+import type { ExpansionLimits } from '../../archive/expand.ts'
 import { errnoOf, Failure, messageOf } from '../../core/failure.ts'
 import { http, https } from './node-http.ts'
 
@@ -13,6 +14,8 @@ export interface DaemonOptions {
   readonly env: NodeJS.ProcessEnv
   readonly temporary: string
   readonly signal: AbortSignal
+  /** How far layers may expand that the daemon could not load as they are. */
+  readonly expansion?: ExpansionLimits | undefined
   /** Milliseconds without a byte after which the daemon is asked whether it lives. */
   readonly silenceMsMax?: number
 }
@@ -106,7 +109,7 @@ async function send(outgoing: ClientRequest, archive: string | undefined): Promi
     }
     outgoing.once('continue', tell(false)).once('response', tell(true)).once('close', tell(true))
   })
-  if (isAnswered) throw new Failure('unavailable', 'the docker daemon did not want the image')
+  if (isAnswered) throw new Failure('unavailable', 'the docker daemon refused the image')
   await pipeline(createReadStream(archive), outgoing)
 }
 
@@ -148,7 +151,7 @@ async function address({ host = usualHost, env }: DaemonOptions): Promise<Place>
     return { request: http.request, options: { ...options, port: url.port || 2375 } }
   throw new Failure('unimplemented', `a docker daemon at "${host.slice(0, 100)}" cannot be reached`, {
     where: 'DOCKER_HOST',
-    next: ['unix:// and tcp:// are known; for another use docker save and docker-archive:.'],
+    next: ['unix:// and tcp:// are supported; otherwise use docker save and docker-archive:.'],
   })
 }
 
@@ -159,9 +162,9 @@ async function certificates(env: NodeJS.ProcessEnv): Promise<{ ca: Buffer; cert?
     ['ca.pem', 'cert.pem', 'key.pem'].map((name) =>
       readFile(join(folder, name)).catch((cause: unknown) => {
         if (name !== 'ca.pem' && errnoOf(cause) === 'ENOENT') return undefined
-        throw new Failure('not-found', `DOCKER_TLS_VERIFY is set, and ${name} cannot be read`, {
+        throw new Failure('not-found', `DOCKER_TLS_VERIFY is set, but ${name} cannot be read`, {
           where: join(folder, name),
-          next: ['Set DOCKER_CERT_PATH to the folder with ca.pem, cert.pem and key.pem.'],
+          next: ['Set DOCKER_CERT_PATH to the folder that has ca.pem, cert.pem and key.pem.'],
           cause,
         })
       }),
@@ -191,12 +194,12 @@ function broken(error: unknown, options: DaemonOptions): unknown {
       cause: error,
     })
   const isBrokenOff = code === 'ECONNRESET' || code === 'EPIPE' || code === 'ERR_STREAM_PREMATURE_CLOSE'
-  const what = isBrokenOff ? 'broke the connection off' : `cannot be reached: ${messageOf(error)}`
+  const what = isBrokenOff ? 'closed the connection' : `cannot be reached: ${messageOf(error)}`
   return new Failure('unavailable', `the docker daemon ${what}`, {
     where,
     next: [
       isBrokenOff
-        ? 'Look at what it logs (journalctl --unit docker), and try again.'
+        ? 'Look at its log (journalctl --unit docker), and try again.'
         : 'Start docker, or set DOCKER_HOST; archives and layouts (oci:, docker-archive:) need no daemon.',
     ],
     cause: error,

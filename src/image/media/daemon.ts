@@ -38,12 +38,12 @@ export async function openDaemonSource(image: ImageName, options: DaemonOptions)
  */
 export async function openDaemonDestination(image: ImageName, options: DaemonOptions): Promise<Destination> {
   if (image.tag === undefined || image.digest !== undefined)
-    throw new Failure('invalid', 'an image in a docker daemon is named with a tag', {
+    throw new Failure('invalid', 'the name of an image in a docker daemon needs a tag', {
       where: `docker-daemon:${imageNameText(image)}`,
-      next: ['Write it like docker-daemon:name:tag.'],
+      next: ['Write it as docker-daemon:name:tag.'],
     })
   return inTemporary(options, async (archive, remove) => {
-    const inner = await openDockerArchiveDestination(archive, image)
+    const inner = await openDockerArchiveDestination(archive, image, options.expansion)
     return {
       ...inner,
       name: `docker-daemon:${familiarName(image)}`,
@@ -117,7 +117,7 @@ function errorOf(line: string): string | undefined {
     const text = message?.errorDetail?.message ?? message?.error ?? message?.message
     return typeof text === 'string' ? text.slice(0, 1000) : undefined
   } catch {
-    // A line that is no JSON is progress for people.
+    // A line that is not JSON is progress for people.
     return undefined
   }
 }

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { constants, copyFile, link, readFile, rm, writeFile } from 'node:fs/promises'
-import { setTimeout as pause } from 'node:timers/promises'
+import { systemClock } from '../../core/clock.ts'
 import { errnoOf } from '../../core/failure.ts'
+import { wait } from '../../host/wait.ts'
 import { diskFailure } from '../partial.ts'
 
 const pollMs = 20
@@ -41,7 +42,7 @@ async function take(path: string, mine: string, msMax: number): Promise<void> {
       holder = again(holder, await textOf(path))
       if (holder && performance.now() - holder.since > msMax)
         other = await takeAway(own, path, holder.text, other, msMax)
-      else if (holder) await pause(pollMs)
+      else if (holder) await wait(pollMs, systemClock)
     }
   } catch (error) {
     throw diskFailure(error, path)
@@ -66,7 +67,7 @@ async function takeAway(
   if (!(await isLinked(own, next))) {
     const seen = again(other, await textOf(next))
     if (seen && performance.now() - seen.since > msMax) await rm(next, { force: true })
-    else await pause(pollMs)
+    else await wait(pollMs, systemClock)
     return seen
   }
   try {

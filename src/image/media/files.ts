@@ -1,7 +1,9 @@
 import { open, readdir, stat } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { errnoOf, Failure } from '../../core/failure.ts'
-import { diskFailure, isPartial, makeFolders, openPartial, removeLeftovers, whileWriting } from '../partial.ts'
+import { makeFolder } from '../../host/folders.ts'
+import { systemFailure } from '../../host/system-errors.ts'
+import { diskFailure, isPartial, openPartial, removeLeftovers, whileWriting } from '../partial.ts'
 import { readPieces, writePieces } from '../pieces.ts'
 import { writeBehind } from './write-behind.ts'
 
@@ -46,7 +48,7 @@ export async function sizeIfThere(path: string): Promise<number | undefined> {
     return facts.isFile() ? facts.size : undefined
   } catch (error) {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined
-    throw error
+    throw systemFailure(error, { doing: `cannot read ${basename(path)}`, where: path })
   }
 }
 
@@ -57,7 +59,7 @@ export async function sizeIfThere(path: string): Promise<number | undefined> {
  * @throws Failure 'denied', 'exhausted', 'exists' when a file stands there
  */
 export async function ownFolder(path: string): Promise<readonly string[]> {
-  await makeFolders(path)
+  makeFolder(path)
   await removeLeftovers(path)
   const names = await readdir(path).catch((error: unknown) => {
     throw diskFailure(error, path)
@@ -70,7 +72,7 @@ export async function ownFolder(path: string): Promise<readonly string[]> {
  * @throws what the content throws; Failure 'denied', 'exhausted', 'exists'
  */
 export async function writeWhole(path: string, content: AsyncIterable<Uint8Array> | Uint8Array): Promise<void> {
-  await makeFolders(dirname(path))
+  makeFolder(dirname(path))
   const file = await openPartial(path)
   try {
     await whileWriting(path, async () => {
@@ -87,7 +89,11 @@ export async function writeWhole(path: string, content: AsyncIterable<Uint8Array
 }
 
 async function fileSize(path: string, what: string): Promise<number> {
-  const size = await sizeIfThere(path)
-  if (size === undefined) throw new Failure('not-found', `${what} is not there`, { where: path })
-  return size
+  try {
+    const facts = await stat(path)
+    if (facts.isFile()) return facts.size
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw systemFailure(error, { doing: `cannot read ${what}`, where: path })
+  }
+  throw new Failure('not-found', `${what} is not there`, { where: path })
 }

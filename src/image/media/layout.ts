@@ -23,6 +23,9 @@ import { fileContent, ownFolder, sizeIfThere, smallFile, writeWhole } from './fi
 
 /** The annotation by which an image in a layout is named (image-spec, annotations.md). */
 export const refNameKey = 'org.opencontainers.image.ref.name'
+/** What containerd and docker call an image in a layout, in full. */
+const containerdNameKey = 'io.containerd.image.name'
+const namesShownMax = 20
 export const layoutText = '{"imageLayoutVersion":"1.0.0"}'
 const layoutVersion = z.looseObject({ imageLayoutVersion: z.literal('1.0.0') })
 
@@ -60,7 +63,7 @@ export function openLayoutSource(path: string, image: string | undefined): Promi
 export async function layoutSource(files: LayoutFiles, image: string | undefined): Promise<Source> {
   const where = files.name
   const version = parseJson(
-    await files.small('oci-layout', 4096, 'the file that marks an OCI layout'),
+    await files.small('oci-layout', 4096, 'an OCI layout: its file oci-layout'),
     'oci-layout',
     where,
   )
@@ -132,32 +135,37 @@ async function readIndex(files: LayoutFiles): Promise<Index> {
   const bytes = await files.small('index.json', manifestBytesMax, 'the file index.json')
   const index = parseManifest(rawManifest(bytes, ociIndex, files.name), files.name)
   if (index.kind === 'index') return index
-  throw new Failure('invalid', 'index.json is no image index', { where: files.name })
+  throw new Failure('invalid', 'index.json is not an image index', { where: files.name })
+}
+
+/** The names that an entry goes by: OCI's, containerd's (docker save writes both), and its digest. */
+function namesOf({ annotations, digest }: Descriptor): string[] {
+  return [annotations?.[refNameKey], annotations?.[containerdNameKey], digest].filter((each) => each !== undefined)
 }
 
 function chosen(index: Index, image: string | undefined, where: string): Descriptor {
   const isImage = ({ mediaType }: Descriptor): boolean => isManifestType(mediaType) || isIndexType(mediaType)
-  const isNamed = (each: Descriptor): boolean => image === undefined || each.annotations?.[refNameKey] === image
+  const named = (name: string, from: readonly Descriptor[]) => from.filter((each) => namesOf(each).includes(name))
   const images = index.manifests.filter(isImage)
-  const names = images.flatMap((each) => each.annotations?.[refNameKey] ?? [])
-  const fit = images.filter(isNamed)
+  const fit = image === undefined ? images : named(image, images)
   const [only] = fit
   // Named twice, or under several names, it is still one image.
   if (only && fit.every((each) => each.digest === only.digest)) return only
-  const other = index.manifests.find((each) => isNamed(each) && !isImage(each))
+  const other = index.manifests.find((each) => !isImage(each) && (image === undefined || namesOf(each).includes(image)))
   if (!only && other) throw unreadType(other.mediaType, `${where} ${other.digest}`)
-  const list = names.length === 0 ? 'none has a name' : `there are ${names.slice(0, 20).join(', ')}`
+  // For each image the first of its names that no other has.
+  const isUnique = (name: string): boolean => new Set(named(name, images).map((each) => each.digest)).size === 1
+  const names = [...new Set(images.flatMap((each) => namesOf(each).find(isUnique) ?? []))].slice(0, namesShownMax)
+  const list = names.length === 0 ? 'it has none' : `there are ${names.join(', ')}`
   if (!only)
-    throw new Failure('not-found', `the layout holds no image${image === undefined ? '' : ` "${image}"`}: ${list}`, {
+    throw new Failure('not-found', `the layout has no image${image === undefined ? '' : ` "${image}"`}: ${list}`, {
       where,
     })
+  const path = image === undefined ? where : where.slice(0, -image.length - 1)
   throw new Failure(
     'invalid',
-    `the layout holds ${fit.length} images${image === undefined ? '' : ` named "${image}"`}: ${list}`,
-    {
-      where,
-      next: ['Name one: oci:PATH:NAME.'],
-    },
+    `the layout has ${fit.length} images${image === undefined ? '' : ` named "${image}"`}: ${list}`,
+    { where, next: names.slice(0, 3).map((each) => `Name one: ${path}:${each}`) },
   )
 }
 
@@ -182,5 +190,5 @@ async function assertLayoutOrEmpty(path: string): Promise<void> {
   for (const algorithm of ['sha256', 'sha512']) await removeLeftovers(join(path, 'blobs', algorithm))
   // blobs alone: an earlier try that ended before its index was written.
   if (names.length > 0 && !names.includes('oci-layout') && names.some((each) => each !== 'blobs'))
-    throw new Failure('exists', 'the folder is not empty and holds no OCI layout', { where: path })
+    throw new Failure('exists', 'the folder is not empty and is not an OCI layout', { where: path })
 }

@@ -1,9 +1,9 @@
 import { lstat, mkdir, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { type TarEntry, tarEntries } from '../../archive/tar-entries.ts'
+import { hostile, short } from '../../archive/tar-extension.ts'
 import { errnoOf, Failure } from '../../core/failure.ts'
 import { diskFailure } from '../partial.ts'
-import { type TarEntry, tarEntries } from './entries.ts'
-import { hostile, short } from './extension.ts'
 import { safeName } from './files.ts'
 
 const entriesMax = 100_000

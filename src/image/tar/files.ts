@@ -1,11 +1,19 @@
 import type { FileHandle } from 'node:fs/promises'
 import { posix } from 'node:path'
+import {
+  assertExtensionSize,
+  type Extension,
+  extendedBy,
+  hostile,
+  isExtension,
+  short,
+} from '../../archive/tar-extension.ts'
+import { blockBytes, decodeHeader, type RawHeader } from '../../archive/tar-header.ts'
 import { Failure } from '../../core/failure.ts'
-import { assertExtensionSize, type Extension, extendedBy, hostile, isExtension, short } from './extension.ts'
-import { blockBytes, decodeHeader, type RawHeader } from './header.ts'
 
 /** Entries that one archive may have. */
 const entriesMax = 100_000
+const sparseMapBytesMax = 4 * 1024 * 1024
 
 /** Where a file's content lies in the archive. */
 export interface TarFile {
@@ -18,7 +26,7 @@ export interface TarFile {
  * is not trusted: a path that is absolute or has `..`, a link out of the archive, two files of
  * one name, a device, and an entry that reaches beyond the end are refused.
  * @param where the archive's name, for errors
- * @throws Failure 'corrupt' for what is no whole archive, 'invalid' for a hostile one
+ * @throws Failure 'corrupt' for what is not a whole archive, 'invalid' for a hostile one
  */
 export async function tarFiles(handle: FileHandle, where: string): Promise<ReadonlyMap<string, TarFile>> {
   const { size: total } = await handle.stat()
@@ -27,11 +35,12 @@ export async function tarFiles(handle: FileHandle, where: string): Promise<Reado
   let extension: Extension = {}
   let entries = 0
   for (let at = 0; at < total; ) {
-    const raw = decodeHeader(await read(handle, at, blockBytes, where), where)
+    const header = await read(handle, at, blockBytes, where)
+    const raw = decodeHeader(header, where)
     if (!raw) break
     entries += 1
     if (entries > entriesMax) throw new Failure('invalid', `the archive has more than ${entriesMax} entries`, { where })
-    const offset = at + blockBytes
+    const offset = at + blockBytes + (raw.flag === 'S' ? await sparseMapBytes(handle, at, header, where) : 0)
     const size = raw.flag === '0' || raw.flag === '7' ? (extension.size ?? raw.size) : raw.size
     at = offset + Math.ceil(size / blockBytes) * blockBytes
     if (offset + size > total)
@@ -45,7 +54,9 @@ export async function tarFiles(handle: FileHandle, where: string): Promise<Reado
     if (files.has(name) || links.has(name)) throw hostile(`has two entries named "${short(name)}"`, where)
     if (raw.flag === '0' || raw.flag === '7') files.set(name, { offset, size })
     else if (raw.flag === '1' || raw.flag === '2') links.set(name, linkTarget(raw, name, extension, where))
-    else if (raw.flag !== '5') throw hostile(`has an entry of type ${raw.flag}, "${short(name)}"`, where)
+    // A sparse file of GNU's is no harm as long as nobody asks for it; it counts as not there.
+    else if (raw.flag !== '5' && raw.flag !== 'S')
+      throw hostile(`has an entry of type ${raw.flag}, "${short(name)}"`, where)
     extension = {}
   }
   // docker save writes a layer that stands in twice as a symbolic link to the other.
@@ -54,6 +65,17 @@ export async function tarFiles(handle: FileHandle, where: string): Promise<Reado
     if (file) files.set(name, file)
   }
   return files
+}
+
+/** Bytes of the map that continues behind the header of a GNU sparse file (tar(5), "GNU sparse"). */
+async function sparseMapBytes(handle: FileHandle, at: number, header: Buffer, where: string): Promise<number> {
+  let bytes = 0
+  for (let hasMore = header[482] !== 0; hasMore; ) {
+    bytes += blockBytes
+    if (bytes > sparseMapBytesMax) throw hostile('has a sparse file with too many holes', where)
+    hasMore = (await read(handle, at + bytes, blockBytes, where))[504] !== 0
+  }
+  return bytes
 }
 
 function linkTarget(raw: RawHeader, name: string, extension: Extension, where: string): string {

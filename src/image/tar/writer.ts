@@ -1,8 +1,8 @@
 import { basename, dirname } from 'node:path'
+import { encodeHeader, endOfArchive, octalSizeMax, padding } from '../../archive/tar-header.ts'
 import { Failure } from '../../core/failure.ts'
 import { openPartial, removeLeftovers, whileWriting } from '../partial.ts'
 import { writePieces } from '../pieces.ts'
-import { encodeHeader, endOfArchive, octalSizeMax, padding } from './header.ts'
 
 /** What a header of one block can say. */
 const sizeMax = octalSizeMax - 1
@@ -52,7 +52,7 @@ export async function openTar(path: string, mtime: number): Promise<TarWriter> {
       whileWriting(path, async () => {
         const start = await put(header(name, size), end)
         const at = await writePieces(handle, start, upTo(content, size, name))
-        if (at - start !== size) throw new Failure('corrupt', `"${name}" is shorter than was said`)
+        if (at - start !== size) throw new Failure('corrupt', `"${name}" is shorter than declared`)
         end = await put(padding(size), at)
       }),
     addBytes: (name, bytes) =>
@@ -89,7 +89,7 @@ async function* upTo(
     if (left < 0)
       throw size === sizeMax
         ? new Failure('exhausted', `"${name}" would have 8 GiB or more`)
-        : new Failure('corrupt', `"${name}" is longer than was said`)
+        : new Failure('corrupt', `"${name}" is longer than declared`)
     yield piece
   }
 }

@@ -34,7 +34,7 @@ export function blobsOf(output: AsyncIterable<Buffer>): (file: TreeFile) => Asyn
     if (size?.[1] !== id)
       throw new Failure('not-found', 'the repository does not have the content of a file', {
         where: path,
-        next: ['A shallow or damaged clone does not have all: git fsck tells.'],
+        next: ['A shallow or damaged clone does not have all content: run git fsck.'],
       })
     for (let left = Number(size[2]); left > 0; ) {
       if (rest.byteLength === 0) rest = await more()

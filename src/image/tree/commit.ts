@@ -44,8 +44,8 @@ function fileOf(line: string): TreeFile {
 
 /** An image holds no submodules: git knows but their names, and what is in them may not be here. */
 export function submodule(path: string): Failure {
-  return new Failure('invalid', 'a submodule, or another repository, is among the files of the image', {
+  return new Failure('invalid', 'a submodule or another repository is among the files of the image', {
     where: path,
-    next: ['Name the files without it, or put its files into this repository.'],
+    next: ['Leave it out of the files, or add its files to this repository.'],
   })
 }

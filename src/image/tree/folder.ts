@@ -34,7 +34,7 @@ export function folderTree(root: string): SourceTree {
 async function assertNoLinkAbove(root: string, path: string): Promise<void> {
   for (let above = posix.dirname(path); above !== '.'; above = posix.dirname(above))
     if ((await factsOf(join(root, above)))?.isSymbolicLink())
-      throw new Failure('invalid', 'a file is named through a symbolic link', { where: path })
+      throw new Failure('invalid', 'the path of a file leads through a symbolic link', { where: path })
 }
 
 async function walk(root: string, path: string, found: Set<string>): Promise<void> {
@@ -42,8 +42,12 @@ async function walk(root: string, path: string, found: Set<string>): Promise<voi
   if (facts?.isDirectory())
     for (const name of await readdir(join(root, path))) await walk(root, posix.join(path, name), found)
   else if (facts?.isFile() || facts?.isSymbolicLink()) found.add(path)
+  else if (facts)
+    throw new Failure('invalid', 'an image can contain files, folders and symbolic links, but this is something else', {
+      where: join(root, path),
+    })
   if (found.size > filesMax)
-    throw new Failure('exhausted', `more than ${filesMax} files enter the image`, { where: root })
+    throw new Failure('exhausted', `more than ${filesMax} files would go into the image`, { where: root })
 }
 
 async function factsOf(file: string) {
@@ -69,16 +73,21 @@ async function* contentOf(root: string, { path, mode }: TreeFile): AsyncGenerato
 
 /**
  * A file of sources, into memory. A pipe would be waited for until somebody writes.
- * @throws Failure 'not-found', 'invalid' for what is no regular file, 'exhausted'
+ * @throws Failure 'not-found', 'invalid' for what is not a regular file, 'exhausted'
  */
 export async function readWhole(file: string): Promise<Uint8Array> {
   try {
     const facts = await stat(file)
-    if (!facts.isFile()) throw new Failure('invalid', 'this is no regular file', { where: file })
+    if (!facts.isFile()) throw new Failure('invalid', 'this is not a regular file', { where: file })
     if (facts.size > readBytesMax)
-      throw new Failure('exhausted', `a file of ${facts.size} bytes is too large for an image's sources`, {
-        where: file,
-      })
+      throw new Failure(
+        'exhausted',
+        `the file has ${facts.size} bytes, but a source file of an image can have at most ${readBytesMax}`,
+        {
+          where: file,
+          next: ['Put larger files into the base image (--base), or mount them where the image runs.'],
+        },
+      )
     return await readFile(file)
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'ENOTDIR') throw error

@@ -4,13 +4,11 @@ import { lstat, realpath } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { errnoOf, Failure } from '../../core/failure.ts'
+import { type Environment, ofNoRepository } from './environment.ts'
 
 const timeMsMax = 120_000
 const outputBytesMax = 256 * 1024 * 1024
 const errorBytesMax = 64 * 1024
-
-/** Variables as a process has them. */
-export type Environment = Readonly<Record<string, string | undefined>>
 
 /** Where git works. */
 export interface GitPlace {
@@ -34,27 +32,6 @@ export interface GitAnswer {
   readonly stdout: Uint8Array
 }
 
-/**
- * What `git rev-parse --local-env-vars` lists: a hook has these, and with them every call would be about the
- * repository of the hook. Settings of the command line (GIT_CONFIG_COUNT, GIT_CONFIG_PARAMETERS) stay, as they do
- * when git itself goes into another repository (run-command.c, prepare_other_repo_env).
- */
-const ofOneRepository: ReadonlySet<string> = new Set([
-  'GIT_ALTERNATE_OBJECT_DIRECTORIES',
-  'GIT_COMMON_DIR',
-  'GIT_CONFIG',
-  'GIT_DIR',
-  'GIT_GRAFT_FILE',
-  'GIT_IMPLICIT_WORK_TREE',
-  'GIT_INDEX_FILE',
-  'GIT_INTERNAL_SUPER_PREFIX',
-  'GIT_NO_REPLACE_OBJECTS',
-  'GIT_OBJECT_DIRECTORY',
-  'GIT_PREFIX',
-  'GIT_REPLACE_REF_BASE',
-  'GIT_SHALLOW_FILE',
-  'GIT_WORK_TREE',
-])
 /** Other ways to read a path than by its letters, which git refuses beside ours. */
 const ofPaths: ReadonlySet<string> = new Set(['GIT_GLOB_PATHSPECS', 'GIT_ICASE_PATHSPECS', 'GIT_NOGLOB_PATHSPECS'])
 /** A path is a path and no pattern; and `git replace` is an affair of one clone, not of the commit. */
@@ -136,11 +113,6 @@ export async function gitStream(
   if (exitCode !== 0) throw failed(args, place, null, said)
 }
 
-/** An environment without what binds git to a certain repository: for programs that may call git themselves. */
-export function ofNoRepository(env: Environment): Environment {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !ofOneRepository.has(name)))
-}
-
 function environmentOf({ env, own }: GitPlace): Environment {
   const kept = Object.entries(ofNoRepository(env)).filter(([name]) => !ofPaths.has(name))
   const ours = { GIT_TERMINAL_PROMPT: '0', GIT_ALLOW_PROTOCOL: 'file:git:http:https:ssh', LC_ALL: 'C' }
@@ -150,7 +122,7 @@ function environmentOf({ env, own }: GitPlace): Environment {
 function failed(args: readonly string[], { cwd }: GitPlace, error: unknown, said: string): Failure {
   const output = said.trim()
   if (errnoOf(error) === 'ENOENT')
-    return new Failure('program', 'git is not installed, and the sources are in a git repository', {
+    return new Failure('program', 'the sources are in a git repository, but git is not installed', {
       where: cwd,
       next: ['Install git.'],
       cause: error,
@@ -158,10 +130,10 @@ function failed(args: readonly string[], { cwd }: GitPlace, error: unknown, said
   // In containers and in CI a checkout often belongs to another user (git-config, safe.directory).
   const foreign = /dubious ownership in repository at '(.+)'/.exec(output)?.[1]
   if (foreign !== undefined)
-    return new Failure('program', 'git does not read the repository, since it belongs to another user', {
+    return new Failure('program', 'git refuses to read the repository because it belongs to another user', {
       where: foreign,
       output,
-      next: [`If you trust what is in it: git config --global --add safe.directory ${foreign}`],
+      next: [`If you trust its content: git config --global --add safe.directory ${foreign}`],
     })
   return new Failure('program', `git ${args[0]} failed`, { where: cwd, output })
 }
@@ -192,7 +164,7 @@ export async function checkoutOf(place: GitPlace): Promise<string | null> {
   const { error, exitCode, stdout, stderr } = await run(args, place, {})
   if (exitCode === 0) return text(stdout).trim()
   const said = text(stderr)
-  // A .git that is no repository, a file system's border that git does not pass, or the inside of a .git folder.
+  // A .git that is not a repository, a file system's border that git does not pass, or the inside of a .git folder.
   if (/not a git repository \(or any|must be run in a work tree/.test(said)) return null
   throw failed(args, place, error, said)
 }

@@ -20,7 +20,7 @@ export async function commitOf(at: GitPlace, ref: string): Promise<string> {
 }
 
 async function whereCommitsAre(at: GitPlace): Promise<string[]> {
-  if ((await headOf(at)) === null) return ['It has no commit yet: commit once first.']
+  if ((await headOf(at)) === null) return ['It has no commits yet: make one first.']
   const args = ['for-each-ref', '--format=%(refname:short)', '--sort=-committerdate', '--count=5', 'refs/heads']
   const branches = await gitLine(args, at)
   const isShallow = (await gitLine(['rev-parse', '--is-shallow-repository'], at)) === 'true'

@@ -2,8 +2,10 @@ import { createHash, randomUUID } from 'node:crypto'
 import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { errnoOf, Failure } from '../../core/failure.ts'
+import { gitNetwork } from '../network/programs.ts'
 import { commitTree } from './commit.ts'
-import { type Environment, type GitPlace, git, gitLine } from './git.ts'
+import type { Environment } from './environment.ts'
+import { type GitPlace, git, gitLine } from './git.ts'
 import type { SourceTree } from './tree.ts'
 
 /** A repository somewhere else, and what of it. */
@@ -91,7 +93,8 @@ async function fetched(
     const at = placeOf(fresh, env)
     await git(['init', '--quiet', '--bare', '--template='], at, { signal })
     const how = ['--quiet', '--depth=1', '--no-tags', '--no-write-fetch-head']
-    await git(['fetch', ...how, url, `+${ref}:refs/native/fetched`], at, { signal }).catch((error: unknown) => {
+    const reaching = { ...at, own: { ...at.own, ...gitNetwork(url, env) } }
+    await git(['fetch', ...how, url, `+${ref}:refs/native/fetched`], reaching, { signal }).catch((error: unknown) => {
       throw notThere(error, ref)
     })
     const commit = await gitLine(['rev-parse', '--verify', 'refs/native/fetched^{commit}'], at, { signal })
@@ -111,15 +114,15 @@ function notThere(error: unknown, ref: string): unknown {
     return new Failure('not-found', `the repository has no "${ref}"`, {
       where: 'REF',
       output,
-      next: ['A remote gives branches, tags and whole commit ids only, no shortened ones.'],
+      next: ['A remote only knows branches, tags and full commit ids, not abbreviated ones.'],
       cause: error,
     })
   // GitHub asks for a login where there is nothing, so as not to tell what is private.
   if (/does not appear to be a git repository|[Rr]epository (?:'.*' )?not found|could not read Username/.test(output))
-    return new Failure('not-found', 'there is no such repository, or it is not for everybody', {
+    return new Failure('not-found', 'there is no such repository, or it is not public', {
       where: 'REF',
       output,
-      next: ['Is its address right? For a private one git needs a login: see `git help credentials`.'],
+      next: ['Check its address. For a private repository, git needs a login: see `git help credentials`.'],
       cause: error,
     })
   return error
@@ -156,5 +159,5 @@ function fineIfThere(error: unknown): void {
 }
 
 function badRef(text: string, next: string): Failure {
-  return new Failure('invalid', `"${text.slice(0, 200)}" names no sources`, { where: 'REF', next: [next] })
+  return new Failure('invalid', `"${text.slice(0, 200)}" does not name any sources`, { where: 'REF', next: [next] })
 }

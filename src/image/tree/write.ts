@@ -47,7 +47,8 @@ async function targetOf(content: AsyncIterable<Uint8Array>, path: string): Promi
   let bytes = 0
   for await (const piece of content) {
     bytes += piece.byteLength
-    if (bytes > targetBytesMax) throw new Failure('invalid', 'a symbolic link is longer than a path', { where: path })
+    if (bytes > targetBytesMax)
+      throw new Failure('invalid', 'a symbolic link is longer than a path can be can be', { where: path })
     pieces.push(piece)
   }
   return Buffer.concat(pieces).toString()
@@ -73,13 +74,16 @@ async function assertEndsInside(folder: string, path: string): Promise<void> {
 function notTwice(path: string) {
   return (error: unknown): never => {
     if (errnoOf(error) !== 'EEXIST' && errnoOf(error) !== 'EISDIR') throw error
-    throw new Failure('invalid', 'two files of the sources have the same name here', { where: path, cause: error })
+    throw new Failure('invalid', 'two source files have the same name on this file system', {
+      where: path,
+      cause: error,
+    })
   }
 }
 
 function leadsOut(path: string): Failure {
-  return new Failure('invalid', 'a file or a symbolic link of the sources leads out of them', {
+  return new Failure('invalid', 'a source file or symbolic link leads out of the sources', {
     where: path,
-    next: ['A link has to be relative, and to end among the sources.'],
+    next: ['A link has to be relative and point to a place inside the sources.'],
   })
 }

@@ -8,8 +8,8 @@ import { parseReference } from '../../../src/image/reference.ts'
 import { validateImage } from '../../../src/image/validate.ts'
 import { testFolder } from '../../fixture/folder.ts'
 import { type ImageFixture, makeImage, sha256, writeLayout } from '../../fixture/image.ts'
+import { testImageContext } from '../../fixture/image-context.ts'
 import { sourcesIn } from '../../fixture/sources.ts'
-import { testSurroundings } from '../../fixture/surroundings.ts'
 
 const signal = new AbortController().signal
 const inherited = {
@@ -44,7 +44,7 @@ async function configOn(base: object, platform: string, definition = '', platfor
   await writeFile(join(folder, 'mine.yaml'), `name: mine\nbase: scratch\nplatforms: [${platforms}]\n${definition}`)
   const { source, digest } = await buildImage(await sourcesIn(folder, { definitionFile: 'mine.yaml' }), {
     platforms: [parsePlatform(platform)],
-    base: await openSource(parseReference(`oci:${folder}/base`), testSurroundings(folder)),
+    base: await openSource(parseReference(`oci:${folder}/base`), testImageContext(folder)),
     baseName: null,
     epochSeconds: 1,
     cache: folder,

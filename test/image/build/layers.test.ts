@@ -46,7 +46,7 @@ async function build(folder: string, changes: Changes = {}) {
   await source.close()
   expect(await readdir(temporary)).toEqual([])
   const made = said
-    .filter((each) => each.endsWith('is being made'))
+    .filter((each) => each.endsWith('being made'))
     .map((each) => each.split(':')[0])
     .sort()
   return { digest, made, said, layers: (layers as { digest: string }[] | undefined)?.map((each) => each.digest) }

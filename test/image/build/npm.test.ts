@@ -119,6 +119,6 @@ describe('npm of a build', () => {
     stop.abort(new Error('stopped'))
     await expect(running).rejects.toThrow('stopped')
     expect(performance.now() - stoppedMs).toBeLessThan(2000)
-    await vi.waitFor(async () => expect(await processesUnder(folder)).toEqual([]))
+    await vi.waitFor(async () => expect(await processesUnder(folder)).toEqual([]), 20_000)
   })
 })

@@ -75,7 +75,7 @@ describe('a repository without a commit', () => {
     expect(Buffer.from(await tree.read('data')).toString()).toBe('x')
     await expect(tagAt(folder, 'HEAD', changes)).rejects.toMatchObject({
       kind: 'not-found',
-      next: ['It has no commit yet: commit once first.'],
+      next: ['It has no commits yet: make one first.'],
     })
     await commitAll(folder)
     expect(`${(await tagAt(folder, undefined, changes)).tag}-dirty`).toBe(facts.tag)

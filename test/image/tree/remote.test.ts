@@ -104,7 +104,7 @@ describe('sources in another repository', () => {
         kind: 'not-found',
         message: `the repository has no "${ref}"`,
         output: expect.stringContaining(ref),
-        next: ['A remote gives branches, tags and whole commit ids only, no shortened ones.'],
+        next: ['A remote only knows branches, tags and full commit ids, not abbreviated ones.'],
       })
     expect(await fetched()).toEqual([])
   })

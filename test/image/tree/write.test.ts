@@ -47,7 +47,7 @@ describe('files that are written', () => {
     await expect(written([one, other])).rejects.toMatchObject({ kind: 'invalid' })
   })
 
-  it('are no links without end', async () => {
+  it('are not links without end', async () => {
     const files = [[link, 'a', 'b'.repeat(5000)]] as const
     await expect(written(files)).rejects.toMatchObject({ kind: 'invalid', where: 'a' })
   })

@@ -1,9 +1,11 @@
 import type { Hash } from 'node:crypto'
+import { posix } from 'node:path'
 import { z } from 'zod'
+import { type ExpansionLimits, expanded } from '../../../archive/expand.ts'
 import { Failure } from '../../../core/failure.ts'
 import { configBytesMax, parseConfig } from '../../config.ts'
 import { algorithmOf, type ContentDigest, contentHash, hexOf } from '../../content-digest.ts'
-import { expanded } from '../../expand.ts'
+import { listOf, text } from '../../go-json.ts'
 import {
   checked,
   type Descriptor,
@@ -23,11 +25,16 @@ import { oneAtATime } from './one-at-a-time.ts'
 import { assertReplaceable } from './replaceable.ts'
 import { openTarSource } from './tar-source.ts'
 
-const path = z.string().min(1).max(4096)
+/** Archives that are made by hand write `./` before their names. */
+const path = z
+  .string()
+  .min(1)
+  .max(4096)
+  .transform((name) => posix.normalize(name))
 const entrySchema = z.looseObject({
   Config: path,
-  RepoTags: z.array(z.string().max(512)).max(1024).nullish(),
-  Layers: z.array(path).max(layersMax),
+  RepoTags: listOf(text(512), 1024),
+  Layers: listOf(path, layersMax),
 })
 const listSchema = z.array(entrySchema).min(1).max(1024)
 type Entry = z.output<typeof entrySchema>
@@ -45,10 +52,11 @@ export async function openDockerArchiveSource(
   temporary: string,
   signal?: AbortSignal,
   name = `docker-archive:${file}${image ? `:${imageNameText(image)}` : ''}`,
+  limits?: ExpansionLimits,
 ): Promise<Source> {
-  const tar = await openTarSource(file, temporary, signal)
+  const tar = await openTarSource(file, temporary, signal, limits)
   try {
-    const bytes = await tar.small('manifest.json', manifestBytesMax, 'manifest.json, so it is no docker archive')
+    const bytes = await tar.small('manifest.json', manifestBytesMax, 'manifest.json, so it is not a docker archive')
     const list = checked(listSchema, parseJson(bytes, 'manifest.json', name), 'manifest.json', name)
     const { raw, files } = await describe(tar, chosen(list, image, name), name, signal)
     return {
@@ -78,19 +86,23 @@ export async function openDockerArchiveSource(
  * @param image the name that docker is to give it
  * @throws Failure 'exists'
  */
-export async function openDockerArchiveDestination(file: string, image: ImageName | undefined): Promise<Destination> {
+export async function openDockerArchiveDestination(
+  file: string,
+  image: ImageName | undefined,
+  limits?: ExpansionLimits,
+): Promise<Destination> {
   await assertReplaceable(file)
   const tar = await openTar(file, 0)
   const written = new Map<ContentDigest, string>()
   const configs = new Map<ContentDigest, Uint8Array>()
   const expandedTo = new Map<ContentDigest, ContentDigest>()
   const inTurn = oneAtATime()
-  let entry: Entry | undefined
+  let entry: object | undefined
 
   async function put(descriptor: Descriptor, path: string, open: OpenBlob): Promise<void> {
     if (layerCompression(descriptor.mediaType) === 'zstd') {
       const hash = contentHash()
-      await tar.addUnsized(path, hashed(expanded(await open(), 'zstd', descriptor.digest), hash))
+      await tar.addUnsized(path, hashed(expanded(await open(), 'zstd', descriptor.digest, limits), hash))
       expandedTo.set(descriptor.digest, `sha256:${hash.digest('hex')}`)
     } else if (isConfigType(descriptor.mediaType)) {
       const bytes = await verifiedBytes(await open(), descriptor, configBytesMax, file)
@@ -115,7 +127,7 @@ export async function openDockerArchiveDestination(file: string, image: ImageNam
     async putManifest(raw) {
       const manifest = parseManifest(raw, file)
       if (manifest.kind === 'index')
-        throw new Failure('invalid', 'a docker archive holds one image, no index', { where: file })
+        throw new Failure('invalid', 'a docker archive can hold one image, but not an index', { where: file })
       const at = (each: Descriptor): string => {
         const path = written.get(each.digest)
         if (path === undefined)
@@ -149,7 +161,7 @@ function assertLoads(
   where: string,
 ): void {
   const refused = (why: string): Failure =>
-    new Failure('invalid', `a docker archive holds images, and ${why}`, { where })
+    new Failure('invalid', `a docker archive can only hold images, but ${why}`, { where })
   if (!config) throw refused(`this is an artifact, with a config of the type ${descriptor.mediaType}`)
   const diffIds = parseConfig(config, where).rootfs.diff_ids
   if (diffIds.length !== layers.length)
@@ -171,7 +183,7 @@ function assertDiffIds(
     const [found, said] = [expandedTo.get(digest), diffIds[at]]
     // docker knows diff ids of sha256 alone; others are left to whoever reads them.
     if (found === undefined || found === said || (said && algorithmOf(said) !== 'sha256')) continue
-    throw new Failure('corrupt', `${digest} expands to ${found}, the config says ${said ?? 'nothing of it'}`, { where })
+    throw new Failure('corrupt', `${digest} expands to ${found}, the config says ${said ?? 'nothing'}`, { where })
   }
 }
 
@@ -184,17 +196,17 @@ async function* hashed(content: AsyncIterable<Uint8Array>, hash: Hash): AsyncGen
 
 function chosen(list: readonly Entry[], image: ImageName | undefined, where: string): Entry {
   const wanted = image && familiarName(image)
-  const fit = wanted === undefined ? list : list.filter((each) => each.RepoTags?.some((tag) => isName(tag, wanted)))
+  const fit = wanted === undefined ? list : list.filter((each) => each.RepoTags.some((tag) => isName(tag, wanted)))
   const [only, ...others] = fit
   if (only && others.length === 0) return only
-  const names = list.flatMap((each) => each.RepoTags ?? []).slice(0, 20)
+  const names = list.flatMap((each) => each.RepoTags).slice(0, 20)
   if (!only)
     throw new Failure(
       'not-found',
-      `the archive holds no image "${wanted}"; it holds ${names.join(', ') || 'unnamed ones'}`,
+      `the archive has no image "${wanted}"; it has ${names.join(', ') || 'unnamed ones'}`,
       { where },
     )
-  throw new Failure('invalid', `the archive holds ${fit.length} images: ${names.join(', ')}`, {
+  throw new Failure('invalid', `the archive has ${fit.length} images: ${names.join(', ')}`, {
     where,
     next: ['Name one: docker-archive:PATH:NAME:TAG.'],
   })

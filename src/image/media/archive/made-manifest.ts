@@ -1,7 +1,7 @@
+import { compressionOf } from '../../../archive/expand.ts'
 import { Failure } from '../../../core/failure.ts'
 import { configBytesMax, parseConfig } from '../../config.ts'
 import { type ContentDigest, contentDigestOf, contentHash } from '../../content-digest.ts'
-import { compressionOf } from '../../expand.ts'
 import { type Descriptor, type RawManifest, serializeManifest } from '../../manifest.ts'
 import { dockerConfig, dockerLayer, dockerLayerGzip, dockerLayerZstd, dockerManifest } from '../../media-types.ts'
 import type { TarSource } from './tar-source.ts'

@@ -1,3 +1,4 @@
+import type { ExpansionLimits } from '../../../archive/expand.ts'
 import type { ContentDigest } from '../../content-digest.ts'
 import type { Descriptor } from '../../manifest.ts'
 import type { Destination, Source } from '../../medium.ts'
@@ -19,8 +20,9 @@ export async function openOciArchiveSource(
   image: string | undefined,
   temporary: string,
   signal?: AbortSignal,
+  limits?: ExpansionLimits,
 ): Promise<Source> {
-  const tar = await openTarSource(path, temporary, signal)
+  const tar = await openTarSource(path, temporary, signal, limits)
   const name = `oci-archive:${path}${image === undefined ? '' : `:${image}`}`
   try {
     return await layoutSource(

@@ -16,7 +16,7 @@ export async function assertReplaceable(path: string): Promise<void> {
   if (!facts || (facts.isFile() && facts.size === 0)) return
   const isImage = facts.isFile() && (await isImageArchive(path))
   if (!isImage)
-    throw new Failure('exists', 'what stands there is no image archive, or a compressed one', {
+    throw new Failure('exists', 'the existing file is not an uncompressed image archive', {
       where: path,
       next: ['Remove it, or write to another path.'],
     })

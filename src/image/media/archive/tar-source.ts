@@ -1,18 +1,13 @@
 import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { errnoOf, Failure } from '../../../core/failure.ts'
-import { compressionOf, expanded } from '../../expand.ts'
-import type { Compression } from '../../media-types.ts'
+import { type Compression, compressionOf, type ExpansionLimits, expanded } from '../../../archive/expand.ts'
+import { Failure } from '../../../core/failure.ts'
+import { systemFailure } from '../../../host/system-errors.ts'
 import { diskFailure, whileWriting } from '../../partial.ts'
 import { readPieces, writePieces } from '../../pieces.ts'
 import { type TarFile, tarFiles } from '../../tar/files.ts'
 
-/** What a compressed archive may become: layers in it are mostly compressed already, so a hundredfold is a bomb. */
-export interface ExpansionLimits {
-  readonly timesMax: number
-  /** Up to this it may be any factor. */
-  readonly bytesAlways: number
-}
+/** Layers in an archive are mostly compressed already, so a hundredfold is a bomb. */
 const usualLimits: ExpansionLimits = { timesMax: 100, bytesAlways: 2 ** 30 }
 
 /** Random access to the files of a tar archive. */
@@ -83,7 +78,7 @@ async function tarSource(handle: FileHandle, where: string, remove: () => Promis
   const find = (name: string, what: string, files: ReadonlyMap<string, TarFile>): TarFile => {
     const file = files.get(name)
     if (file) return file
-    throw new Failure('not-found', `the archive does not hold ${what}`, { where: `${where} ${name.slice(0, 200)}` })
+    throw new Failure('not-found', `the archive does not contain ${what}`, { where: `${where} ${name.slice(0, 200)}` })
   }
   try {
     const files = await tarFiles(handle, where)
@@ -120,10 +115,9 @@ async function openFile(path: string): Promise<FileHandle> {
     const handle = await open(path, 'r')
     if ((await handle.stat()).isFile()) return handle
     await handle.close()
-    throw new Failure('invalid', 'an archive is a file, and this is none', { where: path })
+    throw new Failure('invalid', 'an archive must be a file, but this is not one', { where: path })
   } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error
-    throw new Failure('not-found', 'there is no such archive', { where: path, cause: error })
+    throw systemFailure(error, { doing: 'cannot read the archive', where: path })
   }
 }
 
@@ -136,7 +130,7 @@ async function compressionOfFile(handle: FileHandle, where: string): Promise<Com
   await handle.close()
   throw new Failure('unimplemented', `the archive is compressed with ${name}`, {
     where,
-    next: [`Expand it first (${name} -d), or compress it with gzip or zstd.`],
+    next: [`Decompress it first (${name} -d), or compress it with gzip or zstd.`],
   })
 }
 
@@ -147,20 +141,8 @@ async function* expandedArchive(
   limits: ExpansionLimits,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  let read = 0
-  let written = 0
-  const counted = async function* (): AsyncGenerator<Uint8Array, void, undefined> {
-    for await (const piece of content) {
-      signal?.throwIfAborted()
-      read += piece.byteLength
-      yield piece
-    }
-  }
-  for await (const piece of expanded(counted(), compression, where)) {
+  for await (const piece of expanded(content, compression, where, limits)) {
     signal?.throwIfAborted()
-    written += piece.byteLength
-    if (written > limits.bytesAlways && written > read * limits.timesMax)
-      throw new Failure('invalid', `the archive expands more than ${limits.timesMax} times`, { where })
     yield piece
   }
 }

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { Failure, type FailureKind } from '../../../core/failure.ts'
 import { printable } from '../../../core/printable.ts'
 import type { Credentials } from '../../credentials.ts'
+import { listOf, text } from '../../go-json.ts'
 import type { HttpAnswer } from './exchange.ts'
 
 const errorBytesMax = 64 * 1024
@@ -9,7 +10,10 @@ const errorBytesMax = 64 * 1024
 const textMax = 500
 const userMax = 100
 const errorsSchema = z.looseObject({
-  errors: z.array(z.looseObject({ code: z.string().optional(), message: z.string().optional() })).max(100),
+  errors: listOf(
+    z.preprocess((value) => value ?? {}, z.looseObject({ code: text(errorBytesMax), message: text(errorBytesMax) })),
+    100,
+  ),
 })
 
 /**
@@ -70,15 +74,15 @@ function kindOf(status: number): FailureKind {
 
 function nextOf(status: number, registry: string): string[] {
   if (status === 401) return [`Log in: docker login ${registry} (or skopeo login, podman login).`]
-  if (status === 403) return ['The login has no right to do this; ask whoever owns the repository.']
+  if (status === 403) return ['The login lacks the permission; ask the owner of the repository.']
   return []
 }
 
 function statusText(status: number): string {
   const texts: Record<number, string> = {
-    401: 'it asks for a login',
+    401: 'it requires a login',
     403: 'access is denied',
-    404: 'it is not there',
+    404: 'it does not exist',
     413: 'it is too large for this registry',
     429: 'too many requests',
   }
@@ -94,7 +98,7 @@ async function errorText(answer: HttpAnswer): Promise<string> {
   try {
     const bytes = await answerBytes(answer, errorBytesMax)
     const parsed = errorsSchema.safeParse(JSON.parse(Buffer.from(bytes).toString('utf8')))
-    const texts = parsed.success ? parsed.data.errors.map((each) => each.message || each.code || '') : []
+    const texts = parsed.success ? parsed.data.errors.map((each) => each.message || each.code) : []
     return printable(texts.filter(Boolean).slice(0, 3).join('; '), textMax)
   } catch {
     // An error page that is none says nothing beyond its status.

@@ -2,7 +2,7 @@ import type { Clock } from '../../../core/clock.ts'
 import { Failure } from '../../../core/failure.ts'
 import type { Credentials } from '../../credentials.ts'
 import type { BlobOrigin } from '../../medium.ts'
-import type { Challenge } from './challenge.ts'
+import { type Challenge, scopesOf } from './challenge.ts'
 import type { Exchange } from './exchange.ts'
 import { basic, bearer, fetchToken, type Token } from './token.ts'
 
@@ -62,10 +62,19 @@ export function openAuthorization(options: AuthorizationOptions): Authorization 
       const name = origin.registry
       if (credentials?.kind === 'registry-token') return bearer(credentials.token, name)
       const own = `repository:${origin.repository}:${options.actions}`
-      const scopes = from === undefined ? [own] : [own, `repository:${from}:pull`]
-      const token = await freshToken(scopes.join(' '), () =>
-        fetchToken({ challenge, scopes, credentials, registry: root, name }, exchange, clock, signal),
-      )
+      const buy = (...scopes: readonly string[]): Promise<Token> =>
+        freshToken(scopes.join(' '), () =>
+          fetchToken({ challenge, scopes, credentials, registry: root, name }, exchange, clock, signal),
+        )
+      if (from !== undefined) return bearer((await buy(own, `repository:${from}:pull`)).value, name)
+      // A proxy may call the repository otherwise than its users do, and says how.
+      const asked = scopesOf(challenge).filter((each) => each !== own)
+      if (asked.length === 0) return bearer((await buy(own)).value, name)
+      const token = await buy(own, ...asked).catch((error: unknown) => {
+        if (signal.aborted) throw error
+        // Not every server of tokens takes several scopes, or knows our name of the repository.
+        return buy(...asked).catch(() => buy(own))
+      })
       return bearer(token.value, name)
     },
     login: () => used,
@@ -74,12 +83,8 @@ export function openAuthorization(options: AuthorizationOptions): Authorization 
 }
 
 function unknownScheme(challenge: Challenge, url: URL): Failure {
-  return new Failure(
-    'unimplemented',
-    `${url.host} wants to be authenticated to with "${challenge.scheme.slice(0, 40)}"`,
-    {
-      where: url.host,
-      next: ['Basic and Bearer are known.'],
-    },
-  )
+  return new Failure('unimplemented', `${url.host} requires authentication with "${challenge.scheme.slice(0, 40)}"`, {
+    where: url.host,
+    next: ['Basic and Bearer are supported.'],
+  })
 }

@@ -1,10 +1,13 @@
 import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from 'node:http'
+import { getCACertificates } from 'node:tls'
+import { systemCertificates } from '../../network/certificates.ts'
+import { proxyFor } from '../../network/proxy.ts'
 import { http, https } from '../node-http.ts'
 import type { Exchange, HttpRequest } from './exchange.ts'
-import { failed, idle, late } from './network-failure.ts'
-import { type Incoming, received } from './received.ts'
-import { reclaimer } from './reclaim.ts'
-import { tapped, tappedAgent } from './tap.ts'
+import { failed, idle, isUntrusted, late } from './network-failure.ts'
+import { tapped, tappedAgent } from './raw-body.ts'
+import { type Incoming, received } from './response.ts'
+import { reclaimer } from './young-generation.ts'
 
 export interface HttpOptions {
   /** False accepts any certificate. */
@@ -17,36 +20,57 @@ export interface HttpOptions {
   readonly idleMsMax: number
   /** Milliseconds in which an exchange has to be over that is not large: bytes that drip are never idle. */
   readonly wholeMsMax: number
-  /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY are taken from here. */
+  /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY are taken from here (network/proxy.ts). */
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
 /** HTTP over kept-alive connections, without redirects, retries or credentials of its own. */
 export function openHttp(options: HttpOptions): { exchange: Exchange; close(): void } {
-  const common = { keepAlive: true, maxSockets: 16, proxyEnv: { ...options.env } as NodeJS.ProcessEnv }
-  let plain: Agent | undefined
-  let secure: Agent | undefined
-  const overTcp = (): Transport => {
-    plain ??= tappedAgent(http.Agent, common)
-    return { start: http.request, agent: plain }
-  }
-  const overTls = (): Transport => {
+  const agents = new Map<string, Agent>()
+  let { ca } = options
+  let isWidened = false
+  const transportTo = (url: URL): Transport => {
+    const proxy = proxyFor(url, options.env)
+    const key = `${url.protocol} ${proxy?.href ?? ''}`
+    // Whether a proxy is asked is decided here, by one rule for everything that we reach.
+    const proxyEnv = proxy ? { HTTP_PROXY: proxy.href, HTTPS_PROXY: proxy.href } : {}
+    const common = { keepAlive: true, maxSockets: 16, proxyEnv: proxyEnv as NodeJS.ProcessEnv }
+    if (url.protocol !== 'https:') {
+      const agent = agents.get(key) ?? tappedAgent(http.Agent, common)
+      agents.set(key, agent)
+      return { start: http.request, agent }
+    }
     const { Agent, request } = https()
-    const { ca, tlsVerify } = options
-    const trusted = { rejectUnauthorized: tlsVerify, ...(ca === undefined ? {} : { ca }) }
-    secure ??= tappedAgent(Agent, { ...common, ...trusted })
-    return { start: request, agent: secure }
+    const trusted = { rejectUnauthorized: options.tlsVerify, ...(ca === undefined ? {} : { ca }) }
+    const agent = agents.get(key) ?? tappedAgent(Agent, { ...common, ...trusted })
+    agents.set(key, agent)
+    return { start: request, agent }
+  }
+  const close = (): void => {
+    for (const each of agents.values()) each.destroy()
+    agents.clear()
+  }
+  /** A company's authority often stands in the system's store alone. */
+  const widen = (): void => {
+    isWidened = true
+    ca = [ca ?? getCACertificates('default').join('\n'), ...systemCertificates()].join('\n')
+    close()
   }
   const used = reclaimer()
   return {
     async exchange(request, signal) {
-      const transport = request.url.protocol === 'https:' ? overTls() : overTcp()
-      return received(await exchange(transport, request, signal, options), request, used)
+      const once = async () =>
+        received(await exchange(transportTo(request.url), request, signal, options), request, used)
+      try {
+        return await once()
+      } catch (error) {
+        // What was sent cannot be sent again; but something without a body is always asked first.
+        if (isWidened || request.body || !isUntrusted(error)) throw error
+        widen()
+        return once()
+      }
     },
-    close() {
-      plain?.destroy()
-      secure?.destroy()
-    },
+    close,
   }
 }
 

@@ -2,12 +2,14 @@ import { errnoOf, Failure, messageOf } from '../../../core/failure.ts'
 
 /** Nothing at all came or went for so many milliseconds. */
 export function idle(url: URL, idleMsMax: number): Failure {
-  return new Failure('deadline', `nothing came for ${idleMsMax / 1000} s`, { where: url.host })
+  return new Failure('deadline', `nothing arrived for ${idleMsMax / 1000} s`, { where: url.host })
 }
 
 /** Something came and went, but it was not over after so many milliseconds. */
 export function late(url: URL, wholeMsMax: number): Failure {
-  return new Failure('deadline', `a short answer was not there whole after ${wholeMsMax / 1000} s`, { where: url.host })
+  return new Failure('deadline', `a short answer was still incomplete after ${wholeMsMax / 1000} s`, {
+    where: url.host,
+  })
 }
 
 const tlsCodes = /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/
@@ -15,6 +17,11 @@ const tlsCodes = /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)
 /** True when the other side's certificate is the problem. */
 function isTlsProblem(error: unknown): boolean {
   return error instanceof Error && tlsCodes.test(errnoOf(error) ?? '') && !isNoTls(error)
+}
+
+/** True when an exchange failed since nobody that is trusted vouches for the other side. */
+export function isUntrusted(error: unknown): boolean {
+  return error instanceof Failure && /^(UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_)/.test(errnoOf(error.cause) ?? '')
 }
 
 /** True when the other side does not speak TLS at all. */
@@ -35,14 +42,15 @@ export function failed(error: unknown, url: URL, signal?: AbortSignal, tlsFlag?:
     return new Failure('denied', `the certificate of ${url.host} is not trusted (${code})`, {
       where: url.host,
       next: [
-        `Put its authority into /etc/containers/certs.d/HOST:PORT/ca.crt${tlsFlag === undefined ? '' : `, or switch the check off with ${tlsFlag}`}.`,
+        `Put the certificate of its authority into /etc/containers/certs.d/${url.host}/ca.crt, or set SSL_CERT_FILE=FILE.`,
+        ...(tlsFlag === undefined ? [] : [`To disable the check: ${tlsFlag}.`]),
       ],
       cause: error,
     })
   const plain: Record<string, string> = {
     ECONNREFUSED: 'nothing listens there',
-    ENOTFOUND: 'there is no host of that name',
-    EAI_AGAIN: 'its name cannot be resolved now',
+    ENOTFOUND: 'there is no host with that name',
+    EAI_AGAIN: 'its name cannot be resolved at the moment',
     ECONNRESET: 'it closed the connection',
     EPIPE: 'it closed the connection',
     EHOSTUNREACH: 'there is no route to it',

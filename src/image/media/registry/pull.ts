@@ -33,7 +33,7 @@ export function fetchManifest(
     if (digest === undefined && !isDigestOf(said, raw))
       throw new Failure(
         'corrupt',
-        `the registry says that the manifest is ${said?.slice(0, 80)}, its bytes are ${raw.digest}`,
+        `the registry says that the digest of the manifest is ${said?.slice(0, 80)}, but it is ${raw.digest}`,
         {
           where: `${where} ${reference}`,
         },
@@ -126,7 +126,7 @@ async function openBlob(
   const range = answer.header('content-range')
   if (answer.status !== 206 || range?.startsWith(`bytes ${offset}-`)) return answer
   answer.discard()
-  throw new Failure('corrupt', `asked for a blob from byte ${offset}, got "${range?.slice(0, 60) ?? 'no range'}"`, {
+  throw new Failure('corrupt', `requested a blob from byte ${offset}, but got "${range?.slice(0, 60) ?? 'no range'}"`, {
     where: `${session.registry}/${session.repository} ${descriptor.digest}`,
   })
 }

@@ -37,7 +37,7 @@ export async function pushManifest(
   const said = answer.header('docker-content-digest')
   const where = `${session.registry}/${session.repository}`
   if (!isDigestOf(said, raw))
-    throw new Failure('corrupt', `the registry stored ${said?.slice(0, 80)} where ${raw.digest} was sent`, { where })
+    throw new Failure('corrupt', `the registry stored ${said?.slice(0, 80)}, but ${raw.digest} was sent`, { where })
   const parsed = parseManifest(raw, where)
   if (parsed.subject && answer.header('oci-subject') === undefined)
     await enterReferrer(session, parsed.subject.digest, referrerOf(raw, where), retry)

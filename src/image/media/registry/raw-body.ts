@@ -2,7 +2,7 @@ import type { Agent, AgentOptions, ClientRequestArgs, IncomingMessage } from 'no
 import type { OnReadOpts, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { Failure } from '../../../core/failure.ts'
-import { createLanding, type Landing } from './landing.ts'
+import { createReceiveBuffer, type ReceiveBuffer } from './receive-buffer.ts'
 
 /** Below this a body is not worth a connection, which cannot be used again behind one that was tapped. */
 const tappedBytesMin = 8 * 1024 * 1024
@@ -13,9 +13,9 @@ const parsedBytes = 16 * 1024
 interface Tap {
   /** Node's parser has a piece in hand; nothing is buffered before or behind it. */
   isParsing: boolean
-  /** Set while the parser has the piece with the head: makes the landing for what follows it. */
-  begin: (() => Landing) | undefined
-  landing: Landing | undefined
+  /** Set while the parser has the piece with the head: makes the receive buffer for what follows it. */
+  begin: (() => ReceiveBuffer) | undefined
+  receiveBuffer: ReceiveBuffer | undefined
   /** Bytes of the body that came in one piece with the head. */
   first: Uint8Array | null
 }
@@ -34,7 +34,7 @@ type Connected = (error: Error | null, socket: Duplex) => void
 export function tappedAgent(Base: AgentClass, options: AgentOptions): Agent {
   class TappedAgent extends Base {
     override createConnection(args: ClientRequestArgs, connected?: Connected): Duplex | null | undefined {
-      const tap: Tap = { isParsing: false, begin: undefined, landing: undefined, first: null }
+      const tap: Tap = { isParsing: false, begin: undefined, receiveBuffer: undefined, first: null }
       const made = super.createConnection({ ...args, onread: reading(tap, () => made as Socket) } as Args, connected)
       if (made) taps.set(made, tap)
       return made
@@ -48,15 +48,15 @@ type Args = ClientRequestArgs & { readonly onread: OnReadOpts }
 function reading(tap: Tap, socketOf: () => Socket): OnReadOpts {
   const parsed = Buffer.allocUnsafeSlow(parsedBytes)
   return {
-    buffer: () => tap.landing?.room() ?? parsed,
+    buffer: () => tap.receiveBuffer?.room() ?? parsed,
     callback(count, bytes) {
-      if (tap.landing) return tap.landing.filled(count)
+      if (tap.receiveBuffer) return tap.receiveBuffer.filled(count)
       const socket = socketOf()
       tap.isParsing = socket.readableLength === 0
       // A copy: the parser may keep it, and the buffer is read into again.
       socket.push(Buffer.from(bytes.subarray(0, count)))
       tap.isParsing = false
-      tap.landing = tap.begin?.()
+      tap.receiveBuffer = tap.begin?.()
       return true
     },
   }
@@ -74,12 +74,12 @@ export function tapped(incoming: IncomingMessage, host: string): AsyncIterable<U
   const isPlain = (statusCode === 200 || statusCode === 206) && headers['transfer-encoding'] === undefined
   if (!tap?.isParsing || !isPlain || !(length >= tappedBytesMin)) return undefined
   tap.begin = () => {
-    // Taken now: reading from the message later would start the socket that the landing has paused.
+    // Taken now: reading from the message later would start the socket that the receive buffer has paused.
     tap.first = incoming.read() as Uint8Array | null
-    const landing = createLanding(length - (tap.first?.byteLength ?? 0), () => socket.resume())
-    incoming.once('error', (error) => landing.fail(error))
-    incoming.once('close', () => landing.fail(brokenOff(host)))
-    return landing
+    const receiveBuffer = createReceiveBuffer(length - (tap.first?.byteLength ?? 0), () => socket.resume())
+    incoming.once('error', (error) => receiveBuffer.fail(error))
+    incoming.once('close', () => receiveBuffer.fail(brokenOff(host)))
+    return receiveBuffer
   }
   return pieces(incoming, tap)
 }
@@ -92,7 +92,7 @@ export function brokenOff(host: string): Failure {
 async function* pieces(incoming: IncomingMessage, tap: Tap): AsyncGenerator<Uint8Array, void, undefined> {
   try {
     if (tap.first) yield tap.first
-    yield* tap.landing?.pieces() ?? []
+    yield* tap.receiveBuffer?.pieces() ?? []
   } finally {
     incoming.destroy()
   }

@@ -17,7 +17,7 @@ const roomBytesMin = 64 * 1024
  * Memory that a connection reads a body into: while one segment is filled, pieces of others are
  * used. No byte is copied, and nothing is allocated for each read.
  */
-export interface Landing {
+export interface ReceiveBuffer {
   /** Where the next bytes have to go; never more than are left of the body. */
   room(): Uint8Array
   /** Takes note of bytes that went there. @returns false when reading has to stop until `resume` */
@@ -40,7 +40,7 @@ interface Segment {
  * @param size bytes of the body that are still to come
  * @param resume lets the connection read again after `filled` said false
  */
-export function createLanding(size: number, resume: () => void): Landing {
+export function createReceiveBuffer(size: number, resume: () => void): ReceiveBuffer {
   const segment = (): Segment => ({
     bytes: Buffer.allocUnsafeSlow(Math.min(size, segmentBytes)),
     filled: 0,

@@ -4,6 +4,7 @@ import { type Descriptor, manifestBytesMax, parseManifest, rawManifest } from '.
 import { ociIndex } from '../../media-types.ts'
 import { answerBytes } from './answers.ts'
 import type { HttpAnswer } from './exchange.ts'
+import { nextPage } from './next-page.ts'
 import { fetchManifest } from './pull.ts'
 import { type RetryOptions, withRetries } from './retry.ts'
 import type { Session } from './session.ts'
@@ -12,11 +13,13 @@ import type { Session } from './session.ts'
 const referrersMax = 1024
 const pagesMax = 32
 /**
- * Registries without a referrers API answer 404, as the specification has it, or refuse what they
- * take for the name of a repository, for a method or for a type. 403 is none of these: what may
- * not be listed may be there.
+ * Registries without a referrers API answer 404, as the specification has it, or refuse in some other way what they
+ * take for the name of a repository, for a method or for a type. A login or a right that is missing, and what may go
+ * away, is none of these: what may not be listed now may be there.
  */
-const withoutApi = [400, 404, 405, 406, 501]
+function isWithoutApi(status: number): boolean {
+  return status === 501 || (status >= 400 && status < 500 && ![401, 403, 408, 429].includes(status))
+}
 
 /**
  * What refers to a manifest (signatures, attestations): the referrers API, all its pages, or
@@ -76,7 +79,7 @@ async function askPage(
     url,
     headers: { accept: ociIndex },
     doing: `list what refers to ${digest}`,
-    expected: [200, ...withoutApi],
+    expected: (status) => status === 200 || isWithoutApi(status),
     // ghcr.io sends on to a page of github.com that soon says 429 (artifacthub/hub#4785).
     staysOnHost: true,
   })
@@ -84,20 +87,12 @@ async function askPage(
   if (answer.status !== 200 || !isIndex(answer)) return void answer.discard()
   const where = `${session.registry}/${session.repository} ${digest}`
   const index = parseManifest(rawManifest(await answerBytes(answer, manifestBytesMax), ociIndex, where), where)
-  if (index.kind !== 'index') throw new Failure('invalid', 'the list of referrers is no index', { where })
+  if (index.kind !== 'index') throw new Failure('invalid', 'the list of referrers is not an index', { where })
   return { manifests: index.manifests, next: nextPage(answer) }
 }
 
 function isIndex(answer: HttpAnswer): boolean {
   return answer.header('content-type')?.split(';')[0]?.trim().toLowerCase() === ociIndex
-}
-
-/** RFC 8288: `<url>; rel="next"`; a page on another host is none. */
-function nextPage(answer: HttpAnswer): string | undefined {
-  const match = /<([^>]{1,4096})>\s*;\s*rel="?next"?/.exec(answer.header('link') ?? '')
-  if (!match?.[1] || !URL.canParse(match[1], answer.url)) return undefined
-  const url = new URL(match[1], answer.url)
-  return url.origin === answer.url.origin ? url.href : undefined
 }
 
 function tooMany(session: Session, digest: ContentDigest): Failure {
@@ -107,7 +102,7 @@ function tooMany(session: Session, digest: ContentDigest): Failure {
 }
 
 function lostPage(session: Session, digest: ContentDigest): Failure {
-  return new Failure('unavailable', `the registry lists only a part of what refers to ${digest}`, {
+  return new Failure('unavailable', `the registry lists only some of the manifests that refer to ${digest}`, {
     where: `${session.registry}/${session.repository}`,
     next: ['Try again.'],
   })

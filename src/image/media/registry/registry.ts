@@ -4,9 +4,9 @@ import { findLogin, type LoginPlaces } from '../../auth.ts'
 import type { ContentDigest } from '../../content-digest.ts'
 import type { Descriptor, RawManifest } from '../../manifest.ts'
 import { rawManifest } from '../../manifest.ts'
-import type { BlobOrigin, Destination, Source } from '../../medium.ts'
+import type { BlobOrigin, Destination, OpenBlob, Source } from '../../medium.ts'
 import { type ImageName, imageNameText } from '../../name.ts'
-import { trustedCertificates } from './certificates.ts'
+import { trustedCertificates } from '../../network/certificates.ts'
 import { openHttp } from './http.ts'
 import { openKnownBlobs } from './known-blobs.ts'
 import { fetchBlob, fetchManifest, fetchSmallBlob } from './pull.ts'
@@ -14,6 +14,7 @@ import { pushManifest } from './push-manifest.ts'
 import { fetchReferrers } from './referrers.ts'
 import { type RetryOptions, withRetries } from './retry.ts'
 import { openSession, type Session } from './session.ts'
+import { fetchTags } from './tags.ts'
 import { pushBlob } from './upload.ts'
 
 export interface RegistryOptions {
@@ -45,6 +46,8 @@ export interface RegistryReader extends Source {
   manifestOf(reference: { readonly tag: string } | { readonly digest: ContentDigest }): Promise<RawManifest>
   /** What refers to a manifest, of whatever type. @throws Failure 'exhausted' for more than 1024 */
   referrers(digest: ContentDigest): Promise<readonly Descriptor[]>
+  /** All tags of the repository. @throws Failure 'not-found', 'exhausted' for more than a million */
+  tags(): Promise<readonly string[]>
   /** A small blob, verified. @throws Failure 'exhausted' when it has more than bytesMax, 'corrupt' */
   blobBytes(descriptor: Descriptor, bytesMax: number): Promise<Uint8Array>
 }
@@ -70,6 +73,7 @@ export async function openRegistryReader(image: ImageName, options: RegistryOpti
     },
     blob: (descriptor) => fetchBlob(session, descriptor, retry),
     referrers: (digest) => fetchReferrers(session, digest, retry),
+    tags: () => fetchTags(session, retry),
     blobBytes: (descriptor, bytesMax) => fetchSmallBlob(session, descriptor, bytesMax, name, retry),
     close,
   }
@@ -86,10 +90,21 @@ export async function openRegistryDestination(image: ImageName, options: Registr
     await known.keep()
     await close()
   }
+  /** Repositories that the registry does not let us mount from: asked for each blob, it would refuse each. */
+  const closed = new Set<string>()
+  /** Blobs that the registry says it has mounted, and how their bytes are had should it not have. */
+  const mounted = new Map<ContentDigest, { readonly descriptor: Descriptor; readonly open: OpenBlob }>()
   /** A repository nearby that the blob can be mounted from: the source, or one where it was seen before. */
   const nearby = (digest: ContentDigest, origin: BlobOrigin | undefined): string | undefined => {
     const repository = origin?.registry === image.registry ? origin.repository : known.repositoryOf(digest)
-    return repository === image.repository ? undefined : repository
+    return repository === image.repository || closed.has(repository ?? '') ? undefined : repository
+  }
+  /** A push must not fail of what was to make it faster. @returns false when nothing was mounted */
+  const sendMounted = async (): Promise<boolean> => {
+    const blobs = [...mounted.values()]
+    mounted.clear()
+    for (const { descriptor, open } of blobs) await pushBlob(session, descriptor, open, undefined, retry)
+    return blobs.length > 0
   }
   return {
     name: `docker://${imageNameText(image)}`,
@@ -101,17 +116,31 @@ export async function openRegistryDestination(image: ImageName, options: Registr
       return isThere
     },
     async putBlob(descriptor, open, origin) {
-      const outcome = await pushBlob(session, descriptor, open, nearby(descriptor.digest, origin), retry)
+      const from = nearby(descriptor.digest, origin)
+      const mount = from === undefined ? undefined : { from, refused: () => closed.add(from) }
+      const outcome = await pushBlob(session, descriptor, open, mount, retry)
+      if (outcome === 'mounted') mounted.set(descriptor.digest, { descriptor, open })
       known.saw(descriptor.digest, image.repository)
       return outcome
     },
     async putManifest(raw, isRoot) {
       if (isRoot && image.digest !== undefined && image.digest !== raw.digest)
-        throw new Failure('invalid', `the image has the digest ${raw.digest}, not the one that the destination names`, {
-          where: imageNameText(image),
-        })
-      const reference = isRoot && image.digest === undefined ? (image.tag ?? 'latest') : raw.digest
-      await pushManifest(session, rawManifest(raw.bytes, raw.mediaType, image.repository), reference, retry)
+        throw new Failure(
+          'invalid',
+          `the digest of the image is ${raw.digest}, not the one in the name of the destination`,
+          {
+            where: imageNameText(image),
+          },
+        )
+      // Beside a digest, which says what the image has to be, a tag is where it goes.
+      const isTagged = isRoot && (image.tag !== undefined || image.digest === undefined)
+      const reference = isTagged ? (image.tag ?? 'latest') : raw.digest
+      const push = () =>
+        pushManifest(session, rawManifest(raw.bytes, raw.mediaType, image.repository), reference, retry)
+      await push().catch(async (error: unknown) => {
+        if (!isRefusal(error) || !(await sendMounted())) throw error
+        await push()
+      })
     },
     commit: ended,
     // What was sent before the failure is there, and the second try may go to another repository.
@@ -119,15 +148,27 @@ export async function openRegistryDestination(image: ImageName, options: Registr
   }
 }
 
+/** Did the registry refuse what it got, as it does when a blob of it is not there? */
+function isRefusal(error: unknown): boolean {
+  return error instanceof Failure && (error.kind === 'precondition' || error.kind === 'not-found')
+}
+
 /** HEAD before push: is the blob there, and as long as it should be? */
 async function headBlob(session: Session, descriptor: Descriptor): Promise<boolean> {
-  const answer = await session.send({
-    method: 'HEAD',
-    url: `/v2/${session.repository}/blobs/${descriptor.digest}`,
-    doing: `look for the blob ${descriptor.digest}`,
-    // It sends on to its storage only for what is there; the storage may not like HEAD.
-    expected: [200, 302, 307, 404],
-  })
+  const answer = await session
+    .send({
+      method: 'HEAD',
+      url: `/v2/${session.repository}/blobs/${descriptor.digest}`,
+      doing: `look for the blob ${descriptor.digest}`,
+      // It sends on to its storage only for what is there; the storage may not like HEAD. Whatever else is answered,
+      // the blob is pushed, which will tell what is wrong, if something is.
+      expected: (status) => ![301, 303, 308, 401, 429].includes(status),
+    })
+    .catch((error: unknown) => {
+      if (error instanceof Failure && error.kind === 'denied') return undefined
+      throw error
+    })
+  if (!answer) return false
   answer.discard()
   if (answer.status > 200 && answer.status < 400) return true
   const length = answer.header('content-length')
@@ -140,14 +181,13 @@ async function connect(
   options: RegistryOptions,
 ): Promise<{ session: Session; retry: RetryOptions; close: () => Promise<void> }> {
   const { registry, repository } = image
-  const ca = await trustedCertificates(registry, options.login.home)
+  const ca = await trustedCertificates(registry, options.login)
   const http = openHttp({
     tlsVerify: options.tlsVerify,
     tlsFlag: options.tlsFlag,
     idleMsMax: options.idleMsMax ?? idleMsDefault,
     wholeMsMax: options.wholeMsMax ?? wholeMsDefault,
-    // This machine's own registry is nobody's to relay.
-    env: loopback.test(registry) ? {} : options.login.env,
+    env: options.login.env,
     ...(ca === undefined ? {} : { ca }),
   })
   const session = openSession({

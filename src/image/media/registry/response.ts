@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { HttpAnswer, HttpRequest } from './exchange.ts'
 import { failed } from './network-failure.ts'
-import { brokenOff } from './tap.ts'
+import { brokenOff } from './raw-body.ts'
 
 /** Bodies up to this are read to the end so that their connection can be used again. */
 const discardBytesMax = 64 * 1024

@@ -1,5 +1,7 @@
+import { backoffMs } from '../../../core/backoff.ts'
 import type { Clock } from '../../../core/clock.ts'
 import { Failure } from '../../../core/failure.ts'
+import { wait } from '../../../host/wait.ts'
 
 export interface RetryOptions {
   /** How often something is tried again. */
@@ -10,8 +12,7 @@ export interface RetryOptions {
   readonly tell?: ((text: string) => void) | undefined
 }
 
-const firstMs = 1000
-const delayMsMax = 60_000
+const delays = { msMin: 1000, msMax: 60_000 }
 /** A wait from this on is told. */
 const toldMsMin = 4000
 
@@ -51,9 +52,9 @@ export async function withRetries<T>(attempt: (times: number) => Promise<T>, opt
  * @param times how often it was tried again already
  */
 export function backOff(retryable: Retryable, times: number, options: RetryOptions): Promise<void> {
-  const ms = Math.min(retryable.afterMs ?? firstMs * 2 ** times, delayMsMax)
+  const ms = Math.min(retryable.afterMs ?? backoffMs(times + 1, delays), delays.msMax)
   if (ms >= toldMsMin) options.tell?.(`${retryable.failure.message}; trying again in ${Math.round(ms / 1000)} s`)
-  return pause(ms, options)
+  return wait(ms, options.clock, options.signal)
 }
 
 /** Network failures are worth another try; what a server refuses is not. */
@@ -73,22 +74,4 @@ export function retryAfterMs(header: string | undefined, now: number): number | 
   if (/^\d{1,9}$/.test(header.trim())) return Number(header) * 1000
   const date = Date.parse(header)
   return Number.isNaN(date) ? undefined : Math.max(0, date - now)
-}
-
-function pause(ms: number, options: RetryOptions): Promise<void> {
-  const { clock, signal } = options
-  return new Promise((resolve, reject) => {
-    // The clock's own timers do not keep the process alive, and someone waits for the answer.
-    const hold = setInterval(() => undefined, 2 ** 30)
-    const end = (settle: () => void): void => {
-      clearInterval(hold)
-      stop()
-      signal.removeEventListener('abort', abort)
-      settle()
-    }
-    const abort = (): void => end(() => reject(signal.reason))
-    const stop = clock.after(ms, () => end(resolve))
-    if (signal.aborted) abort()
-    else signal.addEventListener('abort', abort, { once: true })
-  })
 }

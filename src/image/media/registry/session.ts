@@ -3,7 +3,7 @@ import { errnoOf, Failure } from '../../../core/failure.ts'
 import type { Credentials } from '../../credentials.ts'
 import { refusal } from './answers.ts'
 import { type AuthorizationOptions, openAuthorization } from './authorization.ts'
-import { type Challenge, parseChallenges } from './challenge.ts'
+import { answerable, type Challenge, parseChallenges } from './challenge.ts'
 import type { HttpAnswer, HttpRequest } from './exchange.ts'
 import { isNoTls } from './network-failure.ts'
 import { Retryable, retryAfterMs } from './retry.ts'
@@ -18,7 +18,7 @@ export interface RegistryRequest {
   /** What it does, as the end of "cannot ...". */
   readonly doing: string
   /** Answers that the caller understands; any other is an error. */
-  readonly expected: readonly number[]
+  readonly expected: readonly number[] | ((status: number) => boolean)
   /** A repository of the same registry that is read too (a mount). */
   readonly from?: string
   /** A redirect to another host is not followed, but is the answer. */
@@ -89,7 +89,7 @@ export function openSession(options: SessionOptions): Session {
     let isAgain = false
     for (let hops = 0; ; ) {
       const answer = await once(request, url, found)
-      if (answer.status === 401 && url.origin === found.url.origin && !isAgain && !request.expected.includes(401)) {
+      if (answer.status === 401 && url.origin === found.url.origin && !isAgain && !isExpected(request, 401)) {
         // Expired meanwhile, or another scope is wanted: the tokens that there are do not help.
         refused = usable(answer) ?? refused
         authorization.forget()
@@ -99,7 +99,7 @@ export function openSession(options: SessionOptions): Session {
       }
       const location = answer.header('location')
       if (request.staysOnHost && redirects.has(answer.status) && !isNear(url, location)) return answer
-      if (!redirects.has(answer.status) || location === undefined || request.expected.includes(answer.status))
+      if (!redirects.has(answer.status) || location === undefined || isExpected(request, answer.status))
         return judged(answer, request, origin.registry, clock, authorization.login())
       answer.discard()
       hops += 1
@@ -116,10 +116,14 @@ async function judged(
   clock: Clock,
   login: Credentials | null | undefined,
 ): Promise<HttpAnswer> {
-  if (request.expected.includes(answer.status)) return answer
+  if (isExpected(request, answer.status)) return answer
   const failure = await refusal(answer, request.doing, registry, login)
   if (failure.kind !== 'unavailable') throw failure
   throw new Retryable(failure, retryAfterMs(answer.header('retry-after'), clock.now()))
+}
+
+function isExpected({ expected }: RegistryRequest, status: number): boolean {
+  return typeof expected === 'function' ? expected(status) : expected.includes(status)
 }
 
 interface Base {
@@ -143,7 +147,7 @@ async function findBase(options: SessionOptions): Promise<Base> {
     if (options.plain !== 'never') return ping('http', options)
     throw new Failure('denied', `${origin.registry} does not speak TLS`, {
       where: origin.registry,
-      next: options.tlsFlag === undefined ? [] : [`If that is meant, use ${options.tlsFlag}.`],
+      next: options.tlsFlag === undefined ? [] : [`If that is intended, use ${options.tlsFlag}.`],
       cause: error,
     })
   }
@@ -155,7 +159,7 @@ function isRegistry({ status }: Base): boolean {
 }
 
 function noRegistry(registry: string, status: number): Failure {
-  return new Failure('unavailable', `${registry} is no registry: it answers /v2/ with HTTP ${status}, and no TLS`, {
+  return new Failure('unavailable', `${registry} is not a registry: it answers /v2/ with HTTP ${status}, without TLS`, {
     where: registry,
   })
 }
@@ -184,8 +188,7 @@ async function ping(scheme: 'http' | 'https', { exchange, signal, origin, clock 
 }
 
 function usable(answer: HttpAnswer): Challenge | undefined {
-  const challenges = parseChallenges(answer.header('www-authenticate'))
-  return challenges.find((each) => each.scheme === 'bearer') ?? challenges[0]
+  return answerable(parseChallenges(answer.header('www-authenticate')))
 }
 
 function isNear(from: URL, location: string | undefined): boolean {
@@ -195,7 +198,7 @@ function isNear(from: URL, location: string | undefined): boolean {
 function redirected(from: URL, location: string, hops: number): URL {
   const url = URL.canParse(location, from) ? new URL(location, from) : undefined
   if (!url || (url.protocol !== 'https:' && url.protocol !== 'http:'))
-    throw new Failure('invalid', `${from.host} redirects to no address`, { where: from.host })
+    throw new Failure('invalid', `${from.host} redirects to a malformed address`, { where: from.host })
   if (hops > redirectsMax)
     throw new Failure('invalid', `${from.host} redirects more than ${redirectsMax} times`, { where: from.host })
   assertNoDowngrade(from, url)
@@ -204,7 +207,7 @@ function redirected(from: URL, location: string, hops: number): URL {
 
 function assertNoDowngrade(from: URL, to: URL): void {
   if (from.protocol === 'https:' && to.protocol === 'http:')
-    throw new Failure('denied', `${from.host} sends on to an unencrypted address, ${to.host}`, {
+    throw new Failure('denied', `${from.host} redirects to an unencrypted address, ${to.host}`, {
       where: from.host,
       next: ['A registry behind a TLS proxy needs X-Forwarded-Proto, or relative URLs (http.relativeurls: true).'],
     })

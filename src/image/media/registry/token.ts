@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Clock } from '../../../core/clock.ts'
 import { Failure } from '../../../core/failure.ts'
 import type { Credentials } from '../../credentials.ts'
+import { text } from '../../go-json.ts'
 import { checked, parseJson } from '../../manifest.ts'
 import { onePiece } from '../../pieces.ts'
 import { type Secret, secret } from '../../secret.ts'
@@ -19,11 +20,16 @@ export interface Token {
 const answerBytesMax = 1024 * 1024
 /** What the token specification says when nothing is said, and the least that is believed. */
 const lifetimeSecondsMin = 60
-const answerSchema = z.looseObject({
-  token: z.string().max(65_536).optional(),
-  access_token: z.string().max(65_536).optional(),
-  expires_in: z.number().optional(),
-})
+const tokenMax = 65_536
+const answerSchema = z.preprocess(
+  (value) => value ?? {},
+  z.looseObject({
+    token: text(tokenMax),
+    access_token: text(tokenMax),
+    // How long it lasts is a hint: whatever is not a number says nothing.
+    expires_in: z.number().optional().catch(undefined),
+  }),
+)
 
 export interface TokenRequest {
   readonly challenge: Challenge
@@ -53,7 +59,7 @@ export async function fetchToken(
   const { credentials } = request
   const answer =
     credentials?.kind === 'identity-token'
-      ? await postRefresh(realm, service, request.scopes, credentials.token, exchange, signal)
+      ? await refreshed(request, realm, service, credentials, exchange, signal)
       : await getToken(realm, service, request.scopes, credentials, exchange, signal)
   if (answer.status !== 200) throw await refusal(answer, `get a token from ${realm.host}`, request.name, credentials)
   const bytes = await answerBytes(answer, answerBytesMax)
@@ -77,23 +83,39 @@ export function basic(credentials: { user: string; password: Secret }): string {
 export function bearer(token: Secret, registry: string): string {
   const text = token.reveal()
   if (/^[\x21-\x7e]+$/.test(text)) return `Bearer ${text}`
-  throw new Failure('invalid', 'the token holds a blank, a line break or another character that no token can have', {
-    where: registry,
-  })
+  throw new Failure(
+    'invalid',
+    'the token contains a space, a line break or another character that is not allowed in a token',
+    {
+      where: registry,
+    },
+  )
 }
 
 function realmOf({ challenge, registry, credentials }: TokenRequest): URL {
   const text = challenge.parameters.get('realm') ?? ''
   const realm = URL.canParse(text) ? new URL(text) : undefined
   if (!realm || (realm.protocol !== 'https:' && realm.protocol !== 'http:'))
-    throw new Failure('invalid', `${registry.host} sends to "${text.slice(0, 200)}" for a token, which is no address`, {
+    throw new Failure(
+      'invalid',
+      `${registry.host} names "${text.slice(0, 200)}" as its token server, which is not a URL`,
+      {
+        where: registry.host,
+      },
+    )
+  const isSafe = realm.protocol === 'https:' || (registry.protocol === 'http:' && isSameMachine(registry, realm))
+  if (credentials && !isSafe)
+    throw new Failure('denied', `${registry.host} asks for the login to be sent unencrypted to ${realm.host}`, {
       where: registry.host,
-    })
-  if (credentials && registry.protocol === 'https:' && realm.protocol !== 'https:')
-    throw new Failure('denied', `${registry.host} wants the login to be sent unencrypted to ${realm.host}`, {
-      where: registry.host,
+      next: ['A login is only ever sent unencrypted to the registry itself: its token server needs TLS.'],
     })
   return realm
+}
+
+/** Whoever listens in between two of these has the login already. */
+function isSameMachine(registry: URL, realm: URL): boolean {
+  const isHere = ({ hostname }: URL): boolean => /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)
+  return realm.hostname === registry.hostname || (isHere(registry) && isHere(realm))
 }
 
 function getToken(
@@ -113,6 +135,29 @@ function getToken(
     headers['authorization'] = basic(credentials)
   }
   return exchange({ method: 'GET', url, headers }, signal)
+}
+
+/**
+ * By an identity token: by POST, and where that is not known (404, 405 and so on) by GET as somebody without a login.
+ * What refuses the token itself is no reason to go on without it.
+ */
+async function refreshed(
+  { scopes }: TokenRequest,
+  realm: URL,
+  service: string | undefined,
+  { token }: Extract<Credentials, { kind: 'identity-token' }>,
+  exchange: Exchange,
+  signal: AbortSignal,
+): Promise<HttpAnswer> {
+  const posted = await postRefresh(realm, service, scopes, token, exchange, signal)
+  if (posted.status < 400 || [401, 403, 429].includes(posted.status)) return posted
+  const got = await getToken(realm, service, scopes, null, exchange, signal)
+  if (got.status === 200) {
+    posted.discard()
+    return got
+  }
+  got.discard()
+  return posted
 }
 
 function postRefresh(

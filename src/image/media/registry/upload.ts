@@ -2,12 +2,19 @@ import { Failure } from '../../../core/failure.ts'
 import type { Descriptor } from '../../manifest.ts'
 import type { BlobOutcome, OpenBlob } from '../../medium.ts'
 import type { HttpAnswer } from './exchange.ts'
-import { part } from './part.ts'
-import { asRetryable, backOff, type RetryOptions, withRetries } from './retry.ts'
+import { asRetryable, backOff, Retryable, type RetryOptions, withRetries } from './retry.ts'
 import type { Session } from './session.ts'
+import { part } from './slice.ts'
 
 /** After 413 a blob is sent in chunks of this size, unless the registry wants larger ones. */
 const chunkBytesDefault = 16 * 1024 * 1024
+
+/** Another repository of the registry that has the blob. */
+export interface Mount {
+  readonly from: string
+  /** Is told when the registry does not let it be mounted from there. */
+  refused(): void
+}
 
 /** An upload that the registry has opened. */
 interface Upload {
@@ -15,6 +22,8 @@ interface Upload {
   location: URL
   /** Bytes that the registry has. */
   offset: number
+  /** The registry was asked how far it came: some count wrongly. */
+  isResumed: boolean
   chunkBytesMax: number
   readonly chunkBytesMin: number
 }
@@ -29,15 +38,17 @@ export async function pushBlob(
   session: Session,
   descriptor: Descriptor,
   open: OpenBlob,
-  from: string | undefined,
+  mount: Mount | undefined,
   retry: RetryOptions,
 ): Promise<BlobOutcome> {
   for (let restarts = 0; ; restarts += 1) {
-    const upload = await withRetries(() => start(session, descriptor, from), retry)
-    if (!upload) return 'mounted'
+    const upload = (await mountedOr(session, descriptor, mount)) ?? (await withRetries(() => start(session), retry))
+    if (upload === 'mounted') return upload
     try {
       await sendAll(session, descriptor, open, upload, retry)
-      await withRetries(() => finish(session, descriptor, upload), retry)
+      await withRetries(() => finish(session, descriptor, upload), retry).catch((error: unknown) => {
+        throw upload.isResumed && isRefusal(error) ? new UploadLost(session, error) : error
+      })
       return 'written'
     } catch (error) {
       if (error instanceof SourceFailed) throw error.reason
@@ -51,11 +62,13 @@ export async function pushBlob(
 class UploadLost extends Error {
   readonly failure: Failure
 
-  constructor(session: Session) {
-    super('the upload is lost')
-    this.failure = new Failure('unavailable', 'the registry forgot a push that was under way', {
-      where: `${session.registry}/${session.repository}`,
-    })
+  constructor(session: Session, refusal?: Failure) {
+    super('the upload was lost')
+    this.failure =
+      refusal ??
+      new Failure('unavailable', 'the registry forgot an upload in progress', {
+        where: `${session.registry}/${session.repository}`,
+      })
   }
 }
 
@@ -69,29 +82,52 @@ class SourceFailed extends Error {
   }
 }
 
-/** Opens an upload; undefined when the blob could be mounted instead. */
-async function start(session: Session, descriptor: Descriptor, from: string | undefined): Promise<Upload | undefined> {
-  const query = from === undefined ? '' : `?mount=${descriptor.digest}&from=${encodeURIComponent(from)}`
-  const doing = `push a blob to ${session.repository}`
-  const ask = (query: string, from: string | undefined): Promise<HttpAnswer> =>
-    session.send({
-      method: 'POST',
-      url: `/v2/${session.repository}/blobs/uploads/${query}`,
-      doing,
-      expected: [201, 202],
-      ...(from === undefined ? {} : { from }),
-    })
-  const answer = await ask(query, from).catch((error: unknown) => {
-    // No right to read the other repository: then without it.
-    if (from !== undefined && error instanceof Failure && error.kind === 'denied') return ask('', undefined)
-    throw error
-  })
+/**
+ * Mounts the blob, or the upload that the registry opens instead; undefined where it does neither, whatever it
+ * answers: then the blob is sent as if there was nothing to mount.
+ */
+async function mountedOr(
+  session: Session,
+  descriptor: Descriptor,
+  mount: Mount | undefined,
+): Promise<Upload | 'mounted' | undefined> {
+  if (!mount) return undefined
+  try {
+    const query = `?mount=${descriptor.digest}&from=${encodeURIComponent(mount.from)}`
+    const answer = await ask(session, query, mount.from)
+    answer.discard()
+    return answer.status === 201 ? 'mounted' : opened(answer)
+  } catch (error) {
+    if (!(error instanceof Failure || error instanceof Retryable)) throw error
+    if (error instanceof Failure && error.kind === 'cancelled') throw error
+    mount.refused()
+    return undefined
+  }
+}
+
+/** Opens an upload. */
+async function start(session: Session): Promise<Upload> {
+  const answer = await ask(session, '', undefined)
   answer.discard()
-  if (answer.status === 201) return undefined
+  return opened(answer)
+}
+
+function ask(session: Session, query: string, from: string | undefined): Promise<HttpAnswer> {
+  return session.send({
+    method: 'POST',
+    url: `/v2/${session.repository}/blobs/uploads/${query}`,
+    doing: `push a blob to ${session.repository}`,
+    expected: from === undefined ? [202] : [201, 202],
+    ...(from === undefined ? {} : { from }),
+  })
+}
+
+function opened(answer: HttpAnswer): Upload {
   const least = Number(answer.header('oci-chunk-min-length') ?? 0)
   return {
     location: located(answer, undefined),
     offset: 0,
+    isResumed: false,
     chunkBytesMax: Number.POSITIVE_INFINITY,
     chunkBytesMin: Number.isSafeInteger(least) && least > 0 ? least : 0,
   }
@@ -145,8 +181,8 @@ async function sendPart(session: Session, descriptor: Descriptor, open: OpenBlob
   answer.discard()
   if (answer.status === 404) throw new UploadLost(session)
   upload.location = located(answer, upload.location)
-  upload.offset = offsetOf(answer) ?? offset + size
-  if (upload.offset > descriptor.size || upload.offset <= offset) throw lying(session, descriptor)
+  // What it answered well to it has, whatever it says in Range: some count one too many there, others this part only.
+  upload.offset = offset + size
 }
 
 async function openPart(open: OpenBlob, offset: number, size: number): Promise<AsyncIterable<Uint8Array>> {
@@ -169,14 +205,15 @@ async function askOffset(session: Session, descriptor: Descriptor, upload: Uploa
   const answer = await session.send({
     method: 'GET',
     url: upload.location,
-    doing: `ask how far the push of ${descriptor.digest} came`,
+    doing: `ask how much of ${descriptor.digest} was uploaded`,
     expected: [200, 202, 204, 404],
   })
   answer.discard()
   if (answer.status === 404) throw new UploadLost(session)
   upload.location = located(answer, upload.location)
   upload.offset = offsetOf(answer) ?? 0
-  if (upload.offset > descriptor.size) throw lying(session, descriptor)
+  upload.isResumed = true
+  if (upload.offset > descriptor.size) throw new UploadLost(session, lying(session, descriptor))
 }
 
 async function finish(session: Session, descriptor: Descriptor, upload: Upload): Promise<void> {
@@ -186,7 +223,7 @@ async function finish(session: Session, descriptor: Descriptor, upload: Upload):
   const answer = await session.send({
     method: 'PUT',
     url,
-    doing: `finish the push of the blob ${descriptor.digest}`,
+    doing: `finish the upload of the blob ${descriptor.digest}`,
     expected: [201, 204, 404],
   })
   answer.discard()
@@ -197,7 +234,7 @@ function located(answer: HttpAnswer, before: URL | undefined): URL {
   const location = answer.header('location')
   if (location !== undefined && URL.canParse(location, answer.url)) return new URL(location, answer.url)
   if (before) return before
-  throw new Failure('invalid', 'the registry opened an upload and did not say where', { where: answer.url.host })
+  throw new Failure('invalid', 'the registry started an upload without saying where', { where: answer.url.host })
 }
 
 /** `Range: 0-N` is inclusive. `0-0` says nothing: registries write it for no byte and for one. */
@@ -210,12 +247,17 @@ function isTooLarge(error: unknown): boolean {
   return error instanceof Failure && error.kind === 'exhausted'
 }
 
+/** Does it refuse the bytes that it has, as it does when they do not have the digest? */
+function isRefusal(error: unknown): error is Failure {
+  return error instanceof Failure && (error.kind === 'precondition' || error.kind === 'out-of-range')
+}
+
 function isOutOfRange(error: unknown): boolean {
   return error instanceof Failure && error.kind === 'out-of-range'
 }
 
 function lying(session: Session, descriptor: Descriptor): Failure {
-  return new Failure('invalid', `the registry claims to have bytes of ${descriptor.digest} that it cannot have`, {
+  return new Failure('invalid', `the registry claims to have more bytes of ${descriptor.digest} than were sent`, {
     where: `${session.registry}/${session.repository}`,
   })
 }

@@ -1,0 +1,70 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { getCACertificates } from 'node:tls'
+import { errnoOf, Failure } from '../../core/failure.ts'
+import { smallFile } from '../media/files.ts'
+
+/** Variables as a process has them. */
+type Environment = Readonly<Record<string, string | undefined>>
+
+const fileBytesMax = 4 * 1024 * 1024
+const filesMax = 1024
+
+/**
+ * The authorities that are trusted for one registry: those of its folder in certs.d (containers-certs.d(5), docker's
+ * "verify repository client") and of SSL_CERT_FILE and SSL_CERT_DIR, beside those that Node trusts, with
+ * NODE_EXTRA_CA_CERTS and --use-system-ca; undefined when there are none beside these.
+ */
+export async function trustedCertificates(
+  registry: string,
+  { home, env }: { readonly home: string; readonly env: Environment },
+): Promise<string | undefined> {
+  const folders = [join(home, '.config/containers/certs.d'), '/etc/containers/certs.d', '/etc/docker/certs.d']
+  const found: string[] = []
+  for (const folder of folders) {
+    const own = join(folder, registry)
+    const names = await filesIn(own)
+    for (const name of names.filter((each) => each.endsWith('.crt')))
+      found.push(Buffer.from(await smallFile(join(own, name), fileBytesMax, 'a certificate')).toString('latin1'))
+  }
+  found.push(...(await namedCertificates(env)))
+  return found.length === 0 ? undefined : [...found, ...getCACertificates('default')].join('\n')
+}
+
+/**
+ * The authorities in SSL_CERT_FILE and SSL_CERT_DIR, PEM, each once. As in Go's programs what cannot be read, or is
+ * no certificate, is passed over: such a variable is often left from another machine.
+ */
+export async function namedCertificates(env: Environment): Promise<string[]> {
+  const files = env['SSL_CERT_FILE'] ? [env['SSL_CERT_FILE']] : []
+  for (const folder of (env['SSL_CERT_DIR'] ?? '').split(':').filter((each) => each !== ''))
+    files.push(...(await filesIn(folder)).map((each) => join(folder, each)))
+  const found = new Set<string>()
+  for (const file of files) {
+    const text = await smallFile(file, fileBytesMax, 'a certificate').catch(noneIfUnreadable)
+    const blocks = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
+    for (const [block] of Buffer.from(text).toString('latin1').matchAll(blocks)) found.add(block)
+  }
+  return [...found]
+}
+
+/**
+ * The authorities of the operating system, PEM. Reading and parsing them takes a third of a second, so it is done when
+ * somebody's certificate is not trusted otherwise.
+ */
+export function systemCertificates(): readonly string[] {
+  return getCACertificates('system')
+}
+
+async function filesIn(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch((error: unknown) => {
+    if (['ENOENT', 'ENOTDIR', 'EACCES'].includes(errnoOf(error) ?? '')) return []
+    throw error
+  })
+  return names.sort().slice(0, filesMax)
+}
+
+function noneIfUnreadable(error: unknown): Uint8Array {
+  if (error instanceof Failure || errnoOf(error) !== undefined) return new Uint8Array(0)
+  throw error
+}

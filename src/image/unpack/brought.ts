@@ -1,0 +1,55 @@
+import { lstatSync, readdirSync, unlinkSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createTimeSlice } from '../../host/time-slice.ts'
+import { tooLarge } from './room.ts'
+
+/** What one layer has brought into a tree, which its whiteouts do not mean. */
+export interface Brought {
+  /** @throws Failure 'exhausted' when the paths of a layer are too many and too long */
+  add(path: string): void
+  /** Has it brought this? Then also the folders above. */
+  has(path: string): boolean
+  /** Removes what the layers below have there, and nothing of this one. @throws a system error */
+  clear(path: string): Promise<void>
+}
+
+/** Characters of all the paths that a layer brings: some 800,000 usual ones. */
+const pathCharactersMax = 64 * 1024 * 1024
+
+/** @param tree its own folder, which counts as brought */
+export function createBrought(tree: string, where: string): Brought {
+  const own = new Set([''])
+  /** Folders in which nothing of the layers below is left: a whiteout that comes once more has nothing to do. */
+  const cleared = new Set<string>()
+  let characters = 0
+  const slice = createTimeSlice()
+  const within = (path: string) => path.slice(tree.length)
+
+  const clear = async (path: string): Promise<void> => {
+    if (slice.over) await slice.next()
+    if (cleared.has(within(path))) return
+    if (!own.has(within(path))) return removeAll(path)
+    if (!lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) return
+    cleared.add(within(path))
+    for (const name of readdirSync(path)) await clear(join(path, name))
+  }
+
+  return {
+    add(path) {
+      if (own.has(within(path))) return
+      own.add(within(path))
+      characters += path.length - tree.length
+      if (characters > pathCharactersMax) throw tooLarge('has a layer with too many and too long paths', where)
+    },
+    has: (path) => own.has(within(path)),
+    clear,
+  }
+}
+
+/** Removes whatever is there, if anything; a folder may hold so much that nobody should wait for it. @throws a system error */
+export async function removeAll(path: string): Promise<void> {
+  const stats = lstatSync(path, { throwIfNoEntry: false })
+  if (stats?.isDirectory()) await rm(path, { recursive: true, force: true })
+  else if (stats) unlinkSync(path)
+}
