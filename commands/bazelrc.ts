@@ -1,39 +1,49 @@
+import { join } from 'node:path'
 import { Flags } from '@oclif/core'
 import { clusterFlags, NativeCommand } from '../src/cli/base.ts'
+import { addressesAnswering, addressFlags } from '../src/cli/reach.ts'
 
 export default class Bazelrc extends NativeCommand {
-  static override summary = 'print the lines that let Bazel use the cluster with --config=lre, or keep them in a file'
+  static override summary = 'print the lines that let Bazel use the cluster with --config=lre, or write them to a file'
   static override description =
-    'For a cluster of another name the configuration is called lre-NAME. A written block stands between two marks and is replaced when it is written again; the rest of the file stays as it is.'
+    'For a cluster that is not called native, the configuration is called lre-NAME. --write puts the lines between two marker lines and replaces them the next time; the rest of the file is left alone.'
   static override examples = [
     '<%= config.bin %> bazelrc',
     '<%= config.bin %> bazelrc --write ~/.bazelrc',
     '<%= config.bin %> bazelrc --remove ~/.bazelrc',
+    '<%= config.bin %> bazelrc --address build.example.com:50052',
   ]
   static override flags = {
     ...clusterFlags,
-    write: Flags.file({ summary: 'put the block into this file, in place of an older one', exclusive: ['remove'] }),
-    remove: Flags.file({ summary: 'take the block out of this file' }),
+    ...addressFlags,
+    write: Flags.file({ summary: 'write the lines to this file, in place of older ones', exclusive: ['remove'] }),
+    remove: Flags.file({ summary: 'remove the lines from this file' }),
   }
 
   async run(): Promise<void> {
     const { flags } = await this.parse(Bazelrc)
-    const { bazelConfigOf, bazelrcBlock } = await import('../src/cli/bazelrc.ts')
-    const { removeBlock, writeBlock } = await import('../src/cli/bazelrc-file.ts')
+    const { bazel, bazelConfigOf } = await import('../src/cli/client/bazel.ts')
+    const { removeBlock, writeBlock } = await import('../src/cli/client/keep.ts')
     const config = bazelConfigOf(flags.name)
     if (flags.remove !== undefined) {
-      const changed = await removeBlock(flags.remove, flags.name)
+      const changed = await removeBlock(bazel, flags.remove, flags.name)
       if (flags.json) this.printJson({ file: flags.remove, config, changed })
       else
-        this.print(changed ? `Removed --config=${config} from ${flags.remove}.` : `${flags.remove} has no such block.`)
+        this.print(
+          changed
+            ? `Removed --config=${config} from ${flags.remove}.`
+            : `${flags.remove} has no lines for this cluster.`,
+        )
       return
     }
-    const { bazelProfile } = await import('../src/cli/bazel-profile.ts')
-    const addresses = await (await this.openDriver(flags)).addresses()
-    const profile = await bazelProfile(addresses.scheduler.url)
-    const block = bazelrcBlock({ cluster: flags.name, addresses, ...profile })
+    const { clientText } = await import('../src/cli/client/text.ts')
+    const addresses = (await addressesAnswering(flags)) ?? (await (await this.openDriver(flags)).addresses())
+    const { credentialsFor } = await import('../src/cli/client/credentials.ts')
+    const program = [process.execPath, join(this.config.root, 'bin/run.js')]
+    const credentials = await credentialsFor(addresses, program)
+    const { block } = await clientText(bazel, { cluster: flags.name, addresses, program, credentials })
     const file = flags.write
-    const changed = file !== undefined && (await writeBlock(file, flags.name, block))
+    const changed = file !== undefined && (await writeBlock(bazel, file, flags.name, block))
     if (flags.json) this.printJson({ file: file ?? null, config, changed, block })
     else if (file === undefined) this.print(block.trimEnd())
     else this.print(`${file} ${changed ? 'now has' : 'has'} --config=${config}.`)

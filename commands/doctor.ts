@@ -1,12 +1,12 @@
-import { homedir, tmpdir } from 'node:os'
 import { clusterFlags, NativeCommand } from '../src/cli/base.ts'
+import { userContext } from '../src/cli/user.ts'
 
 const unhealthy = 5
 
 export default class Doctor extends NativeCommand {
-  static override summary = 'check this machine and the cluster, and name the cure for what is wrong'
+  static override summary = 'check this machine and the cluster, and say how to fix what is wrong'
   static override description =
-    'Exit code 0 when nothing is wrong, 5 when something is. A note is something that only some uses need.'
+    'Exits with 0 if nothing is wrong and with 5 otherwise. Notes concern things that only some features need.'
   static override examples = ['<%= config.bin %> doctor', '<%= config.bin %> doctor --json']
   static override flags = clusterFlags
 
@@ -14,18 +14,15 @@ export default class Doctor extends NativeCommand {
     const { flags } = await this.parse(Doctor)
     const { runChecks } = await import('../src/cluster/preflight/check.ts')
     const { doctorChecks } = await import('../src/cluster/preflight/doctor.ts')
-    const { clusterPaths } = await import('../src/cluster/process/paths.ts')
     const { findingsText } = await import('../src/cli/findings.ts')
     const driver = await this.openDriver(flags)
-    const surroundings = { env: process.env, home: homedir(), tmp: tmpdir(), uid: process.getuid?.() ?? -1 }
     const findings = await runChecks(
       doctorChecks(driver, {
         platform: process.platform,
         arch: process.arch,
         nodeVersion: process.versions.node,
-        env: process.env,
+        user: userContext(),
         cwd: process.cwd(),
-        dataFolder: clusterPaths(flags.name, surroundings).data,
       }),
     )
     const healthy = findings.every((each) => each.state !== 'failed')

@@ -2,21 +2,13 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { NativeCommand } from '../../src/cli/base.ts'
+import { expandFlag } from '../../src/cli/image/expand-flag.ts'
+import { registryFlags, tlsFlag, tlsWish } from '../../src/cli/image/registry-flags.ts'
+import { signFlags, signWishesOf } from '../../src/cli/image/sign/flags.ts'
 import { assertNoTrust, trustFlags } from '../../src/cli/verify/flags.ts'
 import { Failure } from '../../src/core/failure.ts'
 
-const tlsFlag = (side: string) =>
-  Flags.option({
-    summary: `with false: accept any certificate of the ${side}'s registry, and plain HTTP`,
-    options: ['true', 'false'] as const,
-    default: 'true',
-    helpGroup: 'REGISTRY',
-  })()
-
-const tlsWish = (side: 'src' | 'dest', flags: Readonly<Record<`${typeof side}-tls-verify`, string>>) => ({
-  verify: flags[`${side}-tls-verify`] === 'true',
-  flag: `--${side}-tls-verify=false`,
-})
+const inRegistry = { helpGroup: 'REGISTRY' }
 
 /** What says how an image is built. */
 const buildFlags = ['image', 'definition', 'ref', 'base'] as const
@@ -24,18 +16,18 @@ const buildFlags = ['image', 'definition', 'ref', 'base'] as const
 /** Where an image is copied such a flag has no effect, and whoever gives it believes otherwise. */
 function assertNothingBuilt(flag: (typeof buildFlags)[number] | undefined): void {
   if (flag === undefined) return
-  throw new Failure('invalid', `--${flag} says how an image is built, and with a SOURCE none is`, {
+  throw new Failure('invalid', `--${flag} says how to build an image, but with a SOURCE nothing is built`, {
     where: `--${flag}`,
-    next: ['Leave out the flag to copy SOURCE, or SOURCE to build.'],
+    next: ['Leave out the flag to copy SOURCE, or leave out SOURCE to build.'],
   })
 }
 
 export default class ImageCopy extends NativeCommand {
-  static override summary = 'build our image and write it anywhere, or copy an image between any two places'
+  static override summary = 'build the image of native, or copy an image from one place to another'
   static override description =
-    `Places are written as skopeo writes them: docker://HOST/NAME:TAG, docker-daemon:NAME:TAG, docker-archive:FILE[:NAME:TAG], oci:DIR[:NAME], oci-archive:FILE[:NAME], dir:DIR; and kind:[CLUSTER][/NAME:TAG], the registry of a kind cluster.
+    `Image names are written as skopeo writes them: docker://HOST/NAME:TAG, docker-daemon:NAME:TAG, docker-archive:FILE[:NAME:TAG], oci:DIR[:NAME], oci-archive:FILE[:NAME], dir:DIR; and kind:[CLUSTER][/NAME:TAG] for the registry of a kind cluster.
 
-With one place our image is built, without docker and without root, and written there; the same sources give the same bytes on any day and in any folder. With two places the image is copied from the first to the second. What is there already is not sent again, so a second try goes on where the first one stopped.`
+With one name, the image is built and written there. Building needs neither docker nor root, and the same sources always give the same bytes. With two names, the image is copied from the first to the second. Blobs that are there already are not sent again, so a second attempt continues where the first one stopped.`
   static override usage = ['image copy DEST', 'image copy SOURCE DEST']
   static override examples = [
     '<%= config.bin %> image copy oci:/tmp/native',
@@ -45,46 +37,53 @@ With one place our image is built, without docker and without root, and written 
     '<%= config.bin %> image copy --check',
   ]
   static override args = {
-    SOURCE: Args.string({ description: 'what is copied; with one argument: where our image goes' }),
-    DEST: Args.string({ description: 'where it goes' }),
+    SOURCE: Args.string({
+      description: 'the image to copy; if it is the only argument, where to write the image that is built',
+    }),
+    DEST: Args.string({ description: 'where to copy it to' }),
   }
   static override flags = {
     image: Flags.string({
-      summary: 'which of the images that are defined here',
+      summary: 'which of the images defined here',
       default: 'native',
       helpGroup: 'BUILD',
     }),
     definition: Flags.string({
-      summary: 'a definition of your own, a YAML file; what git ignores beside it enters no image',
+      summary: 'your own definition, a YAML file; files beside it that git ignores are left out',
       exclusive: ['image'],
       helpGroup: 'BUILD',
     }),
-    ref: Flags.string({ summary: 'the sources, as for image tag; the working tree by default', helpGroup: 'BUILD' }),
-    base: Flags.string({ summary: "another base than the definition's, any place", helpGroup: 'BUILD' }),
-    check: Flags.boolean({ summary: 'build twice and compare; read back all that was written and judge it' }),
+    ref: Flags.string({ summary: 'the sources, as for image tag; by default the working tree', helpGroup: 'BUILD' }),
+    base: Flags.string({ summary: 'another base image than the one in the definition, anywhere', helpGroup: 'BUILD' }),
+    check: Flags.boolean({ summary: 'build twice and compare; read back everything that was written and check it' }),
     platform: Flags.string({
-      summary: 'like linux/arm64; to build, may be given several times',
+      summary: 'such as linux/arm64; may be repeated when building',
       multiple: true,
       multipleNonGreedy: true,
     }),
-    all: Flags.boolean({ summary: 'every platform, as one index', exclusive: ['platform'] }),
-    'preserve-digests': Flags.boolean({ summary: 'fail rather than write a manifest with another digest' }),
+    all: Flags.boolean({ summary: 'all platforms, as one index', exclusive: ['platform'] }),
+    'preserve-digests': Flags.boolean({ summary: 'fail rather than write a manifest with a different digest' }),
     verify: Flags.boolean({
-      summary: 'refuse a source whose signature is not good; as image verify judges',
+      summary: 'refuse a source that image verify does not accept',
       helpGroup: 'SIGNER',
     }),
     ...trustFlags,
-    digestfile: Flags.string({ summary: 'a file to write the digest into' }),
-    authfile: Flags.file({ summary: 'file with logins', env: 'REGISTRY_AUTH_FILE', helpGroup: 'REGISTRY' }),
-    'retry-times': Flags.integer({
-      summary: 'how often to try again what may go away',
-      default: 3,
-      min: 0,
-      max: 20,
-      helpGroup: 'REGISTRY',
+    sign: Flags.boolean({
+      summary:
+        'sign what was written to a registry, as image sign does; without --sign-key, as the identity that a token names',
+      helpGroup: 'SIGN',
     }),
-    'src-tls-verify': tlsFlag('source'),
-    'dest-tls-verify': tlsFlag('destination'),
+    'sign-key': Flags.string({
+      summary: 'file with the private key (PEM) to sign with',
+      dependsOn: ['sign'],
+      helpGroup: 'SIGN',
+    }),
+    ...signFlags,
+    digestfile: Flags.string({ summary: 'write the digest to this file' }),
+    ...expandFlag,
+    ...registryFlags(inRegistry),
+    'src-tls-verify': tlsFlag("the source's registry", inRegistry),
+    'dest-tls-verify': tlsFlag("the destination's registry", inRegistry),
   }
 
   async run(): Promise<void> {
@@ -94,14 +93,14 @@ With one place our image is built, without docker and without root, and written 
       flags[flag] !== undefined && metadata.flags[flag]?.setFromDefault !== true
     if (args.DEST !== undefined) assertNothingBuilt(buildFlags.find(isGiven))
     const { copySteps } = await import('../../src/cli/image/copy.ts')
-    const { surroundingsOf } = await import('../../src/cli/image/places.ts')
+    const { imageContextOf } = await import('../../src/cli/image/places.ts')
     const { epochOf } = await import('../../src/image/build/epoch.ts')
     const { parsePlatform } = await import('../../src/image/platform.ts')
     const { parseReference } = await import('../../src/image/reference.ts')
     const [source, destination] = args.DEST === undefined ? [undefined, args.SOURCE] : [args.SOURCE, args.DEST]
     const cache = join(this.config.cacheDir, 'images')
     const stop = new AbortController()
-    const reading = surroundingsOf(flags, tlsWish('src', flags), stop.signal)
+    const reading = imageContextOf(flags, tlsWish(flags, 'src-tls-verify'), stop.signal)
     // Judging takes much code, which a copy without it does not wait for.
     const verify = flags.verify
       ? (await import('../../src/cli/image/verify.ts')).verifierOf(flags, this.config, reading)
@@ -109,6 +108,7 @@ With one place our image is built, without docker and without root, and written 
     const work = copySteps({
       source: source === undefined ? undefined : parseReference(source),
       destination: destination === undefined ? undefined : parseReference(destination),
+      isBuildMeant: buildFlags.some(isGiven),
       platforms: [...new Set(flags.platform)].map(parsePlatform),
       all: flags.all,
       check: Boolean(flags.check),
@@ -125,11 +125,14 @@ With one place our image is built, without docker and without root, and written 
         signal: stop.signal,
       },
       reading,
-      writing: surroundingsOf(flags, tlsWish('dest', flags), stop.signal, this.config.cacheDir),
+      writing: imageContextOf(flags, tlsWish(flags, 'dest-tls-verify'), stop.signal, this.config.cacheDir),
       build: { epochSeconds: epochOf(process.env['SOURCE_DATE_EPOCH']), cache, path: process.env['PATH'] ?? '' },
       verify,
+      sign: flags.sign
+        ? signWishesOf(flags, flags['sign-key'], { forms: ['tag', 'referrer'], annotations: [] }, process.env)
+        : undefined,
       stop,
-      live: !flags.json && process.stdout.isTTY === true,
+      live: this.isLive(flags),
     })
     try {
       await this.runSteps(work.steps, flags)
@@ -138,7 +141,7 @@ With one place our image is built, without docker and without root, and written 
     }
     const copied = work.copied()
     if (flags.digestfile !== undefined) await writeFile(flags.digestfile, copied.digest)
-    for (const warning of copied.warnings) process.stderr.write(`warning: ${warning}\n`)
+    for (const warning of copied.warnings) this.note(`warning: ${warning}`)
     if (flags.json) this.printJson(copied)
     else this.print(copied.podsImage ?? copied.digest)
   }

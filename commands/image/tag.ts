@@ -3,9 +3,9 @@ import { Args, Flags } from '@oclif/core'
 import { NativeCommand } from '../../src/cli/base.ts'
 
 export default class ImageTag extends NativeCommand {
-  static override summary = 'print the tag that an image has at a state of its sources'
+  static override summary = 'print the tag that an image has at some state of its sources'
   static override description =
-    'The tag is a hash of all in the sources that decides what is in the image: its definition, the files that enter it, package-lock.json, the base that is pinned. SOURCE_DATE_EPOCH and --base change what image copy builds, and so its digest, but not the tag. It is known without building and, for what is here, without network. A working tree with changes has a tag of its own that ends with -dirty.'
+    'The tag is a hash of everything in the sources that determines what is in the image: its definition, the files that go into it, package-lock.json, and the digest of its base image. SOURCE_DATE_EPOCH and --base change what image copy builds, and therefore the digest of the image, but not the tag. Nothing is built to compute it and, for local sources, no network is needed. A working tree with changes has a tag that ends with -dirty.'
   static override examples = [
     '<%= config.bin %> image tag',
     '<%= config.bin %> image tag HEAD~3 --image native-worker-lre-cc',
@@ -14,18 +14,18 @@ export default class ImageTag extends NativeCommand {
   static override args = {
     REF: Args.string({
       description:
-        'a commit, branch or tag of the checkout, github:OWNER/REPO[/REF], or a git URL[#REF]; nothing is the working tree',
+        'a commit, branch or tag of the checkout, github:OWNER/REPO[/REF], or a git URL[#REF]; by default the working tree',
     }),
   }
   static override flags = {
     // Before the others: so the line of usage names each once.
     all: Flags.boolean({
-      summary: 'every image that is defined here, each with its name',
+      summary: 'all images defined here, each with its name',
       exclusive: ['image', 'definition'],
     }),
-    image: Flags.string({ summary: 'which of the images that are defined here', default: 'native' }),
+    image: Flags.string({ summary: 'which of the images defined here', default: 'native' }),
     definition: Flags.string({
-      summary: 'a definition of your own, a YAML file; what git ignores beside it enters no image',
+      summary: 'your own definition, a YAML file; files beside it that git ignores are left out',
       exclusive: ['image'],
     }),
   }

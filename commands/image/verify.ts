@@ -1,5 +1,7 @@
 import { Args, Flags } from '@oclif/core'
 import { NativeCommand } from '../../src/cli/base.ts'
+import { registryFlags } from '../../src/cli/image/registry-flags.ts'
+import { columnsFor } from '../../src/cli/terminal.ts'
 import { rootPlaceOf, trustFlags, wishesOf } from '../../src/cli/verify/flags.ts'
 
 export default class ImageVerify extends NativeCommand {
@@ -8,11 +10,11 @@ export default class ImageVerify extends NativeCommand {
   static override description =
     `Finds and verifies every form of signature: cosign's .sig and .att tags, OCI 1.1 referrers, Sigstore bundles.
 
-Whose signature counts is said by an identity and its issuer, by a key, or by the first trust policy that is for the image (--policy, then the built-in ones). Flags have cosign's names; other than with cosign an identity is compared exactly and a regular expression has to match the whole of it.
+Whose signature counts is given by an identity and its issuer, by a key, or by the first trust policy that applies to the image (from --policy, then the built-in ones). The flags have the same names as cosign's. Unlike cosign, identities are compared exactly, and regular expressions must match all of an identity.
 
-What is trusted is said by --trusted-root or --tuf-mirror, else by the policy, else by the root of sigstore.dev that is shipped: without network.
+The root of trust is the one from --trusted-root or --tuf-mirror, otherwise the one from the policy, otherwise the root of sigstore.dev that comes with native and needs no network.
 
-Exit codes: 0 verified, 20 unsigned, 21 wrong identity, 22 no such image, 23 tampered, 24 expired, 25 unreachable, 26 policy missing; others as everywhere.`
+Exit codes: 0 verified, 20 unsigned, 21 wrong identity, 22 no such image, 23 tampered, 24 expired, 25 unreachable, 26 policy missing; others as for every command.`
   static override examples = [
     '<%= config.bin %> image verify ghcr.io/tracemachina/nativelink:v1.0.0',
     '<%= config.bin %> image verify --key cosign.pub localhost:5000/app@sha256:...',
@@ -27,11 +29,10 @@ Exit codes: 0 verified, 20 unsigned, 21 wrong identity, 22 no such image, 23 tam
   static override flags = {
     ...trustFlags,
     'allow-insecure-registry': Flags.boolean({ summary: 'accept any certificate of the registry, and plain HTTP' }),
-    authfile: Flags.file({ summary: 'file with logins', env: 'REGISTRY_AUTH_FILE' }),
-    'retry-times': Flags.integer({ summary: 'how often to try again what may go away', default: 2, min: 0, max: 20 }),
+    ...registryFlags({}, 2),
     output: Flags.option({
       char: 'o',
-      summary: 'how to answer',
+      summary: 'format of the answer',
       options: ['text', 'json'] as const,
       default: 'text',
     })(),
@@ -40,14 +41,14 @@ Exit codes: 0 verified, 20 unsigned, 21 wrong identity, 22 no such image, 23 tam
   async run(): Promise<void> {
     const { args, flags } = await this.parse(ImageVerify)
     const { parseRegistryReference } = await import('../../src/image/reference.ts')
-    const { surroundingsOf } = await import('../../src/cli/image/places.ts')
+    const { imageContextOf } = await import('../../src/cli/image/places.ts')
     const { builtInPolicies, verifyByWishes } = await import('../../src/cli/verify/run.ts')
     const { verdictJson, verdictText } = await import('../../src/cli/verify/present.ts')
     const { verdictExitCodes } = await import('../../src/trust/verdict.ts')
 
     const found = await this.interruptible((signal) =>
       verifyByWishes(parseRegistryReference(args.image), wishesOf(flags), {
-        registry: surroundingsOf(
+        registry: imageContextOf(
           flags,
           { verify: !flags['allow-insecure-registry'], flag: '--allow-insecure-registry' },
           signal,
@@ -56,9 +57,9 @@ Exit codes: 0 verified, 20 unsigned, 21 wrong identity, 22 no such image, 23 tam
         builtInPolicies: builtInPolicies(this.config.root),
       }),
     )
-    for (const warning of found.warnings) process.stderr.write(`warning: ${warning}\n`)
+    for (const warning of found.warnings) this.note(`warning: ${warning}`)
     if (flags.json || flags.output === 'json') this.printJson(verdictJson(found))
-    else this.print(verdictText(found))
+    else this.print(verdictText(found, columnsFor(process.stdout)))
     this.exit(verdictExitCodes[found.verdict.answer])
   }
 }

@@ -9,7 +9,8 @@ export default class ServeWorker extends NativeCommand {
   static override flags = {
     ...serveFlags,
     'worker-name': Flags.string({
-      summary: "this worker's name, in place of the configuration's: workers that share a file need one each",
+      summary:
+        "the worker's name, in place of the one in the configuration; workers that share a file need different names",
       env: 'NATIVE_WORKER_NAME',
     }),
   }

@@ -1,11 +1,18 @@
-import type { Addresses } from '../cluster/driver.ts'
+import type { Addresses, Endpoint } from '../cluster/driver.ts'
+import { shellWord } from './shell-word.ts'
 
-/** The two lines that `native ips` prints. */
+/** The two lines that `native ips` prints; with TLS the scheme as well, and the authority where it is our own. */
 export function addressLines({ cache, scheduler }: Addresses): string {
-  return `Cache IP: ${cache.address}\nScheduler IP: ${scheduler.address}`
+  const shown = ({ address, url }: Endpoint) => (url.startsWith('grpcs://') ? url : address)
+  const lines = [`Cache IP: ${shown(cache)}`, `Scheduler IP: ${shown(scheduler)}`]
+  return [...lines, ...(cache.tls?.ca === undefined ? [] : [`CA certificate: ${cache.tls.ca}`])].join('\n')
 }
 
-/** Two assignments for a shell's eval; bare addresses, as in `--remote_cache=grpc://$CACHE`. */
+/**
+ * Assignments for a shell's eval: bare addresses, as in `--remote_cache=grpc://$CACHE`, or with TLS in
+ * `--remote_cache=grpcs://$CACHE --tls_certificate=$CA`.
+ */
 export function addressAssignments({ cache, scheduler }: Addresses): string {
-  return `CACHE=${cache.address}\nSCHEDULER=${scheduler.address}`
+  const lines = [`CACHE=${cache.address}`, `SCHEDULER=${scheduler.address}`]
+  return [...lines, ...(cache.tls?.ca === undefined ? [] : [`CA=${shellWord(cache.tls.ca)}`])].join('\n')
 }

@@ -1,6 +1,8 @@
-import { connectedWorkers, type FleetWorker } from '../client/fleet.ts'
-import type { PlatformProperty } from '../core/platform.ts'
-import { openChannel } from '../wire/channel.ts'
+import { connectedWorkers } from '../client/fleet.ts'
+import { imageProperty, isAnyImage, type PlatformProperty } from '../core/platform.ts'
+import type { WorkerView } from '../core/scheduler-view.ts'
+import type { CallTarget } from '../wire/tls/called.ts'
+import { openReached } from './reached.ts'
 
 // Bazel's own --jobs is the number of the client's cores, which leaves workers idle while
 // inputs travel: so many actions in flight for each slot keep them busy.
@@ -8,7 +10,7 @@ const jobsPerSlot = 2
 const jobsMin = 8
 // A label that says which tools a worker has: an action that names it is refused at once by
 // workers with others, instead of failing inside them.
-const labels: ReadonlySet<string> = new Set(['container-image'])
+const labels: ReadonlySet<string> = new Set([imageProperty])
 
 /** What a bazelrc says beside the addresses. */
 export interface BazelProfile {
@@ -16,9 +18,9 @@ export interface BazelProfile {
   readonly properties: readonly PlatformProperty[]
 }
 
-/** Asks the scheduler for its workers. @param url `grpc://host:port` */
-export async function bazelProfile(url: string): Promise<BazelProfile> {
-  const channel = openChannel(url)
+/** Asks the scheduler for its workers. */
+export async function bazelProfile(scheduler: CallTarget): Promise<BazelProfile> {
+  const channel = await openReached(scheduler)
   try {
     return profileOf(await connectedWorkers(channel))
   } finally {
@@ -27,12 +29,15 @@ export async function bazelProfile(url: string): Promise<BazelProfile> {
 }
 
 /** Labels count where every worker offers them with the same value. */
-export function profileOf(workers: readonly FleetWorker[]): BazelProfile {
+export function profileOf(workers: readonly Pick<WorkerView, 'slots' | 'properties'>[]): BazelProfile {
   const slots = workers.reduce((sum, worker) => sum + worker.slots, 0)
   const [first, ...others] = workers
   const properties = (first?.properties ?? []).filter(
     ({ name, value }) =>
       labels.has(name) &&
+      !isAnyImage({ name, value }) &&
+      // A worker's words: a line break among them would be another line of the bazelrc.
+      !/\p{C}/u.test(value) &&
       others.every((worker) => worker.properties.some((each) => each.name === name && each.value === value)),
   )
   return { jobs: Math.max(jobsMin, slots * jobsPerSlot), properties }

@@ -1,4 +1,7 @@
-import type { DeployOptions, ObjectDiff } from '../cluster/driver.ts'
+import { isIP } from 'node:net'
+import type { ObjectDiff } from '../cluster/driver.ts'
+import type { DeployOptions } from '../cluster/options.ts'
+import { Failure } from '../core/failure.ts'
 import { parseProperty, parseSizeFlag } from './values.ts'
 
 /** What the flags of `deploy` give. */
@@ -7,6 +10,18 @@ export interface DeployFlags {
   readonly slots?: number | undefined
   readonly 'cache-size'?: string | undefined
   readonly property?: readonly string[] | undefined
+  readonly port?: number | undefined
+  readonly 'scheduler-port'?: number | undefined
+  readonly private?: boolean | undefined
+  readonly sandbox?: 'auto' | 'on' | 'off' | undefined
+  readonly console?: boolean | undefined
+  readonly listen?: string | undefined
+  readonly tls?: 'auto' | 'off' | undefined
+  readonly 'tls-cert'?: string | undefined
+  readonly 'tls-key'?: string | undefined
+  readonly 'tls-client-ca'?: string | undefined
+  readonly insecure?: boolean | undefined
+  readonly access?: 'none' | 'team' | undefined
   readonly config?: string | undefined
   readonly image?: string | undefined
   readonly 'worker-image'?: string | undefined
@@ -23,12 +38,20 @@ export interface DeployFlags {
 export function deployOptionsOf(flags: DeployFlags): DeployOptions {
   const { workers, slots, config, image, base, only } = flags
   const cacheSize = flags['cache-size']
+  const schedulerPort = flags['scheduler-port']
   const workerImage = flags['worker-image']
   const workerBase = flags['worker-base']
   return {
     ...(workers !== undefined && { workers }),
     ...(slots !== undefined && { slots }),
     ...(cacheSize !== undefined && { cacheSizeBytes: parseSizeFlag(cacheSize, '--cache-size') }),
+    ...(flags.port !== undefined && { port: flags.port }),
+    ...(schedulerPort !== undefined && { schedulerPort }),
+    ...(flags.private !== undefined && { private: flags.private }),
+    ...(flags.sandbox !== undefined && { sandbox: flags.sandbox }),
+    ...(flags.console !== undefined && { console: flags.console }),
+    ...doorOptionsOf(flags),
+    ...(flags.access !== undefined && { access: flags.access }),
     ...(config !== undefined && { configFile: config }),
     ...(image !== undefined && { image }),
     ...(workerImage !== undefined && { workerImage }),
@@ -37,6 +60,31 @@ export function deployOptionsOf(flags: DeployFlags): DeployOptions {
     ...(flags['insecure-ignore-signature'] && { insecureIgnoreSignature: true }),
     ...(only !== undefined && { only }),
     properties: (flags.property ?? []).map(parseProperty),
+  }
+}
+
+/** @throws Failure 'invalid' for an address that is none, and for files of TLS that is off */
+function doorOptionsOf(flags: DeployFlags): Pick<DeployOptions, 'listen' | 'tls' | 'insecure'> {
+  const { listen, tls, insecure } = flags
+  if (listen !== undefined && isIP(listen) === 0)
+    throw new Failure('invalid', `"${listen}" is not an address of this machine`, {
+      where: '--listen',
+      next: [
+        'Give an address of this machine (`ip address` lists them), or 0.0.0.0 for all of them; --port chooses the port.',
+      ],
+    })
+  const files = { tlsCert: flags['tls-cert'], tlsKey: flags['tls-key'], tlsClientCa: flags['tls-client-ca'] }
+  const named = Object.fromEntries(Object.entries(files).filter(([, file]) => file !== undefined))
+  if (tls === 'off' && Object.keys(named).length > 0)
+    throw new Failure('invalid', 'certificates cannot be given when TLS is off', {
+      where: '--tls',
+      next: ['Leave it out.'],
+    })
+  return {
+    ...(listen !== undefined && { listen }),
+    ...(tls !== undefined && { tls }),
+    ...(insecure !== undefined && { insecure }),
+    ...named,
   }
 }
 

@@ -1,6 +1,7 @@
-import { cp, mkdir, readdir, rename } from 'node:fs/promises'
+import { cp, readdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
-import { errnoOf, Failure } from '../core/failure.ts'
+import { Failure } from '../core/failure.ts'
+import { makeFolder } from '../host/folders.ts'
 
 // npm leaves files of these names out of a package, or reads them itself.
 const dotPrefix = 'dot-'
@@ -11,24 +12,13 @@ const dotPrefix = 'dot-'
  * @throws Failure 'exists' when something is in the folder already
  */
 export async function writeExample(template: string, target: string): Promise<void> {
-  if ((await namesIn(target)).length > 0)
+  makeFolder(target, 'cannot make the folder for the example')
+  if ((await readdir(target)).length > 0)
     throw new Failure('exists', 'the folder for the example is not empty', {
       where: target,
       next: ['Name a folder that is empty or does not exist yet.'],
     })
-  await mkdir(target, { recursive: true })
   await cp(template, target, { recursive: true })
   for (const name of await readdir(target, { recursive: true }))
     if (name.startsWith(dotPrefix)) await rename(join(target, name), join(target, `.${name.slice(dotPrefix.length)}`))
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder)
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return []
-    if (errnoOf(error) === 'ENOTDIR')
-      throw new Failure('exists', 'the folder for the example is a file', { where: folder })
-    throw error
-  }
 }

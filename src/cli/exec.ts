@@ -1,22 +1,46 @@
+import { randomUUID } from 'node:crypto'
 import { stat } from 'node:fs/promises'
+import { posix } from 'node:path'
+import { requestMetadata } from '../client/request-metadata.ts'
 import { type RunReport, type RunRequest, runRemotely } from '../client/run.ts'
 import type { Addresses } from '../cluster/driver.ts'
+import { systemClock } from '../core/clock.ts'
 import { digestText } from '../core/digest.ts'
 import { errnoOf, Failure } from '../core/failure.ts'
+import { printable } from '../core/printable.ts'
 import { sizeText } from '../core/units.ts'
-import { openChannel } from '../wire/channel.ts'
+import { showExec } from './exec-progress.ts'
+import { explainMissing } from './looked-for.ts'
+import { openMade } from './made.ts'
+import { openReached } from './reached.ts'
+import { withStdinFile } from './stdin.ts'
 
 /** What `native exec` was asked for. */
-export interface ExecRequest extends Omit<RunRequest, 'env'> {
+export interface ExecRequest
+  extends Omit<RunRequest, 'env' | 'stdinFile' | 'signal' | 'mayReplace' | 'outputFolder' | 'metadata'> {
+  /** The release, which servers are told. */
+  readonly version: string
   /** `NAME=value` each. */
   readonly variables: readonly string[]
+  /** Where it is remembered what exec made, a folder. */
+  readonly cache: string
+  /** Replace what stands in an output's place, whoever made it. */
+  readonly force: boolean
+  /** Becomes the command's standard input, all of it. */
+  readonly stdin?: NodeJS.ReadableStream
+  readonly outputFolder: string
+  /** Run it once more when it fails, to tell what it looked for in vain. */
+  readonly explainMissing: boolean
+  readonly signal: AbortSignal
 }
 
 export interface ExecOutput {
   /** One JSON value on stdout in place of the command's own streams. */
   readonly json: boolean
   readonly stdout: NodeJS.WritableStream
-  readonly stderr: NodeJS.WritableStream
+  readonly stderr: NodeJS.WriteStream
+  /** May progress be drawn over itself? */
+  readonly live: boolean
 }
 
 /** What a command may use where nobody says otherwise. */
@@ -27,38 +51,96 @@ const usualPath = '/usr/local/bin:/usr/bin:/bin'
  * @throws Failure for bad input; RpcError when it could not be run to its end
  */
 export async function runOnCluster(addresses: Addresses, request: ExecRequest, output: ExecOutput): Promise<number> {
-  const env = environment(request.variables)
-  if (request.inputFolder !== undefined) await assertFolder(request.inputFolder)
-  const cache = openChannel(addresses.cache.url)
-  const scheduler = openChannel(addresses.scheduler.url)
+  const { stdin, variables, cache, force, explainMissing: explains, version, ...rest } = request
+  const metadata = requestMetadata({ tool: 'native', toolVersion: version, invocation: randomUUID(), mnemonic: 'exec' })
+  const env = environment(variables)
+  if (rest.inputFolder !== undefined) await assertFolder(rest.inputFolder)
+  const outputPaths = rest.outputPaths.map(plainPath)
+  const made = outputPaths.length === 0 ? undefined : await openMade(cache, rest.outputFolder)
+  const run = {
+    ...rest,
+    metadata,
+    env,
+    outputPaths,
+    mayReplace: (path: string) => force || made?.isOurs(path) === true,
+  }
+  const present = async (finished: RunRequest) => {
+    const report = await runAndPresent(addresses, finished, output, explains)
+    if (report.outputs && report.outputs.paths.length > 0) await made?.add(report.outputs.paths)
+    assertAllMade(report)
+    return report.exitCode
+  }
+  if (!stdin) return present(run)
+  return withStdinFile(stdin, run.signal, (stdinFile) => present({ ...run, stdinFile }))
+}
+
+/** `./a/` is what a person means by `a`, and `.` the whole folder; what leads out is left as it is, and refused. */
+function plainPath(path: string): string {
+  if (path === '') throw new Failure('invalid', 'the path of an output is empty', { where: '--output' })
+  const plain = posix.normalize(path)
+  return plain === '.' || plain === './' ? '' : plain.replace(/(?<=.)\/$/, '')
+}
+
+/**
+ * A command that ended well without an output that was asked for did not do what it was run for.
+ * @throws Failure 'not-found'
+ */
+function assertAllMade({ exitCode, difference: { found, missing } }: RunReport): void {
+  if (exitCode !== 0 || missing.length === 0) return
+  throw new Failure('not-found', `the command did not create ${missing.map(quoted).join(', ')}`, {
+    where: '--output',
+    next: [
+      found.length === 0 ? 'It created none of the requested outputs.' : `It created ${found.map(quoted).join(', ')}.`,
+      'Paths are relative to the folder in which the command starts, which has the contents of --input.',
+    ],
+  })
+}
+
+function quoted(path: string): string {
+  return JSON.stringify(path || '.')
+}
+
+async function runAndPresent(
+  addresses: Addresses,
+  request: RunRequest,
+  output: ExecOutput,
+  explains: boolean,
+): Promise<RunReport> {
+  const cache = await openReached(addresses.cache)
+  const scheduler = await openReached(addresses.scheduler)
   const kept: Record<'stdout' | 'stderr', Uint8Array[]> = { stdout: [], stderr: [] }
+  const progress = showExec(output.stderr, systemClock, output.live)
   try {
-    const report = await runRemotely(
-      cache,
-      scheduler,
-      { ...request, env },
-      {
-        onOutput: (stream, bytes) => {
-          if (output.json) kept[stream].push(bytes)
-          else output[stream].write(bytes)
-        },
+    const report = await runRemotely(cache, scheduler, request, {
+      ...(!output.json && progress.events),
+      onOutput: (stream, bytes) => {
+        if (output.json) return void kept[stream].push(bytes)
+        progress.clear()
+        output[stream].write(bytes)
       },
-    )
+    })
+    progress.end()
     if (report.error) throw report.error
     if (output.json) output.stdout.write(`${JSON.stringify(reportJson(report, kept), null, 2)}\n`)
-    else output.stderr.write(`native: ${reportText(report)}\n`)
-    return report.exitCode
+    else output.stderr.write(lines([...remarks(report), ...shellRemark(report, request)]))
+    if (explains && report.exitCode !== 0) output.stderr.write(lines(await explainMissing(cache, scheduler, request)))
+    return report
   } finally {
+    progress.end()
     cache.close()
     scheduler.close()
   }
+}
+
+function lines(texts: readonly string[]): string {
+  return texts.map((each) => `native: ${each}\n`).join('')
 }
 
 function environment(variables: readonly string[]): Record<string, string> {
   const env: Record<string, string> = { PATH: usualPath }
   for (const text of variables) {
     const at = text.indexOf('=')
-    if (at <= 0) throw new Failure('invalid', `"${text}" is no variable: write it as NAME=value`, { where: '--env' })
+    if (at <= 0) throw new Failure('invalid', `"${text}" is not a variable: write it as NAME=value`, { where: '--env' })
     env[text.slice(0, at)] = text.slice(at + 1)
   }
   return env
@@ -72,15 +154,51 @@ async function assertFolder(folder: string): Promise<void> {
     if (errnoOf(cause) !== 'ENOENT') throw cause
     throw new Failure('not-found', `there is no folder "${folder}"`, { where: '--input', cause })
   }
-  throw new Failure('invalid', `"${folder}" is no folder`, { where: '--input' })
+  throw new Failure('invalid', `"${folder}" is not a folder`, { where: '--input' })
 }
 
-function reportText({ cached, worker, ranMs, uploaded, exitCode }: RunReport): string {
-  const where = cached
-    ? `cached (it once ran on ${worker || 'an unnamed worker'})`
-    : `executed on ${worker || 'an unnamed worker'} in ${Math.round(ranMs)} ms`
-  const sent = `uploaded ${uploaded.blobs} of ${uploaded.blobs + uploaded.present} blobs, ${sizeText(uploaded.bytes)}`
+/** What the command is told to have done; names come from the cache, where others may have written them. */
+function remarks(report: RunReport): string[] {
+  const { unasked, missing } = report.difference
+  const listed = (paths: readonly string[]) => printable(paths.map(quoted).join(', '))
+  return [
+    ...causeOf(report),
+    reportText(report),
+    ...(unasked.length > 0 ? [`not written, because it was not requested: ${listed(unasked)}`] : []),
+    ...(missing.length > 0 && report.exitCode !== 0 ? [`the command did not create ${listed(missing)}`] : []),
+  ]
+}
+
+/** What a shell answers for a program that is not there. */
+const notFoundCode = 127
+
+/** Whoever writes a whole command line as one word expects a shell to read it. */
+function shellRemark({ exitCode }: RunReport, { argv }: RunRequest): string[] {
+  const [line = ''] = argv
+  if (exitCode !== notFoundCode || argv.length !== 1 || !/\s/.test(line)) return []
+  return [`no shell is in between: for a command line in one word, write -- sh -c '...'`]
+}
+
+/** What the worker says of a command that failed. The scheduler's own line, who ran it and when, comes last and is shown anyway. */
+function causeOf({ exitCode, message }: RunReport): string[] {
+  return exitCode === 0
+    ? []
+    : message
+        .split('\n')
+        .slice(0, -1)
+        .map((line) => printable(line))
+}
+
+function reportText({ cached, worker, ranMs, uploaded, uploadMs, exitCode }: RunReport): string {
+  const name = printable(worker) || 'an unnamed worker'
+  const where = cached ? `cached (it once ran on ${name})` : `executed on ${name} in ${timeText(ranMs)}`
+  const sent = `uploaded ${uploaded.blobs} of ${uploaded.blobs + uploaded.present} blobs, ${sizeText(uploaded.bytes)} in ${timeText(uploadMs)}`
   return `${where}; ${sent}; exit code ${exitCode}`
+}
+
+/** `12 ms`, `3.4 s`; what took less than a clock can tell took some time all the same. */
+function timeText(ms: number): string {
+  return ms < 1000 ? `${Math.max(1, Math.round(ms))} ms` : `${(ms / 1000).toFixed(1)} s`
 }
 
 function reportJson(report: RunReport, streams: Record<'stdout' | 'stderr', Uint8Array[]>): object {
@@ -92,7 +210,10 @@ function reportJson(report: RunReport, streams: Record<'stdout' | 'stderr', Uint
     ranMs,
     action: digestText(report.action),
     uploaded: { blobs: uploaded.blobs, bytes: uploaded.bytes, present: uploaded.present },
-    outputs: outputs ?? null,
+    outputs: outputs
+      ? { files: outputs.files, directories: outputs.directories, symlinks: outputs.symlinks, bytes: outputs.bytes }
+      : null,
+    missing: report.difference.missing,
     stdout: Buffer.concat(streams.stdout).toString(),
     stderr: Buffer.concat(streams.stderr).toString(),
   }

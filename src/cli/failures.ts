@@ -1,10 +1,12 @@
 import { stripVTControlCharacters, styleText } from 'node:util'
 import { Failure, type FailureKind } from '../core/failure.ts'
 import { printableLines } from '../core/printable.ts'
+import { systemFailure } from '../host/system-errors.ts'
 import { RpcError } from '../wire/rpc.ts'
 import { toFailure } from '../wire/status.ts'
 import { exitCodes } from './exit.ts'
-import { systemFailure } from './system-errors.ts'
+import { columnsFor } from './terminal.ts'
+import { wrapped } from './wrap.ts'
 
 /** An error as people and scripts are shown it. */
 export interface ShownFailure {
@@ -31,7 +33,7 @@ export function shownFailure(error: unknown): ShownFailure {
   }
 }
 
-const reportBug = 'This is a mistake in `native`: please report it with what --debug prints.'
+const reportBug = 'This is a bug in `native`: please report it, with the output of --debug.'
 
 /** The code that the process ends with for it. */
 export function exitCodeOf(shown: ShownFailure): number {
@@ -52,11 +54,12 @@ export interface TextOptions {
 /** Message, place, the called program's output, what to do next; the stack with debug only. */
 export function failureText(shown: ShownFailure, { debug, stream }: TextOptions): string {
   const red = styleText(['bold', 'red'], 'error', { stream })
+  const fitting = (text: string, indent = '  ') => wrapped(text, columnsFor(stream), indent)
   return [
-    `${red}: ${shown.message}`,
+    fitting(`${red}: ${shown.message}`),
     ...(shown.where === null ? [] : [`  at ${shown.where}`]),
     ...(shown.output ? indented(shown.output) : []),
-    ...shown.next.map((each) => `  ${styleText('dim', '→', { stream })} ${each}`),
+    ...shown.next.map((each) => fitting(`${styleText('dim', '→', { stream })} ${each}`, '    ').replace(/^/, '  ')),
     ...(debug ? indented(shown.stack) : []),
     '',
   ].join('\n')
@@ -72,12 +75,19 @@ function asFailure(error: unknown): Failure {
   if (error instanceof Error && isAbort(error)) return new Failure('cancelled', 'interrupted', { cause: error })
   const usage = usageOf(error)
   if (usage !== undefined) return new Failure('invalid', usage, { next: [seeHelp], cause: error })
-  const system = systemFailure(error)
-  if (system) return system
+  if (error instanceof Error && isOfPlace(error)) {
+    const failure = systemFailure(error, {})
+    if (failure instanceof Failure) return failure
+  }
   return new Failure('internal', error instanceof Error ? error.message : String(error), { cause: error })
 }
 
-const seeHelp = 'See `native --help`, or --help behind a command.'
+const seeHelp = 'See `native --help`, or add --help to a command.'
+
+/** An error of a system call is about a place on this machine, that of a program that could not be started is not. */
+function isOfPlace(error: NodeJS.ErrnoException): boolean {
+  return error.syscall !== undefined && !error.syscall.startsWith('spawn')
+}
 
 function isAbort(error: Error): boolean {
   return error.name === 'AbortError'

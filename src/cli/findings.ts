@@ -1,5 +1,8 @@
-import { styleText } from 'node:util'
+import { stripVTControlCharacters, styleText } from 'node:util'
 import type { Checked, FindingState } from '../cluster/preflight/check.ts'
+import { printable, printableLines } from '../core/printable.ts'
+import { columnsFor } from './terminal.ts'
+import { wrapped } from './wrap.ts'
 
 const marks: Readonly<Record<FindingState, readonly [string, 'green' | 'yellow' | 'red']>> = {
   ok: ['ok', 'green'],
@@ -7,16 +10,30 @@ const marks: Readonly<Record<FindingState, readonly [string, 'green' | 'yellow' 
   failed: ['FAILED', 'red'],
 }
 const markWidth = 6
+const narrowColumns = 70
 
 /** A line for each finding, and its cure beneath. @param stream decides about colours */
 export function findingsText(findings: readonly Checked[], stream: NodeJS.WriteStream): string {
   const width = Math.max(...findings.map(({ title }) => title.length))
+  const columns = columnsFor(stream)
+  // Beneath what was found where there is room for it, else close to the margin.
+  const indent = ' '.repeat(columns < narrowColumns ? 2 : markWidth + 2 + width + 2)
+  const arrow = '→ '
   return findings
     .flatMap(({ title, state, found, cure }) => {
       const [word, colour] = marks[state]
       const mark = styleText(colour, word.padEnd(markWidth), { stream })
-      const line = `${mark}  ${title.padEnd(width)}  ${found}`
-      return cure === undefined ? [line] : [line, `${' '.repeat(markWidth + 2 + width)}  → ${cure}`]
+      const line = foundLine(`${mark}  ${title.padEnd(width)}  `, printable(found), columns)
+      if (cure === undefined) return [line]
+      return [line, `${indent}${arrow}${wrapped(printableLines(cure), columns, `${indent}  `)}`]
     })
     .join('\n')
+}
+
+/** What was found, behind its title, or beneath it where the terminal is too narrow for that. */
+function foundLine(head: string, found: string, columns: number): string {
+  const taken = stripVTControlCharacters(head).length
+  if (taken + found.length <= columns) return head + found
+  if (columns < narrowColumns) return `${head.trimEnd()}\n  ${wrapped(found, columns, '  ')}`
+  return head + wrapped(found, columns, ' '.repeat(taken))
 }

@@ -1,57 +1,61 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { errnoOf } from '../core/failure.ts'
-import { type DirectServe, directServe } from './direct.ts'
+import { directServe } from './direct.ts'
+import { type ParsedCommandLine, parseCommandLine } from './dispatch.ts'
+import { show } from './show.ts'
+import { readSurface, type Surface } from './surface.ts'
 
 /**
- * Runs the command that the arguments name and sets the exit code. The one place that shows
- * a failure.
+ * Runs the command that the arguments name, sets the exit code, and shows a failure.
  * @param root the folder of package.json
  */
 export async function main(argv: string[], root: string): Promise<void> {
-  // `native logs | head`: a reader that has enough is no failure.
+  // `native logs | head`: a reader that has enough is not a failure.
   process.stdout.on('error', (error) => {
     if (errnoOf(error) === 'EPIPE') process.exit()
-    void show(error, ownFlags(argv)).then((code) => process.exit(code))
+    void show(error, argv).then((code) => process.exit(code))
   })
   try {
     const direct = directServe(argv, process.env)
-    if (direct) await runServer(direct, root)
+    if (direct) await (await import('./serve-directly.ts')).serveDirectly(direct, root)
     else await runCommand(argv, root)
   } catch (error) {
     const code = plainExit(error)
-    process.exitCode = code ?? (await show(error, ownFlags(argv)))
+    process.exitCode = code ?? (await show(error, argv))
   }
 }
 
 async function runCommand(argv: string[], root: string): Promise<void> {
-  const { flush, run } = await import('@oclif/core')
-  await run(argv, { root })
+  const surface = readSurface(root)
+  const asked = parseCommandLine(argv, surface)
+  if (asked.what === 'version') return tellVersion(surface, argv)
+  if (asked.what === 'help') return help(surface, asked)
+  const { Config, flush } = await import('@oclif/core')
+  // Plugins that a user installs would be looked for in the data folder, with a warning where that cannot be read.
+  const config = await Config.load({ root, userPlugins: false })
+  await config.runCommand(asked.command.id, asked.argv)
   await flush()
 }
 
-async function runServer({ role, configFile, parentFd }: DirectServe, root: string): Promise<void> {
-  const { serve } = await import('../serve/run.ts')
-  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-  await serve(role, { configFile, parentFd, version })
+async function help(surface: Surface, { command, topic }: Extract<ParsedCommandLine, { what: 'help' }>): Promise<void> {
+  const { commandHelp, rootHelp, topicHelp } = await import('./help.ts')
+  const { stdout } = process
+  const text = command
+    ? commandHelp(surface, command, stdout)
+    : topic !== undefined
+      ? topicHelp(surface, topic, stdout)
+      : rootHelp(surface, stdout)
+  stdout.write(`${text}\n`)
 }
 
-/** What shows failures is loaded when there is one: it knows the wire, and help must be fast. */
-async function show(error: unknown, flags: readonly string[]): Promise<number> {
-  const { exitCodeOf, failureJson, failureText, shownFailure } = await import('./failures.ts')
-  const shown = shownFailure(error)
-  if (flags.includes('--json')) process.stdout.write(`${JSON.stringify(failureJson(shown), null, 2)}\n`)
-  else process.stderr.write(failureText(shown, { debug: flags.includes('--debug'), stream: process.stderr }))
-  return exitCodeOf(shown)
+function tellVersion({ bin, version }: Surface, argv: readonly string[]): void {
+  const facts = { version, platform: process.platform, arch: process.arch, node: process.versions.node }
+  const text = argv.includes('--json')
+    ? JSON.stringify(facts, null, 2)
+    : `${bin}/${version} ${facts.platform}-${facts.arch} node-v${facts.node}`
+  process.stdout.write(`${text}\n`)
 }
 
-/** Arguments behind `--` are another program's. */
-function ownFlags(argv: readonly string[]): readonly string[] {
-  const end = argv.indexOf('--')
-  return end === -1 ? argv : argv.slice(0, end)
-}
-
-/** The code of an end that a command chose (`this.exit(code)`, --help), which is no failure. */
+/** The code of an end that a command chose (`this.exit(code)`, --help), which is not a failure. */
 function plainExit(error: unknown): number | undefined {
   if (!(error instanceof Error) || !('code' in error) || error.code !== 'EEXIT' || !('oclif' in error)) return undefined
   const { oclif } = error

@@ -1,29 +1,78 @@
 import { styleText } from 'node:util'
-import type { ClusterStatus, ServerStatus } from '../cluster/driver.ts'
+import type { ClusterStatus, LoginStart, ServerStatus } from '../cluster/driver.ts'
+import { printable } from '../core/printable.ts'
 import { table } from './table.ts'
+import { columnsFor } from './terminal.ts'
+import { usageLines } from './usage.ts'
+import { joinedLines, otherLines } from './workers-elsewhere.ts'
 
 const good: ReadonlySet<string> = new Set(['ready', 'up', 'deployed'])
 
+/** Where a status is shown; undefined for a text of no colour and any width. */
+type Stream = NodeJS.WriteStream | undefined
+
 /** A cluster's status for people. */
-export function statusText(status: ClusterStatus, now: number, stream: NodeJS.WriteStream): string {
-  const coloured = (state: string) => styleText(good.has(state) ? 'green' : 'yellow', state, { stream })
-  const head = `Cluster "${status.name}" (${status.driver}): ${coloured(status.state)}`
-  const rows = status.servers.map((server) => row(server, coloured(server.state), now))
-  const servers = rows.length === 0 ? [] : ['', table(heading, rows)]
-  const problems = status.problems.length === 0 ? [] : ['', ...status.problems.map((each) => `! ${each}`)]
-  return [head, ...servers, ...problems].join('\n')
+export function statusText(status: ClusterStatus, now: number, stream: Stream): string {
+  const columns = columnsFor(stream)
+  const shown = serversText(status, now, stream)
+  const servers = shown === '' ? [] : ['', shown, '', ...usageLines(status, columns)]
+  const notes = status.servers.flatMap(({ name, notes }) => notes.map((note) => `- ${name}: ${printable(note, 1_000)}`))
+  const noted = notes.length === 0 ? [] : ['', ...notes]
+  const problems = status.problems.length === 0 ? [] : ['', ...problemLines(status)]
+  const more = otherLines(status.otherWorkers ?? [], columns)
+  const lines = [
+    ...loginLines(status.atLogin),
+    ...keptLines(status.keptData),
+    ...joinedLines(status.joined),
+    ...servers,
+  ]
+  return [headText(status, stream), ...lines, ...more, ...noted, ...problems].join('\n')
 }
 
-const heading = ['SERVER', 'STATE', 'ADDRESS', 'METRICS', 'PROCESS', 'RESTARTS', 'AGE']
+/** What cluster it is, and how it is. */
+export function headText({ name, driver, state }: ClusterStatus, stream: Stream): string {
+  return `Cluster "${name}" (${driver}): ${coloured(state, stream)}`
+}
+
+export function problemLines({ problems }: ClusterStatus): string[] {
+  return problems.map((each) => `! ${printable(each)}`)
+}
+
+/** The servers, a row each; empty where there are none. */
+export function serversText({ servers }: ClusterStatus, now: number, stream: Stream): string {
+  const rows = servers.map((server) => row(server, coloured(server.state, stream), now))
+  return rows.length === 0 ? '' : table(heading, rows, columnsFor(stream))
+}
+
+function coloured(state: string, stream: Stream): string {
+  if (!stream) return state
+  return styleText(good.has(state) ? 'green' : 'yellow', state, { stream })
+}
+
+const loginWords: Readonly<Record<LoginStart['state'], string>> = {
+  enabled: 'Comes up when you log in',
+  disabled: 'Does not come up when you log in, because its unit is not enabled',
+  stale: 'Does not come up here when you log in, because its unit is for another program or other folders',
+}
+
+function loginLines(start: LoginStart | null): string[] {
+  return start === null ? [] : [`${loginWords[start.state]}: ${printable(start.unit, 1_000)}`]
+}
+
+function keptLines(folder: string | null): string[] {
+  return folder === null ? [] : [`Kept by down --keep-data: ${printable(folder, 1_000)}`]
+}
+
+const heading = ['SERVER', 'STATE', 'ADDRESS', 'METRICS', 'PROCESS', 'RESTARTS', 'UPTIME']
 
 function row(server: ServerStatus, state: string, now: number): string[] {
   const { name, address, metrics, id, restarts, since } = server
   return [
-    name,
+    printable(name),
     state,
     address ?? '-',
     metrics ?? '-',
-    id ?? '-',
+    printable(id ?? '-'),
     String(restarts),
     since === null ? '-' : age(now - since),
   ]

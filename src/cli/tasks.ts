@@ -1,6 +1,7 @@
-import { Listr, type ListrTask, PRESET_TIMER } from 'listr2'
+import { DefaultRenderer, Listr, ListrLogger, type ListrTask, PRESET_TIMER, ProcessOutput } from 'listr2'
 import type { Step, StepReport } from '../cluster/driver.ts'
 import { messageOf } from '../core/failure.ts'
+import { printableLines } from '../core/printable.ts'
 
 /**
  * live: redrawn while it runs, for a terminal; lines: a line when a step begins to say
@@ -13,8 +14,13 @@ export interface TaskOptions {
   readonly signal: AbortSignal
   /** Leave what was done when a step fails. */
   readonly retain: boolean
-  /** Where lines go. */
-  readonly write: (line: string) => void
+  /** Where they are shown. */
+  readonly stream: NodeJS.WritableStream
+}
+
+/** listr2 asks whether standard output is a terminal, and shows nothing live where it is not. */
+class StderrRenderer extends DefaultRenderer {
+  static override nonTTY = true
 }
 
 /**
@@ -49,18 +55,19 @@ async function undo(begun: readonly Step[], options: TaskOptions): Promise<void>
 }
 
 function undoTask(step: Step, options: TaskOptions): ListrTask {
-  const title = `Taking back: ${step.title}`
-  // What takes nothing back, as the return of a lock, is no news; that it failed is.
+  const title = `Undoing: ${step.title}`
+  // What takes nothing back, as the return of a lock, is not news; that it failed is.
   if (step.undoes?.() === false) return { task: (_, task) => failureOf(step).then((text) => tell(text, task)) }
   return taskOf(title, options, async ({ say }) => {
     const failed = await failureOf(step)
-    if (failed !== undefined) say(failed)
+    const stands = failed ?? step.undone?.()
+    if (stands !== undefined) say(stands)
   })
 
   function tell(failed: string | undefined, task: { title: string | undefined }): void {
     if (failed === undefined) return
     task.title = `${title}: ${failed}`
-    if (options.presentation === 'lines') options.write(task.title)
+    if (options.presentation === 'lines') writeLine(options, task.title)
   }
 }
 
@@ -70,23 +77,33 @@ async function failureOf(step: Step): Promise<string | undefined> {
     await step.undo?.()
     return undefined
   } catch (error) {
-    return `failed: ${messageOf(error)}`
+    return `failed: ${printableLines(messageOf(error))}`
   }
 }
 
-function list(tasks: ListrTask[], { presentation }: TaskOptions) {
+function list(tasks: ListrTask[], { presentation, stream }: TaskOptions) {
+  const common = { concurrent: false, exitOnError: true, registerSignalListeners: false } as const
+  if (presentation !== 'live') return new Listr(tasks, { ...common, renderer: 'silent' })
+  const out = stream as NodeJS.WriteStream
   return new Listr(tasks, {
-    concurrent: false,
-    exitOnError: true,
-    registerSignalListeners: false,
-    renderer: presentation === 'live' ? 'default' : 'silent',
-    rendererOptions: { timer: PRESET_TIMER, showErrorMessage: false, formatOutput: 'wrap' },
+    ...common,
+    renderer: StderrRenderer,
+    rendererOptions: {
+      timer: PRESET_TIMER,
+      showErrorMessage: false,
+      formatOutput: 'wrap',
+      logger: new ListrLogger({ processOutput: new ProcessOutput(out, out) }),
+    },
   })
+}
+
+function writeLine({ stream }: TaskOptions, line: string): void {
+  stream.write(`${line}\n`)
 }
 
 /** A step as listr2 has it; what it said last stays beside its title. */
 function taskOf(title: string, options: TaskOptions, run: (report: StepReport) => Promise<void>): ListrTask {
-  const { presentation, signal, write } = options
+  const { presentation, signal } = options
   const lines = presentation === 'lines'
   return {
     title,
@@ -94,16 +111,18 @@ function taskOf(title: string, options: TaskOptions, run: (report: StepReport) =
       signal.throwIfAborted()
       const began = performance.now()
       let said = ''
-      const say = (text: string) => {
+      const say = (words: string) => {
+        // A step may quote a server, a registry or a program.
+        const text = printableLines(words)
         // In a log a step's last words come with its end; what it says before stands alone.
         if (text === said) return
-        if (lines && said !== '') write(`${title}: ${said}`)
+        if (lines && said !== '') writeLine(options, `${title}: ${said}`)
         said = text
         if (!lines) task.output = text
       }
       await run({ signal, say })
       if (!lines) task.title = said === '' ? title : `${title}: ${said}`
-      else write(`${title}: ${said || 'done'} (${seconds(performance.now() - began)})`)
+      else writeLine(options, `${title}: ${said || 'done'} (${seconds(performance.now() - began)})`)
     },
   }
 }

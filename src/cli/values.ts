@@ -8,7 +8,8 @@ import { parseSize, parseSpan } from '../core/units.ts'
  */
 export function parseProperty(text: string): PlatformProperty {
   const at = text.indexOf('=')
-  if (at <= 0) throw new Failure('invalid', `"${text}" is no property: write it as key=value`, { where: '--property' })
+  if (at <= 0)
+    throw new Failure('invalid', `"${text}" is not a property: write it as key=value`, { where: '--property' })
   return { name: text.slice(0, at), value: text.slice(at + 1) }
 }
 

@@ -1,12 +1,13 @@
 import { expect, test } from 'vitest'
 import ServeCas from '../../commands/serve/cas.ts'
+import ServeConsole from '../../commands/serve/console.ts'
 import ServeScheduler from '../../commands/serve/scheduler.ts'
 import ServeWorker from '../../commands/serve/worker.ts'
 import { directServe } from '../../src/cli/direct.ts'
 
 test('a server that is started plainly, or by a supervisor, needs no framework', () => {
   const config = { configFile: 'a.yaml', parentFd: undefined }
-  for (const role of ['cas', 'scheduler', 'worker'] as const) {
+  for (const role of ['cas', 'scheduler', 'worker', 'console'] as const) {
     expect(directServe(['serve', role, '--config', 'a.yaml'], {})).toEqual({ role, ...config })
     expect(directServe(['serve', role, '--config', 'a.yaml', '--parent-fd', '3'], { PATH: '/bin' })).toEqual({
       role,
@@ -37,7 +38,7 @@ test('a variable that stands for a flag goes the usual way', () => {
 })
 
 test('all other flags of the servers do nothing unless they are given', () => {
-  for (const { flags } of [ServeCas, ServeScheduler, ServeWorker])
+  for (const { flags } of [ServeCas, ServeScheduler, ServeWorker, ServeConsole])
     for (const [name, flag] of Object.entries(flags)) {
       if (name === 'config') continue
       expect(flag.default).toBeUndefined()

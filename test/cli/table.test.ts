@@ -14,3 +14,13 @@ test('columns are as wide as they must be; colours take no room', () => {
     ),
   ).toBe(['A          STATE    C', `long name  ${green}    x`, 'b          crashed'].join('\n'))
 })
+
+test('what is wider than the terminal is told row by row', () => {
+  const rows = [
+    ['cas', 'ready', '127.0.0.1:50051'],
+    ['worker-1', 'ready', '-'],
+  ]
+  expect(table(['SERVER', 'STATE', 'ADDRESS'], rows, 30)).toBe(
+    ['cas', '  state    ready', '  address  127.0.0.1:50051', 'worker-1', '  state    ready'].join('\n'),
+  )
+})

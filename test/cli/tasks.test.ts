@@ -1,3 +1,4 @@
+import { Writable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import { runSteps, type TaskOptions } from '../../src/cli/tasks.ts'
 import type { Step } from '../../src/cluster/driver.ts'
@@ -11,11 +12,21 @@ interface Scene {
 
 function scene(over: Partial<TaskOptions> = {}): Scene {
   const lines: string[] = []
+  const stream = new Writable({
+    write(line, _, done) {
+      lines.push(
+        String(line)
+          .trimEnd()
+          .replace(/\d+\.\d s/, 'N s'),
+      )
+      done()
+    },
+  })
   const options: TaskOptions = {
     presentation: 'lines',
     signal: new AbortController().signal,
     retain: false,
-    write: (line) => void lines.push(line.replace(/\d+\.\d s/, 'N s')),
+    stream,
     ...over,
   }
   return { done: [], lines, options }
@@ -48,6 +59,13 @@ describe('steps', () => {
     expect(lines).toEqual(['one: working', 'one: made (N s)', 'two: done (N s)'])
   })
 
+  it('say what others have written without their control characters', async () => {
+    const { done, lines, options } = scene()
+    const quoting: Step['run'] = async ({ say }) => say('worker \u001b[2Kone\u0007 \u202eis up')
+    await runSteps([step('one', done, quoting)], options)
+    expect(lines).toEqual(['one: worker ?[2Kone? ?is up (N s)'])
+  })
+
   it('are undone in reverse when one fails, the failing one first; what follows never runs', async () => {
     const { done, options } = scene()
     const steps = [step('one', done), step('two', done, failing), step('three', done)]
@@ -66,7 +84,7 @@ describe('steps', () => {
     const broken: Step = { ...step('two', done), undo: () => Promise.reject(new Error('stuck')) }
     await expect(runSteps([step('one', done), broken, step('three', done, failing)], options)).rejects.toThrow('no')
     expect(done).toEqual(['one', 'two', 'three', 'undo three', 'undo one'])
-    expect(lines).toContainEqual('Taking back: two: failed: stuck (N s)')
+    expect(lines).toContainEqual('Undoing: two: failed: stuck (N s)')
   })
 
   it('are undone when they are interrupted', async () => {

@@ -9,7 +9,7 @@ test('a property is what stands before and behind the first equals sign', () => 
   expect(parseProperty('empty=')).toEqual({ name: 'empty', value: '' })
 })
 
-test.each(['', 'name', '=value'])('%j is no property', (text) => {
+test.each(['', 'name', '=value'])('%j is not a property', (text) => {
   expect(() => parseProperty(text)).toThrow(expect.objectContaining({ kind: 'invalid', where: '--property' }))
 })
 

@@ -1,26 +1,31 @@
 import type { BuildOptions } from '../../image/build/build.ts'
-import type { Surroundings } from '../../image/open.ts'
+import type { ImageContext } from '../../image/open.ts'
 import type { Platform } from '../../image/platform.ts'
 import type { Reference } from '../../image/reference.ts'
 import type { SourceQuery } from '../../image/sources.ts'
+import type { SignRequest } from './sign/sign.ts'
 import type { Verifier } from './verify.ts'
 
 /** `native image copy [SOURCE] DEST` as it was asked for. */
-export interface CopyWishes {
+export interface CopyRequest {
   /** Undefined: our own image is built. */
   readonly source: Reference | undefined
   readonly destination: Reference | undefined
+  /** A flag says how an image is built, so one place alone is where it goes. */
+  readonly isBuildMeant: boolean
   readonly platforms: readonly Platform[]
   readonly all: boolean
   readonly check: boolean
   readonly base: Reference | undefined
   readonly preserveDigests: boolean
   readonly query: SourceQuery
-  readonly reading: Surroundings
-  readonly writing: Surroundings
+  readonly reading: ImageContext
+  readonly writing: ImageContext
   readonly build: Pick<BuildOptions, 'epochSeconds' | 'cache' | 'path'>
   /** Refuses a source that is not verified. */
   readonly verify: Verifier | undefined
+  /** Signs what was written; undefined does not. */
+  readonly sign: SignRequest | undefined
   /** Aborts whatever was opened with the signals above, when the work is interrupted. */
   readonly stop: AbortController
   /** A terminal that can be redrawn. */

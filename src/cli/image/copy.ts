@@ -1,5 +1,6 @@
 import type { Step, StepReport } from '../../cluster/driver.ts'
 import { systemClock } from '../../core/clock.ts'
+import { countText } from '../../core/count-text.ts'
 import { Failure } from '../../core/failure.ts'
 import type { NamedImage } from '../../image/build/build-for.ts'
 import type { ContentDigest } from '../../image/content-digest.ts'
@@ -10,9 +11,10 @@ import { type ImageName, imageNameText, type RepositoryImage } from '../../image
 import { openDestination, openSource } from '../../image/open.ts'
 import { hostPlatform, type Platform } from '../../image/platform.ts'
 import { type Reference, type RegistryReference, referenceText } from '../../image/reference.ts'
+import type { CopyRequest } from './copy-request.ts'
 import { copyProgress } from './progress.ts'
 import { readBack } from './read-back.ts'
-import type { CopyWishes } from './wishes.ts'
+import type { SignRequest } from './sign/sign.ts'
 
 /** What was done; `--json` prints it. */
 export interface Copied {
@@ -25,11 +27,13 @@ export interface Copied {
   readonly checked: boolean
   /** Of --verify: what is known to be weak about what was accepted. */
   readonly warnings: readonly string[]
+  /** Of --sign: where the signatures stand, tags and digests of manifests. */
+  readonly signatures: readonly string[]
 }
 
 /** The work under way. */
 interface Work {
-  readonly wishes: CopyWishes
+  readonly request: CopyRequest
   /** What has to be closed in the end. */
   readonly open: Source[]
   /** The source; by digest once it was verified. */
@@ -41,40 +45,54 @@ interface Work {
   digest: ContentDigest | null
   podsImage: string | null
   warnings: readonly string[]
+  signatures: readonly string[]
 }
 
 /**
  * The work as steps, and what came of it once they have run.
  * @throws Failure 'invalid' when there is nothing to do
  */
-export function copySteps(wishes: CopyWishes): { steps: Step[]; copied(): Copied; close(): Promise<void> } {
-  const { source, destination, check, platforms } = wishes
+export function copySteps(request: CopyRequest): { steps: Step[]; copied(): Copied; close(): Promise<void> } {
+  const { source, destination, check, platforms } = request
+  if (request.sign && destination?.transport !== 'docker' && destination?.transport !== 'kind')
+    throw new Failure('invalid', 'signatures are stored in registries, but DEST is not in one', { where: '--sign' })
   if (!destination && !(check && !source))
     throw new Failure('invalid', 'the destination is missing', {
       where: 'DEST',
       next: ['native image copy oci:DIR', 'native image copy docker://FROM docker://TO'],
     })
+  if (!source && destination && !request.isBuildMeant) assertNoSource(destination)
   // An index of just these would be another one than its author made, and perhaps signed.
   if (source && platforms.length > 1)
-    throw new Failure('invalid', 'of a source, the image for one platform is copied, or all', {
+    throw new Failure('invalid', 'either the image for one platform is copied, or all of them', {
       where: '--platform',
       next: ['Give --platform once, or --all.'],
     })
-  const nothing = { built: undefined, result: null, digest: null, podsImage: null, warnings: [] }
-  const work: Work = { ...nothing, wishes, open: [], from: source, to: destination }
+  const nothing = { built: undefined, result: null, digest: null, podsImage: null, warnings: [], signatures: [] }
+  const work: Work = { ...nothing, request, open: [], from: source, to: destination }
   const steps = [
-    ...(wishes.verify ? [verifyStep(work)] : []),
+    ...(request.sign ? [signerStep(request.sign)] : []),
+    ...(request.verify ? [verifyStep(work)] : []),
     ...(source ? [] : [buildStep(work)]),
     ...(check && !source ? [buildAgainStep(work)] : []),
     ...(destination ? [copyStep(work, destination)] : []),
     ...(destination && check ? [readBackStep(work)] : []),
+    ...(destination && request.sign ? [signStep(work, request.sign)] : []),
   ]
   return {
-    steps: steps.map((step) => ({ ...step, run: (report) => stoppable(wishes.stop, report, () => step.run(report)) })),
+    steps: steps.map((step) => ({ ...step, run: (report) => stoppable(request.stop, report, () => step.run(report)) })),
     copied() {
-      const { digest, result, podsImage, warnings, to } = work
+      const { digest, result, podsImage, warnings, signatures, to } = work
       if (digest === null) throw new Failure('internal', 'nothing was copied')
-      return { digest, result, checked: check, destination: to ? referenceText(to) : null, podsImage, warnings }
+      return {
+        digest,
+        result,
+        checked: check,
+        destination: to ? referenceText(to) : null,
+        podsImage,
+        warnings,
+        signatures,
+      }
     },
     async close() {
       for (const each of work.open.reverse()) await each.close()
@@ -82,15 +100,40 @@ export function copySteps(wishes: CopyWishes): { steps: Step[]; copied(): Copied
   }
 }
 
+/**
+ * One place alone is where our image is built to. An image in somebody's registry is rather what was to be copied, and
+ * the other place was forgotten: pushing over it cannot be taken back.
+ * @throws Failure 'invalid'
+ */
+function assertNoSource(place: Reference): void {
+  if (place.transport !== 'docker' || isOwnMachine(place.image.registry)) return
+  const text = referenceText(place)
+  throw new Failure(
+    'invalid',
+    `a single image name says where to push the image that is built: is ${text} meant as the source?`,
+    {
+      where: 'DEST',
+      next: [
+        `To copy it, add a destination: native image copy ${text} oci:DIR`,
+        `To build the image of native and push it there: native image copy --image native ${text}`,
+      ],
+    },
+  )
+}
+
+function isOwnMachine(registry: string): boolean {
+  return /^(localhost|127(\.\d+){3}|\[::1\])(:\d+)?$/.test(registry)
+}
+
 function verifyStep(work: Work): Step {
   return {
     title: 'Verifying the source',
     async run(report) {
-      const { from, wishes } = work
+      const { from, request } = work
       if (from?.transport !== 'docker' && from?.transport !== 'kind')
         throw new Failure('invalid', 'only an image in a registry can be verified', { where: '--verify' })
-      if (!wishes.verify) return
-      const { digest, warnings } = await wishes.verify(from, report.signal)
+      if (!request.verify) return
+      const { digest, warnings } = await request.verify(from, report.signal)
       // From here on by digest: a tag could move in between.
       work.from = atDigest(from, digest)
       work.warnings = warnings
@@ -124,46 +167,46 @@ function buildAgainStep(work: Work): Step {
         throw new Failure('precondition', `two builds of the same sources gave ${work.digest} and ${digest}`, {
           where: '--check',
           next: [
-            'Something in a build script or a package gives other bytes each time, like a date or a random number.',
+            'Something in a build script or a package gives different bytes each time, such as a date or a random number.',
           ],
         })
-      report.say('the same, to the last byte')
+      report.say('identical, byte for byte')
     },
   }
 }
 
 /** What builds is loaded when something is built: a copy starts without it. */
-async function build({ wishes, open }: Work, { signal, say }: StepReport): Promise<NamedImage> {
+async function build({ request, open }: Work, { signal, say }: StepReport): Promise<NamedImage> {
   const { buildFor } = await import('../../image/build/build-for.ts')
-  const { query, base, reading, check } = wishes
+  const { query, base, reading, check } = request
   // What is checked is that sources make the same: layers of an earlier build would say nothing about that.
-  const build = { ...wishes.build, fresh: check }
-  const platforms = wishes.all ? 'all' : wishes.platforms
+  const build = { ...request.build, fresh: check }
+  const platforms = request.all ? 'all' : request.platforms
   const built = await buildFor({ query, platforms, base, reading, build, signal, say })
   open.push(built.source)
   return built
 }
 
 function copyStep(work: Work, destination: Reference): Step {
-  const { wishes } = work
+  const { request } = work
   return {
     title: `Copying to ${referenceText(destination)}`,
     async run(report) {
       const source = await sourceOf(work, report)
       work.to = namedLike(destination, imageOf(work))
-      const place = work.to.transport === 'kind' ? await imageInCluster(work.to, wishes.writing) : undefined
+      const place = work.to.transport === 'kind' ? await imageInCluster(work.to, request.writing) : undefined
       const to: Reference = place ? { transport: 'docker', image: place.image } : work.to
       const progress = copyProgress({
         clock: systemClock,
         say: report.say,
-        everyMs: wishes.live ? 100 : 15_000,
-        bar: wishes.live,
+        everyMs: request.live ? 100 : 5000,
+        bar: request.live,
       })
-      const failed = () => wishes.stop.abort(new Failure('cancelled', 'another blob of the image has failed'))
-      work.result = await copyImage(source, await openDestination(to, { ...wishes.writing, tell: report.say }), {
-        platform: platformOf(wishes),
-        isPlatformNamed: wishes.platforms.length > 0,
-        preserveDigests: wishes.preserveDigests,
+      const failed = () => request.stop.abort(new Failure('cancelled', 'another blob of the image has failed'))
+      work.result = await copyImage(source, await openDestination(to, { ...request.writing, tell: report.say }), {
+        platform: platformOf(request),
+        isPlatformNamed: request.platforms.length > 0,
+        preserveDigests: request.preserveDigests,
         signal: report.signal,
         progress: { ...progress, failed },
       })
@@ -175,19 +218,19 @@ function copyStep(work: Work, destination: Reference): Step {
   }
 }
 
-async function sourceOf({ built, from, wishes, open }: Work, { say }: StepReport): Promise<Source> {
+async function sourceOf({ built, from, request, open }: Work, { say }: StepReport): Promise<Source> {
   if (built) return built.source
   if (!from) throw new Failure('internal', 'there is no source')
-  const source = await openSource(from, { ...wishes.reading, tell: say })
+  const source = await openSource(from, { ...request.reading, tell: say })
   open.push(source)
   return source
 }
 
 /** By what a destination is named that names no image itself. */
-function imageOf({ built, wishes }: Work): Reference | RepositoryImage {
+function imageOf({ built, request }: Work): Reference | RepositoryImage {
   if (built) return { repository: built.facts.image, tag: built.facts.tag }
-  if (!wishes.source) throw new Failure('internal', 'there is no source')
-  return wishes.source
+  if (!request.source) throw new Failure('internal', 'there is no source')
+  return request.source
 }
 
 function byDigest({ registry, repository }: ImageName, digest: ContentDigest): string {
@@ -198,10 +241,39 @@ function readBackStep(work: Work): Step {
   return {
     title: 'Reading back what was written',
     async run(report) {
-      const { to, result, wishes } = work
+      const { to, result, request } = work
       if (!to || !result) throw new Failure('internal', 'nothing was written')
-      const found = await readBack(to, result, wishes.writing, report.signal)
-      report.say(`whole: ${found.layers} layers for ${found.platforms.join(', ')}`)
+      const found = await readBack(to, result, request.writing, report.signal)
+      report.say(`complete: ${countText(found.layers, 'layer')} for ${found.platforms.join(', ')}`)
+    },
+  }
+}
+
+/** First of all: an image whose signature then fails would stand in the registry without one. */
+function signerStep(request: SignRequest): Step {
+  return {
+    title: 'Signer',
+    async run(report) {
+      const { signerOf } = await import('./sign/sign.ts')
+      report.say(await signerOf(request))
+    },
+  }
+}
+
+function signStep(work: Work, request: SignRequest): Step {
+  return {
+    title: 'Signing what was written',
+    async run(report) {
+      const { to, digest } = work
+      if (!digest || (to?.transport !== 'docker' && to?.transport !== 'kind'))
+        throw new Failure('internal', 'nothing was written that can be signed')
+      const { signImage } = await import('./sign/sign.ts')
+      // By digest: a tag could move in between.
+      const written = atDigest(to, digest)
+      if (written.transport !== 'docker' && written.transport !== 'kind') return
+      const signed = await signImage(written, request, { ...work.request.writing, tell: report.say })
+      work.signatures = signed.signatures
+      report.say(signed.signatures.join(', '))
     },
   }
 }
@@ -218,7 +290,7 @@ async function stoppable(stop: AbortController, { signal }: StepReport, run: () 
 }
 
 /** What was built for several platforms is copied whole; of another index, one image unless told. */
-function platformOf(wishes: CopyWishes): Platform | 'all' {
-  if (wishes.all || !wishes.source) return 'all'
-  return wishes.platforms[0] ?? hostPlatform(process.arch)
+function platformOf(request: CopyRequest): Platform | 'all' {
+  if (request.all || !request.source) return 'all'
+  return request.platforms[0] ?? hostPlatform(process.arch)
 }

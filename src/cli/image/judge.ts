@@ -1,4 +1,4 @@
-import type { ImageVerifier } from '../../cluster/kind/context.ts'
+import type { ImageVerifier } from '../../cluster/open-options.ts'
 import type { Places } from './verify.ts'
 
 const retryTimes = 3
@@ -7,8 +7,8 @@ const retryTimes = 3
 export function imageJudge(places: Places, authfile: string | undefined): ImageVerifier {
   return async (image, policies, signal) => {
     // Judging takes much code, which a deployment of what was built here does not wait for.
-    const [{ verifierOf }, { surroundingsOf }] = await Promise.all([import('./verify.ts'), import('./places.ts')])
-    const around = surroundingsOf({ authfile, 'retry-times': retryTimes }, { verify: true }, signal)
+    const [{ verifierOf }, { imageContextOf }] = await Promise.all([import('./verify.ts'), import('./places.ts')])
+    const around = imageContextOf({ authfile, 'retry-times': retryTimes }, { verify: true }, signal)
     return verifierOf({ policy: policies }, places, around)({ transport: 'docker', image }, signal)
   }
 }

@@ -5,14 +5,14 @@ import { builtInFile, definitionFolder, imageNames, noImage } from '../../image/
 import { type LockResult, refreshLock } from '../../image/lock.ts'
 import { openRegistryReader } from '../../image/media/registry/registry.ts'
 import type { Source } from '../../image/medium.ts'
-import type { Surroundings } from '../../image/open.ts'
+import type { ImageContext } from '../../image/open.ts'
 import { type Platform, platformText } from '../../image/platform.ts'
 import { selectRoot } from '../../image/select.ts'
 import { ownCheckout } from '../../image/sources.ts'
-import type { Environment } from '../../image/tree/git.ts'
+import type { Environment } from '../../image/tree/environment.ts'
 
 /** Which definitions are to be refreshed. */
-export interface LockWishes {
+export interface LockRequest {
   /** A built-in one; undefined is all of them. */
   readonly image: string | undefined
   readonly definitionFile: string | undefined
@@ -21,18 +21,18 @@ export interface LockWishes {
   readonly root: string
   /** What git gets. */
   readonly env: Environment
-  readonly around: Surroundings
+  readonly around: ImageContext
 }
 
 /**
  * Refreshes the pins of definitions.
  * @throws Failure 'not-found' outside of a checkout, and of the registry
  */
-export async function refreshLocks(wishes: LockWishes): Promise<LockResult[]> {
+export async function refreshLocks(request: LockRequest): Promise<LockResult[]> {
   const results: LockResult[] = []
-  for (const file of await filesOf(wishes)) {
+  for (const file of await filesOf(request)) {
     const result = await refreshLock(file, async ({ registry, repository, tag }, platforms) => {
-      const reader = await openRegistryReader({ registry, repository, tag: tag ?? 'latest' }, wishes.around)
+      const reader = await openRegistryReader({ registry, repository, tag: tag ?? 'latest' }, request.around)
       try {
         const root = await reader.manifest()
         await assertThere({ ...reader, manifest: async (digest = root.digest) => reader.manifest(digest) }, platforms)
@@ -51,9 +51,9 @@ async function assertThere(base: Source, platforms: readonly Platform[]): Promis
   for (const platform of platforms)
     await selectRoot(base, { platform, isNamed: true }).catch((cause: unknown) => {
       if (!(cause instanceof Failure) || cause.kind !== 'not-found') throw cause
-      throw new Failure('not-found', `the base is not there for ${platformText(platform)}`, {
+      throw new Failure('not-found', `there is no base image for ${platformText(platform)}`, {
         where: base.name,
-        next: ["Leave it out of the definition's platforms, or take another base."],
+        next: ['Remove the platform from the definition, or use another base image.'],
         cause,
       })
     })
@@ -61,7 +61,7 @@ async function assertThere(base: Source, platforms: readonly Platform[]): Promis
 
 /** What was found, a line for each. */
 export function lockText(results: readonly LockResult[]): string {
-  if (results.length === 0) return 'no definition has a base'
+  if (results.length === 0) return 'no definition has a base image'
   return results
     .map(
       ({ image, before, after }) =>
@@ -70,15 +70,15 @@ export function lockText(results: readonly LockResult[]): string {
     .join('\n')
 }
 
-async function filesOf({ image, definitionFile, ...place }: LockWishes): Promise<string[]> {
+async function filesOf({ image, definitionFile, ...place }: LockRequest): Promise<string[]> {
   if (definitionFile === '')
     throw new Failure('invalid', 'the name of the definition is empty', { where: '--definition' })
   if (definitionFile !== undefined) return [definitionFile]
   const checkout = await ownCheckout(place)
   if (checkout === null)
-    throw new Failure('not-found', 'definitions are refreshed in a checkout of native, and this is none', {
+    throw new Failure('not-found', 'this is not a checkout of native, whose definitions could be updated', {
       where: place.cwd,
-      next: ['For one of your own: native image lock --definition FILE.'],
+      next: ['To update your own definition: native image lock --definition FILE.'],
     })
   const names = imageNames(await readdir(join(checkout, definitionFolder)))
   if (image !== undefined && !names.includes(image)) throw noImage(image, names)

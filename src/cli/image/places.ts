@@ -1,13 +1,17 @@
 import { homedir, tmpdir } from 'node:os'
+import { expansionTo } from '../../archive/expand.ts'
 import { systemClock } from '../../core/clock.ts'
 import { runHelper } from '../../image/credential-helper.ts'
 import type { ClusterRegistry } from '../../image/in-cluster.ts'
-import type { Surroundings } from '../../image/open.ts'
+import type { ImageContext } from '../../image/open.ts'
+import { userContext } from '../user.ts'
+import { parseSizeFlag } from '../values.ts'
 
 /** What the flags of the image commands say about reaching places. */
 export interface PlaceFlags {
   readonly authfile?: string | undefined
   readonly 'retry-times': number
+  readonly 'expand-max'?: string | undefined
 }
 
 /** Whether certificates are checked, and by which flag of the command they are not. */
@@ -18,14 +22,15 @@ export interface TlsWish {
 
 /**
  * The surroundings that flags and environment make.
+ * @throws Failure 'invalid' for a size that is none
  * @param cacheFolder oclif's, for a command that writes images
  */
-export function surroundingsOf(
+export function imageContextOf(
   flags: PlaceFlags,
   tls: TlsWish,
   signal: AbortSignal,
   cacheFolder?: string,
-): Surroundings {
+): ImageContext {
   return {
     tlsVerify: tls.verify,
     tlsFlag: tls.flag,
@@ -40,6 +45,9 @@ export function surroundingsOf(
     // Empty is what docker takes for not set.
     dockerHost: process.env['DOCKER_HOST'] || undefined,
     temporary: tmpdir(),
+    ...(flags['expand-max'] === undefined
+      ? {}
+      : { expansion: expansionTo(parseSizeFlag(flags['expand-max'], '--expand-max')) }),
     findRegistry,
     clock: systemClock,
     signal,
@@ -48,7 +56,6 @@ export function surroundingsOf(
 
 /** The registry of a kind cluster, as its driver knows it; loaded when a `kind:` place is named. */
 async function findRegistry(cluster: string): Promise<ClusterRegistry> {
-  const { registryPlace } = await import('../../cluster/kind/registry.ts')
-  const uid = process.getuid?.() ?? -1
-  return registryPlace(cluster, { env: process.env, home: homedir(), tmp: tmpdir(), uid })
+  const { findClusterRegistry } = await import('../../cluster/open.ts')
+  return findClusterRegistry(cluster, userContext())
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/clock.ts'
-import { sizeText } from '../../core/units.ts'
+import { sizeText, spanText } from '../../core/units.ts'
 import type { ContentDigest } from '../../image/content-digest.ts'
 import type { CopyProgress } from '../../image/copy.ts'
 
@@ -13,8 +13,10 @@ export interface ProgressOptions {
 }
 
 const barWidth = 24
+/** Before that a rate is luck. */
+const restToldMs = 2000
 
-/** Turns what a copy tells into a line: a bar, bytes, rate, and what was there already. */
+/** Turns what a copy tells into a line: a bar, bytes, rate, how long the rest takes, and what was there already. */
 export function copyProgress(options: ProgressOptions): CopyProgress & { summary(): string } {
   const { clock, say, everyMs } = options
   const began = clock.now()
@@ -27,8 +29,16 @@ export function copyProgress(options: ProgressOptions): CopyProgress & { summary
 
   const total = (): number => [...planned.values()].reduce((sum, size) => sum + size, 0)
   const rate = (): string => `${sizeText(Math.round((moved / Math.max(1, clock.now() - began)) * 1000))}/s`
+  /** How long the rest takes when it goes on like this; nothing until that can be said. */
+  const rest = (all: number): string => {
+    const left = all - moved - skippedBytes
+    const ms = clock.now() - began
+    return moved > 0 && left > 0 && ms >= restToldMs
+      ? `, ${spanText(Math.ceil(((left / moved) * ms) / 1000) * 1000)} left`
+      : ''
+  }
   const notes = (): string => {
-    const list = [...(skipped > 0 ? [`${skipped} were there`] : []), ...(mounted > 0 ? [`${mounted} mounted`] : [])]
+    const list = [...(skipped > 0 ? [`${skipped} already there`] : []), ...(mounted > 0 ? [`${mounted} mounted`] : [])]
     return list.length > 0 ? `; ${list.join(', ')}` : ''
   }
   const tell = (): void => {
@@ -36,7 +46,7 @@ export function copyProgress(options: ProgressOptions): CopyProgress & { summary
     told = clock.now()
     const all = total()
     const drawn = options.bar ? `${bar(all === 0 ? 1 : (moved + skippedBytes) / all)} ` : ''
-    say(`${drawn}${sizeText(moved + skippedBytes)} of ${sizeText(all)}, ${rate()}${notes()}`)
+    say(`${drawn}${sizeText(moved + skippedBytes)} of ${sizeText(all)}, ${rate()}${rest(all)}${notes()}`)
   }
   return {
     planned(descriptors) {

@@ -4,7 +4,7 @@ import { algorithmOf, type ContentDigest, contentDigestOf } from '../../image/co
 import type { CopyResult } from '../../image/copy.ts'
 import { parseManifest, type RawManifest } from '../../image/manifest.ts'
 import type { Source } from '../../image/medium.ts'
-import { openSource, type Surroundings } from '../../image/open.ts'
+import { type ImageContext, openSource } from '../../image/open.ts'
 import { type Reference, referenceText } from '../../image/reference.ts'
 import { type Validated, validateImage } from '../../image/validate.ts'
 import { verifiedBytes } from '../../image/verified.ts'
@@ -16,7 +16,7 @@ import { verifiedBytes } from '../../image/verified.ts'
 export async function readBack(
   place: Reference,
   written: CopyResult,
-  around: Surroundings,
+  around: ImageContext,
   signal: AbortSignal,
 ): Promise<Validated> {
   const source = await openSource(place, around)
@@ -24,13 +24,15 @@ export async function readBack(
     const root = await source.manifest()
     const { wanted, found } = await compared(place, written, source, root)
     if (wanted !== found)
-      throw new Failure('corrupt', `${wanted} was written, and ${found} is there`, {
+      throw new Failure('corrupt', `${wanted} was written, but ${found} is there`, {
         where: referenceText(place),
-        next: ['Try again; if it stays so, somebody else writes there, or it does not keep what it is given.'],
+        next: [
+          'Try again. If it happens again, someone else is writing there, or the destination does not store what it is sent.',
+        ],
       })
     // What was compared is what is judged: a tag may move in between.
     const manifest = async (digest?: ContentDigest) => (digest === undefined ? root : source.manifest(digest))
-    return await validateImage({ ...source, manifest }, signal)
+    return await validateImage({ ...source, manifest }, signal, around.expansion)
   } finally {
     await source.close()
   }
@@ -46,7 +48,7 @@ async function compared(
   const isDockers = place.transport === 'docker-archive' || place.transport === 'docker-daemon'
   if (!isDockers || config === null) return { wanted: digest, found: contentDigestOf(root.bytes, algorithmOf(digest)) }
   const manifest = parseManifest(root, source.name)
-  if (manifest.kind === 'index') throw new Failure('corrupt', 'there is an index', { where: source.name })
+  if (manifest.kind === 'index') throw new Failure('corrupt', 'an index is there', { where: source.name })
   const bytes = await verifiedBytes(await source.blob(manifest.config), manifest.config, configBytesMax, source.name)
   return { wanted: config, found: contentDigestOf(bytes, algorithmOf(config)) }
 }

@@ -1,6 +1,6 @@
 import { Failure } from '../../core/failure.ts'
 import type { ContentDigest } from '../../image/content-digest.ts'
-import type { Surroundings } from '../../image/open.ts'
+import type { ImageContext } from '../../image/open.ts'
 import { type RegistryReference, referenceText } from '../../image/reference.ts'
 import { rootPlaceOf, type TrustFlags, wishesOf } from '../verify/flags.ts'
 import { verdictText } from '../verify/present.ts'
@@ -22,7 +22,7 @@ export interface Judged {
 }
 
 /** What `copy --verify` and `deploy` do: judge as `native image verify` does, and give the digest that was judged. */
-export function verifierOf(flags: TrustFlags, places: Places, around: Surroundings): Verifier {
+export function verifierOf(flags: TrustFlags, places: Places, around: ImageContext): Verifier {
   return async (reference, signal) => {
     const found = await verifyByWishes(reference, wishesOf(flags), {
       registry: { ...around, signal },

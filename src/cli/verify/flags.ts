@@ -2,19 +2,22 @@ import { join } from 'node:path'
 import { Flags } from '@oclif/core'
 import { Failure } from '../../core/failure.ts'
 import { workflowClaims } from '../../trust/workflow.ts'
-import type { VerifyWishes } from './requirement.ts'
+import type { VerifyRequest } from './requirement.ts'
 import type { RootPlace } from './root.ts'
 
 /** Flags of every command that verifies: whom and what to trust, by cosign's names. */
 export const trustFlags = {
-  'certificate-identity': Flags.string({ summary: 'who must have signed, exactly', helpGroup: 'SIGNER' }),
+  'certificate-identity': Flags.string({ summary: 'identity that must have signed, exactly', helpGroup: 'SIGNER' }),
   'certificate-identity-regexp': Flags.string({
-    summary: 'who must have signed; has to match the whole identity',
+    summary: 'identity that must have signed; must match all of it',
     helpGroup: 'SIGNER',
   }),
-  'certificate-oidc-issuer': Flags.string({ summary: 'who vouches for the identity, exactly', helpGroup: 'SIGNER' }),
+  'certificate-oidc-issuer': Flags.string({
+    summary: 'issuer that vouches for the identity, exactly',
+    helpGroup: 'SIGNER',
+  }),
   'certificate-oidc-issuer-regexp': Flags.string({
-    summary: 'who vouches for the identity; has to match the whole of it',
+    summary: 'issuer that vouches for the identity; must match all of it',
     helpGroup: 'SIGNER',
   }),
   'certificate-github-workflow-trigger': Flags.string({
@@ -30,7 +33,7 @@ export const trustFlags = {
   'certificate-github-workflow-ref': Flags.string({ summary: 'git ref of the workflow', helpGroup: 'SIGNER' }),
   key: Flags.string({ summary: 'file with the public key that must have signed', helpGroup: 'SIGNER' }),
   policy: Flags.string({
-    summary: 'file with trust policies of your own, before the built-in ones',
+    summary: 'file with your own trust policies, which come before the built-in ones',
     multiple: true,
     multipleNonGreedy: true,
     helpGroup: 'SIGNER',
@@ -63,7 +66,7 @@ export const trustFlags = {
     helpGroup: 'TRUST',
   }),
   'use-signed-timestamps': Flags.boolean({
-    summary: 'require a timestamp of a timestamp authority',
+    summary: 'require a timestamp from a timestamp authority',
     helpGroup: 'TRUST',
   }),
 }
@@ -85,7 +88,7 @@ function textOf(flags: TrustFlags, name: keyof typeof trustFlags): string | unde
 export function assertNoTrust(flags: TrustFlags): void {
   const given = Object.keys(trustFlags).find((each) => flags[each] !== undefined && flags[each] !== false)
   if (given === undefined) return
-  throw new Failure('invalid', `--${given} counts only together with --verify`, { where: `--${given}` })
+  throw new Failure('invalid', `--${given} needs --verify`, { where: `--${given}` })
 }
 
 /** Where those flags say that the trusted root comes from. */
@@ -95,11 +98,12 @@ export function rootPlaceOf(flags: TrustFlags, cacheDir: string): RootPlace {
     tufMirror: textOf(flags, 'tuf-mirror'),
     tufRoot: textOf(flags, 'tuf-root'),
     cache: join(cacheDir, 'tuf'),
+    env: process.env,
   }
 }
 
 /** Whom those flags trust. */
-export function wishesOf(flags: TrustFlags): VerifyWishes {
+export function wishesOf(flags: TrustFlags): VerifyRequest {
   const text = (name: keyof typeof trustFlags) => textOf(flags, name)
   const list = (name: string): readonly string[] => {
     const value = flags[name]

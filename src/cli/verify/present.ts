@@ -1,20 +1,30 @@
 import { printable } from '../../core/printable.ts'
 import { signerText } from '../../trust/signer.ts'
 import { type Verdict, verdictExitCodes } from '../../trust/verdict.ts'
+import { wrapped } from '../wrap.ts'
 import type { VerifyRun } from './run.ts'
 
 /** Characters of one line; identities and what a registry says may be long. */
 const lineMax = 2000
+const arrow = '  → '
 
 /** The verdict as one JSON value; `answer` and `exitCode` are what programs look at. */
 export function verdictJson({ verdict, policy, warnings }: VerifyRun): object {
   return { ...verdict, exitCode: verdictExitCodes[verdict.answer], policy: policy ?? null, warnings }
 }
 
-/** The verdict in words; the first line says it, and for a verified image names what can be deployed. */
-export function verdictText({ verdict, policy }: VerifyRun): string {
+/**
+ * The verdict in words; the first line says it, and for a verified image names what can be deployed.
+ * @param columns where sentences are broken; facts stay lines of their own
+ */
+export function verdictText({ verdict, policy }: VerifyRun, columns = Number.POSITIVE_INFINITY): string {
   const lines = [headline(verdict), ...details(verdict), ...(policy === undefined ? [] : [fact('policy', policy)])]
-  return lines.map((each) => printable(each, lineMax)).join('\n')
+  return lines.map((each) => fitting(printable(each, lineMax), columns)).join('\n')
+}
+
+function fitting(line: string, columns: number): string {
+  if (line.startsWith(arrow)) return arrow + wrapped(line.slice(arrow.length), columns, ' '.repeat(arrow.length))
+  return line.startsWith(' ') ? line : wrapped(line, columns, '  ')
 }
 
 function headline(verdict: Verdict): string {
@@ -24,7 +34,7 @@ function headline(verdict: Verdict): string {
     case 'unsigned':
       return `unsigned: ${byDigest(verdict.image, verdict.digest)}: ${verdict.message}`
     case 'wrong-identity':
-      return `wrong identity: ${byDigest(verdict.image, verdict.digest)} is signed, but not as it has to be`
+      return `wrong identity: ${byDigest(verdict.image, verdict.digest)} is signed, but not as required`
     case 'tampered':
       return `tampered: ${verdict.digest ? byDigest(verdict.image, verdict.digest) : verdict.image}: ${verdict.message}`
     case 'expired':
@@ -43,7 +53,7 @@ function details(verdict: Verdict): string[] {
     case 'verified':
       return verdict.signatures.flatMap((each) => [
         fact('signed by', signerText(each.signer)),
-        fact('when', each.madeAt ?? 'nobody that is trusted says it'),
+        fact('when', each.madeAt ?? 'not attested by anyone who is trusted'),
         ...Object.entries(each.annotations).map(([key, value]) => fact('says', `${key}=${value}`)),
       ])
     case 'wrong-identity':
@@ -53,7 +63,7 @@ function details(verdict: Verdict): string[] {
       ]
     case 'unreachable':
     case 'policy-missing':
-      return verdict.next.map((each) => `  → ${each}`)
+      return verdict.next.map((each) => `${arrow}${each}`)
     case 'not-found':
       return []
     default:
@@ -70,7 +80,7 @@ function fact(label: string, text: string): string {
 function advice(verdict: Verdict): string[] {
   const isUnlogged = verdict.answer === 'unsigned' && verdict.rejected.some(({ reason }) => reason === 'unlogged')
   if (!isUnlogged) return []
-  return ['  → Where no log is wanted: --insecure-ignore-tlog, or in a policy `log: ignored`.']
+  return [`${arrow}If no log is required: --insecure-ignore-tlog, or \`log: ignored\` in a policy.`]
 }
 
 /** `host/name:tag@sha256:...`, which every tool deploys by its digest. */

@@ -1,13 +1,13 @@
 import { Failure } from '../../core/failure.ts'
 import type { ImageName } from '../../image/name.ts'
-import type { Wanted } from '../../trust/claims.ts'
+import type { RequiredKind } from '../../trust/claims.ts'
 import { readPublicKey } from '../../trust/key-file.ts'
 import { predicateNames, predicateTypeOf } from '../../trust/media.ts'
 import { anchored, type Requirement, type SignerRule, type TextRule } from '../../trust/policy.ts'
 import type { WorkflowClaim } from '../../trust/workflow.ts'
 
 /** What somebody asked for on the command line, by cosign's names. */
-export interface VerifyWishes {
+export interface VerifyRequest {
   readonly certificateIdentity?: string | undefined
   readonly certificateIdentityRegexp?: string | undefined
   readonly certificateOidcIssuer?: string | undefined
@@ -41,11 +41,11 @@ export interface ChosenRequirement {
  */
 export async function chooseRequirement(
   image: ImageName,
-  wishes: VerifyWishes,
+  wishes: VerifyRequest,
   builtIn: readonly string[],
 ): Promise<ChosenRequirement | undefined> {
   const common = {
-    wanted: wantedOf(wishes.type),
+    wanted: requiredKindOf(wishes.type),
     sctRequired: !wishes.insecureIgnoreSct,
     timestampRequired: wishes.useSignedTimestamps,
   }
@@ -80,21 +80,21 @@ function tagOf({ tag, digest }: ImageName): string | undefined {
   return tag ?? (digest === undefined ? 'latest' : undefined)
 }
 
-async function namedSigner(wishes: VerifyWishes): Promise<SignerRule | undefined> {
+async function namedSigner(wishes: VerifyRequest): Promise<SignerRule | undefined> {
   const identity = textRule(wishes.certificateIdentity, wishes.certificateIdentityRegexp, '--certificate-identity')
   const issuer = textRule(wishes.certificateOidcIssuer, wishes.certificateOidcIssuerRegexp, '--certificate-oidc-issuer')
   const hasWorkflow = Object.keys(wishes.workflow).length > 0
   if (wishes.key !== undefined) {
     if (identity || issuer || hasWorkflow)
-      throw new Failure('invalid', 'a key and an identity exclude each other', {
+      throw new Failure('invalid', 'a key and an identity cannot be combined', {
         where: '--key',
-        next: ['A signature made with a key has no certificate that could name anybody.'],
+        next: ['A signature made with a key has no certificate that could name an identity.'],
       })
     return { ...(await readPublicKey(wishes.key)), kind: 'key', name: wishes.key }
   }
   if (!identity && !issuer && !hasWorkflow) return undefined
   if (identity && issuer) return { kind: 'identity', identity, issuer, workflow: wishes.workflow }
-  throw new Failure('invalid', 'an identity counts only together with who vouches for it', {
+  throw new Failure('invalid', 'an identity needs the issuer that vouches for it', {
     where: identity ? '--certificate-oidc-issuer' : '--certificate-identity',
     next: ['Give both --certificate-identity and --certificate-oidc-issuer (or their -regexp forms).'],
   })
@@ -102,17 +102,17 @@ async function namedSigner(wishes: VerifyWishes): Promise<SignerRule | undefined
 
 function textRule(exact: string | undefined, regexp: string | undefined, flag: string): TextRule | undefined {
   if (exact !== undefined && regexp !== undefined)
-    throw new Failure('invalid', `${flag} and ${flag}-regexp exclude each other`, { where: flag })
+    throw new Failure('invalid', `${flag} and ${flag}-regexp cannot be combined`, { where: flag })
   if (exact === '' || regexp === '') throw new Failure('invalid', `${flag} is empty`, { where: flag })
   if (exact !== undefined) return { exact }
   return regexp === undefined ? undefined : anchored(regexp, `${flag}-regexp`)
 }
 
-function wantedOf(type: string | undefined): Wanted {
+function requiredKindOf(type: string | undefined): RequiredKind {
   if (type === undefined) return { kind: 'signature' }
   const predicateType = predicateTypeOf(type)
   if (predicateType !== undefined) return { kind: 'attestation', predicateType }
-  throw new Failure('invalid', `"${type}" is no type of attestation`, {
+  throw new Failure('invalid', `"${type}" is not a type of attestation`, {
     where: '--type',
     next: [`Give a URI, or one of ${predicateNames.join(', ')}.`],
   })
@@ -122,7 +122,8 @@ function annotationsOf(texts: readonly string[]): ReadonlyMap<string, string> {
   return new Map(
     texts.map((text) => {
       const at = text.indexOf('=')
-      if (at <= 0) throw new Failure('invalid', `"${text}" is no annotation: write it as key=value`, { where: '-a' })
+      if (at <= 0)
+        throw new Failure('invalid', `"${text}" is not an annotation: write it as key=value`, { where: '-a' })
       return [text.slice(0, at), text.slice(at + 1)]
     }),
   )

@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises'
-import { errnoOf, Failure, messageOf } from '../../core/failure.ts'
+import { Failure, messageOf } from '../../core/failure.ts'
+import { systemFailure } from '../../host/system-errors.ts'
 import { trustedRootBytesMax } from '../../trust/limits.ts'
 import { parseRoot, type Root, rootOf, shippedRoot } from '../../trust/root.ts'
 
@@ -13,6 +14,8 @@ export interface RootPlace {
   readonly tufRoot?: string | undefined
   /** A folder in which TUF's metadata is kept. */
   readonly cache: string
+  /** Variables that say by which proxy, and with which authorities, the repository is reached. */
+  readonly env?: Readonly<Record<string, string | undefined>>
 }
 
 const timeMsMax = 10_000
@@ -32,39 +35,38 @@ export async function openRoot(place: RootPlace): Promise<Root> {
 async function readRoot(file: string): Promise<string> {
   try {
     const { size } = await stat(file)
-    if (size > trustedRootBytesMax) throw new Failure('invalid', 'it is too large for a root of trust', { where: file })
+    if (size > trustedRootBytesMax)
+      throw new Failure('invalid', 'the file is too large for a root of trust', { where: file })
     return await readFile(file, 'utf8')
-  } catch (cause) {
-    if (cause instanceof Failure) throw cause
-    const isMissing = errnoOf(cause) === 'ENOENT'
-    throw new Failure(isMissing ? 'not-found' : 'invalid', `cannot read the root of trust: ${messageOf(cause)}`, {
-      where: file,
-      cause,
-    })
+  } catch (error) {
+    throw systemFailure(error, { doing: 'cannot read the root of trust', where: file })
   }
 }
 
-async function fetchRoot(mirror: string, { tufRoot, cache }: RootPlace): Promise<Root> {
+async function fetchRoot(mirror: string, { tufRoot, cache, env = {} }: RootPlace): Promise<Root> {
   if (tufRoot !== undefined) await readRoot(tufRoot)
-  if (!URL.canParse(mirror)) throw new Failure('invalid', `"${mirror}" is no URL`, { where: '--tuf-mirror' })
+  if (!URL.canParse(mirror)) throw new Failure('invalid', `"${mirror}" is not a URL`, { where: '--tuf-mirror' })
   try {
     // Loaded only here: verification without it must be quick to start.
     const { getTrustedRoot } = await import('@sigstore/tuf')
-    const root = await getTrustedRoot({
-      mirrorURL: mirror.replace(/\/+$/, ''),
-      cachePath: cache,
-      // A root that was given is what is trusted, whatever an earlier call left in the cache.
-      ...(tufRoot === undefined ? {} : { rootPath: tufRoot, forceInit: true }),
-      retry: { retries: 2 },
-      timeout: timeMsMax,
-    })
+    const { withNetwork } = await import('../../image/network/process.ts')
+    const root = await withNetwork(new URL(mirror), env, () =>
+      getTrustedRoot({
+        mirrorURL: mirror.replace(/\/+$/, ''),
+        cachePath: cache,
+        // A root that was given is what is trusted, whatever an earlier call left in the cache.
+        ...(tufRoot === undefined ? {} : { rootPath: tufRoot, forceInit: true }),
+        retry: { retries: 2 },
+        timeout: timeMsMax,
+      }),
+    )
     return rootOf(root, `${mirror} (TUF)`)
   } catch (cause) {
     if (cause instanceof Failure) throw cause
     throw new Failure('unavailable', `cannot get a trusted root by TUF: ${messageOf(cause)}`, {
       where: mirror,
       next: [
-        'Without --tuf-mirror the root that native ships is used, which needs no network.',
+        'Without --tuf-mirror, the root that comes with native is used, which needs no network.',
         ...(tufRoot === undefined ? ['A mirror other than sigstore.dev needs --tuf-root FILE, its root.json.'] : []),
       ],
       cause,

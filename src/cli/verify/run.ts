@@ -7,7 +7,7 @@ import type { RegistryReference } from '../../image/reference.ts'
 import type { Root } from '../../trust/root.ts'
 import type { Verdict } from '../../trust/verdict.ts'
 import { verifyImage } from '../../trust/verify.ts'
-import { type ChosenRequirement, chooseRequirement, type VerifyWishes } from './requirement.ts'
+import { type ChosenRequirement, chooseRequirement, type VerifyRequest } from './requirement.ts'
 import type { RootPlace } from './root.ts'
 import { openSignatureSource } from './source.ts'
 
@@ -32,7 +32,7 @@ export interface VerifyPlaces {
  */
 export async function verifyByWishes(
   reference: RegistryReference,
-  wishes: VerifyWishes,
+  wishes: VerifyRequest,
   places: VerifyPlaces,
 ): Promise<VerifyRun> {
   const { image, called } = await registryImage(reference, places.registry)
@@ -68,10 +68,10 @@ function warningsOf({ requirement }: ChosenRequirement): string[] {
   return [
     ...(logRequired
       ? []
-      : ['No transparency log was required (insecure): nobody would notice signatures made with a stolen key.']),
+      : ['No transparency log was required (insecure): signatures made with a stolen key would go unnoticed.']),
     ...(sctRequired
       ? []
-      : ['No certificate log was required (insecure): nobody would notice certificates issued wrongly.']),
+      : ['No certificate log was required (insecure): wrongly issued certificates would go unnoticed.']),
   ]
 }
 
@@ -81,8 +81,8 @@ function policyMissing(image: ImageName): Verdict {
     image: imageNameText(image),
     message: 'nothing says whose signature counts for this image',
     next: [
-      'Say it: --certificate-identity with --certificate-oidc-issuer, or --key.',
-      'Or write a policy, and give it with --policy FILE; templates/trust/nativelink.yaml is one.',
+      'Give --certificate-identity with --certificate-oidc-issuer, or --key.',
+      'Or write a policy and give it with --policy FILE; templates/trust/nativelink.yaml is an example.',
     ],
   }
 }

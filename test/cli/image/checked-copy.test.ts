@@ -5,8 +5,8 @@ import { parsePlatform } from '../../../src/image/platform.ts'
 import { parseReference } from '../../../src/image/reference.ts'
 import { testFolder } from '../../fixture/folder.ts'
 import { makeImage, writeIndexLayout, writeLayout } from '../../fixture/image.ts'
+import { testImageContext } from '../../fixture/image-context.ts'
 import { startRegistry } from '../../fixture/registry/registry.ts'
-import { testSurroundings } from '../../fixture/surroundings.ts'
 import { copied } from './copying.ts'
 
 /** An image in a layout, and another one that is whole too. */
@@ -54,7 +54,7 @@ describe('image copy --check', () => {
     }
     await expect(copy('image', place, true)).rejects.toMatchObject({
       kind: 'corrupt',
-      message: `${image.digest} was written, and ${other.digest} is there`,
+      message: `${image.digest} was written, but ${other.digest} is there`,
       where: place,
     })
   })
@@ -68,9 +68,9 @@ describe('image copy --check', () => {
       if (!result) throw new Error('nothing was written')
       await copy('other', place, false)
       const { signal } = new AbortController()
-      await expect(readBack(parseReference(place), result, testSurroundings(folder), signal)).rejects.toMatchObject({
+      await expect(readBack(parseReference(place), result, testImageContext(folder), signal)).rejects.toMatchObject({
         kind: 'corrupt',
-        message: expect.stringContaining('was written, and'),
+        message: expect.stringContaining('was written, but'),
       })
     },
   )

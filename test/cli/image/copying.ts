@@ -1,27 +1,27 @@
 import { type Copied, copySteps } from '../../../src/cli/image/copy.ts'
-import type { CopyWishes } from '../../../src/cli/image/wishes.ts'
-import type { Surroundings } from '../../../src/image/open.ts'
+import type { CopyRequest } from '../../../src/cli/image/copy-request.ts'
+import type { ImageContext } from '../../../src/image/open.ts'
 import { parseReference } from '../../../src/image/reference.ts'
+import { testImageContext } from '../../fixture/image-context.ts'
 import { root } from '../../fixture/program.ts'
-import { testSurroundings } from '../../fixture/surroundings.ts'
 
-export interface Asked {
+export interface ParsedCommandLine {
   /** Absent, what the definition says is built. */
   readonly source?: string
   readonly destination: string
   readonly definition?: string
   readonly check?: boolean
-  readonly around?: Surroundings
-  readonly verify?: CopyWishes['verify']
+  readonly around?: ImageContext
+  readonly verify?: CopyRequest['verify']
   /** By default linux/amd64. */
-  readonly platforms?: CopyWishes['platforms']
+  readonly platforms?: CopyRequest['platforms']
   readonly all?: boolean
 }
 
 /** `native image copy [SOURCE] DESTINATION`, run in a folder. */
-export async function copied(folder: string, asked: Asked): Promise<Copied> {
+export async function copied(folder: string, asked: ParsedCommandLine): Promise<Copied> {
   const stop = new AbortController()
-  const around = { ...(asked.around ?? testSurroundings(folder, { retryTimes: 0 })), signal: stop.signal }
+  const around = { ...(asked.around ?? testImageContext(folder, { retryTimes: 0 })), signal: stop.signal }
   const work = copySteps({
     source: asked.source === undefined ? undefined : parseReference(asked.source),
     destination: parseReference(asked.destination),
@@ -30,6 +30,8 @@ export async function copied(folder: string, asked: Asked): Promise<Copied> {
     check: asked.check ?? false,
     base: undefined,
     preserveDigests: false,
+    isBuildMeant: false,
+    sign: undefined,
     query: {
       ref: undefined,
       image: 'native',

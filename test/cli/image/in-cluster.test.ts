@@ -5,9 +5,9 @@ import { verifierOf } from '../../../src/cli/image/verify.ts'
 import { Failure } from '../../../src/core/failure.ts'
 import { testFolder } from '../../fixture/folder.ts'
 import { makeImage, writeLayout } from '../../fixture/image.ts'
+import { testImageContext } from '../../fixture/image-context.ts'
 import { root } from '../../fixture/program.ts'
 import { startRegistry } from '../../fixture/registry/registry.ts'
-import { testSurroundings } from '../../fixture/surroundings.ts'
 import { keyPair } from '../../trust/fixture/deployment.ts'
 import { putImage, putSignature } from '../../trust/fixture/put.ts'
 import { asLayer, signSimple, simplePayload } from '../../trust/fixture/signing.ts'
@@ -17,7 +17,7 @@ import { copied } from './copying.ts'
 async function clusters() {
   const folder = await testFolder()
   const registries = { native: await startRegistry(), second: await startRegistry() }
-  const around = testSurroundings(folder, {
+  const around = testImageContext(folder, {
     retryTimes: 0,
     async findRegistry(cluster) {
       if (cluster !== 'native' && cluster !== 'second') throw new Failure('not-found', `there is no "${cluster}"`)

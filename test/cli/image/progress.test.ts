@@ -22,7 +22,26 @@ describe('the progress of a copy', () => {
     now += 1000
     progress.moved?.(c, 1024)
     progress.moved?.(c, 1024)
-    expect(said).toEqual(['[##################------] 3.0 KiB of 4.0 KiB, 1.0 KiB/s; 1 were there, 1 mounted'])
-    expect(progress.summary()).toBe('2.0 KiB of 4.0 KiB sent, 2.0 KiB/s; 1 were there, 1 mounted')
+    expect(said).toEqual(['[##################------] 3.0 KiB of 4.0 KiB, 1.0 KiB/s; 1 already there, 1 mounted'])
+    expect(progress.summary()).toBe('2.0 KiB of 4.0 KiB sent, 2.0 KiB/s; 1 already there, 1 mounted')
+  })
+
+  it('says how long the rest takes, once a rate is not luck, and not when nothing is left', () => {
+    let now = 0
+    const said: string[] = []
+    const clock = { now: () => now, after: () => () => undefined }
+    const progress = copyProgress({ clock, say: (text) => said.push(text), everyMs: 1, bar: false })
+    const [one] = [blob('a', 1024 * 1024)]
+    progress.planned?.([one])
+    for (const [at, bytes] of [
+      [1000, 1024],
+      [4000, 1024],
+      [8000, 1024 * 510],
+      [9000, 1024 * 512],
+    ] as const) {
+      now = at
+      progress.moved?.(one, bytes)
+    }
+    expect(said.map((each) => each.split(', ')[2])).toEqual([undefined, '34 min left', '8 s left', undefined])
   })
 })

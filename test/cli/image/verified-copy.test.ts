@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { verifierOf } from '../../../src/cli/image/verify.ts'
 import { testFolder } from '../../fixture/folder.ts'
+import { testImageContext } from '../../fixture/image-context.ts'
 import { root } from '../../fixture/program.ts'
 import { type RegistryFixture, startRegistry } from '../../fixture/registry/registry.ts'
-import { testSurroundings } from '../../fixture/surroundings.ts'
 import { keyPair } from '../../trust/fixture/deployment.ts'
 import { putImage, putSignature } from '../../trust/fixture/put.ts'
 import { asLayer, signSimple, simplePayload } from '../../trust/fixture/signing.ts'
@@ -13,7 +13,7 @@ import { copied } from './copying.ts'
 
 /** `native image copy --verify --key FILE SOURCE oci:FOLDER/out` */
 function verifiedCopy(folder: string, source: string, key: string) {
-  const around = testSurroundings(folder, { retryTimes: 0 })
+  const around = testImageContext(folder, { retryTimes: 0 })
   const verify = verifierOf({ key, 'insecure-ignore-tlog': true }, { cacheDir: folder, root }, around)
   return copied(folder, { source, destination: `oci:${folder}/out`, around, verify })
 }

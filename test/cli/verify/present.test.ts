@@ -28,7 +28,7 @@ it('facts stand in one column', () => {
   expect(facts.map((each) => each.slice(0, 13).trim())).toEqual(['signed by', 'when', 'says', 'policy'])
   expect(facts.map((each) => each.slice(13))).toEqual([
     'the key sha256:0000000000000000...',
-    'nobody that is trusted says it',
+    'not attested by anyone who is trusted',
     'env=prod',
     'policy.yaml',
   ])

@@ -6,8 +6,8 @@ import { verdictJson, verdictText } from '../../../src/cli/verify/present.ts'
 import { verifyByWishes } from '../../../src/cli/verify/run.ts'
 import { parseRegistryReference } from '../../../src/image/reference.ts'
 import { testFolder } from '../../fixture/folder.ts'
+import { testImageContext } from '../../fixture/image-context.ts'
 import { type RegistryFixture, startRegistry } from '../../fixture/registry/registry.ts'
-import { testSurroundings } from '../../fixture/surroundings.ts'
 import { keyPair } from '../../trust/fixture/deployment.ts'
 import { putImage, putSignature } from '../../trust/fixture/put.ts'
 import {
@@ -36,7 +36,7 @@ async function signedIn(as: 'sig' | 'referrer') {
   const key = join(folder, 'cosign.pub')
   await writeFile(key, keys.publicKey.export({ type: 'spki', format: 'pem' }))
   const asked = (name = `${registry.host}/app:1`, flags: Record<string, string | boolean> = {}) => {
-    const { tlsVerify, login, clock, signal } = testSurroundings(folder)
+    const { tlsVerify, login, clock, signal } = testImageContext(folder)
     return verifyByWishes(parseRegistryReference(name), wishesOf({ key, 'insecure-ignore-tlog': true, ...flags }), {
       registry: { tlsVerify, login, retryTimes: 0, clock, signal },
       root: { cache: join(folder, 'tuf') },
@@ -87,9 +87,31 @@ describe('in a registry', () => {
     expect((await asked(`${registry.host}/app:2`)).verdict).toMatchObject({ answer: 'not-found' })
     registry.fault = ({ path }) => (path.endsWith('.sig') ? { answer: { status: 503 } } : undefined)
     expect((await asked()).verdict).toMatchObject({ answer: 'unreachable' })
-    registry.fault = ({ path }) => (path.includes('/referrers/') ? { answer: { status: 403 } } : undefined)
-    expect((await asked()).verdict).toMatchObject({ answer: 'unreachable' })
   })
+
+  it.each([401, 403, 429, 500, 503])(
+    'a list of referrers that is not given (%i) is missed where nothing else has the signature, and only there',
+    async (status) => {
+      const { registry, asked } = await signedIn('sig')
+      registry.fault = ({ path }) => (path.includes('/referrers/') ? { answer: { status } } : undefined)
+      expect((await asked()).verdict).toMatchObject({ answer: 'verified' })
+      for (const key of registry.manifests.keys()) if (key.endsWith('.sig')) registry.manifests.delete(key)
+      expect((await asked()).verdict).toMatchObject({ answer: 'unreachable' })
+    },
+  )
+
+  it.each(['null', '[]'])(
+    'with manifests: %s for what refers to the image the answer is unsigned',
+    async (manifests) => {
+      const { registry, asked } = await signedIn('sig')
+      for (const key of registry.manifests.keys()) if (key.endsWith('.sig')) registry.manifests.delete(key)
+      const type = 'application/vnd.oci.image.index.v1+json'
+      const body = `{"schemaVersion":2,"mediaType":"${type}","manifests":${manifests}}`
+      registry.fault = ({ path }) =>
+        path.includes('/referrers/') ? { answer: { status: 200, headers: { 'content-type': type }, body } } : undefined
+      expect((await asked()).verdict).toMatchObject({ answer: 'unsigned' })
+    },
+  )
 
   it('an image that no policy is for is not even looked up', async () => {
     const { registry, asked } = await signedIn('sig')

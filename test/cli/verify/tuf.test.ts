@@ -10,7 +10,7 @@ import { verifyByWishes } from '../../../src/cli/verify/run.ts'
 import { systemClock } from '../../../src/core/clock.ts'
 import { parseRegistryReference } from '../../../src/image/reference.ts'
 import { testFolder } from '../../fixture/folder.ts'
-import { testSurroundings } from '../../fixture/surroundings.ts'
+import { testImageContext } from '../../fixture/image-context.ts'
 import { githubIssuer, startDeployment } from '../../trust/fixture/deployment.ts'
 import { keylessImage } from '../../trust/fixture/put.ts'
 
@@ -91,7 +91,7 @@ describe('--tuf-mirror', () => {
         ? { 'certificate-identity': identity, 'certificate-oidc-issuer': githubIssuer }
         : { policy: [policy] }
     const asked = async (place: object) => {
-      const { tlsVerify, login, signal } = testSurroundings(folder)
+      const { tlsVerify, login, signal } = testImageContext(folder)
       const { verdict } = await verifyByWishes(parseRegistryReference(image), wishesOf(flags), {
         registry: { tlsVerify, login, retryTimes: 0, clock: systemClock, signal },
         root: { cache: join(folder, 'tuf'), ...place },
@@ -133,7 +133,7 @@ describe('--tuf-mirror', () => {
     const file = join(folder, 'trusted_root.json')
     await writeFile(file, (await startDeployment()).rootText)
     expect(await openRoot({ file, cache: folder })).toMatchObject({ name: file })
-    expect((await openRoot({ cache: folder })).name).toContain('ships')
+    expect((await openRoot({ cache: folder })).name).toContain('comes with native')
     await expect(openRoot({ file: join(folder, 'none'), cache: folder })).rejects.toMatchObject({ kind: 'not-found' })
   })
 })

@@ -1,0 +1,44 @@
+// What run.js starts on a Node that is new enough: the built program under dist.
+import { existsSync, mkdirSync } from 'node:fs'
+import module from 'node:module'
+import { dirname, isAbsolute, join } from 'node:path'
+
+/** Of "precondition", as src/cli/exit.ts has it. */
+const preconditionExit = 5
+
+/** Runs the program. @param args the words behind its name */
+export async function start(args) {
+  const root = dirname(import.meta.dirname)
+  const main = join(root, 'dist/src/cli/main.js')
+  if (!existsSync(main)) return stop('this checkout is not built: run "npm start" or "npm run build" in it')
+  keepCompiled()
+  const { main: run } = await import(main)
+  await run(args, root)
+}
+
+/**
+ * Keeps compiled code for the next run, a quarter of what a short command takes. It goes where
+ * XDG says that such things go, or nowhere: what cannot be written there is just not kept.
+ */
+function keepCompiled() {
+  const { XDG_CACHE_HOME: cache, HOME: home } = process.env
+  const folder = cache && isAbsolute(cache) ? cache : home && isAbsolute(home) && join(home, '.cache')
+  if (folder && isMade(join(folder, 'native/compiled'))) module.enableCompileCache(join(folder, 'native/compiled'))
+}
+
+/** Makes a folder with those above it. Node's own way never ends below /proc. */
+function isMade(path) {
+  try {
+    if (existsSync(path)) return true
+    if (dirname(path) === path || !isMade(dirname(path))) return false
+    mkdirSync(path)
+    return true
+  } catch (error) {
+    return error.code === 'EEXIST'
+  }
+}
+
+function stop(message) {
+  process.stderr.write(`native: ${message}\n`)
+  process.exitCode = preconditionExit
+}

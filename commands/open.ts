@@ -1,0 +1,38 @@
+import { Args, Flags } from '@oclif/core'
+import { clusterFlags, NativeCommand } from '../src/cli/base.ts'
+import { browserCommand, showInBrowser } from '../src/cli/browser.ts'
+import { withHistory } from '../src/cli/console.ts'
+import { findBuild } from '../src/explain/find.ts'
+
+export default class Open extends NativeCommand {
+  static override summary = 'open the page of recent builds, or of one build, in the browser'
+  static override description =
+    'The page shows what `native builds` and `native explain` print, and the actions of a build with their commands and times. The address is printed as well; it works only on this machine.'
+  static override examples = ['<%= config.bin %> open', '<%= config.bin %> open 3f2a --no-browser']
+  static override args = {
+    build: Args.string({ description: 'ID of a build, or its beginning; `native builds` lists them' }),
+  }
+  static override flags = {
+    ...clusterFlags,
+    browser: Flags.boolean({
+      summary: 'open a browser; --no-browser prints the address only',
+      default: true,
+      allowNo: true,
+    }),
+  }
+
+  async run(): Promise<void> {
+    const { args, flags } = await this.parse(Open)
+    const addresses = await (await this.openDriver(flags)).addresses()
+    const id = await withHistory(addresses, async (history) =>
+      args.build === undefined ? undefined : (await findBuild(history, args.build)).id,
+    )
+    const url = `http://${addresses.console?.address}/${id === undefined ? '' : `build/${encodeURIComponent(id)}`}`
+    const program = flags.browser && !flags.json ? browserCommand(process.platform, process.env) : undefined
+    const opened = program !== undefined && (await showInBrowser(program, url))
+    if (flags.json) this.printJson({ url })
+    else this.print(url)
+    if (!opened && flags.browser && !flags.json)
+      process.stderr.write('native: no browser found; open the address yourself\n')
+  }
+}

@@ -1,0 +1,125 @@
+import type { Addresses, Endpoint } from '../../cluster/driver.ts'
+import { parseGrpcUrl } from '../../core/address.ts'
+import type { PlatformProperty } from '../../core/platform.ts'
+import { type FileTool, instanceName, type Setting } from './tool.ts'
+
+/** What a block in a bazelrc says. */
+export interface BazelFacts {
+  readonly cluster: string
+  readonly addresses: Addresses
+  /** Properties that every action asks for, so that a cluster with others refuses it. */
+  readonly properties: readonly PlatformProperty[]
+  /** The path of the program that Bazel asks for credentials, where the servers want some. */
+  readonly helper?: string | undefined
+  /** Actions that Bazel keeps in flight; the workers' slots and some more, to keep them busy. */
+  readonly jobs: number
+}
+
+const configName = 'lre'
+/**
+ * Bazel waits from 0.1 s to 5 s between tries, twice as long each time: this is half a minute, in which a scheduler is
+ * replaced. Its own 5 are 3 s.
+ */
+const retries = 10
+
+/** How long Bazel goes on telling of a build in the background, after its end. */
+const uploadSecondsMax = 60
+
+export const bazel: FileTool = {
+  name: 'bazel',
+  place: '~/.bazelrc',
+  witness: 'the last lines of a build with --config=lre count "remote" and "remote cache hit" processes',
+  tls: 'certificate',
+  sendsToken: true,
+  format: 'file',
+  comment: '#',
+  asksScheduler: true,
+  async settings({ cluster, addresses, credentials }) {
+    const { bazelProfile } = await import('../bazel-profile.ts')
+    const profile = await bazelProfile(addresses.scheduler)
+    return bazelSettings({ cluster, addresses, helper: await credentials?.helper(), ...profile })
+  },
+}
+
+/** What defines `--config=lre` (for a cluster of another name than the usual one, `--config=lre-NAME`). */
+export function bazelSettings({ cluster, addresses, properties, jobs, helper }: BazelFacts): Setting[] {
+  const config = bazelConfigOf(cluster)
+  const setting = (why: string, ...flags: readonly string[]): Setting => ({
+    why,
+    lines: flags.map((flag) => `build:${config} ${quoted(flag)}`),
+  })
+  return [
+    setting('where blobs and results of actions are kept', `--remote_cache=${addresses.cache.url}`),
+    setting('who runs the actions that are in no cache', `--remote_executor=${addresses.scheduler.url}`),
+    {
+      why: 'without the #: the cluster downloads what repository rules name, once for all checkouts',
+      lines: [`# build:${config} --experimental_remote_downloader=${addresses.cache.url}`],
+    },
+    setting('the one instance that the cluster has', `--remote_instance_name=${instanceName}`),
+    ...tlsSettings(addresses.scheduler).map(([why, flag]) => setting(why, flag)),
+    setting('actions in flight: twice what the workers run at once', `--jobs=${jobs}`),
+    setting('half a minute of tries, in which a server is replaced', `--remote_retries=${retries}`),
+    ...(helper === undefined
+      ? []
+      : [
+          setting(
+            'who Bazel asks for the token that the cluster wants',
+            ...hosts(addresses).map((host) => `--credential_helper=${host}=${helper}`),
+          ),
+        ]),
+    ...(properties.length === 0
+      ? []
+      : [
+          setting(
+            'what the workers have: others refuse the actions at once',
+            ...properties.map(({ name, value }) => `--remote_default_exec_properties=${name}=${value}`),
+          ),
+        ]),
+    ...(addresses.console === undefined ? [] : consoleSettings(addresses.console).map((each) => setting(...each))),
+  ]
+}
+
+/**
+ * What has Bazel tell the console of its builds. With lifecycle events beside, or in another mode, a build waits up to 5 s
+ * for the upload of the one before while no console answers; waiting for its own, it would fail.
+ */
+function consoleSettings({ address, url }: Endpoint): [string, ...string[]][] {
+  return [
+    ['who is told of builds, for `native builds` and the page', `--bes_backend=${url}`],
+    ['the address of its page, which Bazel prints', `--bes_results_url=http://${address}/build/`],
+    [
+      'no build waits for the console, or fails without it',
+      '--bes_upload_mode=fully_async',
+      '--nobes_lifecycle_events',
+      `--bes_timeout=${uploadSecondsMax}s`,
+    ],
+  ]
+}
+
+/** What Bazel is told of TLS: why, and the flag. */
+function tlsSettings({ tls = {} }: Endpoint): [string, string][] {
+  const { ca, cert, key } = tls
+  return [
+    ...(ca === undefined
+      ? []
+      : [['who signed the certificates of the servers', `--tls_certificate=${ca}`] as [string, string]]),
+    ...(cert === undefined ? [] : [['what Bazel shows them', `--tls_client_certificate=${cert}`] as [string, string]]),
+    ...(key === undefined ? [] : [['and its key', `--tls_client_key=${key}`] as [string, string]]),
+  ]
+}
+
+/** Of all servers, each once: Bazel asks by host. */
+function hosts({ cache, scheduler, console }: Addresses): string[] {
+  const places = [cache, scheduler, ...(console ? [console] : [])].map(({ url }) => parseGrpcUrl(url))
+  return [...new Set(places.flatMap((place) => ('host' in place ? [place.host] : [])))]
+}
+
+/** What to write after `--config=` for this cluster. */
+export function bazelConfigOf(cluster: string): string {
+  return cluster === 'native' ? configName : `${configName}-${cluster}`
+}
+
+/** Bazel splits a line at blanks; a flag that has one is quoted. */
+function quoted(flag: string): string {
+  return /[\s"'\\#]/.test(flag) ? `"${flag.replace(/["\\]/g, (character) => `\\${character}`)}"` : flag
+}

@@ -1,0 +1,38 @@
+import type { Endpoint } from '../../cluster/driver.ts'
+import { type FileTool, instanceName } from './tool.ts'
+
+export const buildstream: FileTool = {
+  name: 'buildstream',
+  place: '~/.config/buildstream.conf',
+  witness: '`bst build` says "Pushed artifact" and "Pulled artifact"',
+  notes: ['BuildStream 2. The cluster keeps the names of artifacts and sources as well: no index server is needed.'],
+  tls: 'certificate',
+  format: 'file',
+  comment: '#',
+  clash: (others) => {
+    const [, found] = /^["']?(artifacts|source-caches)["']?\s*:/m.exec(others) ?? []
+    return found === undefined
+      ? undefined
+      : { message: `it has "${found}" already, and YAML takes one alone`, next: 'Take that out first.' }
+  },
+  settings: ({ addresses }) => [
+    {
+      why: 'where artifacts are looked for, and kept; one address has names and bytes',
+      lines: ['artifacts:', ...servers(addresses.scheduler)],
+    },
+    { why: 'the same for sources', lines: ['source-caches:', ...servers(addresses.scheduler)] },
+  ],
+}
+
+function servers({ url, tls = {} }: Endpoint): string[] {
+  const { ca, cert, key } = tls
+  const files = { 'server-cert': ca, 'client-cert': cert, 'client-key': key }
+  const named = Object.entries(files).flatMap(([name, file]) => (file === undefined ? [] : [`      ${name}: ${file}`]))
+  return [
+    '  servers:',
+    `  - url: ${url.replace(/^grpc/, 'http')}`,
+    `    instance-name: ${instanceName}`,
+    '    push: true',
+    ...(named.length === 0 ? [] : ['    auth:', ...named]),
+  ]
+}

@@ -1,0 +1,26 @@
+import { type ClientFacts, type FileTool, httpUrl } from './tool.ts'
+
+export const ccache: FileTool = {
+  name: 'ccache',
+  place: '~/.config/ccache/ccache.conf',
+  witness: '`ccache --show-stats -v` counts hits under "Remote storage"',
+  notes: ['ccache 4.7 or later; 4.4 to 4.6 call the setting secondary_storage.'],
+  tls: 'none',
+  sendsToken: true,
+  format: 'file',
+  comment: '#',
+  settings: (facts) => [
+    {
+      why: "where results are looked for that this machine's own cache has not, and kept for others",
+      lines: [`remote_storage = ${withUser(facts)}/ccache`],
+    },
+  ],
+}
+
+/** ccache sends what stands before the host as Basic: any name, and the token as its password. */
+function withUser(facts: ClientFacts): string {
+  const { credentials } = facts
+  return credentials
+    ? httpUrl(facts).replace('://', `://native:${encodeURIComponent(credentials.token)}@`)
+    : httpUrl(facts)
+}

@@ -1,0 +1,32 @@
+import type { Endpoint } from '../../cluster/driver.ts'
+import type { EnvironmentTool } from './tool.ts'
+
+export const go: EnvironmentTool = {
+  name: 'go',
+  place: 'your shell',
+  witness: 'with NATIVE_CACHEPROG_STATS=1, `go build` ends with a line that counts hits and misses',
+  notes: ['Go 1.24 or later. `go env -w GOCACHEPROG="$GOCACHEPROG"` keeps it, `go env -u GOCACHEPROG` undoes that.'],
+  tls: 'certificate',
+  sendsToken: true,
+  format: 'environment',
+  variables: ({ program, addresses }) => [
+    {
+      name: 'GOCACHEPROG',
+      value: [...program, 'cacheprog', ...addressWords(addresses.cache)].map(quoted).join(' '),
+      why: 'what the go command asks for results of its actions, and gives them to',
+    },
+  ],
+}
+
+/** How our own program is told of a server. */
+function addressWords({ address, url, tls = {} }: Endpoint): string[] {
+  const files = { '--tls-ca': tls.ca, '--tls-cert': tls.cert, '--tls-key': tls.key }
+  const named = Object.entries(files).flatMap(([flag, file]) => (file === undefined ? [] : [flag, file]))
+  return ['--address', url.startsWith('grpcs://') ? url : address, ...named]
+}
+
+/** A word as the go command takes the value apart: quoted with either mark, and no way to have both in one word. */
+function quoted(word: string): string {
+  if (!/[\s'"]/.test(word)) return word
+  return word.includes("'") ? `"${word}"` : `'${word}'`
+}

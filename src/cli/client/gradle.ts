@@ -1,0 +1,39 @@
+import { type FileTool, httpUrl, isSecure } from './tool.ts'
+
+const plain = [
+  '    // Gradle 6 and later want to be told that http is meant',
+  "    if (delegate.hasProperty('allowInsecureProtocol')) allowInsecureProtocol = true",
+]
+
+export const gradle: FileTool = {
+  name: 'gradle',
+  place: '~/.gradle/init.d/native.gradle',
+  witness: '`gradle --build-cache --info` says "FROM-CACHE" of tasks, after a clean',
+  notes: ['An init script: Gradle reads every file that ends with .gradle there, before any build.'],
+  tls: 'system',
+  sendsToken: true,
+  format: 'file',
+  comment: '//',
+  foreign: { '.kts': 'Kotlin', '.properties': 'properties' },
+  settings: (facts) => [
+    {
+      why: 'lets every build use a cache, as --build-cache does',
+      lines: ['gradle.startParameter.buildCacheEnabled = true'],
+    },
+    {
+      why: "results of tasks that this machine's own cache has not are looked for there, and kept there for others",
+      lines: [
+        'gradle.settingsEvaluated { settings ->',
+        '  settings.buildCache.remote(HttpBuildCache) {',
+        `    url = '${httpUrl(facts)}/gradle/'`,
+        '    push = true',
+        ...(facts.credentials
+          ? ['    credentials {', "      username = 'native'", `      password = '${facts.credentials.token}'`, '    }']
+          : []),
+        ...(isSecure(facts.addresses) ? [] : plain),
+        '  }',
+        '}',
+      ],
+    },
+  ],
+}

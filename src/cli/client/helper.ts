@@ -1,0 +1,26 @@
+import { chmod } from 'node:fs/promises'
+import { join } from 'node:path'
+import { writeWhole } from '../../host/files.ts'
+import { makeFolder } from '../../host/folders.ts'
+import { configRootOf, type UserContext, xdgFolder } from '../../host/user-folders.ts'
+import { shellWord } from '../shell-word.ts'
+
+/**
+ * Writes the program that Bazel runs for credentials: Bazel wants the path of one, and gives it the word `get`.
+ * @param program the words that start this one, with absolute paths
+ * @returns its path
+ */
+export async function writeCredentialHelper(user: UserContext, program: readonly string[]): Promise<string> {
+  const folder = configRootOf(user)
+  const path = join(folder, 'bazel-credential-helper')
+  makeFolder(folder, 'cannot make the folder of the credential helper', 0o700)
+  // Bazel's server may have been started with another environment.
+  const config = shellWord(xdgFolder(user, 'XDG_CONFIG_HOME'))
+  const words = [...program, 'credential-helper'].map(shellWord).join(' ')
+  await writeWhole(
+    path,
+    `#!/bin/sh\n# Written by "native bazelrc", for --credential_helper.\nXDG_CONFIG_HOME=${config} exec ${words} "$@"\n`,
+  )
+  await chmod(path, 0o700)
+  return path
+}

@@ -1,0 +1,44 @@
+import { extname } from 'node:path'
+import { Failure } from '../../core/failure.ts'
+import { withBlock, withoutBlock } from './block.ts'
+import { changeFile } from './file.ts'
+import { marksOf } from './text.ts'
+import type { ClientTool } from './tool.ts'
+
+/**
+ * Puts a tool's block into a file, which may not be there yet, in place of an older one of this cluster; answers
+ * whether the file changed. All else in it stays.
+ * @throws Failure 'invalid' where the file is in another language, or has what the format allows once only
+ */
+export async function writeBlock(tool: ClientTool, file: string, cluster: string, block: string): Promise<boolean> {
+  assertLanguage(tool, file)
+  const marks = marksOf(tool, cluster)
+  return changeFile(file, (text) => {
+    assertRoom(tool, withoutBlock(text, marks))
+    return withBlock(text, marks, block)
+  })
+}
+
+/** Takes a tool's block of this cluster out of a file; answers whether there was one. */
+export async function removeBlock(tool: ClientTool, file: string, cluster: string): Promise<boolean> {
+  const marks = marksOf(tool, cluster)
+  return changeFile(file, (text) => withoutBlock(text, marks))
+}
+
+function assertLanguage(tool: ClientTool, file: string): void {
+  const ending = extname(file).toLowerCase()
+  const languages = { '.json': 'JSON', ...(tool.format === 'file' ? tool.foreign : {}) }
+  const language = Object.entries(languages).find(([each]) => each === ending)?.[1]
+  if (language === undefined) return
+  throw new Failure('invalid', `it is a ${language} file, but the settings for ${tool.name} are not ${language}`, {
+    where: file,
+    next: [
+      `\`native client ${tool.name}\` prints the settings, so that you can add them yourself; they normally go into ${tool.place}.`,
+    ],
+  })
+}
+
+function assertRoom(tool: ClientTool, others: string): void {
+  const clash = tool.format === 'file' ? tool.clash?.(others) : undefined
+  if (clash) throw new Failure('invalid', clash.message, { next: [clash.next] })
+}

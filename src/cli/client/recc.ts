@@ -1,0 +1,29 @@
+import { type EnvironmentTool, instanceName } from './tool.ts'
+
+export const recc: EnvironmentTool = {
+  name: 'recc',
+  place: 'your shell',
+  witness: 'with RECC_LOG_LEVEL=info, `recc COMPILER ...` says "Executing action remotely", then "Action Cache hit"',
+  notes: [
+    'recc wants the compiler by its whole path. RECC_CACHE_ONLY=1 compiles here, and RECC_CACHE_UPLOAD_LOCAL_BUILD=1 keeps that.',
+  ],
+  tls: 'authority',
+  format: 'environment',
+  variables: ({ addresses }) => [
+    {
+      name: 'RECC_SERVER',
+      value: addresses.scheduler.url.replace(/^grpc/, 'http'),
+      why: 'who compiles; it passes calls for the cache on',
+    },
+    ...(addresses.scheduler.tls?.ca === undefined
+      ? []
+      : [
+          {
+            name: 'GRPC_DEFAULT_SSL_ROOTS_FILE_PATH',
+            value: addresses.scheduler.tls.ca,
+            why: 'who signed its certificate',
+          },
+        ]),
+    { name: 'RECC_INSTANCE', value: instanceName, why: 'the one instance that the cluster has' },
+  ],
+}

@@ -1,0 +1,17 @@
+import { type EnvironmentTool, httpUrl } from './tool.ts'
+
+export const turbo: EnvironmentTool = {
+  name: 'turbo',
+  place: 'your shell',
+  witness: '`turbo run build` says "Remote caching enabled", then "cached" of tasks whose node_modules/.cache is gone',
+  tls: 'system',
+  sendsToken: true,
+  format: 'environment',
+  variables: (facts) => [
+    { name: 'TURBO_API', value: httpUrl(facts), why: 'where results of tasks are looked for and kept' },
+    { name: 'TURBO_TEAM', value: 'native', why: 'turbo asks nobody without a team; any name will do' },
+    facts.credentials
+      ? { name: 'TURBO_TOKEN', value: facts.credentials.token, why: 'the token that the cluster asks for' }
+      : { name: 'TURBO_TOKEN', value: 'native', why: 'nor without a token; the cluster asks for none' },
+  ],
+}

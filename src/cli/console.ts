@@ -1,0 +1,36 @@
+import { authorizationFor } from '../access/logins.ts'
+import { historyBytesMax, openBuildHistory } from '../client/build-history.ts'
+import type { Addresses } from '../cluster/driver.ts'
+import type { BuildHistory } from '../core/build-history.ts'
+import { Failure } from '../core/failure.ts'
+import { openDirectChannel } from '../wire/direct.ts'
+import { authorizedChannel } from '../wire/identity.ts'
+import { type Channel, RpcError } from '../wire/rpc.ts'
+import { toFailure } from '../wire/status.ts'
+import { userContext } from './user.ts'
+
+/**
+ * Asks the console of a cluster.
+ * @throws Failure 'precondition' where there is no console, 'unavailable' where it does not answer, and what it answers
+ */
+export async function withHistory<T>(
+  { console }: Addresses,
+  ask: (history: BuildHistory, channel: Channel) => Promise<T>,
+): Promise<T> {
+  if (!console)
+    throw new Failure('precondition', 'this cluster has no console, so there is no history of builds', {
+      next: [
+        'Start one with `native deploy --console`: it records every build from then on. Kind clusters have no console.',
+      ],
+    })
+  const authorization = await authorizationFor(userContext(), console.url)
+  const plain = openDirectChannel(console.url, { receiveBytesMax: historyBytesMax })
+  const channel = authorizedChannel(plain, () => authorization)
+  try {
+    return await ask(openBuildHistory(channel), channel)
+  } catch (error) {
+    throw error instanceof RpcError ? toFailure(error, console.url) : error
+  } finally {
+    channel.close()
+  }
+}

@@ -1,0 +1,67 @@
+import type { RunEvents } from '../client/run.ts'
+import type { Clock } from '../core/clock.ts'
+import { printable } from '../core/printable.ts'
+import { showTransfer } from './transfer.ts'
+
+/** Nothing is said of a wait that takes no longer; then at once, and again from time to time. */
+const waitToldMs = 5_000
+const waitToldAgainMs = 30_000
+
+/** What a person is shown while a command runs remotely. */
+export interface ExecProgress {
+  readonly events: Required<Pick<RunEvents, 'onUploading' | 'onSent' | 'onDownloading' | 'onReceived' | 'onProgress'>>
+  /** Takes away what is drawn, before anything else is written. */
+  clear(): void
+  /** Nothing more is shown. */
+  end(): void
+}
+
+/**
+ * Shows bytes on their way up and down, and that an action waits for a worker: without a word of it, a cluster whose workers
+ * are all busy, or gone, looks like a program that hangs.
+ * @param live may a line be drawn over?
+ */
+export function showExec(stream: NodeJS.WriteStream, clock: Clock, live: boolean): ExecProgress {
+  const transfer = showTransfer(stream, clock, live)
+  let stop: (() => void) | undefined
+  let queuedAt = 0
+  let told = false
+  const say = (text: string) => {
+    transfer.clear()
+    stream.write(`native: ${text}\n`)
+  }
+  const tell = () => {
+    const seconds = Math.round((clock.now() - queuedAt) / 1000)
+    say(told ? `still waiting for a worker (${seconds} s)` : 'waiting for a worker: none is free yet; Ctrl-C cancels')
+    told = true
+    stop = clock.after(waitToldAgainMs, tell)
+  }
+  const end = () => {
+    stop?.()
+    stop = undefined
+    transfer.clear()
+  }
+  return {
+    events: {
+      onUploading: (bytes) => transfer.plan('uploading', bytes),
+      onSent: (bytes) => transfer.moved(bytes),
+      onDownloading: (bytes) => transfer.plan('downloading', bytes),
+      onReceived: (bytes) => transfer.moved(bytes),
+      onProgress({ stage, worker }) {
+        if (stage === 'queued') {
+          if (stop) return
+          queuedAt = clock.now()
+          stop = clock.after(waitToldMs, tell)
+          return
+        }
+        stop?.()
+        stop = undefined
+        if (told && stage === 'executing')
+          say(worker === '' ? 'a worker has taken it' : `running on ${printable(worker)}`)
+        told = false
+      },
+    },
+    clear: () => transfer.clear(),
+    end,
+  }
+}

@@ -1,0 +1,136 @@
+import { realpath } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import type { BuildHistory, BuildRecord } from '../core/build-history.ts'
+import { countText } from '../core/count-text.ts'
+import { errnoOf } from '../core/failure.ts'
+import type { DifferentAction } from '../core/output-difference.ts'
+import { printable } from '../core/printable.ts'
+import { spanText } from '../core/units.ts'
+import type { CauseOfMany, Explanation, Subject } from '../explain/build.ts'
+import { findBuild, findSubject } from '../explain/find.ts'
+import { actionName, adviceText, causeText, chainText, summaryText } from '../explain/sentences.ts'
+import type { Channel } from '../wire/rpc.ts'
+import { askToExplain } from './explain-call.ts'
+import { differentText } from './repeat/text.ts'
+import { wrapped } from './wrap.ts'
+
+/** What `native explain` was asked for. */
+export interface ExplainRequest {
+  /** A build, a target, an action or an output; the last build when absent. */
+  readonly what?: string
+  /** The only build to compare with, or the beginning of its id. */
+  readonly against?: string
+  /** Where a path of an output is looked for. */
+  readonly folder: string
+  readonly signal: AbortSignal
+}
+
+export interface Explained {
+  readonly explanation: Explanation
+  /** Of the same actions, those that made something else when the scheduler ran them a second time. */
+  readonly notRepeatable: readonly DifferentAction[]
+}
+
+const repeatsMax = 100
+
+/**
+ * Why actions were not in the cache, by a console.
+ * @throws Failure 'not-found' for what was not built lately; RpcError of a call
+ */
+export async function explainFrom(
+  history: BuildHistory,
+  channel: Channel,
+  request: ExplainRequest,
+): Promise<Explained> {
+  const what = request.what && (await pathInTree(request.what, request.folder))
+  const found = await findSubject(history, what)
+  const against = request.against === undefined ? undefined : await findBuild(history, request.against)
+  const explanation = await askToExplain(channel, found, against?.id, request.signal)
+  const differ = (found.build.repeats?.different ?? 0) > 0
+  const repeats = differ ? await history.repeats(found.build.id, repeatsMax) : []
+  return { explanation, notRepeatable: repeats.filter((each) => isAbout(each, found.subject)) }
+}
+
+/** Is it one of the actions that were asked about? */
+function isAbout({ target, action }: DifferentAction, { target: wanted, hashPrefix }: Subject): boolean {
+  return (wanted === undefined || target === wanted) && (hashPrefix === undefined || action.startsWith(hashPrefix))
+}
+
+/** Bazel's bazel-bin leads to where an action made the file, whose place in the tree is what the servers know. */
+async function pathInTree(what: string, folder: string): Promise<string> {
+  if (what.startsWith('//')) return what
+  try {
+    const real = await realpath(resolve(folder, what))
+    return /\/execroot\/[^/]+\/(.+)$/.exec(real)?.[1] ?? what
+  } catch (error) {
+    // It need not be here, nor be a path at all.
+    if (errnoOf(error) !== undefined) return what
+    throw error
+  }
+}
+
+/** The same as a value, as docs/json.md has it. */
+export function explainedJson({ explanation, notRepeatable }: Explained): object {
+  return { ...explanation, ...(notRepeatable.length > 0 && { notRepeatable }) }
+}
+
+/** An explanation for people. */
+export function explanationText({ explanation, notRepeatable }: Explained, columns: number, now: number): string {
+  const { build, causes, more } = explanation
+  const tool = printable([build.tool, build.toolVersion].filter(Boolean).join(' '))
+  const title = `Build ${printable(build.id)}${tool && ` (${tool})`}, ${spanText(now - build.lastSeen)} ago`
+  return [
+    [title, wrapped(summaryText(explanation), columns)].join('\n'),
+    ...causes.map((each) => causeBlock(each, columns, now)),
+    ...(more.causes > 0 ? [`${more.causes} more causes, of ${more.actions} actions.`] : []),
+    ...repeatsBlocks(build, notRepeatable, columns),
+  ].join('\n\n')
+}
+
+function repeatsBlocks({ repeats }: BuildRecord, differ: readonly DifferentAction[], columns: number): string[] {
+  if (!repeats || differ.length === 0) return []
+  const run = `${countText(repeats.run, 'action')} of this build ${repeats.run === 1 ? 'was' : 'were'} run a second time`
+  const title = `${run}, of which ${repeats.different} made something else:`
+  return [wrapped(title, columns), ...differ.map((each) => differentText(each, columns))]
+}
+
+function causeBlock(cause: CauseOfMany, columns: number, now: number): string {
+  const { actions, seconds, one, other, against } = cause
+  const took = seconds > 0 ? `, ${spanText(seconds * 1000)}` : ''
+  const title = `${countText(actions, 'action')}${took}: ${causeText(cause)}`
+  const chain = chainText(cause)
+  const sides = hasSides(cause)
+    ? [...(one === null ? [] : [`- ${printable(one)}`]), ...(other === null ? [] : [`+ ${printable(other)}`])]
+    : []
+  const evicted = evictedText(cause)
+  const advice = adviceText(cause)
+  const notes = [
+    ...(chain ? [chain] : []),
+    ...(evicted ? [evicted] : []),
+    `For example: ${cause.examples.map(actionName).join(', ')}.`,
+    ...(against ? [`Compared with build ${printable(against.build)}, ${spanText(now - against.seen)} ago.`] : []),
+    ...(cause.notAlone > 0
+      ? [
+          `${cause.notAlone === actions ? 'Other things' : `In ${cause.notAlone} of them, other things`} differ as well.`,
+        ]
+      : []),
+    ...(advice ? [advice] : []),
+  ]
+  return [
+    wrapped(title, columns),
+    ...sides.map((each) => `  ${each}`),
+    ...notes.map((each) => `  ${wrapped(each, columns - 2, '  ')}`),
+  ].join('\n')
+}
+
+/** Of an argument, its own sentence says both sides. */
+function hasSides({ kind }: CauseOfMany): boolean {
+  return kind === 'variable' || kind === 'property' || kind === 'field' || kind === 'input' || kind === 'not-repeatable'
+}
+
+function evictedText({ evictedMs, kind }: CauseOfMany): string | undefined {
+  if (!evictedMs) return undefined
+  const { least, most } = evictedMs
+  const span = least === most ? spanText(least) : `${spanText(least)} to ${spanText(most)}`
+  return `${kind === 'evicted' ? 'Evicted' : 'The output was evicted'} ${span} before it was asked for.`
+}

@@ -1,0 +1,32 @@
+import { Failure } from '../../core/failure.ts'
+import { printable } from '../../core/printable.ts'
+import { registryImage } from '../../image/in-cluster.ts'
+import { openRegistryReader } from '../../image/media/registry/registry.ts'
+import type { ImageContext } from '../../image/open.ts'
+import { type RegistryReference, referenceText } from '../../image/reference.ts'
+
+/** The tags of a repository; `--json` prints it. */
+export interface TagList {
+  readonly repository: string
+  readonly tags: readonly string[]
+}
+
+/**
+ * Lists the tags of a repository.
+ * @throws Failure 'invalid' for one tag, which is not a repository; 'not-found', 'denied', 'unavailable'
+ */
+export async function listTags(reference: RegistryReference, around: ImageContext): Promise<TagList> {
+  const { image, called } = await registryImage(reference, around)
+  if (image.tag !== undefined || image.digest !== undefined)
+    throw new Failure('invalid', 'this names a single image, but only a repository has a list of tags', {
+      where: referenceText(reference),
+      next: [`To see what this image is: native image inspect ${referenceText(reference)}`],
+    })
+  const reader = await openRegistryReader(image, around)
+  try {
+    const tags = (await reader.tags()).map((each) => printable(each))
+    return { repository: `${called.registry}/${called.repository}`, tags }
+  } finally {
+    await reader.close()
+  }
+}

@@ -1,0 +1,86 @@
+import type { Driver } from '../cluster/driver.ts'
+import { hostPortText, parseGrpcUrl } from '../core/address.ts'
+import { systemClock } from '../core/clock.ts'
+import { Failure, messageOf } from '../core/failure.ts'
+import { wait } from '../host/wait.ts'
+
+const lookMsDefault = 2_000
+
+/**
+ * `grpcs://host:port` of what a person writes for the address of a scheduler to join.
+ * @throws Failure 'invalid' for an address without TLS, by which anyone on the network path could have this machine run commands
+ */
+export function joinUrl(text: string): string {
+  const place = parseGrpcUrl(/^(?:[a-z]+:\/\/|unix:)/i.test(text) ? text : `grpcs://${text}`)
+  if ('path' in place)
+    throw new Failure('invalid', 'a socket is reached by programs of its own machine alone, so none can join by it', {
+      where: text,
+      next: ['Have the scheduler listen on a port with TLS, and write grpcs://HOST:PORT.'],
+    })
+  if (place.secure) return `grpcs://${hostPortText(place)}`
+  throw new Failure(
+    'invalid',
+    'a machine can only join over TLS: without it, anyone on the network path could send it commands',
+    {
+      where: text,
+      next: ['Write grpcs://HOST:PORT, as `native invite` prints it.'],
+    },
+  )
+}
+
+/** @throws Failure 'invalid' for what cannot be the name of a worker */
+export function workerName(text: string): string {
+  if (/^[\w.@+-]{1,100}$/.test(text)) return text
+  throw new Failure('invalid', 'the name of a worker has at most 100 characters: letters, digits and . _ @ + -', {
+    where: '--worker',
+  })
+}
+
+/** Whether somebody has asked this process to end; it lives on until `close` is called. */
+export interface EndSignals {
+  readonly asked: AbortSignal
+  close(): void
+}
+
+/** From now on SIGTERM and SIGINT do not end this process: what it has begun is to be taken back first. */
+export function awaitEnd(): EndSignals {
+  const controller = new AbortController()
+  const end = () => controller.abort()
+  process.on('SIGTERM', end)
+  process.on('SIGINT', end)
+  return {
+    asked: controller.signal,
+    close() {
+      process.off('SIGTERM', end)
+      process.off('SIGINT', end)
+    },
+  }
+}
+
+/**
+ * Waits until it is asked to end, or what was started has been ended by somebody else. A status that cannot be had now and
+ * then is no reason to end: the worker runs without whoever looks at it.
+ * @param tell of each such failure, and of what is wrong with the worker or its supervisor, where that differs from the last time
+ * @returns true when the worker was ended by somebody else
+ */
+export async function untilEnded(
+  driver: Pick<Driver, 'status'>,
+  asked: AbortSignal,
+  tell: (message: string) => void,
+  lookMs = lookMsDefault,
+): Promise<boolean> {
+  let last = ''
+  while (!asked.aborted) {
+    const { joined, problems } = await driver.status().catch(unknownState)
+    if (joined === null) return true
+    const message = problems.join('; ')
+    if (message !== '' && message !== last) tell(message)
+    last = message
+    await wait(lookMs, systemClock, asked).catch(() => undefined)
+  }
+  return false
+}
+
+function unknownState(error: unknown): { readonly joined: undefined; readonly problems: readonly string[] } {
+  return { joined: undefined, problems: [`cannot read the state of the worker: ${messageOf(error)}`] }
+}

@@ -1,0 +1,81 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { lstatSync } from 'node:fs'
+import { mkdir, readdir, readFile, realpath, rename, stat, unlink, writeFile } from 'node:fs/promises'
+import { join, relative, resolve } from 'node:path'
+import { z } from 'zod'
+import { errnoOf } from '../core/failure.ts'
+
+/** Entries that are remembered of one folder, and folders that are: the latest ones. */
+const entriesMax = 20_000
+const foldersMax = 200
+
+const stamps = z.record(z.string(), z.string())
+
+/** What exec made in one folder, so that it may replace that, and that alone, without being asked. */
+export interface Made {
+  /** Did exec make what stands at this absolute path, and has nobody changed it since? */
+  isOurs(path: string): boolean
+  /** Remembers entries, by their paths relative to the folder. */
+  add(paths: readonly string[]): Promise<void>
+}
+
+/**
+ * Reads what is remembered of a folder. It is kept among what can be lost: without it, exec asks for --force.
+ * @param cache the folder of exec in the user's cache
+ */
+export async function openMade(cache: string, folder: string): Promise<Made> {
+  const root = await realpath(folder).catch((error: unknown) => {
+    if (errnoOf(error) === 'ENOENT') return resolve(folder)
+    throw error
+  })
+  const file = join(cache, `${createHash('sha256').update(root).digest('hex').slice(0, 32)}.json`)
+  const known = await remembered(file)
+  return {
+    isOurs(path) {
+      const stamp = known[relative(resolve(folder), resolve(path))]
+      return stamp !== undefined && stamp === stampOf(path)
+    },
+    async add(paths) {
+      const now = paths.map((path) => [path, stampOf(join(folder, path))] as const)
+      const all = { ...known }
+      for (const [path, stamp] of now) {
+        // Set anew, it stands behind the others: those in front are forgotten first.
+        delete all[path]
+        if (stamp !== undefined) all[path] = stamp
+      }
+      await write(cache, file, Object.fromEntries(Object.entries(all).slice(-entriesMax)))
+    },
+  }
+}
+
+async function remembered(file: string): Promise<Record<string, string>> {
+  try {
+    return stamps.parse(JSON.parse(await readFile(file, 'utf8')))
+  } catch (error) {
+    // Not there, or not what we wrote: then nothing is known.
+    if (errnoOf(error) === 'ENOENT' || error instanceof SyntaxError || error instanceof z.ZodError) return {}
+    throw error
+  }
+}
+
+/** What changes when somebody writes to an entry or replaces it; undefined when there is none. */
+function stampOf(path: string): string | undefined {
+  const stats = lstatSync(path, { throwIfNoEntry: false, bigint: true })
+  return stats && `${stats.ino}/${stats.size}/${stats.mtimeNs}/${stats.mode}`
+}
+
+async function write(cache: string, file: string, entries: Record<string, string>): Promise<void> {
+  await mkdir(cache, { recursive: true, mode: 0o700 })
+  const aside = `${file}.${randomUUID()}`
+  await writeFile(aside, JSON.stringify(entries), { mode: 0o600 })
+  await rename(aside, file)
+  await forgetOldest(cache)
+}
+
+async function forgetOldest(cache: string): Promise<void> {
+  const names = await readdir(cache)
+  if (names.length <= foldersMax) return
+  const aged = await Promise.all(names.map(async (name) => ({ name, at: (await stat(join(cache, name))).mtimeMs })))
+  const old = aged.toSorted((a, b) => a.at - b.at).slice(0, names.length - foldersMax)
+  for (const { name } of old) await unlink(join(cache, name))
+}

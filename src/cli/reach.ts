@@ -1,0 +1,153 @@
+import { resolve } from 'node:path'
+import { Flags } from '@oclif/core'
+import type { Addresses } from '../cluster/driver.ts'
+import { hostPortText, parseGrpcUrl, parseHostPort } from '../core/address.ts'
+import { Failure, messageOf } from '../core/failure.ts'
+import { type SystemMeaning, systemMeaning } from '../host/system-errors.ts'
+import { toFailure } from '../wire/status.ts'
+import type { ClientTlsFiles } from '../wire/tls/client-tls.ts'
+
+/** Within this a server that is there has answered, on another continent too. */
+const answerMsMax = 10_000
+
+/** Flags of a command that needs no more of a cluster than an address: of what server, in words. */
+export function addressFlagsOf(server: string) {
+  return {
+    address: Flags.string({
+      summary: `host:port of ${server}, on any machine, in place of a local cluster; grpcs://host:port with TLS`,
+      exclusive: ['name', 'driver', 'port'],
+    }),
+    port: Flags.integer({
+      summary: 'the same, for a port on this machine',
+      min: 1,
+      max: 65_535,
+      exclusive: ['name', 'driver'],
+    }),
+    'tls-ca': Flags.file({
+      summary:
+        "the certificate authority (PEM) that signed the server's certificate, if this system does not trust it already",
+      dependsOn: ['address'],
+    }),
+    'tls-cert': Flags.file({
+      summary: 'the certificate (PEM) to show to the server',
+      dependsOn: ['address', 'tls-key'],
+    }),
+    'tls-key': Flags.file({ summary: 'its private key (PEM)', dependsOn: ['address', 'tls-cert'] }),
+  }
+}
+
+/** Of commands that speak to the scheduler alone, which passes calls for the cache on. */
+export const addressFlags = addressFlagsOf('a scheduler')
+
+/** What these flags give. */
+export interface AddressFlags {
+  readonly address?: string | undefined
+  readonly port?: number | undefined
+  readonly 'tls-ca'?: string | undefined
+  readonly 'tls-cert'?: string | undefined
+  readonly 'tls-key'?: string | undefined
+}
+
+/**
+ * The addresses that the flags give, once a server there has answered; undefined where they give none.
+ * @throws Failure 'invalid', 'unavailable'
+ */
+export async function addressesAnswering(flags: AddressFlags): Promise<Addresses | undefined> {
+  const addresses = addressesGiven(flags)
+  if (addresses === undefined) return undefined
+  const { negotiate } = await import('../client/capabilities.ts')
+  const { openReachedDirectly } = await import('./reached.ts')
+  const { address, url } = addresses.scheduler
+  const channel = await openReachedDirectly(addresses.scheduler)
+  try {
+    await negotiate(channel, { timeoutMs: answerMsMax })
+  } catch (cause) {
+    // It answers, though not to whoever asks.
+    const failure = toFailure(cause, url)
+    if (failure.kind === 'denied') throw failure
+    const meaning = meaningIn(cause)
+    throw new Failure('unavailable', `no scheduler answers at ${address}: ${meaning?.says ?? messageOf(cause)}`, {
+      where: flags.port === undefined ? '--address' : '--port',
+      next: [
+        ...(meaning ? [meaning.next] : []),
+        'Run `native ips` on the machine that runs the cluster: it prints the addresses of the servers if they answer there.',
+      ],
+      cause,
+    })
+  } finally {
+    channel.close()
+  }
+  return addresses
+}
+
+/** The error of the operating system that is behind an error, in words. */
+function meaningIn(error: unknown): SystemMeaning | undefined {
+  for (let each = error; each instanceof Error; each = each.cause) {
+    const meaning = systemMeaning(each)
+    if (meaning) return meaning
+  }
+  return undefined
+}
+
+/**
+ * The addresses that the flags give, which nobody has asked; undefined where they give none. A scheduler passes calls for the cache on, so that
+ * one address is both.
+ * @throws Failure 'invalid'
+ */
+export function addressesGiven(flags: AddressFlags): Addresses | undefined {
+  const text = flags.address ?? (flags.port === undefined ? undefined : `127.0.0.1:${flags.port}`)
+  if (text === undefined) return undefined
+  const secure = text.startsWith('grpcs://')
+  const socket = text.startsWith('unix:')
+  const address = socket ? socketAddress(text) : plainAddress(text.replace(/^grpcs?:\/\//, ''))
+  const tls = filesGiven(flags)
+  if (tls && !secure)
+    throw new Failure('invalid', 'certificates cannot be used with an address that does not use TLS', {
+      where: '--address',
+      next: [
+        socket
+          ? 'Leave --tls-ca, --tls-cert and --tls-key out.'
+          : `Write --address grpcs://${address}, or leave --tls-ca, --tls-cert and --tls-key out.`,
+      ],
+    })
+  const url = socket ? address : `${secure ? 'grpcs' : 'grpc'}://${address}`
+  const endpoint = { address, url, ...(tls && { tls }) }
+  return { cache: endpoint, scheduler: endpoint }
+}
+
+/** @throws Failure 'invalid' */
+function socketAddress(url: string): string {
+  try {
+    parseGrpcUrl(url)
+    return url
+  } catch (cause) {
+    throw noAddress(`"${url}" is not an address: ${messageOf(cause)}`, cause)
+  }
+}
+
+/** Absolute paths: what is made of them may be used from elsewhere. */
+function filesGiven(flags: AddressFlags): ClientTlsFiles | undefined {
+  const named = { ca: flags['tls-ca'], cert: flags['tls-cert'], key: flags['tls-key'] }
+  const files = Object.entries(named).flatMap(([name, file]) => (file === undefined ? [] : [[name, resolve(file)]]))
+  return files.length === 0 ? undefined : Object.fromEntries(files)
+}
+
+function plainAddress(text: string): string {
+  try {
+    const { host, port } = parseHostPort(text)
+    if (port > 0) return hostPortText({ host, port })
+  } catch (cause) {
+    throw noAddress(`"${text}" is not an address: ${messageOf(cause)}`, cause)
+  }
+  throw noAddress(`"${text}" has no port`)
+}
+
+function noAddress(message: string, cause?: unknown): Failure {
+  return new Failure('invalid', message, {
+    where: '--address',
+    next: [
+      'Write it as host:port, such as build.example.com:50052; `native ips` prints it on the machine that runs the cluster.',
+    ],
+    cause,
+  })
+}

@@ -1,0 +1,38 @@
+import { authorizationFor } from '../access/logins.ts'
+import type { Addresses } from '../cluster/driver.ts'
+import type { Channel } from '../wire/rpc.ts'
+import type { CallTarget, openCalled } from '../wire/tls/called.ts'
+import { userContext } from './user.ts'
+
+/** A channel to a server, with TLS where that speaks it, and with the token that this user has for it, if any. */
+export async function openReached(target: CallTarget): Promise<Channel> {
+  const { openChannel } = await import('../wire/channel.ts')
+  return authorized(target, openChannel)
+}
+
+/** The same by our own client, which fails at once, and says in words why nobody answers. */
+export async function openReachedDirectly(target: CallTarget): Promise<Channel> {
+  const { openDirectChannel } = await import('../wire/direct.ts')
+  return authorized(target, openDirectChannel)
+}
+
+/** Channels to the servers of a cluster, for as long as something uses them. */
+export async function withServers<T>(
+  addresses: Pick<Addresses, 'cache' | 'scheduler'>,
+  use: (cache: Channel, scheduler: Channel) => Promise<T>,
+): Promise<T> {
+  const cache = await openReached(addresses.cache)
+  const scheduler = await openReached(addresses.scheduler)
+  try {
+    return await use(cache, scheduler)
+  } finally {
+    cache.close()
+    scheduler.close()
+  }
+}
+
+async function authorized(target: CallTarget, open: Parameters<typeof openCalled>[1]): Promise<Channel> {
+  const { openCalled } = await import('../wire/tls/called.ts')
+  const authorization = await authorizationFor(userContext(), target.url)
+  return openCalled(target, open, () => authorization)
+}

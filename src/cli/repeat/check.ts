@@ -1,0 +1,178 @@
+import { createActionsClient } from '../../client/actions.ts'
+import { negotiate } from '../../client/capabilities.ts'
+import { type CasClient, createCasClient } from '../../client/cas.ts'
+import { compareResults, type OutputsCompared } from '../../client/compare-results.ts'
+import type { ClientOptions } from '../../client/context.ts'
+import { isOfMissing } from '../../client/execute.ts'
+import { connectedWorkers } from '../../client/fleet.ts'
+import { checkTool, requestMetadata } from '../../client/request-metadata.ts'
+import { type Rerun, rerun } from '../../client/rerun.ts'
+import type { ActionRecord } from '../../core/build-history.ts'
+import { digestText } from '../../core/digest.ts'
+import { Failure, messageOf } from '../../core/failure.ts'
+import type { DifferentAction } from '../../core/output-difference.ts'
+import { createSemaphore } from '../../core/semaphore.ts'
+import { compareContents } from '../../explain/contents/compare.ts'
+import type { re } from '../../wire/proto.ts'
+import { type Channel, RpcError } from '../../wire/rpc.ts'
+import { concernOf, eachAction } from './each-action.ts'
+import type { NotRun, RepeatReport } from './outcome.ts'
+import type { Planned } from './plan.ts'
+
+export interface CheckOptions {
+  /** Actions that run at once. */
+  readonly jobs: number
+  readonly signal: AbortSignal
+  /** Hears of every action that is done with. */
+  readonly onDone: (progress: { readonly done: number; readonly different: number }) => void
+}
+
+const namedMax = 100
+/** Comparisons at once, each with two files in memory. */
+const comparedAtOnceMax = 2
+
+/**
+ * Runs actions again and compares what they make with what is in the cache, or, where nothing is, with a further run. The
+ * cache stays as it is.
+ * @throws RpcError or Failure when a server cannot be reached or refuses whoever asks, before any action was done with
+ */
+export async function checkRepeatable(
+  cache: Channel,
+  scheduler: Channel,
+  { build, actions, left }: Planned,
+  options: CheckOptions,
+): Promise<RepeatReport> {
+  const severalWorkers = (await connectedWorkers(scheduler)).length > 1
+  const openedFor = clientsOf(cache, options.signal)
+  const semaphore = createSemaphore(comparedAtOnceMax)
+  const different: DifferentAction[] = []
+  const notRun = new Map<string, NotRun>()
+  let [done, same, moreDifferent] = [0, 0, 0]
+
+  async function check(record: ActionRecord): Promise<void> {
+    const clients = await openedFor(record)
+    count(await checked(record, { ...clients, scheduler, severalWorkers, semaphore, signal: options.signal }))
+  }
+
+  function count(answer: Answer): void {
+    done += 1
+    if (answer === 'same') same += 1
+    else if ('reason' in answer) {
+      const known = notRun.get(answer.reason)
+      notRun.set(answer.reason, { ...(known ?? answer), actions: (known?.actions ?? 0) + 1 })
+    } else if (different.length < namedMax) different.push(answer)
+    else moreDifferent += 1
+    options.onDone({ done, different: different.length + moreDifferent })
+  }
+
+  const stopped = await eachAction(actions, options, check, (record, error) =>
+    count(notChecked(record, reasonOf(error), error)),
+  )
+  const checkedActions = same + different.length + moreDifferent
+  return {
+    ...{ build, checked: checkedActions, same, different: different.sort(byName), moreDifferent, left },
+    notRun: [...notRun.values()].sort((a, b) => b.actions - a.actions),
+    stopped: stopped ?? null,
+  }
+}
+
+interface Clients {
+  readonly options: ClientOptions
+  readonly cas: CasClient
+  readonly cached: ReturnType<typeof createActionsClient>
+}
+
+/** Clients of each instance and digest function, opened once; where that fails, again for the next action. */
+function clientsOf(cache: Channel, signal: AbortSignal): (record: ActionRecord) => Promise<Clients> {
+  const known = new Map<string, Promise<Clients>>()
+  const open = async ({ instance, digest: { fn } }: ActionRecord): Promise<Clients> => {
+    const { batchBytes } = await negotiate(cache, { instance, fn, signal })
+    const options = { instance, fn, batchBytes, metadata: requestMetadata({ tool: checkTool }) }
+    return { options, cas: createCasClient(cache, options), cached: createActionsClient(cache, options) }
+  }
+  return (record) => {
+    const key = `${record.digest.fn} ${record.instance}`
+    const clients = known.get(key) ?? open(record)
+    known.set(key, clients)
+    clients.catch(() => known.delete(key))
+    return clients
+  }
+}
+
+interface Checking extends Clients {
+  readonly scheduler: Channel
+  readonly severalWorkers: boolean
+  readonly semaphore: ReturnType<typeof createSemaphore>
+  readonly signal: AbortSignal
+}
+
+type Answer = 'same' | DifferentAction | NotRun
+
+/** @throws what a run ended with */
+async function checked(record: ActionRecord, with_: Checking): Promise<Answer> {
+  const { cached, signal, severalWorkers } = with_
+  const first = (await cached.get(record.digest, {}, signal)) ?? (await ranWell(record, with_))
+  const second = await ranWell(record, with_)
+  const answer = await compared(record, first, second, with_)
+  // The same worker may well make the same: another one, if it comes to that, tells more.
+  const elsewhere = severalWorkers && answer === 'same' && workerOf(first) === workerOf(second)
+  return elsewhere ? await compared(record, first, await ranWell(record, with_), with_) : answer
+}
+
+/** @throws what the run ended with */
+async function ranWell(record: ActionRecord, { cas, scheduler, options, signal }: Checking) {
+  const { result, error }: Rerun = await rerun(cas, scheduler, record.digest, { client: options, signal })
+  if (error) throw error
+  return result
+}
+
+async function compared(
+  record: ActionRecord,
+  first: re.ActionResult.$Properties,
+  second: re.ActionResult.$Properties,
+  { cas, semaphore, signal }: Checking,
+): Promise<Answer> {
+  const exitCodes = [first.exitCode ?? 0, second.exitCode ?? 0] as const
+  let found: OutputsCompared
+  try {
+    found = await semaphore(() => compareResults(cas, first, second, { compareContents, signal }))
+  } catch (error) {
+    // A tree that has been evicted since says nothing of the action, which has run.
+    if (signal.aborted || concernOf(error) !== 'action') throw error
+    return notChecked(record, 'not-compared', error)
+  }
+  const { outputs, more } = found
+  if (outputs.length === 0 && exitCodes[0] === exitCodes[1]) return 'same'
+  return {
+    ...nameOf(record),
+    workers: [workerOf(first), workerOf(second)],
+    exitCodes,
+    outputs,
+    moreOutputs: more,
+  }
+}
+
+function reasonOf(error: unknown): NotRun['reason'] {
+  if (error instanceof Failure && error.kind === 'not-found') return 'action-missing'
+  return error instanceof RpcError && isOfMissing(error) ? 'inputs-missing' : 'refused'
+}
+
+function notChecked(record: ActionRecord, reason: NotRun['reason'], error: unknown): NotRun {
+  const { target, mnemonic, action } = nameOf(record)
+  const example = [target, mnemonic].filter(Boolean).join(' ') || action
+  const where = error instanceof Failure && error.where !== undefined ? ` (${error.where})` : ''
+  return { reason, actions: 1, example, message: `${messageOf(error)}${where}` }
+}
+
+function nameOf({ digest, target, mnemonic }: ActionRecord) {
+  return { action: digestText(digest), target, mnemonic }
+}
+
+function workerOf({ executionMetadata }: re.ActionResult.$Properties): string {
+  return executionMetadata?.worker ?? ''
+}
+
+function byName(one: DifferentAction, other: DifferentAction): number {
+  const key = ({ target, mnemonic, action }: DifferentAction) => `${target} ${mnemonic} ${action}`
+  return key(one) < key(other) ? -1 : 1
+}

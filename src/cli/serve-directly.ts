@@ -1,0 +1,19 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { serve } from '../serve/run.ts'
+import type { DirectServe } from './direct.ts'
+import { show } from './show.ts'
+
+/**
+ * Runs a server until it ends, and sets the exit code. The built program has this, with all that it loads, in a few files
+ * (bin/bundle-servers.js), so nothing that it throws may leave it: outside, `Failure` is another class.
+ * @param root the folder of package.json
+ */
+export async function serveDirectly({ role, configFile, parentFd }: DirectServe, root: string): Promise<void> {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  try {
+    await serve(role, { configFile, parentFd, version })
+  } catch (error) {
+    process.exitCode = await show(error, [])
+  }
+}

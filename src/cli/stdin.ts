@@ -1,0 +1,36 @@
+import { createWriteStream, fstatSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { errnoOf } from '../core/failure.ts'
+
+/**
+ * Runs work with all of a stream in a file, which is this user's alone and gone afterwards: an action's inputs are
+ * known before it runs, so standard input has to end first.
+ */
+export async function withStdinFile<T>(
+  input: NodeJS.ReadableStream,
+  signal: AbortSignal,
+  work: (file: string) => Promise<T>,
+): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'native-stdin-'))
+  try {
+    const file = join(folder, 'stdin')
+    await pipeline(input, createWriteStream(file, { mode: 0o600 }), { signal })
+    return await work(file)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** Is something on standard input that somebody may expect the command to read: a pipe, a socket, or a file that is not empty? */
+export function isFed(fd: number): boolean {
+  try {
+    const stats = fstatSync(fd)
+    return stats.isFIFO() || stats.isSocket() || (stats.isFile() && stats.size > 0)
+  } catch (error) {
+    if (errnoOf(error) === 'EBADF') return false
+    throw error
+  }
+}

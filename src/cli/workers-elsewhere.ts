@@ -1,0 +1,22 @@
+import type { JoinedCluster, OtherWorker } from '../cluster/driver.ts'
+import { printable } from '../core/printable.ts'
+import { table } from './table.ts'
+
+/** For whom this machine works. */
+export function joinedLines(joined: JoinedCluster | null): string[] {
+  if (joined === null) return []
+  return [`Works for ${printable(joined.scheduler, 1_000)} as ${printable(joined.worker)}`]
+}
+
+/** The workers of other machines. */
+export function otherLines(workers: readonly OtherWorker[], columns: number): string[] {
+  if (workers.length === 0) return []
+  const rows = workers.map(({ name, slots, busy, leaving, version }) => [
+    printable(name),
+    leaving ? 'leaving' : 'connected',
+    String(slots),
+    String(busy),
+    printable(version),
+  ])
+  return ['', table(['WORKER ELSEWHERE', 'STATE', 'SLOTS', 'BUSY', 'VERSION'], rows, columns)]
+}
