@@ -193,7 +193,7 @@ describe('a scheduler and a worker under attack', () => {
         if (code === undefined) return
         codes.set(code, (codes.get(code) ?? 0) + 1)
         // Two run, 500 wait.
-        if ((codes.get(String(Code.UNAVAILABLE)) ?? 0) >= 998) refused.resolve()
+        if ((codes.get(String(Code.RESOURCE_EXHAUSTED)) ?? 0) >= 998) refused.resolve()
       }
       stream.on('response', look)
       stream.on('trailers', look)
@@ -201,7 +201,7 @@ describe('a scheduler and a worker under attack', () => {
       stream.end(message)
     }
     await refused.promise
-    expect([...codes.keys()]).toEqual([String(Code.UNAVAILABLE)])
+    expect([...codes.keys()]).toEqual([String(Code.RESOURCE_EXHAUSTED)])
     await cancelAll()
   })
 

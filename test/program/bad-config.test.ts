@@ -22,6 +22,8 @@ describe('native serve with a configuration that is wrong', () => {
 
   test.each([
     ['cas', `listen: nowhere\n${store}\n`, '1:9', 'listen: expected HOST:PORT'],
+    ['cas', `listen: 127.0.0.1:70000\n${store}\n`, '1:9', 'listen: expected HOST:PORT'],
+    ['scheduler', 'listen: 127.0.0.1:0\ncas: grpc://x:70000\n', '2:6', 'cas: expected grpc://HOST:PORT'],
     ['cas', `listen: 127.0.0.1:0\n${store}\ncach_size: 5\n`, '3:1', 'cach_size: there is no such setting'],
     ['cas', 'listen: 127.0.0.1:0\nstore:\n  kind: disk\n  path: x\n  size: much\n', '5:9', 'store.size'],
     ['cas', 'listen: 127.0.0.1:0\nstore:\n  kind: tape\n', '3:9', 'store.kind'],
@@ -60,7 +62,7 @@ describe('native serve with a configuration that is wrong', () => {
         : `scheduler: grpc://127.0.0.1:1\ncas: grpc://127.0.0.1:1\ndirectory: ${folder}\n`
     const { exitCode, said } = await serve(role, settings)
     expect(said).toContain(folder)
-    expect(said).toContain('may write to')
+    expect(said).toContain('→ C')
     expect(said).not.toMatch(stack)
     expect(exitCode).toBe(code)
   })

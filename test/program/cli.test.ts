@@ -1,8 +1,8 @@
 import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createNative, type Native, root } from '../fixture/program.ts'
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
+import { createNative, type Native, root, runner } from '../fixture/program.ts'
 
 /** The shape of a value: its keys and the types of what they hold; of a list, that of its first. */
 function shape(value: unknown): unknown {
@@ -37,13 +37,21 @@ describe('a mistake', () => {
   it.each([
     [['nonsense'], 2, 'nonsense'],
     [['up', '--nonsense'], 2, '--nonsense'],
-    [['up', '--name', 'No Name'], 2, 'cannot name a cluster'],
+    [['up', '--name', 'No Name'], 2, 'cannot be the name of a cluster'],
     [['up', '--driver', 'docker'], 2, '--driver'],
-    [['up', '--nodes', '2'], 2, 'say --driver kind'],
+    [['up', '--nodes', '2'], 2, 'use --driver kind'],
     [['up', '--driver', 'kind', '--image', 'a', '--kubernetes-version', '1.34'], 2, '--kubernetes-version'],
-    [['deploy', '--only', 'application'], 2, 'say --driver kind'],
-    [['deploy', '--diff'], 10, 'no objects to compare'],
+    [['deploy', '--only', 'application'], 2, 'use --driver kind'],
+    [['deploy', '--diff'], 10, 'no Kubernetes objects'],
     [['deploy', '--cache-size', 'huge'], 2, '--cache-size'],
+    [['deploy', '--cache-size', '10'], 2, 'at least 64 MiB'],
+    [['deploy', '--workers', '256', '--slots', '1000'], 2, '--slots'],
+    [['exec', '--address', 'nowhere', '--', 'a'], 2, '--address'],
+    [['exec', '--address', 'a:1', '--name', 'x', '--', 'a'], 2, 'cannot be combined'],
+    [['exec', '--port', '0', '--', 'a'], 2, '--port'],
+    [['deploy', '--port', '65535'], 2, '--port'],
+    [['deploy', '--port', '6000', '--scheduler-port', '6000'], 2, '--scheduler-port'],
+    [['deploy', '--driver', 'kind', '--port', '6000'], 2, '--driver process'],
     [['deploy', '--property', 'nothing'], 2, '--property'],
     [['deploy', '--workers', '-1'], 2, '--workers'],
     [['deploy', '--config', 'not-there.yaml'], 3, 'not-there.yaml'],
@@ -61,7 +69,7 @@ describe('a mistake', () => {
   it('in a server’s configuration is told alike, however the flag is spelt', async () => {
     const file = join(native.home, 'wrong.yaml')
     await writeFile(file, 'listen: nowhere\nnonsense: 1\n')
-    for (const role of ['cas', 'scheduler', 'worker'])
+    for (const role of ['cas', 'scheduler', 'worker', 'console'])
       for (const config of [file, join(native.home, 'absent.yaml')]) {
         const usual = await native.run('serve', role, `--config=${config}`)
         expect(usual.exitCode).not.toBe(0)
@@ -105,11 +113,12 @@ describe('an interrupt', () => {
       reject: false,
       stdin: 'ignore',
     })
-    for await (const line of child) if (line.startsWith('Configuration of the servers')) child.kill('SIGINT')
-    const { exitCode, stdout, stderr } = await child
+    for await (const line of child.iterable({ from: 'stderr' }))
+      if (line.startsWith('Configuration of the servers')) child.kill('SIGINT')
+    const { exitCode, stderr } = await child
     expect(exitCode).toBe(130)
     expect(stderr).toContain('interrupted')
-    expect(stdout).toContain('Taking back: Supervisor')
+    expect(stderr).toContain('Undoing: Supervisor')
     expect(JSON.parse((await native.ok('status', '--json')).stdout)).toMatchObject({ state: 'absent' })
     expect(await readdir(join(native.home, 'state'))).toEqual([])
   })
@@ -124,8 +133,22 @@ describe('an interrupt', () => {
       stdin: 'ignore',
     })
     for await (const line of child) if (line.includes('supervising')) child.kill('SIGINT')
-    expect((await child).exitCode).toBe(0)
+    const { exitCode, stderr } = await child
+    expect(exitCode).toBe(130)
+    expect(stderr).toBe('')
   })
+})
+
+test('a home that no folder can be made in is an error, and no wait', async () => {
+  for (const HOME of ['/proc', '/dev/null']) {
+    const { exitCode, stderr } = await runner(
+      join(root, 'bin/run.js'),
+      { PATH: process.env['PATH'] ?? '', HOME },
+      '/',
+    ).run('up')
+    expect(stderr).toMatch(/^error: cannot (make the folder|read): .*\n +at \//m)
+    expect(exitCode).toBe(2)
+  }
 })
 
 describe('a cluster from up to down', () => {
@@ -136,16 +159,75 @@ describe('a cluster from up to down', () => {
   afterAll(() => native.dispose())
 
   it('is up after up, in plain lines with times', async () => {
-    const { stdout } = await native.ok('up')
-    expect(stdout).toMatch(/^Supervisor: process \d+ \(\d+\.\d s\)$/m)
+    const { stdout, stderr } = await native.ok('up')
+    expect(stdout).toBe('Cluster "native" is up. Next: native deploy')
+    expect(stderr).toMatch(/^Supervisor: process \d+ \(\d+\.\d s\)$/m)
     // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character is what is looked for
-    expect(stdout).not.toMatch(/\u001b/)
+    expect(stderr).not.toMatch(/\u001b/)
   })
 
   it('is up once, whoever else types up at the same time', async () => {
     const ran = await Promise.all([native.ok('up'), native.ok('up'), native.ok('up')])
-    const pids = ran.map(({ stdout }) => /process (\d+)/.exec(stdout.split('Supervisor')[1] ?? '')?.[1])
+    const pids = ran.map(({ stderr }) => /process (\d+)/.exec(stderr.split('Supervisor')[1] ?? '')?.[1])
     expect(new Set(pids).size).toBe(1)
+  })
+
+  it('has a status for scripts', async () => {
+    const absent = await native.run('status', '--exit-status', '--name', 'nope')
+    expect(absent.exitCode).toBe(5)
+    expect(absent.stderr).toContain('no cluster of this name (--name)')
+    expect((await native.run('status', '--name', 'nope')).exitCode).toBe(0)
+    await native.ok('deploy')
+    expect((await native.run('status', '--exit-status')).exitCode).toBe(0)
+  })
+
+  it('is as before when a deployment is refused, and says what is next when it is deployed', async () => {
+    await native.ok('deploy')
+    const before = JSON.parse((await native.ok('status', '--json')).stdout)
+    expect((await native.run('deploy', '--cache-size', '1MB')).stderr).not.toContain('Taking back')
+    expect(JSON.parse((await native.ok('status', '--json')).stdout)).toEqual(before)
+    expect((await native.ok('up')).stdout).toBe('Cluster "native" is up, with its servers deployed. Next: native ips')
+  })
+
+  it('is reached by its address alone', async () => {
+    const { scheduler } = JSON.parse((await native.ok('ips', '--json')).stdout)
+    const elsewhere = { PATH: native.env['PATH'] ?? '', HOME: join(native.home, 'nobody') }
+    const { ok } = runner(join(root, 'bin/run.js'), elsewhere, native.home)
+    expect((await ok('exec', '--address', scheduler.address, '--', 'echo', 'there')).stdout).toBe('there')
+    const port = scheduler.address.split(':')[1]
+    expect((await ok('exec', '--port', port, '--', 'echo', 'here')).stdout).toBe('here')
+    expect((await ok('bazelrc', '--address', scheduler.address)).stdout).toContain(
+      `--remote_executor=grpc://${scheduler.address}`,
+    )
+  })
+
+  it.each([
+    ['a port that nobody listens on', '127.0.0.1:1', 'nothing listens there'],
+    ['a name without an address', 'nobody.invalid:50052', 'the host name cannot be resolved'],
+  ])('an address that does not answer is told in words: %s', async (_, address, says) => {
+    for (const words of [['exec'], ['bazelrc'], ['client', 'bazel']]) {
+      const { exitCode, stderr } = await native.run(
+        ...words,
+        '--address',
+        address,
+        ...(words[0] === 'exec' ? ['--', 'true'] : []),
+      )
+      expect(stderr).toContain(`error: no scheduler answers at ${address}: ${says}\n  at --address\n`)
+      expect(exitCode).toBe(4)
+    }
+  })
+
+  it('has the same ports again after down --keep-data, which says what it kept', async () => {
+    const before = JSON.parse((await native.ok('ips', '--json')).stdout)
+    const { stdout, stderr } = await native.ok('down', '--keep-data')
+    expect(stderr).toMatch(/kept \d.* in .*\/data\/native\/native, and the ports/)
+    expect(stdout).toContain('native deploy continues with the data that was kept')
+    const status = await native.ok('status')
+    expect(status.stdout).toMatch(/^Kept by down --keep-data: .*\/data\/native\/native$/m)
+    expect(status.stderr).toBe('Next: native deploy continues with the data that was kept, native down removes it.')
+    await native.ok('deploy')
+    expect(JSON.parse((await native.ok('ips', '--json')).stdout)).toEqual(before)
+    expect((await native.ok('exec', '--', 'echo', 'there')).stderr).toContain('cached')
   })
 
   it('answers ips with two lines and nothing else', async () => {
@@ -167,6 +249,10 @@ describe('a cluster from up to down', () => {
           "address": "string",
           "url": "string",
         },
+        "console": {
+          "address": "string",
+          "url": "string",
+        },
         "scheduler": {
           "address": "string",
           "url": "string",
@@ -181,27 +267,105 @@ describe('a cluster from up to down', () => {
             "address": "string",
             "url": "string",
           },
+          "console": {
+            "address": "string",
+            "url": "string",
+          },
           "scheduler": {
             "address": "string",
             "url": "string",
           },
         },
+        "atLogin": "null",
+        "cache": {
+          "chunked": {
+            "blobs": "number",
+            "bytes": "number",
+            "sharedBytes": "number",
+          },
+          "entries": "number",
+          "evictedUnusedSeconds": "null",
+          "lastHour": {
+            "actionResults": {
+              "hits": "number",
+              "misses": "number",
+            },
+            "blobs": {
+              "hits": "number",
+              "misses": "number",
+            },
+            "evicted": {
+              "bytes": "number",
+              "count": "number",
+            },
+            "executions": {
+              "hits": "number",
+              "misses": "number",
+            },
+          },
+          "limitBytes": "number",
+          "sinceStart": {
+            "actionResults": {
+              "hits": "number",
+              "misses": "number",
+            },
+            "blobs": {
+              "hits": "number",
+              "misses": "number",
+            },
+            "evicted": {
+              "bytes": "number",
+              "count": "number",
+            },
+            "executions": {
+              "hits": "number",
+              "misses": "number",
+            },
+          },
+          "transferred": {
+            "receivedBytes": "number",
+            "sentBytes": "number",
+          },
+          "usedBytes": "number",
+        },
         "driver": "string",
+        "joined": "null",
+        "keptData": "null",
+        "load": {
+          "queued": "number",
+          "running": "number",
+          "sinceStart": {
+            "cached": "number",
+            "ended": "number",
+          },
+          "slots": "number",
+          "workers": "number",
+        },
         "name": "string",
+        "otherWorkers": [],
         "problems": [],
+        "sandboxedWorkers": "number",
         "servers": [
           {
             "address": "string",
             "id": "string",
             "metrics": "string",
             "name": "string",
+            "notes": [],
             "restarts": "number",
             "role": "string",
             "since": "number",
             "state": "string",
+            "version": "string",
           },
         ],
         "state": "string",
+        "version": "string",
+        "workerCaches": {
+          "limitBytes": "number",
+          "usedBytes": "number",
+          "workers": "number",
+        },
       }
     `)
     // What changes a cluster answers with the cluster's status.
@@ -225,7 +389,7 @@ describe('a cluster from up to down', () => {
     const lines = (await native.ok('logs', 'cas', '--lines', '1')).stdout.split('\n')
     expect(lines).toHaveLength(1)
     expect((await native.run('logs', 'gpu')).exitCode).toBe(3)
-    expect(JSON.parse((await native.ok('logs', 'cas', '-n', '1', '--json')).stdout)).toMatchObject({ server: 'cas' })
+    expect(JSON.parse((await native.ok('logs', 'cas', '-n', '1', '--json')).stdout)).toMatchObject({ name: 'cas' })
   })
 
   it('is gone after down, and down again is fine', async () => {

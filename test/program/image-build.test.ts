@@ -132,9 +132,12 @@ describe('a build that is interrupted', () => {
     const sentMs = performance.now()
     running.kill(signal)
     const { exitCode = -1, stdout, stderr } = await running
-    expect(oneError({ exitCode, stdout, stderr })).toMatchObject({ exitCode: 130, error: 'error: interrupted' })
+    expect(oneError({ exitCode, stdout, stderr })).toMatchObject({
+      exitCode: 130,
+      error: expect.stringMatching(/^error: interrupted$/m),
+    })
     expect(performance.now() - sentMs).toBeLessThan(2500)
-    await vi.waitFor(async () => expect(await processesUnder(temporary)).toEqual([]))
+    await vi.waitFor(async () => expect(await processesUnder(temporary)).toEqual([]), 20_000)
     expect((await readdir(temporary)).filter((name) => name.startsWith('native-'))).toEqual([])
   })
 })
@@ -153,7 +156,7 @@ describe('SOURCE_DATE_EPOCH', () => {
     const { refused } = await checkout()
     const { exitCode, error } = await refused(['oci:out'], { SOURCE_DATE_EPOCH: epoch })
     expect(exitCode).toBe(2)
-    expect(error).toContain(`"${epoch}" is no number of seconds since 1970`)
+    expect(error).toContain(`"${epoch}" is not a number of seconds since 1970`)
     expect(error).toContain('SOURCE_DATE_EPOCH')
   })
 })

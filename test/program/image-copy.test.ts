@@ -30,26 +30,26 @@ function expectError(ran: Ran, exitCode: number, message: RegExp): void {
   expect(ran.exitCode).toBe(exitCode)
   expect(ran.stderr.match(/^error: /gm)).toHaveLength(1)
   expect(ran.stderr).not.toContain('    at ')
-  expect(ran.stderr).not.toContain('a mistake in `native`')
+  expect(ran.stderr).not.toContain('a bug in `native`')
 }
 
 describe('a reference that is malformed', () => {
   it.each([
-    ['docker:host/app', /docker: is followed by \/\/ and the image\n {2}→ Perhaps docker:\/\/host\/name:tag/],
-    ['docker://localhost:5000/App', /"App" must be lower-case\n {2}→ Write it like/],
+    ['docker:host/app', /docker: must be followed by \/\/ and the image\n {2}→ For example: docker:\/\/host\/name:tag/],
+    ['docker://localhost:5000/App', /"App" must be lower-case\n {2}→ Write it as/],
     ['docker://app:a:b', /cannot be a tag/],
     ['docker://app@sha256:12', /a content digest is sha256: and 64/],
-    ['docker-daemon:', /a part of its name is empty or dots\n {2}→ Write it like/],
-    ['docker-archive:', /the path is missing\n {2}→ Perhaps docker-archive:\/tmp\/image\n/],
-    ['docker-archive:a.tar:app', /named with a tag\n {2}→ Perhaps docker-archive:/],
-    ['oci:', /the path is missing\n {2}→ Perhaps oci:\/tmp\/image\n/],
-    ['oci:a:!', /"!" cannot be an image's name in an OCI layout\n {2}→ Perhaps oci:\/tmp\/image:name/],
-    ['oci-archive::name', /the path is missing\n {2}→ Perhaps oci-archive:\/tmp\/image\n/],
-    ['dir:', /dir: is followed by a path\n {2}→ Perhaps dir:/],
-    ['kind:UP', /"UP" cannot name a cluster\n {2}→ Perhaps kind:\/UP/],
-    ['kind:/A', /"A" must be lower-case\n {2}→ Write it like/],
+    ['docker-daemon:', /a part of its name is empty or consists of dots\n {2}→ Write it as/],
+    ['docker-archive:', /the path is missing\n {2}→ For example: docker-archive:\/tmp\/image\n/],
+    ['docker-archive:a.tar:app', /needs a tag\n {2}→ For example: docker-archive:/],
+    ['oci:', /the path is missing\n {2}→ For example: oci:\/tmp\/image\n/],
+    ['oci:a:!', /"!" cannot be an image's name in an OCI layout\n {2}→ For example: oci:\/tmp\/image:name/],
+    ['oci-archive::name', /the path is missing\n {2}→ For example: oci-archive:\/tmp\/image\n/],
+    ['dir:', /dir: must be followed by a path\n {2}→ For example: dir:/],
+    ['kind:UP', /"UP" cannot be the name of a cluster\n {2}→ For example: kind:\/UP/],
+    ['kind:/A', /"A" must be lower-case\n {2}→ Write it as/],
     ['https://host/app', /does not start with a transport\n {2}→ The transports are docker:\/\/, docker-daemon:/],
-    ['host/app:1', /does not start with a transport\n {2}→ Perhaps docker:\/\/host\/app:1/],
+    ['host/app:1', /does not start with a transport\n {2}→ For example: docker:\/\/host\/app:1/],
   ])('%s is told as source and as destination', async (reference, message) => {
     expectError(await copy(reference, 'oci:never'), 2, message)
     expectError(await copy('oci:layout:v1', reference), 2, message)
@@ -59,13 +59,13 @@ describe('a reference that is malformed', () => {
 
 describe('a destination that cannot be written', () => {
   it.each([
-    ['oci:file', 5, /a file stands there\n {2}at file/],
-    ['dir:file/x', 5, /a part of the path is a file\n {2}at file\/x/],
-    ['oci-archive:file', 5, /no image archive.*\n {2}at file\n {2}→ /],
-    ['docker-archive:layout', 5, /no image archive.*\n {2}at layout\n {2}→ /],
-    ['oci-archive:file/x.tar', 5, /a part of the path is a file\n {2}at file\/x.tar\n {2}→ /],
-    ['docker-archive:nosuch/x.tar', 3, /there is no such folder\n {2}at nosuch\/x.tar\n {2}→ Make the folder first/],
-    ['dir:LONG', 2, /the path is too long/],
+    ['oci:file', 5, /something of that name is there already.*\n {2}at file/],
+    ['dir:file/x', 2, /a part of the path is a file.*\n {2}at file\/x/],
+    ['oci-archive:file', 5, /not an uncompressed image archive.*\n {2}at file\n {2}→ /],
+    ['docker-archive:layout', 5, /not an uncompressed image archive.*\n {2}at layout\n {2}→ /],
+    ['oci-archive:file/x.tar', 2, /a part of the path is a file.*\n {2}at file\/x.tar\n {2}→ /],
+    ['docker-archive:nosuch/x.tar', 3, /there is no such file or folder.*\n {2}at nosuch\/x.tar\n {2}→ Check/],
+    ['dir:LONG', 2, /the name is too long/],
   ])('%s is told, and keeps what it is', async (destination, exitCode, message) => {
     expectError(await copy('oci:layout:v1', destination.replace('LONG', 'long'.repeat(100))), exitCode, message)
     expect(await readFile(join(native.home, 'file'), 'utf8')).toBe('text')
@@ -80,8 +80,8 @@ describe('a destination that cannot be written', () => {
   })
 
   it.each([
-    ['that is full', 'size=16k', 6, /there is no room left\n/],
-    ['that can only be read', 'ro', 7, /the file system can only be read\n/],
+    ['that is full', 'size=16k', 6, /the disk is full/],
+    ['that can only be read', 'ro', 7, /the file system is read-only/],
   ])('is a disk %s', async (_, options, exitCode, message) => {
     const disk = join(native.home, `disk-${exitCode}`)
     await mkdir(disk)
@@ -108,8 +108,12 @@ describe('of an index', () => {
 
   it('a platform that is not there is told, and nothing is copied', async () => {
     const ran = await copy('oci:index', 'dir:none', '--platform', 'linux/s390x')
-    expectError(ran, 3, /the image is not there for linux\/s390x\n.*\n {2}→ It is there for linux\/amd64, linux\/arm64/)
-    expectError(await copy('oci:index', 'docker-archive:none.tar', '--all'), 2, /holds one image, not the whole index/)
+    expectError(ran, 3, /there is no image for linux\/s390x\n.*\n {2}→ It exists for linux\/amd64, linux\/arm64/)
+    expectError(
+      await copy('oci:index', 'docker-archive:none.tar', '--all'),
+      2,
+      /can hold only one image, not a whole index/,
+    )
     expectError(await copy('oci:index', 'dir:none', '--all', '--platform', 'linux/amd64'), 2, /--platform/)
     expect(await readdir(native.home)).not.toContain('none.tar')
   })
@@ -147,6 +151,29 @@ describe('--retry-times', () => {
     times = 0
     expect(lastLine(await copy('oci:layout:v1', to, '--retry-times', '2'))).toBe(image.digest)
     expect(times).toBe(3)
-    expectError(await copy('oci:layout:v1', to, '--retry-times', '21'), 2, /less than or equal to 20/)
+    expectError(await copy('oci:layout:v1', to, '--retry-times', '21'), 2, /it must be from 0 to 20/)
+  })
+})
+
+describe('--expand-max bounds what is compressed', () => {
+  it('of an archive, which takes more where more is said', async () => {
+    expect((await copy('oci:layout:v1', 'oci-archive:whole.tar')).exitCode).toBe(0)
+    await execa('gzip', ['whole.tar'], { cwd: native.home })
+    const refused = await copy('--expand-max', '2kB', 'oci-archive:whole.tar.gz', 'oci:too-large')
+    expectError(refused, 2, /the gzip stream expands to more than 2.0 KiB\n.*whole\.tar\.gz\n.*--expand-max/)
+    expect(await readdir(native.home)).not.toContain('too-large')
+    expect((await copy('--expand-max', '1MB', 'oci-archive:whole.tar.gz', 'oci:allowed')).exitCode).toBe(0)
+    const inspected = await native.run('image', 'inspect', '--expand-max', '2kB', 'oci-archive:whole.tar.gz')
+    expectError(inspected, 2, /expands to more than/)
+  })
+
+  it('of a layer, where one is expanded', async () => {
+    const checked = (size: string, to: string) => copy('--check', '--expand-max', size, 'oci:layout:v1', to)
+    expectError(await checked('100', 'oci:judged'), 2, /the gzip stream expands to more than 100 B\n.*sha256:/)
+    expect((await checked('1MB', 'oci:judged-too')).exitCode).toBe(0)
+  })
+
+  it.each(['many', '-1', '1.5.2GB', ''])('and is a size: %j', async (size) => {
+    expectError(await copy('--expand-max', size, 'oci:layout:v1', 'oci:sized'), 2, /--expand-max/)
   })
 })

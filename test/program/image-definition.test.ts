@@ -33,7 +33,7 @@ async function refused(folder: string, definition: string): Promise<{ exitCode: 
   const args = ['image', 'copy', '--definition', definition, '--platform', 'linux/amd64', 'oci:out']
   const { exitCode, stderr } = await runner(join(root, 'bin/run.js'), native.env, folder).run(...args)
   expect(stderr.match(/^error: /gm)).toHaveLength(1)
-  expect(stderr).not.toMatch(/ {4}at |a mistake in `native`/)
+  expect(stderr).not.toMatch(/ {4}at |a bug in `native`/)
   await expect(readFile(join(folder, 'out/index.json'))).rejects.toMatchObject({ code: 'ENOENT' })
   return { exitCode, error: stderr }
 }
@@ -92,7 +92,7 @@ describe('native image lock', () => {
     const text = `name: mine\nbase:\n  image: ${name}\nplatforms: [linux/amd64, linux/arm64]\n`
     await writeFile(join(folder, 'mine.yaml'), text)
     const { exitCode, stderr } = await program.run('image', 'lock', '--definition', 'mine.yaml')
-    expect(stderr).toMatch(/the base is not there for linux\/arm64[\s\S]*base:1/)
+    expect(stderr).toMatch(/there is no base image for linux\/arm64[\s\S]*base:1/)
     expect(exitCode).toBe(3)
     expect(await readFile(join(folder, 'mine.yaml'), 'utf8')).toBe(text)
     await writeFile(join(folder, 'mine.yaml'), text.replace(', linux/arm64', ''))

@@ -49,8 +49,8 @@ describe('native image', () => {
   it('copy goes between any two places and says what was skipped', async () => {
     await native.ok('image', 'copy', 'oci:layout:v1', 'oci-archive:a.tar')
     const checked = await native.ok('image', 'copy', '--check', 'oci-archive:a.tar', 'oci:other:v2')
-    expect(checked.stdout).toContain('whole: 2 layers for linux/amd64')
-    expect((await native.ok('image', 'copy', 'oci-archive:a.tar', 'oci:other:v2')).stdout).toContain('3 were there')
+    expect(checked.stderr).toContain('complete: 2 layers for linux/amd64')
+    expect((await native.ok('image', 'copy', 'oci-archive:a.tar', 'oci:other:v2')).stderr).toContain('3 already there')
   })
 
   it.each([

@@ -2,18 +2,22 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ClusterStatus } from '../../src/cluster/driver.ts'
+import { openChannel } from '../../src/wire/channel.ts'
+import { finished, patterns, started, target, tell } from '../console/bes-client.ts'
+import { plain, readDocuments, type Table } from '../fixture/documents.ts'
+import { eventually } from '../fixture/eventually.ts'
 import { createNative, type Native, root } from '../fixture/program.ts'
-import { plain, readReadme, type Table } from '../fixture/readme.ts'
+import { selfSigned } from '../fixture/self-signed.ts'
 import { disagreements } from '../fixture/shape.ts'
 
-// README.md says what --json prints, field by field, and what the servers count: both held
+// docs/json.md says what --json prints, field by field, and docs/metrics.md what the servers count: both held
 // against the program, both ways.
 
-const { tables } = await readReadme()
+const { tables } = await readDocuments()
 
 function tableOf(start: string): Table {
   const found = tables.find(({ section, title }) => section === 'JSON' && title.startsWith(start))
-  if (!found) throw new Error(`README.md has no table of fields under "${start}"`)
+  if (!found) throw new Error(`docs/json.md has no table of fields under "${start}"`)
   return found
 }
 
@@ -30,10 +34,10 @@ beforeAll(async () => {
 })
 afterAll(() => native.dispose())
 
-describe('what --json prints is what README.md says', () => {
+describe('what --json prints is what docs/json.md says', () => {
   test('of status, up, deploy and down', async () => {
     const absent = await json('status', '--name', 'nobody')
-    const samples = [absent, await json('status'), await json('up'), await json('deploy')]
+    const samples = [absent, await json('status'), await json('up', '--at-login'), await json('deploy')]
     expect(disagreements(tableOf('`status`'), [...samples, await json('down', '--name', 'nobody')])).toEqual([])
   })
 
@@ -47,17 +51,55 @@ describe('what --json prints is what README.md says', () => {
   })
 
   test('of ips', async () => {
-    expect(disagreements(tableOf('`ips`'), [await json('ips')])).toEqual([])
+    const { certificate, key } = await selfSigned(native.home)
+    await native.ok('deploy', '--name', 'own', '--workers', '0', '--tls-cert', certificate, '--tls-key', key)
+    await native.ok('deploy', '--name', 'made', '--workers', '0', '--tls', 'auto', '--tls-client-ca', certificate)
+    const samples = [await json('ips'), await json('ips', '--name', 'own'), await json('ips', '--name', 'made')]
+    expect(disagreements(tableOf('`ips`'), samples)).toEqual([])
+    for (const name of ['own', 'made']) await native.ok('down', '--name', name)
+  })
+
+  test('of builds', async () => {
+    await native.ok('exec', '--', '/bin/true')
+    const { console } = (await json('ips')) as { console: { url: string } }
+    const channel = openChannel(console.url)
+    await tell(channel, 'told', [started(), patterns('//a'), target('//a'), finished()])
+    channel.close()
+    const two = (answer: unknown) => (answer as { builds: unknown[] }).builds.length > 1
+    expect(disagreements(tableOf('`builds`'), [await eventually(() => json('builds'), two)])).toEqual([])
   })
 
   test('of logs', async () => {
     const { stdout } = await native.ok('logs', '-n', '2', '--json')
-    const lines = stdout.split('\n').map((line): unknown => JSON.parse(line))
-    expect(disagreements(tableOf('`logs`'), lines)).toEqual([])
+    const lines = stdout.split('\n').map((line): Record<string, unknown> => JSON.parse(line))
+    const table = tableOf('`logs`')
+    // Each line has fields of its own besides.
+    const common = table.rows.map(([field]) => plain(field))
+    const told = lines.map((line) => Object.fromEntries(Object.entries(line).filter(([key]) => common.includes(key))))
+    expect(disagreements(table, told)).toEqual([])
+  })
+
+  test('of a healthy start, whose logs have no warning', async () => {
+    const { stdout } = await native.ok('logs', '--since', '1h', '--json')
+    const levels = stdout.split('\n').map((line) => JSON.parse(line).level)
+    expect(new Set(levels)).toEqual(new Set(['info']))
   })
 
   test('of doctor', async () => {
     expect(disagreements(tableOf('`doctor`'), [await json('doctor')])).toEqual([])
+  })
+
+  test('of token', async () => {
+    const file = ['--file', join(native.home, 'tokens.json')]
+    const create = (name: string, ...more: string[]) =>
+      json('token', 'create', ...file, '--name', name, '--role', 'reader', ...more)
+    const samples = [
+      await create('a', '--instance', 'ci'),
+      await create('b', '--expires', 'never'),
+      await json('token', 'rotate', 'a', ...file),
+    ]
+    expect(disagreements(tableOf('`token create`'), samples)).toEqual([])
+    expect(disagreements(tableOf('`token list`'), [await json('token', 'list', ...file)])).toEqual([])
   })
 
   test('of bazelrc', async () => {
@@ -67,6 +109,15 @@ describe('what --json prints is what README.md says', () => {
       await json('bazelrc', '--remove', 'rc'),
     ]
     expect(disagreements(tableOf('`bazelrc`'), samples)).toEqual([])
+  })
+
+  test('of client', async () => {
+    const samples = [
+      await json('client', 'ccache'),
+      await json('client', 'turbo', '--write', 'turbo.env'),
+      await json('client', 'turbo', '--remove', 'turbo.env'),
+    ]
+    expect(disagreements(tableOf('`client`'), samples)).toEqual([])
   })
 
   test('of example', async () => {
@@ -79,6 +130,25 @@ describe('what --json prints is what README.md says', () => {
       await json('exec', '--', '/bin/false'),
     ]
     expect(disagreements(tableOf('`exec`'), samples)).toEqual([])
+  })
+
+  test('of diff', async () => {
+    await mkdir(join(native.home, 'one'))
+    await mkdir(join(native.home, 'other'))
+    await writeFile(join(native.home, 'one/gone'), '')
+    await writeFile(join(native.home, 'other/come'), '')
+    const action = async (...args: string[]) => ((await json('exec', ...args)) as { action: string }).action
+    const one = await action('--input', 'one', '--output', 'a', '--timeout', '1m', '--', '/bin/sh', '-c', 'echo > a')
+    const other = await action(
+      ...['--input', 'other', '--output', 'b', '--env', 'NEW=1', '--property', 'OSFamily=linux'],
+      ...['--', '/bin/sh', '-e', '-c', 'echo > b'],
+    )
+    const samples = [await json('diff', one, other), await json('diff', other, one), await json('diff', one, one)]
+    // What is not known needs a client that keeps something back: diff.test.ts has one.
+    const known = samples.map((sample) => ({ ...(sample as object), unknown: undefined }))
+    const table = tableOf('`diff`')
+    const rows = table.rows.filter(([field = '']) => !plain(field).startsWith('unknown[]'))
+    expect(disagreements({ ...table, rows }, JSON.parse(JSON.stringify(known)))).toEqual([])
   })
 
   test('of image tag and image copy', async () => {
@@ -105,7 +175,7 @@ describe('what --json prints is what README.md says', () => {
   })
 })
 
-test('what the servers count is what README.md says', async () => {
+test('what the servers count is what docs/metrics.md says', async () => {
   const documented = tables.find(({ heading }) => heading[0] === 'metric')?.rows ?? []
   const { servers } = (await json('status')) as ClusterStatus
   const counted = await Promise.all(

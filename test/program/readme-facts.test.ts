@@ -5,23 +5,24 @@ import { z } from 'zod'
 import { exitCodes } from '../../src/cli/exit.ts'
 import { clusterPaths } from '../../src/cluster/process/paths.ts'
 import { renderServers } from '../../src/cluster/process/render.ts'
+import { accessConfig } from '../../src/config/access.ts'
 import { deploymentConfig } from '../../src/config/deployment.ts'
 import { parseConfig } from '../../src/config/load.ts'
 import { type Role, serverConfigs } from '../../src/config/servers.ts'
-import { parseSize, parseSpan } from '../../src/core/units.ts'
+import { parseShare, parseSize, parseSpan } from '../../src/core/units.ts'
 import { parseDefinition } from '../../src/image/definition.ts'
 import { policyFileSchema } from '../../src/trust/policy-file.ts'
 import { verdictExitCodes } from '../../src/trust/verdict.ts'
+import { plain, readDocuments, type Table } from '../fixture/documents.ts'
 import { root } from '../fixture/program.ts'
-import { plain, readReadme, type Table } from '../fixture/readme.ts'
 
-const { blocks, tables, text } = await readReadme()
+const { blocks, tables, text } = await readDocuments()
 const { commands } = await Config.load({ root })
 const shown = commands.filter(({ hidden }) => !hidden)
 
 function tableOf(section: string, firstHead: string): Table {
   const found = tables.find((each) => each.section === section && each.heading[0] === firstHead)
-  if (!found) throw new Error(`README.md has no table of "${firstHead}" under "${section}"`)
+  if (!found) throw new Error(`no document has a table of "${firstHead}" under "${section}"`)
   return found
 }
 
@@ -32,18 +33,65 @@ test('every command has an example, and every example is of a command', () => {
   const lines = blocks.filter(({ language }) => language === 'sh').flatMap((each) => each.text.split('\n'))
   const ids = shown.map(({ id }) => id.replaceAll(':', ' '))
   const used = lines.flatMap((line) =>
-    [...line.matchAll(/npx native ([a-z]+(?: [a-z]+)?)/g)].map(([, words = '']) => words),
+    [...line.matchAll(/(?:^|[ (])native ([a-z][a-z-]*(?: [a-z]+)?)/g)].map(([, words = '']) => words),
   )
   const named = used.map((words) => ids.find((id) => words === id || words.split(' ')[0] === id) ?? words)
   const aliases = commands.flatMap((each) => each.aliases)
   const servers = ids.filter((id) => id.startsWith('serve '))
-  expect(text).toContain('native serve cas|scheduler|worker --config')
+  expect(text).toContain('native serve cas|scheduler|worker|console --config')
   expect(new Set([...named, ...servers])).toEqual(new Set(ids.filter((id) => !aliases.includes(id))))
 })
 
+test('what is typed in a recorded session is what the program has', () => {
+  const typed = blocks
+    .filter(({ language }) => language === 'console')
+    .flatMap((each) => each.text.split('\n'))
+    .flatMap((line) => (line.startsWith('$ native ') ? [line.slice('$ native '.length).split(' -- ')[0] ?? ''] : []))
+  expect(typed.length).toBeGreaterThan(5)
+  for (const line of typed) {
+    const words = line.split(' ')
+    const command = shown
+      .filter(({ id }) => words.slice(0, id.split(':').length).join(':') === id)
+      .toSorted((a, b) => b.id.length - a.id.length)[0]
+    const flags = words.flatMap((word) => (word.startsWith('--') ? [word.slice(2)] : []))
+    expect({ line, command: command?.id, unknown: flags.filter((flag) => !command?.flags[flag]) }).toEqual({
+      line,
+      command: expect.any(String),
+      unknown: [],
+    })
+  }
+})
+
 test('every flag that is named exists', () => {
-  const known = new Set(commands.flatMap((command) => Object.keys(command.flags)))
-  const foreign = ['remote_cache', 'remote_executor', 'version', 'help', 'project']
+  const known = new Set(
+    commands.flatMap(({ flags }) =>
+      Object.entries(flags).flatMap(([name, flag]) =>
+        flag.type === 'boolean' && flag.allowNo ? [name, `no-${name}`] : [name],
+      ),
+    ),
+  )
+  const foreign = [
+    ...['remote_cache', 'remote_executor', 'jobs', 'remote', 'version', 'help', 'project', 'global'],
+    ...['no-git-tag-version', 'show-stats', 'clear', 'stats-log', 'stop-server'],
+    ...['credential_helper', 'noremote_upload_local_results', 'noremote_accept_cached', 'remote_instance_name'],
+    ...['experimental_remote_downloader', 'experimental_remote_downloader_local_fallback'],
+    ...['digest_function', 'verbose_failures', 'tls_client_certificate', 'tls_client_key'],
+    ...[
+      'bes_backend',
+      'bes_results_url',
+      'bes_timeout',
+      'bes_upload_mode',
+      'nobes_lifecycle_events',
+      'profile',
+      'remote_header',
+    ],
+    // of docker
+    ...['init', 'stop-timeout'],
+    ...['experimental_remote_mark_tool_inputs', 'action_env'],
+    ...['incompatible_strict_action_env', 'persistent_worker'],
+    // of a program whose arguments are hidden
+    'password',
+  ]
   const named = [...text.matchAll(/--([a-z][a-z_-]+)/g)].map(([, name = '']) => name)
   expect(named.filter((name) => !known.has(name) && !foreign.includes(name))).toEqual([])
 })
@@ -55,17 +103,21 @@ test('the exit codes are those of the code', () => {
 })
 
 test('the exit codes of verify are those of the code', () => {
-  const answers = tables.find(({ heading }) => heading[1] === 'answer')
+  const answers = tables.find(({ heading }) => heading[0] === 'code' && heading[1] === 'answer')
   const documented = answers?.rows.map(([code, answer = '']) => [answer, Number(code)]) ?? []
   expect(Object.fromEntries(documented)).toEqual(verdictExitCodes)
 })
 
 test('the configuration examples are valid', () => {
   const schemas: Readonly<Record<string, (text: string) => unknown>> = {
-    'cas.yaml': (each) => parseConfig(each, 'README.md', serverConfigs.cas),
-    'deployment.yaml': (each) => parseConfig(each, 'README.md', deploymentConfig),
-    'mine.yaml': (each) => parseDefinition(each, 'README.md'),
-    'policy.yaml': (each) => parseConfig(each, 'README.md', policyFileSchema),
+    'access.yaml': (each) => parseConfig(each, 'docs/configuration.md', z.object({ access: accessConfig })),
+    'cas.yaml': (each) => parseConfig(each, 'docs/commands.md', serverConfigs.cas),
+    'ci.yaml': (each) => parseConfig(each, 'docs/team.md', deploymentConfig),
+    'deployment.yaml': (each) => parseConfig(each, 'docs/configuration.md', deploymentConfig),
+    'images.yaml': (each) => parseConfig(each, 'docs/sandbox.md', deploymentConfig),
+    'mine.yaml': (each) => parseDefinition(each, 'docs/images.md'),
+    'policy.yaml': (each) => parseConfig(each, 'docs/images.md', policyFileSchema),
+    'toolchain.yaml': (each) => parseConfig(each, 'docs/sandbox.md', deploymentConfig),
   }
   const examples = blocks.filter(({ language }) => language === 'yaml')
   expect(examples.map(({ mark }) => mark).toSorted()).toEqual(Object.keys(schemas))
@@ -76,6 +128,7 @@ const minimal: Readonly<Record<Role, object>> = {
   cas: { listen: '127.0.0.1:0', store: { kind: 'disk', path: '/', size: 0 } },
   scheduler: { listen: '127.0.0.1:0', cas: 'grpc://127.0.0.1:1' },
   worker: { scheduler: 'grpc://127.0.0.1:1', cas: 'grpc://127.0.0.1:1', directory: '/' },
+  console: { listen: '127.0.0.1:0', cas: 'grpc://127.0.0.1:1', path: '/' },
 }
 
 test.each(Object.keys(minimal) as Role[])('the settings of %s and their defaults are those of the schema', (role) => {
@@ -104,6 +157,8 @@ test('the settings of a deployment and their defaults are those of the code', ()
     ports: {},
     paths: clusterPaths('native', { env: {}, home: '/home/me', tmp: '/tmp', uid: 1 }),
     machine: { platform: 'linux', arch: 'x64', cpus: 7 },
+    secret: 'a secret',
+    private: false,
     release: '',
   })
   const of = (role: Role) => servers.filter(({ spec }) => spec.role === role).map((each): unknown => parse(each.text))
@@ -137,5 +192,6 @@ function settingsOf(schema: JsonSchema, required: boolean, prefix = ''): Map<str
 function meantBy(cell: string, like: unknown): unknown {
   const value: unknown = parse(cell)
   if (typeof like !== 'number' || typeof value !== 'string') return value
-  return /B$/.test(value) ? parseSize(value) : parseSpan(value)
+  if (value.endsWith('%')) return parseShare(value)
+  return value.endsWith('B') ? parseSize(value) : parseSpan(value)
 }

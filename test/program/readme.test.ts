@@ -1,16 +1,17 @@
+import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { cloneCheckout, usersPath } from '../fixture/checkout.ts'
+import { type Block, readDocuments } from '../fixture/documents.ts'
 import { processesUnder } from '../fixture/process.ts'
-import { type Block, readReadme } from '../fixture/readme.ts'
 
-// What a user does with a fresh clone: everything that README.md says, from top to bottom,
-// with the machine's own Node and a home of his own.
+// What a user does with a fresh clone: everything that README.md, the pages in docs and
+// CONTRIBUTING.md say, from top to bottom, with the machine's own Node and a home of his own.
 
-const { blocks } = await readReadme()
+const { blocks } = await readDocuments()
 const examples = blocks.filter(({ language, mark }) => language === 'yaml' || (language === 'sh' && mark === ''))
 const minutes = 60_000
 
@@ -46,7 +47,7 @@ beforeAll(async () => {
   const cache = await execa('npm', ['config', 'get', 'cache'])
   const userconfig = await execa('npm', ['config', 'get', 'userconfig'])
   env = {
-    PATH: usersPath(),
+    PATH: [join(home, '.local/bin'), usersPath()].join(delimiter),
     HOME: home,
     // Settings of npm that the machine needs, and what it has fetched already.
     npm_config_cache: cache.stdout,
@@ -60,11 +61,11 @@ beforeAll(async () => {
 
 afterAll(async () => {
   // What a failed block may have left.
-  await shell('for name in native second; do node bin/run.js down --name $name; done')
+  await shell('for name in native second; do bin/run.js down --name $name; done')
   await rm(folder, { recursive: true, force: true })
 })
 
-describe('README.md', () => {
+describe('README.md, docs and CONTRIBUTING.md', () => {
   test('a failed start says what failed and what to do, and the next begins anew', async () => {
     const old = env
     env = {
@@ -79,7 +80,7 @@ describe('README.md', () => {
     expect(all).toMatch(/native: "npm ci .*" ended with exit code \d+\nnative: npm needs its registry/)
   })
 
-  test.each(examples.map((block) => ({ name: `line ${block.line}: ${firstLine(block)}`, block })))(
+  test.each(examples.map((block) => ({ name: `${block.file}:${block.line}: ${firstLine(block)}`, block })))(
     '$name',
     async ({ block }) => {
       if (block.language === 'yaml') return writeFile(join(folder, 'home', block.mark), block.text)
@@ -96,7 +97,9 @@ describe('README.md', () => {
     const home = join(folder, 'home')
     // vitest has kept something of its own there.
     for (const name of ['state', 'share']) expect(await readdir(join(home, '.local', name))).not.toContain('native')
-    expect((await readdir(home)).filter((name) => /^\.(?!local$|cache$|bazelrc$)/.test(name))).toEqual([])
+    expect((await readdir(home)).filter((name) => /^\.(?!local$|cache$|config$|bazelrc$)/.test(name))).toEqual([])
+    // Logins went with their cluster.
+    expect(existsSync(join(home, '.config/native/logins.json'))).toBe(false)
   })
 
   test('what must show something was there to be looked at', () => {
@@ -106,7 +109,7 @@ describe('README.md', () => {
 
   test('every other shell block has a mark whose test runs it', () => {
     const others = blocks.filter(({ language, mark }) => language === 'sh' && mark !== '')
-    expect(new Set(others.map(({ mark }) => mark))).toEqual(new Set(['test', 'bazel', 'kind']))
+    expect(new Set(others.map(({ mark }) => mark))).toEqual(new Set(['test', 'package', 'bazel', 'kind']))
     // This very run.
     expect(others.filter(({ mark }) => mark === 'test').map(({ text }) => text)).toEqual(['npm test\n'])
   })
@@ -120,7 +123,7 @@ const checks: Readonly<Record<string, (stdout: string, all: string) => void>> = 
     expect(all).toMatch(/native: executed on worker-1 in \d+ ms/)
     expect(all).toMatch(/native: cached \(it once ran on worker-1\)/)
   },
-  '~/.local/bin/native serve cas --config ~/cas.yaml &\nsleep 3\nkill %1\nwait'(_, all) {
+  'native serve cas --config ~/cas.yaml &\nsleep 3\nkill %1\nwait'(_, all) {
     expect(all).toContain('ready')
   },
 }

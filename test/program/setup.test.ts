@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+import { chown, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { expect, test } from 'vitest'
@@ -48,7 +50,54 @@ test('a second set-up of one checkout waits until the first is done, and says fo
   first.stdin.end()
   expect((await first).stdout).toMatch(/^held by \d+\ngiven back$/)
   second.stdin.end()
-  expect((await second).stdout).toMatch(/waiting for it\nheld by \d+\ngiven back$/)
+  expect((await second).stdout).toMatch(/waiting for it \(its lock is .*\)\nheld by \d+\ngiven back$/)
+})
+
+const lockName = `native-setup-${createHash('sha256').update('/a/checkout').digest('hex').slice(0, 16)}.lock`
+
+test.each<[string, (path: string) => Promise<unknown>]>([
+  ['an empty file', (path) => writeFile(path, '')],
+  ['a process id that has gone to another process', (path) => writeFile(path, '1')],
+  ['another start of a process that runs', (path) => writeFile(path, `${process.pid} before`)],
+  ['rubbish', (path) => writeFile(path, 'x y z')],
+  ['a folder', (path) => mkdir(path)],
+  ['a link', (path) => symlink('/etc/passwd', path)],
+])('what lies where the lock should be keeps nobody waiting: %s (L1)', async (_, leave) => {
+  const tmp = await testFolder()
+  await leave(join(tmp, lockName))
+  const [first, second] = [holder(tmp), holder(tmp)]
+  for (const each of [first, second]) each.stdin.end()
+  for (const each of [await first, await second]) expect(each.stdout).toMatch(/held by \d+\ngiven back$/)
+})
+
+test.runIf(process.getuid?.() === 0)('nor does a file of another user (L1)', async () => {
+  const tmp = await testFolder()
+  const path = join(tmp, lockName)
+  await writeFile(path, `${process.pid}`)
+  await chown(path, 65_534, 65_534)
+  const first = holder(tmp)
+  await untilSaid(first, 'held by')
+  // Those who come see one lock nevertheless.
+  const second = holder(tmp)
+  await untilSaid(second, `process ${first.pid} sets`)
+  first.stdin.end()
+  second.stdin.end()
+  await Promise.all([first, second])
+  expect(await readFile(path, 'utf8')).toBe(`${process.pid}`)
+})
+
+test('a lock that was removed while it was held, and taken by another, stays the other’s', async () => {
+  const tmp = await testFolder()
+  const first = holder(tmp)
+  await untilSaid(first, 'held by')
+  await rm(join(tmp, lockName))
+  const second = holder(tmp)
+  await untilSaid(second, 'held by')
+  first.stdin.end()
+  await first
+  expect(await readFile(join(tmp, lockName), 'utf8')).toMatch(new RegExp(`^${second.pid} `))
+  second.stdin.end()
+  await second
 })
 
 test('the lock of a set-up that was killed is taken over', async () => {

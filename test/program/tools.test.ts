@@ -16,7 +16,7 @@ describe('native bazelrc', () => {
   const text = (name: string) => readFile(join(native.home, name), 'utf8')
 
   test('prints a block with the addresses, enough jobs, and the label that all workers have', async () => {
-    const { cache, scheduler } = JSON.parse((await native.ok('ips', '--json')).stdout)
+    const { cache, scheduler, console } = JSON.parse((await native.ok('ips', '--json')).stdout)
     const { stdout } = await native.ok('bazelrc')
     expect(stdout.split('\n').filter((line) => !line.startsWith('#'))).toEqual([
       `build:lre --remote_cache=${cache.url}`,
@@ -25,6 +25,11 @@ describe('native bazelrc', () => {
       'build:lre --jobs=8',
       'build:lre --remote_retries=10',
       'build:lre --remote_default_exec_properties=container-image=docker://example.com/tools:1',
+      `build:lre --bes_backend=${console.url}`,
+      `build:lre --bes_results_url=http://${console.address}/build/`,
+      'build:lre --bes_upload_mode=fully_async',
+      'build:lre --nobes_lifecycle_events',
+      'build:lre --bes_timeout=60s',
     ])
   })
 
@@ -37,14 +42,14 @@ describe('native bazelrc', () => {
     expect(await text('rc')).toBe(once)
     expect((await native.ok('bazelrc', '--remove', 'rc')).stdout).toBe('Removed --config=lre from rc.')
     expect(await text('rc')).toBe(own)
-    expect((await native.ok('bazelrc', '--remove', 'rc')).stdout).toBe('rc has no such block.')
+    expect((await native.ok('bazelrc', '--remove', 'rc')).stdout).toBe('rc has no lines for this cluster.')
   })
 
   test('makes the file where there is none, not the folder', async () => {
     await native.ok('bazelrc', '--write', 'new')
     expect(await text('new')).toContain('build:lre ')
     const { exitCode, stderr } = await native.run('bazelrc', '--write', 'no/such/rc')
-    expect(exitCode).toBe(2)
+    expect(exitCode).toBe(3)
     expect(stderr).toContain('no/such/rc')
   })
 
@@ -60,6 +65,37 @@ describe('native bazelrc', () => {
     expect((await native.run('bazelrc', '--name', 'second')).exitCode).toBe(3)
     expect((await native.run('bazelrc', '--name', 'second', '--remove', 'rc')).exitCode).toBe(0)
     expect((await native.run('bazelrc', '--write', 'rc', '--remove', 'rc')).exitCode).toBe(2)
+  })
+})
+
+describe('native client', () => {
+  const text = (name: string) => readFile(join(native.home, name), 'utf8')
+
+  test('bazel prints what bazelrc prints', async () => {
+    expect((await native.ok('client', 'bazel')).stdout).toBe((await native.ok('bazelrc')).stdout)
+  })
+
+  test('keeps a block in a file, whatever else it has, and takes it out again', async () => {
+    await writeFile(join(native.home, 'ccache.conf'), 'max_size = 1G\n')
+    const { cache } = JSON.parse((await native.ok('ips', '--json')).stdout)
+    expect((await native.ok('client', 'ccache', '--write', 'ccache.conf')).stdout).toMatch(/^ccache.conf now has /)
+    expect(await text('ccache.conf')).toContain(`\nremote_storage = http://${cache.address}/ccache\n`)
+    expect((await native.ok('client', 'ccache', '--write', 'ccache.conf')).stdout).toMatch(/^ccache.conf has /)
+    await native.ok('client', 'ccache', '--remove', 'ccache.conf')
+    expect(await text('ccache.conf')).toBe('max_size = 1G\n')
+  })
+
+  test('a tool that is none is met with what was perhaps meant, and with all that there are', async () => {
+    const { exitCode, stderr } = await native.run('client', 'cache')
+    expect(exitCode).toBe(2)
+    expect(stderr).toMatch(/"cache" is not one of bazel, .*ccache.*turbo/)
+    expect(stderr).toMatch(/Did you mean .*ccache/)
+  })
+
+  test('needs no cluster where an address is given', async () => {
+    const { stdout } = await native.ok('client', 'moon', '--address', 'build.example.com:50052')
+    expect(stdout).toContain("\n  host: 'grpc://build.example.com:50052'\n")
+    expect((await native.run('client', 'moon', '--name', 'second')).exitCode).toBe(3)
   })
 })
 
@@ -85,7 +121,7 @@ describe('native example', () => {
 describe('native doctor', () => {
   test('finds nothing wrong with this machine and the cluster', async () => {
     const { stdout } = await native.ok('doctor')
-    expect(stdout).toMatch(/^ok {6}cluster +"native": 3 servers answer$/m)
+    expect(stdout).toMatch(/^ok {6}cluster +"native": 4 servers answer$/m)
     expect(stdout).toMatch(/^ok {6}node +\d+\.\d+\.\d+$/m)
   })
 
@@ -94,8 +130,7 @@ describe('native doctor', () => {
     const notOk = checks.filter(({ state }: { state: string }) => state !== 'ok')
     expect(notOk.length).toBeGreaterThan(0)
     for (const each of notOk) expect(each).toMatchObject({ cure: expect.stringMatching(/\w/) })
-    expect(checks.at(-1)).toMatchObject({
-      title: 'cluster',
+    expect(checks.find(({ title }: { title: string }) => title === 'cluster')).toMatchObject({
       state: 'note',
       cure: expect.stringContaining('--name second'),
     })
@@ -106,7 +141,7 @@ describe('native doctor', () => {
     const { servers } = JSON.parse((await native.ok('status', '--name', 'second', '--json')).stdout)
     const { supervisor } = await recorded('second')
     process.kill(supervisor, 'SIGKILL')
-    expect(servers.length).toBe(2)
+    expect(servers.length).toBe(3)
     const { exitCode, stdout } = await native.run('doctor', '--name', 'second')
     expect(stdout).toMatch(/^FAILED {2}cluster +"second" is failed/m)
     expect(stdout).toMatch(/→ "native logs --name second" tells why/)

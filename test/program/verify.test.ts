@@ -66,7 +66,7 @@ const cases: Record<
   },
   'not-found': { said: /^no such image: /, args: ({ registry }) => [...byKey, `${registry.host}/app:2`] },
   tampered: {
-    said: /^tampered: .*: its bytes are not the ones that its digest names/,
+    said: /^tampered: .*: its bytes do not match its digest/,
     args: ({ registry, layer, image }) => {
       const body = Buffer.from(layer.bytes.toString().replace('cosign', 'cosigm'))
       registry.fault = ({ path }) => (path.includes('/blobs/') ? { body } : undefined)
@@ -78,7 +78,7 @@ const cases: Record<
     args: ({ image }) => ['--policy', 'past.yaml', image],
   },
   unreachable: { said: /^unreachable: /, args: () => [...byKey, '--retry-times', '0', '127.0.0.1:1/app:1'] },
-  'policy-missing': { said: /^policy missing: .*\n {2}→ Say it: --certificate-identity/, args: ({ image }) => [image] },
+  'policy-missing': { said: /^policy missing: .*\n {2}→ Give --certificate-identity/, args: ({ image }) => [image] },
 }
 
 describe('native image verify', () => {
