@@ -1,9 +1,8 @@
 import { cpSync, mkdirSync, writeFileSync } from 'node:fs'
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execaSync } from 'execa'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startCasd } from '../fixture/peers.ts'
 import { createNative, type Native, root } from '../fixture/program.ts'
 import { createWorkdir, have, type Workdir } from '../fixture/real.ts'
 
@@ -155,36 +154,21 @@ describe.skipIf(!(await have('sid:siso')))('siso', () => {
 })
 
 describe.skipIf(!(await have('sid:bst', 'sid:buildbox-casd')))('BuildStream', () => {
-  test('pushes an artifact and pulls it again', async () => {
-    // The names of artifacts are kept by the Remote Asset API, which we do not offer: casd keeps
-    // them, our cache keeps what they name.
-    const casd = await startCasd(work)
-    try {
-      await work.copy('buildstream', 'bst')
-      await writeFile(join(work.path, 'buildstream.conf'), buildstreamConfig(casd.url, url))
-      const bst = (...args: string[]) =>
-        work.chroot(['bst', '-c', `${work.path}/buildstream.conf`, '--no-colors', ...args], { cwd: 'bst' })
-      expect((await bst('build', 'hello.bst')).all).toMatch(new RegExp(`Pushed data from artifact .* -> ${url}`))
-      await rm(join(work.path, 'home/.cache/buildstream'), { recursive: true })
-      expect((await bst('artifact', 'pull', 'hello.bst')).all).toMatch(/Pulled artifact/)
-      expect((await bst('artifact', 'checkout', '--directory', join(work.path, 'bst-out'), 'hello.bst')).exitCode).toBe(
-        0,
-      )
-      expect(execaSync('diff', ['-r', join(work.path, 'bst/files'), join(work.path, 'bst-out')]).stdout).toBe('')
-    } finally {
-      await casd.stop()
-    }
+  test('pushes artifacts and sources, and pulls them again, with nobody but the cluster', async () => {
+    await work.copy('buildstream', 'bst')
+    const config = join(work.path, 'buildstream.conf')
+    await native.ok('client', 'buildstream', '--write', config)
+    const bst = (...args: string[]) => work.chroot(['bst', '-c', config, '--no-colors', ...args], { cwd: 'bst' })
+    const forget = () => rm(join(work.path, 'home/.cache/buildstream'), { recursive: true })
+    expect((await bst('build', 'hello.bst')).all).toMatch(new RegExp(`Pushed data from artifact .* -> ${url}`))
+    expect((await bst('source', 'push', 'hello.bst')).exitCode).toBe(0)
+    await forget()
+    expect((await bst('artifact', 'pull', 'hello.bst')).all).toMatch(/Pulled artifact/)
+    expect((await bst('artifact', 'checkout', '--directory', join(work.path, 'bst-out'), 'hello.bst')).exitCode).toBe(0)
+    expect(execaSync('diff', ['-r', join(work.path, 'bst/files'), join(work.path, 'bst-out')]).stdout).toBe('')
+    await forget()
+    const fetched = await bst('source', 'fetch', 'hello.bst')
+    expect(fetched.exitCode, fetched.all).toBe(0)
+    expect(fetched.all).toMatch(/Pulled source/)
   })
 })
-
-function buildstreamConfig(index: string, storage: string): string {
-  return JSON.stringify({
-    artifacts: {
-      'override-project-caches': true,
-      servers: [
-        { url: index, type: 'index', push: true },
-        { url: storage, type: 'storage', push: true },
-      ],
-    },
-  })
-}

@@ -5,24 +5,27 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connectedWorkers } from '../../../src/client/fleet.ts'
 import type { Addresses, ClusterStatus } from '../../../src/cluster/driver.ts'
 import { openChannel } from '../../../src/wire/channel.ts'
+import { openDirectChannel } from '../../../src/wire/direct.ts'
+import { authorizedChannel } from '../../../src/wire/identity.ts'
 import type { Channel } from '../../../src/wire/rpc.ts'
+import { openClientTls } from '../../../src/wire/tls/client-tls.ts'
+import { readDocuments } from '../../fixture/documents.ts'
 import { eventually } from '../../fixture/eventually.ts'
 import { makeImage, writeLayout } from '../../fixture/image.ts'
 import { createKindNative, dockerHas, dockerHasOf, type KindNative } from '../../fixture/kind.ts'
 import { createKindBazel, type KindBazel } from '../../fixture/kind-bazel.ts'
 import { kindParts } from '../../fixture/kind-parts.ts'
-import { root } from '../../fixture/program.ts'
-import { readReadme } from '../../fixture/readme.ts'
-import { have } from '../../fixture/real.ts'
+import { linkedPath, root } from '../../fixture/program.ts'
+import { createWorkdir, have, npmModules } from '../../fixture/real.ts'
 
-// A kind cluster from `up` to `down` as its user goes: what README.md says, and Bazel through both
+// A kind cluster from `up` to `down` as its user goes: what docs/kubernetes.md says, and Bazel through both
 // gateways before its last line. The tests build on each other.
 
 const name = 'kc-journey'
 const parts = await kindParts()
-const blocks = (await readReadme()).blocks.filter(({ language, mark }) => language === 'sh' && mark === 'kind')
-const readme = blocks.flatMap(({ text }) => text.trimEnd().split('\n'))
-const isThere = parts !== undefined && (await have('sid:bazel', 'skopeo'))
+const blocks = (await readDocuments()).blocks.filter(({ language, mark }) => language === 'sh' && mark === 'kind')
+const lines = blocks.flatMap(({ text }) => text.trimEnd().split('\n'))
+const isThere = parts !== undefined && (await have('sid:bazel', 'npm:@bazel/bazel-linux_x64', 'skopeo'))
 
 /** As kubectl writes it; nothing of it may change. */
 const kubeconfig = `apiVersion: v1
@@ -45,6 +48,7 @@ users:
 
 describe.skipIf(!isThere)('a user of a kind cluster', () => {
   let native: KindNative
+  let path: string
   let hello: KindBazel
   let workspace: KindBazel
   let addresses: Addresses
@@ -57,11 +61,11 @@ describe.skipIf(!isThere)('a user of a kind cluster', () => {
   const ips = async (): Promise<Addresses> => JSON.parse((await native.ok('ips', '--json')).stdout)
   const program = (file: string, ...args: string[]) =>
     execa(file, args, { env: native.env, extendEnv: false, reject: false })
-  /** A line of README.md, in the checkout. */
+  /** A line of docs/kubernetes.md, in the checkout. */
   const bash = (line: string) =>
     execa('bash', ['-euo', 'pipefail', '-c', line], {
       cwd: root,
-      env: native.env,
+      env: { ...native.env, PATH: path },
       extendEnv: false,
       reject: false,
       all: true,
@@ -75,6 +79,7 @@ describe.skipIf(!isThere)('a user of a kind cluster', () => {
   beforeAll(async () => {
     if (!parts) return
     native = await createKindNative(parts, name, 'built')
+    path = await linkedPath(native.home, native.env['PATH'])
     await mkdir(dirname(userKubeconfig()))
     await writeFile(userKubeconfig(), kubeconfig)
     before = await dockerHas(native)
@@ -86,17 +91,17 @@ describe.skipIf(!isThere)('a user of a kind cluster', () => {
     await native?.dispose()
   })
 
-  test('README.md makes the cluster, its images and servers, and tells of them; the current context stays', async () => {
+  test('docs/kubernetes.md makes the cluster, its images and servers, and tells of them; the current context stays', async () => {
     expect(blocks).toHaveLength(1)
-    expect(readme.at(-1)).toBe('npx native down')
-    for (const line of readme.slice(0, -1)) {
+    expect(lines.at(-1)).toBe('native down')
+    for (const line of lines.slice(0, -1)) {
       const { exitCode, all } = await bash(line)
       expect(exitCode, `${line}\n${all}`).toBe(0)
       told.set(line, all)
     }
     expect(await readFile(join(native.home, '.bazelrc'), 'utf8')).toContain((await ips()).scheduler.address)
-    expect(told.get('npx native status')).toMatch(/worker-1\b.*ready/)
-    expect(told.get('npx native logs worker-1')).toMatch(/\S/)
+    expect(told.get('native status')).toMatch(/worker-1\b.*ready/)
+    expect(told.get('native logs worker-1')).toMatch(/\S/)
     const { driver, state, problems } = await status()
     expect({ driver, state, problems }).toEqual({ driver: 'kind', state: 'deployed', problems: [] })
     expect((await program('kubectl', 'config', 'get-contexts', '--output=name')).stdout.split('\n')).toEqual([
@@ -108,7 +113,7 @@ describe.skipIf(!isThere)('a user of a kind cluster', () => {
 
   test('ips prints both addresses', async () => {
     addresses = await ips()
-    const stdout = told.get('npx native ips')
+    const stdout = told.get('native ips')
     expect(stdout).toContain(`Cache IP: ${addresses.cache.address}`)
     expect(stdout).toContain(`Scheduler IP: ${addresses.scheduler.address}`)
   })
@@ -237,7 +242,8 @@ describe.skipIf(!isThere)('a user of a kind cluster', () => {
 
   test('status --json has the shape that it has of processes', async () => {
     const there = await status()
-    await native.ok('deploy', '--driver', 'process', '--name', 'kc-process')
+    // There is no console on Kubernetes.
+    await native.ok('deploy', '--driver', 'process', '--name', 'kc-process', '--no-console')
     try {
       const { stdout } = await native.ok('status', '--driver', 'process', '--name', 'kc-process', '--json')
       expect(fields(there)).toEqual(fields(JSON.parse(stdout)))
@@ -246,10 +252,80 @@ describe.skipIf(!isThere)('a user of a kind cluster', () => {
     }
   })
 
+  // Debian's Bazel 7 has no ALPN for gRPC over TLS, and 2.1 sends no credentials with its first call: so one after the other.
+  test('with TLS Bazel 2.1.0 builds through the Gateways', async () => {
+    await native.ok('deploy', '--tls', 'auto')
+    const { cache, scheduler: door } = await ips()
+    expect([cache.url, door.url]).toEqual([
+      `grpcs://${addresses.cache.address}:443`,
+      `grpcs://${addresses.scheduler.address}:443`,
+    ])
+    const work = createWorkdir()
+    try {
+      await mkdir(join(work.path, 'ws'))
+      await writeFile(join(work.path, 'ws/WORKSPACE'), '')
+      const command = '"echo hello | tr a-z A-Z > $@"'
+      await writeFile(join(work.path, 'ws/BUILD'), `genrule(name = "upper", outs = ["upper.txt"], cmd = ${command})\n`)
+      const bazel = [
+        join(npmModules, '@bazel/bazel-linux_x64/bazel-2.1.0-linux-x86_64'),
+        `--output_user_root=${join(work.path, 'out')}`,
+        '--max_idle_secs=60',
+      ]
+      const places = [
+        `--remote_cache=${cache.url}`,
+        `--remote_executor=${door.url}`,
+        `--tls_certificate=${door.tls?.ca}`,
+      ]
+      const ran = await work.host([...bazel, 'build', '--spawn_strategy=remote', ...places, '//:upper'], { cwd: 'ws' })
+      await work.host([...bazel, 'shutdown'], { cwd: 'ws' })
+      expect(ran.exitCode, ran.all).toBe(0)
+      expect(ran.all).toMatch(/1 process: 1 remote\./)
+    } finally {
+      await work.remove()
+    }
+  })
+
+  test('with tokens besides, whoever has none or was revoked is refused, and a machine joins through a Gateway', async () => {
+    await native.ok('deploy', '--access', 'team')
+    await native.ok('exec', '--fresh', '--', 'true')
+    const { scheduler: door } = await ips()
+    const made = await native.ok('token', 'create', '--name', 'ci', '--role', 'reader', '--json')
+    const tls = await openClientTls({ ca: door.tls?.ca })
+    const channel = openDirectChannel(door.url, { tls })
+    try {
+      const asked = (authorization?: string) =>
+        connectedWorkers(authorizedChannel(channel, () => authorization)).then(
+          () => 'answered',
+          (error: Error) => error.message,
+        )
+      expect(await asked()).toContain('this server needs credentials')
+      const own = `Bearer ${JSON.parse(made.stdout).token}`
+      expect(await asked(own)).toBe('answered')
+      await native.ok('token', 'revoke', 'ci')
+      await eventually(
+        () => asked(own),
+        (said) => said.includes('was revoked'),
+      )
+    } finally {
+      channel.close()
+      tls.close()
+    }
+    const invitation = JSON.parse((await native.ok('invite', '--json')).stdout)
+    const own = ['--name', 'kc-laptop', '--worker', 'laptop', '--slots', '1', '--sandbox', 'off']
+    await native.ok('join', invitation.url, '--token', invitation.token, '--ca', invitation.ca, ...own)
+    try {
+      expect((await status()).otherWorkers).toMatchObject([{ name: 'laptop', slots: 1 }])
+      const there = await native.ok('exec', '--fresh', '--property', 'native:worker=laptop', '--', 'pwd')
+      expect(there.stdout).toContain('kc-laptop')
+    } finally {
+      await native.ok('leave', '--name', 'kc-laptop')
+    }
+  })
+
   test('down leaves docker and the kubeconfig as they were', async () => {
     const ours = await dockerHasOf(native, name)
     expect(ours.length).toBeGreaterThan(0)
-    const { exitCode, all } = await bash(readme.at(-1) ?? '')
+    const { exitCode, all } = await bash(lines.at(-1) ?? '')
     expect(exitCode, all).toBe(0)
     const after = await dockerHas(native)
     expect(after.filter((line) => ours.includes(line))).toEqual([])

@@ -3,9 +3,12 @@ import { join } from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { ciliumValues } from '../../../src/cluster/kind/cilium-values.ts'
+import { ciliumValues } from '../../../src/cluster/kind/addons/cilium-values.ts'
+import { ensureSecret } from '../../../src/cluster/kind/rollout/secret.ts'
+import { connectKubernetes } from '../../../src/cluster/kubernetes/connect.ts'
 import { manifestsOf } from '../../../src/cluster/manifest/layout.ts'
 import type { ManifestRequest } from '../../../src/cluster/manifest/request.ts'
+import { secretCommand, secretName, secretOf } from '../../../src/cluster/manifest/secret.ts'
 import { writeManifests, yamlText } from '../../../src/cluster/manifest/write.ts'
 import { plainRequest } from '../../cluster/manifest/request.ts'
 import { type ControlPlane, freePort, startControlPlane } from '../../fixture/control-plane.ts'
@@ -55,6 +58,25 @@ describe.skipIf(!parts)('objects before a real API server', () => {
   it('are taken with published Gateways as well', async () => {
     const stdout = await apply(plane, { ...plainRequest, published: true }, '--dry-run=server')
     expect(stdout).toContain('service/native-cache-gateway-published serverside-applied')
+  })
+
+  it('have a Secret that is made once and kept, cannot be changed, and is another once it was deleted', async () => {
+    const kubernetes = await connectKubernetes({ kubeconfig: plane.kubeconfig, context: 'n' })
+    const { namespace } = plainRequest
+    const first = await ensureSecret(kubernetes, namespace)
+    expect(first.made).toBe(true)
+    expect(await ensureSecret(kubernetes, namespace)).toEqual({ ...first, made: false })
+    const other = yamlText([secretOf({ namespace }, 'another-one-that-is-long-enough')])
+    await writeFile(join(plane.folder, 'secret.yaml'), other)
+    const change = ['apply', '--server-side', '--force-conflicts', '--filename', join(plane.folder, 'secret.yaml')]
+    await expect(plane.kubectl(...change)).rejects.toThrow('immutable')
+    await plane.kubectl('delete', 'secret', secretName, '--namespace', namespace)
+    // The command that a rendering names, as a shell runs it.
+    const env = { KUBECONFIG: plane.kubeconfig, PATH: `${plane.programs}:${process.env['PATH']}` }
+    expect((await execa('sh', ['-c', secretCommand({ namespace })], { env })).stdout).toContain('created')
+    const theirs = await ensureSecret(kubernetes, namespace)
+    expect(theirs.made).toBe(false)
+    expect(theirs.print).not.toBe(first.print)
   })
 
   it('keep out of the namespace what is not restricted', async () => {

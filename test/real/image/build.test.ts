@@ -10,10 +10,10 @@ import { parseReference } from '../../../src/image/reference.ts'
 import { type Validated, validateImage } from '../../../src/image/validate.ts'
 import { cloneCheckout } from '../../fixture/checkout.ts'
 import { testFolder } from '../../fixture/folder.ts'
+import { testImageContext } from '../../fixture/image-context.ts'
 import { readLayoutFacts } from '../../fixture/layout.ts'
 import { root } from '../../fixture/program.ts'
 import { createWorkdir, have } from '../../fixture/real.ts'
-import { testSurroundings } from '../../fixture/surroundings.ts'
 import { debianBase, emptyBase, haveBase } from './base.ts'
 import { startDockerRegistry } from './docker-registry.ts'
 import { startDockerd } from './dockerd.ts'
@@ -37,7 +37,7 @@ async function native(clone: string, args: readonly string[], env: Record<string
 }
 
 async function validated(reference: string): Promise<Validated> {
-  const source = await openSource(parseReference(reference), testSurroundings(folder))
+  const source = await openSource(parseReference(reference), testImageContext(folder))
   try {
     return await validateImage(source, new AbortController().signal)
   } finally {
@@ -88,7 +88,7 @@ describe.runIf(isThere)('our image', () => {
     const dockerHost = await startDockerd(await testFolder())
     const tag = await native('one', ['image', 'tag'])
     const env = { DOCKER_HOST: dockerHost }
-    await native('one', ['image', 'copy', '--base', debianBase, `docker-daemon:native:${tag}`], env)
+    await native('one', ['image', 'copy', `oci:${folder}/out`, `docker-daemon:native:${tag}`], env)
     const docker = async (...args: string[]) => (await execa('docker', args, { env, all: true })).stdout
     expect(await docker('run', '--rm', `native:${tag}`, '--version')).toMatch(/^native\/\d+\.\d+\.\d+ linux-/)
     const id = ['run', '--rm', '--entrypoint', '/usr/bin/id', `native:${tag}`]

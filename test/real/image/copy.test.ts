@@ -5,20 +5,20 @@ import { execa } from 'execa'
 import { describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/core/clock.ts'
 import { type CopyOptions, copyImage } from '../../../src/image/copy.ts'
-import { openDestination, openSource, type Surroundings } from '../../../src/image/open.ts'
+import { type ImageContext, openDestination, openSource } from '../../../src/image/open.ts'
 import { parseReference } from '../../../src/image/reference.ts'
 import { validateImage } from '../../../src/image/validate.ts'
 import { testFolder } from '../../fixture/folder.ts'
 import { makeImage, writeIndexLayout, writeLayout } from '../../fixture/image.ts'
+import { testImageContext } from '../../fixture/image-context.ts'
 import { have } from '../../fixture/real.ts'
-import { testSurroundings } from '../../fixture/surroundings.ts'
 import { startDockerRegistry } from './docker-registry.ts'
 
 const isThere = await have('docker-registry', 'skopeo', 'umoci', 'htpasswd', 'openssl')
 const signal = new AbortController().signal
 const one: CopyOptions = { platform: { os: 'linux', architecture: 'amd64' }, preserveDigests: false, signal }
 
-async function copy(around: Surroundings, from: string, to: string, options: Partial<CopyOptions> = {}) {
+async function copy(around: ImageContext, from: string, to: string, options: Partial<CopyOptions> = {}) {
   const source = await openSource(parseReference(from), around)
   try {
     return await copyImage(source, await openDestination(parseReference(to), around), { ...one, ...options })
@@ -27,7 +27,7 @@ async function copy(around: Surroundings, from: string, to: string, options: Par
   }
 }
 
-async function validate(around: Surroundings, reference: string) {
+async function validate(around: ImageContext, reference: string) {
   const source = await openSource(parseReference(reference), around)
   try {
     return await validateImage(source, signal)
@@ -36,8 +36,8 @@ async function validate(around: Surroundings, reference: string) {
   }
 }
 
-const realSurroundings = (folder: string, changes: Partial<Surroundings> = {}): Surroundings =>
-  testSurroundings(folder, { clock: systemClock, ...changes })
+const realImageContext = (folder: string, changes: Partial<ImageContext> = {}): ImageContext =>
+  testImageContext(folder, { clock: systemClock, ...changes })
 
 const skopeo = (...args: string[]) => execa('skopeo', ['--insecure-policy', ...args])
 const digestSaid = async (...args: string[]) =>
@@ -51,7 +51,7 @@ describe.runIf(isThere)('what we write, skopeo reads', () => {
     const image = await makeImage()
     await writeLayout(join(folder, 'in'), image)
     const to = form.replace('F', folder)
-    await copy(realSurroundings(folder), `oci:${folder}/in`, to)
+    await copy(realImageContext(folder), `oci:${folder}/in`, to)
     expect(await digestSaid(to)).toBe(image.digest)
     await skopeo('copy', to, `dir:${folder}/read`)
   })
@@ -59,9 +59,9 @@ describe.runIf(isThere)('what we write, skopeo reads', () => {
   it('docker-archive with its name and its layers', async () => {
     const folder = await testFolder()
     await writeLayout(join(folder, 'in'), await makeImage())
-    await copy(realSurroundings(folder), `oci:${folder}/in`, `docker-archive:${folder}/out.tar:app:1`)
+    await copy(realImageContext(folder), `oci:${folder}/in`, `docker-archive:${folder}/out.tar:app:1`)
     await skopeo('copy', `docker-archive:${folder}/out.tar:app:1`, `oci:${folder}/read:x`)
-    expect(await validate(realSurroundings(folder), `oci:${folder}/read:x`)).toMatchObject({ layers: 2 })
+    expect(await validate(realImageContext(folder), `oci:${folder}/read:x`)).toMatchObject({ layers: 2 })
   })
 
   it('a whole index', async () => {
@@ -71,13 +71,13 @@ describe.runIf(isThere)('what we write, skopeo reads', () => {
       await makeImage({ architecture: 'arm64' }),
     ])
     const { host } = await startDockerRegistry(folder)
-    await copy(realSurroundings(folder), `oci:${folder}/in`, `docker://${host}/app:all`, { platform: 'all' })
+    await copy(realImageContext(folder), `oci:${folder}/in`, `docker://${host}/app:all`, { platform: 'all' })
     expect(await digestSaid('--tls-verify=false', `docker://${host}/app:all`)).toBe(digest)
-    await copy(realSurroundings(folder), `docker://${host}/app:all`, `oci:${folder}/back`, {
+    await copy(realImageContext(folder), `docker://${host}/app:all`, `oci:${folder}/back`, {
       platform: 'all',
       preserveDigests: true,
     })
-    expect((await validate(realSurroundings(folder), `oci:${folder}/back`)).digest).toBe(digest)
+    expect((await validate(realImageContext(folder), `oci:${folder}/back`)).digest).toBe(digest)
   })
 })
 
@@ -89,7 +89,7 @@ describe.runIf(isThere)('what skopeo and umoci write, we read', () => {
       await writeLayout(join(folder, 'in'), await makeImage())
       const written = form.replace('F', folder)
       await skopeo('copy', `oci:${folder}/in`, written)
-      expect(await validate(realSurroundings(folder), written)).toMatchObject({ platforms: ['linux/amd64'], layers: 2 })
+      expect(await validate(realImageContext(folder), written)).toMatchObject({ platforms: ['linux/amd64'], layers: 2 })
     },
   )
 
@@ -100,8 +100,8 @@ describe.runIf(isThere)('what skopeo and umoci write, we read', () => {
     await execa('umoci', ['init', '--layout', join(folder, 'made')])
     await execa('umoci', ['new', '--image', `${folder}/made:v1`])
     await execa('umoci', ['insert', '--image', `${folder}/made:v1`, join(folder, 'root'), '/'])
-    expect(await validate(realSurroundings(folder), `oci:${folder}/made:v1`)).toMatchObject({ layers: 1 })
-    await copy(realSurroundings(folder), `oci:${folder}/made:v1`, `oci:${folder}/copied:v1`)
+    expect(await validate(realImageContext(folder), `oci:${folder}/made:v1`)).toMatchObject({ layers: 1 })
+    await copy(realImageContext(folder), `oci:${folder}/made:v1`, `oci:${folder}/copied:v1`)
     await execa('umoci', ['unpack', '--rootless', '--image', `${folder}/copied:v1`, join(folder, 'bundle')])
     expect(await readFile(join(folder, 'bundle/rootfs/etc/file'), 'utf8')).toBe('text')
   })
@@ -118,7 +118,7 @@ describe.runIf(isThere)("Debian's docker-registry", () => {
     const folder = await testFolder()
     const image = await written(folder)
     const { host } = await startDockerRegistry(folder)
-    const around = realSurroundings(folder)
+    const around = realImageContext(folder)
     expect((await copy(around, `oci:${folder}/in`, `docker://${host}/app:1`)).blobs.written).toBe(3)
     expect((await copy(around, `oci:${folder}/in`, `docker://${host}/app:1`)).blobs.present).toBe(3)
     expect((await copy(around, `docker://${host}/app:1`, `docker://${host}/deep/er/app:1`)).blobs.mounted).toBe(3)
@@ -133,19 +133,19 @@ describe.runIf(isThere)("Debian's docker-registry", () => {
     await written(folder)
     const { host, certificate } = await startDockerRegistry(folder, { tls: true })
     const to = `docker://${host}/app:1`
-    await expect(copy(realSurroundings(folder), `oci:${folder}/in`, to)).rejects.toMatchObject({ kind: 'denied' })
-    await copy(realSurroundings(folder, { tlsVerify: false }), `oci:${folder}/in`, to)
+    await expect(copy(realImageContext(folder), `oci:${folder}/in`, to)).rejects.toMatchObject({ kind: 'denied' })
+    await copy(realImageContext(folder, { tlsVerify: false }), `oci:${folder}/in`, to)
     const trusted = join(folder, '.config/containers/certs.d', host)
     await mkdir(trusted, { recursive: true })
     await writeFile(join(trusted, 'ca.crt'), await readFile(certificate))
-    expect((await copy(realSurroundings(folder), `oci:${folder}/in`, to)).blobs.present).toBe(3)
+    expect((await copy(realImageContext(folder), `oci:${folder}/in`, to)).blobs.present).toBe(3)
   })
 
   it('lets in who has logged in with skopeo', async () => {
     const folder = await testFolder()
     const image = await written(folder)
     const { host } = await startDockerRegistry(folder, { tls: true, login: 'alice:secret' })
-    const around = realSurroundings(folder, { tlsVerify: false })
+    const around = realImageContext(folder, { tlsVerify: false })
     const to = `docker://${host}/app:1`
     await expect(copy(around, `oci:${folder}/in`, to)).rejects.toMatchObject({ kind: 'denied' })
     const authFile = join(folder, 'auth.json')
@@ -159,7 +159,7 @@ describe.runIf(isThere)("Debian's docker-registry", () => {
   it('says that an image is not there', async () => {
     const folder = await testFolder()
     const { host } = await startDockerRegistry(folder)
-    await expect(copy(realSurroundings(folder), `docker://${host}/none:1`, `oci:${folder}/out`)).rejects.toMatchObject({
+    await expect(copy(realImageContext(folder), `docker://${host}/none:1`, `oci:${folder}/out`)).rejects.toMatchObject({
       kind: 'not-found',
     })
   })

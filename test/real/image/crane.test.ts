@@ -7,9 +7,9 @@ import { openDestination, openSource } from '../../../src/image/open.ts'
 import { parseReference } from '../../../src/image/reference.ts'
 import { validateImage } from '../../../src/image/validate.ts'
 import { makeImage, writeIndexLayout, writeLayout } from '../../fixture/image.ts'
+import { testImageContext } from '../../fixture/image-context.ts'
 import { createNative } from '../../fixture/program.ts'
 import { createWorkdir, have } from '../../fixture/real.ts'
-import { testSurroundings } from '../../fixture/surroundings.ts'
 import { startDockerRegistry } from './docker-registry.ts'
 
 const isThere = (await have('docker-registry', 'sid:crane')) && process.getuid?.() === 0
@@ -20,7 +20,7 @@ const options = { platform: 'all', preserveDigests: true, signal } as const
 async function start() {
   const work = createWorkdir()
   onTestFinished(() => work.remove())
-  const around = testSurroundings(work.path, { clock: systemClock })
+  const around = testImageContext(work.path, { clock: systemClock })
   await mkdir(join(work.path, 'registry'))
   const { host } = await startDockerRegistry(join(work.path, 'registry'))
   const crane = async (...args: string[]): Promise<string> => {

@@ -8,8 +8,8 @@ import { parseReference } from '../../../src/image/reference.ts'
 import { validateImage } from '../../../src/image/validate.ts'
 import { testFolder } from '../../fixture/folder.ts'
 import { makeImage, sha256, writeLayout } from '../../fixture/image.ts'
+import { testImageContext } from '../../fixture/image-context.ts'
 import { have } from '../../fixture/real.ts'
-import { testSurroundings } from '../../fixture/surroundings.ts'
 import { startDockerd } from './dockerd.ts'
 
 const isThere = (await have('dockerd', 'docker')) && process.getuid?.() === 0
@@ -20,7 +20,7 @@ describe.runIf(isThere)('a real docker daemon', () => {
   it('takes an image, gives it back, and says what it does not have', async () => {
     const folder = await testFolder()
     const dockerHost = await startDockerd(folder)
-    const around = testSurroundings(folder, { dockerHost, clock: systemClock })
+    const around = testImageContext(folder, { dockerHost, clock: systemClock })
     const copy = async (from: string, to: string) => {
       const source = await openSource(parseReference(from), around)
       try {
@@ -55,7 +55,7 @@ describe.runIf(isThere)('a real docker daemon', () => {
   it('loads layers of zstd, which it could not read by itself', async () => {
     const folder = await testFolder()
     const dockerHost = await startDockerd(folder)
-    const around = testSurroundings(folder, { dockerHost, clock: systemClock })
+    const around = testImageContext(folder, { dockerHost, clock: systemClock })
     const image = await makeImage({ zstd: true })
     await writeLayout(join(folder, 'in'), image)
     const source = await openSource(parseReference(`oci:${folder}/in`), around)

@@ -51,7 +51,7 @@ describe.runIf(isThere)('native image copy, from what skopeo wrote to what skope
     const keeps = from !== 'docker-archive' && to !== 'docker-archive'
     const flags = ['--check', ...(keeps ? ['--preserve-digests'] : [])]
     const ran = await copy(place(from, 'skopeos'), there, ...flags)
-    expect(ran, ran.stderr).toMatchObject({ exitCode: 0, stderr: '' })
+    expect(ran, ran.stderr).toMatchObject({ exitCode: 0 })
     if (keeps) expect(lastLine(ran)).toBe(image.digest)
     if (to !== 'docker-archive') expect(await digestRead(there)).toBe(lastLine(ran))
     expect(await digestRead('--config', there)).toBe(sha256(image.config))
@@ -103,14 +103,14 @@ describe.runIf(isThere)('native image copy to a registry with TLS and a login', 
   afterAll(() => closed?.stop())
 
   it.each([
-    ['without a login', [], 7, /asks for a login.*\n.*\n {2}→ Log in: docker login localhost/],
+    ['without a login', [], 7, /authentication required.*\n.*\n {2}→ Log in: docker login localhost/],
     ['a wrong password', ['--authfile', 'wrong.json'], 7, /login/],
     ['a file that is not there', ['--authfile', 'nosuch.json'], 3, /the file with logins is not there\n {2}at nosuch/],
     [
       'a malformed file',
       ['--authfile', 'malformed.json'],
       2,
-      /the file with logins is no valid JSON\n {2}at malformed/,
+      /the file with logins is not valid JSON\n {2}at malformed/,
     ],
     ['a malformed login', ['--authfile', 'no-base64.json'], 2, /a login is malformed/],
   ])('refuses %s', async (_, flags, exitCode, message) => {
@@ -142,7 +142,9 @@ describe.runIf(isThere)('native image copy to a registry with TLS and a login', 
     await copy('oci:in:v1', there, ...login, '--dest-tls-verify=false')
     const untrusted = (side: string) =>
       expect.stringMatching(
-        RegExp(`the certificate of localhost:\\d+ is not trusted.*\n.*\n.*--${side}-tls-verify=false`),
+        RegExp(
+          `the certificate of localhost:\\d+ is not trusted.*\n.*\n.*SSL_CERT_FILE.*\n.*--${side}-tls-verify=false`,
+        ),
       )
     for (const flags of [[], ['--dest-tls-verify=true'], ['--src-tls-verify=false']]) {
       const ran = await copy('oci:in:v1', there, ...login, ...flags)

@@ -142,7 +142,7 @@ describe.runIf(canRun3)('signed by cosign 3, as bundles', () => {
     await writeFile(join(work.path, 'predicate.json'), '{"a":1}')
     const predicate = ['--type', 'custom', '--predicate', 'predicate.json']
     await cosign3('attest', ...plain3, '--key', 'cosign.key', ...predicate, target)
-    // An attestation alone is no signature.
+    // An attestation alone is not a signature.
     expect((await asked()).verdict).toMatchObject({ answer: 'unsigned' })
     await cosign3('sign', ...plain3, '--key', 'cosign.key', '-a', 'env=prod', target)
 

@@ -6,8 +6,8 @@ import { type VerifyRun, verifyByWishes } from '../../../src/cli/verify/run.ts'
 import { systemClock } from '../../../src/core/clock.ts'
 import { parseRegistryReference } from '../../../src/image/reference.ts'
 import { makeImage, writeLayout } from '../../fixture/image.ts'
+import { testImageContext } from '../../fixture/image-context.ts'
 import { root } from '../../fixture/program.ts'
-import { testSurroundings } from '../../fixture/surroundings.ts'
 
 const trixie = join(process.env['NATIVE_TEST_CACHE'] ?? '/var/cache/native-test', 'trixie/root')
 
@@ -67,7 +67,7 @@ export function verify(
   image: string,
   flags: Record<string, string | boolean | string[]>,
 ): Promise<VerifyRun> {
-  const { tlsVerify, login, signal } = testSurroundings(folder)
+  const { tlsVerify, login, signal } = testImageContext(folder)
   const trustedRoot = flags['trusted-root']
   return verifyByWishes(parseRegistryReference(image), wishesOf(flags), {
     registry: { tlsVerify, login, retryTimes: 0, clock: systemClock, signal },
