@@ -58,7 +58,8 @@ async function main(): Promise<void> {
       await oneRound(copiers, folder, layout, note)
       process.stderr.write(round === 0 ? 'warm\n' : `round ${round} of ${rounds}\n`)
     }
-    for (let round = 0; round < rounds * 2; round += 1) noteTag(results, await tag(folder))
+    for (let round = 0; round < rounds * 2; round += 1)
+      for (const words of [['image', 'tag', 'HEAD'], ['--help']]) await noteCommand(results, folder, words)
     if (largeGiB > 0) await large(results, folder)
     const verdicts = createResults(['native', 'cosign'], Object.values(judged))
     const verifiers = await verifications(folder, flags.built, rounds * 4, (name, title, { ms, cpuMs }) =>
@@ -123,14 +124,11 @@ function noteAll(results: Results, copier: Copier, title: string, { ms, cpuMs, p
   ])
 }
 
-/** The tag of this checkout's image. */
-function tag(folder: string): Promise<Timed> {
-  const argv = [process.execPath, join(flags.built, 'bin/run.js'), 'image', 'tag', 'HEAD']
-  return timed(['env', '-C', root, ...argv], folder)
-}
-
-function noteTag(results: Results, { ms }: Timed): void {
-  results.note('native', [{ section: sections.time, title: 'native image tag HEAD', unit: 'ms', value: ms }])
+/** A command that asks no server, in this checkout: what it takes is mostly the start of the program. */
+async function noteCommand(results: Results, folder: string, words: readonly string[]): Promise<void> {
+  const program = [process.execPath, join(flags.built, 'bin/run.js')]
+  const { ms } = await timed(['env', '-C', root, ...program, ...words], folder)
+  results.note('native', [{ section: sections.time, title: `native ${words.join(' ')}`, unit: 'ms', value: ms }])
 }
 
 /** One layer of many gigabytes, by us alone: memory must not grow with it. */

@@ -1,6 +1,6 @@
 /**
  * Our servers and two others side by side; README.md here says how and why.
- *   node test/bench/run.ts [--quick] [--write] [--rounds N] [--ms N] [--server NAME]... [--built DIR]... [--profile DIR] [--keep] [ROW...]
+ *   node test/bench/run.ts [--quick] [--write] [--rounds N] [--ms N] [--server NAME]... [--built DIR]... [--console] [--profile DIR] [--keep] [ROW...]
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -32,6 +32,7 @@ const { values: flags, positionals: names } = parseArgs({
     ms: { type: 'string' },
     built: { type: 'string', multiple: true, default: [root] },
     server: { type: 'string', multiple: true },
+    console: { type: 'boolean', default: false },
     profile: { type: 'string' },
     keep: { type: 'boolean', default: false },
   },
@@ -87,7 +88,8 @@ async function main(): Promise<number> {
 
 async function chosenContenders(): Promise<Contender[]> {
   const peers = (await have('sid:buildbox-casd', 'sid:justbuild')) ? [buildboxCasd, justbuild] : []
-  const all = [...own.map((built) => ours(built.name, built.folder, flags.profile)), ...peers]
+  const telling = flags.console ? [ours('with console', root, flags.profile, true)] : []
+  const all = [...own.map((built) => ours(built.name, built.folder, flags.profile)), ...telling, ...peers]
   return flags.server ? all.filter((each) => flags.server?.includes(each.name)) : all
 }
 

@@ -5,7 +5,7 @@ import { basename, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { stringify } from 'yaml'
-import { defaultProperties } from '../../src/cluster/process/render.ts'
+import { defaultProperties } from '../../src/cluster/shared/machine.ts'
 import { errnoOf } from '../../src/core/failure.ts'
 import { casdArgs, freePort, justbuildArgs } from '../fixture/peers.ts'
 import { root } from '../fixture/program.ts'
@@ -40,11 +40,11 @@ const stopMsMax = 20_000
 const chrootRun = join(root, 'test/real/chroot-run')
 
 /**
- * Our three servers, as `native deploy` starts them.
+ * Our three servers, as `native deploy` starts them; with a console beside them where that is wanted.
  * @param built a checkout that is compiled
  * @param profiles where V8's CPU profiles go, when they are wanted
  */
-export function ours(name: string, built: string, profiles: string | undefined): Contender {
+export function ours(name: string, built: string, profiles: string | undefined, withConsole = false): Contender {
   const program = join(built, 'bin/run.js')
   const node = profiles ? ['--cpu-prof', `--cpu-prof-dir=${profiles}`] : []
   return {
@@ -57,7 +57,8 @@ export function ours(name: string, built: string, profiles: string | undefined):
       mkdirSync(folder, { recursive: true })
       const cache = `127.0.0.1:${await freePort()}`
       const execution = `127.0.0.1:${await freePort()}`
-      const configs = oursConfigs(folder, cache, execution)
+      const console = withConsole ? `127.0.0.1:${await freePort()}` : undefined
+      const configs = oursConfigs(folder, cache, execution, console)
       const startedAt = performance.now()
       const children = Object.entries(configs).map(([role, config]) => {
         const file = join(folder, `${role}.yaml`)
@@ -72,12 +73,13 @@ export function ours(name: string, built: string, profiles: string | undefined):
   }
 }
 
-function oursConfigs(folder: string, cache: string, execution: string) {
+function oursConfigs(folder: string, cache: string, execution: string, console: string | undefined) {
   const cas = `grpc://${cache}`
+  const telling = console === undefined ? {} : { console: `grpc://${console}` }
   const scheduler = `grpc://${execution}`
   return {
-    cas: { listen: cache, store: { kind: 'disk', path: join(folder, 'cas'), size: cacheBytes } },
-    scheduler: { listen: execution, cas },
+    cas: { listen: cache, store: { kind: 'disk', path: join(folder, 'cas'), size: cacheBytes }, ...telling },
+    scheduler: { listen: execution, cas, ...telling },
     worker: {
       scheduler,
       cas,
@@ -85,6 +87,7 @@ function oursConfigs(folder: string, cache: string, execution: string) {
       properties: defaultProperties({ platform: process.platform, arch: process.arch, cpus: slots }),
       directory: join(folder, 'worker'),
     },
+    ...(console !== undefined && { console: { listen: console, cas, path: join(folder, 'console') } }),
   }
 }
 

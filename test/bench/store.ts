@@ -11,15 +11,22 @@ import { verified } from '../../src/store/verified.ts'
 import { quietLog } from '../fixture/quiet-log.ts'
 
 /**
- * How fast the stores are by themselves: node test/bench/store.ts [--blobs 20000] [--rounds 5]
+ * How fast the stores are by themselves: node test/bench/store.ts [--blobs 20000] [--rounds 5] [--full]
+ * --full measures a full store alone.
  * Prints the median of the rounds and their range; nothing is checked against a time.
  */
 const { values } = parseArgs({
-  options: { blobs: { type: 'string', default: '20000' }, rounds: { type: 'string', default: '5' } },
+  options: {
+    blobs: { type: 'string', default: '20000' },
+    rounds: { type: 'string', default: '5' },
+    full: { type: 'boolean', default: false },
+  },
 })
 const blobCount = Number(values.blobs)
 const rounds = Number(values.rounds)
 const capacity = 8e9
+/** What a small blob takes beside its bytes, with its part of the store's head room. */
+const recordOverheadBytes = 150
 
 interface Row {
   readonly name: string
@@ -105,6 +112,29 @@ async function measureLarge(name: string, blobs: Blobs, round: number): Promise<
   note(`${name}: read 16 MiB`, read / (performance.now() - startRead) / 1000, ' MB/s')
 }
 
+/** Each put evicts another blob: the store has room for as many as are put, and is full before the clock starts. */
+async function measureFull(round: number): Promise<void> {
+  const path = await mkdtemp(join(tmpdir(), 'native-bench-'))
+  try {
+    const bytesMax = blobCount * (1024 + recordOverheadBytes)
+    const { blobs, close } = await openDisk({ path, bytesMax, durability: 'process', log: quietLog })
+    const puts = (made: ReturnType<typeof freshBlobs>) => () =>
+      inFlight(made.length, 100, async (index) => {
+        const blob = made[index]
+        if (blob) await blobs.put(blob.digest, blob.bytes)
+      })
+    await puts(freshBlobs(Math.ceil(blobCount * 1.2), 1024, round + 0.75))()
+    const fresh = freshBlobs(3 * blobCount, 1024, round)
+    const before = process.cpuUsage()
+    await rate('full disk: put 1 KiB, 100 in flight', fresh.length, puts(fresh))
+    const { user, system } = process.cpuUsage(before)
+    note('full disk: processor time of a put', (user + system) / fresh.length, ' us')
+    await close()
+  } finally {
+    await rm(path, { recursive: true })
+  }
+}
+
 async function measureDisk(round: number): Promise<void> {
   const path = await mkdtemp(join(tmpdir(), 'native-bench-'))
   try {
@@ -123,6 +153,8 @@ async function measureDisk(round: number): Promise<void> {
 }
 
 for (let round = 1; round <= rounds; round += 1) {
+  await measureFull(round)
+  if (values.full) continue
   await measureDisk(round)
   await measure('memory', createMemoryBlobs(capacity), round)
 }

@@ -4,7 +4,7 @@ import { mkdir, open, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
-import { encodeHeader, endOfArchive, padding } from '../../../src/image/tar/header.ts'
+import { encodeHeader, endOfArchive, padding } from '../../../src/archive/tar-header.ts'
 
 const pieceBytes = 2 ** 20
 const type = 'application/vnd.oci.image'

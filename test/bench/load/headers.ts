@@ -1,7 +1,10 @@
 /**
  * Header blocks of requests as usual clients send them: literals that both sides remember the
- * first time, indices into that table (RFC 7541, section 2.3.2) from then on.
+ * first time, indices into that table (RFC 7541, section 2.3.2) from then on. What a client says
+ * of itself is of an action each, and so a literal each time, as Bazel's is.
  */
+import { randomUUID } from 'node:crypto'
+import { requestMetadata } from '../../../src/client/request-metadata.ts'
 
 type Header = readonly [name: string, value: string]
 
@@ -17,10 +20,20 @@ const staticEntries = 61
 /** A length or index of more would take a second byte. */
 const oneByteMax = 126
 
+/** Different things that a client says of itself; they go round. */
+const said = Array.from({ length: 64 }, (_, at) => {
+  const invocation = randomUUID()
+  const [entry] = Object.entries(requestMetadata({ tool: 'bench', invocation, mnemonic: `Kind${at}` }))
+  const [name, value] = entry ?? ['', '']
+  // Not to be remembered (RFC 7541, section 6.2.2).
+  return Buffer.concat([Buffer.from([0x00]), text(name), text(value)])
+})
+
 /** Writes the blocks of one connection, all of them and in the order in which they are sent. */
 export function createHeaderWriter(): (path: string) => Buffer {
   const table = new Map<string, number>()
   const settled = new Map<string, { block: Buffer; entries: number }>()
+  let turn = 0
 
   const encode = ([name, value]: Header): Buffer => {
     const key = `${name}:${value}`
@@ -30,13 +43,18 @@ export function createHeaderWriter(): (path: string) => Buffer {
     return Buffer.concat([Buffer.from([0x40]), text(name), text(value)])
   }
 
-  return (path) => {
+  const block = (path: string): Buffer => {
     const known = settled.get(path)
     if (known && known.entries === table.size) return known.block
     const before = table.size
-    const block = Buffer.concat([...common, [':path', path] as const].sort(pseudoFirst).map(encode))
-    if (table.size === before) settled.set(path, { block, entries: table.size })
-    return block
+    const fresh = Buffer.concat([...common, [':path', path] as const].sort(pseudoFirst).map(encode))
+    if (table.size === before) settled.set(path, { block: fresh, entries: table.size })
+    return fresh
+  }
+
+  return (path) => {
+    turn = (turn + 1) % said.length
+    return Buffer.concat([block(path), said[turn] ?? Buffer.alloc(0)])
   }
 }
 
