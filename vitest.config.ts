@@ -1,5 +1,14 @@
 import { defineConfig } from 'vitest/config'
 
+/** What a test waits for to become true may take long on a machine that is busy: vitest gives it a second. */
+const expecting = { poll: { timeout: 20_000 } }
+
+/**
+ * Where a change is judged, a test that fails is run once more, so that one that depends on luck does not hold up another
+ * matter. `npm test` names each that passed only then (bin/test.js): it has a fault to find, like one that fails.
+ */
+const retry = process.env['CI'] ? 1 : 0
+
 export default defineConfig({
   test: {
     projects: [
@@ -11,6 +20,8 @@ export default defineConfig({
           // No test waits for a time; this bounds one that hangs, on a machine that is busy.
           testTimeout: 60_000,
           hookTimeout: 60_000,
+          expect: expecting,
+          retry,
         },
       },
       // The built program, started as a user starts it.
@@ -20,6 +31,8 @@ export default defineConfig({
           include: ['test/program/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
+          expect: expecting,
+          retry,
           // Each file has a home of its own, so no lock of theirs keeps two from choosing one port.
           fileParallelism: false,
           sequence: { groupOrder: 1 },
@@ -33,6 +46,8 @@ export default defineConfig({
           exclude: ['test/real/cluster/**'],
           testTimeout: 600_000,
           hookTimeout: 600_000,
+          expect: expecting,
+          retry,
           fileParallelism: false,
           sequence: { groupOrder: 2 },
         },
@@ -45,6 +60,8 @@ export default defineConfig({
           globalSetup: ['test/real/cluster/setup.ts'],
           testTimeout: 900_000,
           hookTimeout: 900_000,
+          expect: expecting,
+          retry,
           fileParallelism: false,
           sequence: { groupOrder: 3 },
         },

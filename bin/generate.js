@@ -1,16 +1,23 @@
 // `npm run gen`: makes src/wire/gen out of protos/, with a short name for each package.
 import { spawnSync } from 'node:child_process'
-import { appendFileSync, mkdirSync, readdirSync } from 'node:fs'
+import { appendFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { describeProtos } from './descriptors.js'
 import { root } from './setup.js'
 
 const shortNames = {
   re: 'build.bazel.remote.execution.v2',
+  asset: 'build.bazel.remote.asset.v1',
   bytestream: 'google.bytestream',
   longrunning: 'google.longrunning',
   rpc: 'google.rpc',
   health: 'grpc.health.v1',
+  reflection: 'grpc.reflection.v1',
   workerApi: 'native.worker.v1',
+  consoleApi: 'native.console.v1',
+  bes: 'google.devtools.build.v1',
+  bep: 'build_event_stream',
+  blazeWorker: 'blaze.worker',
 }
 // What nobody calls is left out: half the size, and it is loaded at every start.
 const lean = ['create', 'verify', 'delimited', 'convert', 'service', 'typeurl'].map((each) => `--no-${each}`)
@@ -18,10 +25,11 @@ const lean = ['create', 'verify', 'delimited', 'convert', 'service', 'typeurl'].
 const folder = join(root, 'src/wire/gen')
 const code = join(folder, 'proto.js')
 const types = join(folder, 'proto.d.ts')
-const protos = readdirSync(join(root, 'protos'), { recursive: true, encoding: 'utf8' })
+const names = readdirSync(join(root, 'protos'), { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.proto'))
   .sort()
-  .map((name) => join(root, 'protos', name))
+// The messages of v1alpha are those of v1.
+const protos = names.filter((name) => !name.includes('/v1alpha/')).map((name) => join(root, 'protos', name))
 
 mkdirSync(folder, { recursive: true })
 tool('pbjs', [
@@ -45,6 +53,19 @@ for (const [short, long] of Object.entries(shortNames)) {
   appendFileSync(code, `export const ${short} = $root.${long}\n`)
   appendFileSync(types, `export import ${short} = ${long};\n`)
 }
+
+writeFileSync(
+  join(folder, 'descriptors.js'),
+  `export const descriptors = ${JSON.stringify(describeProtos(join(root, 'protos'), names))}\n`,
+)
+writeFileSync(
+  join(folder, 'descriptors.d.ts'),
+  `/** By file name; bytes are a google.protobuf.FileDescriptorProto in base64. */
+export const descriptors: Readonly<
+  Record<string, { readonly bytes: string; readonly imports: readonly string[]; readonly symbols: readonly string[] }>
+>
+`,
+)
 
 function tool(name, args) {
   const done = spawnSync(join(root, 'node_modules/.bin', name), args, { stdio: ['ignore', 'inherit', 'inherit'] })

@@ -1,6 +1,6 @@
 // Brings a checkout to the point where its program runs: packages installed, sources
-// built. Plain JavaScript without packages, since it runs before there are any, and on
-// whatever Node the machine has.
+// built. Plain JavaScript without packages, since it runs before there are any, and known to
+// Node 18, since all that follows runs on the Node that it installs.
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
@@ -14,11 +14,20 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 /** The Node that the checkout pins. */
 export const pinnedNode = join(root, 'node_modules/node/bin/node')
 
-const nodeMajorMin = 20
 const packages = { mark: 'node_modules/.installed', of: ['package.json', 'package-lock.json'] }
 const built = {
   mark: 'dist/.built',
-  of: ['bin', 'src', 'commands', 'protos', 'package.json', 'package-lock.json', 'tsconfig.json'],
+  of: [
+    'bin',
+    'src',
+    'web',
+    'commands',
+    'protos',
+    'package.json',
+    'package-lock.json',
+    'tsconfig.json',
+    'vite.config.ts',
+  ],
 }
 
 /**
@@ -26,8 +35,6 @@ const built = {
  * in the same checkout waits until the first is done.
  */
 export async function setUp() {
-  if (Number(process.versions.node.split('.')[0]) < nodeMajorMin)
-    stop(`needs Node ${nodeMajorMin} or later to set itself up, this is ${process.versions.node}`, [])
   if (isReady()) return
   await locked(root, say, async () => {
     if (isStale(packages)) {
@@ -48,7 +55,7 @@ export async function setUp() {
       await step('npm', ['run', '--silent', 'build'], ['Its messages stand above.'])
       mark(built)
     }
-  })
+  }).catch((error) => stop(error.message, []))
 }
 
 /**

@@ -1,9 +1,11 @@
 // `npm start`: the main job on the process driver, from a checkout where nothing has been
 // done yet to a running cluster that has executed an action and found it again.
-import { join } from 'node:path'
+import { realpathSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
 import { pinnedNode, root, run, say, setUp } from './setup.js'
 
 const greeting = ['/bin/sh', '-c', 'echo "hello from a remote action"']
+const program = join(root, 'bin/run.js')
 
 await setUp()
 await native('up')
@@ -12,9 +14,27 @@ say('running an action remotely, then once more')
 await native('exec', '--fresh', '--', ...greeting)
 await native('exec', '--', ...greeting)
 await native('ips')
-say('next: "npx native bazelrc" for Bazel, "npx native status", "npx native down"')
+if (!isOnPath())
+  say(`to have the command "native", run: mkdir -p ~/.local/bin && ln -sf ${quoted(program)} ~/.local/bin/native`)
+say('next: "native bazelrc" for Bazel, "native status", "native down"')
 
 async function native(...args) {
-  const code = await run(pinnedNode, [join(root, 'bin/run.js'), ...args])
+  const code = await run(pinnedNode, [program, ...args])
   if (code !== 0) process.exit(code)
+}
+
+/** Is `native` this checkout's program? npm puts folders of its own in front of PATH, which hold none. */
+function isOnPath() {
+  return (process.env.PATH ?? '').split(delimiter).some((folder) => {
+    try {
+      return realpathSync(join(folder, 'native')) === realpathSync(program)
+    } catch {
+      return false // not in this folder
+    }
+  })
+}
+
+/** A path as a shell reads it. */
+function quoted(path) {
+  return /^[\w./@+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`
 }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pinnedNode, root, run, say, setUp } from './setup.js'
 
-const words = process.argv.slice(2)
+const words = process.argv.slice(3)
 await setUp()
 process.exit(words[0] === '--bench' ? await bench(words.slice(1)) : await test(words))
 
@@ -31,11 +31,22 @@ async function test(vitestWords) {
   rmSync(folder, { recursive: true })
   for (const name of failedChecks) say(`failed: npm run ${name}`)
   tellSlowest(counts.testResults ?? [])
+  tellRetried(counts.testResults ?? [])
   const passed = counts.numPassedTests ?? 0
   const failed = (counts.numFailedTests ?? 0) + failedChecks.length
   const skipped = (counts.numPendingTests ?? 0) + (counts.numTodoTests ?? 0)
   process.stdout.write(`${passed} passed, ${failed} failed, ${skipped} skipped\n`)
   return code !== 0 || failedChecks.length > 0 || passed === 0 ? code || 1 : 0
+}
+
+/** Which tests failed first and passed the second time (vitest.config.ts): they depend on something that they should not. */
+function tellRetried(files) {
+  for (const { name, assertionResults } of files)
+    for (const { status, fullName, failureMessages } of assertionResults) {
+      if (status !== 'passed' || failureMessages.length === 0) continue
+      say(`passed only when it was run again: ${name.slice(root.length + 1)} ${fullName}`)
+      say(`  ${failureMessages[0].split('\n').slice(0, 12).join('\n  ')}`)
+    }
 }
 
 /** Where the time goes. */

@@ -3,19 +3,34 @@
 // these: @oclif/core, zod and yaml are 350 files, and opening them is half of what a short command takes.
 // Of zod's namespace only what is used goes along, since the rest (fifty languages) is most of it.
 // Our own modules stay where they are. Run after tsc; a second run changes nothing.
-import { readFileSync, writeFileSync } from 'node:fs'
-import { glob, mkdir, rm, writeFile } from 'node:fs/promises'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { glob, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
+import { minify } from 'rolldown/utils'
 
 /** File under dist/vendor, by package. */
 const vendored = { '@oclif/core': 'oclif', yaml: 'yaml', zod: 'zod' }
 
+/**
+ * A bundle of its own, so that zod's stays as small as it is: the SDK uses all of zod. It is bundled because of what else it
+ * asks to be installed (a web server, among sixty packages), none of which its server on two streams loads.
+ */
+const mcp = {
+  '@modelcontextprotocol/sdk/server/index.js': 'mcp-server',
+  '@modelcontextprotocol/sdk/server/stdio.js': 'mcp-stdio',
+  '@modelcontextprotocol/sdk/types.js': 'mcp-types',
+}
+
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const dist = join(root, 'dist')
-const names = new Map(Object.keys(vendored).map((each) => [each, new Set()]))
+const files = { ...vendored, ...mcp }
+const names = new Map(Object.keys(files).map((each) => [each, new Set()]))
 const zodMembers = new Set()
+
+/** Comments and blanks go; names stay as they are, where oclif looks at them and a stack shows them. */
+const namesKept = { compress: false, mangle: false, codegen: true }
 
 /** oclif sorts the names of commands as languages do: without LANG that loads ICU's tables, 8 ms of every command. */
 const plainSort = {
@@ -30,14 +45,24 @@ const plainSort = {
   },
 }
 
+/** A server without forms to be filled in checks nothing against a JSON Schema: ajv stays out. */
+const withoutAjv = {
+  name: 'without-ajv',
+  transform: {
+    filter: { id: /@modelcontextprotocol\/sdk\/dist\/esm\/validation\/ajv-provider\.js$/ },
+    handler: () => ({ code: 'export class AjvJsonSchemaValidator {}', map: null }),
+  },
+}
+
 for await (const file of glob(['src/**/*.js', 'commands/**/*.js'], { cwd: dist })) redirect(join(dist, file))
 await bundle()
+await shorten(join(dist, 'src/wire/gen/proto.js'))
 
 /** Lets one module import the vendored files, and notes which names it wants of them. */
 function redirect(file) {
   const before = readFileSync(file, 'utf8')
   let after = before
-  for (const [name, short] of Object.entries(vendored)) {
+  for (const [name, short] of Object.entries(files)) {
     const to = relative(dirname(file), join(dist, 'vendor', `${short}.js`))
     const specifier = to.startsWith('.') ? to : `./${to}`
     const quoted = `['"](?:${name}|${specifier.replaceAll('.', '\\.')})['"]`
@@ -70,27 +95,57 @@ async function bundle() {
   // Below the checkout, so that its packages are found. One name always: it stands in what is bundled.
   const work = join(dist, 'vendor-entries')
   await mkdir(work, { recursive: true })
+  await rm(join(dist, 'vendor'), { recursive: true, force: true })
+  await mkdir(join(dist, 'vendor'))
   try {
-    const input = {}
-    for (const [name, short] of Object.entries(vendored)) {
-      input[short] = join(work, `${short}.js`)
-      await writeFile(input[short], entry(name, [...(names.get(name) ?? [])].sort()))
-    }
-    // oclif loads these where a checkout of its own is run from TypeScript; ours is not.
-    const external = ['typescript', 'tsx', 'ts-node']
-    const build = await rolldown({ cwd: root, input, platform: 'node', external, plugins: [plainSort] })
-    await rm(join(dist, 'vendor'), { recursive: true, force: true })
-    await mkdir(join(dist, 'vendor'))
-    await build.write({
-      dir: join(dist, 'vendor'),
-      format: 'esm',
-      entryFileNames: '[name].js',
-      chunkFileNames: '[name]-[hash].js',
-    })
-    await build.close()
+    await bundleOf(vendored, work, namesKept)
+    const modules = await bundleOf(mcp, work, true)
+    await writeFile(join(dist, 'vendor/mcp.licenses.txt'), licensesOf(modules))
   } finally {
     await rm(work, { recursive: true, force: true })
   }
+}
+
+/** Answers the files that it is made of. */
+async function bundleOf(packages, work, minify) {
+  const input = {}
+  for (const [name, short] of Object.entries(packages)) {
+    input[short] = join(work, `${short}.js`)
+    await writeFile(input[short], entry(name, [...(names.get(name) ?? [])].sort()))
+  }
+  // oclif loads these where a checkout of its own is run from TypeScript; ours is not.
+  const external = ['typescript', 'tsx', 'ts-node']
+  const build = await rolldown({ cwd: root, input, platform: 'node', external, plugins: [plainSort, withoutAjv] })
+  const { output } = await build.write({
+    dir: join(dist, 'vendor'),
+    format: 'esm',
+    minify,
+    entryFileNames: '[name].js',
+    chunkFileNames: '[name]-[hash].js',
+  })
+  await build.close()
+  return output.flatMap((chunk) => chunk.moduleIds ?? [])
+}
+
+/** The licences of packages that are not installed with ours, as they ask for. */
+function licensesOf(modules) {
+  const folders = modules.flatMap((each) => /^(.*\/node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(each)?.[1] ?? [])
+  return [...new Set(folders)]
+    .sort()
+    .map((folder) => {
+      const { name, version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+      const file = readdirSync(folder).find((each) => /^licen[cs]e(?:\.\w+)?$/i.test(each))
+      if (!file) throw new Error(`${name} has no licence that could go along with it`)
+      return `${name} ${version}\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`
+    })
+    .join('\n---\n\n')
+}
+
+/** Takes out comments and blanks: what is generated for messages is 2 MB with them, and nobody reads it there. */
+async function shorten(file) {
+  const { code, errors } = await minify(file, await readFile(file, 'utf8'), namesKept)
+  if (errors.length > 0) throw new Error(`${file}: ${errors[0]?.message}`)
+  await writeFile(file, code)
 }
 
 /** The module that a bundle is made from. */

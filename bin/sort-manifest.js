@@ -1,0 +1,11 @@
+#!/usr/bin/env node
+// Puts the commands of oclif.manifest.json into the order of their names. oclif writes them in the order in which it
+// finds their files, and reads folders side by side: of two builds of the same sources, one in ten was another.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { root } from './setup.js'
+
+const file = join(root, 'oclif.manifest.json')
+const manifest = JSON.parse(readFileSync(file, 'utf8'))
+const commands = Object.entries(manifest.commands).sort(([one], [other]) => (one < other ? -1 : 1))
+writeFileSync(file, `${JSON.stringify({ ...manifest, commands: Object.fromEntries(commands) }, null, 2)}\n`)
