@@ -172,8 +172,16 @@ function slotOf({ id }: BuildRecord, against?: string): string {
   return JSON.stringify([id, against])
 }
 
-function keyOf({ id, lastSeen, actions }: BuildRecord): string {
-  return `${id} ${lastSeen} ${actions}`
+function keyOf(build: BuildRecord): string {
+  return `${build.id} ${heardOf(build)}`
+}
+
+/**
+ * Changes with all that is heard of a build's actions. The cache and the scheduler tell apart from each other: what one of them
+ * tells last may be older than what the other has told, and of an action that is known.
+ */
+export function heardOf({ lastSeen, actions, hits, executed, local, failed, missed }: BuildRecord): string {
+  return JSON.stringify([lastSeen, actions, hits, executed, local, failed, missed])
 }
 
 /** Its client says so, or nothing has been heard of it for a while. */

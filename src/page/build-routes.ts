@@ -4,7 +4,7 @@ import type { Clock } from '../core/clock.ts'
 import { Failure } from '../core/failure.ts'
 import { explainBuild } from '../explain/build.ts'
 import { loadAction } from '../explain/compare.ts'
-import { type Explanations, hasEnded } from '../explain/explanations.ts'
+import { type Explanations, hasEnded, heardOf } from '../explain/explanations.ts'
 import { findBuild } from '../explain/find.ts'
 import { loadFrom } from '../explain/messages.ts'
 import { actionPage } from './action.ts'
@@ -50,10 +50,9 @@ export function createBuildRoutes(sources: Sources, explanations: Explanations, 
   }
 
   function actionsOf(build: BuildRecord): Promise<readonly ActionRecord[]> {
-    const { id, lastSeen, actions } = build
     // Nothing that is new would lead to those again that were missed at the end.
-    const end = hasEnded(build, clock.now()) ? [lastSeen, actions, explanations.isFinal(build)] : []
-    return actionsKept.of(JSON.stringify([id, ...end]), () => pagesOf(build))
+    const end = hasEnded(build, clock.now()) ? [heardOf(build), explanations.isFinal(build)] : []
+    return actionsKept.of(JSON.stringify([build.id, ...end]), () => pagesOf(build))
   }
 
   async function pagesOf({ id }: BuildRecord): Promise<readonly ActionRecord[]> {

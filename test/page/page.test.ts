@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createCasClient } from '../../src/client/cas.ts'
+import { createRecording } from '../../src/client/record.ts'
 import { Failure } from '../../src/core/failure.ts'
 import type { RunningOutput, SchedulerView } from '../../src/core/scheduler-view.ts'
 import { createExplanations } from '../../src/explain/explanations.ts'
 import { createPages, type Pages } from '../../src/page/handler.ts'
 import { bep, re } from '../../src/wire/proto.ts'
-import type { RpcServer } from '../../src/wire/rpc.ts'
+import type { Channel, RpcServer } from '../../src/wire/rpc.ts'
 import { listen } from '../../src/wire/server.ts'
 import { finished, patterns, printed, type Sent, started, target, tell } from '../console/bes-client.ts'
 import { absent, callerOf, hit, openTestConsole, ran } from '../console/fixture.ts'
@@ -219,6 +220,26 @@ describe('the page', () => {
     it.clock.advance(3_000)
     expect((await get('/build/bbbb2222')).text).not.toContain('argument a became b')
     answers.resolve()
+    await it.settled()
+    expect((await get('/build/bbbb2222')).text).toContain('argument a became b')
+  })
+
+  test('what the scheduler tells late, of no later moment than the cache has told, is explained too', async () => {
+    await build('aaaa1111', 'a')
+    it.clock.advance(60_000)
+    const digest = await it.action({ argument: 'b', outputs: ['bin/lib.o'] })
+    const caller = callerOf({ invocation: 'bbbb2222', target: `//app:${hostile}`, mnemonic: 'CppCompile' })
+    const told = Promise.withResolvers<void>()
+    const channel: Channel = { ...it.channel, unary: (...asked) => told.promise.then(() => it.channel.unary(...asked)) }
+    const { clock, metrics } = it
+    const late = createRecording({ channel, clock, log: quietLog, metrics })
+    it.recorder.lookup(caller, digest, absent)
+    late.recorder.execution(caller, digest, ran())
+    await it.settled()
+    // It has ended, for all that is known.
+    it.clock.advance(3_000)
+    expect((await get('/build/bbbb2222')).text).not.toContain('argument a became b')
+    told.resolve()
     await it.settled()
     expect((await get('/build/bbbb2222')).text).toContain('argument a became b')
   })
