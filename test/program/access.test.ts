@@ -9,6 +9,7 @@ import { openChannel } from '../../src/wire/channel.ts'
 import { authorizedChannel, identifiedChannel } from '../../src/wire/identity.ts'
 import { workerApi } from '../../src/wire/proto.ts'
 import { type Channel, Code, RpcError } from '../../src/wire/rpc.ts'
+import { eventually } from '../fixture/eventually.ts'
 import { createNative, type Native, root } from '../fixture/program.ts'
 
 interface Addresses {
@@ -208,7 +209,11 @@ describe('native token', () => {
     expect(listed.stdout).not.toContain(first.stdout.slice(-43))
     const second = JSON.parse((await native.ok('token', 'rotate', 'anna', '--expires', 'never', '--json')).stdout)
     expect(second).toMatchObject({ name: 'anna', role: 'writer', instances: ['ci'], expires: null })
-    expect((await asAnother(['login', addresses.cache.url], first.stdout)).exitCode).toBe(7)
+    // The servers look at the file each second.
+    await eventually(
+      async () => (await asAnother(['login', addresses.cache.url], first.stdout)).exitCode,
+      (code) => code === 7,
+    )
     expect((await native.ok('token', 'revoke', 'anna', '--json')).stdout).toContain('"name": "anna"')
     expect((await native.run('token', 'revoke', 'anna')).exitCode).toBe(3)
   })
