@@ -3,12 +3,6 @@ import { defineConfig } from 'vitest/config'
 /** What a test waits for to become true may take long on a machine that is busy: vitest gives it a second. */
 const expecting = { poll: { timeout: 20_000 } }
 
-/**
- * Where a change is judged, a test that fails is run once more, so that one that depends on luck does not hold up another
- * matter. `npm test` names each that passed only then (bin/test.js): it has a fault to find, like one that fails.
- */
-const retry = process.env['CI'] ? 1 : 0
-
 export default defineConfig({
   test: {
     projects: [
@@ -21,7 +15,6 @@ export default defineConfig({
           testTimeout: 60_000,
           hookTimeout: 60_000,
           expect: expecting,
-          retry,
         },
       },
       // The built program, started as a user starts it.
@@ -32,7 +25,6 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 120_000,
           expect: expecting,
-          retry,
           // Each file has a home of its own, so no lock of theirs keeps two from choosing one port.
           fileParallelism: false,
           sequence: { groupOrder: 1 },
@@ -47,7 +39,6 @@ export default defineConfig({
           testTimeout: 600_000,
           hookTimeout: 600_000,
           expect: expecting,
-          retry,
           fileParallelism: false,
           sequence: { groupOrder: 2 },
         },
@@ -61,7 +52,6 @@ export default defineConfig({
           testTimeout: 900_000,
           hookTimeout: 900_000,
           expect: expecting,
-          retry,
           fileParallelism: false,
           sequence: { groupOrder: 3 },
         },

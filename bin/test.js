@@ -5,6 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pinnedNode, root, run, say, setUp } from './setup.js'
 
+/** Files that are run once more where a change is judged: if more fail, it is not luck. */
+const againMax = 8
+
 const words = process.argv.slice(3)
 await setUp()
 process.exit(words[0] === '--bench' ? await bench(words.slice(1)) : await test(words))
@@ -18,45 +21,62 @@ async function test(vitestWords) {
   if (vitestWords.length === 0)
     for (const check of ['check', 'lint'])
       if ((await run('npm', ['run', '--silent', check])) !== 0) failedChecks.push(check)
-  const folder = mkdtempSync(join(tmpdir(), 'native-test-'))
-  const report = join(folder, 'report.json')
-  const code = await run('vitest', [
-    'run',
-    '--reporter=default',
-    '--reporter=json',
-    `--outputFile.json=${report}`,
-    ...vitestWords,
-  ])
-  const counts = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : {}
-  rmSync(folder, { recursive: true })
+  let ran = await vitest(vitestWords)
+  const failing = ran.files.filter(({ isGood }) => !isGood).map(({ path }) => path)
+  if (process.env.CI && vitestWords.length === 0 && failing.length > 0 && failing.length <= againMax)
+    ran = await again(ran, failing)
   for (const name of failedChecks) say(`failed: npm run ${name}`)
-  tellSlowest(counts.testResults ?? [])
-  tellRetried(counts.testResults ?? [])
-  const passed = counts.numPassedTests ?? 0
-  const failed = (counts.numFailedTests ?? 0) + failedChecks.length
-  const skipped = (counts.numPendingTests ?? 0) + (counts.numTodoTests ?? 0)
-  process.stdout.write(`${passed} passed, ${failed} failed, ${skipped} skipped\n`)
-  return code !== 0 || failedChecks.length > 0 || passed === 0 ? code || 1 : 0
+  tellSlowest(ran.files)
+  const states = ran.files.flatMap(({ tests }) => tests.map(({ state }) => state))
+  const count = (state) => states.filter((each) => each === state).length
+  // A file that could not be loaded, or an error beside all tests, counts as one.
+  const others = ran.files.filter(({ isGood, tests }) => !isGood && !tests.some(isFailed)).length + ran.unhandled
+  const failed = count('failed') + others + failedChecks.length
+  const skipped = states.length - count('passed') - count('failed')
+  process.stdout.write(`${count('passed')} passed, ${failed} failed, ${skipped} skipped\n`)
+  return ran.code !== 0 || failed > 0 || count('passed') === 0 ? ran.code || 1 : 0
 }
 
-/** Which tests failed first and passed the second time (vitest.config.ts): they depend on something that they should not. */
-function tellRetried(files) {
-  for (const { name, assertionResults } of files)
-    for (const { status, fullName, failureMessages } of assertionResults) {
-      if (status !== 'passed' || failureMessages.length === 0) continue
-      say(`passed only when it was run again: ${name.slice(root.length + 1)} ${fullName}`)
-      say(`  ${failureMessages[0].split('\n').slice(0, 12).join('\n  ')}`)
-    }
+/** Runs vitest. @returns its exit code, and what came of each file (test-report.js) */
+async function vitest(words) {
+  const folder = mkdtempSync(join(tmpdir(), 'native-test-'))
+  const report = join(folder, 'report.json')
+  const reporters = ['--reporter=default', `--reporter=${join(root, 'bin/test-report.js')}`]
+  const code = await run('vitest', ['run', ...reporters, ...words], { env: { NATIVE_TEST_REPORT: report } })
+  const ran = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : { files: [], unhandled: 0 }
+  rmSync(folder, { recursive: true })
+  return { code, ...ran }
+}
+
+/**
+ * Runs the files that failed once more, so that a test that depends on luck does not hold up another matter; whole files,
+ * since tests build on what those before them left. Each that passed only then is named: it has a fault to find.
+ */
+async function again(first, paths) {
+  say(`run once more: ${paths.map(nameOf).join(' ')}`)
+  const second = await vitest(paths)
+  const known = new Map(second.files.map((file) => [file.path, file]))
+  for (const { path, tests } of first.files) {
+    if (!known.get(path)?.isGood) continue
+    say(`passed only when it was run again: ${nameOf(path)}`)
+    for (const { name, error } of tests.filter(isFailed))
+      say(`  ${name}\n    ${error.split('\n').slice(0, 8).join('\n    ')}`)
+  }
+  const files = first.files.map((file) => known.get(file.path) ?? file)
+  return { code: second.code, files, unhandled: first.unhandled + second.unhandled }
+}
+
+function isFailed({ state }) {
+  return state === 'failed'
+}
+
+function nameOf(path) {
+  return path.slice(root.length + 1)
 }
 
 /** Where the time goes. */
 function tellSlowest(files) {
-  const times = files.map(({ name, startTime, endTime }) => ({
-    name,
-    seconds: Math.round((endTime - startTime) / 1000),
-  }))
-  const slowest = times.sort((a, b) => b.seconds - a.seconds).slice(0, 10)
+  const slowest = files.toSorted((a, b) => b.seconds - a.seconds).slice(0, 10)
   if (slowest.length > 1) say('the slowest files:')
-  for (const { name, seconds } of slowest)
-    if (seconds > 0 && slowest.length > 1) say(`${seconds} s ${name.slice(root.length + 1)}`)
+  for (const { path, seconds } of slowest) if (seconds > 0 && slowest.length > 1) say(`${seconds} s ${nameOf(path)}`)
 }
