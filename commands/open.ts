@@ -2,6 +2,7 @@ import { Args, Flags } from '@oclif/core'
 import { clusterFlags, NativeCommand } from '../src/cli/base.ts'
 import { browserCommand, showInBrowser } from '../src/cli/browser.ts'
 import { withHistory } from '../src/cli/console.ts'
+import { messageOf } from '../src/core/failure.ts'
 import { findBuild } from '../src/explain/find.ts'
 
 export default class Open extends NativeCommand {
@@ -23,16 +24,28 @@ export default class Open extends NativeCommand {
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Open)
-    const addresses = await (await this.openDriver(flags)).addresses()
+    const driver = await this.openDriver(flags)
+    const addresses = await driver.addresses()
     const id = await withHistory(addresses, async (history) =>
       args.build === undefined ? undefined : (await findBuild(history, args.build)).id,
     )
-    const url = `http://${addresses.console?.address}/${id === undefined ? '' : `build/${encodeURIComponent(id)}`}`
+    const page = await driver.openPage((error) => this.note(`native: the page cannot be read: ${messageOf(error)}`))
+    const url = `${page.url}/${id === undefined ? '' : `build/${encodeURIComponent(id)}`}`
     const program = flags.browser && !flags.json ? browserCommand(process.platform, process.env) : undefined
     const opened = program !== undefined && (await showInBrowser(program, url))
     if (flags.json) this.printJson({ url })
     else this.print(url)
     if (!opened && flags.browser && !flags.json)
       process.stderr.write('native: no browser found; open the address yourself\n')
+    if (page.close) await this.#keepOpen(page.close)
+  }
+
+  /** The page of pods is brought to this machine for as long as this command runs. */
+  async #keepOpen(close: () => Promise<void>): Promise<void> {
+    this.note('native: the page is there until you press Ctrl-C')
+    await this.interruptible(
+      (signal) => new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true })),
+    )
+    await close()
   }
 }

@@ -4,9 +4,9 @@ import type { Addresses } from '../cluster/driver.ts'
 import type { BuildHistory } from '../core/build-history.ts'
 import { Failure } from '../core/failure.ts'
 import { openDirectChannel } from '../wire/direct.ts'
-import { authorizedChannel } from '../wire/identity.ts'
 import { type Channel, RpcError } from '../wire/rpc.ts'
 import { toFailure } from '../wire/status.ts'
+import { openCalled } from '../wire/tls/called.ts'
 import { userContext } from './user.ts'
 
 /**
@@ -19,13 +19,14 @@ export async function withHistory<T>(
 ): Promise<T> {
   if (!console)
     throw new Failure('precondition', 'this cluster has no console, so there is no history of builds', {
-      next: [
-        'Start one with `native deploy --console`: it records every build from then on. Kind clusters have no console.',
-      ],
+      next: ['Start one with `native deploy --console`: it records every build from then on.'],
     })
   const authorization = await authorizationFor(userContext(), console.url)
-  const plain = openDirectChannel(console.url, { receiveBytesMax: historyBytesMax })
-  const channel = authorizedChannel(plain, () => authorization)
+  const channel = await openCalled(
+    console,
+    (url, options) => openDirectChannel(url, { ...options, receiveBytesMax: historyBytesMax }),
+    () => authorization,
+  )
   try {
     return await ask(openBuildHistory(channel), channel)
   } catch (error) {

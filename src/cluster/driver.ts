@@ -30,6 +30,12 @@ export interface Driver {
    * @throws Failure 'not-found' without a cluster, 'unavailable' when a server does not answer
    */
   addresses(): Promise<Addresses>
+  /**
+   * The console's page, for browsers of this machine.
+   * @param failed is told of connections that could not be made
+   * @throws Failure 'precondition' without a console, 'unavailable' where it is not ready
+   */
+  openPage(failed: (error: unknown) => void): Promise<Page>
   /** Log lines of the servers by the time at which they were written; with follow, what comes then too, until the signal aborts. */
   logs(options: LogOptions): AsyncIterable<LogLine>
   /**
@@ -93,7 +99,20 @@ export interface Addresses {
   readonly cache: Endpoint
   readonly scheduler: Endpoint
   /** Who knows what was built; absent where there is none. */
-  readonly console?: Endpoint
+  readonly console?: ConsoleEndpoint
+}
+
+export interface ConsoleEndpoint extends Endpoint {
+  /** Is its page at this address as well? Where it is not, `openPage` brings it to this machine. */
+  readonly hasPage: boolean
+}
+
+/** A page that is open. */
+export interface Page {
+  /** `http://host:port` */
+  readonly url: string
+  /** Ends it; absent where it is there without whoever opened it. */
+  readonly close?: () => Promise<void>
 }
 
 /** The file of the tokens that clients of a cluster need. */

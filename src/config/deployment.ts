@@ -83,6 +83,11 @@ export const deploymentConfig = z.strictObject({
 
 export type Deployment = z.output<typeof deploymentConfig>
 
+/** Does a deployment have a console? It does unless it says not. */
+export function hasConsole(deployment: Deployment): boolean {
+  return deployment.console !== false
+}
+
 /** Part of a server's configuration, checked as far as it goes; stays as it was written. */
 function overrides(role: Role) {
   return z

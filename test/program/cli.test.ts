@@ -251,6 +251,7 @@ describe('a cluster from up to down', () => {
         },
         "console": {
           "address": "string",
+          "hasPage": "boolean",
           "url": "string",
         },
         "scheduler": {
@@ -269,6 +270,7 @@ describe('a cluster from up to down', () => {
           },
           "console": {
             "address": "string",
+            "hasPage": "boolean",
             "url": "string",
           },
           "scheduler": {

@@ -1,4 +1,4 @@
-import type { Addresses, Endpoint } from '../../cluster/driver.ts'
+import type { Addresses, ConsoleEndpoint, Endpoint } from '../../cluster/driver.ts'
 import { parseGrpcUrl } from '../../core/address.ts'
 import type { PlatformProperty } from '../../core/platform.ts'
 import { type FileTool, instanceName, type Setting } from './tool.ts'
@@ -83,10 +83,17 @@ export function bazelSettings({ cluster, addresses, properties, jobs, helper }: 
  * What has Bazel tell the console of its builds. With lifecycle events beside, or in another mode, a build waits up to 5 s
  * for the upload of the one before while no console answers; waiting for its own, it would fail.
  */
-function consoleSettings({ address, url }: Endpoint): [string, ...string[]][] {
+function consoleSettings({ address, url, hasPage }: ConsoleEndpoint): [string, ...string[]][] {
   return [
     ['who is told of builds, for `native builds` and the page', `--bes_backend=${url}`],
-    ['the address of its page, which Bazel prints', `--bes_results_url=http://${address}/build/`],
+    ...(hasPage
+      ? [
+          ['the address of its page, which Bazel prints', `--bes_results_url=http://${address}/build/`] as [
+            string,
+            string,
+          ],
+        ]
+      : []),
     [
       'no build waits for the console, or fails without it',
       '--bes_upload_mode=fully_async',

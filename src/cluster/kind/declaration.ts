@@ -8,6 +8,7 @@ const renderTakes: readonly (keyof DeployOptions)[] = [
   'slots',
   'cacheSizeBytes',
   'properties',
+  'console',
   'configFile',
   'image',
   'workerImage',
@@ -27,13 +28,6 @@ export const sandboxRefusal: Refusal = {
   kind: 'unimplemented',
   message: 'actions in pods run without a sandbox: a pod without privileges cannot make one',
   next: ['Leave it out, or try the build in a sandbox on a cluster of processes: `native deploy --sandbox on`.'],
-}
-
-/** The same. */
-export const consoleRefusal: Refusal = {
-  kind: 'unimplemented',
-  message: 'a console does not run in a cluster of nodes so far',
-  next: ['Leave it out; in a cluster of the process driver it runs by default.'],
 }
 
 /** A configuration file may ask for these as well. */
@@ -83,7 +77,6 @@ export const kindDeclaration: DriverDeclaration = {
   refusals: {
     '--private': privateRefusal,
     '--sandbox': sandboxRefusal,
-    '--console': consoleRefusal,
     '--listen': listenRefusal,
     '--tls': renderedRefusal,
     '--tls-cert': certificatesRefusal,

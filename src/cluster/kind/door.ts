@@ -1,4 +1,4 @@
-import type { Deployment } from '../../config/deployment.ts'
+import { type Deployment, hasConsole } from '../../config/deployment.ts'
 import { hostPortText } from '../../core/address.ts'
 import { ownCertificates } from '../../wire/tls/own-certificates.ts'
 import type { Addresses, Endpoint } from '../driver.ts'
@@ -17,7 +17,9 @@ export function addressesAt(
   const asked = deployment ?? {}
   const at = (server: 'cache' | 'scheduler') =>
     published ? endpoint(paths, asked, loopback, published[server]) : endpoint(paths, asked, hosts[server])
-  return { cache: at('cache'), scheduler: at('scheduler') }
+  const cache = at('cache')
+  // Calls for the console go in through the cache's Gateway.
+  return { cache, scheduler: at('scheduler'), ...(hasConsole(asked) && { console: { ...cache, hasPage: false } }) }
 }
 
 function endpoint(paths: Pick<KindPaths, 'tls'>, deployment: Deployment, host: string, port?: number): Endpoint {

@@ -10,6 +10,7 @@ import { deploySteps } from './deploy.ts'
 import { downSteps } from './down.ts'
 import { meetingPlace } from './invite.ts'
 import { clusterLogs } from './logs.ts'
+import { openPage } from './open-page.ts'
 import { kindPaths } from './paths.ts'
 import { compilerCheck } from './rollout/compiler-check.ts'
 import { diffDeployment } from './rollout/diff.ts'
@@ -45,6 +46,7 @@ export async function openKindDriver(options: OpenOptions): Promise<Driver> {
     down: () => downSteps(context),
     status: () => clusterStatus(context),
     addresses: () => clusterAddresses(context),
+    openPage: (failed) => openPage(context, failed),
     logs: (each) => clusterLogs(context, each),
     tokens: () => tokensOf(context),
     meetingPlace: (host) => meetingPlace(context, host),

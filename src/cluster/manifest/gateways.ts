@@ -1,6 +1,7 @@
-import type { Deployment } from '../../config/deployment.ts'
+import { type Deployment, hasConsole } from '../../config/deployment.ts'
 import type { GatewayProfile } from '../options.ts'
 import { certificateName, speaksTls } from './client-secrets.ts'
+import { consoleServices } from './console.ts'
 import { type KubeObject, objectOf, partOf } from './object.ts'
 import type { AddressPool } from './pool.ts'
 import type { ManifestRequest } from './request.ts'
@@ -81,8 +82,8 @@ function listenerOf(deployment: Deployment): Readonly<Record<string, unknown>> {
   return { name: 'grpcs', protocol: 'HTTPS', tls: { mode: 'Terminate', certificateRefs }, ...common }
 }
 
-/** From each Gateway everything to its server. */
-export function routes({ namespace }: ManifestRequest): KubeObject[] {
+/** From each Gateway everything to its server; the console, which has none, is behind that of the cache. */
+export function routes({ namespace, deployment }: ManifestRequest): KubeObject[] {
   return doors.map(({ gateway, route, server }) =>
     objectOf(
       gatewayApi,
@@ -91,12 +92,20 @@ export function routes({ namespace }: ManifestRequest): KubeObject[] {
       {
         spec: {
           parentRefs: [{ name: gateway }],
-          rules: [{ backendRefs: [{ name: server, port: ports[server] }] }],
+          rules: [
+            ...(server === 'cas' && hasConsole(deployment) ? [toConsole] : []),
+            { backendRefs: [{ name: server, port: ports[server] }] },
+          ],
         },
       },
     ),
   )
 }
+
+const toConsole = {
+  matches: consoleServices.map((service) => ({ method: { type: 'Exact', service } })),
+  backendRefs: [{ name: 'console', port: ports.console }],
+} as const
 
 /** The address of a door in our pool. */
 export function addressOf({ server }: Door, pool: AddressPool): string {

@@ -1,3 +1,4 @@
+import { consoleVolume, consoleWorkload } from './console.ts'
 import { gateways, routes } from './gateways.ts'
 import { networkPolicies } from './network-policy.ts'
 import { type KubeObject, type ObjectFile, objectOf, partOf } from './object.ts'
@@ -5,7 +6,7 @@ import { configMapOf, serviceOf } from './pod.ts'
 import { poolObjects, profileObjects } from './profile.ts'
 import { publishedObjects } from './published.ts'
 import type { ManifestRequest } from './request.ts'
-import { serverConfigsOf } from './servers.ts'
+import { type ServerConfig, serverConfigsOf } from './servers.ts'
 import { casVolume, casWorkload, schedulerWorkload, workerBudget, workerWorkload } from './workloads.ts'
 
 /** The two halves of a deployment; the second can be removed and made anew without a client noticing. */
@@ -22,7 +23,7 @@ export function manifestsOf(request: ManifestRequest): Manifests {
   return {
     operations: [
       { name: 'namespace.yaml', objects: [namespaceOf(request)] },
-      { name: 'volume.yaml', objects: [casVolume(request)] },
+      { name: 'volume.yaml', objects: [casVolume(request), ...(configs.console ? [consoleVolume(request)] : [])] },
       ...(request.pool ? [{ name: 'addresses.yaml', objects: poolObjects(request, request.pool) }] : []),
       ...(request.published ? [{ name: 'published.yaml', objects: publishedObjects(request) }] : []),
       { name: 'gateways.yaml', objects: [...profileObjects(request), ...gateways(request), ...routes(request)] },
@@ -45,8 +46,13 @@ export function manifestsOf(request: ManifestRequest): Manifests {
         name: 'worker.yaml',
         objects: [configMapOf(request, configs.worker), workerWorkload(request, configs.worker), workerBudget(request)],
       },
+      ...(configs.console ? [{ name: 'console.yaml', objects: consoleObjects(request, configs.console) }] : []),
     ],
   }
+}
+
+function consoleObjects(request: ManifestRequest, config: ServerConfig): KubeObject[] {
+  return [configMapOf(request, config), serviceOf(request, 'console'), consoleWorkload(request, config)]
 }
 
 /** Pods that ask for more than our servers do are refused here. */

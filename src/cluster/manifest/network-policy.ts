@@ -1,3 +1,4 @@
+import { hasConsole } from '../../config/deployment.ts'
 import type { GatewayProfile } from '../options.ts'
 import { type KubeObject, labelsOf, objectOf, partOf, selectorOf } from './object.ts'
 import type { ManifestRequest } from './request.ts'
@@ -13,7 +14,7 @@ const gatewayNamespaces: Readonly<Record<GatewayProfile, string>> = {
 
 /**
  * Who may speak with whom: clients through the gateways, scheduler and workers with the cache,
- * workers with the scheduler. An action has no other network: what it would fetch is not an input
+ * workers with the scheduler, and these two with the console. An action has no other network: what it would fetch is not an input
  * of it, and the cluster's API and the nodes' metadata are none of its business. A kubelet's
  * probes come from the node and are always let in.
  */
@@ -21,12 +22,36 @@ export function networkPolicies(request: ManifestRequest): KubeObject[] {
   const gateway = namespacePeer(gatewayNamespaces[request.profile])
   const scheduler = podPeer('scheduler')
   const worker = podPeer('worker')
+  const there = hasConsole(request.deployment)
+  const console = there ? [podPeer('console')] : []
+  const telling = there ? [to('console', ports.console)] : []
   return [
-    policy(request, 'cas', [from([gateway, scheduler, worker], ports.cas), metrics], []),
-    policy(request, 'scheduler', [from([gateway, worker], ports.scheduler), metrics], [to('cas', ports.cas), dns]),
+    policy(
+      request,
+      'cas',
+      [from([gateway, scheduler, worker, ...console], ports.cas), metrics],
+      telling.length > 0 ? [...telling, dns] : [],
+    ),
+    policy(
+      request,
+      'scheduler',
+      [from([gateway, worker, ...console], ports.scheduler), metrics],
+      [to('cas', ports.cas), ...telling, dns],
+    ),
     policy(request, 'worker', [metrics], [to('cas', ports.cas), to('scheduler', ports.scheduler), dns]),
+    ...(there ? [consolePolicy(request, gateway)] : []),
     ...(request.profile === 'cilium' ? [ciliumIngress(request)] : []),
   ]
+}
+
+/** It is told by the cache and the scheduler, reads blobs of the one, and asks both how they are. */
+function consolePolicy(request: ManifestRequest, gateway: Rule): KubeObject {
+  return policy(
+    request,
+    'console',
+    [from([gateway, podPeer('cas'), podPeer('scheduler')], ports.console), metrics],
+    [to('cas', ports.cas), to('cas', ports.metrics), to('scheduler', ports.scheduler), dns],
+  )
 }
 
 const metrics: Rule = { from: [{ namespaceSelector: {} }], ports: [{ protocol: 'TCP', port: ports.metrics }] }
@@ -57,7 +82,7 @@ function policy(request: ManifestRequest, server: string, ingress: Rule[], egres
 
 /** cilium's gateway is not a pod: its traffic has an identity of its own that only cilium's policies name. */
 function ciliumIngress({ namespace }: ManifestRequest): KubeObject {
-  const open = [ports.cas, ports.scheduler].map((port) => ({ port: String(port), protocol: 'TCP' }))
+  const open = [ports.cas, ports.scheduler, ports.console].map((port) => ({ port: String(port), protocol: 'TCP' }))
   return objectOf(
     'cilium.io/v2',
     'CiliumNetworkPolicy',
@@ -66,7 +91,9 @@ function ciliumIngress({ namespace }: ManifestRequest): KubeObject {
       spec: {
         endpointSelector: {
           matchLabels: partOf,
-          matchExpressions: [{ key: 'app.kubernetes.io/name', operator: 'In', values: ['cas', 'scheduler'] }],
+          matchExpressions: [
+            { key: 'app.kubernetes.io/name', operator: 'In', values: ['cas', 'scheduler', 'console'] },
+          ],
         },
         ingress: [{ fromEntities: ['ingress'], toPorts: [{ ports: open }] }],
       },

@@ -1,9 +1,10 @@
 import { memoryEnvironment } from '../../config/environment.ts'
+import type { Role } from '../../config/servers.ts'
 import { tokensMount, tokensVolume } from './client-secrets.ts'
 import { type KubeObject, labelsOf, objectOf, selectorOf } from './object.ts'
 import type { ManifestRequest } from './request.ts'
 import { secretMount, secretVolume } from './secret.ts'
-import { dataFolder, ports, type Role, type ServerConfig } from './servers.ts'
+import { dataFolder, ports, type ServerConfig } from './servers.ts'
 
 /** The user that our images name; a volume is made this group's. */
 const userId = 65_532
@@ -139,7 +140,10 @@ export function serviceOf({ namespace }: ManifestRequest, role: Role): KubeObjec
       spec: {
         selector: selectorOf(role),
         // GEP-1911: tells a gateway that this port speaks HTTP/2 without TLS.
-        ports: [{ name: 'grpc', port: ports[role], targetPort: 'grpc', appProtocol: 'kubernetes.io/h2c' }],
+        ports: [
+          { name: 'grpc', port: ports[role], targetPort: 'grpc', appProtocol: 'kubernetes.io/h2c' },
+          { name: 'metrics', port: ports.metrics, targetPort: 'metrics' },
+        ],
       },
     },
   )

@@ -1,20 +1,18 @@
 import { createHash } from 'node:crypto'
 import { stringify } from 'yaml'
 import { casConfig } from '../../config/cas.ts'
-import { merged, type Settings } from '../../config/deployment.ts'
+import { consoleConfig } from '../../config/console.ts'
+import { hasConsole, merged, type Settings } from '../../config/deployment.ts'
 import { schedulerConfig } from '../../config/scheduler.ts'
-import type { Role as AnyRole } from '../../config/servers.ts'
+import type { Role } from '../../config/servers.ts'
 import { workerConfig } from '../../config/worker.ts'
 import { defaultProperties } from '../shared/machine.ts'
 import { asksTokens, tokensFile } from './client-secrets.ts'
 import type { ManifestRequest } from './request.ts'
 import { secretFile } from './secret.ts'
 
-/** The servers that run in a cluster: a console does not, so far. */
-export type Role = Exclude<AnyRole, 'console'>
-
 /** Ports inside the cluster; a pod has its own address, so that all may listen on the same. */
-export const ports = { cas: 50_051, scheduler: 50_052, worker: 50_061, metrics: 9_090 } as const
+export const ports = { cas: 50_051, scheduler: 50_052, console: 50_053, worker: 50_061, metrics: 9_090 } as const
 
 /** Where a server keeps what it stores: a volume. */
 export const dataFolder = '/var/lib/native'
@@ -33,27 +31,43 @@ export interface ServerConfig {
   readonly graceSeconds: number
 }
 
+/** The configuration of each server; the console's where there is one. */
+export type ServerConfigs = Readonly<Record<Exclude<Role, 'console'>, ServerConfig>> & {
+  readonly console?: ServerConfig
+}
+
 /**
  * The configuration of each server in a cluster: what the process driver gives, with addresses
  * and folders of pods. A worker takes its name from its pod.
  * @throws ZodError when settings of a file pass one by one but not together
  */
-export function serverConfigsOf(request: ManifestRequest): Readonly<Record<Role, ServerConfig>> {
+export function serverConfigsOf(request: ManifestRequest): ServerConfigs {
   const { deployment } = request
   const cas = `grpc://cas:${ports.cas}`
+  const scheduler = `grpc://scheduler:${ports.scheduler}`
+  const telling = hasConsole(deployment) ? { console: `grpc://console:${ports.console}` } : {}
   return {
     cas: configOf(request, 'cas', {
       store: { kind: 'disk', path: `${dataFolder}/cas`, size: cacheBytes(request) },
+      ...telling,
     }),
-    scheduler: configOf(request, 'scheduler', { cas }),
+    scheduler: configOf(request, 'scheduler', { cas, ...telling }),
     worker: configOf(request, 'worker', {
-      scheduler: `grpc://scheduler:${ports.scheduler}`,
+      scheduler,
       cas,
       slots: slotsOf(request),
       properties: { ...defaultProperties(request.machine), ...toolchain(request), ...deployment.properties },
       directory: `${dataFolder}/worker`,
       // A pod without privileges cannot make namespaces; it is what there is of a sandbox.
       sandbox: 'off',
+    }),
+    ...(hasConsole(deployment) && {
+      console: configOf(request, 'console', {
+        path: `${dataFolder}/console`,
+        cas,
+        scheduler,
+        cas_metrics: `cas:${ports.metrics}`,
+      }),
     }),
   }
 }
@@ -80,7 +94,7 @@ function configOf(request: ManifestRequest, role: Role, base: Settings): ServerC
   const addresses = { listen: `0.0.0.0:${ports[role]}`, metrics: { listen: `0.0.0.0:${ports.metrics}` } }
   const access = role !== 'worker' &&
     asksTokens(request.deployment) && { access: { anonymous: 'none', tokens: tokensFile } }
-  const settings = merged({ ...addresses, ...base, secret: secretFile, ...access }, request.deployment[role] ?? {})
+  const settings = merged({ ...addresses, ...base, secret: secretFile, ...access }, settingsOf(request, role))
   const text = stringify(settings)
   const image = role === 'worker' ? request.images.worker : request.images.server
   const parts = [request.release, image, text, request.secretPrint ?? '']
@@ -93,4 +107,10 @@ function configOf(request: ManifestRequest, role: Role, base: Settings): ServerC
   }
 }
 
-const schemas = { cas: casConfig, scheduler: schedulerConfig, worker: workerConfig } as const
+/** What the deployment says of a server; a console may be asked for without settings. */
+function settingsOf({ deployment }: ManifestRequest, role: Role): Settings {
+  const asked = deployment[role]
+  return typeof asked === 'object' ? asked : {}
+}
+
+const schemas = { cas: casConfig, scheduler: schedulerConfig, worker: workerConfig, console: consoleConfig } as const

@@ -39,6 +39,11 @@ export function openProcessDriver(options: OpenOptions): Driver {
     down: (each) => downSteps(context, each),
     status: () => clusterStatus(context),
     addresses: () => clusterAddresses(context),
+    async openPage() {
+      const { console } = await clusterAddresses(context)
+      if (!console) throw new Failure('precondition', 'this cluster has no console')
+      return { url: `http://${console.address}` }
+    },
     logs: (each) => clusterLogs(context, each),
     tokens: () => tokensOf(context),
     meetingPlace: (host) => meetingPlace(context, host),

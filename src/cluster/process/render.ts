@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
-import { type Deployment, merged, type Settings } from '../../config/deployment.ts'
+import { type Deployment, hasConsole, merged, type Settings } from '../../config/deployment.ts'
 import type { Role } from '../../config/servers.ts'
 import type { ServerSpec } from '../../config/supervisor.ts'
 import { hostPortText } from '../../core/address.ts'
@@ -23,11 +23,6 @@ const defaultCacheBytes = 10e9
 const defaultDrain = '30s'
 /** Above a server's own drain: it should have ended by itself. */
 const drainMarginMs = 5_000
-
-/** Does a deployment have a console? It does unless it says not. */
-export function hasConsole(deployment: Deployment): boolean {
-  return deployment.console !== false
-}
 
 /** The uses of ports that a deployment with so many workers has. */
 export function portUses(workers: number, console: boolean): string[] {

@@ -1,3 +1,4 @@
+import { hasConsole } from '../../config/deployment.ts'
 import { type SupervisorStatus, supervisorStatus } from '../../config/supervisor.ts'
 import { Failure } from '../../core/failure.ts'
 import { isThere } from '../../host/files.ts'
@@ -15,7 +16,6 @@ import type { ProcessContext } from './context.ts'
 import { addressesAt, doorOf } from './door.ts'
 import { otherWorkers } from './other-workers.ts'
 import type { ClusterPaths } from './paths.ts'
-import { hasConsole } from './render.ts'
 import { serverNoun } from './server-names.ts'
 import { askServer, probeMsMax } from './server-status.ts'
 import { type ClusterMemory, readMemory } from './state.ts'
@@ -114,7 +114,8 @@ async function addressesOf({ ports, deployment }: ClusterMemory, paths: ClusterP
   const console = `${loopback}:${ports['console']}`
   return {
     ...(await addressesAt(deployment ?? {}, paths, ports)),
-    ...(deployment && hasConsole(deployment) && { console: { address: console, url: `grpc://${console}` } }),
+    ...(deployment &&
+      hasConsole(deployment) && { console: { address: console, url: `grpc://${console}`, hasPage: true } }),
   }
 }
 

@@ -26,7 +26,7 @@ describe('the block', () => {
   })
 
   test('with a console Bazel tells it of its builds, in a way that never holds them up', () => {
-    const console = { address: '127.0.0.1:50053', url: 'grpc://127.0.0.1:50053' }
+    const console = { address: '127.0.0.1:50053', url: 'grpc://127.0.0.1:50053', hasPage: true }
     const told = bazelSettings({ cluster: 'native', addresses: { ...addresses, console }, properties: [], jobs: 8 })
     expect(told.flatMap(({ lines }) => lines).filter((line) => line.includes('bes_'))).toEqual([
       'build:lre --bes_backend=grpc://127.0.0.1:50053',
@@ -36,6 +36,14 @@ describe('the block', () => {
       'build:lre --bes_timeout=60s',
     ])
     expect(block('native')).not.toContain('bes_')
+    const away = { ...console, hasPage: false }
+    const elsewhere = bazelSettings({
+      cluster: 'native',
+      addresses: { ...addresses, console: away },
+      properties: [],
+      jobs: 8,
+    })
+    expect(elsewhere.flatMap(({ lines }) => lines)).not.toContainEqual(expect.stringContaining('--bes_results_url'))
   })
 
   test('a cluster of another name has a config of its own', () => {

@@ -2,14 +2,13 @@ import { describe, expect, it } from 'vitest'
 import { type Manifests, manifestsOf } from '../../../src/cluster/manifest/layout.ts'
 import type { KubeObject } from '../../../src/cluster/manifest/object.ts'
 import type { ManifestRequest } from '../../../src/cluster/manifest/request.ts'
-import type { Role } from '../../../src/cluster/manifest/servers.ts'
 import { type Deployment, deploymentConfig } from '../../../src/config/deployment.ts'
 import { memoryEnvironment } from '../../../src/config/environment.ts'
 import { parseConfig } from '../../../src/config/load.ts'
-import { serverConfigs } from '../../../src/config/servers.ts'
+import { type Role, serverConfigs } from '../../../src/config/servers.ts'
 import { plainRequest } from './request.ts'
 
-const roles: readonly Role[] = ['cas', 'scheduler', 'worker']
+const roles: readonly Role[] = ['cas', 'scheduler', 'worker', 'console']
 
 function objectsOf(part: Partial<ManifestRequest> = {}): KubeObject[] {
   const { operations, application } = manifestsOf({ ...plainRequest, ...part })
@@ -27,7 +26,12 @@ function objectOf(kind: string, name: string, part: Partial<ManifestRequest> = {
 const kindsIn = (files: Manifests['operations']) =>
   new Set(files.flatMap(({ objects }) => objects.map(({ kind }) => kind)))
 
-const workloads: Readonly<Record<Role, string>> = { cas: 'StatefulSet', scheduler: 'Deployment', worker: 'Deployment' }
+const workloads: Readonly<Record<Role, string>> = {
+  cas: 'StatefulSet',
+  scheduler: 'Deployment',
+  worker: 'Deployment',
+  console: 'Deployment',
+}
 
 interface PodTemplate {
   readonly metadata: Readonly<Record<string, unknown>>
@@ -47,7 +51,7 @@ function configText(role: Role, part: Partial<ManifestRequest> = {}): string {
 describe('the configuration of the servers', () => {
   it('is what the servers take, with what a user asks for', () => {
     const deployment = parseConfig(
-      'slots: 3\ncache_size: 1GB\nproperties: {pool: [a, b]}\ncas: {drain: 5s, store: {durability: power}}\nscheduler: {timeout: {default: 1m}}\nworker: {cache_size: 2GB}\n',
+      'slots: 3\ncache_size: 1GB\nproperties: {pool: [a, b]}\ncas: {drain: 5s, store: {durability: power}}\nscheduler: {timeout: {default: 1m}}\nworker: {cache_size: 2GB}\nconsole: {history: {size: 1MB, days: 7}}\n',
       'd.yaml',
       deploymentConfig,
     )
@@ -62,6 +66,7 @@ describe('the configuration of the servers', () => {
         cache_size: 2e9,
         properties: { OSFamily: 'linux', ISA: 'x86-64', pool: ['a', 'b'] },
       },
+      { listen: '0.0.0.0:50053', cas: 'grpc://cas:50051', scheduler: 'grpc://scheduler:50052', history: { days: 7 } },
     ])
   })
 
@@ -74,8 +79,8 @@ describe('the configuration of the servers', () => {
   it('restarts the pods that it concerns, and no others', () => {
     const prints = (deployment: Deployment, release = '1') =>
       roles.map((role) => podOf(role, { deployment, release }).metadata['annotations'])
-    const [cas, scheduler, worker] = prints({})
-    expect(prints({ workers: 5 })).toEqual([cas, scheduler, worker])
+    const [cas, scheduler, worker, console] = prints({})
+    expect(prints({ workers: 5 })).toEqual([cas, scheduler, worker, console])
     expect(prints({ properties: { pool: 'a' } }).slice(0, 2)).toEqual([cas, scheduler])
     expect(prints({ properties: { pool: 'a' } })[2]).not.toEqual(worker)
     expect(prints({}, '2')[0]).not.toEqual(cas)
@@ -148,6 +153,44 @@ it('holds no Secret: its value would be in every file, and another in each', () 
   expect(objectsOf().filter(({ kind }) => kind === 'Secret')).toEqual([])
 })
 
+describe('the console', () => {
+  it('is told by the cache and the scheduler, and asked through the Gateway of the cache', () => {
+    for (const role of ['cas', 'scheduler'] as const)
+      expect(configText(role)).toContain('console: grpc://console:50053')
+    const { rules } = objectOf('GRPCRoute', 'cache-route')['spec'] as { rules: object[] }
+    expect(rules).toEqual([
+      {
+        matches: [
+          { method: { type: 'Exact', service: 'native.console.v1.History' } },
+          { method: { type: 'Exact', service: 'google.devtools.build.v1.PublishBuildEvent' } },
+        ],
+        backendRefs: [{ name: 'console', port: 50_053 }],
+      },
+      { backendRefs: [{ name: 'cas', port: 50_051 }] },
+    ])
+    expect(objectOf('NetworkPolicy', 'cas')['spec']).toHaveProperty('egress')
+  })
+
+  it('has a volume that its history fits into', () => {
+    const storage = (part: Partial<ManifestRequest> = {}) =>
+      (
+        objectOf('PersistentVolumeClaim', 'console-data', part)['spec'] as {
+          resources: { requests: { storage: string } }
+        }
+      ).resources.requests.storage
+    expect(storage()).toBe('1431Mi')
+    expect(storage({ deployment: { console: { history: { size: '10GB' } } } })).toBe('14306Mi')
+  })
+
+  it('leaves nothing behind where none is wanted', () => {
+    const deployment = { console: false }
+    expect(
+      JSON.stringify(objectsOf({ deployment }).filter(({ kind }) => kind !== 'CiliumNetworkPolicy')),
+    ).not.toContain('console')
+    expect(JSON.stringify(objectsOf())).toContain('console')
+  })
+})
+
 describe('what stays while the application comes and goes', () => {
   it('is the namespace, the volume, the Gateways and their addresses and routes', () => {
     const { operations, application } = manifestsOf(plainRequest)
@@ -180,10 +223,10 @@ describe('what stays while the application comes and goes', () => {
         })
       expect(objectOf('GRPCRoute', `${name}-route`)['spec']).toMatchObject({
         parentRefs: [{ name: `${name}-gateway` }],
-        rules: [{ backendRefs: [{ name: server, port }] }],
+        rules: expect.arrayContaining([{ backendRefs: [{ name: server, port }] }]),
       })
       expect(objectOf('Service', server)['spec']).toMatchObject({
-        ports: [{ port, appProtocol: 'kubernetes.io/h2c' }],
+        ports: [{ port, appProtocol: 'kubernetes.io/h2c' }, { port: 9090 }],
       })
     }
   })
@@ -241,7 +284,7 @@ describe('what stays while the application comes and goes', () => {
       spec: { type: 'LoadBalancer', ports: [{ port: 80, nodePort: 30_052 }] },
     })
     for (const profile of ['envoy', 'cilium'] as const)
-      expect(objectsOf({ profile }).filter(({ kind }) => kind === 'Service')).toHaveLength(2)
+      expect(objectsOf({ profile }).filter(({ kind }) => kind === 'Service')).toHaveLength(3)
   })
 
   it('gives the pool out in the way of its profile', () => {
@@ -312,7 +355,8 @@ describe('the network', () => {
       expect(spec.policyTypes).toEqual(['Ingress', 'Egress'])
       for (const { to } of spec.egress ?? []) expect(to.length).toBeGreaterThan(0)
     }
-    expect(objectOf('NetworkPolicy', 'cas')['spec']).not.toHaveProperty('egress')
+    const alone = { deployment: { console: false } }
+    expect(objectOf('NetworkPolicy', 'cas', alone)['spec']).not.toHaveProperty('egress')
   })
 
   it("lets cilium's gateway in, which is not a pod", () => {

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { execa } from 'execa'
@@ -123,7 +124,7 @@ describe.skipIf(!isThere)('a user of a kind cluster', () => {
     const { state, problems, servers } = await status()
     expect({ state, problems }).toEqual({ state: 'deployed', problems: [] })
     const workers = ['worker-1', 'worker-2', 'worker-3', 'worker-4']
-    expect(servers.map((each) => each.name)).toEqual(['cas', 'scheduler', ...workers])
+    expect(servers.map((each) => each.name)).toEqual(['cas', 'scheduler', ...workers, 'console'])
     expect(await ips()).toEqual(addresses)
     scheduler = openChannel(addresses.scheduler.url)
     expect(await connectedWorkers(scheduler)).toHaveLength(4)
@@ -158,6 +159,24 @@ describe.skipIf(!isThere)('a user of a kind cluster', () => {
     expect(second.exitCode, second.all).toBe(0)
     expect(second.all).toMatch(/\b2 remote cache hit/)
     expect(second.all).not.toMatch(remoteOnly)
+  })
+
+  test('native builds tells of both through the Gateway, and native open brings their page to this machine', async () => {
+    const { builds } = await eventually(
+      async () => JSON.parse((await native.ok('builds', '--json')).stdout) as { builds: Told[] },
+      ({ builds: [last] }) => last?.hits === 2 && last.told?.exit !== undefined,
+    )
+    expect(builds[0]).toMatchObject({ tool: 'bazel', told: { command: 'build', exit: { name: 'SUCCESS' } } })
+    expect((await native.ok('explain', builds[1]?.id ?? '')).stdout).toContain('never seen')
+    const page = execa(process.execPath, [join(root, 'bin/run.js'), 'open', '--no-browser'], {
+      env: native.env,
+      extendEnv: false,
+    })
+    const [url] = await once(page.stdout, 'data')
+    const answer = await fetch(`${String(url).trim()}build/${builds[0]?.id}`)
+    expect([answer.status, await answer.text()]).toEqual([200, expect.stringContaining('hello_lre')])
+    page.kill('SIGINT')
+    expect((await page).exitCode).toBe(0)
   })
 
   test('500 actions, while a worker dies and the scheduler is started anew', async () => {
@@ -242,8 +261,7 @@ describe.skipIf(!isThere)('a user of a kind cluster', () => {
 
   test('status --json has the shape that it has of processes', async () => {
     const there = await status()
-    // There is no console on Kubernetes.
-    await native.ok('deploy', '--driver', 'process', '--name', 'kc-process', '--no-console')
+    await native.ok('deploy', '--driver', 'process', '--name', 'kc-process')
     try {
       const { stdout } = await native.ok('status', '--driver', 'process', '--name', 'kc-process', '--json')
       expect(fields(there)).toEqual(fields(JSON.parse(stdout)))
@@ -334,6 +352,13 @@ describe.skipIf(!isThere)('a user of a kind cluster', () => {
     expect(await status()).toMatchObject({ state: 'absent' })
   })
 })
+
+/** A build as `native builds --json` tells of it. */
+interface Told {
+  readonly id: string
+  readonly hits: number
+  readonly told?: { readonly exit?: object }
+}
 
 /** As skopeo reads it. */
 async function digestOf(place: string, ...flags: string[]): Promise<string> {

@@ -1,10 +1,12 @@
 import { z } from 'zod'
+import { hasConsole } from '../../../config/deployment.ts'
 import { Failure } from '../../../core/failure.ts'
 import type { Step } from '../../driver.ts'
 import { appliedText, applyObjects, deleteObject } from '../../kubernetes/apply.ts'
 import type { Kubernetes } from '../../kubernetes/connect.ts'
 import { annotatePod, deletePods, isReady, listPods, type Pod } from '../../kubernetes/pods.ts'
 import { awaitObserved } from '../../kubernetes/rollout.ts'
+import { consoleKeys } from '../../manifest/console.ts'
 import { manifestsOf } from '../../manifest/layout.ts'
 import type { KubeObject } from '../../manifest/object.ts'
 import { fingerprintKey } from '../../manifest/pod.ts'
@@ -24,14 +26,17 @@ const isWorkload = ({ kind }: { readonly kind: string }) => kind === 'StatefulSe
 /** The servers: applied, and then watched until the last one is ready. */
 export function applicationStep(context: KindContext, work: Work): Step {
   return {
-    title: 'Application: cache, scheduler, workers',
+    title: 'Application: cache, scheduler, workers, console',
     async run(report) {
-      const objects = applicationOf(await plan(context, work), work)
+      const request = await plan(context, work)
+      const objects = applicationOf(request, work)
       const kubernetes = await kubernetesOf(context, report)
       const { signal } = report
       await chooseSurplus(context, kubernetes, objects, signal)
       const told = (each: Work['applied'][number]) => void work.applied.push(each)
       const applied = await applyObjects(kubernetes, objects, { signal, told })
+      if (!hasConsole(request.deployment))
+        for (const key of consoleKeys(request)) await deleteObject(kubernetes, key, signal)
       const counts = isNewest(objects)
       await removeStuck(context, kubernetes, counts, signal)
       await watchServers(context, { namespaces: [namespaceOf(context)], msMax: rolloutMsMax, report, counts })

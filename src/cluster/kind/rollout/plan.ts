@@ -10,14 +10,7 @@ import type { Images, ManifestRequest } from '../../manifest/request.ts'
 import type { DeployOptions } from '../../options.ts'
 import { fromOptions, layered } from '../../shared/deployment-layers.ts'
 import { type KindContext, namespaceOf } from '../context.ts'
-import {
-  accessRefusal,
-  certificatesRefusal,
-  consoleRefusal,
-  listenRefusal,
-  privateRefusal,
-  sandboxRefusal,
-} from '../declaration.ts'
+import { accessRefusal, certificatesRefusal, listenRefusal, privateRefusal, sandboxRefusal } from '../declaration.ts'
 import { type KindMemory, readKindMemory, writeKindMemory } from '../state.ts'
 
 /** What the steps of one deployment know together. */
@@ -72,7 +65,6 @@ export async function requestedDeployment(options: DeployOptions): Promise<Deplo
       ...(file !== undefined && { where: `${file}: worker_image` }),
       next: ['Leave it out, and give the image of the workers with --image and --worker-image.'],
     })
-  if (asked.console !== undefined && asked.console !== false) throw refused(consoleRefusal, 'console', file)
   for (const key of ['listen', 'insecure'] as const)
     if (asked[key] !== undefined) throw refused(listenRefusal, key, file)
   if (typeof asked.tls === 'object') throw refused(certificatesRefusal, 'tls', file)

@@ -2,7 +2,7 @@ import type { ServerStatus } from '../../driver.ts'
 import { isGoing, isReady, type Pod } from '../../kubernetes/pods.ts'
 import { ports } from '../../manifest/servers.ts'
 
-const roles = ['cas', 'scheduler', 'worker'] as const
+const roles = ['cas', 'scheduler', 'worker', 'console'] as const
 type Role = (typeof roles)[number]
 
 /** A server and the pod that it is. */
