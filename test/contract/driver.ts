@@ -84,13 +84,23 @@ export function driverContract(kind: string, createPlace: () => Promise<DriverPl
       await ran(driver.deploy({ workers: 1, slots: 1 }))
       const status = await driver.status()
       expect(status).toMatchObject({ state: 'deployed', problems: [] })
-      // A console is not on every driver.
-      const servers = status.servers.filter(({ role }) => role !== 'console')
-      expect(servers.map(({ name, role, state }) => [name, role, state])).toEqual([
+      expect(status.servers.map(({ name, role, state }) => [name, role, state])).toEqual([
         ['cas', 'cas', 'ready'],
         ['scheduler', 'scheduler', 'ready'],
         ['worker-1', 'worker', 'ready'],
+        ['console', 'console', 'ready'],
       ])
+    })
+
+    it('opens the page of the builds on this machine', async () => {
+      const failures: unknown[] = []
+      const page = await driver.openPage((error) => failures.push(error))
+      try {
+        const answer = await fetch(page.url)
+        expect([answer.status, await answer.text(), failures]).toEqual([200, expect.stringContaining('No build'), []])
+      } finally {
+        await page.close?.()
+      }
     })
 
     it('tells addresses that answer', async () => {
