@@ -1,14 +1,22 @@
 import { requestMetadataOf } from '../client/recorder.ts'
-import type { Digest } from '../core/digest.ts'
 import { Failure } from '../core/failure.ts'
 import { assertInstance } from '../core/instance.ts'
 import { batchBytesMax, digestBytesMax } from '../core/limits.ts'
+import type { WholeBlob } from '../store/blobs.ts'
+import type { Log } from '../telemetry/log.ts'
 import { unpackZstd } from '../wire/compress.ts'
 import { decodeMessage } from '../wire/decode.ts'
 import { re } from '../wire/proto.ts'
 import type { Call } from '../wire/rpc.ts'
-import { type BatchAnswer, type BatchUpdate, batchUpdateRequest, encodeBatchUpdateResponse } from './codec-batch.ts'
-import { assertBlobSize, assertCallCount, type CacheContext, promptBytesMax, requestDigest } from './context.ts'
+import { type BatchAnswer, batchUpdateRequest, encodeBatchUpdateResponse } from './codec-batch.ts'
+import {
+  assertBlobSize,
+  assertCallCount,
+  type CacheContext,
+  isTooLarge,
+  promptBytesMax,
+  requestDigest,
+} from './context.ts'
 import { statusOf } from './statuses.ts'
 import type { Uploads } from './uploads.ts'
 
@@ -25,21 +33,31 @@ export async function batchUpdateBlobs(
   const request = decodeMessage(batchUpdateRequest, bytes)
   assertInstance(request.instanceName, context.instances)
   assertCallCount(request.updates.length)
-  const digests = request.updates.map((each) => requestDigest(each.digest, request.digestFunction, 'requests.digest'))
-  assertBatchSize(request.updates.reduce((sum, each, i) => sum + batchedBytes(each, digests[i]), 0))
-  const needed = unpackedBytes(request.updates, digests) + digests.length * digestBytesMax
+  const updates = request.updates.map(({ digest, data, compressor }) => ({
+    digest: requestDigest(digest, request.digestFunction, 'requests.digest'),
+    bytes: data,
+    compressor,
+  }))
+  assertBatchSize(updates.reduce((sum, each) => sum + batchedBytes(each), 0))
+  const needed = unpackedBytes(updates) + updates.length * digestBytesMax
   if (needed > promptBytesMax) await call.reserve(needed)
-  const described = digests.length <= describedMax
-  const answers = await Promise.all(
-    request.updates.map((each, i) => store(context, uploads, each, digests[i], described)),
-  )
-  if (context.recorder) {
-    const taken = request.updates.reduce((sum, { data }, i) => (answers[i]?.status ? sum : sum + data.length), 0)
-    context.recorder.traffic(requestMetadataOf(call), taken, 0)
-  }
-  return encodeBatchUpdateResponse(answers)
+  const outcomes = await storeAll(context, uploads, updates)
+  const taken = updates.reduce((sum, { bytes }, at) => (isStored(outcomes[at]) ? sum + bytes.length : sum), 0)
+  context.counts.received(taken)
+  context.recorder?.traffic(requestMetadataOf(call), taken, 0)
+  return encodeBatchUpdateResponse(answersOf(updates, outcomes, context.log))
 }
 
+/** One blob of a batch; its bytes are as they were sent. */
+interface Update extends WholeBlob {
+  /** Compressor.Value, as sent. */
+  readonly compressor: number
+}
+
+/** What became of one blob. */
+type Outcome = PromiseSettledResult<void>
+
+const identity = re.Compressor.Value.IDENTITY
 /** With more blobs than this, a status is a code without a text. */
 const describedMax = 1_000
 
@@ -55,39 +73,65 @@ export function assertBatchSize(total: number): void {
 }
 
 /** A compressed blob counts with what it unpacks to: this is what bounds a zstd bomb in a batch. */
-function batchedBytes({ data, compressor }: BatchUpdate, digest: Digest | undefined): number {
-  return compressor === re.Compressor.Value.IDENTITY ? data.length : Math.max(data.length, digest?.size ?? 0)
+function batchedBytes({ digest, bytes, compressor }: Update): number {
+  return compressor === identity ? bytes.byteLength : Math.max(bytes.byteLength, digest.size)
 }
 
 /** Blobs that came compressed take memory of their own. */
-function unpackedBytes(updates: readonly BatchUpdate[], digests: readonly Digest[]): number {
-  return updates.reduce(
-    (sum, { compressor }, i) => (compressor === re.Compressor.Value.IDENTITY ? sum : sum + (digests[i]?.size ?? 0)),
-    0,
+function unpackedBytes(updates: readonly Update[]): number {
+  return updates.reduce((sum, { digest, compressor }) => (compressor === identity ? sum : sum + digest.size), 0)
+}
+
+/**
+ * Blobs that came uncompressed go to the store together. The others go one by one, and so do those that found no
+ * room: for one that is stored by itself, uploads that stand still give up theirs.
+ * @returns what became of each, in the order sent
+ */
+async function storeAll(
+  context: CacheContext,
+  uploads: Uploads,
+  updates: readonly Update[],
+): Promise<readonly Outcome[]> {
+  const plain = updates.filter(
+    ({ digest, compressor }) => compressor === identity && !isTooLarge(digest, context.blobSizeMax),
+  )
+  const outcomes = await context.blobs.putAll(plain)
+  if (plain.length === updates.length && !outcomes.some(foundNoRoom)) return outcomes
+  const together = new Map(plain.map((each, at) => [each, outcomes[at]]))
+  return Promise.all(
+    updates.map(async (update) => {
+      const outcome = together.get(update)
+      if (outcome && !foundNoRoom(outcome)) return outcome
+      const [own] = await Promise.allSettled([store(context, uploads, update)])
+      return own
+    }),
   )
 }
 
-async function store(
-  context: CacheContext,
-  uploads: Uploads,
-  update: BatchUpdate,
-  digest: Digest | undefined,
-  described: boolean,
-): Promise<BatchAnswer> {
-  if (!digest) throw new Failure('internal', 'a blob of a batch has lost its digest')
-  try {
-    assertBlobSize(digest, context.blobSizeMax)
-    const bytes = await content(update, digest)
-    await uploads.withRoom(() => context.blobs.put(digest, bytes))
-    context.counts.received(update.data.length)
-    return { digest }
-  } catch (error) {
-    return { digest, status: statusOf(error, context.log, described) }
-  }
+async function store(context: CacheContext, uploads: Uploads, update: Update): Promise<void> {
+  assertBlobSize(update.digest, context.blobSizeMax)
+  const bytes = await content(update)
+  await uploads.withRoom(() => context.blobs.put(update.digest, bytes))
 }
 
-function content({ data, compressor }: BatchUpdate, digest: Digest): Uint8Array | Promise<Uint8Array> {
-  if (compressor === re.Compressor.Value.IDENTITY) return data
-  if (compressor === re.Compressor.Value.ZSTD) return unpackZstd(data, digest.size)
+function content({ digest, bytes, compressor }: Update): Uint8Array | Promise<Uint8Array> {
+  if (compressor === identity) return bytes
+  if (compressor === re.Compressor.Value.ZSTD) return unpackZstd(bytes, digest.size)
   throw new Failure('invalid', `this server does not support compressor ${compressor}`)
+}
+
+function isStored(outcome: Outcome | undefined): boolean {
+  return outcome?.status === 'fulfilled'
+}
+
+function foundNoRoom(outcome: Outcome): boolean {
+  return outcome.status === 'rejected' && outcome.reason instanceof Failure && outcome.reason.kind === 'exhausted'
+}
+
+function answersOf(updates: readonly Update[], outcomes: readonly Outcome[], log: Log): BatchAnswer[] {
+  const described = updates.length <= describedMax
+  return updates.map(({ digest }, at) => {
+    const outcome = outcomes[at]
+    return outcome?.status === 'rejected' ? { digest, status: statusOf(outcome.reason, log, described) } : { digest }
+  })
 }

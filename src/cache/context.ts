@@ -80,12 +80,17 @@ export function computable(digest: Digest): Digest {
   })
 }
 
+/** Rule 17: is the blob larger than max_cas_blob_size_bytes says? 0 is no bound. */
+export function isTooLarge(digest: Digest, blobSizeMax: number): boolean {
+  return blobSizeMax > 0 && digest.size > blobSizeMax
+}
+
 /**
  * Rule 17: a blob may be no larger than max_cas_blob_size_bytes says.
  * @throws Failure 'invalid'
  */
 export function assertBlobSize(digest: Digest, blobSizeMax: number): void {
-  if (blobSizeMax === 0 || digest.size <= blobSizeMax) return
+  if (!isTooLarge(digest, blobSizeMax)) return
   throw new Failure('invalid', `the blob has ${digest.size} bytes; this server takes at most ${blobSizeMax}`, {
     where: digest.hash,
   })

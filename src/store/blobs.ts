@@ -29,6 +29,11 @@ export interface Blobs {
   /** Stores a whole blob of any size that is at hand. Copies what it keeps. */
   put(digest: Digest, bytes: Uint8Array): Promise<void>
   /**
+   * Stores many whole blobs at once, which is cheaper than a `put` for each. Each is stored or refused by itself.
+   * @returns what `put` would have settled with for each, in the order given; it never rejects as a whole
+   */
+  putAll(blobs: readonly WholeBlob[]): Promise<readonly PromiseSettledResult<void>[]>
+  /**
    * Opens a blob for reading; undefined when it is absent. A blob that is evicted while it is
    * read stays readable to its end. Pieces are at most chunkBytesMax long. What is opened must
    * be read to its end or ended by `return` of its iterator (leaving a `for await` does that):
@@ -47,6 +52,15 @@ export interface Blobs {
   /** Flushes and releases what it holds; no other call may follow. */
   close(): Promise<void>
 }
+
+/** A blob whose bytes are all at hand. */
+export interface WholeBlob {
+  readonly digest: Digest
+  readonly bytes: Uint8Array
+}
+
+/** What became of a blob of `putAll` that is stored. */
+export const stored: PromiseFulfilledResult<void> = { status: 'fulfilled', value: undefined }
 
 /**
  * Gives memory of so many bytes that a read may fill. What a backend answers lies in it, or in

@@ -1,4 +1,4 @@
-import type { Count, Metrics } from '../telemetry/metrics.ts'
+import type { Count, CounterMetric, Metrics } from '../telemetry/metrics.ts'
 import type { Blobs, BlobWriter } from './blobs.ts'
 import type { Results } from './results.ts'
 
@@ -20,6 +20,8 @@ export function measuredBlobs(inner: Blobs, store: string, metrics: Metrics): Bl
   const finding = meter('findMissing')
   const getting = meter('get')
   const putting = meter('put')
+  const puttingAll = meter('putAll')
+  const refused = failuresIn(metrics).of({ store, operation: 'putAll' })
   const reading = meter('read')
   const writing = meter('write')
   const committing = meter('commit')
@@ -44,6 +46,15 @@ export function measuredBlobs(inner: Blobs, store: string, metrics: Metrics): Bl
     async put(digest, bytes) {
       await putting(() => inner.put(digest, bytes))
       bytesIn.add(bytes.byteLength)
+    },
+    async putAll(blobs) {
+      const outcomes = await puttingAll(() => inner.putAll(blobs))
+      let bytes = 0
+      for (const [at, blob] of blobs.entries())
+        if (outcomes[at]?.status === 'fulfilled') bytes += blob.bytes.byteLength
+        else refused.add()
+      bytesIn.add(bytes)
+      return outcomes
     },
     async read(digest, range, allocate) {
       const pieces = await reading(() => inner.read(digest, range, allocate))
@@ -93,7 +104,7 @@ function createMeters(store: string, metrics: Metrics): (operation: string) => M
     ['store', 'operation'],
     secondsBuckets,
   )
-  const failures = metrics.counter('native_store_failures_total', 'Operations that failed', ['store', 'operation'])
+  const failures = failuresIn(metrics)
   return (operation) => {
     const spread = seconds.of({ store, operation })
     return async (work) => {
@@ -108,6 +119,10 @@ function createMeters(store: string, metrics: Metrics): (operation: string) => M
       }
     }
   }
+}
+
+function failuresIn(metrics: Metrics): CounterMetric {
+  return metrics.counter('native_store_failures_total', 'Operations that failed', ['store', 'operation'])
 }
 
 function measuredWriter(inner: BlobWriter, committing: Meter, bytesIn: Count): BlobWriter {

@@ -3,7 +3,7 @@ import { digestText } from '../core/digest.ts'
 import { Failure } from '../core/failure.ts'
 import { computableFunctions, createHasher, digestOf } from '../core/hash.ts'
 import { smallBlobBytesMax } from '../core/limits.ts'
-import type { Blobs, BlobWriter, ReadRange } from './blobs.ts'
+import { type Blobs, type BlobWriter, type ReadRange, stored, type WholeBlob } from './blobs.ts'
 
 /**
  * The front door of every backend: the one place where bytes are held against their digest,
@@ -28,9 +28,16 @@ export function verified(inner: Blobs): Blobs {
       return inner.get(digest, allocate)
     },
     async put(digest, bytes) {
-      assertSize(digest, bytes.byteLength)
-      assertHash(digest, digestOf(digest.fn, bytes).hash)
+      assertContent(digest, bytes)
       if (digest.size > 0) await inner.put(digest, bytes)
+    },
+    async putAll(blobs) {
+      const refused = refusals(blobs)
+      if (!refused && blobs.every(({ digest }) => digest.size > 0)) return inner.putAll(blobs)
+      const sound = blobs.filter((blob) => blob.digest.size > 0 && !refused?.has(blob))
+      const outcomes = new Map<WholeBlob | undefined, PromiseSettledResult<void>>(refused)
+      for (const [at, outcome] of (await inner.putAll(sound)).entries()) outcomes.set(sound[at], outcome)
+      return blobs.map((blob) => outcomes.get(blob) ?? stored)
     },
     async read(digest, range, allocate) {
       const checked = checkedRange(digest, range)
@@ -74,6 +81,25 @@ function verifiedWriter(digest: Digest, inner: BlobWriter): BlobWriter {
     },
     abort: () => inner.abort(),
   }
+}
+
+/** Those of the blobs whose bytes are not their digest's, and why; undefined when there are none. */
+function refusals(blobs: readonly WholeBlob[]): Map<WholeBlob, PromiseRejectedResult> | undefined {
+  let refused: Map<WholeBlob, PromiseRejectedResult> | undefined
+  for (const blob of blobs) {
+    try {
+      assertContent(blob.digest, blob.bytes)
+    } catch (reason) {
+      refused ??= new Map()
+      refused.set(blob, { status: 'rejected', reason })
+    }
+  }
+  return refused
+}
+
+function assertContent(digest: Digest, bytes: Uint8Array): void {
+  assertSize(digest, bytes.byteLength)
+  assertHash(digest, digestOf(digest.fn, bytes).hash)
 }
 
 function assertSize(digest: Digest, actual: number): void {

@@ -12,6 +12,7 @@ type Operation =
   | { readonly kind: 'read'; readonly at: number; readonly offset: number; readonly limit: number }
   | { readonly kind: 'find'; readonly all: readonly number[] }
   | { readonly kind: 'burst'; readonly all: readonly number[] }
+  | { readonly kind: 'batch'; readonly all: readonly number[] }
 
 const sizes = [1, 10, 100, 1000, 4000, 20_000, 60_000, 130_000]
 const pool: readonly Blob[] = Array.from({ length: 40 }, (_, at) => seededBlob(at, sizes[at % sizes.length] ?? 1))
@@ -31,7 +32,10 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
     weight: 2,
     arbitrary: fc.record({ kind: fc.constant('read' as const), at, offset: fc.nat(70_000), limit: fc.nat(70_000) }),
   },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('find' as const, 'burst' as const), all }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constantFrom('find' as const, 'burst' as const, 'batch' as const), all }),
+  },
 )
 
 function blobAt(index: number): Blob {
@@ -61,10 +65,14 @@ async function check(blobs: Blobs, operations: readonly Operation[]): Promise<vo
   }
 
   for (const step of operations) {
-    if (step.kind === 'find' || step.kind === 'burst') {
+    if (step.kind === 'find' || step.kind === 'burst' || step.kind === 'batch') {
       const blobsNamed = step.all.map(blobAt)
       if (step.kind === 'burst') await Promise.all(blobsNamed.map((blob) => store(blob, 'put')))
-      if (step.kind === 'burst') for (const blob of blobsNamed) model.set(digestKey(blob.digest), blob)
+      if (step.kind === 'batch') {
+        bytesWritten += blobsNamed.reduce((sum, { digest }) => sum + digest.size, 0)
+        for (const outcome of await blobs.putAll(blobsNamed)) expect(outcome.status).toBe('fulfilled')
+      }
+      if (step.kind !== 'find') for (const blob of blobsNamed) model.set(digestKey(blob.digest), blob)
       const missing = new Set((await blobs.findMissing(blobsNamed.map(({ digest }) => digest))).map(digestKey))
       for (const blob of blobsNamed) judge(blob, missing.has(digestKey(blob.digest)) ? undefined : blob.bytes)
       continue

@@ -18,6 +18,8 @@ export interface BlobsUnderTest {
 const megabyte = 1024 * 1024
 const capacity = 64 * megabyte
 const empty = blobOf('')
+/** In place of a blob that is not there. */
+const absentBytes = Buffer.from('absent')
 const absent = digestOf('sha256', Buffer.from('never written'))
 
 /** What every backend and decorator owes its callers (src/store/blobs.ts). */
@@ -84,6 +86,62 @@ export function describeBlobs(name: string, subject: BlobsUnderTest): void {
         expect(await blobs.findMissing(many.map(({ digest }) => digest))).toEqual([])
         const back = await Promise.all(many.map(({ digest }) => blobs.get(digest)))
         expect(back.map((bytes) => Buffer.from(bytes ?? []).toString())).toEqual(many.map((_, at) => `blob ${at}`))
+      })
+    })
+
+    describe('many whole blobs at once', () => {
+      const statuses = (outcomes: readonly PromiseSettledResult<void>[]) => outcomes.map(({ status }) => status)
+      async function expectThere(all: readonly Blob[]): Promise<void> {
+        for (const { digest, bytes } of all)
+          expect(Buffer.compare((await readWhole(await blobs.read(digest))) ?? absentBytes, bytes)).toBe(0)
+      }
+
+      test('stores small and large ones, the empty one, one twice, and one that is there already', async () => {
+        const before = seededBlob(50, 3000)
+        await blobs.put(before.digest, before.bytes)
+        const many = Array.from({ length: 300 }, (_, at) => seededBlob(100 + at, 1 + at * 37))
+        const large = seededBlob(51, smallBlobBytesMax + 1)
+        const twice = seededBlob(52, 700_000)
+        const all = [before, twice, ...many, empty, large, twice]
+        expect(new Set(statuses(await blobs.putAll(all)))).toEqual(new Set(['fulfilled']))
+        await expectThere(all)
+        expect(await blobs.putAll([])).toEqual([])
+      })
+      test('tells of each what it was refused for, in the order given, and stores the others', async () => {
+        const [first, second, last] = [seededBlob(1, 100), seededBlob(2, 2000), seededBlob(3, 30)]
+        const otherBytes = { digest: blobOf('right').digest, bytes: blobOf('wrong').bytes }
+        const short = { digest: blobOf('exactly this').digest, bytes: blobOf('exactly').bytes }
+        const notEmpty = { digest: empty.digest, bytes: blobOf('x').bytes }
+        const given = [first, otherBytes, empty, second, short, notEmpty, otherBytes, last]
+        const outcomes = await blobs.putAll(given)
+        expect(outcomes.map((each) => (each.status === 'rejected' ? each.reason.kind : undefined))).toEqual(
+          given.map((each) => ([otherBytes, short, notEmpty].includes(each) ? 'invalid' : undefined)),
+        )
+        await expectThere([first, second, last])
+        expect(await blobs.findMissing([otherBytes.digest, short.digest])).toEqual([otherBytes.digest, short.digest])
+      })
+      test('one that does not fit is refused by itself', async () => {
+        const [small, after] = [seededBlob(1, 100), seededBlob(2, 5000)]
+        const huge = seededBlob(3, capacity + 1)
+        const outcomes = await blobs.putAll([small, huge, after])
+        expect(statuses(outcomes)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+        expect(outcomes[1]).toMatchObject({ reason: { kind: 'exhausted' } })
+        await expectThere([small, after])
+      })
+      test('keeps a copy of what it is given', async () => {
+        const { digest, bytes } = seededBlob(1, 2000)
+        const given = Buffer.from(bytes)
+        await blobs.putAll([{ digest, bytes: given }])
+        given.fill(0)
+        await expectThere([{ digest, bytes }])
+      })
+      test('evicts what was not used for longest, once it is full', async () => {
+        for (let at = 0; at < 40; at += 1) {
+          const batch = Array.from({ length: 8 }, (_, part) => seededBlob(at * 10 + part, 400_000))
+          expect(new Set(statuses(await blobs.putAll(batch)))).toEqual(new Set(['fulfilled']))
+          await expectThere(batch)
+        }
+        expect(await blobs.findMissing([seededBlob(0, 400_000).digest])).toHaveLength(1)
       })
     })
 

@@ -77,6 +77,17 @@ describe.runIf(canMount)('a disk that is smaller than the size of its store', ()
     await store.close()
   })
 
+  test('batches evict too, and each of their blobs is stored', async () => {
+    const { store, lines } = await openStore()
+    for (let round = 0; round < 12; round += 1) {
+      const batch = Array.from({ length: 30 }, (_, at) => seededBlob(round * 100 + at, 20_000))
+      for (const outcome of await store.blobs.putAll(batch)) expect(outcome).toEqual({ status: 'fulfilled' })
+      expect(await store.blobs.findMissing(batch.map(({ digest }) => digest))).toEqual([])
+    }
+    expect(lines.filter(({ message }) => message.startsWith('the disk is full'))).toHaveLength(1)
+    await store.close()
+  })
+
   test('only when nothing is left to evict, a write fails, with RESOURCE_EXHAUSTED', async () => {
     writeFileSync(join(disk.path, 'of others'), new Uint8Array(diskBytes - 500_000))
     const { store } = await openStore()

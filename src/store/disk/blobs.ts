@@ -1,5 +1,6 @@
 import type { Digest } from '../../core/digest.ts'
-import type { Blobs, BlobWriter } from '../blobs.ts'
+import { Failure } from '../../core/failure.ts'
+import { type Blobs, type BlobWriter, stored, type WholeBlob } from '../blobs.ts'
 import { distinct } from '../distinct.ts'
 import { largeFileBytes } from './large-file.ts'
 import type { LargeFiles } from './large-files.ts'
@@ -62,6 +63,28 @@ export function createDiskBlobs({ log, large, space, smallBytesMax, close }: Dis
     }
   }
 
+  async function put(digest: Digest, bytes: Uint8Array): Promise<void> {
+    if (touch(digest)) return
+    if (!isSmall(digest)) return putLarge(digest, bytes)
+    await hold(log.cost(digest, digest.size))
+    return log.append(digest, [bytes])
+  }
+
+  /**
+   * Stores small blobs with one reservation of room for all.
+   * @returns false when not all of them could be stored so; why, each tells when it is put by itself
+   */
+  async function putTogether(blobs: readonly WholeBlob[]): Promise<boolean> {
+    try {
+      await hold(blobs.reduce((sum, { digest }) => sum + log.cost(digest, digest.size), 0))
+      await log.appendAll(blobs)
+      return true
+    } catch (error) {
+      if (error instanceof Failure) return false
+      throw error
+    }
+  }
+
   return {
     async findMissing(digests) {
       return distinct(digests.filter((digest) => !touch(digest)))
@@ -72,11 +95,11 @@ export function createDiskBlobs({ log, large, space, smallBytesMax, close }: Dis
       const pieces = await large.read(digest, { offset: 0 })
       return pieces && joined(pieces, digest.size)
     },
-    async put(digest, bytes) {
-      if (touch(digest)) return
-      if (!isSmall(digest)) return putLarge(digest, bytes)
-      await hold(log.cost(digest, digest.size))
-      return log.append(digest, [bytes])
+    put,
+    async putAll(blobs) {
+      const absent = blobs.filter(({ digest }) => !touch(digest))
+      if (absent.every(({ digest }) => isSmall(digest)) && (await putTogether(absent))) return blobs.map(() => stored)
+      return Promise.allSettled(blobs.map(({ digest, bytes }) => put(digest, bytes)))
     },
     async read(digest, range = { offset: 0 }, allocate = Buffer.allocUnsafeSlow) {
       return isSmall(digest) ? log.read(digest, range, allocate) : large.read(digest, range, allocate)

@@ -2,7 +2,7 @@ import fs from 'node:fs'
 import { type Digest, type DigestFunction, digestText } from '../../core/digest.ts'
 import { Failure, messageOf } from '../../core/failure.ts'
 import type { Log } from '../../telemetry/log.ts'
-import type { Allocate, ReadRange } from '../blobs.ts'
+import type { Allocate, ReadRange, WholeBlob } from '../blobs.ts'
 import type { Age } from './age.ts'
 import type { Append } from './append.ts'
 import { createAppender } from './appender.ts'
@@ -13,7 +13,7 @@ import type { FileIo } from './file-io.ts'
 import { bytesInSegment } from './footer.ts'
 import { withDiskRoom } from './full-disk.ts'
 import { createOpenSegments } from './open-segments.ts'
-import { recordBytes, totalBytes } from './record.ts'
+import { type RecordKind, recordBytes, totalBytes } from './record.ts'
 import { unknownReuse } from './reuse.ts'
 import type { Reuses } from './reuses.ts'
 import { seal } from './seal.ts'
@@ -36,6 +36,11 @@ export interface SegmentLog extends SegmentEvictor {
   cost(digest: Digest, length: number): number
   /** Stores or replaces a value, and settles what was held for it, or releases it on failure. */
   append(digest: Digest, parts: readonly Uint8Array[]): Promise<void>
+  /**
+   * Stores many values at once, for all of which room is held. When it fails some may be stored; what was held for
+   * the others is released. It evicts nothing for a full disk: `append` does.
+   */
+  appendAll(values: readonly WholeBlob[]): Promise<void>
   delete(digest: Digest): Promise<void>
   /** Values that it holds. */
   readonly entries: number
@@ -66,6 +71,9 @@ export interface SegmentLogOptions {
   /** A value was evicted. */
   evicted(entry: IndexEntry): void
 }
+
+/** In place of a write that is not begun. */
+const settled = Promise.resolve()
 
 export function createSegmentLog(options: SegmentLogOptions): SegmentLog {
   const { folder, index, space, age, reuses, segmentBytes, apart, durability, io, log } = options
@@ -116,20 +124,42 @@ export function createSegmentLog(options: SegmentLogOptions): SegmentLog {
     age.wrote(bytes)
   }
 
-  async function append(kind: 'value' | 'deletion', digest: Digest, parts: readonly Uint8Array[]): Promise<void> {
+  function recordOf(kind: RecordKind, digest: Digest, parts: readonly Uint8Array[]): Append {
     const length = totalBytes(parts)
     const reuse = kind === 'value' ? reuses.remembered(digest) : unknownReuse
-    const record = { kind, digest, parts, length, bytes: recordBytes(digest.fn, length), reuse }
+    return { kind, digest, parts, length, bytes: recordBytes(digest.fn, length), reuse }
+  }
+
+  /** Writes records; what is held for them is released when they do not get to the disk. */
+  async function write(bytesHeld: number, work: () => Promise<void>): Promise<void> {
     try {
       if (closed) throw new Failure('unavailable', 'the store is closed', { where: folder })
-      await withDiskRoom(
-        () => appender.append(record),
-        () => options.relieve(record.bytes),
-      )
+      await work()
     } catch (error) {
-      space.release(bytesInSegment(digest.fn, length))
+      space.release(bytesHeld)
       throw diskFailure(error, 'writing to the store', folder)
     }
+  }
+
+  function append(kind: RecordKind, digest: Digest, parts: readonly Uint8Array[]): Promise<void> {
+    const record = recordOf(kind, digest, parts)
+    return write(bytesInSegment(digest.fn, record.length), () =>
+      withDiskRoom(
+        () => appender.append(record),
+        () => options.relieve(record.bytes),
+      ),
+    )
+  }
+
+  async function appendAll(values: readonly WholeBlob[]): Promise<void> {
+    const held = new Map<Promise<void>, number>()
+    for (const { digest, bytes } of values) {
+      // Records that are written together share a promise.
+      const writing = closed ? settled : appender.append(recordOf('value', digest, [bytes]))
+      held.set(writing, (held.get(writing) ?? 0) + bytesInSegment(digest.fn, bytes.byteLength))
+    }
+    const outcomes = await Promise.allSettled(Array.from(held, ([writing, bytes]) => write(bytes, () => writing)))
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
   }
 
   async function forget(digest: Digest): Promise<void> {
@@ -184,6 +214,7 @@ export function createSegmentLog(options: SegmentLogOptions): SegmentLog {
     },
     cost: ({ fn }, length) => bytesInSegment(fn, length),
     append: (digest, parts) => append('value', digest, parts),
+    appendAll,
     delete: forget,
     get entries() {
       return index.count

@@ -41,6 +41,13 @@ export function createMemoryBlobs(bytesMax: number): Blobs {
     }
   }
 
+  async function put(digest: Digest, bytes: Uint8Array): Promise<void> {
+    const key = digestKey(digest)
+    if (lru.use(key)) return
+    lru.reserve(digest.size)()
+    lru.set(key, [new Uint8Array(bytes)], digest.size)
+  }
+
   return {
     async findMissing(digests) {
       return distinct(digests.filter((digest) => lru.use(digestKey(digest)) === undefined))
@@ -51,12 +58,8 @@ export function createMemoryBlobs(bytesMax: number): Blobs {
       const [only] = pieces ?? []
       return pieces?.length === 1 ? only : pieces && joined(pieces, digest.size)
     },
-    async put(digest, bytes) {
-      const key = digestKey(digest)
-      if (lru.use(key)) return
-      lru.reserve(digest.size)()
-      lru.set(key, [new Uint8Array(bytes)], digest.size)
-    },
+    put,
+    putAll: (blobs) => Promise.allSettled(blobs.map(({ digest, bytes }) => put(digest, bytes))),
     async read(digest, range) {
       const pieces = lru.use(digestKey(digest))
       return pieces && cut(pieces, range ?? { offset: 0 })

@@ -103,6 +103,10 @@ function recording(blobs: Blobs): Blobs {
       note(digest)
       return blobs.put(digest, bytes)
     },
+    putAll(all) {
+      for (const { digest } of all) note(digest)
+      return blobs.putAll(all)
+    },
     read(digest, range, allocate) {
       note(digest)
       return blobs.read(digest, range, allocate)

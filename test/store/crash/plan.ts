@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 
 /** One write of a program that is going to be killed: both sides can tell its bytes from its seed. */
 export interface PlannedWrite {
-  readonly how: 'put' | 'write' | 'result'
+  readonly how: 'put' | 'batch' | 'write' | 'result'
   readonly seed: number
   readonly size: number
 }
@@ -22,6 +22,7 @@ export function plannedWrite(run: number, turn: number): PlannedWrite {
   if (kind === 1) return { how: 'put', seed, size: smallBytesMax + 1 + Math.floor(fraction * 100_000) }
   if (kind === 2) return { how: 'write', seed, size: 1 + Math.floor(fraction * 60_000) }
   if (kind <= 4) return { how: 'result', seed, size: Math.floor(fraction * 3000) }
+  if (kind <= 7) return { how: 'batch', seed, size: 1 + Math.floor(fraction * 4000) }
   return { how: 'put', seed, size: 1 + Math.floor(fraction * 4000) }
 }
 
