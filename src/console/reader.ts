@@ -1,4 +1,5 @@
 import { type CasClient, createCasClient } from '../client/cas.ts'
+import { backoffMs } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
 import { type Digest, type DigestFunction, digestKey, digestText } from '../core/digest.ts'
 import { messageOf } from '../core/failure.ts'
@@ -8,6 +9,7 @@ import type { Channel } from '../wire/rpc.ts'
 import type { History } from './history.ts'
 import type { Readable } from './ingest.ts'
 import { readActions } from './read-actions.ts'
+import { createReadingQueue } from './reading-queue.ts'
 
 export interface ReaderOptions {
   readonly history: History
@@ -19,7 +21,10 @@ export interface ReaderOptions {
 
 /** Reads Actions, Commands and input trees out of the cache, for the history, after the builds that used them. */
 export interface Reader {
-  /** Puts actions into the queue; those for which there is no room are read when they are seen again. */
+  /**
+   * Puts actions into the queue; those for which there is no room are read when they are seen again. What cannot be read
+   * is tried again, up to a bound.
+   */
   add(actions: readonly Readable[]): void
   /** Is the queue empty, and nothing being read? */
   isIdle(): boolean
@@ -30,62 +35,66 @@ export interface Reader {
   close(): void
 }
 
-const queueMax = 50_000
-/** Actions that are read together. */
-const batchMax = 100
 /** A larger blob is not fetched for whoever asks. */
 const fetchedBytesMax = batchBytesMax
 const callMsMax = 10_000
-/** How long it is left in peace after a failure, in milliseconds. */
-const restMs = 5_000
+/** How long the cache is left in peace after failures in a row. */
+const restBounds = { msMin: 5_000, msMax: 60_000 }
 
 export function createReader({ history, cas, clock, log }: ReaderOptions): Reader {
-  const queue = new Map<number, Readable>()
+  const queue = createReadingQueue()
   const ending = new AbortController()
   let working: Promise<void> | undefined
   let resting: (() => void) | undefined
-  let failing = false
+  /** In a row. */
+  let failures = 0
 
   function work(): void {
     if (working || resting || queue.size === 0 || ending.signal.aborted) return
-    working = readAll().then(
-      () => {
-        working = undefined
-        failing = false
-        work()
-      },
-      (error: unknown) => {
-        working = undefined
-        if (ending.signal.aborted) return
-        if (!failing) log.warn('cannot read actions for the history', { reason: messageOf(error) })
-        failing = true
-        rest()
-      },
-    )
+    working = readAll().then(() => {
+      working = undefined
+      if (failures > 0) rest()
+      else work()
+    })
   }
 
-  /** Once more later: what was taken out of the queue is read when it is seen again. */
   function rest(): void {
-    resting = clock.after(restMs, () => {
+    if (ending.signal.aborted) return
+    resting = clock.after(backoffMs(failures, restBounds), () => {
       resting = undefined
       work()
     })
   }
 
+  /** Until the queue is empty, or something fails. */
   async function readAll(): Promise<void> {
     while (queue.size > 0 && !ending.signal.aborted) {
-      const batch = [...queue.values()].slice(0, batchMax)
-      for (const { content } of batch) queue.delete(content)
-      const groups = Map.groupBy(batch, ({ action, instance }) => `${action.fn} ${instance}`)
-      for (const group of groups.values()) await readGroup(group)
+      const groups = Map.groupBy(queue.next(), ({ action, instance }) => `${action.fn} ${instance}`)
+      for (const group of groups.values()) if (!(await readGroup(group))) return
     }
   }
 
-  async function readGroup(group: readonly Readable[]): Promise<void> {
+  /** Reads actions of one digest function and one instance. @returns whether they could be read */
+  async function readGroup(group: readonly Readable[]): Promise<boolean> {
     const [first] = group
-    if (!first) return
+    if (!first) return true
     const client = clientFor(first.action.fn, first.instance)
-    await readActions({ client, history, clock, signal: ending.signal }, group)
+    try {
+      await readActions({ client, history, clock, signal: ending.signal }, group)
+    } catch (error) {
+      if (!ending.signal.aborted) putBack(group, messageOf(error))
+      return false
+    }
+    queue.done(group)
+    failures = 0
+    return true
+  }
+
+  function putBack(group: readonly Readable[], reason: string): void {
+    failures += 1
+    if (failures === 1) log.warn('cannot read actions for the history, and tries again', { reason })
+    for (const { action } of queue.failed(group))
+      log.warn('reading an action for the history is given up', { action: digestText(action), reason })
   }
 
   function clientFor(fn: DigestFunction, instance: string): CasClient {
@@ -94,11 +103,7 @@ export function createReader({ history, cas, clock, log }: ReaderOptions): Reade
 
   return {
     add(actions) {
-      for (const each of actions) {
-        const known = queue.get(each.content)
-        if (!known && queue.size >= queueMax) continue
-        queue.set(each.content, known?.ran ? known : each)
-      }
+      queue.add(actions)
       work()
     },
     isIdle: () => queue.size === 0 && !working,

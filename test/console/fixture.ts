@@ -13,6 +13,7 @@ import type { Log } from '../../src/telemetry/log.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { memoryChannel } from '../../src/wire/memory.ts'
 import { re } from '../../src/wire/proto.ts'
+import type { Channel } from '../../src/wire/rpc.ts'
 import { blobOf } from '../fixture/blob.ts'
 import { manualClock } from '../fixture/manual-clock.ts'
 import { quietLog } from '../fixture/quiet-log.ts'
@@ -26,6 +27,8 @@ export interface ConsoleSetup {
   readonly log?: Log
   /** What those have to know who tell it. */
   readonly secret?: Secret
+  /** Fails a call of the console to the cache, by throwing. */
+  readonly failCall?: (request: Uint8Array) => void
 }
 
 /** What an action of a test differs in. */
@@ -47,6 +50,7 @@ export function openTestConsole({
   cacheBytesMax = 2 ** 28,
   log = quietLog,
   secret,
+  failCall = () => undefined,
 }: ConsoleSetup) {
   const clock = manualClock(1_800_000_000_000)
   const blobs = verified(createMemoryBlobs(cacheBytesMax))
@@ -63,7 +67,14 @@ export function openTestConsole({
     }).services,
   )
   const metrics = createMetrics()
-  const console = createConsole({ folder, bounds: { bytesMax, ageMsMax }, cas, secret, clock, log, metrics })
+  const reached: Channel = {
+    ...cas,
+    async unary(method, request, options) {
+      failCall(request)
+      return await cas.unary(method, request, options)
+    },
+  }
+  const console = createConsole({ folder, bounds: { bytesMax, ageMsMax }, cas: reached, secret, clock, log, metrics })
   const channel = memoryChannel(console.services)
   const recording = createRecording({ channel, clock, log, metrics: createMetrics() })
   const client = createCasClient(cas)

@@ -1,0 +1,65 @@
+import type { Readable } from './ingest.ts'
+
+/** Actions that wait to be read, oldest first. One stays here until it has been read, or has failed too often. */
+export interface ReadingQueue {
+  /** Adds actions, up to a bound; those for which there is no room are added when they are seen again. */
+  add(actions: readonly Readable[]): void
+  /** The next to be read together; none when the queue is empty. One that has failed before is read alone. */
+  next(): readonly Readable[]
+  /** They have been read, and leave the queue; one that was seen otherwise meanwhile is read again. */
+  done(actions: readonly Readable[]): void
+  /** They could not be read: they go to the end. @returns those that have failed too often, and have left the queue */
+  failed(actions: readonly Readable[]): Readable[]
+  readonly size: number
+}
+
+const queueMax = 50_000
+const batchMax = 100
+/** With the waits between, some minutes: a cache that restarts is back by then. */
+const attemptsMax = 8
+
+interface Waiting {
+  readonly action: Readable
+  /** How often it could not be read. */
+  readonly failures: number
+}
+
+export function createReadingQueue(): ReadingQueue {
+  const queue = new Map<number, Waiting>()
+
+  return {
+    add(actions) {
+      for (const action of actions) {
+        const known = queue.get(action.content)
+        if (known ? known.action.ran : queue.size >= queueMax) continue
+        queue.set(action.content, { action, failures: known?.failures ?? 0 })
+      }
+    },
+    next() {
+      const batch: Readable[] = []
+      for (const { action, failures } of queue.values()) {
+        if (batch.length === batchMax || (failures > 0 && batch.length > 0)) break
+        batch.push(action)
+        if (failures > 0) break
+      }
+      return batch
+    },
+    done(actions) {
+      for (const action of actions) if (queue.get(action.content)?.action === action) queue.delete(action.content)
+    },
+    failed(actions) {
+      return actions.filter(({ content }) => {
+        const waiting = queue.get(content)
+        if (!waiting) return false
+        queue.delete(content)
+        const failures = waiting.failures + 1
+        if (failures >= attemptsMax) return true
+        queue.set(content, { action: waiting.action, failures })
+        return false
+      })
+    },
+    get size() {
+      return queue.size
+    },
+  }
+}
