@@ -6,7 +6,7 @@ import { messageOf } from '../core/failure.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { consoleApi } from '../wire/proto.ts'
-import type { Channel } from '../wire/rpc.ts'
+import { type Channel, Code, RpcError } from '../wire/rpc.ts'
 import { wireDigest } from './context.ts'
 import { createEventList, type Seen } from './record-events.ts'
 import type { Recorder } from './recorder.ts'
@@ -39,6 +39,19 @@ const closeMsMax = 1_000
 /** While the console is away. */
 const delayMsMin = 500
 const delayMsMax = 10_000
+/** How often a batch is sent over which the console fails: three minutes. */
+const attemptsMax = 20
+
+/** A batch that is refused so would be refused the next time as well. */
+const refusals: ReadonlySet<Code> = new Set([Code.INVALID_ARGUMENT, Code.OUT_OF_RANGE])
+/**
+ * The console is away, or takes nothing from this server, because of a secret or of its release: the batch can wait. What
+ * else it may answer can be the fault of the batch.
+ */
+const closedDoors: ReadonlySet<Code> = new Set([
+  ...[Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED, Code.CANCELLED, Code.ABORTED],
+  ...[Code.PERMISSION_DENIED, Code.UNAUTHENTICATED, Code.UNIMPLEMENTED],
+])
 
 const answers = consoleApi.Lookup.Answer
 const answerValue = {
@@ -51,17 +64,25 @@ const answerValue = {
 
 /**
  * Records for a console. One batch is on its way at a time; what comes while it is away waits, up to a bound, and what
- * is beyond that is dropped and counted.
+ * is beyond that is dropped and counted. So is a batch that the console cannot take.
  */
 export function createRecording({ channel, clock, log, metrics }: RecordingOptions): Recording {
   const run = randomBytes(16)
   const dropped = metrics
-    .counter('native_console_dropped_total', 'Events that the console was not told of, since it was away or slow.')
+    .counter(
+      'native_console_dropped_total',
+      'Events that the console was not told of: it was away, slow or refused them.',
+    )
     .of({})
   let sequence = 0
+  /** Calls in a row, and those of them in which the console was there and did not take this batch. */
   let failures = 0
+  let attempts = 0
   let sending: Promise<void> | undefined
-  let batch: Uint8Array | undefined
+  let batch: Batch | undefined
+  /** Events that were refused, which the next batch tells. */
+  let refused = 0
+  let hasWarnedOfRefusal = false
   let closed = false
   let cancel: () => void = () => undefined
   const list = createEventList(clock, {
@@ -75,33 +96,56 @@ export function createRecording({ channel, clock, log, metrics }: RecordingOptio
     cancel = clock.after(ms, flush)
   }
 
+  function nextBatch(): Batch {
+    const taken = list.take(batchEventsMax)
+    const lost = taken.dropped + refused
+    refused = 0
+    const bytes = encodeBatch(run, ++sequence, { events: taken.events, dropped: lost })
+    return { bytes, events: taken.events.length, dropped: lost }
+  }
+
   function flush(): void {
     if (sending || (!batch && list.size === 0)) return
-    batch ??= encodeBatch(run, ++sequence, list.take(batchEventsMax))
-    sending = send(batch).then((sent) => {
+    batch ??= nextBatch()
+    sending = send(batch).then((isDone) => {
       sending = undefined
-      if (sent) batch = undefined
-      if (!sent) later(delayMs())
+      if (isDone) batch = undefined
+      if (!isDone) later(backoffMs(failures, { msMin: delayMsMin, msMax: delayMsMax }))
       else if (list.size > 0) later(list.size >= batchEventsMax ? nextMs : batchMs)
     })
   }
 
-  async function send(bytes: Uint8Array, timeoutMs = callMsMax): Promise<boolean> {
+  /** @returns whether the batch is done with: it has arrived, or never will */
+  async function send(sent: Batch, timeoutMs = callMsMax): Promise<boolean> {
     try {
-      await channel.unary(recordMethod, bytes, { timeoutMs })
+      await channel.unary(recordMethod, sent.bytes, { timeoutMs })
       if (failures > 0) log.info('the console is told of builds again')
-      failures = 0
-      return true
     } catch (error) {
-      failures += 1
-      // It starts and ends beside this server: the first failure says nothing yet.
-      if (failures === 3) log.warn('the console cannot be told of builds, which go on', { reason: messageOf(error) })
-      return false
+      if (!isHopeless(error)) return false
+      drop(sent, error)
     }
+    failures = 0
+    attempts = 0
+    return true
   }
 
-  function delayMs(): number {
-    return backoffMs(failures, { msMin: delayMsMin, msMax: delayMsMax })
+  /** Counts a failure. @returns whether to send the batch again is of no use */
+  function isHopeless(error: unknown): boolean {
+    const code = error instanceof RpcError ? error.code : Code.UNKNOWN
+    if (refusals.has(code)) return true
+    failures += 1
+    if (!closedDoors.has(code)) attempts += 1
+    // It starts and ends beside this server: the first failure says nothing yet.
+    if (failures === 3) log.warn('the console cannot be told of builds, which go on', { reason: messageOf(error) })
+    return attempts >= attemptsMax
+  }
+
+  function drop({ events, dropped: untold }: Batch, error: unknown): void {
+    refused += events + untold
+    dropped.add(events)
+    if (!hasWarnedOfRefusal)
+      log.warn('the console refuses what it is told of builds, which is dropped', { events, reason: messageOf(error) })
+    hasWarnedOfRefusal = true
   }
 
   return {
@@ -112,9 +156,17 @@ export function createRecording({ channel, clock, log, metrics }: RecordingOptio
       cancel()
       await sending
       if (batch || list.size === 0) return
-      await send(encodeBatch(run, ++sequence, list.take(batchEventsMax)), closeMsMax)
+      await send(nextBatch(), closeMsMax)
     },
   }
+}
+
+/** A batch on its way. */
+interface Batch {
+  readonly bytes: Uint8Array
+  readonly events: number
+  /** Events that it says were dropped before. */
+  readonly dropped: number
 }
 
 interface Taken {

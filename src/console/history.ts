@@ -4,7 +4,7 @@ import { Failure, messageOf } from '../core/failure.ts'
 import type { Log } from '../telemetry/log.ts'
 import { createKeptStreams, type KeptStreams } from './bes/keep.ts'
 import { createKeptBlobs, type KeptBlobs } from './blobs.ts'
-import { isDamage, moveAside, type Opened, openDatabase, sqliteCode } from './database.ts'
+import { isDamage, isUnfit, moveAside, type Opened, openDatabase, sqliteCode } from './database.ts'
 import { createIngest, type Ingest } from './ingest.ts'
 import { createReadInvocation, createReadLog, type ReadInvocation, type ReadLog } from './invocations.ts'
 import { createLearn, type Learn } from './learn.ts'
@@ -39,8 +39,8 @@ export interface Tables {
 export interface History {
   /**
    * Does something with the tables.
-   * @throws Failure 'exhausted' when the disk or the history is full, 'unavailable' for whatever else keeps the database
-   *   from it: nothing of it has been written then
+   * @throws Failure 'exhausted' when the disk or the history is full, 'invalid' when the tables do not take the values,
+   *   'unavailable' for whatever else keeps the database from it: nothing of it has been written then
    */
   use<T>(work: (tables: Tables) => T): T
   /** Why it cannot be used at present: a sentence, or nothing. */
@@ -136,6 +136,6 @@ function failureOf(error: unknown, path: string): Failure {
   if (error instanceof Failure) return error
   const code = sqliteCode(error)
   if (code === undefined) throw error
-  const kind = code === full ? 'exhausted' : 'unavailable'
+  const kind = isUnfit(error) ? 'invalid' : code === full ? 'exhausted' : 'unavailable'
   return new Failure(kind, `the history of builds: ${messageOf(error)}`, { where: path, cause: error })
 }

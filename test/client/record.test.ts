@@ -22,7 +22,11 @@ const ended = {
 function open() {
   const clock = manualClock()
   const batches: consoleApi.RecordRequest[] = []
-  const state = { away: false, deaf: false }
+  const state: { away: boolean; deaf: boolean; refuse: (request: consoleApi.RecordRequest) => Code | undefined } = {
+    away: false,
+    deaf: false,
+    refuse: () => undefined,
+  }
   const channel = memoryChannel([
     {
       name: 'native.console.v1.Recorder',
@@ -31,6 +35,8 @@ function open() {
           kind: 'unary',
           handle(bytes) {
             if (state.away) throw new RpcError(Code.UNAVAILABLE, 'away')
+            const refusal = state.refuse(consoleApi.RecordRequest.decode(bytes))
+            if (refusal !== undefined) throw new RpcError(refusal, 'refused')
             batches.push(consoleApi.RecordRequest.decode(bytes))
             if (state.deaf) throw new RpcError(Code.UNAVAILABLE, 'its answer is lost')
             return new Uint8Array()
@@ -119,6 +125,54 @@ it('sends a batch whose answer was lost again under the same number', async () =
     [1, 1],
   ])
 })
+
+it.each(['INVALID_ARGUMENT', 'OUT_OF_RANGE'] as const)(
+  'drops a batch that the console refuses with %s',
+  async (code) => {
+    const { recorder, state, batches, lines, dropped, pass } = open()
+    state.refuse = ({ events }) => (events.length > 1 ? Code[code] : undefined)
+    for (const _ of [1, 2, 3]) {
+      recorder.lookup(caller, action, { answer: 'hit' })
+      recorder.lookup(caller, action, { answer: 'hit' })
+      await pass(250)
+    }
+    expect(await dropped()).toBe(6)
+    recorder.lookup({ ...caller, instance: 'after' }, action, { answer: 'hit' })
+    await pass(250)
+    expect(batches.map(({ dropped, events }) => [dropped, events[0]?.instanceName])).toEqual([[6, 'after']])
+    expect(lines.filter(({ level }) => level === 'warn')).toHaveLength(1)
+  },
+)
+
+it.each(['INTERNAL', 'UNKNOWN', 'DATA_LOSS', 'RESOURCE_EXHAUSTED'] as const)(
+  'sends a batch over which the console fails with %s again, and drops it after some minutes',
+  async (code) => {
+    const { recorder, state, batches, dropped, pass } = open()
+    state.refuse = ({ sequence }) => (sequence === 1 ? Code[code] : undefined)
+    recorder.lookup(caller, action, { answer: 'hit' })
+    await pass(250)
+    recorder.lookup({ ...caller, instance: 'after' }, action, { answer: 'hit' })
+    for (let seconds = 0; seconds < 60; seconds += 1) await pass(1_000)
+    expect(await dropped()).toBe(0)
+    for (let seconds = 0; seconds < 300; seconds += 1) await pass(1_000)
+    expect(await dropped()).toBe(1)
+    expect(batches.map(({ dropped, events }) => [dropped, events[0]?.instanceName])).toEqual([[1, 'after']])
+  },
+)
+
+it.each(['UNAVAILABLE', 'PERMISSION_DENIED', 'UNAUTHENTICATED', 'UNIMPLEMENTED', 'DEADLINE_EXCEEDED'] as const)(
+  'keeps a batch while the console takes none (%s)',
+  async (code) => {
+    const { recorder, state, events, dropped, pass } = open()
+    state.refuse = () => Code[code]
+    recorder.lookup(caller, action, { answer: 'hit' })
+    for (let seconds = 0; seconds < 600; seconds += 1) await pass(1_000)
+    state.refuse = () => undefined
+    await pass(10_000)
+    expect(events()).toHaveLength(1)
+    expect(await dropped()).toBe(0)
+  },
+)
 
 it('sends what waits when it is closed, and takes nothing afterwards', async () => {
   const { recorder, close, events, pass } = open()

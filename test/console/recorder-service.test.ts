@@ -52,3 +52,18 @@ it('takes what is signed with it, and counts a batch that comes twice once', asy
   expect(await history.builds({ limit: 2 })).toMatchObject(expected)
   expect(await metrics.text()).toMatch(/^native_console_events_total 2$/m)
 })
+
+it('refuses a batch that the history cannot hold as it would anything malformed, and takes the next', async () => {
+  const { channel, history } = await open()
+  const signed = signedChannel(channel, secret, recordMethod)
+  const told = (sequence: number, received: number) =>
+    consoleApi.RecordRequest.encode({
+      ...{ run: new Uint8Array([1]), sequence },
+      clients: [Buffer.from(callerOf({ invocation: 'build' }).metadata, 'base64')],
+      events: [1, 2].map((at) => ({ at, client: 1, traffic: { received } })),
+    }).finish()
+  // More than 63 bits, together.
+  await expect(signed.unary(recordMethod, told(1, 6e18))).rejects.toMatchObject({ code: Code.INVALID_ARGUMENT })
+  await signed.unary(recordMethod, told(2, 3))
+  expect(await history.builds({ limit: 2 })).toMatchObject([{ id: 'build', bytesReceived: 6 }])
+})
