@@ -1,13 +1,10 @@
-import { authorizationFor } from '../access/logins.ts'
-import { historyBytesMax, openBuildHistory } from '../client/build-history.ts'
+import { openBuildHistory } from '../client/build-history.ts'
 import type { Addresses } from '../cluster/driver.ts'
 import type { BuildHistory } from '../core/build-history.ts'
 import { Failure } from '../core/failure.ts'
-import { openDirectChannel } from '../wire/direct.ts'
 import { type Channel, RpcError } from '../wire/rpc.ts'
 import { toFailure } from '../wire/status.ts'
-import { openCalled } from '../wire/tls/called.ts'
-import { userContext } from './user.ts'
+import { openReachedDirectly } from './reached.ts'
 
 /**
  * Asks the console of a cluster.
@@ -21,12 +18,7 @@ export async function withHistory<T>(
     throw new Failure('precondition', 'this cluster has no console, so there is no history of builds', {
       next: ['Start one with `native deploy --console`: it records every build from then on.'],
     })
-  const authorization = await authorizationFor(userContext(), console.url)
-  const channel = await openCalled(
-    console,
-    (url, options) => openDirectChannel(url, { ...options, receiveBytesMax: historyBytesMax }),
-    () => authorization,
-  )
+  const channel = await openReachedDirectly(console)
   try {
     return await ask(openBuildHistory(channel), channel)
   } catch (error) {

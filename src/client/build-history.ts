@@ -19,38 +19,47 @@ import { differentAction } from './different-action.ts'
 
 const service = 'native.console.v1.History'
 const callMsMax = 30_000
-/** What an answer may have: a page of actions with the longest names. */
-export const historyBytesMax = 16 * 1024 * 1024
 
-/**
- * The history that a console keeps. Errors are RpcErrors.
- * @param channel to the console; it has to take answers of historyBytesMax
- */
+/** The history that a console keeps. Errors are RpcErrors. */
 export function openBuildHistory(channel: Channel): BuildHistory {
   const call = (method: string, request: Uint8Array) =>
     channel.unary(`${service}/${method}`, request, { timeoutMs: callMsMax })
 
-  async function listed(method: string, request: Uint8Array): Promise<ActionRecord[]> {
-    return decodeMessage(consoleApi.ListActionsResponse, await call(method, request)).actions.map(actionRecord)
+  async function actionsAnswered(method: string, request: Uint8Array): Promise<Part<ActionRecord>> {
+    const { actions, more } = decodeMessage(consoleApi.ListActionsResponse, await call(method, request))
+    return { items: actions.map(actionRecord), more }
   }
 
   return {
-    async builds({ limit, idPrefix = '' }) {
-      const request = consoleApi.ListBuildsRequest.encode({ limit, idPrefix }).finish()
-      return decodeMessage(consoleApi.ListBuildsResponse, await call('ListBuilds', request)).builds.map(buildRecord)
-    },
-    actions({ outcomes, ...query }) {
-      const wanted = outcomes && { outcomes: outcomes.map((each) => outcomeValues[each]) }
-      return listed('ListActions', consoleApi.ListActionsRequest.encode({ ...query, ...wanted }).finish())
-    },
-    earlier: (row, limit) => listed('ListEarlier', consoleApi.ListEarlierRequest.encode({ row, limit }).finish()),
-    producers: (query) => listed('ListProducers', consoleApi.ListProducersRequest.encode(query).finish()),
-    async repeats(build, limit) {
-      const request = consoleApi.ListRepeatsRequest.encode({ build, limit }).finish()
-      return decodeMessage(consoleApi.ListRepeatsResponse, await call('ListRepeats', request)).actions.map(
-        differentAction,
-      )
-    },
+    builds: ({ limit, idPrefix = '' }) =>
+      inParts(async ({ length: skip }) => {
+        const request = consoleApi.ListBuildsRequest.encode({ limit, idPrefix, skip }).finish()
+        const { builds, more } = decodeMessage(consoleApi.ListBuildsResponse, await call('ListBuilds', request))
+        return { items: builds.map(buildRecord), more }
+      }),
+    actions: ({ outcomes, limit, after = 0, ...query }) =>
+      inParts((before) => {
+        const wanted = outcomes && { outcomes: outcomes.map((each) => outcomeValues[each]) }
+        const page = { limit: limit - before.length, after: before.at(-1)?.row ?? after }
+        return actionsAnswered(
+          'ListActions',
+          consoleApi.ListActionsRequest.encode({ ...query, ...wanted, ...page }).finish(),
+        )
+      }),
+    earlier: (row, limit) =>
+      inParts(({ length: skip }) =>
+        actionsAnswered('ListEarlier', consoleApi.ListEarlierRequest.encode({ row, limit, skip }).finish()),
+      ),
+    producers: (query) =>
+      inParts(({ length: skip }) =>
+        actionsAnswered('ListProducers', consoleApi.ListProducersRequest.encode({ ...query, skip }).finish()),
+      ),
+    repeats: (build, limit) =>
+      inParts(async ({ length: skip }) => {
+        const request = consoleApi.ListRepeatsRequest.encode({ build, limit, skip }).finish()
+        const { actions, more } = decodeMessage(consoleApi.ListRepeatsResponse, await call('ListRepeats', request))
+        return { items: actions.map(differentAction), more }
+      }),
     async blob(digest) {
       const digestFunction = digestFunctions[digest.fn].value
       const request = consoleApi.GetBlobRequest.encode({ digestFunction, digest: wireDigest(digest) }).finish()
@@ -61,6 +70,22 @@ export function openBuildHistory(channel: Channel): BuildHistory {
         throw error
       }
     },
+  }
+}
+
+interface Part<Item> {
+  readonly items: readonly Item[]
+  /** There are more than one answer holds. */
+  readonly more: boolean
+}
+
+/** A list that may come in several answers. @param next asks for what follows those that are there */
+async function inParts<Item>(next: (before: readonly Item[]) => Promise<Part<Item>>): Promise<Item[]> {
+  const all: Item[] = []
+  for (;;) {
+    const { items, more } = await next(all)
+    all.push(...items)
+    if (!more || items.length === 0) return all
   }
 }
 

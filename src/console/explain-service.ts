@@ -7,6 +7,7 @@ import { keepExplanations } from '../explain/kept.ts'
 import { decodeMessage } from '../wire/decode.ts'
 import { consoleApi } from '../wire/proto.ts'
 import type { Call, Method } from '../wire/rpc.ts'
+import { answerBytesMax } from './list-answer.ts'
 import { wireBuild } from './wire.ts'
 
 /** Builds that are explained at once: each reads for seconds, and remembers what it has read. */
@@ -36,14 +37,19 @@ export function explainMethod(history: LocalHistory, whole: Explanations): Metho
   return { kind: 'unary', handle: explain }
 }
 
+/** What does not fit into an answer (causes with long chains of actions with long names) is counted. */
 function wireExplanation({ build, causes, more, ...rest }: Explanation): consoleApi.ExplainResponse.$Properties {
-  return {
-    ...rest,
-    build: wireBuild(build),
-    causes: causes.map(wireCause),
-    moreCauses: more.causes,
-    moreActions: more.actions,
+  const named: consoleApi.Cause.$Properties[] = []
+  const wire = { ...rest, build: wireBuild(build) }
+  let bytes = consoleApi.ExplainResponse.encode(wire).finish().length
+  for (const cause of causes.map(wireCause)) {
+    bytes += consoleApi.ExplainResponse.encode({ causes: [cause] }).finish().length
+    if (bytes > answerBytesMax) break
+    named.push(cause)
   }
+  const left = causes.slice(named.length)
+  const moreActions = left.reduce((sum, { actions }) => sum + actions, more.actions)
+  return { ...wire, causes: named, moreCauses: more.causes + left.length, moreActions }
 }
 
 function wireCause({ evictedMs, chain, examples, ...rest }: CauseOfMany): consoleApi.Cause.$Properties {

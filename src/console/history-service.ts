@@ -7,21 +7,27 @@ import { consoleApi } from '../wire/proto.ts'
 import type { Service } from '../wire/rpc.ts'
 import { explainMethod } from './explain-service.ts'
 import type { History } from './history.ts'
+import { listAnswer } from './list-answer.ts'
 import { outcomesOf, wireAction, wireBuild } from './wire.ts'
 
 const buildsMax = 1_000
 const earlierMax = 1_000
-/** Some 1 MB of messages. */
+/** Usually some 1 MB of messages. */
 const actionsMax = 2_000
 const repeatsMax = 1_000
 
 /** native.console.v1.History: what is asked of builds. */
 export function historyService(history: History, local: LocalHistory, explanations: Explanations): Service {
   function listBuilds(bytes: Buffer): Uint8Array {
-    const { limit, idPrefix } = decodeMessage(consoleApi.ListBuildsRequest, bytes)
+    const { limit, idPrefix, skip } = decodeMessage(consoleApi.ListBuildsRequest, bytes)
     const query = { limit: limitOf(limit, 20, buildsMax), idPrefix }
     const builds = history.use(({ queries }) => queries.builds(query))
-    return consoleApi.ListBuildsResponse.encode({ builds: builds.map(wireBuild) }).finish()
+    const answer = consoleApi.ListBuildsResponse
+    return listAnswer(
+      builds.slice(skipOf(skip)),
+      (build) => answer.encode({ builds: [wireBuild(build)] }).finish(),
+      answer.encode({ more: true }).finish(),
+    )
   }
 
   function listActions(bytes: Buffer): Uint8Array {
@@ -42,25 +48,33 @@ export function historyService(history: History, local: LocalHistory, explanatio
   }
 
   function listEarlier(bytes: Buffer): Uint8Array {
-    const { row, limit } = decodeMessage(consoleApi.ListEarlierRequest, bytes)
-    return actionsAnswer(history.use(({ queries }) => queries.earlier(row, limitOf(limit, 10, earlierMax))))
+    const { row, limit, skip } = decodeMessage(consoleApi.ListEarlierRequest, bytes)
+    const actions = history.use(({ queries }) => queries.earlier(row, limitOf(limit, 10, earlierMax)))
+    return actionsAnswer(actions.slice(skipOf(skip)))
   }
 
   function listProducers(bytes: Buffer): Uint8Array {
-    const { path, build, before, limit } = decodeMessage(consoleApi.ListProducersRequest, bytes)
+    const { path, build, before, limit, skip } = decodeMessage(consoleApi.ListProducersRequest, bytes)
     const query = {
       path,
       ...(build !== '' && { build }),
       ...(before !== 0 && { before }),
       limit: limitOf(limit, 10, earlierMax),
     }
-    return actionsAnswer(history.use(({ queries }) => queries.producers(query)))
+    return actionsAnswer(history.use(({ queries }) => queries.producers(query)).slice(skipOf(skip)))
   }
 
   function listRepeats(bytes: Buffer): Uint8Array {
-    const { build, limit } = decodeMessage(consoleApi.ListRepeatsRequest, bytes)
-    const actions = history.use(({ repeats }) => repeats.list(build, limitOf(limit, 100, repeatsMax)))
-    return consoleApi.ListRepeatsResponse.encode({ actions }).finish()
+    const { build, limit, skip } = decodeMessage(consoleApi.ListRepeatsRequest, bytes)
+    const range = { limit: limitOf(limit, 100, repeatsMax), skip: skipOf(skip) }
+    const answer = consoleApi.ListRepeatsResponse
+    return history.use(({ repeats }) =>
+      listAnswer(
+        repeats.list(build, range),
+        (action) => answer.encode({ actions: [action] }).finish(),
+        answer.encode({ more: true }).finish(),
+      ),
+    )
   }
 
   async function getBlob(bytes: Buffer): Promise<Uint8Array> {
@@ -86,7 +100,12 @@ export function historyService(history: History, local: LocalHistory, explanatio
 }
 
 function actionsAnswer(actions: readonly ActionRecord[]): Uint8Array {
-  return consoleApi.ListActionsResponse.encode({ actions: actions.map(wireAction) }).finish()
+  const answer = consoleApi.ListActionsResponse
+  return listAnswer(
+    actions,
+    (action) => answer.encode({ actions: [wireAction(action)] }).finish(),
+    answer.encode({ more: true }).finish(),
+  )
 }
 
 /** @throws Failure 'invalid' */
@@ -94,4 +113,10 @@ function limitOf(limit: number, usual: number, max: number): number {
   if (limit === 0) return usual
   if (limit > 0 && limit <= max) return limit
   throw new Failure('invalid', `limit: ${limit} is not from 1 to ${max}`)
+}
+
+/** @throws Failure 'invalid' */
+function skipOf(skip: number): number {
+  if (skip >= 0) return skip
+  throw new Failure('invalid', `skip: ${skip} is negative`)
 }

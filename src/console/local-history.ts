@@ -42,7 +42,8 @@ export function localHistory(
     comparable,
     producers: async (query) => history.use(({ queries }) => queries.producers(query)),
     invocation: async (build) => history.use(({ invocation }) => invocation(build)),
-    repeats: async (build, limit) => history.use(({ repeats }) => repeats.list(build, limit).map(differentAction)),
+    repeats: async (build, limit) =>
+      history.use(({ repeats }) => Array.from(repeats.list(build, { limit, skip: 0 }), differentAction)),
     log: async (build, of, row, at) => history.use(({ log }) => log(build, of, row, at)),
     answers: async (builds) => history.use(({ queries }) => queries.answers(builds)),
     revision: () => history.use(({ queries }) => queries.revision()),

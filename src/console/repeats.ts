@@ -7,12 +7,14 @@ import { consoleApi } from '../wire/proto.ts'
 export interface KeptRepeats {
   /** @param build its number; one that has been forgotten meanwhile is passed over */
   add(build: number, action: DifferentAction): void
-  /** Those of a build, by its whole id, the latest first. */
-  list(build: string, limit: number): consoleApi.DifferentAction[]
+  /** Those of a build, by its whole id, the latest first; read as they are asked for. @param range `limit` counts those to skip */
+  list(build: string, range: { readonly limit: number; readonly skip: number }): Iterable<consoleApi.DifferentAction>
 }
 
 /** Of one build, at some kilobytes each. */
 const perBuildMax = 1_000
+/** Of one action, in bytes; of one with more (paths of a hundred thousand characters), the outputs are only counted. */
+const reportBytesMax = 1024 * 1024
 
 export function createKeptRepeats(database: DatabaseSync): KeptRepeats {
   const insert = database.prepare(
@@ -20,15 +22,25 @@ export function createKeptRepeats(database: DatabaseSync): KeptRepeats {
       WHERE id = ?1 AND (SELECT count(*) FROM repeats WHERE build = ?1) < ${perBuildMax}`,
   )
   const select = database.prepare(
-    'SELECT report FROM repeats WHERE build = (SELECT id FROM builds WHERE name = ?) ORDER BY id DESC LIMIT ?',
+    'SELECT report FROM repeats WHERE build = (SELECT id FROM builds WHERE name = ?) ORDER BY id DESC LIMIT ? OFFSET ?',
   )
   return {
     add(build, action) {
-      insert.run(build, consoleApi.DifferentAction.encode(wireDifferentAction(action)).finish())
+      const report = reportOf(action)
+      const { outputs, moreOutputs } = action
+      const isLong = report.length > reportBytesMax
+      insert.run(
+        build,
+        isLong ? reportOf({ ...action, outputs: [], moreOutputs: moreOutputs + outputs.length }) : report,
+      )
     },
-    list: (build, limit) =>
-      select
-        .all(build, limit)
-        .flatMap(({ report }) => (report instanceof Uint8Array ? [consoleApi.DifferentAction.decode(report)] : [])),
+    *list(build, { limit, skip }) {
+      for (const { report } of select.iterate(build, Math.max(0, limit - skip), skip))
+        if (report instanceof Uint8Array) yield consoleApi.DifferentAction.decode(report)
+    },
   }
+}
+
+function reportOf(action: DifferentAction): Uint8Array {
+  return consoleApi.DifferentAction.encode(wireDifferentAction(action)).finish()
 }

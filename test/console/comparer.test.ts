@@ -40,7 +40,7 @@ async function open() {
       const batch = { run: Buffer.from('run'), sequence: 1, dropped: 0, events }
       comparer.add(history.use(({ ingest }) => ingest.add(batch))?.different ?? [])
       await comparer.idle()
-      return history.use(({ repeats }) => repeats.list('build-1', 1_000)).length
+      return history.use(({ repeats }) => [...repeats.list('build-1', { limit: 1_000, skip: 0 })].length)
     },
   }
 }
