@@ -1,8 +1,8 @@
 import { Failure } from '../core/failure.ts'
-import { printable } from '../core/printable.ts'
 import { childManifest } from './child-manifest.ts'
 import type { ContentDigest } from './content-digest.ts'
 import { toOci } from './convert.ts'
+import { absentLayer, isLeftElsewhere, refusedLayers } from './foreign-layers.ts'
 import {
   type Descriptor,
   descriptorOf,
@@ -14,7 +14,7 @@ import {
   type RawManifest,
   serializeManifest,
 } from './manifest.ts'
-import { isDockerType, isForeignLayer, isIndexType, isManifestType, ociTypeOf } from './media-types.ts'
+import { isDockerType, isIndexType, isManifestType, ociTypeOf } from './media-types.ts'
 import type { BlobOutcome, Destination, Source } from './medium.ts'
 import type { Platform } from './platform.ts'
 import { selectRoot } from './select.ts'
@@ -125,7 +125,9 @@ async function copyManifest(run: Run, raw: RawManifest, root: boolean, depth: nu
       },
     )
   run.options.signal.throwIfAborted()
-  await run.destination.putManifest(written, root)
+  await run.destination.putManifest(written, root).catch((error: unknown) => {
+    throw parsed.kind === 'manifest' ? refusedLayers(error, parsed, run.destination) : error
+  })
   const descriptor = descriptorOf(written)
   run.done.set(raw.digest, descriptor)
   return descriptor
@@ -185,11 +187,6 @@ async function copyBlobs(run: Run, raw: RawManifest, manifest: Manifest): Promis
   return run.destination.holds === 'oci' ? toOci(raw, run.source.name) : raw
 }
 
-/** A layer that may not be given on is named with the addresses of whoever may, and its bytes stay there. */
-function isLeftElsewhere(destination: Destination, layer: Descriptor): boolean {
-  return isForeignLayer(layer) && destination.holds !== 'one-docker-image'
-}
-
 /** Each blob once. One digest with two sizes would be checked against one of them alone. */
 function blobsOf(manifest: Manifest, where: string): Descriptor[] {
   const unique = new Map<ContentDigest, Descriptor>()
@@ -212,28 +209,10 @@ async function copyBlob(run: Run, descriptor: Descriptor, failed: AbortSignal): 
     ? 'present'
     : await destination
         .putBlob(descriptor, reader(run, descriptor, failed), source.origin)
-        .catch((error: unknown) => Promise.reject(foreign(error, descriptor, run)))
+        .catch((error: unknown) => Promise.reject(absentLayer(error, descriptor, source, destination)))
   run.blobs[outcome] += 1
   if (outcome === 'written') run.bytes += descriptor.size
   options.progress?.finished?.(descriptor, outcome)
-}
-
-/** A layer that only others hand out is often not where the image is. */
-function foreign(error: unknown, descriptor: Descriptor, { source, destination }: Run): unknown {
-  if (!isForeignLayer(descriptor) || !(error instanceof Failure) || error.kind !== 'not-found') return error
-  const places = (descriptor.urls ?? []).slice(0, 3).map((each) => printable(each))
-  return new Failure(
-    'not-found',
-    `the layer ${descriptor.digest} is a foreign layer, which is not stored with the image`,
-    {
-      where: source.name,
-      next: [
-        `Its bytes are only available at ${places.join(', ')}, but ${destination.name} must contain them.`,
-        'Registries, oci: and dir: accept the image without them and keep the links to them.',
-      ],
-      cause: error,
-    },
-  )
 }
 
 function reader(run: Run, descriptor: Descriptor, failed: AbortSignal): () => Promise<AsyncIterable<Uint8Array>> {

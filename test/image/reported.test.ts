@@ -4,6 +4,7 @@ import { zstdCompressSync } from 'node:zlib'
 import { execa } from 'execa'
 import { describe, expect, it } from 'vitest'
 import { expanded } from '../../src/archive/expand.ts'
+import { Failure } from '../../src/core/failure.ts'
 import { folderEntries, writeLayer } from '../../src/image/build/layer.ts'
 import { copyImage } from '../../src/image/copy.ts'
 import { refreshLock } from '../../src/image/lock.ts'
@@ -129,6 +130,25 @@ describe('a foreign layer (go-containerregistry#709)', () => {
       message: expect.stringContaining('foreign'),
       next: [expect.stringContaining('https://example.com/layer'), expect.stringContaining('oci:')],
     })
+  })
+
+  it.each(['unavailable', 'precondition', 'not-found'] as const)(
+    'is named when a registry refuses the manifest for it (%s)',
+    async (kind) => {
+      const said = new Failure(kind, 'cannot push the manifest 1: blob unknown to registry (HTTP 500)')
+      const to = forgetfulDestination({ putManifest: () => Promise.reject(said) })
+      await expect(copyImage(memorySource(contents), to, options)).rejects.toMatchObject({
+        kind,
+        message: said.message,
+        next: [expect.stringContaining('https://example.com/layer'), expect.stringContaining('allow')],
+      })
+    },
+  )
+
+  it('is not blamed when the push is interrupted', async () => {
+    const said = new Failure('cancelled', 'interrupted')
+    const to = forgetfulDestination({ putManifest: () => Promise.reject(said) })
+    await expect(copyImage(memorySource(contents), to, options)).rejects.toBe(said)
   })
 })
 

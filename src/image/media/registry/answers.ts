@@ -99,7 +99,7 @@ async function errorText(answer: HttpAnswer): Promise<string> {
     const bytes = await answerBytes(answer, errorBytesMax)
     const parsed = errorsSchema.safeParse(JSON.parse(Buffer.from(bytes).toString('utf8')))
     const texts = parsed.success ? parsed.data.errors.map((each) => each.message || each.code) : []
-    return printable(texts.filter(Boolean).slice(0, 3).join('; '), textMax)
+    return printable([...new Set(texts.filter(Boolean))].slice(0, 3).join('; '), textMax)
   } catch {
     // An error page that is none says nothing beyond its status.
     return ''
