@@ -1,6 +1,8 @@
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { Failure } from '../../core/failure.ts'
+import { errnoOf, Failure } from '../../core/failure.ts'
+import { systemFailure } from '../../host/system-errors.ts'
 import { algorithmOf, type ContentDigest, hexOf } from '../content-digest.ts'
 import {
   checked,
@@ -25,6 +27,7 @@ import { fileContent, ownFolder, sizeIfThere, smallFile, writeWhole } from './fi
 export const refNameKey = 'org.opencontainers.image.ref.name'
 /** What containerd and docker call an image in a layout, in full. */
 const containerdNameKey = 'io.containerd.image.name'
+const versionFile = 'oci-layout'
 const namesShownMax = 20
 export const layoutText = '{"imageLayoutVersion":"1.0.0"}'
 const layoutVersion = z.looseObject({ imageLayoutVersion: z.literal('1.0.0') })
@@ -42,8 +45,24 @@ export function blobPath(digest: ContentDigest): string {
   return `blobs/${algorithmOf(digest)}/${hexOf(digest)}`
 }
 
+/** @throws Failure 'not-found' where no layout is, and what the system says of a path that cannot be read */
+async function assertLayout(path: string): Promise<void> {
+  try {
+    await stat(join(path, versionFile))
+  } catch (cause) {
+    if (errnoOf(cause) !== 'ENOENT') throw systemFailure(cause, { doing: 'cannot read the OCI layout', where: path })
+    throw new Failure('not-found', 'there is no OCI layout', {
+      where: path,
+      next: [
+        `A layout is a folder with a file ${versionFile}. Other forms: docker-archive:FILE, oci-archive:FILE, dir:DIR.`,
+      ],
+    })
+  }
+}
+
 /** Opens an OCI layout in a folder; `image` may be left out when it holds one. */
-export function openLayoutSource(path: string, image: string | undefined): Promise<Source> {
+export async function openLayoutSource(path: string, image: string | undefined): Promise<Source> {
+  await assertLayout(path)
   return layoutSource(
     {
       name: `oci:${path}${image === undefined ? '' : `:${image}`}`,
@@ -63,11 +82,11 @@ export function openLayoutSource(path: string, image: string | undefined): Promi
 export async function layoutSource(files: LayoutFiles, image: string | undefined): Promise<Source> {
   const where = files.name
   const version = parseJson(
-    await files.small('oci-layout', 4096, 'an OCI layout: its file oci-layout'),
-    'oci-layout',
+    await files.small(versionFile, 4096, `${versionFile}, so it is not an OCI archive`),
+    versionFile,
     where,
   )
-  checked(layoutVersion, version, 'oci-layout', where)
+  checked(layoutVersion, version, versionFile, where)
   const top = await readIndex(files)
   const root = chosen(top, image, where)
   const entries = new Map(top.manifests.map((each) => [each.digest, each]))
@@ -111,7 +130,7 @@ export async function openLayoutDestination(path: string, image: string | undefi
     async commit() {
       if (!root) return
       const entry = root
-      await writeWhole(join(path, 'oci-layout'), Buffer.from(layoutText))
+      await writeWhole(join(path, versionFile), Buffer.from(layoutText))
       const index = join(path, 'index.json')
       await withFileLock(index, async () => writeWhole(index, await indexWith(index, entry, image)))
     },
@@ -189,6 +208,6 @@ async function assertLayoutOrEmpty(path: string): Promise<void> {
   const names = await ownFolder(path)
   for (const algorithm of ['sha256', 'sha512']) await removeLeftovers(join(path, 'blobs', algorithm))
   // blobs alone: an earlier try that ended before its index was written.
-  if (names.length > 0 && !names.includes('oci-layout') && names.some((each) => each !== 'blobs'))
+  if (names.length > 0 && !names.includes(versionFile) && names.some((each) => each !== 'blobs'))
     throw new Failure('exists', 'the folder is not empty and is not an OCI layout', { where: path })
 }

@@ -52,6 +52,20 @@ describe('a layout', () => {
   })
 })
 
+it.each([
+  ['a folder that is not there', async () => undefined],
+  ['a folder that is something else', (path: string) => mkdir(path)],
+])('%s is called no OCI layout', async (_, make) => {
+  const folder = await testFolder()
+  const path = join(folder, 'in')
+  await make(path)
+  await expect(copy(folder, `oci:${path}`, `dir:${folder}/d`)).rejects.toMatchObject({
+    kind: 'not-found',
+    message: 'there is no OCI layout',
+    where: path,
+  })
+})
+
 describe('what killed copies have left', () => {
   it.each([
     ['oci', 'oci:F/out', ['F/out/blobs/sha256/', 'F/out/index.json.']],
