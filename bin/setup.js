@@ -38,7 +38,7 @@ export async function setUp() {
   if (isReady()) return
   await locked(root, say, async () => {
     if (isStale(packages)) {
-      say('installing packages (npm ci)')
+      say('installing packages (npm ci): about 650 MB, which may take a minute or two')
       await step(
         'npm',
         ['ci', '--no-audit', '--no-fund'],
