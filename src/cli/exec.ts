@@ -14,6 +14,8 @@ import { explainMissing } from './looked-for.ts'
 import { openMade } from './made.ts'
 import { openReached } from './reached.ts'
 import { withStdinFile } from './stdin.ts'
+import { columnsFor } from './terminal.ts'
+import { wrapped } from './wrap.ts'
 
 /** What `native exec` was asked for. */
 export interface ExecRequest
@@ -122,8 +124,9 @@ async function runAndPresent(
     progress.end()
     if (report.error) throw report.error
     if (output.json) output.stdout.write(`${JSON.stringify(reportJson(report, kept), null, 2)}\n`)
-    else output.stderr.write(lines([...remarks(report), ...shellRemark(report, request)]))
-    if (explains && report.exitCode !== 0) output.stderr.write(lines(await explainMissing(cache, scheduler, request)))
+    else output.stderr.write(lines([...remarks(report), ...shellRemark(report, request)], output.stderr))
+    if (explains && report.exitCode !== 0)
+      output.stderr.write(lines(await explainMissing(cache, scheduler, request), output.stderr))
     return report
   } finally {
     progress.end()
@@ -132,8 +135,9 @@ async function runAndPresent(
   }
 }
 
-function lines(texts: readonly string[]): string {
-  return texts.map((each) => `native: ${each}\n`).join('')
+/** Broken at blanks where the stream is a terminal. */
+function lines(texts: readonly string[], stream: NodeJS.WriteStream): string {
+  return texts.map((each) => `${wrapped(`native: ${each}`, columnsFor(stream))}\n`).join('')
 }
 
 function environment(variables: readonly string[]): Record<string, string> {

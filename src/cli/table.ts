@@ -1,8 +1,11 @@
 import { stripVTControlCharacters } from 'node:util'
 
+/** What a cell says that has nothing to say. */
+const nothing = '-'
+
 /**
  * Rows under a heading, columns as wide as they must be, two spaces apart; the last one is not filled up. Where that is
- * wider than the terminal, each row becomes a paragraph of its own.
+ * wider than the terminal, columns that say nothing go, and if that is not enough, each row becomes a paragraph of its own.
  * @param columns of the terminal; infinite where nothing is to be broken
  */
 export function table(
@@ -10,18 +13,24 @@ export function table(
   rows: readonly (readonly string[])[],
   columns = Number.POSITIVE_INFINITY,
 ): string {
-  const all = [heading, ...rows]
-  const widths = heading.map((_, column) => Math.max(...all.map((row) => width(row[column] ?? ''))))
-  const lines = all.map((row) => line(row, widths))
-  if (lines.every((each) => width(each) <= columns)) return lines.join('\n')
-  return rows.map((row) => paragraph(heading, row)).join('\n')
+  const isTold = heading.map((_, column) => rows.some((row) => row[column] !== nothing))
+  const told = [heading, ...rows].map((row) => row.filter((_, column) => isTold[column]))
+  const fitting = [lines([heading, ...rows]), lines(told)].find((each) => each.every((row) => width(row) <= columns))
+  return (fitting ?? rows.map((row) => paragraph(heading, row))).join('\n')
+}
+
+function lines(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => width(row[column] ?? ''))))
+  return rows.map((row) => line(row, widths))
 }
 
 /** The row's first cell, and the others that say something beneath it, each with its heading. */
 function paragraph(heading: readonly string[], [first = '', ...others]: readonly string[]): string {
   const names = heading.slice(1).map((each) => each.toLowerCase())
   const longest = Math.max(...names.map(width))
-  const told = others.flatMap((cell, at) => (cell === '-' ? [] : [`  ${(names[at] ?? '').padEnd(longest)}  ${cell}`]))
+  const told = others.flatMap((cell, at) =>
+    cell === nothing ? [] : [`  ${(names[at] ?? '').padEnd(longest)}  ${cell}`],
+  )
   return [first, ...told].join('\n')
 }
 

@@ -24,7 +24,7 @@ export function wrapped(text: string, columns: number, indent = ''): string {
 
 function wrapLine(line: string, columns: number): string[] {
   // What is set in is code.
-  if (line.startsWith('  ')) return [line]
+  if (line.startsWith('  ') || stripVTControlCharacters(line).length <= columns) return [line]
   const lines: string[] = []
   let now = ''
   for (const word of line.split(/ +/)) {

@@ -72,6 +72,7 @@ test('a terminal that does not say its width has 80 columns', () => {
 test('text is broken at blanks; code that is set in stays as it is', () => {
   expect(wrapped('one two three', 8)).toBe('one two\nthree')
   expect(wrapped('one two three', 10, '   ')).toBe('one two\n   three')
+  expect(wrapped('"two  blanks"', 80)).toBe('"two  blanks"')
   expect(wrapped('unbreakable-word a', 5)).toBe('unbreakable-word\na')
   expect(wrapped('text:\n  code that is longer', 8)).toBe('text:\n  code that is longer')
 })

@@ -24,3 +24,14 @@ test('what is wider than the terminal is told row by row', () => {
     ['cas', '  state    ready', '  address  127.0.0.1:50051', 'worker-1', '  state    ready'].join('\n'),
   )
 })
+
+test('where the terminal is too narrow, columns that say nothing go first', () => {
+  const rows = [
+    ['cas', '-', '127.0.0.1:50051'],
+    ['worker-1', '-', '-'],
+  ]
+  expect(table(['SERVER', 'STATE', 'ADDRESS'], rows, 26)).toBe(
+    ['SERVER    ADDRESS', 'cas       127.0.0.1:50051', 'worker-1  -'].join('\n'),
+  )
+  expect(table(['SERVER', 'STATE', 'ADDRESS'], rows, 40)).toContain('STATE')
+})

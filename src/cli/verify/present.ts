@@ -7,6 +7,9 @@ import type { VerifyRun } from './run.ts'
 /** Characters of one line; identities and what a registry says may be long. */
 const lineMax = 2000
 const arrow = '  → '
+const longestLabel = 'signed by'
+/** Where the text of a fact begins. */
+const factColumns = 2 + longestLabel.length + 2
 
 /** The verdict as one JSON value; `answer` and `exitCode` are what programs look at. */
 export function verdictJson({ verdict, policy, warnings }: VerifyRun): object {
@@ -15,7 +18,7 @@ export function verdictJson({ verdict, policy, warnings }: VerifyRun): object {
 
 /**
  * The verdict in words; the first line says it, and for a verified image names what can be deployed.
- * @param columns where sentences are broken; facts stay lines of their own
+ * @param columns where sentences are broken; what is to be copied stays in one piece
  */
 export function verdictText({ verdict, policy }: VerifyRun, columns = Number.POSITIVE_INFINITY): string {
   const lines = [headline(verdict), ...details(verdict), ...(policy === undefined ? [] : [fact('policy', policy)])]
@@ -24,7 +27,11 @@ export function verdictText({ verdict, policy }: VerifyRun, columns = Number.POS
 
 function fitting(line: string, columns: number): string {
   if (line.startsWith(arrow)) return arrow + wrapped(line.slice(arrow.length), columns, ' '.repeat(arrow.length))
-  return line.startsWith(' ') ? line : wrapped(line, columns, '  ')
+  const [, label, text = ''] = /^( {2}\S.*? {2,})(.*)$/.exec(line) ?? []
+  if (label === undefined) return wrapped(line, columns, '  ')
+  if (line.length <= columns) return line
+  if (label.length <= factColumns) return label + wrapped(text, columns, ' '.repeat(label.length))
+  return `${label.trimEnd()}\n    ${wrapped(text, columns, '    ')}`
 }
 
 function headline(verdict: Verdict): string {
@@ -71,9 +78,9 @@ function details(verdict: Verdict): string[] {
   }
 }
 
-/** One fact in two columns; the longest label is "signed by". */
+/** One fact in two columns. */
 function fact(label: string, text: string): string {
-  return `  ${label.padEnd('signed by'.length)}  ${text}`
+  return `  ${label.padEnd(longestLabel.length)}  ${text}`
 }
 
 /** Signatures by key are often in no log, on purpose; that they do not count then is what surprises most. */

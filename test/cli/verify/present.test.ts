@@ -51,6 +51,19 @@ it('a signature in no log is told with how it would count', () => {
   ).not.toContain('--insecure-ignore-tlog')
 })
 
+it('fits a terminal: sentences are broken at blanks, names are not', () => {
+  const where = `sha256-${'0'.repeat(64)}.sig`
+  const rejected = [
+    { where, reason: 'unlogged', message: 'it is in no log of the root that comes with native' },
+  ] as const
+  const told = run({ answer: 'unsigned', image: 'app', digest, rejected, message: 'none of the signatures counts' })
+  const lines = verdictText(told, 50).split('\n')
+  expect(lines).toContain(`  ${where}`)
+  expect(lines).toContain('    unlogged: it is in no log of the root that')
+  expect(lines).toContain('    comes with native')
+  expect(verdictText(told)).toContain(`  ${where}  unlogged: it is in no log of the root that comes with native`)
+})
+
 it('the command tells every exit code', () => {
   for (const code of Object.values(verdictExitCodes))
     expect(ImageVerify.description).toMatch(new RegExp(`\\b${code} \\w`))
