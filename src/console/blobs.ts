@@ -1,12 +1,14 @@
-import type { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
-import type { Digest } from '../core/digest.ts'
-import { number } from './cells.ts'
+import { type Digest, type DigestFunction, digestKey } from '../core/digest.ts'
+import { number, text } from './cells.ts'
 import { prepareArrays } from './rows.ts'
 
 /** The bytes of Actions, Commands and Directories that the history keeps by itself. */
 export interface KeptBlobs {
   get(digest: Digest): Uint8Array | undefined
+  /** Many at once, by digestKey, in less than half the time; those that are not there are left out. */
+  getAll(digests: readonly Digest[]): Map<string, Uint8Array>
   /** Adds one, or notes that it was used. @param at milliseconds since 1970 */
   put(digest: Digest, bytes: Uint8Array, at: number): void
   /**
@@ -31,6 +33,10 @@ const noteMsMin = 60 * 60_000
 
 export function createKeptBlobs(database: DatabaseSync): KeptBlobs {
   const find = prepareArrays(database, 'SELECT packed, data FROM blobs WHERE hash = ? AND size = ? AND fn = ?')
+  const findAll = prepareArrays(
+    database,
+    'SELECT b.fn, b.hash, b.size, b.packed, b.data FROM json_each(?) j CROSS JOIN blobs b ON b.hash = j.value',
+  )
   const insert = database.prepare(
     'INSERT INTO blobs (fn, hash, size, packed, stored, used, data) VALUES (?, ?, ?, ?, ?, ?, ?)',
   )
@@ -61,8 +67,18 @@ export function createKeptBlobs(database: DatabaseSync): KeptBlobs {
   return {
     get({ hash, size, fn }) {
       const [packed, data] = find.get(hash, size, fn) ?? []
-      if (!(data instanceof Uint8Array)) return undefined
-      return packed === 1 ? zstdDecompressSync(data, { maxOutputLength: size }) : data
+      return unpacked(packed, data, size)
+    },
+    getAll(digests) {
+      const wanted = new Map(digests.map((digest) => [digestKey(digest), digest]))
+      const found = new Map<string, Uint8Array>()
+      const hashes = new Set([...wanted.values()].map(({ hash }) => hash))
+      for (const [fn, hash, size, packed, data] of findAll.all(JSON.stringify([...hashes]))) {
+        const key = digestKey({ fn: text(fn) as DigestFunction, hash: text(hash), size: number(size) })
+        const bytes = wanted.has(key) ? unpacked(packed, data, number(size)) : undefined
+        if (bytes) found.set(key, bytes)
+      }
+      return found
     },
     put(digest, content, at) {
       if (touch(digest, at).there) return
@@ -82,4 +98,13 @@ export function createKeptBlobs(database: DatabaseSync): KeptBlobs {
       return bytes
     },
   }
+}
+
+function unpacked(
+  packed: SQLOutputValue | undefined,
+  data: SQLOutputValue | undefined,
+  size: number,
+): Uint8Array | undefined {
+  if (!(data instanceof Uint8Array)) return undefined
+  return packed === 1 ? zstdDecompressSync(data, { maxOutputLength: size }) : data
 }

@@ -12,14 +12,8 @@ export function localHistory(
   reader: Pick<Reader, 'fetch' | 'isIdle'>,
 ): LocalHistory & InvocationHistory {
   async function blobs(digests: readonly Digest[]): Promise<ReadonlyMap<string, Uint8Array>> {
-    const found = new Map<string, Uint8Array>()
-    const absent = history.use((tables) =>
-      digests.filter((digest) => {
-        const bytes = tables.blobs.get(digest)
-        if (bytes) found.set(digestKey(digest), bytes)
-        return !bytes
-      }),
-    )
+    const found = history.use((tables) => tables.blobs.getAll(digests))
+    const absent = digests.filter((digest) => !found.has(digestKey(digest)))
     if (absent.length > 0) for (const [key, bytes] of await reader.fetch(absent)) found.set(key, bytes)
     return found
   }

@@ -4,6 +4,7 @@ import { re } from '../wire/proto.ts'
 import { fromTimestamp } from '../wire/time.ts'
 import type { Entry, InputDifference, Unknown } from './difference.ts'
 import { decodeAs, type Load, loadable } from './load.ts'
+import { createReplacements, type Replacements } from './replacements.ts'
 
 /** What two input trees differ in. */
 export interface TreeComparison {
@@ -34,9 +35,16 @@ interface Local {
   readonly below: readonly Pair[]
 }
 
-/** Remembers what pairs of directories differ in, for trees that share folders. */
-export type KnownPairs = Map<string, Local>
+/** Remembers what pairs of directories differ in, for trees that share folders, or changes. */
+export interface KnownPairs {
+  readonly locals: Map<string, Local>
+  readonly replacements: Replacements<Local>
+}
 const knownPairsMax = 20_000
+
+export function createKnownPairs(): KnownPairs {
+  return { locals: new Map(), replacements: createReplacements() }
+}
 
 /**
  * Compares two input trees, down only where digests of directories differ. A directory that only one tree has is told
@@ -47,7 +55,7 @@ export async function compareTrees(
   one: Digest,
   other: Digest,
   load: Load,
-  known: KnownPairs = new Map(),
+  known: KnownPairs = createKnownPairs(),
 ): Promise<TreeComparison> {
   const differences: InputDifference[] = []
   const unknown: Unknown[] = []
@@ -66,7 +74,7 @@ export async function compareTrees(
       const pairs = level.slice(at, at + pairsPerLoadMax)
       await learn(pairs, load, known)
       for (const pair of pairs) {
-        const local = known.get(keyOf(pair))
+        const local = known.locals.get(keyOf(pair))
         if (!local) continue
         differences.push(...local.differences.map((each) => ({ ...each, path: joined(pair.path, each.path) })))
         unknown.push(...local.unknown.map((each) => ({ ...each, path: pair.path })))
@@ -78,26 +86,51 @@ export async function compareTrees(
   return { differences: differences.sort(byPath), unknown, cut }
 }
 
-async function directoriesOf(pairs: readonly Pair[], load: Load): Promise<ReadonlyMap<string, re.Directory>> {
-  const digests = new Map<string, Digest>()
-  for (const { one, other } of pairs)
-    for (const digest of [one, other])
-      if (digest && digest.size > 0 && loadable(digest)) digests.set(digestText(digest), digest)
-  const bytes = await load([...digests.values()])
-  return new Map([...bytes].map(([key, blob]) => [key, decodeAs(re.Directory, blob, key, 'a Directory')]))
-}
-
 function keyOf({ one, other }: Pair): string {
   return `${one ? digestText(one) : ''} ${other ? digestText(other) : ''}`
 }
 
 /** Compares those pairs that are not known yet. */
-async function learn(pairs: readonly Pair[], load: Load, known: KnownPairs): Promise<void> {
-  if (known.size + pairs.length > knownPairsMax) known.clear()
-  const fresh = pairs.filter((pair) => !known.has(keyOf(pair)))
+async function learn(pairs: readonly Pair[], load: Load, { locals, replacements }: KnownPairs): Promise<void> {
+  if (locals.size + pairs.length > knownPairsMax) locals.clear()
+  const fresh = pairs.filter((pair) => !locals.has(keyOf(pair)))
   if (fresh.length === 0) return
-  const found = await directoriesOf(fresh, load)
-  for (const pair of fresh) known.set(keyOf(pair), localOf(pair, found))
+  const open = replacements.isEmpty ? fresh : await learnFromOne(fresh, load, { locals, replacements })
+  const bytes = await directoriesOf(open, load)
+  const decoded = new Map([...bytes].map(([key, blob]) => [key, decodeAs(re.Directory, blob, key, 'a Directory')]))
+  for (const pair of open) {
+    const local = localOf(pair, decoded)
+    locals.set(keyOf(pair), local)
+    const [one, other] = [pair.one, pair.other].map((digest) => digest && bytes.get(digestText(digest)))
+    if (one && other) replacements.note(one, other, local)
+  }
+}
+
+/** Of many pairs the first one tells all. @returns the others */
+async function learnFromOne(
+  pairs: readonly Pair[],
+  load: Load,
+  { locals, replacements }: KnownPairs,
+): Promise<readonly Pair[]> {
+  const ones = await directoriesOf(
+    pairs.map(({ path, one, other }) => ({ path, one: other && one, other: undefined })),
+    load,
+  )
+  return pairs.filter((pair) => {
+    const bytes = pair.one && ones.get(digestText(pair.one))
+    const local = bytes && pair.other && replacements.between(bytes, pair.other)
+    if (local) locals.set(keyOf(pair), local)
+    return !local
+  })
+}
+
+/** Bytes by `hash/size`. */
+function directoriesOf(pairs: readonly Pair[], load: Load): ReturnType<Load> {
+  const digests = new Map<string, Digest>()
+  for (const { one, other } of pairs)
+    for (const digest of [one, other])
+      if (digest && digest.size > 0 && loadable(digest)) digests.set(digestText(digest), digest)
+  return load([...digests.values()])
 }
 
 function localOf({ one, other }: Pair, found: ReadonlyMap<string, re.Directory>): Local {

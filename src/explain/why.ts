@@ -7,7 +7,8 @@ import { type Comparison, differencesOf, type InputDifference } from './differen
 import type { Load } from './load.ts'
 import { loadFrom } from './messages.ts'
 import { predecessorOf } from './predecessor.ts'
-import type { KnownPairs } from './tree.ts'
+import { createTerms } from './terms.ts'
+import { compareTrees, createKnownPairs } from './tree.ts'
 import { inputTold } from './words.ts'
 
 /** Why one action was not cached. */
@@ -40,13 +41,20 @@ export interface Why {
 
 type Candidates = ReadonlyMap<number, readonly ActionRecord[]>
 
+/** What two actions differ in: what they say themselves, and what they read. */
+interface Different {
+  readonly own: readonly Cause[]
+  readonly inputs: readonly InputDifference[]
+}
+
 /**
  * @param against compares with this build alone, by its whole id
  */
 export function createWhy(history: LocalHistory, against?: string): Why {
   const load = loadFrom(history)
   const pairs = new Map<string, Promise<readonly Root[]>>()
-  const known: KnownPairs = new Map()
+  const known = createKnownPairs()
+  const terms = createTerms()
   const makers = new Map<string, Promise<ActionRecord | undefined>>()
 
   async function candidates(actions: readonly ActionRecord[]): Promise<Candidates> {
@@ -76,14 +84,29 @@ export function createWhy(history: LocalHistory, against?: string): Why {
     const told = ofTheSame(now, then)
     if (told) return [{ cause: told, chain: [] }]
     // What was never uploaded cannot be compared; that is an answer.
-    const both = await loadBoth(then.digest, now.digest, load)
-    if (!both) return [{ cause: cause('not-uploaded'), chain: [] }]
-    const comparison = await compareActions(both.one, both.other, load, known)
-    const own = ownCauses(comparison).map((each): Root => ({ cause: each, chain: [] }))
-    const inputs = comparison.inputs.first.slice(0, followedInputsMax)
+    const different = (await inputsAlone(now, then)) ?? (await compared(now, then))
+    if (!different) return [{ cause: cause('not-uploaded'), chain: [] }]
+    const own = different.own.map((each): Root => ({ cause: each, chain: [] }))
+    const inputs = different.inputs.slice(0, followedInputsMax)
     const followed = await Promise.all(inputs.map((each) => rootsOfInput(each, now, then, depth)))
     const roots = distinct([...own, ...followed.flat()])
     return roots.length > 0 ? roots : [{ cause: cause('encoding'), chain: [] }]
+  }
+
+  /** Of two actions that say the same but for their inputs, without reading them. @returns undefined where that is not known */
+  async function inputsAlone(now: ActionRecord, then: ActionRecord): Promise<Different | undefined> {
+    if (!now.inputRoot || !then.inputRoot || !terms.same(then, now)) return undefined
+    const { differences, unknown } = await compareTrees(then.inputRoot, now.inputRoot, load, known)
+    return { own: unknown.length > 0 ? [cause('inputs-unknown')] : [], inputs: differences }
+  }
+
+  /** @returns undefined where one of them is not to be had */
+  async function compared(now: ActionRecord, then: ActionRecord): Promise<Different | undefined> {
+    const both = await loadBoth(then.digest, now.digest, load)
+    if (!both) return undefined
+    for (const { action } of [both.one, both.other]) terms.note(action)
+    const comparison = await compareActions(both.one, both.other, load, known)
+    return { own: ownCauses(comparison), inputs: comparison.inputs.first }
   }
 
   async function rootsOfInput(

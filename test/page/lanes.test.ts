@@ -1,31 +1,9 @@
 import { expect, test } from 'vitest'
-import type { ActionRecord } from '../../src/core/build-history.ts'
 import { lanesOf } from '../../src/page/lanes.ts'
+import { actionRecord } from '../fixture/action-record.ts'
 
 function ran(worker: string, from: number, to: number) {
-  const action: ActionRecord = {
-    row: 1,
-    build: 'b',
-    instance: '',
-    digest: { fn: 'sha256', hash: 'a'.repeat(64), size: 1 },
-    target: '',
-    mnemonic: '',
-    configuration: '',
-    firstOutput: '',
-    outcome: 'executed',
-    firstSeen: 0,
-    lastSeen: 0,
-    skipCacheLookup: false,
-    doNotCache: false,
-    merged: false,
-    exitCode: 0,
-    status: 0,
-    message: '',
-    worker,
-    attempts: 1,
-    times: {},
-  }
-  return { action, from, to }
+  return { action: actionRecord({ worker }), from, to }
 }
 
 test('each worker has as many lanes as it ran actions at once', () => {
