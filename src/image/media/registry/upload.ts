@@ -1,10 +1,19 @@
 import { Failure } from '../../../core/failure.ts'
 import type { Descriptor } from '../../manifest.ts'
 import type { BlobOutcome, OpenBlob } from '../../medium.ts'
-import type { HttpAnswer } from './exchange.ts'
 import { asRetryable, backOff, Retryable, type RetryOptions, withRetries } from './retry.ts'
 import type { Session } from './session.ts'
 import { part } from './slice.ts'
+import {
+  askOffset,
+  finishUpload,
+  locationOf,
+  openedUpload,
+  requestUpload,
+  startUpload,
+  type Upload,
+  UploadLost,
+} from './upload-requests.ts'
 
 /** After 413 a blob is sent in chunks of this size, unless the registry wants larger ones. */
 const chunkBytesDefault = 16 * 1024 * 1024
@@ -14,18 +23,6 @@ export interface Mount {
   readonly from: string
   /** Is told when the registry does not let it be mounted from there. */
   refused(): void
-}
-
-/** An upload that the registry has opened. */
-interface Upload {
-  /** Where the next request goes; each answer may name another place. */
-  location: URL
-  /** Bytes that the registry has. */
-  offset: number
-  /** The registry was asked how far it came: some count wrongly. */
-  isResumed: boolean
-  chunkBytesMax: number
-  readonly chunkBytesMin: number
 }
 
 /**
@@ -42,11 +39,12 @@ export async function pushBlob(
   retry: RetryOptions,
 ): Promise<BlobOutcome> {
   for (let restarts = 0; ; restarts += 1) {
-    const upload = (await mountedOr(session, descriptor, mount)) ?? (await withRetries(() => start(session), retry))
+    const upload =
+      (await mountedOr(session, descriptor, mount)) ?? (await withRetries(() => startUpload(session), retry))
     if (upload === 'mounted') return upload
     try {
       await sendAll(session, descriptor, open, upload, retry)
-      await withRetries(() => finish(session, descriptor, upload), retry).catch((error: unknown) => {
+      await withRetries(() => finishUpload(session, descriptor, upload), retry).catch((error: unknown) => {
         throw upload.isResumed && isRefusal(error) ? new UploadLost(session, error) : error
       })
       return 'written'
@@ -55,20 +53,6 @@ export async function pushBlob(
       if (!(error instanceof UploadLost)) throw error
       if (restarts >= retry.times) throw error.failure
     }
-  }
-}
-
-/** The registry does not know its upload any more: it has to be begun again. */
-class UploadLost extends Error {
-  readonly failure: Failure
-
-  constructor(session: Session, refusal?: Failure) {
-    super('the upload was lost')
-    this.failure =
-      refusal ??
-      new Failure('unavailable', 'the registry forgot an upload in progress', {
-        where: `${session.registry}/${session.repository}`,
-      })
   }
 }
 
@@ -94,42 +78,14 @@ async function mountedOr(
   if (!mount) return undefined
   try {
     const query = `?mount=${descriptor.digest}&from=${encodeURIComponent(mount.from)}`
-    const answer = await ask(session, query, mount.from)
+    const answer = await requestUpload(session, query, mount.from)
     answer.discard()
-    return answer.status === 201 ? 'mounted' : opened(answer)
+    return answer.status === 201 ? 'mounted' : openedUpload(answer)
   } catch (error) {
     if (!(error instanceof Failure || error instanceof Retryable)) throw error
     if (error instanceof Failure && error.kind === 'cancelled') throw error
     mount.refused()
     return undefined
-  }
-}
-
-/** Opens an upload. */
-async function start(session: Session): Promise<Upload> {
-  const answer = await ask(session, '', undefined)
-  answer.discard()
-  return opened(answer)
-}
-
-function ask(session: Session, query: string, from: string | undefined): Promise<HttpAnswer> {
-  return session.send({
-    method: 'POST',
-    url: `/v2/${session.repository}/blobs/uploads/${query}`,
-    doing: `push a blob to ${session.repository}`,
-    expected: from === undefined ? [202] : [201, 202],
-    ...(from === undefined ? {} : { from }),
-  })
-}
-
-function opened(answer: HttpAnswer): Upload {
-  const least = Number(answer.header('oci-chunk-min-length') ?? 0)
-  return {
-    location: located(answer, undefined),
-    offset: 0,
-    isResumed: false,
-    chunkBytesMax: Number.POSITIVE_INFINITY,
-    chunkBytesMin: Number.isSafeInteger(least) && least > 0 ? least : 0,
   }
 }
 
@@ -180,7 +136,7 @@ async function sendPart(session: Session, descriptor: Descriptor, open: OpenBlob
   })
   answer.discard()
   if (answer.status === 404) throw new UploadLost(session)
-  upload.location = located(answer, upload.location)
+  upload.location = locationOf(answer, upload.location)
   // What it answered well to it has, whatever it says in Range: some count one too many there, others this part only.
   upload.offset = offset + size
 }
@@ -200,49 +156,6 @@ async function* ofSource(content: AsyncIterable<Uint8Array>): AsyncGenerator<Uin
   }
 }
 
-/** Where to go on (distribution-spec, "Resuming a push"). */
-async function askOffset(session: Session, descriptor: Descriptor, upload: Upload): Promise<void> {
-  const answer = await session.send({
-    method: 'GET',
-    url: upload.location,
-    doing: `ask how much of ${descriptor.digest} was uploaded`,
-    expected: [200, 202, 204, 404],
-  })
-  answer.discard()
-  if (answer.status === 404) throw new UploadLost(session)
-  upload.location = located(answer, upload.location)
-  upload.offset = offsetOf(answer) ?? 0
-  upload.isResumed = true
-  if (upload.offset > descriptor.size) throw new UploadLost(session, lying(session, descriptor))
-}
-
-async function finish(session: Session, descriptor: Descriptor, upload: Upload): Promise<void> {
-  const url = new URL(upload.location)
-  // Its own query is the registry's state and has to stay as it is.
-  url.search = `${url.search}${url.search === '' ? '?' : '&'}digest=${encodeURIComponent(descriptor.digest)}`
-  const answer = await session.send({
-    method: 'PUT',
-    url,
-    doing: `finish the upload of the blob ${descriptor.digest}`,
-    expected: [201, 204, 404],
-  })
-  answer.discard()
-  if (answer.status === 404) throw new UploadLost(session)
-}
-
-function located(answer: HttpAnswer, before: URL | undefined): URL {
-  const location = answer.header('location')
-  if (location !== undefined && URL.canParse(location, answer.url)) return new URL(location, answer.url)
-  if (before) return before
-  throw new Failure('invalid', 'the registry started an upload without saying where', { where: answer.url.host })
-}
-
-/** `Range: 0-N` is inclusive. `0-0` says nothing: registries write it for no byte and for one. */
-function offsetOf(answer: HttpAnswer): number | undefined {
-  const last = Number(/^(?:bytes=)?0-(\d{1,15})$/.exec(answer.header('range') ?? '')?.[1] ?? 0)
-  return last === 0 ? undefined : last + 1
-}
-
 function isTooLarge(error: unknown): boolean {
   return error instanceof Failure && error.kind === 'exhausted'
 }
@@ -254,10 +167,4 @@ function isRefusal(error: unknown): error is Failure {
 
 function isOutOfRange(error: unknown): boolean {
   return error instanceof Failure && error.kind === 'out-of-range'
-}
-
-function lying(session: Session, descriptor: Descriptor): Failure {
-  return new Failure('invalid', `the registry claims to have more bytes of ${descriptor.digest} than were sent`, {
-    where: `${session.registry}/${session.repository}`,
-  })
 }
