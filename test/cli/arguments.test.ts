@@ -1,7 +1,8 @@
 import { Args, Command, Config, Flags } from '@oclif/core'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type CommandRules, checkedArguments } from '../../src/cli/arguments.ts'
+import { checkedArguments } from '../../src/cli/arguments.ts'
+import type { CommandRules } from '../../src/cli/command-rules.ts'
 import { Failure } from '../../src/core/failure.ts'
 import { root } from '../fixture/program.ts'
 
