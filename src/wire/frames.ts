@@ -1,6 +1,6 @@
 import { gunzipSync } from 'node:zlib'
 import { errnoOf } from '../core/failure.ts'
-import type { Account } from './ledger.ts'
+import type { Account } from './account.ts'
 import type { BufferPool } from './pool.ts'
 import { Code, RpcError } from './rpc.ts'
 import { retryInfo } from './status.ts'

@@ -1,12 +1,9 @@
-import { Code, RpcError } from './rpc.ts'
+import { Account, type Client, type Shares } from './account.ts'
 
 /** What one connection may always hold, however little is left, so that small calls never wait for other connections. */
 const certainBytesMax = 64 * 1024
 /** The least that counts as a connection's fair part. */
 const shareBytesMin = 16 * 1024
-
-/** The error of waits whose connection or call is gone. Shared by all: 40,000 may wait. */
-const waitedInVain = new RpcError(Code.CANCELLED, 'the client has gone')
 
 export interface LedgerOptions {
   /** For all clients together. */
@@ -16,31 +13,13 @@ export interface LedgerOptions {
   readonly connectionBytesMax: number
 }
 
-interface Client {
-  held: number
-  accounts: number
-}
-
-interface Waiting {
-  readonly bytes: number
-  readonly resolve: () => void
-  readonly reject: (error: Error) => void
-}
-
-/** A place in the queue. */
-export interface Wait {
-  /** Settles when the bytes are held; fails with CANCELLED if either side gives the wait up. */
-  readonly granted: Promise<void>
-  giveUp(): void
-}
-
 /**
  * Memory that all clients of a server share: who holds how much of it, and whose turn is next.
  * It is held before it is used, so that work that begins at the same time is limited too. A connection
  * that holds something gets more only while twice as much is left for others, so that newcomers find
  * some. Those that have to wait are served in order of what they hold, the least first.
  */
-export class Ledger {
+export class Ledger implements Shares {
   readonly #options: LedgerOptions
   readonly #clients = new Map<string, Client>()
   /** Accounts with waits, in the order in which they began to wait or had their last turn. */
@@ -192,97 +171,4 @@ export class Ledger {
 function holdsLess(one: Account, other: Account): boolean {
   if (one.client.held !== other.client.held && one.client !== other.client) return one.client.held < other.client.held
   return one.held < other.held
-}
-
-/** What one connection holds. */
-export class Account {
-  readonly address: string
-  readonly client: Client
-  held = 0
-  readonly #ledger: Ledger
-  readonly #waits = new Set<Waiting>()
-  #closed = false
-
-  constructor(ledger: Ledger, address: string, client: Client) {
-    this.#ledger = ledger
-    this.address = address
-    this.client = client
-  }
-
-  /** Holds so many bytes, if they may be had at once. */
-  tryHold(bytes: number): boolean {
-    return this.#ledger.tryHold(this, bytes, this.#waits.size === 0)
-  }
-
-  /** Waits for so many bytes, after they could not be had at once. */
-  wait(bytes: number): Wait {
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const wait: Waiting = { bytes, resolve, reject }
-    if (this.#closed) reject(waitedInVain)
-    else {
-      this.#waits.add(wait)
-      this.#ledger.queue(this)
-    }
-    return { granted: promise, giveUp: () => this.#giveUp(wait) }
-  }
-
-  /** Counts bytes that are there, whether there was room for them or not. */
-  add(bytes: number): void {
-    this.#ledger.add(this, bytes)
-  }
-
-  release(bytes: number): void {
-    this.#ledger.add(this, -bytes)
-  }
-
-  /** It holds more than one connection should, or than its part while all together hold too much. */
-  get overdrawn(): boolean {
-    if (this.held > this.#ledger.connectionBytesMax) return true
-    return this.#ledger.overdrawn && this.held > this.#ledger.share()
-  }
-
-  /** Others need what this one holds. */
-  get scarce(): boolean {
-    return this.#ledger.scarce
-  }
-
-  /** There is so much room that nobody has to be careful with it. */
-  isPlenty(bytes: number): boolean {
-    const calm = this.#ledger.share() > 4 * (this.held + bytes)
-    return calm && !this.#ledger.scarce
-  }
-
-  /** The connection is gone: nobody waits any more. What is still held is given back by those who hold it. */
-  close(): void {
-    if (this.#closed) return
-    this.#closed = true
-    for (const { reject } of this.#waits) reject(waitedInVain)
-    this.#waits.clear()
-    this.#ledger.close(this)
-  }
-
-  // For the ledger alone.
-
-  get waits(): boolean {
-    return this.#waits.size > 0
-  }
-
-  get bytesWanted(): number {
-    for (const { bytes } of this.#waits) return bytes
-    return 0
-  }
-
-  shift(): Waiting | undefined {
-    for (const first of this.#waits) {
-      this.#waits.delete(first)
-      return first
-    }
-    return undefined
-  }
-
-  #giveUp(wait: Waiting): void {
-    if (!this.#waits.delete(wait)) return
-    if (this.#waits.size === 0) this.#ledger.unqueue(this)
-    wait.reject(waitedInVain)
-  }
 }

@@ -1,4 +1,4 @@
-import type { Account, Wait } from './ledger.ts'
+import type { Account, Wait } from './account.ts'
 
 /** What one call has taken of its connection's memory for answers, before they were made. */
 export class Reservations {

@@ -1,5 +1,5 @@
+import type { Account } from './account.ts'
 import type { Visited } from './door.ts'
-import type { Account } from './ledger.ts'
 import type { Rest } from './rpc.ts'
 
 /**

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { type Account, Ledger } from '../../src/wire/ledger.ts'
+import type { Account } from '../../src/wire/account.ts'
+import { Ledger } from '../../src/wire/ledger.ts'
 import { Code } from '../../src/wire/rpc.ts'
 
 const mib = 1024 * 1024

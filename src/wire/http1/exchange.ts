@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { withoutStack } from '../../core/failure.ts'
 import type { Exchange, HttpError, HttpFields } from '../http.ts'
 import { bodyOf } from '../http-status.ts'
-import type { Account } from '../ledger.ts'
+import type { Account } from '../account.ts'
 import { Reservations } from '../reservations.ts'
 import { Code, RpcError } from '../rpc.ts'
 

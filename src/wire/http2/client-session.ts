@@ -5,6 +5,7 @@ import { dial } from '../dial.ts'
 import { Code, RpcError } from '../rpc.ts'
 import type { ClientTls } from '../tls/client-tls.ts'
 import { handshakeProblem } from '../tls/handshake-errors.ts'
+import { connectionWindowBytes, ReceiveCredit } from './client-credit.ts'
 import { type ClientConnection, ClientIncoming, headerListBytesMax } from './client-incoming.ts'
 import { Patience } from './client-patience.ts'
 import { type Answer, type ClientHost, ClientStream } from './client-stream.ts'
@@ -31,11 +32,6 @@ export interface ClientOptions {
 }
 
 const readBytes = 64 * 1024
-/** What the server may send ahead on all streams together, and how much of it is used when it gets more. */
-const connectionWindowBytes = 16 * 1024 * 1024
-const creditBytes = connectionWindowBytes / 2
-/** Answers that wait for slow readers; beyond it the whole connection waits. */
-const heldBytesMax = 512 * 1024 * 1024
 /** A record of TLS that says why it is the last (RFC 8446, section 6): what a server of TLS makes of our preface. */
 const tlsAlert = 0x15
 /** Identifiers of streams have 31 bits. */
@@ -53,11 +49,9 @@ export class ClientSession implements ClientConnection, ClientHost {
   /** Those with requests that wait and room for them: a frame each in turn. */
   readonly #ready = new Set<ClientStream>()
   readonly #patience: Patience
+  readonly #credit: ReceiveCredit
   #settings = defaultSettings
   #nextId = 1
-  #heldBytes = 0
-  #receiveWindow = connectionWindowBytes
-  #uncredited = 0
   /** Nothing has come yet. */
   #silent = true
   #retired = false
@@ -79,6 +73,7 @@ export class ClientSession implements ClientConnection, ClientHost {
     const socket = dial(place, tls, { buffer, callback }, () => this.#patience.heard())
     this.#socket = socket
     this.output = new Output(socket)
+    this.#credit = new ReceiveCredit(this.output)
     this.#patience = new Patience(this, keepaliveMs)
     socket.on('drain', () => {
       this.#pump()
@@ -123,8 +118,7 @@ export class ClientSession implements ClientConnection, ClientHost {
   }
 
   held(bytes: number): void {
-    this.#heldBytes += bytes
-    if (bytes < 0) this.#credit()
+    if (!this.#over) this.#credit.hold(bytes)
   }
 
   wants(stream: ClientStream): void {
@@ -153,10 +147,7 @@ export class ClientSession implements ClientConnection, ClientHost {
   }
 
   spendReceiveWindow(bytes: number): void {
-    this.#receiveWindow -= bytes
-    if (this.#receiveWindow < 0) throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'more DATA than allowed')
-    this.#uncredited += bytes
-    this.#credit()
+    if (!this.#over) this.#credit.spend(bytes)
   }
 
   growSendWindow(bytes: number, stream: ClientStream | undefined): void {
@@ -261,14 +252,6 @@ export class ClientSession implements ClientConnection, ClientHost {
       stream.sendFrame(Math.min(stream.sendWindow, this.sendWindow))
       this.#queue(stream)
     }
-  }
-
-  #credit(): void {
-    if (this.#over || this.#uncredited < creditBytes || this.#heldBytes > heldBytesMax) return
-    this.output.windowUpdate(0, this.#uncredited)
-    this.output.schedule()
-    this.#receiveWindow += this.#uncredited
-    this.#uncredited = 0
   }
 
   #endIfDone(): void {

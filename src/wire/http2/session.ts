@@ -7,6 +7,7 @@ import { AbuseLimits } from './abuse-limits.ts'
 import { Incoming } from './incoming.ts'
 import { Output } from './output.ts'
 import { FrameParser } from './parser.ts'
+import { Patience } from './patience.ts'
 import { ConnectionError, ErrorCode, FrameType, windowBytesMax } from './protocol.ts'
 import { Streams, type StreamsOptions } from './streams.ts'
 import { sliceUnits, type Turns, type Waiting } from './turns.ts'
@@ -20,13 +21,6 @@ export interface SessionOptions extends StreamsOptions {
 
 /** What may wait in the socket before nothing more is read from it. */
 const unsentBytesMax = 4 * 1024 * 1024
-/** Sweeps, of five seconds each, in which a client has to complete the HTTP/2 preface, however slowly it sends. */
-const prefaceSweepsMax = 2
-/** Sweeps of silence after which the client is pinged, and in which it has to answer. */
-const silentSweepsMax = 12
-const unansweredSweepsMax = 4
-/** Sweeps in which a client has to read some of what the socket holds for it. */
-const stuckSweepsMax = 12
 /** How long the last bytes have to be sent. */
 const farewellMs = 1000
 
@@ -49,18 +43,13 @@ export class Session implements Connection, Waiting {
   readonly #streams: Streams
   readonly #incoming: Incoming
   readonly #parser: FrameParser
+  readonly #patience: Patience
   #held: Held | undefined
   /** Units that were done as bytes came in this turn of the event loop, and which turn that is. */
   #unitsRead = 0
   #turn = 0
   #draining: 'no' | 'announced' | 'last call' = 'no'
   #over = false
-  #heard = true
-  #silentSweeps = 0
-  #pingSweeps = -1
-  #prefaceSweeps = 0
-  #stuckSweeps = 0
-  #written = 0
 
   constructor(socket: Socket, options: SessionOptions) {
     this.#socket = socket
@@ -83,6 +72,7 @@ export class Session implements Connection, Waiting {
     )
     this.#incoming = new Incoming(this.#streams, this.#abuseLimits, options.streamsMax, () => this.#lastCall())
     this.#parser = new FrameParser(this.#incoming, true, this.#work)
+    this.#patience = new Patience(socket)
     socket.setNoDelay(true)
     socket.on('drain', () => this.#drained())
     // `close` follows both.
@@ -94,7 +84,7 @@ export class Session implements Connection, Waiting {
   /** Processes the bytes that arrived; they belong to the caller again when it returns. */
   read(chunk: Buffer): void {
     if (this.#over) return
-    this.#heard = true
+    this.#patience.heard()
     if (this.#held) {
       this.#keep(Buffer.concat([this.#held.bytes.subarray(this.#held.at), chunk]))
       return
@@ -118,7 +108,7 @@ export class Session implements Connection, Waiting {
       this.#drop()
       return 0
     }
-    this.#heard = true
+    this.#patience.heard()
     held.at = this.#take(held.bytes, held.at, unitsMax)
     if (held.at === held.bytes.length) {
       this.#drop()
@@ -154,29 +144,16 @@ export class Session implements Connection, Waiting {
   sweep(): void {
     this.#abuseLimits.refill()
     this.#streams.sweep()
-    this.#silentSweeps = this.#heard ? 0 : this.#silentSweeps + 1
-    this.#heard = false
-    this.#pingSweeps = this.#silentSweeps < silentSweepsMax ? -1 : this.#pingSweeps + 1
-    if (this.#pingSweeps === 0) this.#ping()
-    if (!this.#parser.begun) this.#prefaceSweeps += 1
-    const slow = this.#prefaceSweeps > prefaceSweepsMax
-    if (slow) this.#strikes.fault(this.address)
-    if (slow || this.#pingSweeps > unansweredSweepsMax || this.#isStuck()) this.destroy()
+    const found = this.#patience.sweep(this.#parser.begun)
+    if (found === 'slow') this.#strikes.fault(this.address)
+    if (found === 'silent') this.#ping()
+    else if (found !== undefined) this.destroy()
     this.#output.flush()
   }
 
   /** True when it has no calls and has said nothing for a while: it may be closed when others need its place. */
   get idle(): boolean {
-    return this.#silentSweeps > 0 && this.#streams.empty && !this.#held
-  }
-
-  /** A client that reads nothing from its connection counts as gone, whatever it still sends. */
-  #isStuck(): boolean {
-    const written = this.#socket.bytesWritten - this.#socket.writableLength
-    const moved = written !== this.#written || this.#socket.writableLength === 0
-    this.#written = written
-    this.#stuckSweeps = moved ? 0 : this.#stuckSweeps + 1
-    return this.#stuckSweeps > stuckSweepsMax
+    return this.#patience.quiet && this.#streams.empty && !this.#held
   }
 
   /** @returns where in the chunk it stopped, as so many units were done */

@@ -1,4 +1,4 @@
-import type { Account } from '../ledger.ts'
+import type { Account } from '../account.ts'
 import type { Output } from './output.ts'
 
 /** What a stream needs of its connection. */

@@ -1,4 +1,4 @@
-import type { Account } from '../ledger.ts'
+import type { Account } from '../account.ts'
 import type { Rest } from '../rpc.ts'
 import type { Fields, StreamIn, StreamOut } from '../stream.ts'
 import { openingBlock, plainBlock, trailersBlock, trailersOnlyBlock, writeWhole } from './answer-frames.ts'

@@ -1,5 +1,6 @@
 import type { X509Certificate } from 'node:crypto'
-import type { Account, Ledger } from '../ledger.ts'
+import type { Account } from '../account.ts'
+import type { Ledger } from '../ledger.ts'
 import type { Accept, Load, Work } from '../stream.ts'
 import type { AbuseLimits } from './abuse-limits.ts'
 import { type ClosedBy, ClosedStreams } from './closed.ts'

@@ -1,4 +1,4 @@
-import type { Account } from '../ledger.ts'
+import type { Account } from '../account.ts'
 import type { Rest } from '../rpc.ts'
 import type { Output } from './output.ts'
 import { Pending, pendingBytesLow, pendingBytesMax } from './pending.ts'
