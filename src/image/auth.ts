@@ -9,7 +9,7 @@ import { checked, parseJson } from './manifest.ts'
 import { sizeIfThere, smallFile } from './media/files.ts'
 import { secret } from './secret.ts'
 
-/** Where logins are looked for; everything from outside comes in here. */
+/** Where logins are looked for; everything that comes from outside is passed in here. */
 export interface LoginPlaces {
   /** `--authfile` or REGISTRY_AUTH_FILE: then no other file is read. */
   readonly authFile?: string
@@ -114,7 +114,7 @@ function fromEntry(value: z.output<typeof entry>, where: string): Credentials | 
     return { kind: 'password', user: login.slice(0, colon), password: secret(login.slice(colon + 1)) }
   }
   if (value.username) return { kind: 'password', user: value.username, password: secret(value.password) }
-  // An empty entry is what `docker login` leaves beside a credsStore.
+  // `docker login` leaves an empty entry beside a credsStore.
   return null
 }
 

@@ -26,7 +26,7 @@ const schema = z.looseObject({
       Labels: texts(textMax),
     }),
   ),
-  // An image from scratch without a layer has nothing in it, or is without it.
+  // In an image from scratch without layers this is empty or missing.
   rootfs: z.preprocess((value) => value ?? {}, rootfs),
   history: maybe(
     z.array(z.preprocess((value) => value ?? {}, z.looseObject({ empty_layer: maybe(z.boolean()) }))).max(16_384),

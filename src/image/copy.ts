@@ -20,15 +20,15 @@ import type { Platform } from './platform.ts'
 import { selectRoot } from './select.ts'
 import { verified } from './verified.ts'
 
-/** Indexes may hold indexes, but not without end. */
+/** How deep indexes may be nested. */
 export const depthMax = 4
-/** Manifests of one copy, each as often as an index names it: what is largest in one index, twice. */
+/** Manifests of one copy, each counted as often as an index names it: twice as many as one index may have. */
 export const manifestsMax = 2 * indexEntriesMax
 
 export interface CopyOptions {
   /** Which image of an index; 'all' copies every one and the index. */
   readonly platform: Platform | 'all'
-  /** The user named it: then an image for another one is refused though it is the only one there. */
+  /** The user named it: an image for another platform is refused even if it is the only one. */
   readonly isPlatformNamed?: boolean
   /** Refuse rather than write another manifest than the one that was read. */
   readonly preserveDigests: boolean
@@ -36,19 +36,19 @@ export interface CopyOptions {
   readonly progress?: CopyProgress
 }
 
-/** What a copy says while it runs; nothing of it has to be answered. */
+/** What a copy reports while it runs; every listener is optional. */
 export interface CopyProgress {
   /** Blobs of one image that have to be at the destination in the end. */
   planned?(descriptors: readonly Descriptor[]): void
   /** Bytes that came since the last call; negative when a blob starts again. */
   moved?(descriptor: Descriptor, bytes: number): void
   finished?(descriptor: Descriptor, outcome: BlobOutcome): void
-  /** A blob has failed. Others may be under way: whoever can end a request that stands still may do so now. */
+  /** A blob has failed. Others may be under way: a request that has stalled may be ended now. */
   failed?(): void
 }
 
 export interface CopyResult {
-  /** The manifest that now stands at the destination. */
+  /** The manifest that is now at the destination. */
   readonly digest: ContentDigest
   readonly mediaType: string
   /** The config of the image, by which docker knows it; null for an index. */
@@ -85,9 +85,9 @@ interface Run {
   readonly blobs: Record<BlobOutcome, number>
   config: ContentDigest | null
   bytes: number
-  /** Manifests that were read, each as often as it was. */
+  /** Manifests that were read, each counted as often as it was. */
   manifests: number
-  /** As what they were written, by what they were in the source. Not their bytes: each may have megabytes. */
+  /** Manifests as they were written, by their digests in the source. Not their bytes, which may be megabytes. */
   readonly done: Map<ContentDigest, Descriptor>
 }
 
@@ -159,7 +159,7 @@ async function copyEntry(run: Run, entry: Descriptor): Promise<void> {
   })
 }
 
-/** The index again, naming the children as they were written; whatever else it says stays. */
+/** The same index, naming its children as they were written; everything else in it stays. */
 function rewrittenIndex(raw: RawManifest, written: readonly Descriptor[], where: string): RawManifest {
   const document = parseJson(raw.bytes, 'the index', where) as { manifests: readonly object[] | null }
   const mediaType = ociTypeOf(raw.mediaType)
@@ -181,13 +181,13 @@ async function copyBlobs(run: Run, raw: RawManifest, manifest: Manifest): Promis
         run.options.progress?.failed?.()
       })
   })
-  // All lanes end before the first failure is told: nobody writes behind an abort's back.
+  // All lanes end before the first failure is reported, so that nothing is written after an abort.
   await Promise.all(lanes)
   failed.signal.throwIfAborted()
   return run.destination.holds === 'oci' ? toOci(raw, run.source.name) : raw
 }
 
-/** Each blob once. One digest with two sizes would be checked against one of them alone. */
+/** Each blob once. A digest with two sizes would be checked against only one of them. */
 function blobsOf(manifest: Manifest, where: string): Descriptor[] {
   const unique = new Map<ContentDigest, Descriptor>()
   for (const each of [manifest.config, ...manifest.layers]) {
@@ -217,7 +217,7 @@ async function copyBlob(run: Run, descriptor: Descriptor, failed: AbortSignal): 
 
 function reader(run: Run, descriptor: Descriptor, failed: AbortSignal): () => Promise<AsyncIterable<Uint8Array>> {
   const { source, options } = run
-  // Of a kind of its own: what reads would try again what another blob failed of.
+  // A failure of another kind: readers would retry what failed because of another blob.
   const sibling = new Failure('cancelled', 'another blob of the image has failed', { where: source.name })
   const assertWanted = (): void => {
     options.signal.throwIfAborted()
@@ -236,7 +236,7 @@ function reader(run: Run, descriptor: Descriptor, failed: AbortSignal): () => Pr
   }
 }
 
-/** The content, of which each piece is taken only while somebody wants it. */
+/** The content; before each piece it is checked whether the copy still goes on. */
 async function* counted(
   content: AsyncIterable<Uint8Array>,
   assertWanted: () => void,

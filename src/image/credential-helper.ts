@@ -28,7 +28,7 @@ const noCredentials = 'credentials not found in native keychain'
 
 /** Runs helpers as programs, by argument list. */
 export const runHelper: HelperRunner = async (program, host) => {
-  // Most logins need no helper, and starting is felt.
+  // Loaded only here: most logins need no helper, and loading it takes noticeable time.
   const { execa } = await import('execa')
   const result = await execa(program, ['get'], {
     input: host,
@@ -58,7 +58,7 @@ export async function askHelper(run: HelperRunner, name: string, host: string): 
   })
 }
 
-/** A helper that has no login may also answer without one, which docker and skopeo take for none. */
+/** A helper without a login may also answer with an empty one, which docker and skopeo take to mean none. */
 function toCredentials(stdout: string, program: string): Credentials | null {
   const bytes = Buffer.from(stdout)
   const document = isBlank(bytes) ? null : parseJson(bytes, 'its answer', program)

@@ -1,6 +1,6 @@
 import type { Secret } from './secret.ts'
 
-/** What a registry lets somebody in with. */
+/** What a registry accepts as a login. */
 export type Credentials =
   | { readonly kind: 'password'; readonly user: string; readonly password: Secret }
   /** An OAuth2 refresh token, as `docker login` keeps for some registries. */

@@ -47,7 +47,7 @@ export const definitionSchema = z.strictObject({
       ),
     })
     .optional(),
-  /** Where the built program goes; absent, it is not in the image. */
+  /** Where the built program goes; if absent, the image does not contain it. */
   program: absolute.optional(),
   /** Files and folders beside the definition, and where they go. */
   files: z

@@ -2,11 +2,11 @@ import { z } from 'zod'
 
 /**
  * JSON as Go's encoding/json reads and writes it, which is what registries, docker and their helpers are made with:
- * a nil slice, map or pointer is written as `null`, an empty text without `omitempty` as "", and whoever reads them
- * takes `null`, absent and empty for the same. Every schema of such a document says by these what may be missing.
+ * a nil slice, map or pointer is written as `null`, an empty text without `omitempty` as "", and readers treat `null`,
+ * absent and empty alike. Every schema of such a document uses these to say what may be missing.
  */
 
-/** A member that may be missing: undefined, whichever way it is written that there is nothing. */
+/** A member that may be missing: undefined, however its absence is written. */
 export function maybe<T extends z.ZodType>(schema: T) {
   return z.preprocess((value) => (isNothing(value) ? undefined : value), schema.optional())
 }
@@ -26,7 +26,7 @@ export function texts(charactersMax: number) {
   return maybe(z.record(z.string().max(1024), text(charactersMax)))
 }
 
-/** A member that another kind of document has, and this one may not have: not even an empty one. */
+/** A member of another kind of document, which this one must not have, not even empty. */
 export function nothing(error: string) {
   return z.preprocess((value) => (isNothing(value) ? undefined : value), z.undefined({ error }).optional())
 }

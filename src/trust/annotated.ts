@@ -107,7 +107,7 @@ async function certificateOf(text: string | undefined): Promise<X509Certificate 
   }
 }
 
-/** An annotation's text; an empty one, or null, is none, as cosign writes them. */
+/** An annotation's text; empty and null mean none, as cosign writes them. */
 function annotation(layer: AttachedLayer, key: string): string | undefined {
   const value = layer.annotations[key]
   if (value !== undefined && Buffer.byteLength(value) > partBytesMax)

@@ -16,7 +16,7 @@ import type { AttachedLayer, AttachedManifest, ManifestDigest, Referrer, Signatu
 
 /** A signature that was found beside an image, not read yet. */
 export interface Attachment {
-  /** Where it stands, for people: a tag, or the digest of a referrer. */
+  /** Where it is stored, for people: a tag, or the digest of a referrer. */
   readonly where: string
   readonly via: 'tag' | 'referrer'
   /**
@@ -26,7 +26,7 @@ export interface Attachment {
   read(): Promise<readonly Evidence[]>
 }
 
-/** Characters of a tag (distribution-spec): none can be made of a SHA-512. */
+/** Characters of a tag (distribution-spec): too few for a SHA-512. */
 const tagMax = 128
 
 /** More is attached to an image than is looked at. */
@@ -61,7 +61,7 @@ export async function findAttached(
   }
   if (tagged instanceof Rejection) found.push(unreadable('tag', tag, tagged))
   else if (tagged) found.push(...attachmentsOf(source, tagged, wanted, 'tag', tag))
-  // Last: what the tag has may be enough, and only where it is not the list is missing.
+  // Last: what is under the tag may be enough; only if it is not does the missing list matter.
   if (referrers instanceof Error) found.push(unreadable('referrer', 'the list of referrers', referrers))
   if (found.length > attachmentsMax)
     throw new TooManyAttached(
@@ -89,7 +89,7 @@ async function listed(
   )
 }
 
-/** A manifest, or why it cannot be read: a damaged one must not keep the others from being judged. */
+/** A manifest, or why it cannot be read: a damaged one must not prevent the others from being judged. */
 async function opened(
   source: SignatureSource,
   reference: Parameters<SignatureSource['manifest']>[0],

@@ -74,7 +74,7 @@ export async function readBundle(bytes: Uint8Array): Promise<readonly Evidence[]
     throw new Rejection('unsupported', 'its bundle contains only a bare signature, not a statement about an image')
   const { payload, payloadType, signatures } = content.dsseEnvelope
   const [only] = signatures
-  // bundleFromJSON has seen to it that there is exactly one.
+  // bundleFromJSON has made sure that there is exactly one.
   if (!only) throw new Rejection('malformed', 'the envelope has no signature')
   const evidence: Evidence = {
     form: 'bundle',

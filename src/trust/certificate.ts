@@ -29,7 +29,7 @@ export function readCertificate(bytes: Uint8Array): X509Certificate {
   if (bytes.byteLength > certificateBytesMax) throw new Rejection('malformed', 'its certificate is too large')
   try {
     const certificate = X509Certificate.parse(Buffer.from(bytes))
-    // The parts that are asked for later; the parser finds them by position and would fail then.
+    // The parts that are needed later: the parser finds them by position, and would only fail then.
     void [certificate.notBefore, certificate.notAfter, certificate.publicKey, certificate.extensions]
     return certificate
   } catch (cause) {
@@ -78,7 +78,7 @@ function usageOf(certificate: X509Certificate): { isAuthority: boolean; extended
   }
 }
 
-/** Every name that can be an identity; other kinds (DNS, IP) never are one. */
+/** Every name that can be an identity; other kinds (DNS, IP) never are. */
 function identitiesOf(certificate: X509Certificate): string[] {
   const names = certificate.extension(alternativeNameOid)?.valueObj.subs[0]?.subs ?? []
   if (names.length > namesMax) throw new Rejection('malformed', `its certificate has more than ${namesMax} names`)

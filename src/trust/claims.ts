@@ -132,8 +132,8 @@ export function assertKind(claims: Claims, wanted: RequiredKind): void {
 }
 
 /**
- * Something else than what is asked for, by its own word: then nobody has to be found who signed it, and it is no
- * signature by the wrong one. The word is not believed; it can only leave something out.
+ * It says itself that it is something other than what is asked for: then it does not matter who signed it, and it is not
+ * a signature by the wrong person. The claim is not trusted: it can only exclude something.
  * @throws Rejection 'unsupported'
  */
 export function assertMayBe(content: SignedContent, wanted: RequiredKind): void {

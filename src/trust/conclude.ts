@@ -18,9 +18,8 @@ export function isSatisfied({ signers, threshold }: Requirement, findings: reado
 }
 
 /**
- * The verdict after every signature was looked at. When several things are wrong, the answer
- * is the one that comes nearest to "verified": whoever may push to the repository can add
- * rubbish, and must not be able to hide by it what else is there.
+ * The verdict after every signature has been judged. If several things are wrong, the answer is the one closest to
+ * "verified": whoever may push to the repository can add rubbish, and must not be able to hide other signatures with it.
  */
 export function conclude(
   image: string,
@@ -36,7 +35,7 @@ export function conclude(
     return { ...looked, answer: 'wrong-identity', wanted: requiredKindOf(requirement), found: foundOf(findings) }
   const expired = first('expired')
   if (expired) return { ...looked, answer: 'expired', message: expired.message }
-  // What cannot be read is not a signature, and nothing says that it ever was one.
+  // What cannot be read is not a signature, and nothing says that it ever was.
   const tampered = first('forged', 'other-subject')
   if (tampered) return { ...looked, answer: 'tampered', message: tampered.message }
   return { ...looked, answer: 'unsigned', message: unsignedText(requirement, looked.rejected) }

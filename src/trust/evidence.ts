@@ -10,7 +10,7 @@ import type { SignedContent } from './claims.ts'
  */
 export type Form = 'simple-signing' | 'dsse' | 'bundle'
 
-/** One signature with all that came with it, in one shape whatever the form. Nothing of it is believed yet. */
+/** One signature with everything that came with it, in one shape for all forms. None of it is trusted yet. */
 export interface Evidence {
   readonly form: Form
   readonly content: SignedContent

@@ -55,8 +55,8 @@ function hasMoreValues(bytes: Uint8Array, max: number): boolean {
 }
 
 /**
- * Base64, exactly: Buffer.from would skip over whatever else stands in it. Line breaks are none of it, as for Go's
- * decoder; and of either alphabet, as DSSE wants it of whoever reads envelopes.
+ * Strict base64: Buffer.from would skip whatever else is in it. Line breaks are ignored, as by Go's decoder, and both
+ * alphabets are accepted, as DSSE requires of readers.
  * @throws Rejection 'malformed'
  */
 export function readBase64(text: string, what: string): Buffer {

@@ -5,7 +5,7 @@ import { certificateBytesMax } from './limits.ts'
 /** A public key that somebody trusts. */
 export interface TrustedKey {
   readonly key: KeyObject
-  /** sha256 of its SubjectPublicKeyInfo, hexadecimal: how it is called here. */
+  /** sha256 of its SubjectPublicKeyInfo, hexadecimal: its name here. */
   readonly fingerprint: string
 }
 
@@ -28,7 +28,7 @@ export function parsePublicKey(pem: string, where: string): TrustedKey {
   if (Buffer.byteLength(pem) > certificateBytesMax) throw bad('it is too large', where)
   if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(pem)) throw bad('it is a private key', where)
   if (!/-----BEGIN (?:RSA )?PUBLIC KEY-----/.test(pem)) throw bad('it has no -----BEGIN PUBLIC KEY-----', where)
-  // Which of them counts, the file does not say; OpenSSL takes the first and passes over the others.
+  // The file does not say which of them counts; OpenSSL takes the first and ignores the others.
   if (pem.split('-----BEGIN ').length > 2) throw bad('there is more than one in it', where)
   const key = decoded(pem, where)
   if (!schemesOf(key)) throw bad(`keys of the type ${curveOf(key)} are not used to sign images`, where)
@@ -67,13 +67,13 @@ export function spkiOf(key: KeyObject): Buffer {
   return key.export({ type: 'spki', format: 'der' })
 }
 
-/** Did the owner of the key sign these bytes (Ed25519: as they are)? False for keys of a kind that signs no images, too. */
+/** Did the owner of the key sign these bytes (Ed25519: as they are)? Also false for kinds of keys that sign no images. */
 export function isSignedBy(key: KeyObject, signed: Uint8Array, signature: Uint8Array): boolean {
   return (schemesOf(key) ?? []).some((digest) => {
     try {
       return verify(digest, signed, key, signature)
     } catch {
-      // OpenSSL throws for a signature that is not even well-formed: no signature either.
+      // OpenSSL throws for a malformed signature: that is not one either.
       return false
     }
   })

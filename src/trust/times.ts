@@ -55,7 +55,7 @@ function isOf(stamp: RFC3161Timestamp, { certChain: [leaf] }: Authority): boolea
 function readTimestamp(der: Buffer): RFC3161Timestamp {
   try {
     const timestamp = RFC3161Timestamp.parse(Buffer.from(der))
-    // The parts that are asked for later; the parser finds them by position and would fail then.
+    // The parts that are needed later: the parser finds them by position, and would only fail then.
     void [timestamp.signingTime, timestamp.signerIssuer, timestamp.signerSerialNumber]
     return timestamp
   } catch (cause) {

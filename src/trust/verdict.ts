@@ -57,7 +57,7 @@ export type Verdict =
       readonly next: readonly string[]
     }
 
-/** What a process that asked for the verdict ends with: scripts rely on these (README.md). */
+/** The exit codes of a process that asked for the verdict: scripts rely on them (README.md). */
 export const verdictExitCodes: Readonly<Record<Verdict['answer'], number>> = {
   verified: 0,
   unsigned: 20,

@@ -18,8 +18,8 @@ export interface VerifyOptions {
 }
 
 /**
- * Resolves an image to its digest and judges what is attached to it, one signature after the
- * other, until the requirement is met or nothing is left.
+ * Resolves an image to its digest and judges the signatures that are attached to it, one after the other, until the
+ * requirement is met or none is left.
  * @throws Failure when the fault is not the image's: 'invalid', 'cancelled', 'internal'
  */
 export async function verifyImage(source: SignatureSource, options: VerifyOptions): Promise<Verdict> {
@@ -40,9 +40,9 @@ export async function verifyImage(source: SignatureSource, options: VerifyOption
 }
 
 /**
- * Every check that one signature has to pass, in this order: first that it is whole, then
- * that somebody made it and when, then what it says, and last whether it is who was asked for.
- * Nothing that is signed is believed before the signature is found good.
+ * Every check that one signature has to pass, in this order: first that it is intact, then who made it and when, then
+ * what it says, and last whether that is who was asked for. Nothing that is signed is trusted before the signature
+ * has been verified.
  * @throws Rejection by the first check that fails
  */
 async function judge(

@@ -3,10 +3,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { isLoopback } from '../../core/address.ts'
 import { errnoOf } from '../../core/failure.ts'
+import type { Account } from '../account.ts'
 import type { Connection } from '../connection.ts'
 import { HttpError, type HttpHandler } from '../http.ts'
 import { bodyOf, toHttpError } from '../http-status.ts'
-import type { Account } from '../account.ts'
 import type { Ledger } from '../ledger.ts'
 import { isBug } from '../status.ts'
 import type { Strikes } from '../strikes.ts'
@@ -25,13 +25,13 @@ export interface Http1Options {
   readonly onBug: (error: unknown) => void
 }
 
-/** What a request takes that waits for those before it, about; so many may wait on one connection. */
+/** About what a request takes while it waits for those before it; this many may wait on one connection. */
 const waitingBytes = 4 * 1024
 /** Beyond this nothing more is read until some are answered. */
 const waitingHigh = 16
-/** What counts as headway. */
+/** Bytes that count as progress. */
 const headwayBytes = 16 * 1024
-/** How long the last bytes have to get out. */
+/** Milliseconds in which the last bytes have to be sent. */
 const farewellMs = 1_000
 
 /** The life of one connection of HTTP/1.1: its requests one after the other, and how long each may take. */
@@ -50,16 +50,16 @@ export class Http1Connection implements Connection, ExchangeHost {
   #draining = false
   #faulty = false
   #sweeps = 0
-  /** What had been moved when there was headway last: bytes, either way. */
+  /** Bytes, in either direction, that had been moved at the last progress. */
   #moved = 0
-  /** Bytes that had come when the last request was over: more are a new one. */
+  /** Bytes that had arrived when the last request ended: any more belong to a new one. */
   #readAtRest = 0
 
   constructor(socket: Socket, options: Http1Options) {
     const address = socket.remoteAddress ?? 'unknown'
     this.peer = `${address}:${socket.remotePort ?? 0}`
     this.certificate = certificateOf(socket)
-    // A certificate is for a name, so that no page can come under another one.
+    // A certificate is for one name, so no page can reach us under another (DNS rebinding).
     this.isLocal = isLoopback(socket.localAddress ?? '') && !('encrypted' in socket)
     this.answers = options.answers.open(address)
     this.requests = options.requests.open(address)
@@ -110,7 +110,7 @@ export class Http1Connection implements Connection, ExchangeHost {
     const { headSweeps, restSweeps, stuckSweeps, scarceSweeps } = this.#patience
     const current = this.#current
     if (current) {
-      // A handler that works without the client has its own bounds.
+      // A handler that is not waiting for the client has limits of its own.
       const waits = current.reading || current.writing
       if (!waits || moved - this.#moved >= headwayBytes) this.#restart()
       else if (this.#sweeps > (this.#scarce ? scarceSweeps : stuckSweeps)) this.#end('the client stands still')
@@ -133,7 +133,7 @@ export class Http1Connection implements Connection, ExchangeHost {
     return this.answers.scarce || this.requests.scarce
   }
 
-  /** Nothing of a request has come since the last one was over. */
+  /** Nothing of a new request has arrived since the last one ended. */
   get #atRest(): boolean {
     return this.#current === undefined && this.#socket.bytesRead === this.#readAtRest
   }
@@ -159,7 +159,7 @@ export class Http1Connection implements Connection, ExchangeHost {
     }
     await exchange.over
     const { request } = exchange
-    // The rest of a body that nobody wanted is still to come: the next request stands behind it.
+    // The rest of a body that nobody read is still to come, and the next request is behind it.
     if (!request.complete) request.once('close', () => this.#rest())
   }
 
@@ -188,7 +188,7 @@ export class Http1Connection implements Connection, ExchangeHost {
     this.#farewell(new HttpError(408, why))
   }
 
-  /** Tells the client why the connection is closed, where no answer has begun, and closes it. */
+  /** Closes the connection, and tells the client why if no answer has begun. */
   #farewell(error: HttpError): void {
     const socket = this.#socket
     const begun = this.#current?.response.headersSent ?? false
@@ -209,13 +209,13 @@ export class Http1Connection implements Connection, ExchangeHost {
     socket.once('close', () => clearTimeout(timer))
   }
 
-  /** What the client did costs it the connection, and counts once. */
+  /** A fault that costs the client its connection; it is counted once. */
   #fault(): void {
     if (!this.#faulty) this.#options.strikes.fault(this.#address)
     this.#faulty = true
   }
 
-  /** A request has begun to come, and has not come whole. */
+  /** A request has begun to arrive and is not complete. */
   get #torn(): boolean {
     return this.#current ? !this.#current.request.complete : !this.#atRest
   }

@@ -1,9 +1,9 @@
 import type { X509Certificate } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { withoutStack } from '../../core/failure.ts'
+import type { Account } from '../account.ts'
 import type { Exchange, HttpError, HttpFields } from '../http.ts'
 import { bodyOf } from '../http-status.ts'
-import type { Account } from '../account.ts'
 import { Reservations } from '../reservations.ts'
 import { Code, RpcError } from '../rpc.ts'
 
@@ -58,7 +58,7 @@ export class Http1Exchange implements Exchange {
     this.over = promise
     this.#settle = resolve
     response.once('finish', () => this.close())
-    // What breaks a connection shows at its socket, and to whoever reads the body.
+    // A broken connection is noticed at its socket, and by whoever reads the body.
     response.on('error', () => undefined)
     request.on('error', () => undefined)
   }
@@ -84,7 +84,7 @@ export class Http1Exchange implements Exchange {
     return this.#reading
   }
 
-  /** Does something of the answer wait for the client? */
+  /** Is part of the answer waiting for the client to read it? */
   get writing(): boolean {
     return this.#unsent > 0
   }
@@ -165,7 +165,7 @@ export class Http1Exchange implements Exchange {
     this.response.end(text)
   }
 
-  /** The last answer of the connection: the client is told that it is closed then. */
+  /** Tells the client that the connection closes after this answer. */
   announceEnd(): void {
     if (!this.response.headersSent) this.response.setHeader('connection', 'close')
   }
@@ -194,7 +194,7 @@ export class Http1Exchange implements Exchange {
     this.#host.answers.add(bytes)
   }
 
-  /** Settles when the client has taken enough; fails when it is gone. */
+  /** Settles when the client has read enough; rejects when it is gone. */
   async #drained(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.response.once('drain', resolve)

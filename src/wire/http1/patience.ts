@@ -1,20 +1,20 @@
 /** What a client of HTTP/1.1 may do, by what its address has done before. */
 export interface Patience {
-  /** Sweeps, of five seconds each, in which a head has to come, and what nobody wants has to end. */
+  /** Sweeps, of five seconds each, in which a head has to arrive, and a body that nobody reads has to end. */
   readonly headSweeps: number
   /** Sweeps for which a connection that says nothing between two requests stays. */
   readonly restSweeps: number
-  /** Sweeps after which a body or an answer that makes no headway ends; and where others need the memory. */
+  /** Sweeps after which a body or an answer without progress ends; `scarceSweeps` while others need the memory. */
   readonly stuckSweeps: number
   readonly scarceSweeps: number
   /** Requests that may wait on one connection for those before them. */
   readonly waiting: number
 }
 
-/** Closing a connection that rests would race with its next request: ten minutes. A body has a minute. */
+/** Closing an idle connection can collide with its next request, hence ten minutes. A body has one minute. */
 const most: Patience = { headSweeps: 2, restSweeps: 120, stuckSweeps: 12, scarceSweeps: 2, waiting: 1_000 }
 
-/** @param strikes of the address (strikes.ts): each halves all there is, down to one */
+/** @param strikes of the address (strikes.ts): each halves every limit, down to one */
 export function patienceFor(strikes: number): Patience {
   const part = (of: number) => Math.max(1, Math.floor(of / 2 ** strikes))
   return {

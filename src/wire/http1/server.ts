@@ -13,8 +13,8 @@ const headersMax = 100
 export interface Http1 {
   /**
    * Serves a connection.
-   * @param socket of which nothing is read any more
-   * @param head what has been read of it
+   * @param socket paused: nobody else reads from it any more
+   * @param head what has been read from it already
    */
   take(socket: Socket, head: Buffer): Http1Connection
 }
@@ -27,7 +27,7 @@ export function createHttp1(options: Http1Options): Http1 {
   function started(): Server {
     const made = http().createServer({
       maxHeaderSize: headerBytesMax,
-      // What these would watch are connections that the server accepts itself; connection.ts watches ours.
+      // These only apply to connections that the server accepts itself; connection.ts watches ours.
       keepAliveTimeout: 0,
       requestTimeout: 0,
       headersTimeout: 0,

@@ -1,19 +1,19 @@
 /**
- * What all connections of a server get done in one turn of the event loop, in units: a frame, a
- * message or two kibibytes are one, a stream that begins is eight. It is some ninety small calls, or
- * nearly 2 MB of uploads: a millisecond or a few.
+ * What is done for all connections of a server in one turn of the event loop, in units: a frame, a message or two
+ * kibibytes count one, a stream that begins counts eight. That is some ninety small calls, or nearly 2 MB of uploads:
+ * one to a few milliseconds.
  */
 export const turnUnits = 1024
-/** What one address gets done before it is another's turn, and one connection of those that have had a turn. */
+/** What is done for one address before it is another's turn, and for one connection that has had a turn before. */
 export const sliceUnits = 256
-/** What a connection gets done that has just come to wait: a few calls, as most clients have them. */
+/** What is done for a connection that has just begun to wait: a few calls, as most clients make. */
 export const freshUnits = 32
 /** What a stream that begins counts: it becomes a call. */
 export const streamUnits = 8
-/** What all connections may hold back together; what comes beyond that is done at once, as memory is dearer than order. */
+/** Bytes that may wait on all connections together. What exceeds them is done at once: memory matters more than order. */
 export const heldBytesMax = 128 * 1024 * 1024
 
-/** A connection of which more has come than could be done. */
+/** A connection from which more has arrived than could be done. */
 export interface Waiting {
   /** The client's, without its port. */
   readonly address: string
@@ -21,7 +21,7 @@ export interface Waiting {
   readonly waits: boolean
   /** Does about so many units of what waits. @returns how many it did */
   turn(unitsMax: number): number
-  /** Reads on, after it was told to rest. */
+  /** Resumes reading after a rest. */
   readOn(): void
 }
 
@@ -35,16 +35,15 @@ interface Line {
 }
 
 /**
- * Whose bytes are parsed next, and whose calls begun. A connection may do all of a turn's units
- * where nobody else does anything; what comes beyond waits. Those that wait are served address
- * by address. Among the connections of one address those that have just come to wait get a
- * little before the others get more, but no more in all than those do: a client with one call passes one
- * with 20,000, and nobody is passed by for ever. It is deficit round robin with a list for newcomers, as FQ-CoDel
- * (RFC 8290) has it, on two levels.
+ * Decides whose bytes are parsed next, and whose calls begun. A connection may use all units of a turn if nobody else
+ * needs any; the rest waits. Those that wait are served address by address. Among the connections of one address, those
+ * that have just begun to wait get a little before the others get more, but no more in total than the others do: a
+ * client with one call passes one with 20,000, and nobody is passed for ever. This is deficit round robin with a list
+ * for newcomers, as in FQ-CoDel (RFC 8290), on two levels.
  */
 export class Turns {
   readonly #lines = new Map<string, Line>()
-  /** Those that read nothing more in this turn of the event loop. */
+  /** Those that read nothing more during this turn of the event loop. */
   readonly #resting = new Set<Waiting>()
   #waiting = 0
   #number = 0
@@ -53,7 +52,7 @@ export class Turns {
   #scheduled = false
   readonly #next = () => this.#run()
 
-  /** How many turns of the event loop there were in which something was done. */
+  /** Turns of the event loop so far in which something was done. */
   get number(): number {
     return this.#number
   }
@@ -75,7 +74,7 @@ export class Turns {
     this.#schedule()
   }
 
-  /** Is there memory for so many bytes more that have to wait? */
+  /** May so many more bytes wait? */
   mayHold(bytes: number): boolean {
     return this.#heldBytes + bytes <= heldBytesMax
   }
@@ -102,7 +101,7 @@ export class Turns {
     this.#schedule()
   }
 
-  /** A connection wants no turn any more. */
+  /** A connection no longer wants a turn. */
   leave(connection: Waiting): void {
     this.#resting.delete(connection)
     const line = this.#lines.get(connection.address)
@@ -111,7 +110,7 @@ export class Turns {
     if (line.fresh.size + line.others.size === 0) this.#lines.delete(connection.address)
   }
 
-  /** After whatever the system had to tell: once in each turn of the event loop. */
+  /** Runs once in each turn of the event loop, after all input of that turn. */
   #schedule(): void {
     if (this.#scheduled) return
     this.#scheduled = true

@@ -8,7 +8,7 @@ export interface AuthorityFiles {
 }
 
 export interface Request {
-  /** Names and addresses that a server is reached by; none for a client. */
+  /** Names and addresses under which a server is reached; none for a client. */
   readonly hosts: readonly string[]
   readonly commonName: string
   readonly use: 'server' | 'client'
@@ -17,7 +17,7 @@ export interface Request {
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
 const msPerDay = 86_400_000
-/** A machine whose clock is this far behind takes a new certificate all the same. */
+/** A machine whose clock is this far behind still accepts a new certificate. */
 const earlyMs = msPerDay
 const authorityDays = 3650
 const serverAuth = '1.3.6.1.5.5.7.3.1'
@@ -85,7 +85,7 @@ function validity(days: number): { notBefore: Date; notAfter: Date } {
   return { notBefore: new Date(now - earlyMs), notAfter: new Date(now + days * msPerDay) }
 }
 
-/** 127 random bits: positive, as a serial number has to be, and without a zero in front. */
+/** 127 random bits: positive, as a serial number has to be, without a leading zero. */
 function serialNumber(): string {
   const bytes = randomBytes(16)
   bytes[0] = ((bytes[0] ?? 0) & 0x3f) | 0x40
@@ -99,7 +99,7 @@ async function pemOf(key: CryptoKey): Promise<string> {
     .toString()
 }
 
-/** Loaded where a certificate is made alone: it takes some hundred milliseconds. It wants Reflect's metadata. */
+/** Loaded only when a certificate is made: it takes some hundred milliseconds. It needs Reflect's metadata. */
 async function library() {
   await import('reflect-metadata/lite')
   return import('@peculiar/x509')

@@ -10,7 +10,7 @@ export interface CallTarget {
 }
 
 /**
- * A channel whose calls carry credentials. What it is told of TLS is looked at for as long as it is open.
+ * A channel whose calls carry credentials. Its TLS files are watched for as long as it is open.
  * @param open how a channel is opened: `openChannel` or `openDirectChannel`
  * @throws Failure as openClientTls does, and what `open` throws
  */

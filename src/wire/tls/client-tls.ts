@@ -5,7 +5,7 @@ import { loadIdentity } from './identity.ts'
 import { type Fresh, keepFresh } from './kept-fresh.ts'
 import { loadAuthorities, type TlsLog } from './server-tls.ts'
 
-/** What a client of TLS is told; all of it may be absent. */
+/** A client's TLS settings; all of them are optional. */
 export interface ClientTlsFiles {
   /** PEM: the authorities that it trusts; absent, those of this system and of Node. */
   readonly ca?: string | undefined
@@ -27,8 +27,8 @@ export interface ClientTrust {
 export type ClientTls = Fresh<ClientTrust>
 
 /**
- * Reads what a client needs for TLS; again when the files change.
- * @param log told of it then; nobody when absent
+ * Reads what a client needs for TLS, and reads it again when the files change.
+ * @param log is told when that happens
  * @throws Failure 'invalid' for a certificate without a key or the other way round, and as loadIdentity does
  */
 export async function openClientTls(files: ClientTlsFiles, log?: TlsLog): Promise<ClientTls> {
@@ -63,7 +63,7 @@ async function loadTrust(files: ClientTlsFiles, log: TlsLog | undefined): Promis
 
 let usual: ClientTrust | undefined
 
-/** For clients that are told nothing: the authorities of this system and of Node, and no certificate. */
+/** For clients without settings: the authorities of this system and of Node, and no certificate. */
 export function usualTrust(): ClientTrust {
   const { createSecureContext } = process.getBuiltinModule('node:tls')
   usual ??= { context: createSecureContext({ ca: systemAuthorities(), minVersion: 'TLSv1.2' }), only: undefined }

@@ -8,7 +8,7 @@ import { handshakeProblem } from './handshake-errors.ts'
 
 /** A handshake takes three trips; on a slow link, seconds. */
 const handshakeMsMax = 15_000
-/** Longer than any chain that is accepted anywhere. */
+/** More than any chain that is accepted anywhere has. */
 const chainMax = 10
 
 /** SHA-256 of a certificate as it is written to be pasted: `sha256:` and 64 hexadecimal digits. */
@@ -17,7 +17,7 @@ export function fingerprintOf(certificate: X509Certificate): string {
 }
 
 /**
- * A fingerprint as people write it: colons between the bytes and capitals, as openssl prints them, are taken too.
+ * A fingerprint as people write it: colons between the bytes and capital letters, as openssl prints them, are accepted.
  * @throws Failure 'invalid'
  */
 export function parseFingerprint(text: string, where: string): string {

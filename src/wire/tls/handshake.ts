@@ -6,28 +6,28 @@ import type { Connection } from '../connection.ts'
 import { certificateProblem } from './handshake-errors.ts'
 import type { ServerTls } from './server-tls.ts'
 
-/** Sweeps, of five seconds each, in which a handshake has to come to its end. */
+/** Sweeps, of five seconds each, in which a handshake has to end. */
 const sweepsMax = 2
 /**
- * The first of these that a client offers is taken. Clients of gRPC offer h2 alone; those of HTTP, curl among them, offer
+ * The first of these that a client offers is used. gRPC clients offer only h2; HTTP clients, such as curl, offer
  * http/1.1 too, which is how our HTTP is answered (http1/).
  */
 const protocols = ['http/1.1', 'h2', 'http/1.0']
 
 export interface Outcome {
   readonly socket: TLSSocket
-  /** Why this client may do nothing, though the connection stands: its certificate. */
+  /** Why this client may do nothing although it is connected: its certificate was not accepted. */
   readonly refused: string | undefined
 }
 
-/** A connection of which the TLS handshake is not over. */
+/** A connection whose TLS handshake has not ended. */
 export class Handshake implements Connection {
   readonly #socket: TLSSocket
   #sweeps = 0
 
   /**
-   * @param accepted of which nothing is read any more
-   * @param head what has been read of it
+   * @param accepted paused: nobody else reads from it any more
+   * @param head what has been read from it already
    * @param done called once, when the handshake has succeeded
    * @param failed called once with what OpenSSL says, when it has not; not when the client just goes
    */
@@ -56,7 +56,7 @@ export class Handshake implements Connection {
       over = true
     }
     socket.on('error', fail)
-    // Errors of a handshake come by this way alone.
+    // Errors of a handshake arrive only here.
     socket.on('_tlsError', fail)
     socket.once('secure', () => {
       socket.off('error', fail)
@@ -65,7 +65,7 @@ export class Handshake implements Connection {
     })
   }
 
-  /** It never keeps its place from a client that may be honest. */
+  /** It never takes a place from a client that may be honest. */
   get idle(): boolean {
     return this.#sweeps > 0
   }
@@ -89,7 +89,7 @@ export function certificateOf(socket: Socket): X509Certificate | undefined {
   return 'encrypted' in socket ? (socket as TLSSocket).getPeerX509Certificate() : undefined
 }
 
-/** What keeps a client away whose certificate is missing or not accepted. */
+/** Why a client is refused whose certificate is missing or not accepted. */
 function refusal(socket: TLSSocket, { clients }: ServerTls): string | undefined {
   if (clients === 'not asked') return undefined
   if (socket.getPeerX509Certificate() === undefined)
@@ -99,7 +99,7 @@ function refusal(socket: TLSSocket, { clients }: ServerTls): string | undefined 
   return `the client certificate is not accepted: it ${certificateProblem(code) ?? `does not stand the check (${code})`}`
 }
 
-/** OpenSSL's judgement, which Node gives to sockets of its own servers alone; where it gives none, that is not a yes. */
+/** OpenSSL's judgement, which Node passes on only to sockets of its own servers; if it is missing, that is not a yes. */
 function verifyErrorOf(socket: TLSSocket): string | undefined {
   const { ssl } = socket as unknown as { ssl?: { verifyError?(): (Error & { code?: string }) | null } | null }
   if (!ssl?.verifyError) return 'UNKNOWN'

@@ -7,7 +7,7 @@ export interface Identity {
   /** The certificate itself, and those between it and its authority. */
   readonly cert: string
   readonly key: string
-  /** What people should know of the files: whole sentences, without a secret. */
+  /** What people should know about the files: whole sentences without secrets. */
   readonly warnings: readonly string[]
 }
 
@@ -40,7 +40,7 @@ export async function loadIdentity(files: { readonly cert: string; readonly key:
   }
 }
 
-/** Says it when a certificate is not valid today; it may be in a minute, or on machines whose clocks are right. */
+/** A warning if a certificate is not valid now; it may be in a minute, or on machines whose clocks are right. */
 function dateWarnings({ validFromDate, validToDate }: X509Certificate, file: string): string[] {
   const now = new Date()
   if (validToDate < now)

@@ -1,29 +1,29 @@
 import { stat } from 'node:fs/promises'
 
-/** How often files are looked at, in milliseconds. */
+/** How often files are checked, in milliseconds. */
 const lookMsDefault = 5_000
 
 export interface FreshOptions<T> {
   readonly files: readonly string[]
   readonly load: () => Promise<T>
-  /** Told of what a later load threw; what was read before stays. */
+  /** Is told what a later load threw; what was read before stays in use. */
   readonly failed: (error: unknown) => void
-  /** Told of what a later load has read. */
+  /** Is told what a later load has read. */
   readonly changed?: (value: T) => void
   readonly lookMs?: number | undefined
 }
 
-/** What files have in them, read again when they change. */
+/** The content of files, read again when they change. */
 export interface Fresh<T> {
   readonly current: () => T
-  /** Looks at the files no more. */
+  /** Stops checking the files. */
   readonly close: () => void
 }
 
 /**
- * Reads files, and again when they have changed. They are looked at rather than watched: a Kubernetes Secret is a
- * symbolic link that is turned, which no watch on the file would tell. Files that are half written, or a key whose
- * certificate is still to come, fail to load, and are read again at their next change.
+ * Reads files, and reads them again when they have changed. They are polled rather than watched: a Kubernetes Secret is
+ * a symbolic link that is repointed, which no watch on the file would report. Files that are half written, or a key
+ * whose certificate is still to come, fail to load, and are read again at their next change.
  * @throws what the first load throws
  */
 export async function keepFresh<T>(options: FreshOptions<T>): Promise<Fresh<T>> {
@@ -52,13 +52,13 @@ export async function keepFresh<T>(options: FreshOptions<T>): Promise<Fresh<T>> 
   return { current: () => value, close: () => clearInterval(timer) }
 }
 
-/** Differs when a file has been written, replaced or removed. */
+/** Changes when a file has been written, replaced or removed. */
 async function stampOf(files: readonly string[]): Promise<string> {
   const stamps = await Promise.all(
     files.map((file) =>
       stat(file, { bigint: true }).then(
         ({ ino, size, mtimeNs, ctimeNs }) => [ino, size, mtimeNs, ctimeNs].join(':'),
-        // It cannot be read: the load says so in words.
+        // It cannot be read; the load says why.
         () => 'none',
       ),
     ),

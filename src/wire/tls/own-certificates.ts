@@ -12,16 +12,16 @@ import { loadIdentity } from './identity.ts'
 import { certificatesIn } from './pem.ts'
 
 const days = { server: 90, client: 90 } as const
-/** A certificate that has no longer than this is made anew. */
+/** A certificate that expires sooner than this is renewed. */
 const renewMsMin = 30 * 86_400_000
-/** The same of the authority, whose successor everybody has to be given. */
+/** The same for the authority, whose successor has to be given to every client. */
 const authorityMsMin = 90 * 86_400_000
 
 /** The files of an authority of our own and of what it has signed, all in one folder and all 0600. */
 export interface OwnCertificates {
   /** What clients trust. */
   readonly ca: string
-  /** The authority's certificate stands behind the server's: whoever knows its fingerprint can take it from a handshake. */
+  /** The authority's certificate follows the server's: whoever knows its fingerprint can take it from a handshake. */
   readonly server: AuthorityFiles
   /** What this user's own programs and servers show where clients must show something. */
   readonly client: AuthorityFiles
@@ -38,8 +38,8 @@ export function ownCertificates(folder: string): OwnCertificates {
 }
 
 /**
- * Makes what is not there, is damaged, is about to expire, or is for other hosts; leaves the rest. Several processes may
- * ask at once.
+ * Makes what is missing, damaged, about to expire, or for other hosts, and leaves the rest. Several processes may call
+ * it at once.
  * @param listening hosts that servers listen on; for `0.0.0.0` and `::` all addresses of this machine count
  * @returns what was made: files, for people
  * @throws Failure of the system where a file cannot be read or written
@@ -99,7 +99,7 @@ async function usable(
     if (chained && certificatesIn(cert, files.cert, 'the certificate').length < 2) return undefined
     return hosts.every((host) => isFor(own, host)) ? { cert, key } : undefined
   } catch (error) {
-    // Damaged, or a pair that was half written: it is made anew.
+    // Damaged, or a pair that was only half written: it is made again.
     if (error instanceof Failure && error.kind === 'invalid') return undefined
     throw error
   }
@@ -109,7 +109,7 @@ function isFor(certificate: X509Certificate, host: string): boolean {
   return (isIP(host) ? certificate.checkIP(host) : certificate.checkHost(host)) !== undefined
 }
 
-/** The key first: a certificate whose key is not there yet would be made anew by the next one who looks. */
+/** The key first: a certificate without its key would be replaced by the next process that looks. */
 async function write(files: AuthorityFiles, texts: AuthorityFiles): Promise<void> {
   await writeWhole(files.key, texts.key)
   await writeWhole(files.cert, texts.cert)
@@ -117,12 +117,12 @@ async function write(files: AuthorityFiles, texts: AuthorityFiles): Promise<void
 
 const wildcards: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
 
-/** The names and addresses that this machine is reached by where its servers listen so. */
+/** The names and addresses of this machine for servers that listen like this. */
 export function hostsOf(listening: readonly string[]): string[] {
   const named = listening.filter((host) => !wildcards.has(host))
   const open = listening.some((host) => wildcards.has(host))
   const all = open ? Object.values(networkInterfaces()).flatMap((each) => each ?? []) : []
-  // Addresses of a link alone are written with its name, which no certificate has.
+  // Link-local addresses are written with an interface name, which no certificate contains.
   const own = all
     .filter(({ internal, address }) => !internal && !address.startsWith('fe80:'))
     .map(({ address }) => address)

@@ -11,7 +11,7 @@ export interface ServerTlsFiles {
   readonly key: string
   /** PEM: the authorities whose certificates clients may show; absent, clients are asked for none. */
   readonly clientCa?: readonly string[] | undefined
-  /** Must clients show one? */
+  /** Are clients refused that show none? */
   readonly clientsRequired?: boolean | undefined
 }
 
