@@ -21,7 +21,7 @@ export default class Login extends NativeCommand {
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Login)
-    const { assertTaken, readableNote, readToken, serverUrl } = await import('../src/cli/login.ts')
+    const { assertTaken, limitedNote, readableNote, readToken, serverUrl } = await import('../src/cli/login.ts')
     const { isReadable } = await import('../src/core/address.ts')
     const { keepLogin, loginsFile } = await import('../src/access/logins.ts')
     const url = serverUrl(args.address)
@@ -29,7 +29,8 @@ export default class Login extends NativeCommand {
     const target = { url, ...(ca !== undefined && { tls: { ca } }) }
     if (isReadable(url)) process.stderr.write(`native: ${readableNote}\n`)
     const token = await readToken(process.stdin, process.stderr)
-    await this.interruptible((signal) => assertTaken(target, token, signal))
+    const taken = await this.interruptible((signal) => assertTaken(target, token, signal))
+    if (taken === 'events of builds') process.stderr.write(`native: ${limitedNote}.\n`)
     const user = userContext()
     await keepLogin(user, [url], token, systemClock)
     const file = loginsFile(user)

@@ -36,6 +36,9 @@ export interface Guest extends Visitor {
 const noCredentials =
   'this server needs credentials: run `native login ADDRESS`, let Bazel use `native credential-helper`, or send the header "authorization: Bearer TOKEN"'
 
+/** What somebody needs who is limited to instances. */
+const unlimited = 'use credentials that are not limited to instances (`native token create` without --instance)'
+
 /** Whoever has a grant. */
 export function createGuest(grant: Grant): Guest {
   const calls = new Set<OpenCall>()
@@ -46,7 +49,8 @@ export function createGuest(grant: Grant): Guest {
   function assertWithin(operation: string, instance: string | undefined): void {
     if (!instances) return
     const limits = `${grant.name} may use ${instances.map(quoted).join(', ')} only`
-    if (instanceFieldOf(operation) === 'all') throw denied(`${limits}, and ${operation} concerns all instances`)
+    if (instanceFieldOf(operation) === 'all')
+      throw denied(`${limits}, and ${operation} concerns all instances: ${unlimited}`)
     if (instance === undefined || instances.includes(instance)) return
     throw denied(`${limits}, not ${quoted(instance.slice(0, 100))} (Bazel: --remote_instance_name)`)
   }

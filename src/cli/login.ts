@@ -5,7 +5,7 @@ import { negotiate } from '../client/capabilities.ts'
 import { hostPortText, parseGrpcUrl } from '../core/address.ts'
 import { Failure } from '../core/failure.ts'
 import { openChannel } from '../wire/channel.ts'
-import { Code, RpcError } from '../wire/rpc.ts'
+import { type Channel, Code, RpcError } from '../wire/rpc.ts'
 import { toFailure } from '../wire/status.ts'
 import { type CallTarget, openCalled } from '../wire/tls/called.ts'
 
@@ -66,21 +66,51 @@ async function typed(input: NodeJS.ReadStream, output: NodeJS.WriteStream): Prom
   }
 }
 
+/** What is said of a token that is limited to instances, where the server is a console. */
+export const limitedNote =
+  'this token is limited to instances, and the console shows the builds of all of them: it can be told of builds with the token (Bazel: --bes_backend), but shows none. A token without --instance sees them'
+
 /**
  * Does the server take this token?
+ * @returns for what: a console takes the events of builds of some to whom it shows none
  * @throws Failure 'denied' when it does not, 'unavailable' when it does not answer
  */
-export async function assertTaken(target: CallTarget, token: string, signal: AbortSignal): Promise<void> {
+export async function assertTaken(
+  target: CallTarget,
+  token: string,
+  signal: AbortSignal,
+): Promise<'everything' | 'events of builds'> {
   const channel = await openCalled(target, openChannel, () => `Bearer ${token}`)
   try {
-    await negotiate(channel, { timeoutMs: askMsMax, signal }).catch(async (error: unknown) => {
-      if (!(error instanceof RpcError) || error.code !== Code.UNIMPLEMENTED) throw error
-      // A console has builds in place of capabilities.
-      await openBuildHistory(channel).builds({ limit: 1 })
-    })
+    await negotiate(channel, { timeoutMs: askMsMax, signal })
+    return 'everything'
   } catch (error) {
-    throw toFailure(error, target.url)
+    if (!(error instanceof RpcError) || error.code !== Code.UNIMPLEMENTED) throw toFailure(error, target.url)
+    return await takenByConsole(channel, target.url)
   } finally {
     channel.close()
+  }
+}
+
+/** A console has builds in place of capabilities. */
+async function takenByConsole(channel: Channel, url: string): Promise<'everything' | 'events of builds'> {
+  try {
+    await openBuildHistory(channel).builds({ limit: 1 })
+    return 'everything'
+  } catch (error) {
+    if (!(error instanceof RpcError) || error.code !== Code.PERMISSION_DENIED) throw toFailure(error, url)
+    if (await takesEvents(channel)) return 'events of builds'
+    throw toFailure(error, url)
+  }
+}
+
+/** An event of nothing is refused as malformed, once whoever sends it may send events at all. */
+async function takesEvents(channel: Channel): Promise<boolean> {
+  const method = 'google.devtools.build.v1.PublishBuildEvent/PublishLifecycleEvent'
+  try {
+    await channel.unary(method, new Uint8Array(0), { timeoutMs: askMsMax })
+    return true
+  } catch (error) {
+    return error instanceof RpcError && error.code === Code.INVALID_ARGUMENT
   }
 }
