@@ -7,11 +7,12 @@ import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Door } from '../wire/door.ts'
 import { createCertificateJudge } from './certificate.ts'
+import { createComing } from './coming.ts'
 import { createGuests } from './guests.ts'
 import { readPasswords } from './htpasswd.ts'
 import { isProof, type Judgement, judge, judgeAtOnce, type Known } from './judge.ts'
 import { createJwtVerifier } from './jwt.ts'
-import { addressOf, createSlowdown } from './slowdown.ts'
+import { createSlowdown } from './slowdown.ts'
 import { readTickets, ticketsBeside } from './tickets-file.ts'
 import type { TokenEntry } from './token.ts'
 import { readTokens } from './tokens-file.ts'
@@ -20,9 +21,6 @@ import { sharedLook, type Watched, watched } from './watched.ts'
 
 /** How often files are looked at: who is revoked is out after this and the time that a look takes. */
 const lookMs = 1_000
-/** Checks that take longer, at once: in all, and of one address. */
-const comingMax = 256
-const comingOfAddressMax = 64
 /** Certificates that are remembered. */
 const shownMax = 10_000
 const tooManyAtOnce = 'too many logins at once: try again'
@@ -55,8 +53,7 @@ export async function openDoor(access: AccessConfig, options: DoorOptions): Prom
   const { known, files } = await openKnown(access, options)
   const guests = createGuests()
   const slowdown = createSlowdown(clock)
-  const coming = new Map<string, Promise<Guest>>()
-  const comingByAddress = new Map<string, number>()
+  const coming = createComing()
   const certificates = createCertificateJudge(access.certificates, options.secret, clock)
   /** By certificate: a connection has one, and many connections the same. */
   const shown = new Map<string, Guest>()
@@ -108,22 +105,6 @@ export async function openDoor(access: AccessConfig, options: DoorOptions): Prom
     return createStranger(tooMany)
   }
 
-  /** Begins a check that takes longer, where there is room for it: one of the same credentials, however many calls wait. */
-  function shared(authorization: string, peer: string, check: () => Promise<Guest>): Guest | Promise<Guest> {
-    const address = addressOf(peer)
-    const ofAddress = comingByAddress.get(address) ?? 0
-    if (coming.size >= comingMax || ofAddress >= comingOfAddressMax) return createStranger(tooManyAtOnce)
-    comingByAddress.set(address, ofAddress + 1)
-    const guest = check().finally(() => {
-      coming.delete(authorization)
-      const left = (comingByAddress.get(address) ?? 1) - 1
-      if (left > 0) comingByAddress.set(address, left)
-      else comingByAddress.delete(address)
-    })
-    coming.set(authorization, guest)
-    return guest
-  }
-
   /** How often the files have changed: what was judged before may be judged otherwise now. */
   let changes = 0
   const looked = sharedLook(files, () => {
@@ -141,17 +122,18 @@ export async function openDoor(access: AccessConfig, options: DoorOptions): Prom
   return {
     visitor(authorization, peer, certificate) {
       if (authorization === undefined) return withoutHeader(certificate)
-      const guest = guests.find(authorization) ?? coming.get(authorization)
+      const guest = guests.find(authorization) ?? coming.find(authorization)
       if (guest) return guest
       const isSlow = slowdown.isSlow(peer)
       // However many wait: whoever has good credentials that only have to be looked up is not kept out by those who guess.
       const judgement = isSlow && !isProof(authorization) ? undefined : judgeAtOnce(authorization, known)
       if (judgement && !('wrong' in judgement)) return concluded(judgement, authorization, peer)
-      if (isSlow) return shared(authorization, peer, () => slowly(authorization, peer))
-      return shared(authorization, peer, async () => {
+      const quickly = async () => {
         const judged = await afterLook(authorization, judgement ?? judge(authorization, known))
         return concluded(judged, authorization, peer)
-      })
+      }
+      const check = isSlow ? () => slowly(authorization, peer) : quickly
+      return coming.begin(authorization, peer, check) ?? createStranger(tooManyAtOnce)
     },
     close: () => clearInterval(timer),
   }
