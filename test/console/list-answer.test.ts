@@ -48,30 +48,30 @@ const long = (text: string | number) => `${text} `.padEnd(1_000, '€')
 it('lists builds and their producers in several answers, where clients say much of themselves', async () => {
   const { recorder, recorded, history, expectSeveralAnswers, action, clock } = await open()
   const digest = await action({ argument: 'x', outputs: ['made'] })
-  await recorded(1_000, (at) => {
+  await recorded(800, (at) => {
     recorder.lookup(callerOf({ invocation: long(at), tool: long('tool'), target: long('target') }), digest, hit)
     clock.advance(1)
   })
   const builds = await history.builds({ limit: 1_000 })
-  expect(builds.map(({ id }) => Number.parseInt(id, 10))).toEqual(Array.from({ length: 1_000 }, (_, at) => 999 - at))
+  expect(builds.map(({ id }) => Number.parseInt(id, 10))).toEqual(Array.from({ length: 800 }, (_, at) => 799 - at))
   expectSeveralAnswers()
-  expect(await history.builds({ limit: 900 })).toHaveLength(900)
+  expect(await history.builds({ limit: 750 })).toHaveLength(750)
   expectSeveralAnswers()
   const numbers = (actions: readonly ActionRecord[]) => actions.map(({ build }) => Number.parseInt(build, 10))
   const made = await history.producers({ path: 'made', limit: 1_000 })
-  expect(numbers(made)).toEqual(Array.from({ length: 1_000 }, (_, at) => 999 - at))
+  expect(numbers(made)).toEqual(Array.from({ length: 800 }, (_, at) => 799 - at))
   expectSeveralAnswers()
   const earlier = await history.earlier(made[0]?.row ?? 0, 1_000)
-  expect(numbers(earlier)).toEqual(Array.from({ length: 999 }, (_, at) => 998 - at))
+  expect(numbers(earlier)).toEqual(Array.from({ length: 799 }, (_, at) => 798 - at))
   expectSeveralAnswers()
 })
 
 it('lists the actions of a page in several answers', async () => {
   const { recorder, recorded, history, expectSeveralAnswers } = await open()
   const said = { invocation: 'build', mnemonic: long('mnemonic') }
-  await recorded(1_500, (at) => recorder.lookup(callerOf({ ...said, target: long(at) }), blobOf(`${at}`).digest, hit))
-  const actions = await history.actions({ build: 'build', limit: 1_499 })
-  expect(actions.map(({ target }) => Number.parseInt(target, 10))).toEqual(Array.from({ length: 1_499 }, (_, at) => at))
+  await recorded(800, (at) => recorder.lookup(callerOf({ ...said, target: long(at) }), blobOf(`${at}`).digest, hit))
+  const actions = await history.actions({ build: 'build', limit: 799 })
+  expect(actions.map(({ target }) => Number.parseInt(target, 10))).toEqual(Array.from({ length: 799 }, (_, at) => at))
   expectSeveralAnswers()
 })
 
