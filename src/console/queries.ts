@@ -1,4 +1,4 @@
-import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite'
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import {
   type ActionRecord,
   type ActionsQuery,
@@ -8,11 +8,12 @@ import {
   lookupAnswers,
   type ProducersQuery,
 } from '../core/build-history.ts'
-import { number, text } from './cells.ts'
-import { contentsMax, createReadComparable, type ReadComparable } from './comparable.ts'
+import { number } from './cells.ts'
+import { createReadComparable, type ReadComparable } from './comparable.ts'
 import { summaryColumns } from './invocations.ts'
 import { outcomeNumber } from './outcomes.ts'
-import { type ArrayStatement, actionRecord, buildRecord, prepareActions, prepareArrays } from './rows.ts'
+import { createReadPredecessors } from './predecessors.ts'
+import { actionRecord, buildRecord, prepareActions, prepareArrays } from './rows.ts'
 
 /** The reading side of the tables; core/build-history.ts says what each of these answers. */
 export interface Queries {
@@ -37,53 +38,12 @@ export function createQueries(database: DatabaseSync): Queries {
   )
   const named = database.prepare(`${selectBuilds} WHERE name = ?`)
   const newest = database.prepare(`${selectBuilds} ORDER BY last_seen DESC, id DESC LIMIT ?`)
-  const one = prepareArrays(
-    database,
-    `SELECT a.label, a.content, a.build, c.first_output, l.target <> '' AND l.mnemonic <> ''
-      FROM actions a JOIN contents c ON c.id = a.content JOIN labels l ON l.id = a.label WHERE a.id = ?`,
-  )
-  const whole = prepareActions(database, 'WHERE a.id = ?')
-  // Content by content: there are few that make one output, and a thousand builds that had each of them in the cache.
-  const makers = prepareArrays(
-    database,
-    `SELECT o.content, d.first_output = o.path FROM outputs o JOIN contents d ON d.id = o.content
-      WHERE o.path = ? ORDER BY o.content DESC LIMIT ${contentsMax}`,
-  )
-  // The last builds are those that began last; of those that ran at once, any is as good.
-  const ofContent = `SELECT t.id FROM actions t WHERE t.content = ? AND +t.id < ? AND t.build <> ?`
-  const latest = 'ORDER BY t.build DESC LIMIT ?'
-  const ofLabel = prepareArrays(database, `${ofContent} AND +t.label = ? ${latest}`)
-  const ofAny = prepareArrays(database, `${ofContent} ${latest}`)
   const answers = prepareArrays(
     database,
     `SELECT answer, count(*) FROM actions WHERE build IN (SELECT id FROM builds ORDER BY last_seen DESC, id DESC LIMIT ?)
       AND answer IS NOT NULL GROUP BY answer`,
   )
   const changes = prepareArrays(database, 'SELECT total_changes()')
-
-  function record(id: number): ActionRecord[] {
-    const row = whole.get(id)
-    return row ? [actionRecord(row)] : []
-  }
-
-  /**
-   * Ids, newest first.
-   * @param builds of each content, actions of so many builds
-   */
-  function found(row: number, builds: number): number[] {
-    const [label = 0, content = 0, build = 0, output = '', named] = one.get(row) ?? []
-    if (text(output) === '') return []
-    const made = makers.all(output)
-    const actions = (contents: Iterable<SQLOutputValue>, statement: ArrayStatement, ...more: SQLInputValue[]) =>
-      [...contents]
-        .flatMap((each) => statement.all(each, row, build, ...more))
-        .sort(([a], [b]) => number(b) - number(a))
-        .map(([id]) => number(id))
-    const same = new Set([content, ...made.flatMap(([id = 0, first]) => (first === 1 ? [id] : []))])
-    const all = new Set([content, ...made.map(([id = 0]) => id)])
-    const alike = named === 1 ? actions(same, ofLabel, label, builds) : []
-    return alike.length > 0 ? alike : actions(all, ofAny, builds)
-  }
 
   return {
     answers: (builds) =>
@@ -113,7 +73,7 @@ export function createQueries(database: DatabaseSync): Queries {
       const statement = prepareActions(database, `WHERE ${conditions.join(' AND ')} ORDER BY a.id LIMIT ?`)
       return statement.all(...values, limit).map(actionRecord)
     },
-    earlier: (row, limit) => found(row, limit).slice(0, limit).flatMap(record),
+    earlier: createReadPredecessors(database),
     comparable: createReadComparable(database),
     producers({ path, build, before, limit }) {
       const paths = withFoldersAbove(path)
