@@ -21,6 +21,7 @@ import type { StoreResult } from './settle.ts'
 import type { Streams } from './streams.ts'
 import type { Task } from './task.ts'
 import { createTasks, type Tasks } from './tasks.ts'
+import { startTicks } from './ticks.ts'
 
 /** The scheduler without its wire: what the services in this room speak to. */
 export interface Engine {
@@ -48,9 +49,6 @@ export interface Engine {
 
 const drainRetryMs = 1_000
 const storeMsMax = 10_000
-/** How often bounds in time are looked at, at the most and at the least. */
-const tickMsMin = 10
-const tickMsMax = 1_000
 
 export function createEngine(context: SchedulerContext, cas: Channel, admissions: Admissions): Engine {
   const { clock, log } = context
@@ -61,8 +59,6 @@ export function createEngine(context: SchedulerContext, cas: Channel, admissions
   const listen = createListeners(context, tasks)
   const drained = new Set<() => void>()
   let draining = false
-  let closed = false
-  let stopTicking: () => void = () => undefined
 
   function refuseWhileDraining(): void {
     if (draining) throw retryLater('the scheduler is shutting down', drainRetryMs)
@@ -113,25 +109,17 @@ export function createEngine(context: SchedulerContext, cas: Channel, admissions
     tasks.fail(task, error)
   }
 
-  /** @param due when this tick was to come */
-  function tick(due: number): void {
-    const lateMs = clock.now() - due
-    // After the machine has slept, or the process was starved, what workers sent meanwhile has to be read first.
-    if (lateMs > tickMs(context)) fleet.forgive(lateMs)
+  function look(lateMs: number): void {
+    // What workers sent meanwhile has to be read first.
+    if (lateMs > 0) fleet.forgive(lateMs)
     fleet.check()
     for (const each of dispatch.expire()) expire(each)
     registry.expire()
     streams.expire()
     repeats.begin()
-    if (!closed) tickLater()
   }
 
-  function tickLater(): void {
-    const due = clock.now() + tickMs(context)
-    stopTicking = clock.after(tickMs(context), () => tick(due))
-  }
-
-  tickLater()
+  const stopTicks = startTicks(context, look)
   return {
     tasks,
     fleet,
@@ -155,8 +143,7 @@ export function createEngine(context: SchedulerContext, cas: Channel, admissions
     },
     close() {
       draining = true
-      closed = true
-      stopTicking()
+      stopTicks()
       repeats.close()
       for (const task of [...tasks.active]) tasks.fail(task, retryLater('the scheduler has stopped', drainRetryMs))
       for (const worker of [...fleet.workers]) {
@@ -177,8 +164,4 @@ function storeIn(context: SchedulerContext, cas: Channel): StoreResult {
       context.log.warn('result not stored', { action: digestText(digest), error })
     }
   }
-}
-
-function tickMs({ leaseMs, workerWaitMs }: SchedulerContext): number {
-  return Math.min(Math.max(Math.min(leaseMs, workerWaitMs) / 4, tickMsMin), tickMsMax)
 }

@@ -7,8 +7,9 @@ import type { Lease } from './lease.ts'
 import type { Repeats } from './repeats.ts'
 import { createRests } from './rests.ts'
 import { type StoreResult, settle } from './settle.ts'
+import { createSilence } from './silence.ts'
 import type { Task, Worker } from './task.ts'
-import { type Tasks, taskFields } from './tasks.ts'
+import type { Tasks } from './tasks.ts'
 
 /** The connected workers, and what they say. */
 export interface Fleet {
@@ -30,12 +31,12 @@ export interface Fleet {
 
 /** FromWorker.Output.Stream. */
 const stderrStream = 1
-/** An idle worker renews too, and loses nothing when it is late: it is dismissed after so many leases’ spans. */
-const idleLeases = 3
+
 export function createFleet(context: SchedulerContext, tasks: Tasks, store: StoreResult, repeats: Repeats): Fleet {
   const { clock, log } = context
   const workers = new Set<Worker>()
   const rests = createRests(context, tasks.dispatch, workers)
+  const silence = createSilence(context, tasks, { workers, lose, take })
 
   function lose(worker: Worker, reason: string): void {
     if (!workers.delete(worker)) return
@@ -117,30 +118,7 @@ export function createFleet(context: SchedulerContext, tasks: Tasks, store: Stor
       else if (message.started) tasks.leases.renew(worker, [message.started.leaseId ?? ''], now)
       else if (message.leaving) leaving(worker, message.leaving.reason ?? '')
     },
-    forgive(ms) {
-      for (const worker of workers) {
-        worker.heardAt += ms
-        for (const lease of tasks.leases.of(worker)) lease.expires += ms
-      }
-    },
-    check() {
-      const now = clock.now()
-      for (const worker of [...workers]) {
-        const expired = tasks.leases.expired(worker, now)
-        const silentMs = now - worker.heardAt
-        if (silentMs >= context.leaseMs * (expired.length > 0 ? 1 : idleLeases)) {
-          const reason = `it was silent for ${silentMs} ms`
-          lose(worker, reason)
-          worker.dismiss(new RpcError(Code.UNAVAILABLE, reason))
-          continue
-        }
-        // The worker is alive but does not know of the action (any more).
-        for (const lease of expired) {
-          log.warn('lease lost', { worker: worker.name, ...(lease.task && taskFields(lease.task)) })
-          take(lease, `worker ${worker.name} did not renew its lease`)
-        }
-        if (expired.length > 0) tasks.dispatch.freed(worker)
-      }
-    },
+    forgive: silence.forgive,
+    check: silence.check,
   }
 }

@@ -1,0 +1,57 @@
+import { Code, RpcError } from '../wire/rpc.ts'
+import type { SchedulerContext } from './context.ts'
+import type { Lease } from './lease.ts'
+import type { Task, Worker } from './task.ts'
+import { type Tasks, taskFields } from './tasks.ts'
+
+/** Workers that say nothing, of themselves or of an action that they hold. */
+export interface Silence {
+  /** Takes from workers what they have been silent about for too long. */
+  check(): void
+  /** This process itself did not run for so long: nobody is silent for that. */
+  forgive(ms: number): void
+}
+
+/** Whom it is about, and what becomes of them. */
+export interface Losses {
+  readonly workers: ReadonlySet<Worker>
+  lose(worker: Worker, reason: string): void
+  take(lease: Lease<Task, Worker>, reason: string): void
+}
+
+/** An idle worker renews too, and loses nothing when it is late: it is dismissed after so many leases’ spans. */
+const idleLeases = 3
+
+export function createSilence(context: SchedulerContext, tasks: Tasks, { workers, lose, take }: Losses): Silence {
+  const { clock, log } = context
+
+  function checkWorker(worker: Worker, now: number): void {
+    const expired = tasks.leases.expired(worker, now)
+    const silentMs = now - worker.heardAt
+    if (silentMs >= context.leaseMs * (expired.length > 0 ? 1 : idleLeases)) {
+      const reason = `it was silent for ${silentMs} ms`
+      lose(worker, reason)
+      worker.dismiss(new RpcError(Code.UNAVAILABLE, reason))
+      return
+    }
+    // The worker is alive but does not know of the action (any more).
+    for (const lease of expired) {
+      log.warn('lease lost', { worker: worker.name, ...(lease.task && taskFields(lease.task)) })
+      take(lease, `worker ${worker.name} did not renew its lease`)
+    }
+    if (expired.length > 0) tasks.dispatch.freed(worker)
+  }
+
+  return {
+    check() {
+      const now = clock.now()
+      for (const worker of [...workers]) checkWorker(worker, now)
+    },
+    forgive(ms) {
+      for (const worker of workers) {
+        worker.heardAt += ms
+        for (const lease of tasks.leases.of(worker)) lease.expires += ms
+      }
+    },
+  }
+}
