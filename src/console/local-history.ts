@@ -35,6 +35,7 @@ export function localHistory(
     earlier: async (row, limit) => history.use(({ queries }) => queries.earlier(row, limit)),
     comparable,
     producers: async (query) => history.use(({ queries }) => queries.producers(query)),
+    outputs: async (rows) => history.use(({ queries }) => queries.outputs(rows)),
     invocation: async (build) => history.use(({ invocation }) => invocation(build)),
     repeats: async (build, limit) =>
       history.use(({ repeats }) => Array.from(repeats.list(build, { limit, skip: 0 }), differentAction)),

@@ -8,7 +8,7 @@ import {
   lookupAnswers,
   type ProducersQuery,
 } from '../core/build-history.ts'
-import { number } from './cells.ts'
+import { number, text } from './cells.ts'
 import { createReadComparable, type ReadComparable } from './comparable.ts'
 import { summaryColumns } from './invocations.ts'
 import { outcomeNumber } from './outcomes.ts'
@@ -22,12 +22,16 @@ export interface Queries {
   earlier(row: number, limit: number): ActionRecord[]
   readonly comparable: ReadComparable
   producers(query: ProducersQuery): ActionRecord[]
+  outputs(rows: readonly number[]): (readonly [row: number, path: string])[]
   answers(builds: number): ReadonlyMap<LookupAnswer, number>
   revision(): number
 }
 
 /** No text has it, and none that has others in its place comes after it. */
 const lastCharacter = '\u{10ffff}'
+
+/** Paths that one answer names. */
+const outputsMax = 100_000
 
 export function createQueries(database: DatabaseSync): Queries {
   const selectBuilds = `SELECT b.*, i.build AS told, ${summaryColumns} FROM builds b LEFT JOIN invocations i ON i.build = b.id`
@@ -38,6 +42,11 @@ export function createQueries(database: DatabaseSync): Queries {
   )
   const named = database.prepare(`${selectBuilds} WHERE name = ?`)
   const newest = database.prepare(`${selectBuilds} ORDER BY last_seen DESC, id DESC LIMIT ?`)
+  const made = prepareArrays(
+    database,
+    `SELECT a.id, o.path FROM json_each(?) j CROSS JOIN actions a ON a.id = j.value
+      CROSS JOIN outputs o ON o.content = a.content LIMIT ${outputsMax}`,
+  )
   const answers = prepareArrays(
     database,
     `SELECT answer, count(*) FROM actions WHERE build IN (SELECT id FROM builds ORDER BY last_seen DESC, id DESC LIMIT ?)
@@ -48,6 +57,7 @@ export function createQueries(database: DatabaseSync): Queries {
   return {
     answers: (builds) =>
       new Map(answers.all(builds).map(([answer, count]) => [lookupAnswers[number(answer)] ?? 'absent', number(count)])),
+    outputs: (rows) => made.all(JSON.stringify(rows)).map(([row, path]) => [number(row), text(path)]),
     revision: () => number(changes.get()?.[0]),
     builds({ limit, idPrefix = '' }) {
       if (idPrefix === '') return newest.all(limit).map(buildRecord)

@@ -37,6 +37,11 @@ export interface LocalHistory extends BuildHistory {
    * @param build a whole id: those of this build alone
    */
   comparable(rows: readonly number[], build?: string): Promise<ReadonlyMap<number, readonly ActionRecord[]>>
+  /**
+   * What some actions make: a row and a path from the input root, 100,000 at most.
+   * @param rows of ActionRecords, 1,000 at most
+   */
+  outputs(rows: readonly number[]): Promise<readonly (readonly [row: number, path: string])[]>
   /** How often the cache gave each answer in the newest builds, to the first lookup of each action. @param builds 1 to 100 */
   answers(builds: number): Promise<ReadonlyMap<LookupAnswer, number>>
   /** Another number whenever something was written since. */

@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.ts'
 import { Failure } from '../core/failure.ts'
 import { explainBuild } from '../explain/build.ts'
 import { loadAction } from '../explain/compare.ts'
+import { type CriticalPath, criticalPath } from '../explain/critical-path.ts'
 import { type Explanations, hasEnded, heardOf } from '../explain/explanations.ts'
 import { findBuild } from '../explain/find.ts'
 import { loadFrom } from '../explain/messages.ts'
@@ -40,19 +41,29 @@ export type BuildRoutes = (build: BuildRecord, route: Route, signal: AbortSignal
 export function createBuildRoutes(sources: Sources, explanations: Explanations, clock: Clock): BuildRoutes {
   const { history, scheduler } = sources
   const actionsKept = createKept<readonly ActionRecord[]>(history, clock, buildsKeptMax)
+  const pathsKept = createKept<CriticalPath>(history, clock, buildsKeptMax)
 
   async function ofBuild(build: BuildRecord, against: string, signal: AbortSignal): Promise<Answer> {
     const other = against.trim() === '' ? undefined : (await findBuild(history, against.trim())).id
     const explanation = await explanations.of(build, { against: other, signal })
     const [actions, told] = await Promise.all([actionsOf(build), history.invocation(build.id)])
+    const critical = await criticalOf(build)
     const isFinal = explanations.isFinal(build)
-    return ok(buildPage({ build, explanation, isFinal, actions, told, against: other }, clock.now()))
+    return ok(buildPage({ build, explanation, isFinal, actions, critical, told, against: other }, clock.now()))
   }
 
   function actionsOf(build: BuildRecord): Promise<readonly ActionRecord[]> {
+    return actionsKept.of(keyOf(build), () => pagesOf(build))
+  }
+
+  function criticalOf(build: BuildRecord): Promise<CriticalPath> {
+    return pathsKept.of(keyOf(build), async () => criticalPath(history, await actionsOf(build)))
+  }
+
+  function keyOf(build: BuildRecord): string {
     // Nothing that is new would lead to those again that were missed at the end.
     const end = hasEnded(build, clock.now()) ? [heardOf(build), explanations.isFinal(build)] : []
-    return actionsKept.of(JSON.stringify([build.id, ...end]), () => pagesOf(build))
+    return JSON.stringify([build.id, ...end])
   }
 
   async function pagesOf({ id }: BuildRecord): Promise<readonly ActionRecord[]> {
@@ -68,7 +79,7 @@ export function createBuildRoutes(sources: Sources, explanations: Explanations, 
   }
 
   async function ofTimeline(build: BuildRecord): Promise<Answer> {
-    const text = JSON.stringify(timelineData(await actionsOf(build)))
+    const text = JSON.stringify(timelineData(await actionsOf(build), await criticalOf(build)))
     return { status: 200, type: 'application/json', text }
   }
 

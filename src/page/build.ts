@@ -2,10 +2,12 @@ import { type ActionRecord, type BuildRecord, tookMs } from '../core/build-histo
 import type { InvocationRecord } from '../core/invocation.ts'
 import { sizeText, spanText } from '../core/units.ts'
 import type { Explanation } from '../explain/build.ts'
+import type { CriticalPath } from '../explain/critical-path.ts'
 import { freshMs } from '../explain/explanations.ts'
 import { summaryText } from '../explain/sentences.ts'
 import { actionsTable } from './actions.ts'
 import { causesTable } from './causes.ts'
+import { criticalSteps } from './critical.ts'
 import { page } from './frame.ts'
 import { type Html, html } from './html.ts'
 import { invocationBody, invocationFacts, invocationHead } from './invocation.ts'
@@ -32,6 +34,8 @@ export interface BuildFacts {
   readonly isFinal: boolean
   /** Those that were looked at. */
   readonly actions: readonly ActionRecord[]
+  /** Of these. */
+  readonly critical: CriticalPath
   /** What its client told of it itself. */
   readonly told: InvocationRecord | undefined
   /** The build that the reader compares with, by its whole id. */
@@ -74,6 +78,7 @@ ${causesTable(explanation, now)}
 ${explanation.actions > explanation.hits ? againstForm(build, against) : undefined}
 <h2>Where the time went</h2>
 ${phaseBar(actions)}
+${criticalSteps(build, of.critical)}
 ${timeline(actions, `${buildPath(build.id)}/timeline.json`)}
 <div class="after">
 ${told && invocationBody(build.id, told)}

@@ -1,4 +1,5 @@
 import type { ActionRecord, ActionTimes } from '../core/build-history.ts'
+import type { CriticalPath } from '../explain/critical-path.ts'
 import { lanesOf, timedOf } from './lanes.ts'
 import { actionTitle, outcomeText } from './words.ts'
 
@@ -13,6 +14,8 @@ export interface TimelineData {
   readonly outcomes: readonly string[]
   /** From the earliest begin on. */
   readonly rows: readonly TimelineRow[]
+  /** Those of the critical path, by their places in `rows`. */
+  readonly critical: readonly number[]
 }
 
 /**
@@ -44,7 +47,7 @@ export const timelineTimes = [
 const hashDigits = 20
 
 /** Actions without times are left out. */
-export function timelineData(actions: readonly ActionRecord[]): TimelineData {
+export function timelineData(actions: readonly ActionRecord[], { steps }: Pick<CriticalPath, 'steps'>): TimelineData {
   const timed = timedOf(actions)
   const begin = timed.reduce(
     (least, { action, from }) => Math.min(least, action.times.queued ?? from),
@@ -55,21 +58,25 @@ export function timelineData(actions: readonly ActionRecord[]): TimelineData {
   const names = numbered()
   const outcomes = numbered()
   const rows = lanes.flatMap((lane, at) =>
-    lane.drawn.map(({ action, from }): { from: number; row: TimelineRow } => {
+    lane.drawn.map(({ action, from }) => {
       const times = timelineTimes.map((name) => {
         const time = action.times[name]
         return time === undefined ? -1 : Math.max(0, Math.round(time - begin))
       })
       const [name, outcome] = [names.of(actionTitle(action)), outcomes.of(outcomeText(action))]
-      return { from, row: [name, outcome, at, action.digest.hash.slice(0, hashDigits), ...times] }
+      const row: TimelineRow = [name, outcome, at, action.digest.hash.slice(0, hashDigits), ...times]
+      return { action, from, row }
     }),
   )
+  rows.sort((a, b) => a.from - b.from)
+  const critical = new Set(steps.map(({ action }) => action.row))
   return {
     lengthMs: timed.length === 0 ? 0 : Math.max(1, Math.ceil(end - begin)),
     lanes: lanes.map(({ worker, named }) => (named ? worker : '')),
     names: names.all,
     outcomes: outcomes.all,
-    rows: rows.sort((a, b) => a.from - b.from).map(({ row }) => row),
+    rows: rows.map(({ row }) => row),
+    critical: rows.flatMap(({ action }, at) => (critical.has(action.row) ? [at] : [])),
   }
 }
 

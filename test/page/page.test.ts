@@ -509,7 +509,15 @@ describe('the page', () => {
       names: [`//app:${hostile} CppCompile`],
       outcomes: ['executed'],
       rows: [[0, 0, 0, hash.slice(0, 20), 0, 1_000, 6_000, 1_000, 2_000, 2_000, 5_000, 5_000, 6_000]],
+      critical: [0],
     })
+  })
+
+  test('the critical path of a build is told in a sentence and as a table', async () => {
+    const hash = await build('aaaa1111', 'a')
+    const { text } = await get('/build/aaaa1111')
+    expect(text).toContain('Critical path: one action took 5 s, ')
+    expect(text).toMatch(new RegExp(`<table id="critical".*/build/aaaa1111/action/${hash}`, 's'))
   })
 
   test('a page that is open hears of what is new, and of nothing else', async () => {

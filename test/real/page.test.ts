@@ -238,6 +238,14 @@ describe.skipIf(!(await have('chromium', 'sid:bazel')))('the page of a build of 
     await close()
   })
 
+  test('its critical path ends with an action that leads to its page', async () => {
+    const { page, close } = await shown(address)
+    expect(await page.getByText(/^Critical path: .* of the build\./).count()).toBe(1)
+    await page.locator('#critical').getByRole('link').last().click()
+    expect(await page.getByRole('heading', { level: 2 }).first().textContent()).toBe('Why it was not cached')
+    await close()
+  })
+
   test('inputs and outputs of an action can be browsed, and saved', async () => {
     const { page, close } = await shown(address)
     await page.locator('#slowest').getByRole('link').first().click()

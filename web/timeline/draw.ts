@@ -121,10 +121,10 @@ function roundStep(ms: number): number {
 function drawRows(context: CanvasRenderingContext2D, { rows, lanes, range, geometry, colours }: Picture): void {
   // Thousands of actions may share a pixel of a lane: one of them is enough.
   const ends = new Float64Array(lanes.length).fill(Number.NEGATIVE_INFINITY)
-  for (const { lane, from, to, phases, isFailed } of rows) {
+  for (const { lane, from, to, phases, isFailed, isCritical } of rows) {
     if (to < range.from || from > range.to) continue
     const end = xAt(geometry, range, to)
-    if (!isFailed && end - (ends[lane] ?? 0) < 0.4) continue
+    if (!isFailed && !isCritical && end - (ends[lane] ?? 0) < 0.4) continue
     ends[lane] = end
     const y = geometry.headHeight + lane * geometry.laneHeight
     const height = Math.max(2, geometry.laneHeight - 2)
@@ -135,10 +135,15 @@ function drawRows(context: CanvasRenderingContext2D, { rows, lanes, range, geome
       context.fillStyle = colours[phase.name]
       context.fillRect(x, y, Math.max(0.5, xAt(geometry, range, phase.to) - x), height)
     }
-    if (!isFailed) continue
     const x = xAt(geometry, range, from)
-    context.fillStyle = colours.failed
-    context.fillRect(x, y, Math.max(2, end - x), Math.max(2, height / 3))
+    if (isFailed) {
+      context.fillStyle = colours.failed
+      context.fillRect(x, y, Math.max(2, end - x), Math.max(2, height / 3))
+    }
+    if (isCritical) {
+      context.fillStyle = colours.text
+      context.fillRect(x, y + height - 2, Math.max(2, end - x), 2)
+    }
   }
 }
 

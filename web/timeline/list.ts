@@ -88,7 +88,8 @@ function tableOf(rows: readonly Row[], build: string): HTMLTableElement {
   return table
 }
 
-/** `queue 3 ms, run 40 ms`. */
-export function phasesText({ phases }: Row): string {
-  return phases.map(({ name, from, to }) => `${name} ${spanText(Math.max(0, to - from))}`).join(', ')
+/** `queue 3 ms, run 40 ms; on the critical path`. */
+export function phasesText({ phases, isCritical }: Row): string {
+  const spans = phases.map(({ name, from, to }) => `${name} ${spanText(Math.max(0, to - from))}`).join(', ')
+  return isCritical ? `${spans}; on the critical path` : spans
 }

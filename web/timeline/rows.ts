@@ -5,6 +5,8 @@ export interface Row {
   readonly name: string
   readonly outcome: string
   readonly isFailed: boolean
+  /** The build waited for it. */
+  readonly isCritical: boolean
   readonly lane: number
   readonly worker: string
   readonly hash: string
@@ -20,11 +22,12 @@ export interface Phase {
 }
 
 /** Unpacks what came. */
-export function rowsOf({ rows, names, outcomes, lanes }: TimelineData): Row[] {
+export function rowsOf({ rows, names, outcomes, lanes, critical }: TimelineData): Row[] {
   // A lane without a name is one more of the worker above it.
   const workers: string[] = []
   for (const lane of lanes) workers.push(lane || (workers.at(-1) ?? ''))
-  return rows.map((row) => rowOf(row, names, outcomes, workers))
+  const onPath = new Set(critical)
+  return rows.map((row, at) => ({ ...rowOf(row, names, outcomes, workers), isCritical: onPath.has(at) }))
 }
 
 function rowOf(
@@ -32,7 +35,7 @@ function rowOf(
   names: readonly string[],
   outcomes: readonly string[],
   workers: readonly string[],
-): Row {
+): Omit<Row, 'isCritical'> {
   const [queued = -1, from = 0, to = 0, inputStart = -1, inputEnd = -1, runStart = -1, runEnd = -1, ...outputs] = times
   const [outputStart = -1, outputEnd = -1] = outputs
   const word = outcomes[outcome] ?? ''

@@ -27,6 +27,7 @@ function button(text: string, key: string | undefined, act: () => void): HTMLBut
 function hint(): HTMLElement {
   const made = document.createElement('span')
   made.className = 'soft'
-  made.textContent = 'Drag over a part to see it larger; click an action to open it.'
+  made.textContent =
+    'Drag over a part to see it larger; click an action to open it. A line below marks the critical path.'
   return made
 }
