@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { idleMsMin } from '../../src/cache/uploads.ts'
+import { idleMsMin } from '../../src/cache/upload-table.ts'
 import type { DiskStore } from '../../src/store/disk/disk.ts'
 import { verified } from '../../src/store/verified.ts'
 import type { bytestream } from '../../src/wire/proto.ts'
