@@ -1,20 +1,15 @@
 import fs from 'node:fs'
 import { type Digest, type DigestFunction, digestText } from '../../core/digest.ts'
-import { Failure, messageOf } from '../../core/failure.ts'
+import { messageOf } from '../../core/failure.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Allocate, ReadRange, WholeBlob } from '../blobs.ts'
 import type { Age } from './age.ts'
-import type { Append } from './append.ts'
-import { createAppender } from './appender.ts'
 import type { DigestIndex, IndexEntry } from './digest-index.ts'
 import type { Durability } from './durability.ts'
-import { diskFailure } from './errors.ts'
 import type { FileIo } from './file-io.ts'
 import { bytesInSegment } from './footer.ts'
-import { withDiskRoom } from './full-disk.ts'
 import { createOpenSegments } from './open-segments.ts'
-import { type RecordKind, recordBytes, totalBytes } from './record.ts'
-import { unknownReuse } from './reuse.ts'
+import { createRecordWriter } from './record-writer.ts'
 import type { Reuses } from './reuses.ts'
 import { seal } from './seal.ts'
 import type { Segment } from './segment.ts'
@@ -72,12 +67,8 @@ export interface SegmentLogOptions {
   evicted(entry: IndexEntry): void
 }
 
-/** In place of a write that is not begun. */
-const settled = Promise.resolve()
-
 export function createSegmentLog(options: SegmentLogOptions): SegmentLog {
   const { folder, index, space, age, reuses, segmentBytes, apart, durability, io, log } = options
-  let closed = false
   const reader = createSegmentReader({ io, space, damaged })
   for (const { bytesCounted } of options.segments) space.add(bytesCounted)
   const segments = createOpenSegments({
@@ -92,78 +83,10 @@ export function createSegmentLog(options: SegmentLogOptions): SegmentLog {
       segment.sealing = finish(segment)
     },
   })
-  const appender = createAppender({
-    io,
-    durability,
-    log,
-    groupBytesMax: segmentBytes,
-    segmentFor: segments.segmentFor,
-    isCurrent: ({ kind, digest, from }) =>
-      kind === 'deletion' ? !index.has(digest) : from !== undefined && index.liesAt(digest, from.segment, from.offset),
-    written,
-  })
-
-  function written(record: Append, segment: Segment, offset: number): void {
-    const { digest, kind, from, length, bytes, reuse } = record
-    segment.bytesCounted += bytesInSegment(digest.fn, length)
-    const place = { segment: segment.number, offset, length }
-    if (from) {
-      space.add(bytesInSegment(digest.fn, length))
-      if (kind === 'deletion') segment.deletions.push(digest)
-      else index.move(digest, from, place)
-      return
-    }
-    space.settle(bytesInSegment(digest.fn, length))
-    if (kind === 'value') {
-      index.set(digest, place, age.now, reuse)
-      reuses.stored(digest, length)
-    } else {
-      index.delete(digest)
-      segment.deletions.push(digest)
-    }
-    age.wrote(bytes)
-  }
-
-  function recordOf(kind: RecordKind, digest: Digest, parts: readonly Uint8Array[]): Append {
-    const length = totalBytes(parts)
-    const reuse = kind === 'value' ? reuses.remembered(digest) : unknownReuse
-    return { kind, digest, parts, length, bytes: recordBytes(digest.fn, length), reuse }
-  }
-
-  /** Writes records; what is held for them is released when they do not get to the disk. */
-  async function write(bytesHeld: number, work: () => Promise<void>): Promise<void> {
-    try {
-      if (closed) throw new Failure('unavailable', 'the store is closed', { where: folder })
-      await work()
-    } catch (error) {
-      space.release(bytesHeld)
-      throw diskFailure(error, 'writing to the store', folder)
-    }
-  }
-
-  function append(kind: RecordKind, digest: Digest, parts: readonly Uint8Array[]): Promise<void> {
-    const record = recordOf(kind, digest, parts)
-    return write(bytesInSegment(digest.fn, record.length), () =>
-      withDiskRoom(
-        () => appender.append(record),
-        () => options.relieve(record.bytes),
-      ),
-    )
-  }
-
-  async function appendAll(values: readonly WholeBlob[]): Promise<void> {
-    const held = new Map<Promise<void>, number>()
-    for (const { digest, bytes } of values) {
-      // Records that are written together share a promise.
-      const writing = closed ? settled : appender.append(recordOf('value', digest, [bytes]))
-      held.set(writing, (held.get(writing) ?? 0) + bytesInSegment(digest.fn, bytes.byteLength))
-    }
-    const outcomes = await Promise.allSettled(Array.from(held, ([writing, bytes]) => write(bytes, () => writing)))
-    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
-  }
+  const writer = createRecordWriter({ ...options, segmentFor: segments.segmentFor })
 
   async function forget(digest: Digest): Promise<void> {
-    if (!appender.idle || index.delete(digest)) await recordDeletion(digest)
+    if (!writer.appender.idle || index.delete(digest)) await writer.appendDeletion(digest)
   }
 
   async function finish(segment: Segment): Promise<void> {
@@ -185,14 +108,9 @@ export function createSegmentLog(options: SegmentLogOptions): SegmentLog {
     index.delete(digest)
     // The news must reach the disk too, or the next start would find the blob again; and it must
     // be on its way before the caller knows, or it would be taken for news of what the caller stores next.
-    recordDeletion(digest).catch((error: unknown) =>
-      log.warn('cannot record that a blob is dropped', { reason: messageOf(error) }),
-    )
-  }
-
-  function recordDeletion(digest: Digest): Promise<void> {
-    space.force(bytesInSegment(digest.fn, 0))
-    return append('deletion', digest, [])
+    writer
+      .appendDeletion(digest)
+      .catch((error: unknown) => log.warn('cannot record that a blob is dropped', { reason: messageOf(error) }))
   }
 
   function located(digest: Digest): { place: Place; segment: Segment } | undefined {
@@ -213,8 +131,8 @@ export function createSegmentLog(options: SegmentLogOptions): SegmentLog {
       return found && reader.read(digest, found.place, found.segment, range, allocate)
     },
     cost: ({ fn }, length) => bytesInSegment(fn, length),
-    append: (digest, parts) => append('value', digest, parts),
-    appendAll,
+    append: writer.append,
+    appendAll: writer.appendAll,
     delete: forget,
     get entries() {
       return index.count
@@ -227,10 +145,9 @@ export function createSegmentLog(options: SegmentLogOptions): SegmentLog {
       const finished = all.filter((segment) => !segments.isOpen(segment))
       return finished.length > 0 ? finished : all
     },
-    ...createSegmentEvictor({ index, space, io, log, segments, appender, evicted: options.evicted }),
+    ...createSegmentEvictor({ index, space, io, log, segments, appender: writer.appender, evicted: options.evicted }),
     async close() {
-      closed = true
-      await appender.flushed()
+      await writer.close()
       segments.closeAll()
       for (const segment of segments.all.values()) {
         await segment.sealing
