@@ -7,12 +7,11 @@ import type { Log } from '../../telemetry/log.ts'
 import type { Allocate, BlobWriter, ReadRange } from '../blobs.ts'
 import type { Age } from './age.ts'
 import type { Durability } from './durability.ts'
-import { diskFailure } from './errors.ts'
 import type { FileIo } from './file-io.ts'
 import { syncFolder } from './folder.ts'
-import { largeFileBytes, largeFilePath, readTail } from './large-file.ts'
+import { largeFileBytes, largeFilePath } from './large-file.ts'
+import { createLargeReader } from './large-reader.ts'
 import { createLargeWriter } from './large-writer.ts'
-import { checkedPieces } from './pieces.ts'
 import { burstSteps, type Reuse, unknownReuse } from './reuse.ts'
 import type { Reuses } from './reuses.ts'
 import type { Space } from './space.ts'
@@ -84,6 +83,14 @@ export function createLargeFiles(options: LargeFilesOptions): LargeFiles {
     add(digest, used, unknownReuse)
     space.add(largeFileBytes(digest.size))
   }
+  const readFile = createLargeReader<OwnFile>({
+    io,
+    damaged,
+    hold(file) {
+      file.holds += 1
+      return () => letGo(file)
+    },
+  })
   let temporaries = 0
   /** Were any made whose names may not be on disk yet? */
   let newFolders = false
@@ -142,60 +149,6 @@ export function createLargeFiles(options: LargeFilesOptions): LargeFiles {
     void drop(file)
   }
 
-  function open(file: OwnFile): number | undefined {
-    try {
-      return fs.openSync(file.path, 'r')
-    } catch (error) {
-      if (errnoOf(error) !== 'ENOENT') throw diskFailure(error, 'reading from the store', file.path)
-      damaged(file)
-      return undefined
-    }
-  }
-
-  async function read(
-    digest: Digest,
-    range: ReadRange,
-    allocate: Allocate = Buffer.allocUnsafeSlow,
-  ): Promise<AsyncIterable<Uint8Array> | undefined> {
-    const file = use(digest)
-    const fd = file && open(file)
-    if (!file || fd === undefined) return undefined
-    file.holds += 1
-    const release = () => {
-      letGo(file)
-      fs.closeSync(fd)
-    }
-    try {
-      const sums = sumsOf(file, fd, release)
-      if (!sums) {
-        damaged(file)
-        return undefined
-      }
-      const value = { fd, base: 0, length: digest.size, sums, name: digestText(digest), release }
-      return await checkedPieces({ ...value, damaged: () => damaged(file) }, range, io, allocate)
-    } catch (error) {
-      return unreadable(error, file)
-    }
-  }
-
-  /** The checksums of a file's chunks; where there are none to be had, the file is released. */
-  function sumsOf({ digest, path }: OwnFile, fd: number, release: () => void): Uint32Array | undefined {
-    let sums: Uint32Array | undefined
-    try {
-      sums = readTail(fd, digest.size, path)
-    } finally {
-      if (!sums) release()
-    }
-    return sums
-  }
-
-  /** A medium that cannot give a blob back has lost it. */
-  function unreadable(error: unknown, file: OwnFile): undefined {
-    if (errnoOf(error) !== 'EIO') throw diskFailure(error, 'reading from the store', file.path)
-    damaged(file)
-    return undefined
-  }
-
   /** In one go, so that no other writer, reader or eviction sees half of it. */
   function install(digest: Digest, from: string): boolean {
     if (use(digest)) return false
@@ -242,7 +195,10 @@ export function createLargeFiles(options: LargeFilesOptions): LargeFiles {
   return {
     touch: (digest) => use(digest) !== undefined,
     locate: (fn, hash) => byHash.get(hashKey(fn, hash)),
-    read,
+    async read(digest, range, allocate) {
+      const file = use(digest)
+      return file && readFile(file, range, allocate)
+    },
     writer,
     async delete(digest) {
       const file = files.get(digestKey(digest))
