@@ -1,10 +1,49 @@
-import { parentPort } from 'node:worker_threads'
-import { beginRemoval } from '../store/disk/remove-tree.ts'
-import type { Removed } from './remover.ts'
+import { mkdirSync, renameSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { parentPort, workerData } from 'node:worker_threads'
+import { errnoOf } from '../core/failure.ts'
+import { beginRemoval, type Removal } from '../store/disk/remove-tree.ts'
+import type { Removed, RemoverFolders } from './remover.ts'
 
-/** The thread that removes what actions left (remover.ts): a path comes, and what stays there goes back. */
-parentPort?.on('message', (path: string) => {
-  const removal = beginRemoval(path)
-  removal.proceed(() => false)
-  parentPort?.postMessage({ path, first: removal.first, count: removal.count } satisfies Removed)
+/** The thread that removes what actions left (remover.ts): paths come, and what stays there goes back. */
+
+/** Large folders and small ones take turns of this length. */
+const turnMs = 10
+const { work, outgoing } = workerData as RemoverFolders
+const removals: { readonly path: string; readonly removal: Removal }[] = []
+let moved = 0
+
+parentPort?.on('message', (paths: readonly string[]) => {
+  if (removals.length === 0) setImmediate(takeTurns)
+  for (const path of paths)
+    removals.push({ path, removal: beginRemoval(dirname(path) === work ? movedOut(path) : path) })
 })
+
+/**
+ * Removing an entry locks the folder around it, for milliseconds on some file systems. Nobody shall wait for that who makes the
+ * folder of an action, so those that go are elsewhere.
+ */
+function movedOut(path: string): string {
+  moved += 1
+  const to = join(outgoing, String(moved))
+  try {
+    if (moved === 1) mkdirSync(outgoing)
+    renameSync(path, to)
+    return to
+  } catch (error) {
+    // It has gone already, or it is one that cannot be moved: a mount point, for instance.
+    if (errnoOf(error) === undefined) throw error
+    return path
+  }
+}
+
+function takeTurns(): void {
+  const done: Removed[] = []
+  for (const { path, removal } of removals.splice(0)) {
+    const until = performance.now() + turnMs
+    if (!removal.proceed(() => performance.now() > until)) removals.push({ path, removal })
+    else done.push({ path, first: removal.first, count: removal.count })
+  }
+  if (done.length > 0) parentPort?.postMessage(done)
+  if (removals.length > 0) setImmediate(takeTurns)
+}

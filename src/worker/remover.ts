@@ -1,25 +1,33 @@
 import { Worker } from 'node:worker_threads'
 import type { Clock } from '../core/clock.ts'
 import { messageOf } from '../core/failure.ts'
-import { beginRemoval, type Leftovers } from '../store/disk/remove-tree.ts'
+import type { Leftovers } from '../store/disk/remove-tree.ts'
 import type { Log } from '../telemetry/log.ts'
+import { removeEmptyFolder } from './work-folder.ts'
 
-/** What the thread answers for a path. */
+/** What the thread answers for each path. */
 export interface Removed extends Leftovers {
+  /** As it was given. */
   readonly path: string
 }
 
-/** Removes what actions leave, without holding up the loop that renews leases. */
+/** What the thread is told when it starts. */
+export interface RemoverFolders {
+  /** The folder that actions' folders are in. */
+  readonly work: string
+  /** Where they are moved before they are removed; on the same file system, made when it is needed. */
+  readonly outgoing: string
+}
+
+/** Removes what actions leave, in a thread: each entry can take the file system milliseconds. */
 export interface Remover {
   /** Folders that are still to be removed. */
   readonly waiting: number
   /** Those with something in them that cannot be removed: the first ones, and how many there are. */
   readonly left: readonly Removed[]
   readonly leftCount: number
-  /** Removes what is small at once and hands the rest to a thread. */
+  /** Begins within 50 ms. */
   remove(path: string): void
-  /** Hands it to the thread. */
-  removeLater(path: string): void
   /**
    * Settles when no more wait than should: an action that begins waits for it, or a worker whose actions make more
    * than it can remove would fill the disk.
@@ -30,9 +38,9 @@ export interface Remover {
   close(): Promise<void>
 }
 
-/** What is removed at once. An action of a few files does not wait for a thread, nor a thread for each of those. */
-const entriesAtOnceMax = 512
-const msAtOnceMax = 50
+/** A message to the thread for each folder would cost more than many a removal. */
+const messageMs = 50
+const messagePathsMax = 16
 const waitingMax = 64
 const roomMsMax = 60_000
 const closeMsMax = 5_000
@@ -41,18 +49,28 @@ const leftMax = 100
 const heapMegabytesMax = 64
 const main = new URL(`./remover-main.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url)
 
-/** A remover whose thread starts with the first folder that is too large to be removed at once. */
-export function createRemover(clock: Clock, log: Log): Remover {
+/** A remover whose thread starts with the first folder. */
+export function createRemover(folders: RemoverFolders, clock: Clock, log: Log): Remover {
   const queue = new Set<string>()
   const left: Removed[] = []
   let leftCount = 0
+  let unsent: string[] = []
+  let cancelSending: (() => void) | undefined
   let thread: Worker | undefined
   let closed = false
   const waiters: (() => void)[] = []
 
-  function done(removed: Removed): void {
-    queue.delete(removed.path)
-    if (removed.count > 0) {
+  function send(): void {
+    cancelSending?.()
+    cancelSending = undefined
+    if (unsent.length > 0) threadNow().postMessage(unsent)
+    unsent = []
+  }
+
+  function done(all: readonly Removed[]): void {
+    for (const removed of all) {
+      queue.delete(removed.path)
+      if (removed.count === 0) continue
       leftCount += 1
       if (left.length < leftMax) left.push(removed)
       const { path: folder, first, count } = removed
@@ -67,14 +85,16 @@ export function createRemover(clock: Clock, log: Log): Remover {
     log.error('the thread that removes folders has ended', { reason })
     const [first, ...rest] = queue
     if (first === undefined) return
-    done({ path: first, first: [{ path: first, code: reason }], count: 1 })
-    for (const path of rest) threadNow().postMessage(path)
+    done([{ path: first, first: [{ path: first, code: reason }], count: 1 }])
+    unsent = rest
+    send()
   }
 
   function threadNow(): Worker {
     if (thread) return thread
     const fresh = new Worker(main, {
       env: {},
+      workerData: folders,
       execArgv: ['--no-warnings'],
       resourceLimits: { maxOldGenerationSizeMb: heapMegabytesMax, maxYoungGenerationSizeMb: 4 },
     })
@@ -89,11 +109,6 @@ export function createRemover(clock: Clock, log: Log): Remover {
     })
     thread = fresh
     return fresh
-  }
-
-  function removeLater(path: string): void {
-    queue.add(path)
-    threadNow().postMessage(path)
   }
 
   /** True once at most this many wait; false when the time ran out or the signal came first. */
@@ -124,21 +139,21 @@ export function createRemover(clock: Clock, log: Log): Remover {
       return queue.size
     },
     remove(path) {
-      const removal = beginRemoval(path)
-      const until = performance.now() + msAtOnceMax
-      let entries = 0
-      const all = removal.proceed(() => ++entries > entriesAtOnceMax || performance.now() > until)
-      if (!all) removeLater(path)
-      else if (removal.count > 0) done({ path, first: removal.first, count: removal.count })
+      queue.add(path)
+      unsent.push(path)
+      if (unsent.length >= messagePathsMax) send()
+      else cancelSending ??= clock.after(messageMs, send)
     },
-    removeLater,
     room: (signal) => untilAtMost(waitingMax - 1, roomMsMax, signal),
     async close() {
+      send()
       thread?.ref()
       if (!(await untilAtMost(0, closeMsMax)))
         log.warn('folders of actions are left for the next start to remove', { folders: queue.size })
       closed = true
       await thread?.terminate()
+      // What stays in it is for the next start.
+      removeEmptyFolder(folders.outgoing)
     },
   }
 }

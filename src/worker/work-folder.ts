@@ -7,6 +7,8 @@ export interface WorkFolder {
   readonly path: string
   /** Folders of earlier workers, moved out of the way: what may be removed of them should be. */
   readonly former: readonly string[]
+  /** Where folders are moved to be removed; not there yet, and a former one for the next start. */
+  readonly outgoing: string
 }
 
 /** A folder that cannot even be moved makes way for one of another name. */
@@ -28,7 +30,8 @@ export function makeWorkFolder(directory: string): WorkFolder {
     const path = join(directory, at === 1 ? 'work' : `work-${at}`)
     try {
       const moved = makeEmpty(path, directory, former)
-      return { path, former: (moved ? [...former, moved] : former).map((name) => join(directory, name)) }
+      const names = moved ? [...former, moved] : former
+      return { path, former: names.map((name) => join(directory, name)), outgoing: join(directory, freeName(names)) }
     } catch (error) {
       if (errnoOf(error) === undefined) throw error
       problem ??= error
@@ -44,7 +47,7 @@ export function makeWorkFolder(directory: string): WorkFolder {
 /** @returns the name that what was there has now, if there was anything */
 function makeEmpty(path: string, directory: string, former: readonly string[]): string | undefined {
   let moved: string | undefined
-  if (!gone(path)) {
+  if (!removeEmptyFolder(path)) {
     moved = freeName(former)
     renameSync(path, join(directory, moved))
   }
@@ -52,8 +55,8 @@ function makeEmpty(path: string, directory: string, former: readonly string[]): 
   return moved
 }
 
-/** True when nothing is there, or nothing any more: an empty folder goes as it is. */
-function gone(path: string): boolean {
+/** @returns true when nothing is there, or nothing any more */
+export function removeEmptyFolder(path: string): boolean {
   try {
     rmdirSync(path)
     return true

@@ -106,13 +106,13 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     ...(options.instance && { instance: options.instance }),
   })
   const work = makeWorkFolder(directory)
-  const remover = createRemover(clock, log)
-  for (const path of work.former) remover.removeLater(path)
+  const remover = createRemover({ work: work.path, outgoing: work.outgoing }, clock, log)
+  for (const path of work.former) remover.remove(path)
   const content = openContent(join(directory, 'cache'), options.cacheSizeBytes, cas, life.signal)
   const sandbox = {
     directory: join(work.path, 'cells'),
     paths: checkedPaths(options.sandboxPaths ?? [], directory),
-    discard: remover.removeLater,
+    discard: remover.remove,
   }
   const spawner = createSpawner({
     directory: join(directory, 'slots'),
@@ -135,7 +135,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
       createImages({
         ...images,
         directory: join(directory, 'images'),
-        discard: remover.removeLater,
+        discard: remover.remove,
         clock,
         log,
         signal: life.signal,

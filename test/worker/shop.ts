@@ -1,5 +1,6 @@
 import { mkdirSync, realpathSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { onTestFinished } from 'vitest'
 import { type CasClient, createCasClient } from '../../src/client/cas.ts'
 import { wireDigest } from '../../src/client/context.ts'
@@ -125,8 +126,8 @@ export async function openShop(options: ShopOptions = {}): Promise<TestShop> {
     await remover.close()
   })
   mkdirSync(directory, { recursive: true })
-  const work = makeWorkFolder(directory).path
-  const remover = createRemover(systemClock, quietLog)
+  const { path: work, outgoing } = makeWorkFolder(directory)
+  const remover = createRemover({ work, outgoing }, systemClock, quietLog)
   const content = openContent(join(directory, 'cache'), options.cacheBytes ?? 1e9, cas, life.signal)
   const inputs = inputSource({ way: options.inputs ?? 'auto', content, spawner, directory, remove: remover.remove })
   const clock = options.clock ?? systemClock
@@ -142,7 +143,7 @@ export async function openShop(options: ShopOptions = {}): Promise<TestShop> {
       createImages({
         ...options.images,
         directory: join(directory, 'images'),
-        discard: remover.removeLater,
+        discard: remover.remove,
         clock,
         log: quietLog,
         signal: life.signal,
@@ -192,6 +193,7 @@ export async function openShop(options: ShopOptions = {}): Promise<TestShop> {
       })
       action.onAnswered?.(join(work, String(number)))
       await tidy()
+      while (remover.waiting > 0) await delay(1)
       return await performed(cas, response)
     },
   }

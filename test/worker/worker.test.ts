@@ -308,6 +308,7 @@ describe('draining', () => {
     desk.hangUp()
     await world.worker.close()
     expect(readdirSync(join(world.directory, 'work'))).toEqual([])
+    expect(readdirSync(world.directory).filter((name) => name.startsWith('left-'))).toEqual([])
   })
 
   test('the scheduler can ask for it', async () => {
@@ -335,14 +336,14 @@ test('a worker starts whatever its last one left: that is moved aside and remove
   mkdirSync(join(directory, 'work/7/deep/er'), { recursive: true })
   writeFileSync(join(directory, 'work/7/deep/file'), '')
   mkdirSync(join(directory, 'left-1/x'), { recursive: true })
-  const { path, former } = makeWorkFolder(directory)
+  const { path, former, outgoing } = makeWorkFolder(directory)
   expect([path, [...former].sort()]).toEqual([
     join(directory, 'work'),
     [join(directory, 'left-1'), join(directory, 'left-2')],
   ])
   expect(readdirSync(path)).toEqual([])
-  const remover = createRemover(systemClock, quietLog)
-  for (const each of former) remover.removeLater(each)
+  const remover = createRemover({ work: path, outgoing }, systemClock, quietLog)
+  for (const each of former) remover.remove(each)
   await remover.close()
   expect(readdirSync(directory)).toEqual(['work'])
   expect(remover.leftCount).toBe(0)
