@@ -9,7 +9,7 @@ import { Code } from '../../src/wire/rpc.ts'
 import { withRoom, withRoomSync } from '../../src/worker/make-room.ts'
 import { seededBlob } from '../fixture/blob.ts'
 import { testFolder } from '../fixture/folder.ts'
-import { openShop, shell, type TestShop } from './shop.ts'
+import { openContext, shell, type TestContext } from './worker-context.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
@@ -28,22 +28,22 @@ const canMount = (() => {
 })()
 
 /** A worker on a small disk, whose cache believes that it may have more than that. */
-async function openSmallShop(): Promise<TestShop> {
+async function openSmallContext(): Promise<TestContext> {
   const directory = await testFolder()
   mount(directory)
   onTestFinished(() => void execFileSync('umount', ['--lazy', directory]))
-  return openShop({ directory, cacheBytes: 1e9 })
+  return openContext({ directory, cacheBytes: 1e9 })
 }
 
 /** Runs an action with inputs that nobody has had before. */
-async function runWith(shop: TestShop, count: number, bytes: number, seed: number) {
+async function runWith(context: TestContext, count: number, bytes: number, seed: number) {
   const files = []
   for (let at = 0; at < count; at += 1) {
-    const digest = wireDigest(await shop.put(seededBlob(seed * 1000 + at, bytes).bytes))
+    const digest = wireDigest(await context.put(seededBlob(seed * 1000 + at, bytes).bytes))
     files.push({ name: `f${String(at).padStart(4, '0')}`, digest })
   }
-  const root = await shop.put(re.Directory.encode({ files }).finish())
-  return shop.perform({ root, command: shell('cat f* | wc -c') })
+  const root = await context.put(re.Directory.encode({ files }).finish())
+  return context.perform({ root, command: shell('cat f* | wc -c') })
 }
 
 // Elsewhere no small disk can be had, and what follows below has to do.
@@ -54,19 +54,19 @@ if (canMount)
       ['medium', 16, 250_000],
       ['small', 400, 10_000],
     ])('what nobody uses gives way to new inputs: %s ones', async (_what, count, bytes) => {
-      const shop = await openSmallShop()
+      const context = await openSmallContext()
       for (let seed = 0; seed < 6; seed += 1) {
-        const { stdout, response } = await runWith(shop, count, bytes, seed)
+        const { stdout, response } = await runWith(context, count, bytes, seed)
         expect([response.status?.message, stdout.trim()]).toEqual([undefined, String(count * bytes)])
       }
     })
 
     test('an action that cannot have room is given back as that, and the next one runs', async () => {
-      const shop = await openSmallShop()
-      const { response } = await runWith(shop, 2, 4_000_000, 1)
+      const context = await openSmallContext()
+      const { response } = await runWith(context, 2, 4_000_000, 1)
       expect(response.status).toMatchObject({ code: Code.UNAVAILABLE, message: expect.stringContaining('disk') })
-      expect(readdirSync(join(shop.directory, 'work'))).toEqual([])
-      expect((await runWith(shop, 1, 4_000_000, 2)).stdout.trim()).toBe('4000000')
+      expect(readdirSync(join(context.directory, 'work'))).toEqual([])
+      expect((await runWith(context, 1, 4_000_000, 2)).stdout.trim()).toBe('4000000')
     })
   })
 

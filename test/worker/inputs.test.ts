@@ -19,42 +19,42 @@ import { Code } from '../../src/wire/rpc.ts'
 import { errorOfStatus } from '../../src/wire/status.ts'
 import { blobOf, seededBlob } from '../fixture/blob.ts'
 import { testFolder } from '../fixture/folder.ts'
-import { openShop, shell, type TestShop, uploadFolder } from './shop.ts'
+import { openContext, shell, type TestContext, uploadFolder } from './worker-context.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
 /** An input root of files with these contents. */
-async function rootOf({ put }: TestShop, files: Record<string, string | Uint8Array>): Promise<Digest> {
+async function rootOf({ put }: TestContext, files: Record<string, string | Uint8Array>): Promise<Digest> {
   const nodes = []
   for (const name of Object.keys(files).sort()) nodes.push({ name, digest: wireDigest(await put(files[name] ?? '')) })
   return put(re.Directory.encode({ files: nodes }).finish())
 }
 
 /** The cached file of a blob. */
-function cachedPath({ directory }: TestShop, { hash, size }: Digest, executable = false): string {
+function cachedPath({ directory }: TestContext, { hash, size }: Digest, executable = false): string {
   return join(directory, 'cache', hash.slice(0, 2), `sha256-${hash}-${size}${executable ? 'x' : ''}`)
 }
 
 describe('the input root', () => {
   test('files, folders, empty ones too, and symlinks are as the tree says', async () => {
-    const shop = await openShop()
+    const context = await openContext()
     const folder = await testFolder()
     mkdirSync(join(folder, 'd/empty'), { recursive: true })
     writeFileSync(join(folder, 'd/f'), 'content')
     writeFileSync(join(folder, 'nothing'), '')
     symlinkSync('d/f', join(folder, 'l'))
     symlinkSync('/etc/hostname', join(folder, 'absolute'))
-    const { stdout } = await shop.perform({
-      root: await uploadFolder(shop.cas, folder),
+    const { stdout } = await context.perform({
+      root: await uploadFolder(context.cas, folder),
       command: shell('find . | sort; cat l; readlink absolute; stat -c %a d/f'),
     })
     expect(stdout).toBe('.\n./absolute\n./d\n./d/empty\n./d/f\n./l\n./nothing\ncontent/etc/hostname\n444\n')
   })
 
   test('rule 25: everything that is missing is told at once', async () => {
-    const shop = await openShop()
-    const [a, b, here] = [blobOf('a').digest, seededBlob(1, 2_000_000).digest, await shop.put('here')]
-    const root = await shop.put(
+    const context = await openContext()
+    const [a, b, here] = [blobOf('a').digest, seededBlob(1, 2_000_000).digest, await context.put('here')]
+    const root = await context.put(
       re.Directory.encode({
         files: [
           { name: 'a', digest: wireDigest(a) },
@@ -63,7 +63,7 @@ describe('the input root', () => {
         ],
       }).finish(),
     )
-    const { response } = await shop.perform({ root, command: shell('true') })
+    const { response } = await context.perform({ root, command: shell('true') })
     const error = errorOfStatus(response.status)
     expect(error?.code).toBe(Code.FAILED_PRECONDITION)
     expect(error && new Set(missingDigests(error).map((each) => each.hash))).toEqual(new Set([a.hash, b.hash]))
@@ -84,17 +84,17 @@ describe('the input root', () => {
     ],
     ['a digest that is none', { files: [{ name: 'f', digest: { hash: 'XYZ', sizeBytes: 1 } }] }],
   ])('rule 39: %s is refused', async (_what, directory) => {
-    const shop = await openShop()
-    const root = await shop.put(re.Directory.encode(directory).finish())
-    const { response } = await shop.perform({ root, command: shell('true') })
+    const context = await openContext()
+    const root = await context.put(re.Directory.encode(directory).finish())
+    const { response } = await context.perform({ root, command: shell('true') })
     expect(response.status?.code).toBe(Code.INVALID_ARGUMENT)
   })
 
   test('a small tree that unfolds to a huge one is refused', async () => {
-    const shop = await openShop()
-    let digest = await shop.put(re.Directory.encode({ symlinks: [{ name: 'l', target: 'x' }] }).finish())
+    const context = await openContext()
+    let digest = await context.put(re.Directory.encode({ symlinks: [{ name: 'l', target: 'x' }] }).finish())
     for (let level = 0; level < 24; level += 1)
-      digest = await shop.put(
+      digest = await context.put(
         re.Directory.encode({
           directories: [
             { name: 'a', digest: wireDigest(digest) },
@@ -102,56 +102,56 @@ describe('the input root', () => {
           ],
         }).finish(),
       )
-    const { response } = await shop.perform({ root: digest, command: shell('true') })
+    const { response } = await context.perform({ root: digest, command: shell('true') })
     expect(response.status).toMatchObject({ code: Code.INVALID_ARGUMENT, message: expect.stringContaining('entries') })
   })
 })
 
 describe('the cache of inputs', () => {
   test('nothing is fetched twice, by one action after another or by eight at once', async () => {
-    const shop = await openShop()
-    const root = await rootOf(shop, { a: 'small', b: seededBlob(1, 2_000_000).bytes })
-    const run = () => shop.perform({ root, command: shell('cat a') })
+    const context = await openContext()
+    const root = await rootOf(context, { a: 'small', b: seededBlob(1, 2_000_000).bytes })
+    const run = () => context.perform({ root, command: shell('cat a') })
     const all = await Promise.all(Array.from({ length: 8 }, run))
     expect(all.map((each) => each.stdout)).toEqual(Array(8).fill('small'))
     await run()
-    expect(shop.remote.calls.get('Read')).toBe(1)
-    expect(shop.shop.inputs.content.fetchedBytes).toBe(5 + 2_000_000)
+    expect(context.remote.calls.get('Read')).toBe(1)
+    expect(context.context.inputs.content.fetchedBytes).toBe(5 + 2_000_000)
   })
 
   test('the executable and the plain file of one blob are one transfer', async () => {
-    const shop = await openShop()
-    const digest = wireDigest(await shop.put('#!/bin/sh\n'))
-    const one = await shop.put(re.Directory.encode({ files: [{ name: 'f', digest }] }).finish())
-    const two = await shop.put(re.Directory.encode({ files: [{ name: 'f', digest, isExecutable: true }] }).finish())
-    await shop.perform({ root: one, command: shell('true') })
-    expect((await shop.perform({ root: two, command: { arguments: ['./f'] } })).result.exitCode).toBe(0)
-    expect(shop.shop.inputs.content.fetchedBytes).toBe(10)
+    const context = await openContext()
+    const digest = wireDigest(await context.put('#!/bin/sh\n'))
+    const one = await context.put(re.Directory.encode({ files: [{ name: 'f', digest }] }).finish())
+    const two = await context.put(re.Directory.encode({ files: [{ name: 'f', digest, isExecutable: true }] }).finish())
+    await context.perform({ root: one, command: shell('true') })
+    expect((await context.perform({ root: two, command: { arguments: ['./f'] } })).result.exitCode).toBe(0)
+    expect(context.context.inputs.content.fetchedBytes).toBe(10)
   })
 
   test('it keeps its bound, and gives up what was not used for longest', async () => {
-    const shop = await openShop({ cacheBytes: 250_000 })
+    const context = await openContext({ cacheBytes: 250_000 })
     const blobs = [0, 1, 2].map((i) => seededBlob(i, 100_000))
     const roots = []
-    for (const { bytes } of blobs) roots.push(await rootOf(shop, { f: bytes }))
+    for (const { bytes } of blobs) roots.push(await rootOf(context, { f: bytes }))
     const [a, b, c] = roots
-    for (const root of [a, b, a, c]) if (root) await shop.perform({ root, command: shell('cat f > /dev/null') })
-    expect(shop.shop.inputs.content.bytes).toBe(200_000)
-    const held = blobs.map(({ digest }) => existsSync(cachedPath(shop, digest)))
+    for (const root of [a, b, a, c]) if (root) await context.perform({ root, command: shell('cat f > /dev/null') })
+    expect(context.context.inputs.content.bytes).toBe(200_000)
+    const held = blobs.map(({ digest }) => existsSync(cachedPath(context, digest)))
     expect(held).toEqual([true, false, true])
   })
 
   test('an action whose inputs are larger than the bound still has all of them', async () => {
-    const shop = await openShop({ cacheBytes: 1000 })
-    const root = await rootOf(shop, { a: seededBlob(0, 2000).bytes, b: seededBlob(1, 2000).bytes })
-    const { stdout } = await shop.perform({ root, command: shell('cat a b | wc -c') })
+    const context = await openContext({ cacheBytes: 1000 })
+    const root = await rootOf(context, { a: seededBlob(0, 2000).bytes, b: seededBlob(1, 2000).bytes })
+    const { stdout } = await context.perform({ root, command: shell('cat a b | wc -c') })
     expect(stdout.trim()).toBe('4000')
-    expect(shop.shop.inputs.content.bytes).toBe(0)
+    expect(context.context.inputs.content.bytes).toBe(0)
   })
 
   test('it is used again after a restart, but only what still has its hash', async () => {
     const directory = await testFolder()
-    const first = await openShop({ directory })
+    const first = await openContext({ directory })
     const root = await rootOf(first, { good: 'good', spoiled: 'before' })
     await first.perform({ root, command: shell('true') })
     const path = cachedPath(first, blobOf('before').digest)
@@ -160,25 +160,25 @@ describe('the cache of inputs', () => {
     chmodSync(path, 0o444)
     utimesSync(path, 946_684_800, 946_684_800)
 
-    const second = await openShop({ directory })
-    expect(second.shop.inputs.content.bytes).toBe(10)
+    const second = await openContext({ directory })
+    expect(second.context.inputs.content.bytes).toBe(10)
     await rootOf(second, { good: 'good', spoiled: 'before' })
     const { stdout } = await second.perform({ root, command: shell('cat good spoiled') })
     expect(stdout).toBe('goodbefore')
-    expect(second.shop.inputs.content.fetchedBytes).toBe('before'.length)
+    expect(second.context.inputs.content.fetchedBytes).toBe('before'.length)
   })
 })
 
 test('what an action only reads, or what was only removed, is never fetched again', async () => {
-  const shop = await openShop()
-  const root = await rootOf(shop, { f: 'intact' })
-  const inode = () => statSync(cachedPath(shop, blobOf('intact').digest)).ino
-  await shop.perform({ root, command: shell('cat f') })
+  const context = await openContext()
+  const root = await rootOf(context, { f: 'intact' })
+  const inode = () => statSync(cachedPath(context, blobOf('intact').digest)).ino
+  await context.perform({ root, command: shell('cat f') })
   const before = inode()
-  await shop.perform({ root, command: shell('rm -f f') })
-  await shop.perform({ root, command: shell('cat f') })
+  await context.perform({ root, command: shell('rm -f f') })
+  await context.perform({ root, command: shell('cat f') })
   expect(inode()).toBe(before)
-  expect(shop.shop.inputs.content.fetchedBytes).toBe(6)
+  expect(context.context.inputs.content.fetchedBytes).toBe(6)
 })
 
 describe.each(['auto', 'copy', 'links'] as const)(
@@ -198,21 +198,21 @@ describe.each(['auto', 'copy', 'links'] as const)(
       ['makes another link to it and writes there', `${force} ln f g; printf spoilt > g`],
       ['replaces it', 'rm -f f; echo other > f'],
     ])('%s', async (_what, script) => {
-      const shop = await openShop({ inputs })
-      const root = await rootOf(shop, { f: 'intact' })
+      const context = await openContext({ inputs })
+      const root = await rootOf(context, { f: 'intact' })
       const digest = blobOf('intact').digest
       for (let round = 0; round < 3; round += 1) {
-        expect((await shop.perform({ root, command: shell(script) })).result.exitCode).toBe(0)
-        const { stdout } = await shop.perform({ root, command: shell('cat f; stat -c " %a" f') })
+        expect((await context.perform({ root, command: shell(script) })).result.exitCode).toBe(0)
+        const { stdout } = await context.perform({ root, command: shell('cat f; stat -c " %a" f') })
         expect(stdout).toBe('intact 444\n')
       }
-      expect(readFileSync(cachedPath(shop, digest), 'utf8')).toBe('intact')
+      expect(readFileSync(cachedPath(context, digest), 'utf8')).toBe('intact')
     })
 
     test('what is changed after the answer, while the folder is still there, is noticed too', async () => {
-      const shop = await openShop({ inputs })
-      const root = await rootOf(shop, { f: 'intact' })
-      await shop.perform({
+      const context = await openContext({ inputs })
+      const root = await rootOf(context, { f: 'intact' })
+      await context.perform({
         root,
         command: shell('cat f'),
         onAnswered(folder) {
@@ -224,7 +224,7 @@ describe.each(['auto', 'copy', 'links'] as const)(
           utimesSync(path, atime, mtime)
         },
       })
-      expect((await shop.perform({ root, command: shell('cat f') })).stdout).toBe('intact')
+      expect((await context.perform({ root, command: shell('cat f') })).stdout).toBe('intact')
     })
   },
 )
@@ -237,20 +237,20 @@ describe('copies that actions have left untouched', () => {
     ['small', 6],
     ['large', 1_000_000],
   ])('are given to one action after the other: %s ones', async (_what, size) => {
-    const shop = await openShop()
-    const root = await rootOf(shop, { f: seededBlob(1, size).bytes })
-    const first = inodeOf((await shop.perform({ root, command: look })).stdout)
-    expect(inodeOf((await shop.perform({ root, command: look })).stdout)).toBe(first)
-    expect(statSync(cachedPath(shop, seededBlob(1, size).digest)).ino).not.toBe(Number(first))
+    const context = await openContext()
+    const root = await rootOf(context, { f: seededBlob(1, size).bytes })
+    const first = inodeOf((await context.perform({ root, command: look })).stdout)
+    expect(inodeOf((await context.perform({ root, command: look })).stdout)).toBe(first)
+    expect(statSync(cachedPath(context, seededBlob(1, size).digest)).ino).not.toBe(Number(first))
   })
 
   test('are never with two actions at once', async () => {
-    const shop = await openShop()
-    const root = await rootOf(shop, { f: 'intact' })
-    await shop.perform({ root, command: look })
+    const context = await openContext()
+    const root = await rootOf(context, { f: 'intact' })
+    await context.perform({ root, command: look })
     const meeting = await testFolder()
     const both = ['a', 'b'].map((own, at) =>
-      shop.perform({
+      context.perform({
         root,
         command: shell(
           `stat -c %i f; touch ${meeting}/${own}; until [ -e ${meeting}/${'ba'[at]} ]; do sleep 0.02; done`,
@@ -269,43 +269,43 @@ describe('copies that actions have left untouched', () => {
     ],
     ['another name', 'mv f g; cp g f; chmod 444 f; touch -d @946684800 f'],
   ])('are not used after %s', async (_what, script) => {
-    const shop = await openShop()
-    const root = await rootOf(shop, { f: 'intact' })
-    const { stdout } = await shop.perform({ root, command: shell(`stat -c %i f; ${script}`) })
-    const after = await shop.perform({ root, command: shell('stat -c %i f >&2; cat f') })
+    const context = await openContext()
+    const root = await rootOf(context, { f: 'intact' })
+    const { stdout } = await context.perform({ root, command: shell(`stat -c %i f; ${script}`) })
+    const after = await context.perform({ root, command: shell('stat -c %i f >&2; cat f') })
     expect(after.stdout).toBe('intact')
     if (script.startsWith('ln')) expect(after.stderr).not.toBe(stdout)
   })
 
   test('keep none of what an action with node properties had', async () => {
-    const shop = await openShop()
-    const digest = wireDigest(await shop.put('intact'))
+    const context = await openContext()
+    const digest = wireDigest(await context.put('intact'))
     const nodeProperties = { mtime: { seconds: 1 }, unixMode: { value: 0o600 } }
-    const root = await shop.put(re.Directory.encode({ files: [{ name: 'f', digest, nodeProperties }] }).finish())
-    await shop.perform({ root, command: look })
-    const plain = await rootOf(shop, { f: 'intact' })
-    expect((await shop.perform({ root: plain, command: shell('stat -c "%a %Y" f') })).stdout).toBe('444 946684800\n')
+    const root = await context.put(re.Directory.encode({ files: [{ name: 'f', digest, nodeProperties }] }).finish())
+    await context.perform({ root, command: look })
+    const plain = await rootOf(context, { f: 'intact' })
+    expect((await context.perform({ root: plain, command: shell('stat -c "%a %Y" f') })).stdout).toBe('444 946684800\n')
   })
 
   test('are gone with inputs: copy', async () => {
-    const shop = await openShop({ inputs: 'copy' })
-    const root = await rootOf(shop, { f: 'intact' })
-    await shop.perform({ root, command: look })
-    expect(shop.shop.inputs.content.bytes).toBe('intact'.length)
+    const context = await openContext({ inputs: 'copy' })
+    const root = await rootOf(context, { f: 'intact' })
+    await context.perform({ root, command: look })
+    expect(context.context.inputs.content.bytes).toBe('intact'.length)
   })
 })
 
 describe('inputs: links', () => {
   test('an action that had the input at the same time runs again, with a copy of its own', async () => {
-    const shop = await openShop({ inputs: 'links' })
-    const root = await rootOf(shop, { f: 'intact' })
+    const context = await openContext({ inputs: 'links' })
+    const root = await rootOf(context, { f: 'intact' })
     const meeting = await testFolder()
     // The reader reads only after the writer has written into the file that both share.
-    const reader = shop.perform({
+    const reader = context.perform({
       root,
       command: shell(`echo run >> ${meeting}/runs; until [ -e ${meeting}/spoilt ]; do sleep 0.02; done; cat f`),
     })
-    const writer = shop.perform({
+    const writer = context.perform({
       root,
       command: shell(
         `until [ -e ${meeting}/runs ]; do sleep 0.02; done; chmod u+w f; printf spoilt > f; touch ${meeting}/spoilt`,
@@ -317,14 +317,14 @@ describe('inputs: links', () => {
   })
 
   test('after that the file is copied for each action, so that nobody shares it any more', async () => {
-    const shop = await openShop({ inputs: 'links' })
-    const root = await rootOf(shop, { f: 'intact' })
-    await shop
+    const context = await openContext({ inputs: 'links' })
+    const root = await rootOf(context, { f: 'intact' })
+    await context
       .perform({ root, command: shell('cat f; stat -c %h f') })
       .then(({ stdout }) => expect(stdout).toBe('intact2\n'))
-    await shop.perform({ root, command: shell('chmod u+w f; printf spoilt > f') })
-    await shop.perform({ root, command: shell('true') })
-    expect((await shop.perform({ root, command: shell('stat -c %h f') })).stdout).toBe('1\n')
+    await context.perform({ root, command: shell('chmod u+w f; printf spoilt > f') })
+    await context.perform({ root, command: shell('true') })
+    expect((await context.perform({ root, command: shell('stat -c %h f') })).stdout).toBe('1\n')
   })
 })
 
@@ -337,7 +337,7 @@ test('S2: leftovers of a dead worker, and what others have put there, are remove
   writeFileSync(join(directory, 'cache/.DS_Store'), 'x')
   symlinkSync('nowhere', join(directory, 'cache/dangling'))
   mkdirSync(join(directory, `cache/ab/sha256-${'ab'.repeat(32)}-1/d`), { recursive: true })
-  await openShop({ directory })
+  await openContext({ directory })
   expect(readdirSync(join(directory, 'work'))).toEqual([])
   expect(readdirSync(join(directory, 'cache'), { recursive: true })).toEqual(['ab'])
 })

@@ -7,7 +7,7 @@ import { endingText } from '../../src/worker/ending.ts'
 import { findCgroups } from '../../src/worker/limits/cgroups.ts'
 import { limitLines, unkeptTexts } from '../../src/worker/limits/limits.ts'
 import { testFolder } from '../fixture/folder.ts'
-import { openShop, shell, uploadFolder } from './shop.ts'
+import { openContext, shell, uploadFolder } from './worker-context.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
 
@@ -18,7 +18,7 @@ const greedy = `perl -e '$x = "x" x (200 * 1024 * 1024); print length $x, "\\n"'
 
 describe.runIf(places.memory)('memory, by a cgroup', () => {
   test('an action that takes more is killed, and its answer says why, with what it wrote', async () => {
-    const { perform } = await openShop({ limits: { memoryBytes: 64 * mebibyte } })
+    const { perform } = await openContext({ limits: { memoryBytes: 64 * mebibyte } })
     const { response, stdout } = await perform({ command: shell(`echo first; exec ${greedy}`) })
     expect(response).toMatchObject({
       status: { code: 0 },
@@ -29,33 +29,33 @@ describe.runIf(places.memory)('memory, by a cgroup', () => {
   })
 
   test('the next action of the slot is not blamed', async () => {
-    const { perform } = await openShop({ limits: { memoryBytes: 64 * mebibyte } })
+    const { perform } = await openContext({ limits: { memoryBytes: 64 * mebibyte } })
     await perform({ command: shell(`exec ${greedy}`) })
     const { response } = await perform({ command: shell('exit 3') })
     expect(response).toMatchObject({ result: { exitCode: 3 }, message: '' })
   })
 
   test('one that takes less is not', async () => {
-    const { perform } = await openShop({ limits: { memoryBytes: 1024 * mebibyte } })
+    const { perform } = await openContext({ limits: { memoryBytes: 1024 * mebibyte } })
     const { response, stdout } = await perform({ command: shell(greedy) })
     expect([response.message, stdout]).toEqual(['', `${200 * mebibyte}\n`])
   })
 })
 
 test('the least limits that an action may ask for let it run, and spoil nothing for the next', async () => {
-  const { perform, shop } = await openShop({ limits: { memoryBytes: 512 * mebibyte } })
-  const before = shop.spawner.notes()
+  const { perform, context } = await openContext({ limits: { memoryBytes: 512 * mebibyte } })
+  const before = context.spawner.notes()
   const properties = Object.entries(leastLimits).map(([name, value]) => ({ name, value: String(value) }))
   expect(await perform({ command: { arguments: ['/bin/echo', 'ran'] }, properties })).toMatchObject({ stdout: 'ran\n' })
   const { response } = await perform({ command: shell(`exec ${greedy}`), properties: [{ name: 'memory', value: '1' }] })
   expect(response.status?.code).toBe(Code.INVALID_ARGUMENT)
   expect((await perform({ command: shell('echo next') })).stdout).toBe('next\n')
-  expect(shop.spawner.notes()).toEqual(before)
+  expect(context.spawner.notes()).toEqual(before)
 })
 
 describe.runIf(places.pids)('processes, by a cgroup', () => {
   test('a fork bomb fills its own limit, and the next action finds none of it', async () => {
-    const { perform } = await openShop({ limits: { pids: 40 } })
+    const { perform } = await openContext({ limits: { pids: 40 } })
     const bomb = 'bomb() { bomb | bomb & }; bomb; sleep 0.3; exit 1'
     const { response } = await perform({ command: shell(bomb) })
     expect(response.message).toMatch(/more processes and threads at once than its limit of 40/)
@@ -68,14 +68,14 @@ describe.runIf(places.pids)('processes, by a cgroup', () => {
 
 describe.runIf(places.cpu)('processors, by a cgroup', () => {
   test('an action gets its share', async () => {
-    const { perform } = await openShop({ limits: { cpus: 0.1 } })
+    const { perform } = await openContext({ limits: { cpus: 0.1 } })
     const busy = `perl -e 'my $end = time + 2; 1 while time < $end; print((times)[0] < 1 ? "little" : "much")'`
     expect((await perform({ command: shell(busy) })).stdout).toBe('little')
   })
 })
 
 test('a file that grows too large ends its action, and the answer says so', async () => {
-  const { perform } = await openShop({ limits: { fileBytes: mebibyte } })
+  const { perform } = await openContext({ limits: { fileBytes: mebibyte } })
   const { response, stdout } = await perform({ command: shell('echo first; exec head -c 3000000 /dev/zero > file') })
   expect(response).toMatchObject({
     result: { exitCode: 153 },
@@ -86,7 +86,7 @@ test('a file that grows too large ends its action, and the answer says so', asyn
 })
 
 test('a signal is told by its name', async () => {
-  const { perform } = await openShop()
+  const { perform } = await openContext()
   const { response, stdout } = await perform({ command: shell('echo first; kill -SEGV $$') })
   expect(response).toMatchObject({
     status: { code: 0 },
@@ -98,7 +98,7 @@ test('a signal is told by its name', async () => {
 
 // Shells that are /bin/sh somewhere; bash is POSIX's under that name.
 test.each(['sh', 'bash --posix', 'busybox sh'])('limits of each process are what %s takes', async (name) => {
-  const { perform } = await openShop()
+  const { perform } = await openContext()
   const lines = limitLines({ memoryBytes: 1e9, pids: 60, fileBytes: mebibyte }, { memory: true, pids: true })
   const shown = name === 'sh' ? 'ulimit -p' : 'ulimit -u'
   const script = `${lines.join('\n')}\n${name === 'busybox sh' ? 'echo 61' : shown}; ulimit -d; ulimit -f`
@@ -108,7 +108,7 @@ test.each(['sh', 'bash --posix', 'busybox sh'])('limits of each process are what
 
 test('what no cgroup limits, each process is', async () => {
   expect(limitLines({ memoryBytes: 64 * mebibyte, pids: 10 }, { memory: true, pids: false })).toHaveLength(1)
-  const { perform } = await openShop()
+  const { perform } = await openContext()
   const [line = ''] = limitLines({ memoryBytes: 64 * mebibyte }, { memory: true, pids: false })
   const { response, stderr } = await perform({ command: shell(`${line}\n${greedy}`) })
   expect(response.result?.exitCode).not.toBe(0)
@@ -135,20 +135,20 @@ describe('what an action asks for', () => {
   const asked = (name: string, value: string) => ({ properties: [{ name, value }] })
 
   test.runIf(places.memory)('memory of its own, less than others have', async () => {
-    const { perform } = await openShop({ limits: { memoryBytes: 1024 * mebibyte } })
+    const { perform } = await openContext({ limits: { memoryBytes: 1024 * mebibyte } })
     const { response } = await perform({ command: shell(`exec ${greedy}`), ...asked('memory', '64MiB') })
     expect(response.message).toMatch(/^the action took more memory than its limit of 64 MiB .*the property memory of/)
     expect((await perform({ command: shell(greedy) })).stdout).toBe(`${200 * mebibyte}\n`)
   })
 
   test.runIf(places.memory)('never more than the worker lets anybody have', async () => {
-    const { perform } = await openShop({ limits: { memoryBytes: 64 * mebibyte } })
+    const { perform } = await openContext({ limits: { memoryBytes: 64 * mebibyte } })
     const { response } = await perform({ command: shell(`exec ${greedy}`), ...asked('memory', '4GiB') })
     expect(response.message).toContain('limit of 64 MiB')
   })
 
   test.each(['sandbox', 'namespace', 'group'] as const)('disk, by %s: in its folder and beside it', async (way) => {
-    const { perform } = await openShop({ ways: [way] })
+    const { perform } = await openContext({ ways: [way] })
     const fill = (at: string) =>
       shell(`echo first; mkdir -p ${at}; for i in 1 2 3 4 5 6; do head -c 1000000 /dev/zero >${at}/$i; done; sleep 20`)
     for (const at of way === 'sandbox' ? ['deep/er', '/tmp', '/dev/shm'] : ['deep/er']) {
@@ -165,7 +165,7 @@ describe('what an action asks for', () => {
   })
 
   test('disk: a slot that is lost while many inputs are counted is an answer', async () => {
-    const { perform, cas } = await openShop({ ways: ['group'] })
+    const { perform, cas } = await openContext({ ways: ['group'] })
     const folder = await testFolder()
     for (let number = 0; number < 2_000; number += 1) writeFileSync(join(folder, `${number}`), '')
     const root = await uploadFolder(cas, folder)
@@ -174,7 +174,7 @@ describe('what an action asks for', () => {
   })
 
   test('no single file of more', async () => {
-    const { perform } = await openShop()
+    const { perform } = await openContext()
     const { response } = await perform({
       command: shell('exec head -c 3000000 /dev/zero > file'),
       ...asked('disk', '1MiB'),

@@ -9,13 +9,13 @@ import { re } from '../../src/wire/proto.ts'
 import { Code } from '../../src/wire/rpc.ts'
 import { blobOf } from '../fixture/blob.ts'
 import { testFolder } from '../fixture/folder.ts'
-import { openShop, shell, uploadFolder } from './shop.ts'
+import { openContext, shell, uploadFolder } from './worker-context.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
 describe('rule 35: dialects', () => {
   test('output_paths takes files, directories and symlinks, and the older fields are then ignored', async () => {
-    const { perform } = await openShop()
+    const { perform } = await openContext()
     const { result } = await perform({
       command: shell('echo f > f; mkdir d; ln -s f l; echo n > named', {
         outputPaths: ['d', 'f', 'l'],
@@ -29,7 +29,7 @@ describe('rule 35: dialects', () => {
   })
 
   test('output_files and output_directories of a 2.0 client', async () => {
-    const { perform } = await openShop()
+    const { perform } = await openContext()
     const { result, file } = await perform({
       command: shell('echo f > o/f; echo x > o/d/x', { outputFiles: ['o/f'], outputDirectories: ['o/d'] }),
     })
@@ -40,7 +40,7 @@ describe('rule 35: dialects', () => {
 
 describe('rule 36: parents and absences', () => {
   test('the parents of outputs are there, the outputs themselves are not, absent outputs are left out', async () => {
-    const { perform } = await openShop()
+    const { perform } = await openContext()
     const { stdout, result, response } = await perform({
       command: shell('ls -d a/b c c/d 2>/dev/null', { outputPaths: ['a/b/f', 'c/d', 'x'] }),
     })
@@ -50,7 +50,7 @@ describe('rule 36: parents and absences', () => {
   })
 
   test('the output_directories of a 2.0 client are there themselves: Bazel 4 relies on it', async () => {
-    const { perform } = await openShop()
+    const { perform } = await openContext()
     const { stdout, result } = await perform({
       command: shell('ls -d a b c/d 2>/dev/null', { outputFiles: ['a/f', 'b'], outputDirectories: ['c/d'] }),
     })
@@ -59,7 +59,7 @@ describe('rule 36: parents and absences', () => {
   })
 
   test('a directory in the place of an output file is FAILED_PRECONDITION, and the other way around', async () => {
-    const { perform } = await openShop()
+    const { perform } = await openContext()
     const directory = await perform({ command: shell('mkdir f', { outputFiles: ['f'] }) })
     const file = await perform({ command: shell('rmdir d; echo > d', { outputDirectories: ['d'] }) })
     expect(directory.response.status).toMatchObject({ code: Code.FAILED_PRECONDITION })
@@ -67,7 +67,7 @@ describe('rule 36: parents and absences', () => {
   })
 
   test('so is a symlink that leads to the other one; one that leads nowhere is what was asked for', async () => {
-    const { perform } = await openShop()
+    const { perform } = await openContext()
     const toDirectory = await perform({ command: shell('mkdir d; ln -s d f', { outputFiles: ['f'] }) })
     expect(toDirectory.response.status).toMatchObject({
       code: Code.FAILED_PRECONDITION,
@@ -86,13 +86,13 @@ describe('rule 36: parents and absences', () => {
   })
 
   test('an output that cannot be read from a pipe is refused rather than waited for', async () => {
-    const { perform } = await openShop()
+    const { perform } = await openContext()
     const { response } = await perform({ command: shell('mkfifo p', { outputPaths: ['p'] }) })
     expect(response.status?.code).toBe(Code.FAILED_PRECONDITION)
   })
 
   test('an input in the place of a parent is refused', async () => {
-    const { perform, cas } = await openShop()
+    const { perform, cas } = await openContext()
     const folder = await testFolder()
     writeFileSync(join(folder, 'a'), '')
     const root = await uploadFolder(cas, folder)
@@ -102,7 +102,7 @@ describe('rule 36: parents and absences', () => {
 })
 
 test('rule 37: output paths are relative to the working directory, and may go up but not out', async () => {
-  const { perform, cas } = await openShop()
+  const { perform, cas } = await openContext()
   const folder = await testFolder()
   mkdirSync(join(folder, 'w'))
   const root = await uploadFolder(cas, folder)
@@ -116,7 +116,7 @@ test('rule 37: output paths are relative to the working directory, and may go up
 })
 
 test('an output behind a symlink that leads out is not taken', async () => {
-  const { perform } = await openShop()
+  const { perform } = await openContext()
   const outside = await testFolder()
   writeFileSync(join(outside, 'secret'), 'secret')
   const { response } = await perform({ command: shell(`ln -s ${outside} d`, { outputPaths: ['e/f', 'd/secret'] }) })
@@ -129,7 +129,7 @@ test('an output behind a symlink that leads out is not taken', async () => {
 })
 
 test('no folder for an output is made behind a symlink among the inputs that leads out', async () => {
-  const { perform, put } = await openShop()
+  const { perform, put } = await openContext()
   const outside = await testFolder()
   const root = await put(re.Directory.encode({ symlinks: [{ name: 'out', target: outside }] }).finish())
   const { response } = await perform({ root, command: shell('true', { outputPaths: ['out/made/f'] }) })
@@ -139,16 +139,18 @@ test('no folder for an output is made behind a symlink among the inputs that lea
 
 describe('rule 39: directories', () => {
   const script = 'mkdir -p d/b d/a/same d/c/same d/empty; echo s > d/a/same/f; echo s > d/c/same/f; echo z > d/z'
-  const load = async (shop: Awaited<ReturnType<typeof openShop>>, digest: re.Digest.$Properties | null | undefined) =>
-    shop.cas.readBlob({ fn: 'sha256', hash: digest?.hash ?? '', size: digest?.sizeBytes ?? 0 })
+  const load = async (
+    context: Awaited<ReturnType<typeof openContext>>,
+    digest: re.Digest.$Properties | null | undefined,
+  ) => context.cas.readBlob({ fn: 'sha256', hash: digest?.hash ?? '', size: digest?.sizeBytes ?? 0 })
 
   test('a Tree is canonical, its children once and after their parents', async () => {
-    const shop = await openShop()
-    const { result } = await shop.perform({ command: shell(script, { outputPaths: ['d'] }) })
+    const context = await openContext()
+    const { result } = await context.perform({ command: shell(script, { outputPaths: ['d'] }) })
     const output = result.outputDirectories?.[0]
     expect(output).toMatchObject({ path: 'd', isTopologicallySorted: true })
     expect(output?.rootDirectoryDigest).toBeUndefined()
-    const tree = re.Tree.decode(await load(shop, output?.treeDigest))
+    const tree = re.Tree.decode(await load(context, output?.treeDigest))
     for (const each of [tree.root ?? {}, ...tree.children]) checkDirectory(each)
     // a, c and same are two different ones, b and empty are one.
     const digests = tree.children.map((each) => digestText(blobOf(re.Directory.encode(each).finish()).digest))
@@ -163,14 +165,14 @@ describe('rule 39: directories', () => {
     [1, false, true],
     [2, true, true],
   ])('output_directory_format %i: Tree %s, directories %s', async (outputDirectoryFormat, hasTree, hasRoot) => {
-    const shop = await openShop()
-    const { result } = await shop.perform({ command: shell(script, { outputPaths: ['d'], outputDirectoryFormat }) })
+    const context = await openContext()
+    const { result } = await context.perform({ command: shell(script, { outputPaths: ['d'], outputDirectoryFormat }) })
     const output = result.outputDirectories?.[0]
     expect(output?.treeDigest != null).toBe(hasTree)
     expect(output?.rootDirectoryDigest != null).toBe(hasRoot)
     const target = await testFolder()
     await materialiseOutputs(
-      shop.cas,
+      context.cas,
       { outputDirectories: [{ path: 'd', rootDirectoryDigest: output?.rootDirectoryDigest ?? null }] },
       target,
       { asked: ['d'] },
@@ -178,22 +180,22 @@ describe('rule 39: directories', () => {
   })
 
   test('an empty output directory is a Tree of two bytes', async () => {
-    const shop = await openShop()
-    const { result } = await shop.perform({ command: shell('mkdir d', { outputPaths: ['d'] }) })
+    const context = await openContext()
+    const { result } = await context.perform({ command: shell('mkdir d', { outputPaths: ['d'] }) })
     expect(result.outputDirectories?.[0]?.treeDigest?.sizeBytes).toBe(2)
   })
 
   test('the whole working directory can be an output', async () => {
-    const shop = await openShop()
-    const { result } = await shop.perform({ command: shell('echo f > f', { outputDirectories: [''] }) })
-    const tree = re.Tree.decode(await load(shop, result.outputDirectories?.[0]?.treeDigest))
+    const context = await openContext()
+    const { result } = await context.perform({ command: shell('echo f > f', { outputDirectories: [''] }) })
+    const tree = re.Tree.decode(await load(context, result.outputDirectories?.[0]?.treeDigest))
     expect(tree.root?.files?.map((each) => each.name)).toEqual(['f'])
   })
 })
 
 describe('rule 40: executable bits and node properties', () => {
   test('the executable bit makes the way there and back', async () => {
-    const { perform, cas } = await openShop()
+    const { perform, cas } = await openContext()
     const folder = await testFolder()
     writeFileSync(join(folder, 'tool'), '#!/bin/sh\necho ran\n', { mode: 0o755 })
     writeFileSync(join(folder, 'data'), 'data')
@@ -207,7 +209,7 @@ describe('rule 40: executable bits and node properties', () => {
   })
 
   test('properties come only when asked for; unknown ones are INVALID_ARGUMENT', async () => {
-    const { perform } = await openShop()
+    const { perform } = await openContext()
     const make = (outputNodeProperties: string[]) =>
       perform({
         command: shell('echo f > f; chmod 640 f; touch -d @1000000000 f', { outputPaths: ['f'], outputNodeProperties }),
@@ -221,7 +223,7 @@ describe('rule 40: executable bits and node properties', () => {
   })
 
   test('properties of inputs are set', async () => {
-    const { perform, put } = await openShop()
+    const { perform, put } = await openContext()
     const digest = await put('content')
     const node = { mtime: { seconds: 1_000_000_000 }, unixMode: { value: 0o600 } }
     const root = await put(
@@ -244,7 +246,7 @@ describe('rule 40: executable bits and node properties', () => {
     [-86_401, 1],
     [4_102_444_800, 999_999_999],
   ])('D8: a time of %i s and %i ns comes in and goes out as it is', async (seconds, nanos) => {
-    const { perform, put } = await openShop()
+    const { perform, put } = await openContext()
     const files = []
     // One small, one large.
     for (const [name, size] of [
@@ -277,7 +279,7 @@ describe('rule 40: executable bits and node properties', () => {
 
 describe('rule 41: symlinks', () => {
   test('they stay as they are, and stand in the newer field and in the one that fits what they lead to', async () => {
-    const { perform } = await openShop()
+    const { perform } = await openContext()
     const script = 'echo f > f; mkdir d; ln -s f lf; ln -s d ld; ln -s nowhere ln; ln -s /abs la'
     const { result } = await perform({ command: shell(script, { outputPaths: ['la', 'ld', 'lf', 'ln'] }) })
     const paths = (links: re.OutputSymlink.$Properties[] | null | undefined) => links?.map((each) => each.path)
@@ -288,7 +290,7 @@ describe('rule 41: symlinks', () => {
   })
 
   test('a link that a 2.0 client named as directory stands there, even when it leads nowhere', async () => {
-    const { perform } = await openShop()
+    const { perform } = await openContext()
     const { result } = await perform({ command: shell('rmdir l; ln -s nowhere l', { outputDirectories: ['l'] }) })
     expect(result.outputDirectorySymlinks?.map((each) => each.path)).toEqual(['l'])
   })
@@ -302,7 +304,7 @@ describe('symlinks to absolute paths', () => {
   ].join('\n')
 
   test('become relative where they lead into the action’s own folder; others stay', async () => {
-    const { perform } = await openShop()
+    const { perform } = await openContext()
     const outputPaths = ['a', 'c', 'd/b', 'e', 'g', 'h']
     const { result } = await perform({ command: shell(script, { outputPaths }) })
     const targets = Object.fromEntries((result.outputSymlinks ?? []).map(({ path, target }) => [path, target]))
@@ -314,12 +316,12 @@ describe('symlinks to absolute paths', () => {
   })
 
   test('inside output directories too, and from a working directory', async () => {
-    const shop = await openShop()
-    const { result } = await shop.perform({
+    const context = await openContext()
+    const { result } = await context.perform({
       command: shell(`cd ..; ${script}; mv o w`, { workingDirectory: 'w', outputPaths: ['o'] }),
     })
     const tree = re.Tree.decode(
-      await shop.cas.readBlob({
+      await context.cas.readBlob({
         fn: 'sha256',
         hash: result.outputDirectories?.[0]?.treeDigest?.hash ?? '',
         size: result.outputDirectories?.[0]?.treeDigest?.sizeBytes ?? 0,
@@ -335,8 +337,8 @@ describe('symlinks to absolute paths', () => {
 
 describe('what no client can be given', () => {
   test('sockets and pipes in an output directory are left out of it', async () => {
-    const shop = await openShop()
-    const { result, response } = await shop.perform({
+    const context = await openContext()
+    const { result, response } = await context.perform({
       command: shell('mkdir d; mkfifo d/pipe; echo f > d/f', { outputPaths: ['d'] }),
     })
     expect(response.status?.code ?? 0).toBe(Code.OK)
@@ -347,7 +349,7 @@ describe('what no client can be given', () => {
     ['mkfifo p', 'p'],
     ['mkdir -p d && touch "$(printf "d/\\377")"', 'd'],
   ])('%s: FAILED_PRECONDITION that names the output, and no path of the worker', async (script, path) => {
-    const { perform, directory } = await openShop()
+    const { perform, directory } = await openContext()
     const { response } = await perform({ command: shell(script, { outputPaths: [path] }) })
     expect(response.status?.code).toBe(Code.FAILED_PRECONDITION)
     expect(response.status?.message).toContain(`(${path}`)
@@ -357,7 +359,7 @@ describe('what no client can be given', () => {
 
 describe('uploads', () => {
   test('outputs go through FindMissing: what is there is not sent again, and nothing at all for no output', async () => {
-    const { perform, remote } = await openShop()
+    const { perform, remote } = await openContext()
     await perform({ command: shell('true') })
     expect(remote.calls.get('FindMissingBlobs')).toBeUndefined()
     const sent = () => remote.calls.get('BatchUpdateBlobs') ?? 0
@@ -370,7 +372,7 @@ describe('uploads', () => {
   })
 
   test('rule 20: what is asked for inline stands in the result, with its digest', async () => {
-    const { perform } = await openShop()
+    const { perform } = await openContext()
     const { result } = await perform({
       command: shell('echo out; echo f > f; echo g > g', { outputPaths: ['f', 'g'] }),
       inlineStdout: true,
@@ -382,7 +384,7 @@ describe('uploads', () => {
   })
 
   test('a large output is streamed from its file', async () => {
-    const { perform, remote } = await openShop()
+    const { perform, remote } = await openContext()
     const { result } = await perform({
       command: shell('head -c 3000000 /dev/zero > big; cat big', { outputPaths: ['big'] }),
     })

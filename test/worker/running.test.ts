@@ -6,13 +6,13 @@ import { Code } from '../../src/wire/rpc.ts'
 import { ActionCancelled } from '../../src/worker/action-error.ts'
 import { testFolder } from '../fixture/folder.ts'
 import { processesNaming } from '../fixture/process.ts'
-import { openShop, shell, timeoutClock, uploadFolder } from './shop.ts'
+import { openContext, shell, timeoutClock, uploadFolder } from './worker-context.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
 describe('the environment', () => {
   test("rule 38: it is exactly the Command's, and standard input is empty", async () => {
-    const { perform } = await openShop()
+    const { perform } = await openContext()
     const environmentVariables = [
       { name: 'PATH', value: '/usr/bin:/bin' },
       { name: 'EMPTY', value: '' },
@@ -23,14 +23,14 @@ describe('the environment', () => {
   })
 
   test('rule 38: arguments reach the program as they are; no shell is in between', async () => {
-    const { perform } = await openShop()
+    const { perform } = await openContext()
     const args = ['$HOME', '`id`', 'a b', '*', '', 'é']
     const { stdout } = await perform({ command: { arguments: ['/usr/bin/printf', '[%s]', ...args] } })
     expect(stdout).toBe(args.map((each) => `[${each}]`).join(''))
   })
 
   test('rule 38: without a PATH of the Command, the usual folders are looked in, and the action does not see which', async () => {
-    const { perform } = await openShop()
+    const { perform } = await openContext()
     const found = await perform({ command: { arguments: ['env'] } })
     expect([found.result.exitCode, found.stdout, found.stderr]).toEqual([0, '', ''])
     const absent = await perform({ command: { arguments: ['no-such-tool'] } })
@@ -41,7 +41,7 @@ describe('the environment', () => {
   })
 
   test('rule 38: a program with a slash is relative to the working directory, and argv[0] is what was given', async () => {
-    const { perform, cas } = await openShop()
+    const { perform, cas } = await openContext()
     const folder = await testFolder()
     mkdirSync(join(folder, 'w/bin'), { recursive: true })
     writeFileSync(join(folder, 'w/bin/tool'), '#!/bin/sh\necho "$0"\n')
@@ -59,7 +59,7 @@ describe('the environment', () => {
   })
 
   test('rule 37: the working directory is where the action runs, and is made where the input tree lacks it', async () => {
-    const { perform, cas } = await openShop()
+    const { perform, cas } = await openContext()
     const folder = await testFolder()
     mkdirSync(join(folder, 'a/b'), { recursive: true })
     writeFileSync(join(folder, 'file'), '')
@@ -77,7 +77,7 @@ describe('the environment', () => {
   })
 
   test('no working directory is made behind a symlink that leads out', async () => {
-    const { perform, put } = await openShop()
+    const { perform, put } = await openContext()
     const outside = await testFolder()
     const root = await put(re.Directory.encode({ symlinks: [{ name: 'out', target: outside }] }).finish())
     const { response } = await perform({ root, command: shell('true', { workingDirectory: 'out/made' }) })
@@ -86,7 +86,7 @@ describe('the environment', () => {
   })
 
   test('a program whose interpreter is absent is a result as of one that is absent', async () => {
-    const { perform, cas } = await openShop()
+    const { perform, cas } = await openContext()
     const folder = await testFolder()
     writeFileSync(join(folder, 'tool'), '#!/nowhere/interpreter\n', { mode: 0o755 })
     const root = await uploadFolder(cas, folder)
@@ -98,7 +98,7 @@ describe('the environment', () => {
   })
 
   test('arguments that are too long for a process are told as that; long ones pass', async () => {
-    const { perform } = await openShop()
+    const { perform } = await openContext()
     const environmentVariables = [{ name: 'PATH', value: '/usr/bin:/bin' }]
     const many = Array.from({ length: 20_000 }, () => 'x'.repeat(60))
     const passed = await perform({
@@ -113,7 +113,7 @@ describe('the environment', () => {
   })
 
   test('a Command that no process can be given is refused', async () => {
-    const { perform } = await openShop()
+    const { perform } = await openContext()
     const codes = []
     for (const command of [
       {},
@@ -128,7 +128,7 @@ describe('the environment', () => {
 
 describe('the end', () => {
   test('rule 24: a non-zero exit code is an OK answer; one that a signal ended has its number', async () => {
-    const { perform } = await openShop()
+    const { perform } = await openContext()
     const failed = await perform({ command: shell('echo out; echo err >&2; exit 7') })
     expect(failed.response.status?.code ?? 0).toBe(Code.OK)
     expect(failed).toMatchObject({ stdout: 'out\n', stderr: 'err\n', result: { exitCode: 7 } })
@@ -137,7 +137,7 @@ describe('the end', () => {
 
   test('rule 31: a time-out is DEADLINE_EXCEEDED with what was written until then', async () => {
     const clock = timeoutClock()
-    const { perform } = await openShop({ clock })
+    const { perform } = await openContext({ clock })
     const action = { command: shell('echo so far; sleep 300'), onOutput: () => clock.passTimeout() }
     const { response, stdout } = await perform(action)
     expect(response.status?.code).toBe(Code.DEADLINE_EXCEEDED)
@@ -146,7 +146,7 @@ describe('the end', () => {
 
   test('rule 31: a time-out ends the whole tree, also what left the group or lost its parent', async () => {
     const clock = timeoutClock()
-    const { perform } = await openShop({ clock })
+    const { perform } = await openContext({ clock })
     const mark = `31${Date.now()}`
     const script = `
       sleep ${mark} & echo one
@@ -166,7 +166,7 @@ describe('the end', () => {
 
   test('rule 31: after a time-out the action may finish, and what it has made comes back', async () => {
     const clock = timeoutClock()
-    const { perform } = await openShop({ clock })
+    const { perform } = await openContext({ clock })
     const script = `trap 'echo tidy; echo done > late; exit 4' TERM
       echo early > early; echo so far >&2; while :; do sleep 0.01; done`
     const { response, result, stdout, stderr, file } = await perform({
@@ -184,7 +184,7 @@ describe('the end', () => {
 
   test('rule 31: a time-out is told as such, whatever became of the outputs until then', async () => {
     const clock = timeoutClock()
-    const { perform } = await openShop({ clock })
+    const { perform } = await openContext({ clock })
     const { response, stdout } = await perform({
       command: shell('mkdir file; echo so far; exec sleep 300', { outputFiles: ['file'] }),
       onOutput: () => clock.passTimeout(),
@@ -195,7 +195,7 @@ describe('the end', () => {
 
   test('rule 31: an action that ignores the request to end is killed after the grace time', async () => {
     const clock = timeoutClock()
-    const { perform } = await openShop({ clock, graceMs: 50 })
+    const { perform } = await openContext({ clock, graceMs: 50 })
     const { response, result, stdout, file } = await perform({
       command: shell('trap "" TERM; echo x > made; echo up; while :; do sleep 0.01; done', { outputPaths: ['made'] }),
       onOutput: () => clock.passTimeout(),
@@ -207,7 +207,7 @@ describe('the end', () => {
   })
 
   test('what an action leaves in the background does not outlive it', async () => {
-    const { perform } = await openShop()
+    const { perform } = await openContext()
     const mark = `7${Date.now()}`
     const { stdout } = await perform({ command: shell(`sleep ${mark} >/dev/null 2>&1 & echo ok`) })
     expect(stdout).toBe('ok\n')
@@ -215,7 +215,7 @@ describe('the end', () => {
   })
 
   test('a cancelled action is killed and says why', async () => {
-    const { perform, directory } = await openShop()
+    const { perform, directory } = await openContext()
     const controller = new AbortController()
     const { response } = await perform({
       command: shell('sleep 300'),
@@ -227,7 +227,7 @@ describe('the end', () => {
   })
 
   test('what it writes is told while it runs', async () => {
-    const { perform } = await openShop()
+    const { perform } = await openContext()
     const controller = new AbortController()
     const pieces: string[] = []
     await perform({
@@ -242,14 +242,14 @@ describe('the end', () => {
   })
 
   test('nothing is left in the work folder, whatever the action did to it', async () => {
-    const { perform, directory } = await openShop()
+    const { perform, directory } = await openContext()
     const script = 'mkdir -p a/b && echo x > a/b/f && ln -s / a/root && chmod 0 a/b a && echo done'
     expect((await perform({ command: shell(script) })).stdout).toBe('done\n')
     await expect.poll(() => readdirSync(join(directory, 'work'))).toEqual([])
   })
 
   test('rule 42: all times are there, in order, on success and on failure', async () => {
-    const { perform, remote } = await openShop()
+    const { perform, remote } = await openContext()
     const good = await perform({ command: shell('true') })
     const absent = { fn: 'sha256', hash: 'a'.repeat(64), size: 9 } as const
     const bad = await perform({ command: shell('true'), root: absent })

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { wireDigest } from '../../src/client/context.ts'
 import { re } from '../../src/wire/proto.ts'
-import { openShop, shell } from './shop.ts'
+import { openContext, shell } from './worker-context.ts'
 
 const [, , folder = '', way = '', inputs, uid] = process.argv
 if (uid !== undefined) {
@@ -15,7 +15,7 @@ if (uid !== undefined) {
 }
 const meeting = realpathSync(folder)
 const closes: (() => Promise<void>)[] = []
-const shop = await openShop({
+const context = await openContext({
   directory: meeting,
   inputs: inputs === 'links' ? inputs : 'auto',
   // Where nothing better can be had, what leaves its process group lives on.
@@ -79,19 +79,19 @@ const ways: Record<string, { readonly spoiler: string; readonly reader: string }
 }
 const { spoiler, reader } = ways[way] ?? { spoiler: 'exit 1', reader: 'exit 1' }
 
-const digest = await shop.put('intact')
-const root = await shop.put(re.Directory.encode({ files: [{ name: 'f', digest: wireDigest(digest) }] }).finish())
+const digest = await context.put('intact')
+const root = await context.put(re.Directory.encode({ files: [{ name: 'f', digest: wireDigest(digest) }] }).finish())
 const command = shell(spoiler)
 command.environmentVariables?.push({ name: 'MAPPER', value: way === 'mapped and over' ? silentMapper : mapper })
 // The file is there already, so that the actions differ in nothing but what they do.
-await shop.perform({ root, command: shell('true') })
-const spoiling = shop.perform({ root, command })
+await context.perform({ root, command: shell('true') })
+const spoiling = context.perform({ root, command })
 for (let turn = 0; turn < 1000 && !existsSync(join(meeting, 'ready')); turn += 1) await wait(10)
 if (way === 'left' || way === 'mapped and over') await spoiling
-const read = await shop.perform({ root, command: shell(`${reader}; touch ${meeting}/read`) })
+const read = await context.perform({ root, command: shell(`${reader}; touch ${meeting}/read`) })
 const spoilt = await spoiling
-const later = await shop.perform({ root, command: shell('cat f') })
-const cached = join(shop.directory, 'cache')
+const later = await context.perform({ root, command: shell('cat f') })
+const cached = join(context.directory, 'cache')
 process.stdout.write(
   `${JSON.stringify({
     spoiler: { exitCode: spoilt.result.exitCode, stderr: spoilt.stderr },

@@ -1,8 +1,8 @@
 import { mkdirSync, readdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
-import { openShop, shell } from './shop.ts'
 import { openSlots } from './slots.ts'
+import { openContext, shell } from './worker-context.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
@@ -15,12 +15,12 @@ describe('output is never lost', () => {
     ['echo one >&2; echo two > /proc/self/fd/2; echo three >&2', '', 'one\ntwo\nthree\n'],
     ['for i in 1 2 3; do echo $i > /dev/stdout; echo $i; done', '1\n1\n2\n2\n3\n3\n', ''],
   ])('D2: %s', async (script, stdout, stderr) => {
-    const { perform } = await openShop()
+    const { perform } = await openContext()
     expect(await perform({ command: shell(script) })).toMatchObject({ stdout, stderr })
   })
 
   test('every byte of two writers is there', async () => {
-    const { perform } = await openShop()
+    const { perform } = await openContext()
     const writer = (word: string) => `i=0; while [ $i -lt 2000 ]; do echo ${word} > /dev/stdout; i=$((i+1)); done`
     const { stdout } = await perform({ command: shell(`(${writer('a')}) & (${writer('b')}); wait`) })
     expect(stdout.length).toBe(8000)
@@ -28,7 +28,7 @@ describe('output is never lost', () => {
   })
 
   test('much output, and what is written last, come whole, and leave no file', async () => {
-    const { perform, directory } = await openShop()
+    const { perform, directory } = await openContext()
     const script = 'seq 1 300000; seq 1 300000 >&2; exec printf end'
     const numbers = Array.from({ length: 300_000 }, (_, at) => `${at + 1}\n`).join('')
     const { stdout, stderr } = await perform({ command: shell(script) })
@@ -47,7 +47,7 @@ describe('output is never lost', () => {
 })
 
 test('W4: files of its own next to its folder do nothing to the output of an action', async () => {
-  const { perform } = await openShop()
+  const { perform } = await openContext()
   const script = 'p=$(pwd); rm -f $p.out $p.err; mkfifo $p.out $p.err; echo said; echo trouble >&2; rm $p.out $p.err'
   expect(await perform({ command: shell(script) })).toMatchObject({ stdout: 'said\n', stderr: 'trouble\n' })
   expect(await perform({ command: shell('echo next') })).toMatchObject({ stdout: 'next\n' })

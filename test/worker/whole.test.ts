@@ -18,7 +18,7 @@ import { openRemote } from '../client/remote.ts'
 import { blobOf } from '../fixture/blob.ts'
 import { testFolder } from '../fixture/folder.ts'
 import { quietLog } from '../fixture/quiet-log.ts'
-import { shell } from './shop.ts'
+import { shell } from './worker-context.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 

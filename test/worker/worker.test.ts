@@ -16,7 +16,7 @@ import { testFolder } from '../fixture/folder.ts'
 import { processesNaming } from '../fixture/process.ts'
 import { quietLog } from '../fixture/quiet-log.ts'
 import { type Desk, openScheduler, type TestScheduler } from './scheduler.ts'
-import { shell } from './shop.ts'
+import { shell } from './worker-context.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 

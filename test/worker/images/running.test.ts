@@ -10,7 +10,7 @@ import { sha256, writeLayout } from '../../fixture/image.ts'
 import { imageOf, layerOf, publish, shellEntries } from '../../fixture/layers.ts'
 import { type RegistryFixture, startRegistry } from '../../fixture/registry/registry.ts'
 import { openRunner } from '../sandbox/runner.ts'
-import { openShop, uploadFolder } from '../shop.ts'
+import { openContext, uploadFolder } from '../worker-context.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
 
@@ -22,7 +22,7 @@ interface Settings {
   readonly default?: string
 }
 
-async function openImageShop(
+async function openImageContext(
   settings: Settings = { from: ['docker'] },
   ways: ['sandbox'] | ['namespace'] = ['sandbox'],
 ) {
@@ -30,7 +30,7 @@ async function openImageShop(
   const { images } = workerConfig.parse({ ...some, images: settings })
   const source = imageSourceOf(images, systemClock)
   const offers = imageOffers(images)
-  return openShop({ ways, images: { source, sizeBytesMax: images.size, usual: images.default, offers } })
+  return openContext({ ways, images: { source, sizeBytesMax: images.size, usual: images.default, offers } })
 }
 
 /** An image with a shell and nothing else, in a registry. */
@@ -57,12 +57,12 @@ const sh = (script: string) => ({ arguments: ['sh', '-c', script], outputPaths: 
 describe.runIf(process.platform === 'linux')('an action with an image', () => {
   test('sees the files of the image and not the machine’s, and has its inputs and outputs', async () => {
     const { pinned } = await published(await startRegistry())
-    const shop = await openImageShop()
+    const context = await openImageContext()
     const folder = await testFolder()
     writeFileSync(join(folder, 'input'), 'given\n')
-    const root = await uploadFolder(shop.cas, folder)
+    const root = await uploadFolder(context.cas, folder)
     const script = 'cat /greeting input; echo /bin/* /* /usr/bin/*; echo made > made; echo x > /greeting'
-    const { stdout, stderr, file, response } = await shop.perform({
+    const { stdout, stderr, file, response } = await context.perform({
       command: sh(script),
       root,
       properties: inImage(pinned),
@@ -80,9 +80,9 @@ describe.runIf(process.platform === 'linux')('an action with an image', () => {
       { name: 'tools/say', content: '#!/bin/sh\necho said\n', mode: 0o755 },
     ]
     const { pinned } = await published(await startRegistry(), links)
-    const shop = await openImageShop()
+    const context = await openImageContext()
     const run = (name: string, env: { name: string; value: string }[] = []) =>
-      shop.perform({ command: { arguments: [name], environmentVariables: env }, properties: inImage(pinned) })
+      context.perform({ command: { arguments: [name], environmentVariables: env }, properties: inImage(pinned) })
     expect(await run('say')).toMatchObject({ stdout: 'said\n' })
     expect(await run('/usr/local/bin/say')).toMatchObject({ stdout: 'said\n' })
     // Every machine has that, and the image has not.
@@ -98,7 +98,7 @@ describe.runIf(process.platform === 'linux')('an action with an image', () => {
 
   test('has exactly its own variables, and the image’s beneath them when it asks', async () => {
     const { pinned } = await published(await startRegistry())
-    const shop = await openImageShop()
+    const context = await openImageContext()
     const command = {
       arguments: ['/bin/cat', '/proc/self/environ'],
       environmentVariables: [
@@ -107,15 +107,15 @@ describe.runIf(process.platform === 'linux')('an action with an image', () => {
       ],
     }
     const env = async (more: { name: string; value: string }[]) =>
-      (await shop.perform({ command, properties: inImage(pinned, more) })).stdout.split('\0').filter(Boolean).sort()
+      (await context.perform({ command, properties: inImage(pinned, more) })).stdout.split('\0').filter(Boolean).sort()
     expect(await env([])).toEqual(['A=b c', 'PATH=/x'])
     expect(await env([{ name: 'container-image-env', value: 'on' }])).toEqual(['A=b c', 'LEVEL=3', 'PATH=/x'])
   })
 
   test('has a /tmp that the next action does not see, and a name for itself on its loopback', async () => {
     const { pinned } = await published(await startRegistry())
-    const shop = await openImageShop()
-    const run = (script: string) => shop.perform({ command: sh(script), properties: inImage(pinned) })
+    const context = await openImageContext()
+    const run = (script: string) => context.perform({ command: sh(script), properties: inImage(pinned) })
     expect(await run('echo a > /tmp/a; echo b > /var/tmp/b; echo /tmp/*')).toMatchObject({ stdout: '/tmp/a /tmp/b\n' })
     expect(await run('echo /tmp/* /dev/shm/*')).toMatchObject({ stdout: '/tmp/* /dev/shm/*\n' })
     expect((await run('cat /etc/hosts')).stdout).toContain('127.0.0.1 localhost')
@@ -124,9 +124,9 @@ describe.runIf(process.platform === 'linux')('an action with an image', () => {
   test('has no capabilities, and what the image says to loaders is not heard by those that have some', async () => {
     const preload = { name: 'etc/ld.so.preload', content: '/evil.so\n' }
     const { pinned } = await published(await startRegistry(), [preload])
-    const shop = await openImageShop()
+    const context = await openImageContext()
     const script = 'while read -r name value; do case $name in Cap*) echo $value;; esac; done </proc/self/status'
-    const { stdout, stderr } = await shop.perform({ command: sh(script), properties: inImage(pinned) })
+    const { stdout, stderr } = await context.perform({ command: sh(script), properties: inImage(pinned) })
     expect(new Set(stdout.trim().split('\n'))).toEqual(new Set(['0000000000000000']))
     expect(stderr).toBe('')
   })
@@ -136,8 +136,8 @@ describe.runIf(process.platform === 'linux')('an action with an image', () => {
     writeFileSync(join(victim, 'authorized_keys'), 'real\n')
     const link = { name: 'authorized_keys', type: 'symlink' as const, target: `-ft${victim}` }
     const { pinned } = await published(await startRegistry(), [link])
-    const shop = await openImageShop()
-    const { stdout } = await shop.perform({
+    const context = await openImageContext()
+    const { stdout } = await context.perform({
       command: sh('test -L /authorized_keys; echo $?'),
       properties: inImage(pinned),
     })
@@ -155,18 +155,18 @@ describe.runIf(process.platform === 'linux')('an action with an image', () => {
       { name: '-\u00a0\t#\u2003/deep', content: 'x' },
     ]
     const { pinned } = await published(await startRegistry(), options)
-    const shop = await openImageShop()
+    const context = await openImageContext()
     const script = 'echo /-?; echo /-m0/*; echo /-[!m]*/*; cat /-f'
-    const { stdout } = await shop.perform({ command: sh(script), properties: inImage(pinned) })
+    const { stdout } = await context.perform({ command: sh(script), properties: inImage(pinned) })
     expect(stdout).toBe('/-f /-s\n/-m0/inside\n/-\u00a0\t#\u2003/deep\nfile\n')
   })
 
   test('what an image says of its file systems is not heard when its root is made read-only', async () => {
     const fstab = { name: 'etc/fstab', content: '/dev/sda1 / ext4 errors=remount-ro,subvol=x 0 1\n' }
     const { pinned } = await published(await startRegistry(), [fstab])
-    const shop = await openImageShop()
+    const context = await openImageContext()
     const script = 'cat /etc/fstab; (: > /new) 2> /dev/null || echo held'
-    expect(await shop.perform({ command: sh(script), properties: inImage(pinned) })).toMatchObject({
+    expect(await context.perform({ command: sh(script), properties: inImage(pinned) })).toMatchObject({
       stdout: `${fstab.content}held\n`,
     })
   })
@@ -175,10 +175,10 @@ describe.runIf(process.platform === 'linux')('an action with an image', () => {
     const many = Array.from({ length: 300 }, (_, at) => ({ name: `${at}`, type: 'directory' as const }))
     const long = Array.from({ length: 200 }, (_, at) => ({ name: `${at}${"'".repeat(100)}` }))
     const registry = await startRegistry()
-    const shop = await openImageShop()
+    const context = await openImageContext()
     for (const top of [many, long]) {
       const { pinned } = await published(registry, top)
-      const { response } = await shop.perform({ command: sh(''), properties: inImage(pinned) })
+      const { response } = await context.perform({ command: sh(''), properties: inImage(pinned) })
       expect(response.status).toMatchObject({
         code: Code.FAILED_PRECONDITION,
         message: expect.stringContaining('more at its top than a sandbox can show'),
@@ -202,15 +202,15 @@ describe.runIf(process.platform === 'linux')('an action with an image', () => {
   test('a tag is looked up once; an image that is not there is a precondition that names it', async () => {
     const registry = await startRegistry()
     const { reference, image } = await published(registry)
-    const shop = await openImageShop()
+    const context = await openImageContext()
     const first = await Promise.all(
-      [1, 2, 3].map(() => shop.perform({ command: sh('cat /greeting'), properties: inImage(reference) })),
+      [1, 2, 3].map(() => context.perform({ command: sh('cat /greeting'), properties: inImage(reference) })),
     )
     expect(first.map(({ stdout }) => stdout)).toEqual(['hello\n', 'hello\n', 'hello\n'])
     expect(first[0]?.response.message).toContain(`${reference}@${image.digest}`)
     const fetched = image.layers.map((layer) => registry.seen.filter(({ path }) => path.endsWith(sha256(layer))).length)
     expect(fetched).toEqual([1, 1])
-    const { response } = await shop.perform({ command: sh(''), properties: inImage(`${reference}0`) })
+    const { response } = await context.perform({ command: sh(''), properties: inImage(`${reference}0`) })
     expect(response.status).toMatchObject({
       code: Code.FAILED_PRECONDITION,
       message: expect.stringContaining(`${reference}0`),
@@ -218,9 +218,9 @@ describe.runIf(process.platform === 'linux')('an action with an image', () => {
   })
 
   test('an image that is none, or from where the deployment allows none, is refused', async () => {
-    const shop = await openImageShop({ from: ['docker', 'oci'], folders: ['/usr'] })
+    const context = await openImageContext({ from: ['docker', 'oci'], folders: ['/usr'] })
     const status = async (value: string) =>
-      (await shop.perform({ command: sh(''), properties: inImage(value) })).response.status?.code
+      (await context.perform({ command: sh(''), properties: inImage(value) })).response.status?.code
     expect(await status('docker://Not/An/Image')).toBe(Code.INVALID_ARGUMENT)
     expect(await status('ubuntu')).toBe(Code.INVALID_ARGUMENT)
     expect(await status('docker-daemon:ubuntu:24.04')).toBe(Code.FAILED_PRECONDITION)
@@ -233,19 +233,19 @@ describe.runIf(process.platform === 'linux')('an action with an image', () => {
     await writeLayout(join(folder, 'layout'), imageOf([shellLayer]))
     mkdirSync(join(folder, 'other'))
     const layout = `oci:${join(folder, 'layout')}`
-    const named = await openImageShop({ from: ['oci'], folders: [folder] })
+    const named = await openImageContext({ from: ['oci'], folders: [folder] })
     expect(await named.perform({ command: sh('echo /bin/*'), properties: inImage(layout) })).toMatchObject({
       stdout: '/bin/cat /bin/sh\n',
     })
-    const usual = await openImageShop({ default: layout })
+    const usual = await openImageContext({ default: layout })
     expect(await usual.perform({ command: sh('echo /bin/*') })).toMatchObject({ stdout: '/bin/cat /bin/sh\n' })
   })
 
   test('without a sandbox it is refused, and nothing is fetched', async () => {
     const registry = await startRegistry()
     const { pinned } = await published(registry)
-    const shop = await openImageShop({ from: ['docker'] }, ['namespace'])
-    const { response } = await shop.perform({ command: sh('echo ran'), properties: inImage(pinned) })
+    const context = await openImageContext({ from: ['docker'] }, ['namespace'])
+    const { response } = await context.perform({ command: sh('echo ran'), properties: inImage(pinned) })
     expect(response.status).toMatchObject({
       code: Code.FAILED_PRECONDITION,
       message: expect.stringContaining('sandbox'),

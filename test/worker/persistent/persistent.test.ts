@@ -6,8 +6,8 @@ import { Code } from '../../../src/wire/rpc.ts'
 import { ActionCancelled } from '../../../src/worker/action-error.ts'
 import { eventually } from '../../fixture/eventually.ts'
 import { testFolder } from '../../fixture/folder.ts'
-import { uploadFolder } from '../shop.ts'
-import { openToolShop } from './tool.ts'
+import { uploadFolder } from '../worker-context.ts'
+import { openToolContext } from './tool.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
 
@@ -15,18 +15,18 @@ const multiplex = { 'supports-multiplex-workers': '1', 'supports-multiplex-sandb
 
 describe.each(['sandbox', 'namespace', 'marks', 'group'] as const)('in a slot by %s, a tool that stays', (way) => {
   test.each([false, true])('does one action after the other (JSON: %s)', async (json) => {
-    const { compile, shop } = await openToolShop({ ways: [way] })
+    const { compile, context } = await openToolContext({ ways: [way] })
     const first = await compile({ text: 'one', json })
     expect([first.result.exitCode, first.stderr, first.stdout]).toEqual([0, 'compiled source.txt', ''])
     expect(first.out).toMatch(/^ONE# request 1 /)
     const second = await compile({ text: 'two', json })
     expect(second.out).toMatch(/^TWO# request 2 /)
     expect([second.tool, second.cwd]).toEqual([first.tool, first.cwd])
-    expect(shop.staff?.size).toBe(1)
+    expect(context.staff?.size).toBe(1)
   })
 
   test('finds nothing of an action in the next one', async () => {
-    const { compile } = await openToolShop({ ways: [way] })
+    const { compile } = await openToolContext({ ways: [way] })
     const first = await compile({
       text: 'one',
       flags: ['--leave=bin/tool/junk', '--leave=left.txt', '--leave=rest'],
@@ -39,21 +39,21 @@ describe.each(['sandbox', 'namespace', 'marks', 'group'] as const)('in a slot by
   })
 
   test('that hangs is ended by the time-out', async () => {
-    const { compile, shop } = await openToolShop({ ways: [way] })
+    const { compile, context } = await openToolContext({ ways: [way] })
     const { response } = await compile({ text: 'hangs', timeoutMs: 1500 })
     expect(response.status?.code).toBe(Code.DEADLINE_EXCEEDED)
-    expect(shop.staff?.size).toBe(0)
+    expect(context.staff?.size).toBe(0)
   })
 })
 
 test('each request tells the inputs, those of the tool too', async () => {
-  const { compile } = await openToolShop()
+  const { compile } = await openToolContext()
   const { out } = await compile({ text: 'one', flags: ['--inputs'], workingDirectory: 'a/b', files: { 'c/d': 'x' } })
   expect(out.split('\n').slice(0, -2)).toEqual(['ONEbin/flags', 'bin/tool/compiler.py', 'c/d', 'source.txt'])
 })
 
 test('flag files name others; what is escaped or a label stays', async () => {
-  const { compile } = await openToolShop()
+  const { compile } = await openToolContext()
   const files = { more: '--list\nsource.txt\n', '@@odd': 'odd', '@repo/x': '' }
   const { out } = await compile({ text: 'one', flags: ['@more', '@@odd'], files })
   expect(out).toMatch(/^ONEODDONE/)
@@ -65,16 +65,16 @@ test('flag files name others; what is escaped or a label stays', async () => {
 })
 
 test('other tool inputs, variables or startup flags are another process', async () => {
-  const { compile, shop } = await openToolShop()
+  const { compile, context } = await openToolContext()
   await compile({ text: 'one' })
   expect((await compile({ text: 'two', tools: { library: 'x' } })).request).toBe(1)
   expect((await compile({ text: 'two', startup: ['--verbose'] })).request).toBe(1)
   expect((await compile({ text: 'two' })).request).toBe(2)
-  expect(shop.staff?.size).toBe(3)
+  expect(context.staff?.size).toBe(3)
 })
 
 test('a tool that works in a deeper folder keeps it', async () => {
-  const { compile } = await openToolShop()
+  const { compile } = await openToolContext()
   const first = await compile({ text: 'one', workingDirectory: 'a/b' })
   const second = await compile({ text: 'two', workingDirectory: 'a/b' })
   expect([second.request, second.cwd]).toEqual([2, first.cwd])
@@ -82,7 +82,7 @@ test('a tool that works in a deeper folder keeps it', async () => {
 })
 
 test('a failure comes with what the tool has logged meanwhile, and the tool goes on', async () => {
-  const { compile } = await openToolShop()
+  const { compile } = await openToolContext()
   const failed = await compile({ text: 'one', flags: ['--fail'] })
   expect(failed.result.exitCode).toBe(3)
   expect(failed.stderr).toBe(
@@ -97,18 +97,18 @@ describe.each([false, true])('a tool that breaks the protocol (JSON: %s)', (json
     ['huge', /WorkResponse of more than 16777216 bytes/, 1],
     ['dies', /it ended with exit code 7 before it answered\n.*logged meanwhile:\nit dies\n$/s, 7],
   ])('%s: is ended, and the action says so', async (text, words, exitCode) => {
-    const { compile, shop } = await openToolShop()
+    const { compile, context } = await openToolContext()
     const { response, result, stderr } = await compile({ text, json })
     expect(response.status?.code ?? 0).toBe(Code.OK)
     expect(stderr).toMatch(/^native worker: the persistent process of this action did not answer: /)
     expect(stderr).toMatch(words)
     expect(result.exitCode).toBe(exitCode)
-    expect(shop.staff?.size).toBe(0)
+    expect(context.staff?.size).toBe(0)
   })
 })
 
 test('an action whose tool falls to what others have done before it is done by a new one', async () => {
-  const { compile } = await openToolShop()
+  const { compile } = await openToolContext()
   const first = await compile({ text: 'one' })
   const second = await compile({ text: 'second' })
   expect(second.result.exitCode).toBe(0)
@@ -117,11 +117,11 @@ test('an action whose tool falls to what others have done before it is done by a
 })
 
 test('no more processes do the same than actions run at once', async () => {
-  const { compile, shop } = await openToolShop()
+  const { compile, context } = await openToolContext()
   const all = await Promise.all(Array.from({ length: 12 }, (_, at) => compile({ text: `text ${at}` })))
   expect(all.map(({ result }) => result.exitCode)).toEqual(Array(12).fill(0))
   expect(new Set(all.map(({ tool }) => tool)).size).toBe(4)
-  expect(shop.staff?.size).toBe(4)
+  expect(context.staff?.size).toBe(4)
 })
 
 test.each([
@@ -129,15 +129,15 @@ test.each([
   ['sandbox', 'copy'],
   ['group', 'auto'],
 ] as const)('a tool that changes itself does no other action (%s, inputs: %s)', async (way, inputs) => {
-  const { compile, shop } = await openToolShop({ ways: [way], inputs })
+  const { compile, context } = await openToolContext({ ways: [way], inputs })
   const first = await compile({ text: 'scribbles' })
   expect(first.result.exitCode).toBe(0)
   expect((await compile({ text: 'two' })).request).toBe(1)
-  expect(shop.staff?.size).toBe(1)
+  expect(context.staff?.size).toBe(1)
 })
 
 test('a process starts before the inputs of its first action are there', async () => {
-  const { compile } = await openToolShop({ ways: ['sandbox'] })
+  const { compile } = await openToolContext({ ways: ['sandbox'] })
   const { out } = await compile({
     text: 'one',
     flags: ['--seen-at-start'],
@@ -147,24 +147,24 @@ test('a process starts before the inputs of its first action are there', async (
 })
 
 test('what a tool has started does not run between actions', async () => {
-  const { compile } = await openToolShop({ ways: ['sandbox'] })
+  const { compile } = await openToolContext({ ways: ['sandbox'] })
   for (const text of ['child', 'two', 'three']) expect((await compile({ text })).result.exitCode).toBe(0)
 })
 
 test('that fills the disk is ended, and the action says so', async () => {
-  const { compile, shop } = await openToolShop()
+  const { compile, context } = await openToolContext()
   const { response, result } = await compile({ text: 'fills', properties: { disk: '4MB' } })
   expect([response.message, result.exitCode]).toEqual([
     expect.stringMatching(/wrote more than its limit of 3.8 MiB/),
     137,
   ])
-  expect(shop.staff?.size).toBe(0)
+  expect(context.staff?.size).toBe(0)
 })
 
 test.each([{}, multiplex])(
   'that puts a symlink in place of a folder leads the worker nowhere (%j)',
   async (properties) => {
-    const { compile, shop } = await openToolShop({ ways: ['sandbox'] })
+    const { compile, context } = await openToolContext({ ways: ['sandbox'] })
     const secrets = await testFolder()
     mkdirSync(join(secrets, 'bin'))
     for (const name of ['out.txt', 'bin/out.txt']) writeFileSync(join(secrets, name), 'secret')
@@ -172,14 +172,14 @@ test.each([{}, multiplex])(
     expect(response.status?.code).toBe(Code.FAILED_PRECONDITION)
     expect(await file('bin/out.txt')).toBe('')
     expect(readdirSync(secrets).toSorted()).toEqual(['bin', 'out.txt'])
-    expect(shop.staff?.size).toBe(0)
+    expect(context.staff?.size).toBe(0)
   },
 )
 
 test.each([{}, multiplex])(
   'that puts a symlink in place of its own folder leads the worker nowhere (%j)',
   async (properties) => {
-    const { compile, shop } = await openToolShop({ ways: ['sandbox'] })
+    const { compile, context } = await openToolContext({ ways: ['sandbox'] })
     const secrets = await testFolder()
     mkdirSync(join(secrets, 'bin'))
     for (const name of ['out.txt', 'bin/out.txt']) writeFileSync(join(secrets, name), 'secret')
@@ -190,14 +190,14 @@ test.each([{}, multiplex])(
       ['bin', 'out.txt'],
       ['out.txt'],
     ])
-    expect(shop.staff?.size).toBe(0)
+    expect(context.staff?.size).toBe(0)
     expect((await compile({ text: 'two', properties })).request).toBe(1)
   },
 )
 
 test('an action is cancelled: a tool that can give up stays, another is ended', async () => {
   // By group, so that the tool can write where this test sees that it is at work.
-  const { compile, shop } = await openToolShop({ ways: ['group'] })
+  const { compile, context } = await openToolContext({ ways: ['group'] })
   const folder = await testFolder()
   const cancel = async (properties: Record<string, string>, marker: string) => {
     const controller = new AbortController()
@@ -209,7 +209,7 @@ test('an action is cancelled: a tool that can give up stays, another is ended', 
   }
   const staysAlone = () =>
     eventually(
-      async () => shop.staff?.size,
+      async () => context.staff?.size,
       (size) => size === 1,
     )
   const properties = { 'supports-worker-cancellation': '1' }
@@ -221,7 +221,7 @@ test('an action is cancelled: a tool that can give up stays, another is ended', 
 })
 
 test('without marked tool inputs, without flag files and for a program that is absent, the command runs by itself', async () => {
-  const { compile, perform, shop, cas } = await openToolShop()
+  const { compile, perform, context, cas } = await openToolContext()
   const properties = [{ name: 'persistentWorkerKey', value: 'key' }]
   const plain = await perform({ command: { arguments: ['/bin/echo', 'plain'] }, properties })
   expect(plain.stdout).toBe('plain\n')
@@ -233,11 +233,11 @@ test('without marked tool inputs, without flag files and for a program that is a
   const missing = await perform({ command: { arguments: ['/usr/bin/no-such-tool', '@flags'] }, properties, root })
   expect([missing.result.exitCode, missing.response.status?.code ?? 0]).toEqual([127, 0])
   expect(missing.stderr).toContain('cannot run "/usr/bin/no-such-tool"')
-  expect(shop.staff?.size).toBe(0)
+  expect(context.staff?.size).toBe(0)
 })
 
 test('an argument like a flag file that names no input is for the command by itself to read', async () => {
-  const { perform, cas } = await openToolShop()
+  const { perform, cas } = await openToolContext()
   const folder = await testFolder()
   writeFileSync(join(folder, 'flags'), '@/etc/hosts\n')
   const mark = { properties: [{ name: 'bazel_tool_input', value: '' }] }
@@ -253,24 +253,28 @@ test('an argument like a flag file that names no input is for the command by its
 
 describe('idle tools', () => {
   test('no more stay than may', async () => {
-    const { compile, shop } = await openToolShop({ persistent: { idleMs: 60_000, idleMax: 1, idleMemoryBytes: 1e9 } })
+    const { compile, context } = await openToolContext({
+      persistent: { idleMs: 60_000, idleMax: 1, idleMemoryBytes: 1e9 },
+    })
     const first = await compile({ text: 'one' })
     await compile({ text: 'two', startup: ['--other'] })
-    expect(shop.staff?.size).toBe(1)
+    expect(context.staff?.size).toBe(1)
     expect((await compile({ text: 'one' })).tool).not.toBe(first.tool)
   })
 
   test('nor with more memory', async () => {
-    const { compile, shop } = await openToolShop({ persistent: { idleMs: 60_000, idleMax: 9, idleMemoryBytes: 1000 } })
+    const { compile, context } = await openToolContext({
+      persistent: { idleMs: 60_000, idleMax: 9, idleMemoryBytes: 1000 },
+    })
     await compile({ text: 'one' })
-    expect(shop.staff?.size).toBe(0)
+    expect(context.staff?.size).toBe(0)
   })
 
   test('nor for longer', async () => {
-    const { compile, shop } = await openToolShop({ persistent: { idleMs: 20, idleMax: 9, idleMemoryBytes: 1e9 } })
+    const { compile, context } = await openToolContext({ persistent: { idleMs: 20, idleMax: 9, idleMemoryBytes: 1e9 } })
     await compile({ text: 'one' })
     await eventually(
-      async () => shop.staff?.size,
+      async () => context.staff?.size,
       (size) => size === 0,
     )
   })
@@ -278,7 +282,7 @@ describe('idle tools', () => {
 
 describe.each(['sandbox', 'group'] as const)('several at once, by %s', (way) => {
   test('are done by one process, each in a folder of its own', async () => {
-    const { compile, shop } = await openToolShop({ ways: [way] })
+    const { compile, context } = await openToolContext({ ways: [way] })
     const texts = Array.from({ length: 8 }, (_, number) => `text ${number}`)
     const all = await Promise.all(
       texts.map((text) => compile({ text, properties: multiplex, flags: ['--list'], files: { [text]: '' } })),
@@ -289,11 +293,11 @@ describe.each(['sandbox', 'group'] as const)('several at once, by %s', (way) => 
       expect(out.match(/text \d/g)).toEqual([`text ${at}`])
     }
     expect(new Set(all.map(({ tool }) => tool)).size).toBe(1)
-    expect(shop.staff?.size).toBe(1)
+    expect(context.staff?.size).toBe(1)
   })
 
   test('those that were lost with another are done again', async () => {
-    const { compile } = await openToolShop({ ways: [way] })
+    const { compile } = await openToolContext({ ways: [way] })
     const texts = ['one', 'dies', 'two', 'three']
     const all = await Promise.all(texts.map((text) => compile({ text, properties: multiplex })))
     expect(all.map(({ result }) => result.exitCode)).toEqual([0, 7, 0, 0])

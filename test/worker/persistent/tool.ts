@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { buildMerkleTree, treeSources } from '../../../src/client/merkle.ts'
 import type { Digest } from '../../../src/core/digest.ts'
 import { testFolder } from '../../fixture/folder.ts'
-import { openShop, type ShopOptions } from '../shop.ts'
+import { type ContextOptions, openContext } from '../worker-context.ts'
 
 const compiler = fileURLToPath(new URL('../../real/persistent/compiler.py', import.meta.url))
 const toolProperties = { properties: [{ name: 'bazel_tool_input', value: '' }] }
@@ -32,8 +32,8 @@ export interface Compilation {
 }
 
 /** A worker's inside whose tools stay, with the test's compiler. */
-export async function openToolShop(options: ShopOptions = {}) {
-  const shop = await openShop({
+export async function openToolContext(options: ContextOptions = {}) {
+  const context = await openContext({
     persistent: { idleMs: 60_000, idleMax: 4, idleMemoryBytes: 1e9 },
     ...options,
   })
@@ -53,11 +53,11 @@ export async function openToolShop(options: ShopOptions = {}) {
     const isTool = (path: string) => path.startsWith(join(base, 'bin/tool'))
     const properties = (path: string) => (isTool(path) && compilation.marked !== false ? toolProperties : undefined)
     const tree = await buildMerkleTree(folder, { fn: 'sha256', properties })
-    await shop.cas.upload(treeSources(tree))
+    await context.cas.upload(treeSources(tree))
     return tree.root.digest
   }
   return {
-    ...shop,
+    ...context,
     async compile(compilation: Compilation) {
       const { json = false, properties = {}, signal, timeoutMs, onStarted, workingDirectory = '' } = compilation
       const command = {
@@ -67,7 +67,7 @@ export async function openToolShop(options: ShopOptions = {}) {
         workingDirectory,
       }
       const asked = { persistentWorkerKey: 'key', ...(json && { persistentWorkerProtocol: 'json' }), ...properties }
-      const { response, result, stderr, stdout, file } = await shop.perform({
+      const { response, result, stderr, stdout, file } = await context.perform({
         command,
         root: await upload(compilation),
         properties: Object.entries(asked).map(([name, value]) => ({ name, value })),

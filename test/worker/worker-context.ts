@@ -27,8 +27,8 @@ import { testFolder } from '../fixture/folder.ts'
 import { quietLog } from '../fixture/quiet-log.ts'
 
 /** A worker's inside without a scheduler, over a real cache. */
-export interface TestShop {
-  readonly shop: WorkerContext
+export interface TestContext {
+  readonly context: WorkerContext
   readonly remote: Remote
   readonly cas: CasClient
   readonly directory: string
@@ -88,7 +88,7 @@ export function shell(script: string, more: re.Command.$Properties = {}): re.Com
   return { arguments: ['/bin/sh', '-c', script], environmentVariables: shellEnvironment, ...more }
 }
 
-export interface ShopOptions {
+export interface ContextOptions {
   readonly cacheBytes?: number
   readonly directory?: string
   readonly clock?: Clock
@@ -103,11 +103,11 @@ export interface ShopOptions {
   readonly images?: ImageSettings
   /** Tools that stay; default: none. */
   readonly persistent?: PoolLimits
-  /** What has to be done when the shop is needed no more goes here; default: at the end of the test. */
+  /** What has to be done when the context is needed no more goes here; default: at the end of the test. */
   readonly atEnd?: (close: () => Promise<void>) => void
 }
 
-export async function openShop(options: ShopOptions = {}): Promise<TestShop> {
+export async function openContext(options: ContextOptions = {}): Promise<TestContext> {
   const directory = realpathSync(options.directory ?? (await testFolder()))
   const remote = openRemote()
   const cas = createCasClient(remote.channel)
@@ -121,7 +121,7 @@ export async function openShop(options: ShopOptions = {}): Promise<TestShop> {
   const atEnd = options.atEnd ?? onTestFinished
   atEnd(async () => {
     life.abort()
-    await shop.staff?.close()
+    await context.staff?.close()
     await spawner.close()
     await remover.close()
   })
@@ -131,7 +131,7 @@ export async function openShop(options: ShopOptions = {}): Promise<TestShop> {
   const content = openContent(join(directory, 'cache'), options.cacheBytes ?? 1e9, cas, life.signal)
   const inputs = inputSource({ way: options.inputs ?? 'auto', content, spawner, directory, remove: remover.remove })
   const clock = options.clock ?? systemClock
-  const shop: WorkerContext = {
+  const context: WorkerContext = {
     worker: 'test-worker',
     cas,
     inputs,
@@ -166,7 +166,7 @@ export async function openShop(options: ShopOptions = {}): Promise<TestShop> {
     return blob.digest
   }
   return {
-    shop,
+    context,
     remote,
     cas,
     directory,
@@ -177,7 +177,7 @@ export async function openShop(options: ShopOptions = {}): Promise<TestShop> {
       const platform = { properties: [...(action.properties ?? [])] }
       const message = { commandDigest: wireDigest(command), inputRootDigest: wireDigest(root), platform }
       number += 1
-      const { response, tidy } = await performAction(shop, {
+      const { response, tidy } = await performAction(context, {
         action: re.Action.decode(re.Action.encode(message).finish()),
         digest: blobOf(re.Action.encode(message).finish()).digest,
         queuedAt: systemClock.now(),
