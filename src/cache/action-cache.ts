@@ -88,7 +88,7 @@ function absence({ evictions }: CacheContext, action: Digest): Found {
 function actionDigest(wire: re.Digest.$Properties | null | undefined, fn: number): Digest {
   const action = requestDigest(wire, fn, 'action_digest')
   if (action.size <= actionBytesMax) return action
-  throw new Failure('invalid', `action_digest: no Action has more than ${actionBytesMax} bytes`, { where: action.hash })
+  throw new Failure('invalid', `action_digest: an Action has at most ${actionBytesMax} bytes`, { where: action.hash })
 }
 
 /** How large a result is shows only when it is read. */
@@ -103,7 +103,7 @@ async function readResult(
 }
 
 function absent({ hash }: Digest): Failure {
-  return withoutStack(() => new Failure('not-found', 'there is no result of this action', { where: hash }))
+  return withoutStack(() => new Failure('not-found', 'there is no result for this action', { where: hash }))
 }
 
 /** Whatever makes a stored result useless is a miss: the client runs the action and stores it anew. */

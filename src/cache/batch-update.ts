@@ -67,7 +67,7 @@ const describedMax = 1_000
  */
 export function assertBatchSize(total: number): void {
   if (total <= batchBytesMax) return
-  throw new Failure('invalid', `the blobs of this call have ${total} bytes together; the limit is ${batchBytesMax}`, {
+  throw new Failure('invalid', `the blobs of this call have ${total} bytes in total; the limit is ${batchBytesMax}`, {
     next: ['Use ByteStream for larger blobs.'],
   })
 }

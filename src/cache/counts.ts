@@ -13,7 +13,7 @@ const lookupKinds = ['action', 'execute', 'find_missing', 'read', 'object'] as c
 
 /** What the cache counts about its work. */
 export interface Counts {
-  /** What is to be called when a call of this method has ended. */
+  /** @returns to be called when a call of this method has ended */
   calls(method: string): (code: Code) => void
   /** Bytes of blobs that clients sent, as they came (compressed ones compressed). */
   received(bytes: number): void

@@ -125,7 +125,7 @@ function skipGroup(cursor: Cursor, field: number, depth: number): void {
     const tag = readTag(cursor)
     if ((tag & 7) !== wireGroupEnd) skipField(cursor, tag, depth + 1)
     else if (tag >>> 3 === field) return
-    else throw new MalformedMessage('a group ends that was not begun')
+    else throw new MalformedMessage('a group ends that never began')
   }
 }
 

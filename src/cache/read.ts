@@ -151,7 +151,7 @@ async function inTime(context: CacheContext, wait: Promise<void>): Promise<void>
   function look(): void {
     stalledMs += stalledMsMin
     if (stalledMs < stalledMsMax && context.compressorsAwaited === 0) cancel = context.clock.after(stalledMsMin, look)
-    else reject(retryLater(`nothing of the blob was taken for ${stalledMs} ms`, retryMs))
+    else reject(retryLater(`the client read nothing of the blob for ${stalledMs} ms`, retryMs))
   }
   await Promise.race([wait, promise]).finally(() => cancel())
 }

@@ -49,7 +49,7 @@ export function createReads(clock: Clock): Reads {
     const before = clock.now() - stalledMsMin
     const stalled = [...waiting.values()].filter(({ since }) => since <= before)
     for (const { stall } of stalled)
-      stall(new Stalled(`nothing of the blob was taken for ${stalledMsMin} ms while others needed its room`))
+      stall(new Stalled(`the client read nothing for ${stalledMsMin} ms while others needed the memory`))
     await Promise.all(stalled.map(({ ended }) => ended))
     return stalled.length
   }

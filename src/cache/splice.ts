@@ -18,7 +18,7 @@ export async function spliceBlob(context: CacheContext, bytes: Buffer): Promise<
   const chunks = request.chunkDigests.map((each) => requestDigest(each, request.digestFunction, 'chunk_digests'))
   const total = chunks.reduce((sum, each) => sum + each.size, 0)
   if (total !== blob.size)
-    throw new Failure('invalid', `the chunks have ${total} bytes together, the blob ${blob.size}`, { where: blob.hash })
+    throw new Failure('invalid', `the chunks have ${total} bytes in total, the blob ${blob.size}`, { where: blob.hash })
   if ((await context.blobs.findMissing([blob])).length > 0)
     await context.blobs.splice(blob, { chunks, chunkingFunction: request.chunkingFunction })
   return re.SpliceBlobResponse.encode({ blobDigest: { hash: blob.hash, sizeBytes: blob.size } }).finish()

@@ -12,7 +12,7 @@ export function bareStatus(status: Uint8Array): Uint8Array {
  * @param described false leaves the code alone: very many texts would not fit into a message
  */
 export function statusOf(error: unknown, log: Log, described = true): Uint8Array {
-  if (isBug(error)) log.error('a blob of a batch met a bug', { error })
+  if (isBug(error)) log.error('storing or reading a blob of a batch failed because of a bug', { error })
   const status = statusMessage(toRpcError(error))
   return rpc.Status.encode(described ? status : { code: status.code ?? 0 }).finish()
 }

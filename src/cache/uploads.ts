@@ -7,9 +7,9 @@ import { retryLater } from '../wire/status.ts'
 import { createUploadTable, type UploadEntry } from './upload-table.ts'
 import { createWithRoom, type WithRoom } from './with-room.ts'
 
-/** Uploads of more than one message at a time, parked ones among them; each holds an open file and the space of what came. */
+/** Uploads of more than one message at once, including parked ones; each holds an open file and the room of its bytes so far. */
 export const uploadsMax = 2_000
-/** When a client that met the bound may come back, in milliseconds. */
+/** After this many milliseconds, a client that was refused may try again. */
 const retryMs = 1_000
 
 /** An upload in the hands of one stream. Each of its methods fails with ABORTED once another stream has taken it over. */
@@ -43,7 +43,7 @@ export interface Uploads {
   written(name: string): number
   /** Forgets an upload that is begun anew in a single message. */
   forget(name: string): Promise<void>
-  /** Stores something; space that uploads hold which stand still is given up before that is refused. */
+  /** Stores something; before that is refused for lack of room, uploads that stand still are ended. */
   readonly withRoom: WithRoom
   readonly size: number
 }
@@ -59,7 +59,7 @@ export interface UploadsOptions {
   readonly blobs: Blobs
   readonly clock: Clock
   readonly max?: number
-  /** Ends what else stands still and holds room in the store; how much there was of it. */
+  /** Ends whatever else stands still and holds room in the store; resolves to how many there were. */
   readonly endStalled?: () => Promise<number>
 }
 
@@ -112,7 +112,7 @@ export function createUploads({ blobs, clock, max = uploadsMax, endStalled }: Up
 
   function held(entry: UploadEntry, owner: symbol, overlap: number): Upload {
     let skip = overlap
-    /** What stands still gives its room up for it. */
+    /** Calls the writer; other uploads that stand still give up their room for it. */
     function ask(act: (writer: BlobWriter) => Promise<void>): Promise<void> {
       const writer = assertOwner(entry, owner)
       entry.underWay += 1
@@ -168,7 +168,7 @@ export function createUploads({ blobs, clock, max = uploadsMax, endStalled }: Up
 /** The entry's writer, if this stream still holds it. */
 function assertOwner(entry: UploadEntry, owner: symbol): BlobWriter {
   if (entry.owner === owner && entry.writer) return entry.writer
-  throw new RpcError(Code.ABORTED, 'another stream has taken this upload over, or its place was needed by others')
+  throw new RpcError(Code.ABORTED, 'another stream has taken over this upload, or it was ended to make room for others')
 }
 
 function wrongOffset(name: string, offset: number, written: number): Failure {

@@ -7,9 +7,9 @@ import { type WriteRequest, writeRequest } from './codec-stream.ts'
 import type { CacheContext } from './context.ts'
 import type { Upload } from './uploads.ts'
 
-/** Compressed uploads in several messages at once: a decompressor may have to hold 8 MiB and more. */
+/** Compressed uploads in several messages, at once: a decompressor may need 8 MiB or more. */
 const decompressorsMax = 128
-/** When a client that met this bound may come back, in milliseconds. */
+/** After this many milliseconds, a client that was refused may try again. */
 const retryMs = 1_000
 
 /** An upload's stream, its first message read already. */
@@ -17,7 +17,7 @@ export interface WriteStream {
   readonly name: WriteName
   readonly first: WriteRequest
   readonly messages: AsyncIterator<Buffer>
-  /** What its client says of itself (client/recorder.ts). */
+  /** What its client says about itself (client/recorder.ts). */
   readonly metadata: string | undefined
 }
 
@@ -83,12 +83,12 @@ function checkMessage({ resourceName, writeOffset }: WriteRequest, name: string,
   if (resourceName !== '' && resourceName !== name)
     throw new Failure('invalid', 'the resource name changed within the upload', { where: resourceName.slice(0, 256) })
   if (writeOffset !== offset)
-    throw new Failure('invalid', `write_offset is ${writeOffset} where ${offset} was due`, { where: name })
+    throw new Failure('invalid', `write_offset is ${writeOffset}, but ${offset} was expected`, { where: name })
 }
 
 /**
  * Counts a decompressor for as long as its content is read.
- * @throws RpcError UNAVAILABLE with RetryInfo when too many are at it
+ * @throws RpcError UNAVAILABLE with RetryInfo when there are too many
  */
 export async function* inTurn(context: CacheContext, content: () => AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   if (context.decompressors >= decompressorsMax)
@@ -101,7 +101,7 @@ export async function* inTurn(context: CacheContext, content: () => AsyncIterabl
   }
 }
 
-/** Thrown into the decompressor to end it without a complaint when the stream ends in the middle of a frame. */
+/** Thrown into the decompressor to end it quietly when the stream ends in the middle of a frame. */
 class EndedEarly extends Error {}
 
 /**

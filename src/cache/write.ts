@@ -103,5 +103,7 @@ async function inPieces(
     const upload = await uploads.claim(first.resourceName, digest, first.writeOffset, call.peer)
     if (upload) return streamed(context, upload, { name, first, messages, metadata: requestMetadataOf(call) })
   }
-  throw new Failure('unavailable', 'the upload has ended and its blob is gone again', { where: first.resourceName })
+  throw new Failure('unavailable', 'the upload ended, but its blob has been evicted since', {
+    where: first.resourceName,
+  })
 }

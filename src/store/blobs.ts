@@ -16,7 +16,7 @@ export interface Blobs {
   findMissing(digests: readonly Digest[]): Promise<Digest[]>
   /**
    * The digest of the blob that has this hash, for callers that know no size; undefined when it is
-   * absent. No use of the blob.
+   * absent. Does not count as a use.
    * @param hash lower-case hexadecimal, as long as the function's are
    */
   locate(fn: DigestFunction, hash: string): Promise<Digest | undefined>

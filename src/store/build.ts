@@ -22,7 +22,7 @@ export interface StoreContext {
 export interface Stores {
   readonly blobs: Blobs
   readonly results: Results
-  /** What was dropped for want of room; undefined where that is not known. */
+  /** What was evicted for lack of room; undefined where that is not known. */
   readonly evictions?: Evictions | undefined
   close(): Promise<void>
 }

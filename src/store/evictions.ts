@@ -3,7 +3,7 @@ import type { Digest } from '../core/digest.ts'
 import { createLastHour } from '../telemetry/last-hour.ts'
 import type { Log } from '../telemetry/log.ts'
 
-/** What a store had to drop for want of room, and what it still knows of it. */
+/** What a store had to evict for lack of room, and what it remembers about it. */
 export interface Evictions {
   /**
    * A value is gone.

@@ -96,7 +96,7 @@ function createLookups(store: string, metrics: Metrics): { readonly hits: Count;
   return { hits: lookups.of({ store, outcome: 'hit' }), misses: lookups.of({ store, outcome: 'miss' }) }
 }
 
-/** A meter for each operation, its labels looked up once. */
+/** Makes a meter for each operation; its labels are looked up once. */
 function createMeters(store: string, metrics: Metrics): (operation: string) => Meter {
   const seconds = metrics.histogram(
     'native_store_operation_seconds',

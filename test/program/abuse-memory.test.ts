@@ -116,7 +116,7 @@ describe('memory that clients share', () => {
       )
     }
     const { payload } = await peer.until(({ type, flags }) => type === 1 && (flags & 1) !== 0)
-    expect(payload.toString('latin1')).toContain('others needed its room')
+    expect(payload.toString('latin1')).toContain('others needed the memory')
   }, 120_000)
 })
 

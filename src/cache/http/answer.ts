@@ -90,7 +90,7 @@ function rangeOf(exchange: Exchange, size: number): Range | undefined {
   const end = first === '' || last === '' ? size : Math.min(Number(last) + 1, size)
   if (offset < end) return { offset, end }
   if (first !== '' && last !== '' && Number(last) < Number(first)) return undefined
-  throw new HttpError(416, `the range lies outside of the ${size} bytes`, { 'content-range': `bytes */${size}` })
+  throw new HttpError(416, `the range lies outside the ${size} bytes`, { 'content-range': `bytes */${size}` })
 }
 
 /** Does the client say that it takes zstd, and not with weight 0? */

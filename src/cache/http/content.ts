@@ -68,7 +68,7 @@ async function* bounded(pieces: AsyncIterable<Buffer>, sizeMax: number): AsyncGe
 }
 
 function tooLarge(sizeMax: number): HttpError {
-  return new HttpError(413, `the body has more than the ${sizeMax} bytes that are taken here`)
+  return new HttpError(413, `the body is larger than the ${sizeMax} bytes that this server accepts`)
 }
 
 /** Bytes that a blob may have: the configured bound, or all that the store can hold. */

@@ -10,7 +10,10 @@ import { isOwnHost } from '../../wire/own-host.ts'
  */
 export function refusePages(exchange: Exchange): void {
   if (exchange.header('origin') !== undefined || exchange.header('sec-fetch-site') !== undefined)
-    throw new HttpError(403, 'this is a cache for tools: it answers no web pages')
+    throw new HttpError(403, 'this cache is for tools: it does not answer web pages')
   if (exchange.isLocal && !isOwnHost(exchange.header('host') ?? ''))
-    throw new HttpError(403, 'use localhost or an address: on this machine a name of another kind is a web page')
+    throw new HttpError(
+      403,
+      'use localhost or an IP address: any other name could be a web page in a browser on this machine',
+    )
 }

@@ -51,10 +51,10 @@ export function httpHandler(cache: HttpCache): HttpHandler {
 async function answer(cache: HttpCache, exchange: Exchange, route: Route | undefined): Promise<void> {
   refusePages(exchange)
   if (exchange.path.length > pathLengthMax) throw new HttpError(414, `a path has at most ${pathLengthMax} characters`)
-  if (!route) throw new HttpError(404, 'no tool that is known here asks for such a path: GET / lists them')
+  if (!route) throw new HttpError(404, 'no supported tool uses this path; GET / lists the paths')
   const allowed = methodsOf[route.tool]
   if (!allowed.includes(exchange.method))
-    throw new HttpError(405, `${exchange.method} means nothing here`, { allow: allowed.join(', ') })
+    throw new HttpError(405, `${exchange.method} is not supported for this path`, { allow: allowed.join(', ') })
   switch (route.tool) {
     case 'bazel':
       return bazel(cache, exchange, route)

@@ -103,5 +103,5 @@ function parsed(value: Uint8Array): Entry {
   } catch (error) {
     throw new Failure('corrupt', 'an entry is not JSON', { cause: error })
   }
-  throw new Failure('corrupt', 'an entry lacks something')
+  throw new Failure('corrupt', 'an entry is incomplete')
 }

@@ -23,7 +23,8 @@ export async function turborepo(cache: HttpCache, exchange: Exchange, path: Turb
   // `turbo --preflight` asks before each request, and follows what it is told.
   if (method === 'OPTIONS') return answerEmpty(exchange, 204, { allow: 'GET, HEAD, PUT, POST' })
   const allowed = { artifact: ['GET', 'HEAD', 'PUT'], status: ['GET', 'HEAD'], events: ['POST'] }[path.what]
-  if (!allowed.includes(method)) throw new HttpError(405, `${method} means nothing here`, { allow: allowed.join(', ') })
+  if (!allowed.includes(method))
+    throw new HttpError(405, `${method} is not supported for this path`, { allow: allowed.join(', ') })
   if (path.what === 'status') return answerBytes(exchange, Buffer.from('{"status":"enabled"}'), json)
   if (path.what === 'events') {
     await gather(exchange, contentOf(cache.context, exchange, eventsBytesMax), eventsBytesMax)

@@ -136,7 +136,7 @@ function counters(metrics: Metrics) {
   }
 }
 
-/** Chunks that a client cut are kept as they are where they are neither crumbs nor larger than any client takes. */
+/** Chunks that a client cut are kept as they are unless they are tiny, or larger than clients accept. */
 function isOurKind(chunks: readonly Digest[], chunking: FastCdcParams): boolean {
   if (chunks.length > chunksMax) return false
   const last = chunks.length - 1
@@ -153,7 +153,7 @@ async function verify(inner: Blobs, digest: Digest, chunks: readonly Digest[]): 
   }
   const hash = hasher.hex()
   if (hash !== digest.hash)
-    throw new Failure('invalid', `the chunks together have another ${digest.fn} hash than the blob`, {
+    throw new Failure('invalid', `the chunks together have a different ${digest.fn} hash than the blob`, {
       where: `${digestText(digest)}, got ${hash}`,
     })
 }

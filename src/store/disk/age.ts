@@ -22,10 +22,10 @@ export interface Age {
 export const stepsPerCapacity = 4096
 /** One step of age. */
 export const ageStepBytes = (bytesMax: number) => Math.max(1, bytesMax / stepsPerCapacity)
-/** So many steps are remembered by when they began. */
+/** For how many steps it is remembered when they began. */
 const datedSteps = 8192
 
-/** @param start what what is already there has reached */
+/** @param start the age that what is already stored has reached */
 export function createAge(bytesMax: number, start: number, clock: Clock): Age {
   const step = ageStepBytes(bytesMax)
   const begun = new Float64Array(datedSteps)

@@ -3,7 +3,7 @@ import { basename, join } from 'node:path'
 import { errnoOf, messageOf } from '../../core/failure.ts'
 import type { Log } from '../../telemetry/log.ts'
 
-/** Where things go that have the name of one of the store's own and are none, or cannot be read. */
+/** Where files go that have a name of the store's own but are something else, or cannot be read. */
 export interface Aside {
   /** Moves it out of the way, with a warning; nothing is deleted. False when that cannot be done: it stays where it lies. */
   move(path: string, why: string): boolean

@@ -72,7 +72,7 @@ export function createDiskBlobs({ log, large, space, smallBytesMax, close }: Dis
 
   /**
    * Stores small blobs with one reservation of room for all.
-   * @returns false when not all of them could be stored so; why, each tells when it is put by itself
+   * @returns false when not all of them could be stored this way; putting each by itself then shows why
    */
   async function putTogether(blobs: readonly WholeBlob[]): Promise<boolean> {
     try {

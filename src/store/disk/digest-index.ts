@@ -34,9 +34,9 @@ export interface DigestIndex {
   /** Tells of all entries at once when they were used last, by their segment. */
   date(usedAt: (segment: number) => number): void
   delete(digest: Digest): boolean
-  /** Is it there? That is no use of it. */
+  /** Is it there? Does not count as a use. */
   has(digest: Digest): boolean
-  /** The digest with this hash, whatever its size, that was used last. That is no use of it. */
+  /** The digest with this hash, whatever its size, that was used last. Does not count as a use. */
   locate(fn: DigestFunction, hash: string): Digest | undefined
   /** Its record has been copied: it lies in another place now, unless it did not lie where the copy came from any more. */
   move(digest: Digest, from: Place, to: Place): void
@@ -165,7 +165,7 @@ export function createDigestIndex(): DigestIndex {
   }
 }
 
-/** Most uses come soon after one another, and only their age is put down. */
+/** Most uses follow soon after the last one; of those, only the age is recorded. */
 function use(cells: Uint32Array, at: number, age: number, again: Again): void {
   const steps = age - (cells[at + cell.used] ?? 0)
   if (steps >= burstSteps)

@@ -97,7 +97,7 @@ export async function openDisk(options: DiskOptions): Promise<DiskStore> {
   }
 }
 
-/** A full disk is told once in so many milliseconds. */
+/** A full disk is logged at most once in this time, in milliseconds. */
 const shortWarningEachMs = 60 * 60_000
 
 function shareFor(options: DiskOptions): Shared {

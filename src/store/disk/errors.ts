@@ -1,7 +1,7 @@
 import { Failure, type FailureKind, messageOf } from '../../core/failure.ts'
 import { systemFailure } from '../../host/system-errors.ts'
 
-/** What the system can say of a disk. Of a blob it says nothing: 'not-found' would tell a client that there is none. */
+/** System errors about a disk. Of a blob it says nothing: 'not-found' would tell a client that there is none. */
 const ofDisk: ReadonlySet<FailureKind> = new Set(['exhausted', 'unavailable', 'denied'])
 
 /**

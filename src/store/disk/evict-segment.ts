@@ -59,7 +59,7 @@ async function divide({ segment, index, survey, bytesMax, dropped }: EvictSegmen
   return fitting.sort((a, b) => a.offset - b.offset)
 }
 
-/** What ranks first, up to so many bytes; mostly that is everything, and needs no order. */
+/** What ranks first, up to this many bytes; usually that is everything, and needs no sorting. */
 function firstWithin(
   entries: IndexEntry[],
   bytesMax: number,

@@ -25,7 +25,7 @@ export interface FileIo {
 export const inlineBytesMax = 512 * 1024
 /** A transfer that took longer has met the disk itself. */
 const slowMs = 4
-/** So many transfers then go through the thread pool. */
+/** How many transfers then go through the thread pool. */
 const pooledAfterSlow = 200
 
 export function createFileIo(now: () => number = () => performance.now()): FileIo {
@@ -104,7 +104,7 @@ async function writePooled(fd: number, parts: readonly Uint8Array[], position: n
   }
 }
 
-/** What is left of the parts after so many bytes of them were taken. */
+/** What remains of the parts after this many bytes have been written. */
 function without(parts: readonly Uint8Array[], bytes: number): readonly Uint8Array[] {
   let left = bytes
   let at = 0

@@ -2,7 +2,7 @@ import { isDiskFull } from '../../host/system-errors.ts'
 
 /**
  * Does what writes to the disk, again and again while the disk is full and something can be
- * evicted. The work must be such that it can be begun anew.
+ * evicted. It must be possible to start the work again.
  * @param relieve evicts something; false when nothing is left
  */
 export async function withDiskRoom<T>(work: () => Promise<T>, relieve: () => Promise<boolean>): Promise<T> {

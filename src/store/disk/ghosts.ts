@@ -18,7 +18,7 @@ export interface Ghosts {
   take(digest: Digest, now: number): Ghost | undefined
 }
 
-/** One ghost for so many bytes of the store. */
+/** Bytes of capacity for each ghost. */
 const bytesPerGhost = 1024
 const ghostsMin = 1024
 /** 8 MiB. */

@@ -20,7 +20,7 @@ import type { Space } from './space.ts'
 export interface LargeFiles {
   /** Is it there? Counts as its use. */
   touch(digest: Digest): boolean
-  /** The blob with this hash, whatever its size. That is no use of it. */
+  /** The blob with this hash, whatever its size. Does not count as a use. */
   locate(fn: DigestFunction, hash: string): Digest | undefined
   read(digest: Digest, range: ReadRange, allocate?: Allocate): Promise<AsyncIterable<Uint8Array> | undefined>
   /** Begins a file, for which room is taken as its bytes come. */
@@ -30,7 +30,7 @@ export interface LargeFiles {
   readonly entries: number
   /** In the order of their last use. */
   all(): Iterable<LargeFile>
-  /** Is it still there? One that was stored anew since is another. */
+  /** Is this very file still there? A blob that was dropped and stored again has another one. */
   has(file: LargeFile): boolean
   evict(file: LargeFile): Promise<void>
 }
@@ -55,7 +55,7 @@ interface OwnFile extends LargeFile {
 
 export interface LargeFilesOptions {
   readonly folder: string
-  /** Where files are written, and where they go to die. */
+  /** Where files are written before they are complete, and moved before they are removed. */
   readonly incoming: string
   /** What was found at start, the oldest first. */
   readonly found: readonly { readonly digest: Digest; readonly age: number }[]

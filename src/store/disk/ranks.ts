@@ -102,7 +102,7 @@ function rankOf(each: number, windowAges: number): number {
   return (1 + 2 * octave + (proven ? 0 : 1)) * ages + (proven ? age : ages - age)
 }
 
-/** How many ages, the youngest first, fit into so many bytes; the youngest counts even if it does not. */
+/** How many ages, the youngest first, fit into this many bytes; the youngest counts even if it does not fit. */
 function agesWithin({ bytes, used }: Tally, bytesMax: number): number {
   const byAge = new Float64Array(ages)
   for (const each of used) byAge[each % ages] = (byAge[each % ages] ?? 0) + (bytes[each] ?? 0)

@@ -27,7 +27,7 @@ export interface RecordHeader {
   readonly reuse: Reuse
 }
 
-/** A value, or the news that the digest's earlier value is gone. */
+/** A value, or a note that the digest's earlier value is gone. */
 export type RecordKind = 'value' | 'deletion'
 
 export const fixedHeaderBytes = 24
@@ -109,7 +109,7 @@ export function decodeHeader(source: Buffer, at: number): RecordHeader | undefin
   return { kind, digest, length, sums, headerBytes: end - at, reuse: source[at + reuseAt] ?? 0 }
 }
 
-/** Puts down in a sound record what is known of its value's reuse by now. */
+/** Updates in a valid record what is known of its value's reuse. */
 export function rewriteReuse(record: Buffer, { headerBytes: end }: RecordHeader, reuse: Reuse): void {
   record[reuseAt] = reuse
   record.writeUInt32LE(headerChecksum(record, 0, end), checksumAt)

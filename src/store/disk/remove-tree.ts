@@ -11,7 +11,7 @@ export interface Left {
 
 /** What a removal could not remove. */
 export interface Leftovers {
-  /** The first few, each the deepest of its branch: what holds it is there for its sake only. */
+  /** The first few, each the deepest of its branch: the folders around it remain only because of it. */
   readonly first: readonly Left[]
   readonly count: number
 }
@@ -120,7 +120,7 @@ export function beginRemoval(path: string): Removal {
     return false
   }
 
-  /** The folder is read anew; what stayed in it is counted anew. */
+  /** Reads the folder once more, and counts again what stays in it. */
   function again(frame: Frame): void {
     frame.progressed = false
     frame.grown = false

@@ -34,7 +34,7 @@ export function reuseOctave(reuse: Reuse): number {
   return Math.floor((reuse >> 1) / partsPerOctave)
 }
 
-/** A value whose next use is so many octaves overdue is as one of which nothing is known. */
+/** A value whose next use is this many octaves overdue ranks like one of which nothing is known. */
 export const overdueOctaves = 3
 
 /** Was it used again while it was in the store? Otherwise it came back after it had been evicted. */

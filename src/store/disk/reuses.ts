@@ -14,7 +14,7 @@ import {
 } from './reuse.ts'
 import { cell } from './shard.ts'
 
-/** A first use again that comes sooner than this tells nothing: it may be of the same build. */
+/** If the first reuse comes sooner than this, it means nothing: it may be part of the same build. */
 const firstReuseSteps = (stepsPerCapacity * 3) / 8
 
 /** What was used last is kept by that alone, up to this part of the room: at the least, and at the most. */

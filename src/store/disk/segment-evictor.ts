@@ -18,7 +18,7 @@ import type { Survey } from './survey.ts'
 export interface SegmentEvictor {
   /** What must be appended again of a segment, whatever is kept: its deletions, while there are earlier segments. */
   deletionBytes(segment: Segment): number
-  /** Evicts a segment, after what the survey keeps has been appended again, up to so many bytes. */
+  /** Evicts a segment after appending again what the survey keeps of it, up to this many bytes. */
   evict(segment: Segment, survey: Survey, keepBytesMax: number): Promise<void>
 }
 

@@ -22,7 +22,7 @@ import type { Space } from './space.ts'
 export interface SegmentLog extends SegmentEvictor {
   /** Is there a value? Counts as its use. */
   touch(digest: Digest): boolean
-  /** The digest with this hash, whatever its size, that was used last. That is no use of it. */
+  /** The digest with this hash, whatever its size, that was used last. Does not count as a use. */
   locate(fn: DigestFunction, hash: string): Digest | undefined
   /** A whole value; undefined when it is absent or damaged. Counts as its use. */
   get(digest: Digest, allocate?: Allocate): Promise<Uint8Array | undefined>
@@ -106,8 +106,8 @@ export function createSegmentLog(options: SegmentLogOptions): SegmentLog {
     log.warn('a stored blob is damaged; it is dropped', { digest: digestText(digest), segment, offset })
     if (!index.liesAt(digest, segment, offset)) return
     index.delete(digest)
-    // The news must reach the disk too, or the next start would find the blob again; and it must
-    // be on its way before the caller knows, or it would be taken for news of what the caller stores next.
+    // The deletion must reach the disk too, or the next start would find the blob again. It must be on its way
+    // before the caller knows, or it would apply to what the caller stores next.
     writer
       .appendDeletion(digest)
       .catch((error: unknown) => log.warn('cannot record that a blob is dropped', { reason: messageOf(error) }))

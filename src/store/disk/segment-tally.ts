@@ -20,12 +20,12 @@ export function emptySegmentTally(slotBits = slotBitsAtFirst): SegmentTally {
   return { count: 0, slotBits, keys: new Uint32Array(2 * slots), bytes: new Float64Array(slots) }
 }
 
-/** Is there room for so many more pairs of a segment and a class? */
+/** Is there room for this many more pairs of a segment and a class? */
 export function hasRoomFor({ count, bytes }: SegmentTally, pairs: number): boolean {
   return count + pairs <= bytes.length * loadMax
 }
 
-/** Makes room for so many more pairs. Nothing may be added meanwhile. */
+/** Makes room for this many more pairs. Nothing may be added meanwhile. */
 export async function makeRoomFor(tally: SegmentTally, pairs: number, slice: TimeSlice): Promise<void> {
   let { slotBits } = tally
   while (tally.count + pairs > 2 ** slotBits * loadMax) slotBits += 1

@@ -69,7 +69,7 @@ export function findCell({ slots, cells }: Shard, { words, count, size, mix }: K
   return -1
 }
 
-/** Where the cell of the key's hash begins that was used last, whatever its size, or -1. */
+/** Where the most recently used cell with the key's hash begins, whatever its size, or -1. */
 export function findLastUsed({ slots, cells }: Shard, { words, count, mix }: Key): number {
   const stride = cell.key + count
   const end = slots * stride

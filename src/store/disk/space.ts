@@ -51,7 +51,7 @@ export interface SpaceOptions {
    * @param inVain evictions in a row, before this one, that left as much stored as there was
    */
   readonly evict: (room: number, inVain: number) => Promise<boolean>
-  /** The disk gives less than the capacity, and less is stored for a while. */
+  /** The disk has less room than the capacity, so less is stored for a while. */
   readonly shortened: () => void
 }
 
@@ -74,7 +74,7 @@ export function createSpace({ bytesMax, headBytes, clock, evict, shortened }: Sp
     return true
   }
 
-  /** Evictions for one purpose: each is told how many before it were in vain. */
+  /** Evictions for one purpose: each is passed how many in a row before it freed nothing. */
   function evictor(): (room: number) => Promise<boolean> {
     let least = bytesStored
     let inVain = 0
@@ -95,7 +95,7 @@ export function createSpace({ bytesMax, headBytes, clock, evict, shortened }: Sp
     }
   }
 
-  /** Why a write finds no room: the store is too small, or the disk gives less than its size at present. */
+  /** Why a write finds no room: the store is too small, or the disk currently has less room than the store may use. */
   function refusal(bytes: number): Failure {
     return bytesHeld + bytes > whole || limit === whole
       ? exhausted(bytes, bytesMax, bytesHeld)
