@@ -14,7 +14,7 @@ import { type Inputs, makeInputs, removeInputs, returnInputs } from './inputs.ts
 import { limitsFor } from './limits/requested.ts'
 import { checkNodeProperties } from './node-properties.ts'
 import { declaredOutputs, makeOutputParents, makeWorkingDirectory, workingSegments } from './output-paths.ts'
-import type { Stint } from './persistent/staff.ts'
+import type { ToolUse } from './persistent/persistent-tools.ts'
 import { environmentOf, run } from './runner.ts'
 import type { Sinks } from './slot.ts'
 import { createSink } from './stream.ts'
@@ -110,8 +110,8 @@ async function attemptOnce(attempt: Attempt): Promise<Response | 'changed' | 'pl
   const { context, assignment, times, leftovers, root } = attempt
   times.mark('inputFetchStart')
   const prepared = await prepare(attempt)
-  const { tree, source, stint } = await inputsOf(attempt, prepared)
-  if (stint) leftovers.push(() => stint.finish(root))
+  const { tree, source, toolUse } = await inputsOf(attempt, prepared)
+  if (toolUse) leftovers.push(() => toolUse.finish(root))
   let inputs: Inputs
   try {
     inputs = await makeInputs(root, tree.root, tree.directories, source, assignment.signal)
@@ -119,12 +119,12 @@ async function attemptOnce(attempt: Attempt): Promise<Response | 'changed' | 'pl
     if (error instanceof InputsChanged) return 'changed'
     throw error
   }
-  if (!stint) leftovers.push(() => removeInputs(root, inputs, source))
+  if (!toolUse) leftovers.push(() => removeInputs(root, inputs, source))
   const sinks = sinksOf(context, assignment)
   let touched = false
   let response: Response
   try {
-    const made = await runAndRespond(attempt, prepared, stint, sinks)
+    const made = await runAndRespond(attempt, prepared, toolUse, sinks)
     if (typeof made === 'string') return made
     response = made
   } finally {
@@ -154,20 +154,20 @@ async function prepare({ context, assignment, leftovers, commandDigest, inputRoo
 
 /** All inputs; for an action that a persistent tool runs, all but the tool's own. */
 async function inputsOf({ context, assignment, inputRoot, way }: Attempt, prepared: Prepared) {
-  const { staff, inputs } = context
+  const { persistentTools, inputs } = context
   // A persistent tool sees the machine, not an image.
   const isPlain = way === 'plain' || prepared.image.held !== undefined
   const planned = { ...prepared, inputRoot }
-  const stint = isPlain ? undefined : await staff?.hire(planned, way === 'fresh tool', assignment.signal)
+  const toolUse = isPlain ? undefined : await persistentTools?.acquire(planned, way === 'fresh tool', assignment.signal)
   const whole = { root: inputRoot, directories: prepared.directories }
-  return { tree: stint?.tree ?? whole, source: stint?.source ?? inputs, stint }
+  return { tree: toolUse?.tree ?? whole, source: toolUse?.source ?? inputs, toolUse }
 }
 
 /** Runs an action whose inputs are in place, and makes its answer. */
 async function runAndRespond(
   { context, assignment, times, root }: Attempt,
   { command, working, declared, network, limits, image }: Prepared,
-  stint: Stint | undefined,
+  toolUse: ToolUse | undefined,
   sinks: Sinks,
 ): Promise<Response | 'changed' | 'plainly' | 'again'> {
   makeWorkingDirectory(root, working)
@@ -178,15 +178,15 @@ async function runAndRespond(
   const cwd = join(root, ...working)
   times.mark('executionStart')
   const options = { ...assignment, ...context, sinks, root, limits }
-  const worked = stint
-    ? await stint.work(options)
+  const worked = toolUse
+    ? await toolUse.work(options)
     : { run: await run({ ...options, command, cwd, network, image: image.held, imageEnvironment: image.environment }) }
   if (typeof worked === 'string') return worked
   const ran = worked.run
   times.set('executionStart', ran.startedAt)
   times.set('executionCompleted', ran.endedAt)
   if (ran.outcome === 'killed') assignment.signal.throwIfAborted()
-  const quietly = stint?.quietly ?? ((act) => act())
+  const quietly = toolUse?.quietly ?? ((act) => act())
   return respond(
     context,
     assignment,

@@ -5,7 +5,7 @@ import type { Images } from './images/store.ts'
 import type { InputSource } from './inputs.ts'
 import type { Limits } from './limits/limits.ts'
 import type { Messages } from './messages.ts'
-import type { Staff } from './persistent/staff.ts'
+import type { PersistentTools } from './persistent/persistent-tools.ts'
 import type { Remover } from './remover.ts'
 import type { Spawner } from './spawner.ts'
 
@@ -18,7 +18,7 @@ export interface WorkerContext {
   readonly spawner: Spawner
   readonly remover: Remover
   /** Persistent tools; absent, each action runs by itself. */
-  readonly staff?: Staff | undefined
+  readonly persistentTools?: PersistentTools | undefined
   readonly clock: Clock
   /** Images that actions run in; absent, what names one is a label. */
   readonly images?: Images | undefined

@@ -18,8 +18,8 @@ import { assertSandboxed, observeIsolation } from './isolation.ts'
 import type { Limits } from './limits/limits.ts'
 import { lockFolder } from './lock.ts'
 import { createMessages } from './messages.ts'
+import { createPersistentTools } from './persistent/persistent-tools.ts'
 import type { PoolLimits } from './persistent/pool.ts'
-import { createStaff } from './persistent/staff.ts'
 import { register } from './registration.ts'
 import { createRemover } from './remover.ts'
 import { checkedPaths } from './sandbox/paths.ts'
@@ -122,14 +122,22 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   })
   const troubles = createTroubles(clock, remover)
   const inputs = inputSource({ way: options.inputs, content, spawner, directory, remove: remover.remove })
-  const staff =
+  const persistentTools =
     options.persistent &&
-    createStaff({ limits: options.persistent, slots: options.slots, inputs, spawner, clock, log, directory: work.path })
+    createPersistentTools({
+      limits: options.persistent,
+      slots: options.slots,
+      inputs,
+      spawner,
+      clock,
+      log,
+      directory: work.path,
+    })
   const context: WorkerContext = {
     worker: options.name,
     cas,
     inputs,
-    staff,
+    persistentTools,
     images:
       images &&
       createImages({
@@ -188,14 +196,14 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
     native_worker_cache_capacity_bytes: ['What they may take.', () => options.cacheSizeBytes],
     native_worker_fetched_bytes: ['Bytes of input files that were fetched.', () => content.fetchedBytes],
     native_worker_sandboxed: ['1 when actions run in a sandbox.', () => (isolation.sandboxed ? 1 : 0)],
-    native_worker_tools: ['Persistent processes that are there.', () => staff?.size ?? 0],
+    native_worker_tools: ['Persistent processes that are there.', () => persistentTools?.size ?? 0],
     native_worker_removals_waiting: ['Folders of actions to be removed.', () => remover.waiting],
     native_worker_folders_left: ['Folders that cannot be removed.', () => remover.leftCount],
     native_worker_running: ['Actions that run now.', () => registration.running],
   })
   const closed = registration.ended.finally(async () => {
     life.abort()
-    await staff?.close()
+    await persistentTools?.close()
     await spawner.close()
     await remover.close()
     unlock()

@@ -15,8 +15,8 @@ import { createImages } from '../../src/worker/images/store.ts'
 import { inputSource } from '../../src/worker/input-source.ts'
 import type { Limits } from '../../src/worker/limits/limits.ts'
 import { createMessages } from '../../src/worker/messages.ts'
+import { createPersistentTools } from '../../src/worker/persistent/persistent-tools.ts'
 import type { PoolLimits } from '../../src/worker/persistent/pool.ts'
-import { createStaff } from '../../src/worker/persistent/staff.ts'
 import { createRemover } from '../../src/worker/remover.ts'
 import { createSpawner, type SpawnerOptions } from '../../src/worker/spawner.ts'
 import { makeWorkFolder } from '../../src/worker/work-folder.ts'
@@ -121,7 +121,7 @@ export async function openContext(options: ContextOptions = {}): Promise<TestCon
   const atEnd = options.atEnd ?? onTestFinished
   atEnd(async () => {
     life.abort()
-    await context.staff?.close()
+    await context.persistentTools?.close()
     await spawner.close()
     await remover.close()
   })
@@ -135,9 +135,17 @@ export async function openContext(options: ContextOptions = {}): Promise<TestCon
     worker: 'test-worker',
     cas,
     inputs,
-    staff:
+    persistentTools:
       options.persistent &&
-      createStaff({ limits: options.persistent, slots: 4, inputs, spawner, clock, log: quietLog, directory: work }),
+      createPersistentTools({
+        limits: options.persistent,
+        slots: 4,
+        inputs,
+        spawner,
+        clock,
+        log: quietLog,
+        directory: work,
+      }),
     images:
       options.images &&
       createImages({

@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.ts'
 import { Failure } from '../../core/failure.ts'
 import type { Plan } from './plan.ts'
-import type { Seat } from './seat.ts'
+import type { PooledTool } from './pooled-tool.ts'
 
 /** How long idle tools are kept, and how many. */
 export interface PoolLimits {
@@ -24,37 +24,37 @@ export interface Pool {
    * @param fresh always a new one, which no other action gets meanwhile
    * @throws the signal's reason while it waits for one to be free; else as `make` does
    */
-  take(plan: Plan, fresh: boolean, signal: AbortSignal): Promise<Seat>
+  take(plan: Plan, fresh: boolean, signal: AbortSignal): Promise<PooledTool>
   /** @param usable false ends it */
-  giveBack(seat: Seat, usable: boolean): Promise<void>
+  giveBack(pooled: PooledTool, usable: boolean): Promise<void>
   /** Ends all. */
   close(): Promise<void>
 }
 
 /** One that several actions use at once. */
 interface Sharing {
-  readonly making: Promise<Seat>
-  seat?: Seat
+  readonly making: Promise<PooledTool>
+  pooled?: PooledTool
 }
 
 /**
- * @param make makes the seat of a new tool
+ * @param make makes the folder of a new tool
  * @param onError called with the reason when an idle tool could not be ended
  */
 export function createPool(
   limits: PoolOptions,
   clock: Clock,
-  make: (plan: Plan) => Promise<Seat>,
+  make: (plan: Plan) => Promise<PooledTool>,
   onError: (error: unknown) => void,
 ): Pool {
   /** The one that has been idle longest comes first. */
-  const idle = new Map<Seat, () => void>()
-  const all = new Set<Seat>()
+  const idle = new Map<PooledTool, () => void>()
+  const all = new Set<PooledTool>()
   /** Those that serve several actions at once. */
   const shared = new Map<string, Sharing>()
   /** Those that could, and serve one action alone. */
-  const alone = new Set<Seat>()
-  /** Seats of each key, those that are being made with them, and who waits for one to be free. */
+  const alone = new Set<PooledTool>()
+  /** Tools of each key, those that are being made with them, and who waits for one to be free. */
   const counts = new Map<string, number>()
   const waiters = new Map<string, Set<() => void>>()
   let closed = false
@@ -69,68 +69,68 @@ export function createPool(
     waiters.delete(key)
   }
 
-  const notIdle = (seat: Seat) => {
-    idle.get(seat)?.()
-    idle.delete(seat)
+  const notIdle = (pooled: PooledTool) => {
+    idle.get(pooled)?.()
+    idle.delete(pooled)
   }
-  const end = async (seat: Seat): Promise<void> => {
-    notIdle(seat)
-    alone.delete(seat)
-    const isFirst = all.delete(seat)
-    if (shared.get(seat.key)?.seat === seat) shared.delete(seat.key)
+  const end = async (pooled: PooledTool): Promise<void> => {
+    notIdle(pooled)
+    alone.delete(pooled)
+    const isFirst = all.delete(pooled)
+    if (shared.get(pooled.key)?.pooled === pooled) shared.delete(pooled.key)
     try {
-      await seat.stop()
+      await pooled.stop()
     } finally {
-      if (isFirst) count(seat.key, -1)
-      if (isFirst) wake(seat.key)
+      if (isFirst) count(pooled.key, -1)
+      if (isFirst) wake(pooled.key)
     }
     // Actions that it was to do at the same time still have their inputs in there.
-    if (seat.users === 0) await seat.remove()
+    if (pooled.users === 0) await pooled.remove()
   }
-  const given = (seat: Seat): Seat => {
-    seat.takes += 1
-    seat.users += 1
-    return seat
+  const given = (pooled: PooledTool): PooledTool => {
+    pooled.takes += 1
+    pooled.users += 1
+    return pooled
   }
-  const makeNew = async (plan: Plan): Promise<Seat> => {
+  const makeNew = async (plan: Plan): Promise<PooledTool> => {
     if (closed) throw new Failure('unavailable', 'the worker is closing')
     count(plan.key, 1)
     try {
-      const seat = await make(plan)
-      all.add(seat)
-      return given(seat)
+      const pooled = await make(plan)
+      all.add(pooled)
+      return given(pooled)
     } catch (error) {
       count(plan.key, -1)
       wake(plan.key)
       throw error
     }
   }
-  const isUsable = (seat: Seat) => all.has(seat) && seat.process?.usable !== false
-  const takeKnown = (seat: Seat): Seat => {
-    notIdle(seat)
-    return given(seat)
+  const isUsable = (pooled: PooledTool) => all.has(pooled) && pooled.process?.usable !== false
+  const takeKnown = (pooled: PooledTool): PooledTool => {
+    notIdle(pooled)
+    return given(pooled)
   }
-  const share = async (plan: Plan): Promise<Seat> => {
+  const share = async (plan: Plan): Promise<PooledTool> => {
     const sharing: Sharing = { making: makeNew(plan) }
     shared.set(plan.key, sharing)
     try {
-      sharing.seat = await sharing.making
-      return sharing.seat
+      sharing.pooled = await sharing.making
+      return sharing.pooled
     } catch (error) {
       if (shared.get(plan.key) === sharing) shared.delete(plan.key)
       throw error
     }
   }
-  const takeShared = async (plan: Plan, fresh: boolean): Promise<Seat> => {
+  const takeShared = async (plan: Plan, fresh: boolean): Promise<PooledTool> => {
     if (fresh) {
-      const seat = await makeNew(plan)
-      alone.add(seat)
-      return seat
+      const pooled = await makeNew(plan)
+      alone.add(pooled)
+      return pooled
     }
     const known = shared.get(plan.key)
     if (!known) return share(plan)
-    const seat = await known.making.catch(() => undefined)
-    if (seat && isUsable(seat)) return takeKnown(seat)
+    const pooled = await known.making.catch(() => undefined)
+    if (pooled && isUsable(pooled)) return takeKnown(pooled)
     if (shared.get(plan.key) === known) shared.delete(plan.key)
     return takeShared(plan, false)
   }
@@ -150,9 +150,9 @@ export function createPool(
   }
 
   /** What has just answered is free in a moment: no further process is started meanwhile. */
-  const takeSingle = async (plan: Plan, fresh: boolean, signal: AbortSignal): Promise<Seat> => {
+  const takeSingle = async (plan: Plan, fresh: boolean, signal: AbortSignal): Promise<PooledTool> => {
     for (;;) {
-      const free = [...idle.keys()].findLast((seat) => seat.key === plan.key)
+      const free = [...idle.keys()].findLast((pooled) => pooled.key === plan.key)
       if (free && !isUsable(free)) {
         // It has died meanwhile.
         await end(free)
@@ -168,7 +168,7 @@ export function createPool(
   const makeRoom = async (): Promise<void> => {
     for (;;) {
       const [oldest] = idle.keys()
-      const bytes = [...idle.keys()].reduce((sum, seat) => sum + (seat.process?.memory() ?? 0), 0)
+      const bytes = [...idle.keys()].reduce((sum, pooled) => sum + (pooled.process?.memory() ?? 0), 0)
       if (!oldest || (idle.size <= limits.idleMax && bytes <= limits.idleMemoryBytes)) return
       await end(oldest)
     }
@@ -180,16 +180,16 @@ export function createPool(
     async take(plan, fresh, signal) {
       return await (plan.multiplex ? takeShared(plan, fresh) : takeSingle(plan, fresh, signal))
     },
-    async giveBack(seat, usable) {
-      seat.users -= 1
+    async giveBack(pooled, usable) {
+      pooled.users -= 1
       // One is enough for all that can share it.
-      const isSpare = alone.has(seat) && shared.has(seat.key)
-      if (!usable || closed || isSpare || !isUsable(seat)) await end(seat)
-      else if (seat.users === 0) {
-        if (alone.delete(seat)) shared.set(seat.key, { making: Promise.resolve(seat), seat })
-        const cancel = clock.after(limits.idleMs, () => void end(seat).catch(onError))
-        idle.set(seat, cancel)
-        wake(seat.key)
+      const isSpare = alone.has(pooled) && shared.has(pooled.key)
+      if (!usable || closed || isSpare || !isUsable(pooled)) await end(pooled)
+      else if (pooled.users === 0) {
+        if (alone.delete(pooled)) shared.set(pooled.key, { making: Promise.resolve(pooled), pooled })
+        const cancel = clock.after(limits.idleMs, () => void end(pooled).catch(onError))
+        idle.set(pooled, cancel)
+        wake(pooled.key)
         await makeRoom()
       }
     },

@@ -5,13 +5,13 @@ import { findProgram } from '../program.ts'
 import type { Run } from '../runner.ts'
 import type { Sinks } from '../slot.ts'
 import type { Plan } from './plan.ts'
-import type { Seat } from './seat.ts'
+import type { PooledTool } from './pooled-tool.ts'
 import type { Reply } from './tool-process.ts'
 import { filesOf } from './tools.ts'
 
 export interface WorkOptions {
   readonly plan: Plan
-  readonly seat: Seat
+  readonly pooled: PooledTool
   /** 0 for a tool that does one thing at a time. */
   readonly requestId: number
   /** Of the request: what its flag files hold. */
@@ -42,23 +42,23 @@ const timerMsMax = 2 ** 31 - 1
  * logged meanwhile follows. A tool that ends, or answers what is no answer, is a failed action with the reason and the log:
  * if it was another's as well, before or at the same time, the action is done again by a new one that is its alone.
  * @throws Failure 'invalid' for flag files without an end, 'unavailable' when the machine does not let a process start;
- *   as Seat does
+ *   as PooledTool does
  */
 export async function work(options: WorkOptions): Promise<Worked> {
-  const { plan, seat, root, clock, requestId, args, sinks } = options
+  const { plan, pooled, root, clock, requestId, args, sinks } = options
   const inputs = [...filesOf(plan.all)].map(({ path, digest }) => ({
     path: posix.relative(plan.working.join('/'), path),
     digest,
   }))
-  const known = seat.process
+  const known = pooled.process
   // Another of its actions may have ended it, or the time-out of one.
   const isLost = () => known !== undefined && !known.usable
   if (isLost()) return 'again'
   const [name = ''] = plan.startup
-  const program = known ? undefined : findProgram(name, plan.env, join(seat.folder, ...plan.working))
+  const program = known ? undefined : findProgram(name, plan.env, join(pooled.folder, ...plan.working))
   if (program && 'problem' in program) return 'plainly'
   const startedAt = clock.now()
-  const { tool, seenRoot, sandboxDir } = await seat.enter(root, program?.file ?? name, requestId)
+  const { tool, seenRoot, sandboxDir } = await pooled.enter(root, program?.file ?? name, requestId)
   if (isLost()) return 'again'
   let outcome: Run['outcome'] = 'exited'
   let cancelKill: () => void = () => undefined
@@ -106,7 +106,7 @@ export async function work(options: WorkOptions): Promise<Worked> {
     options.signal.removeEventListener('abort', cancelled)
   }
   const endedAt = clock.now()
-  const whole = await seat.leave(root, requestId)
+  const whole = await pooled.leave(root, requestId)
   const facts = { seenRoot, startedAt, endedAt, ...(reply.kind === 'ended' && { met: reply.ended.met }) }
   if (diskFull) {
     const met = { memoryKills: 0, pidsRefused: 0, diskFull }
@@ -123,7 +123,7 @@ export async function work(options: WorkOptions): Promise<Worked> {
   if (reply.kind === 'ended') {
     if (reply.ended.kind === 'exited' && reply.ended.refusal !== undefined) return 'plainly'
     // Nobody knows which of several requests has ended it.
-    if (seat.takes > 1 || reply.innocent) return 'again'
+    if (pooled.takes > 1 || reply.innocent) return 'again'
   }
   const why = reply.kind === 'ended' ? reply.why : 'it says that the request was cancelled, but nobody has cancelled it'
   const text = `native worker: the persistent process of this action did not answer: ${why}\n`

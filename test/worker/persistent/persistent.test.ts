@@ -22,7 +22,7 @@ describe.each(['sandbox', 'namespace', 'marks', 'group'] as const)('in a slot by
     const second = await compile({ text: 'two', json })
     expect(second.out).toMatch(/^TWO# request 2 /)
     expect([second.tool, second.cwd]).toEqual([first.tool, first.cwd])
-    expect(context.staff?.size).toBe(1)
+    expect(context.persistentTools?.size).toBe(1)
   })
 
   test('finds nothing of an action in the next one', async () => {
@@ -42,7 +42,7 @@ describe.each(['sandbox', 'namespace', 'marks', 'group'] as const)('in a slot by
     const { compile, context } = await openToolContext({ ways: [way] })
     const { response } = await compile({ text: 'hangs', timeoutMs: 1500 })
     expect(response.status?.code).toBe(Code.DEADLINE_EXCEEDED)
-    expect(context.staff?.size).toBe(0)
+    expect(context.persistentTools?.size).toBe(0)
   })
 })
 
@@ -70,7 +70,7 @@ test('other tool inputs, variables or startup flags are another process', async 
   expect((await compile({ text: 'two', tools: { library: 'x' } })).request).toBe(1)
   expect((await compile({ text: 'two', startup: ['--verbose'] })).request).toBe(1)
   expect((await compile({ text: 'two' })).request).toBe(2)
-  expect(context.staff?.size).toBe(3)
+  expect(context.persistentTools?.size).toBe(3)
 })
 
 test('a tool that works in a deeper folder keeps it', async () => {
@@ -103,7 +103,7 @@ describe.each([false, true])('a tool that breaks the protocol (JSON: %s)', (json
     expect(stderr).toMatch(/^native worker: the persistent process of this action did not answer: /)
     expect(stderr).toMatch(words)
     expect(result.exitCode).toBe(exitCode)
-    expect(context.staff?.size).toBe(0)
+    expect(context.persistentTools?.size).toBe(0)
   })
 })
 
@@ -121,7 +121,7 @@ test('no more processes do the same than actions run at once', async () => {
   const all = await Promise.all(Array.from({ length: 12 }, (_, at) => compile({ text: `text ${at}` })))
   expect(all.map(({ result }) => result.exitCode)).toEqual(Array(12).fill(0))
   expect(new Set(all.map(({ tool }) => tool)).size).toBe(4)
-  expect(context.staff?.size).toBe(4)
+  expect(context.persistentTools?.size).toBe(4)
 })
 
 test.each([
@@ -133,7 +133,7 @@ test.each([
   const first = await compile({ text: 'scribbles' })
   expect(first.result.exitCode).toBe(0)
   expect((await compile({ text: 'two' })).request).toBe(1)
-  expect(context.staff?.size).toBe(1)
+  expect(context.persistentTools?.size).toBe(1)
 })
 
 test('a process starts before the inputs of its first action are there', async () => {
@@ -158,7 +158,7 @@ test('that fills the disk is ended, and the action says so', async () => {
     expect.stringMatching(/wrote more than its limit of 3.8 MiB/),
     137,
   ])
-  expect(context.staff?.size).toBe(0)
+  expect(context.persistentTools?.size).toBe(0)
 })
 
 test.each([{}, multiplex])(
@@ -172,7 +172,7 @@ test.each([{}, multiplex])(
     expect(response.status?.code).toBe(Code.FAILED_PRECONDITION)
     expect(await file('bin/out.txt')).toBe('')
     expect(readdirSync(secrets).toSorted()).toEqual(['bin', 'out.txt'])
-    expect(context.staff?.size).toBe(0)
+    expect(context.persistentTools?.size).toBe(0)
   },
 )
 
@@ -190,7 +190,7 @@ test.each([{}, multiplex])(
       ['bin', 'out.txt'],
       ['out.txt'],
     ])
-    expect(context.staff?.size).toBe(0)
+    expect(context.persistentTools?.size).toBe(0)
     expect((await compile({ text: 'two', properties })).request).toBe(1)
   },
 )
@@ -209,7 +209,7 @@ test('an action is cancelled: a tool that can give up stays, another is ended', 
   }
   const staysAlone = () =>
     eventually(
-      async () => context.staff?.size,
+      async () => context.persistentTools?.size,
       (size) => size === 1,
     )
   const properties = { 'supports-worker-cancellation': '1' }
@@ -233,7 +233,7 @@ test('without marked tool inputs, without flag files and for a program that is a
   const missing = await perform({ command: { arguments: ['/usr/bin/no-such-tool', '@flags'] }, properties, root })
   expect([missing.result.exitCode, missing.response.status?.code ?? 0]).toEqual([127, 0])
   expect(missing.stderr).toContain('cannot run "/usr/bin/no-such-tool"')
-  expect(context.staff?.size).toBe(0)
+  expect(context.persistentTools?.size).toBe(0)
 })
 
 test('an argument like a flag file that names no input is for the command by itself to read', async () => {
@@ -258,7 +258,7 @@ describe('idle tools', () => {
     })
     const first = await compile({ text: 'one' })
     await compile({ text: 'two', startup: ['--other'] })
-    expect(context.staff?.size).toBe(1)
+    expect(context.persistentTools?.size).toBe(1)
     expect((await compile({ text: 'one' })).tool).not.toBe(first.tool)
   })
 
@@ -267,14 +267,14 @@ describe('idle tools', () => {
       persistent: { idleMs: 60_000, idleMax: 9, idleMemoryBytes: 1000 },
     })
     await compile({ text: 'one' })
-    expect(context.staff?.size).toBe(0)
+    expect(context.persistentTools?.size).toBe(0)
   })
 
   test('nor for longer', async () => {
     const { compile, context } = await openToolContext({ persistent: { idleMs: 20, idleMax: 9, idleMemoryBytes: 1e9 } })
     await compile({ text: 'one' })
     await eventually(
-      async () => context.staff?.size,
+      async () => context.persistentTools?.size,
       (size) => size === 0,
     )
   })
@@ -293,7 +293,7 @@ describe.each(['sandbox', 'group'] as const)('several at once, by %s', (way) => 
       expect(out.match(/text \d/g)).toEqual([`text ${at}`])
     }
     expect(new Set(all.map(({ tool }) => tool)).size).toBe(1)
-    expect(context.staff?.size).toBe(1)
+    expect(context.persistentTools?.size).toBe(1)
   })
 
   test('those that were lost with another are done again', async () => {

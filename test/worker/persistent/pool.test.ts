@@ -2,49 +2,49 @@ import { expect, test } from 'vitest'
 import { systemClock } from '../../../src/core/clock.ts'
 import type { Plan } from '../../../src/worker/persistent/plan.ts'
 import { createPool } from '../../../src/worker/persistent/pool.ts'
-import type { Seat } from '../../../src/worker/persistent/seat.ts'
+import type { PooledTool } from '../../../src/worker/persistent/pooled-tool.ts'
 
-interface TestSeat extends Seat {
+interface TestTool extends PooledTool {
   dies(): void
 }
 
-/** A pool of seats whose processes are only said to be there. */
+/** A pool of tools whose processes are only said to be there. */
 function openPool(options: { perKeyMax?: number; idleMax?: number } = {}) {
-  const ended: Seat[] = []
-  const removed: Seat[] = []
+  const ended: PooledTool[] = []
+  const removed: PooledTool[] = []
   let fails = false
-  const seatOf = ({ key }: Plan): TestSeat => {
+  const toolOf = ({ key }: Plan): TestTool => {
     let usable = true
-    const seat = {
+    const pooled = {
       key,
       takes: 0,
       users: 0,
       folder: '',
       get process() {
-        return { usable, memory: () => 0 } as Seat['process']
+        return { usable, memory: () => 0 } as PooledTool['process']
       },
       enter: () => Promise.reject(new Error('nothing is done here')),
       leave: async () => true,
       async stop() {
-        ended.push(seat)
+        ended.push(pooled)
       },
       async remove() {
-        removed.push(seat)
+        removed.push(pooled)
       },
       dies() {
         usable = false
       },
     }
-    return seat
+    return pooled
   }
   const limits = { idleMs: 60_000, idleMax: 9, idleMemoryBytes: 1e9, perKeyMax: 1, ...options }
   const make = async (plan: Plan) => {
     if (fails) throw new Error('no room')
-    return seatOf(plan)
+    return toolOf(plan)
   }
   const pool = createPool(limits, systemClock, make, () => undefined)
   const take = (key: string, { multiplex = false, fresh = false, signal = new AbortController().signal } = {}) =>
-    pool.take({ key, multiplex } as Plan, fresh, signal) as Promise<TestSeat>
+    pool.take({ key, multiplex } as Plan, fresh, signal) as Promise<TestTool>
   return { pool, take, ended, removed, failNext: (value: boolean) => (fails = value) }
 }
 
@@ -70,8 +70,8 @@ test('a cancelled action no longer waits for a tool', async () => {
 
 test('a tool that is taken while room is made is not ended', async () => {
   const { pool, take, ended } = openPool({ idleMax: 0, perKeyMax: 2 })
-  const seats = await Promise.all([take('a'), take('b')])
-  const givenBack = seats.map((seat) => pool.giveBack(seat, true))
+  const tools = await Promise.all([take('a'), take('b')])
+  const givenBack = tools.map((pooled) => pool.giveBack(pooled, true))
   const taken = await take('b')
   await Promise.all(givenBack)
   expect(ended).not.toContain(taken)

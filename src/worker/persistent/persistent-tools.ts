@@ -8,18 +8,18 @@ import type { Spawner } from '../spawner.ts'
 import { expandArguments } from './arguments.ts'
 import { type Plan, type Planned, planOf } from './plan.ts'
 import { createPool, type PoolLimits } from './pool.ts'
-import { makeSeat } from './seat.ts'
+import { makePooledTool } from './pooled-tool.ts'
 import type { Tree } from './tools.ts'
 import { type Worked, type WorkOptions, work } from './work.ts'
 
 /** One action's use of a tool that stays. */
-export interface Stint {
+export interface ToolUse {
   /** What the action's folder has to hold: all but the tool's own inputs. */
   readonly tree: Tree
   /** Where these come from. */
   readonly source: InputSource
   /** @throws as `work` does */
-  work(options: Omit<WorkOptions, 'plan' | 'seat' | 'requestId' | 'args'>): Promise<Worked>
+  work(options: Omit<WorkOptions, 'plan' | 'pooled' | 'requestId' | 'args'>): Promise<Worked>
   /** Does something to the action's folder while the tool does nothing. */
   quietly<T>(act: () => Promise<T>): Promise<T>
   /** Removes the action's folder, and hands the tool to the next action. */
@@ -27,7 +27,7 @@ export interface Stint {
 }
 
 /** The tools of one worker that stay between actions; Bazel's persistent workers. */
-export interface Staff {
+export interface PersistentTools {
   /** Processes that are there. */
   readonly size: number
   /**
@@ -35,11 +35,11 @@ export interface Staff {
    * @param fresh one that has not done anything yet
    * @throws as makeInputs does, of the tool's own inputs; the signal's reason
    */
-  hire(planned: Planned, fresh: boolean, signal: AbortSignal): Promise<Stint | undefined>
+  acquire(planned: Planned, fresh: boolean, signal: AbortSignal): Promise<ToolUse | undefined>
   close(): Promise<void>
 }
 
-export interface StaffOptions {
+export interface PersistentToolsOptions {
   readonly limits: PoolLimits
   /** Actions that run at once. */
   readonly slots: number
@@ -51,14 +51,22 @@ export interface StaffOptions {
   readonly directory: string
 }
 
-export function createStaff({ limits, slots, inputs, spawner, clock, log, directory }: StaffOptions): Staff {
+export function createPersistentTools({
+  limits,
+  slots,
+  inputs,
+  spawner,
+  clock,
+  log,
+  directory,
+}: PersistentToolsOptions): PersistentTools {
   const life = new AbortController()
   let numbers = 0
   let requests = 0
   const make = (plan: Plan) => {
     numbers += 1
     const folder = join(directory, `tool-${numbers}`)
-    return makeSeat({ plan, folder, inputs, spawner, signal: life.signal })
+    return makePooledTool({ plan, folder, inputs, spawner, signal: life.signal })
   }
   const onError = (error: unknown) => log.error('a persistent tool could not be ended', { error })
   const pool = createPool({ ...limits, perKeyMax: slots }, clock, make, onError)
@@ -66,13 +74,13 @@ export function createStaff({ limits, slots, inputs, spawner, clock, log, direct
     get size() {
       return pool.size
     },
-    async hire(planned, fresh, signal) {
+    async acquire(planned, fresh, signal) {
       const plan = planOf(planned)
       if (!plan) return undefined
-      const seat = await pool.take(plan, fresh, signal)
+      const pooled = await pool.take(plan, fresh, signal)
       const requestId = plan.multiplex ? ++requests : 0
       let usable = true
-      const quietly: Stint['quietly'] = (act) => (seat.process ? seat.process.quietly(act) : act())
+      const quietly: ToolUse['quietly'] = (act) => (pooled.process ? pooled.process.quietly(act) : act())
       return {
         tree: plan.inputs.others,
         // A process that lives on may keep a file open or mapped: none of its inputs is anybody else's, before or after.
@@ -83,7 +91,7 @@ export function createStaff({ limits, slots, inputs, spawner, clock, log, direct
           const args = expandArguments(plan.flags, options.root, join(options.root, ...plan.working))
           if (!args) return 'plainly'
           usable = false
-          const worked = await work({ ...options, plan, seat, requestId, args })
+          const worked = await work({ ...options, plan, pooled, requestId, args })
           usable = typeof worked === 'object' && worked.usable
           return worked
         },
@@ -92,7 +100,7 @@ export function createStaff({ limits, slots, inputs, spawner, clock, log, direct
           try {
             isKept = usable && (await quietly(() => isRemoved(root)))
           } finally {
-            await pool.giveBack(seat, isKept)
+            await pool.giveBack(pooled, isKept)
             if (!isKept) inputs.remove(root)
           }
         },

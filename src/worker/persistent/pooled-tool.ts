@@ -15,7 +15,7 @@ import { startTool, type ToolProcess } from './tool-process.ts'
 import { entriesOf } from './tools.ts'
 
 /** A tool's folder and process, for as long as that lives. */
-export interface Seat {
+export interface PooledTool {
   readonly key: string
   /** Actions that it was ever given to. */
   takes: number
@@ -48,7 +48,7 @@ export interface Seat {
   remove(): Promise<void>
 }
 
-export interface SeatOptions {
+export interface PooledToolOptions {
   readonly plan: Plan
   /** Its folder, which is made. */
   readonly folder: string
@@ -61,7 +61,13 @@ export interface SeatOptions {
 const sandboxes = '__sandbox'
 
 /** Makes the folder of a tool, with its own inputs. @throws as makeInputs does */
-export async function makeSeat({ plan, folder, inputs, spawner, signal }: SeatOptions): Promise<Seat> {
+export async function makePooledTool({
+  plan,
+  folder,
+  inputs,
+  spawner,
+  signal,
+}: PooledToolOptions): Promise<PooledTool> {
   const { root, directories } = plan.inputs.tools
   // Never links to the cache's files, which the tool could change for as long as it lives.
   const own = await makeInputs(folder, root, directories, { ...inputs, links: undefined }, signal)
