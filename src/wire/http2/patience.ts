@@ -7,6 +7,7 @@ const silentSweepsMax = 12
 const unansweredSweepsMax = 4
 /** Sweeps in which a client has to read some of what the socket holds for it. */
 const stuckSweepsMax = 12
+
 /** How long a client is waited for. Told of each sweep, every five seconds. */
 export class Patience {
   readonly #socket: Socket
