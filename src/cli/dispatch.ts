@@ -1,6 +1,6 @@
 import { Failure } from '../core/failure.ts'
 import { joinCommandLine, splitCommandLine } from './command-line.ts'
-import { nearestCommands, nearestInTopic } from './suggest.ts'
+import { nearest, nearestCommands, nearestInTopic } from './suggest.ts'
 import { type CommandFacts, type Surface, spokenName } from './surface.ts'
 
 /** What a command line asks for. */
@@ -85,8 +85,16 @@ function noCommand(names: readonly string[], isTopic: boolean, { bin, commands, 
 }
 
 function noFlag(flag: string, { bin }: Surface): Failure {
+  const own = [...everywhere, ...helpFlags, ...versionFlags].filter((each) => each.startsWith('--'))
+  const meant = flag.startsWith('--')
+    ? nearest(
+        flag.slice(2),
+        own.map((each) => each.slice(2)),
+      ).map((each) => `--${each}`)
+    : []
+  const commandFirst = `Write the command first, as in \`${bin} status ${flag}\`; \`${bin} --help\` lists them.`
   return new Failure('invalid', `${flag} is not a flag of ${bin} itself`, {
-    next: [`Write the command first, as in \`${bin} status ${flag}\`; \`${bin} --help\` lists them.`],
+    next: meant.length > 0 ? didYouMean(meant.map((each) => `\`${bin} ${each}\``)) : [commandFirst],
   })
 }
 

@@ -106,6 +106,14 @@ describe('what is not a command', () => {
   test('a flag in front says where flags go', () => {
     expect(refusal('--name', 'x', 'status').message).toContain('--name')
   })
+
+  test.each([
+    ['--versoin', 'Did you mean `native --version`?'],
+    ['--hlep', 'Did you mean `native --help`?'],
+    ['--all', 'Write the command first, as in `native status --all`; `native --help` lists them.'],
+  ])('a flag in place of a command that is none: %s', (flag, next) => {
+    expect(refusal(flag)).toMatchObject({ kind: 'invalid', next: [next] })
+  })
 })
 
 test('letters are counted as people mistype them', () => {
