@@ -49,7 +49,9 @@ export async function makersOf(
       return (directory?.directories ?? []).flatMap(({ name, digest: child }): readonly Folder[] => {
         const below = at(name)
         if (see(below) || !outputs.hasBelow(below)) return []
-        return [{ path: below, digest: checkedDigest(digest.fn, child?.hash ?? '', child?.sizeBytes ?? 0, below) }]
+        const its = ifWellFormed(() => checkedDigest(digest.fn, child?.hash ?? '', child?.sizeBytes ?? 0, below))
+        if (!its) isComplete = false
+        return its ? [{ path: below, digest: its }] : []
       })
     })
   }
@@ -60,8 +62,13 @@ export async function makersOf(
 function directoryOf(digest: Digest, found: ReadonlyMap<string, Uint8Array>): re.Directory | undefined {
   const key = digestText(digest)
   const bytes = digest.size === 0 ? new Uint8Array() : found.get(key)
+  return bytes && ifWellFormed(() => decodeAs(re.Directory, bytes, key, 'a Directory'))
+}
+
+/** Whatever a client has uploaded, the rest of the path is worth showing. */
+function ifWellFormed<T>(read: () => T): T | undefined {
   try {
-    return bytes && decodeAs(re.Directory, bytes, key, 'a Directory')
+    return read()
   } catch (error) {
     if (error instanceof Failure && error.kind === 'invalid') return undefined
     throw error
