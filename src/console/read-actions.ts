@@ -2,7 +2,7 @@ import { posix } from 'node:path'
 import type { CasClient } from '../client/cas.ts'
 import type { Clock } from '../core/clock.ts'
 import { type Digest, digestFromWire, digestFunctions, digestText } from '../core/digest.ts'
-import { Failure } from '../core/failure.ts'
+import { ifWellFormed } from '../core/failure.ts'
 import { decodeMessage } from '../wire/decode.ts'
 import { re } from '../wire/proto.ts'
 import type { History } from './history.ts'
@@ -88,14 +88,4 @@ function outputsOf(bytes: Uint8Array): string[] | undefined {
     const paths = named.slice(0, outputsMax).map((path) => posix.join(workingDirectory, path).replace(/\/$/, ''))
     return [...new Set(paths)].sort()
   })
-}
-
-/** Actions that are no such thing are the affair of whoever runs them; here they are not known. */
-function ifWellFormed<T>(read: () => T): T | undefined {
-  try {
-    return read()
-  } catch (error) {
-    if (error instanceof Failure && error.kind === 'invalid') return undefined
-    throw error
-  }
 }

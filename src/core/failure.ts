@@ -65,6 +65,16 @@ export function withoutStack<T>(make: () => T): T {
   }
 }
 
+/** What a client has sent may be malformed: undefined then. @throws what `read` throws beside a Failure 'invalid' */
+export function ifWellFormed<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof Failure && error.kind === 'invalid') return undefined
+    throw error
+  }
+}
+
 /** The text of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)

@@ -1,5 +1,5 @@
 import { type Digest, digestFromWire, digestText, sameDigest } from '../core/digest.ts'
-import { Failure } from '../core/failure.ts'
+import { Failure, ifWellFormed } from '../core/failure.ts'
 import { re } from '../wire/proto.ts'
 import {
   compareArguments,
@@ -66,12 +66,8 @@ export async function loadBoth(
 
 function actionOf(digest: Digest, found: ReadonlyMap<string, Uint8Array>): LoadedAction | undefined {
   const bytes = found.get(digestText(digest))
-  try {
-    return bytes && { ...referring(digest, decodeAs(re.Action, bytes, digestText(digest), 'an Action')), command: null }
-  } catch (error) {
-    if (error instanceof Failure && error.kind === 'invalid') return undefined
-    throw error
-  }
+  const decoded = (action: Uint8Array) => decodeAs(re.Action, action, digestText(digest), 'an Action')
+  return bytes && ifWellFormed(() => ({ ...referring(digest, decoded(bytes)), command: null }))
 }
 
 function samePlatform({ platform: one }: re.Action, { platform: other }: re.Action): boolean {

@@ -1,6 +1,6 @@
 import type { ActionRecord } from '../core/build-history.ts'
 import { checkedDigest, type Digest, digestText } from '../core/digest.ts'
-import { Failure } from '../core/failure.ts'
+import { ifWellFormed } from '../core/failure.ts'
 import { treeDepthMax } from '../core/limits.ts'
 import { re } from '../wire/proto.ts'
 import type { Outputs } from './build-outputs.ts'
@@ -49,6 +49,7 @@ export async function makersOf(
       return (directory?.directories ?? []).flatMap(({ name, digest: child }): readonly Folder[] => {
         const below = at(name)
         if (see(below) || !outputs.hasBelow(below)) return []
+        // Whatever a client has uploaded, the rest of the path is worth showing.
         const its = ifWellFormed(() => checkedDigest(digest.fn, child?.hash ?? '', child?.sizeBytes ?? 0, below))
         if (!its) isComplete = false
         return its ? [{ path: below, digest: its }] : []
@@ -63,14 +64,4 @@ function directoryOf(digest: Digest, found: ReadonlyMap<string, Uint8Array>): re
   const key = digestText(digest)
   const bytes = digest.size === 0 ? new Uint8Array() : found.get(key)
   return bytes && ifWellFormed(() => decodeAs(re.Directory, bytes, key, 'a Directory'))
-}
-
-/** Whatever a client has uploaded, the rest of the path is worth showing. */
-function ifWellFormed<T>(read: () => T): T | undefined {
-  try {
-    return read()
-  } catch (error) {
-    if (error instanceof Failure && error.kind === 'invalid') return undefined
-    throw error
-  }
 }

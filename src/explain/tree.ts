@@ -1,4 +1,5 @@
 import { checkedDigest, type Digest, digestText, sameDigest } from '../core/digest.ts'
+import { ifWellFormed } from '../core/failure.ts'
 import { treeDepthMax } from '../core/limits.ts'
 import { re } from '../wire/proto.ts'
 import { fromTimestamp } from '../wire/time.ts'
@@ -97,7 +98,12 @@ async function learn(pairs: readonly Pair[], load: Load, { locals, replacements 
   if (fresh.length === 0) return
   const open = replacements.isEmpty ? fresh : await learnFromOne(fresh, load, { locals, replacements })
   const bytes = await directoriesOf(open, load)
-  const decoded = new Map([...bytes].map(([key, blob]) => [key, decodeAs(re.Directory, blob, key, 'a Directory')]))
+  const decoded = new Map(
+    [...bytes].flatMap(([key, blob]): [string, re.Directory][] => {
+      const directory = ifWellFormed(() => decodeAs(re.Directory, blob, key, 'a Directory'))
+      return directory ? [[key, directory]] : []
+    }),
+  )
   for (const pair of open) {
     const local = localOf(pair, decoded)
     locals.set(keyOf(pair), local)
@@ -139,13 +145,17 @@ function localOf({ one, other }: Pair, found: ReadonlyMap<string, re.Directory>)
   const below: Pair[] = []
   const local = { differences, unknown, below }
   const directory = (digest: Digest | undefined, side: 'one' | 'other') => {
-    if (!digest || digest.size === 0) return emptyDirectory
+    if (!digest || digest.size === 0) return { directory: emptyDirectory, children: new Map<string, Digest>() }
     const known = found.get(digestText(digest))
-    if (!known) unknown.push({ what: 'input tree', side, path: '', digest: digestText(digest) })
-    return known
+    const children = known && ifWellFormed(() => childrenOf(known, digest.fn))
+    if (children) return { directory: known, children }
+    // It was not uploaded, or is none.
+    unknown.push({ what: 'input tree', side, path: '', digest: digestText(digest) })
+    return undefined
   }
-  const [before, after] = [directory(one, 'one'), directory(other, 'other')]
-  if (!before || !after) return local
+  const [was, is] = [directory(one, 'one'), directory(other, 'other')]
+  if (!was || !is) return local
+  const [before, after] = [was.directory, is.directory]
   if (!one !== !other && isEmpty(one ? before : after)) {
     const entry = directoryEntry(one ? before : after)
     differences.push({ path: '', one: one ? entry : null, other: other ? entry : null })
@@ -153,14 +163,13 @@ function localOf({ one, other }: Pair, found: ReadonlyMap<string, re.Directory>)
   }
   if (one && other) compareProperties(before, after, differences)
   const [entries, otherEntries] = [entriesOf(before), entriesOf(after)]
-  const fn = (one ?? other)?.fn ?? 'sha256'
-  const [children, others] = [childrenOf(before, fn), childrenOf(after, fn)]
-  for (const name of new Set([...children.keys(), ...others.keys()])) {
-    const [was, is] = [children.get(name), others.get(name)]
+  for (const name of new Set([...was.children.keys(), ...is.children.keys()])) {
+    const [child, otherChild] = [was.children.get(name), is.children.get(name)]
     // What one tree has as a directory and the other as something else is one difference.
-    if (was && otherEntries.has(name)) entries.set(name, directoryEntry(emptyDirectory))
-    else if (is && entries.has(name)) otherEntries.set(name, directoryEntry(emptyDirectory))
-    else if (!was || !is || !sameDigest(was, is)) below.push({ path: name, one: was, other: is })
+    if (child && otherEntries.has(name)) entries.set(name, directoryEntry(emptyDirectory))
+    else if (otherChild && entries.has(name)) otherEntries.set(name, directoryEntry(emptyDirectory))
+    else if (!child || !otherChild || !sameDigest(child, otherChild))
+      below.push({ path: name, one: child, other: otherChild })
   }
   compareEntries(entries, otherEntries, differences)
   return local

@@ -233,6 +233,20 @@ test('an action differs from itself in nothing, and needs no tree', async () => 
   expect(comparison.unknown).toEqual([])
 })
 
+test.each([
+  ['is no message', Uint8Array.of(0xff, 0xff)],
+  ['has a folder without a digest', re.Directory.encode({ directories: [{ name: 'x' }] }).finish()],
+])('an input tree whose root %s is not known, and the rest is compared', async (_, bytes) => {
+  const root = shelf.put(bytes)
+  const wire = { hash: root.hash, sizeBytes: root.size }
+  const { commandDigest } = re.Action.decode(shelf.get(shelf.action({ arguments: ['cc', '-g'] })))
+  const action = shelf.put(re.Action.encode({ commandDigest: commandDigest ?? null, inputRootDigest: wire }).finish())
+  const comparison = await compared(shelf.action({ arguments: ['cc'] }, { a: '1' }), action)
+  expect(comparison.arguments.first).toHaveLength(1)
+  expect(comparison.inputs.first).toEqual([])
+  expect(comparison.unknown).toEqual([{ what: 'input tree', side: 'other', path: '', digest: digestText(root) }])
+})
+
 test('an action that is not there, and a blob that is none, are told', async () => {
   await expect(loadAction(blobOf('nowhere').digest, shelf.load)).rejects.toMatchObject({ kind: 'not-found' })
   const text = shelf.put(Buffer.from('int main() { return 0; }'))
