@@ -1,8 +1,8 @@
-// What `npm start`, `npm test` and `npm run bench` run: the script that is named first. Like run.js it can be read by
-// every Node of the last years, so that one that cannot even set the checkout up says so.
+// What `npm start`, `npm test` and `npm run bench` run: the script given as the first argument. Like run.js, this file
+// must parse on every recent Node, so that one that cannot even set up the checkout says so.
 /**
- * All else runs on the Node that the set-up installs; it is npm that has to run on this one, and that leaves out the
- * compiled parts of our tools on a Node which these do not know.
+ * Everything else runs on the Node that the set-up installs. Only npm has to run on this one, and on a Node that our
+ * tools do not support it leaves out their native parts.
  */
 const neededToSetUp = [20, 19]
 

@@ -1,7 +1,7 @@
-// `npm run lock`: writes package-lock.json anew and completes it. A registry that lacks the
-// packages of other platforms makes npm leave them out, and `npm ci` then refuses the lock
-// everywhere. Their versions are pinned by the package that asks for them; os, cpu and libc
-// can be read off their names. They stand without a hash, since nobody here has seen them.
+// `npm run lock`: regenerates package-lock.json and completes it. If the registry lacks the packages of other
+// platforms, npm leaves them out, and `npm ci` then rejects the lock everywhere. Their versions are pinned by the
+// package that depends on them; os, cpu and libc follow from their names. They get no hash, since nobody here has
+// seen them.
 import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -47,7 +47,7 @@ const sorted = Object.entries(others).sort(([a], [b]) => a.localeCompare(b, 'en'
 writeFileSync(file, `${JSON.stringify({ ...lock, packages: { '': top, ...Object.fromEntries(sorted) } }, null, 2)}\n`)
 process.stdout.write(`completed package-lock.json with ${added} packages of other platforms\n`)
 
-/** Adds to the table what its packages may need and it does not have; answers how many. */
+/** Adds what the table's packages may need and it lacks; returns how many. */
 function complete(packages) {
   let added = 0
   for (const [path, parent] of Object.entries(packages)) {
@@ -66,14 +66,14 @@ function complete(packages) {
   return added
 }
 
-/** Would a package at this path find one of this name, there or in a folder above? */
+/** Would a package at this path resolve this name, there or in a parent folder? */
 function isFound(packages, path, name) {
   for (let at = path; at !== ''; at = at.replace(/(^|\/)node_modules\/(@[^/]+\/)?[^/]+$/, ''))
     if (packages[`${at}/node_modules/${name}`]) return true
   return packages[`node_modules/${name}`] !== undefined
 }
 
-/** Undefined for a package that is not of one platform. */
+/** Undefined for a package that is not platform-specific. */
 function platformOf(name) {
   const words = name.split('/').at(-1).split('-')
   const os = words.flatMap((word) => systems[word] ?? [])

@@ -1,5 +1,4 @@
-// The .proto files as descriptors, for servers that tell what they offer (gRPC server reflection): protobufjs keeps none
-// in the code that it makes.
+// The .proto files as descriptors, for gRPC server reflection: protobufjs keeps none in the code that it generates.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import protobuf from 'protobufjs'
@@ -28,7 +27,7 @@ const [typeMessage, typeEnum] = [11, 14]
 const [optional, repeated] = [1, 3]
 
 /**
- * @param folder where the files' imports begin
+ * @param folder the root of the files' imports
  * @param names of files in it
  * @returns by file name: the descriptor in base64, the files that it imports, and the symbols that it defines
  */
@@ -49,7 +48,7 @@ export function describeProtos(folder, names) {
   )
 }
 
-/** Adds a file, and those that it imports; the well-known ones are protobufjs' own. */
+/** Adds a file and its imports; protobufjs has the well-known ones. */
 function parseInto(root, folder, name, facts) {
   if (facts.has(name)) return
   const common = protobuf.common.get(name)
@@ -113,7 +112,7 @@ function fieldOf(field) {
   return { name, jsonName: jsonName(field), number: id, label, ...typeOf(field.type, field.resolvedType) }
 }
 
-/** What a client that speaks JSON calls it: protoc says so of every field, and tools expect it. */
+/** The field's JSON name: protoc sets it on every field, and tools expect it. */
 function jsonName({ name }) {
   return name.replace(/_([a-z0-9])/g, (_, letter) => letter.toUpperCase())
 }
@@ -123,7 +122,7 @@ function typeOf(type, resolved) {
   return { type: resolved instanceof protobuf.Enum ? typeEnum : typeMessage, typeName: resolved.fullName }
 }
 
-/** A map is a repeated message of keys and values. */
+/** A map is a repeated message of key and value. */
 function entryOf(field) {
   return {
     name: entryName(field),
@@ -156,7 +155,7 @@ function serviceOf(service) {
   }
 }
 
-/** Full names of what can be asked for. */
+/** Full names of everything that can be looked up. */
 function symbolsOf(object) {
   const own = object.fullName.slice(1)
   if (object instanceof protobuf.Service) return [own, ...object.methodsArray.map(({ name }) => `${own}.${name}`)]

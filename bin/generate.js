@@ -1,4 +1,4 @@
-// `npm run gen`: makes src/wire/gen out of protos/, with a short name for each package.
+// `npm run gen`: generates src/wire/gen from protos/, with a short name for each package.
 import { spawnSync } from 'node:child_process'
 import { appendFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -19,7 +19,7 @@ const shortNames = {
   bep: 'build_event_stream',
   blazeWorker: 'blaze.worker',
 }
-// What nobody calls is left out: half the size, and it is loaded at every start.
+// Leaving out what nobody calls halves the code, which is loaded at every start.
 const lean = ['create', 'verify', 'delimited', 'convert', 'service', 'typeurl'].map((each) => `--no-${each}`)
 
 const folder = join(root, 'src/wire/gen')
@@ -28,7 +28,7 @@ const types = join(folder, 'proto.d.ts')
 const names = readdirSync(join(root, 'protos'), { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.proto'))
   .sort()
-// The messages of v1alpha are those of v1.
+// The v1alpha messages are those of v1.
 const protos = names.filter((name) => !name.includes('/v1alpha/')).map((name) => join(root, 'protos', name))
 
 mkdirSync(folder, { recursive: true })

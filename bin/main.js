@@ -1,12 +1,12 @@
-// What run.js starts on a Node that is new enough: the built program under dist.
+// What run.js starts on a Node that is new enough: the built program in dist.
 import { existsSync, mkdirSync } from 'node:fs'
 import module from 'node:module'
 import { dirname, isAbsolute, join } from 'node:path'
 
-/** Of "precondition", as src/cli/exit.ts has it. */
+/** For "precondition", as in src/cli/exit.ts. */
 const preconditionExit = 5
 
-/** Runs the program. @param args the words behind its name */
+/** Runs the program. @param args the command-line arguments */
 export async function start(args) {
   const root = dirname(import.meta.dirname)
   const main = join(root, 'dist/src/cli/main.js')
@@ -17,8 +17,8 @@ export async function start(args) {
 }
 
 /**
- * Keeps compiled code for the next run, a quarter of what a short command takes. It goes where
- * XDG says that such things go, or nowhere: what cannot be written there is just not kept.
+ * Caches compiled code for the next run, which saves a quarter of a short command's time. The cache goes where XDG says;
+ * if it cannot be written there, there is none.
  */
 function keepCompiled() {
   const { XDG_CACHE_HOME: cache, HOME: home } = process.env
@@ -26,7 +26,7 @@ function keepCompiled() {
   if (folder && isMade(join(folder, 'native/compiled'))) module.enableCompileCache(join(folder, 'native/compiled'))
 }
 
-/** Makes a folder with those above it. Node's own way never ends below /proc. */
+/** Makes a folder and its parents. Node's own recursive mkdir never returns below /proc. */
 function isMade(path) {
   try {
     if (existsSync(path)) return true

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Puts the commands of oclif.manifest.json into the order of their names. oclif writes them in the order in which it
-// finds their files, and reads folders side by side: of two builds of the same sources, one in ten was another.
+// Sorts the commands of oclif.manifest.json by name. oclif writes them in the order in which it finds their files, and
+// it reads folders concurrently: one in ten builds of the same sources came out differently.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from './setup.js'

@@ -1,5 +1,5 @@
-// `npm start`: the main job on the process driver, from a checkout where nothing has been
-// done yet to a running cluster that has executed an action and found it again.
+// `npm start`: the main job on the process driver, from a fresh checkout to a running cluster that has executed an
+// action and found its result in the cache.
 import { realpathSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { pinnedNode, root, run, say, setUp } from './setup.js'
@@ -23,7 +23,7 @@ async function native(...args) {
   if (code !== 0) process.exit(code)
 }
 
-/** Is `native` this checkout's program? npm puts folders of its own in front of PATH, which hold none. */
+/** Is `native` this checkout's program? npm puts folders of its own in front of PATH, which do not contain one. */
 function isOnPath() {
   return (process.env.PATH ?? '').split(delimiter).some((folder) => {
     try {
@@ -34,7 +34,7 @@ function isOnPath() {
   })
 }
 
-/** A path as a shell reads it. */
+/** A path quoted for a shell. */
 function quoted(path) {
   return /^[\w./@+-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`
 }

@@ -1,12 +1,12 @@
 import { writeFileSync } from 'node:fs'
 
-/** A reporter of vitest for `npm test`: what came of each file goes into the file that NATIVE_TEST_REPORT names, as JSON. */
+/** A vitest reporter for `npm test`: writes each file's outcome as JSON to the file named by NATIVE_TEST_REPORT. */
 export default class TestReport {
   onTestRunEnd(modules, unhandledErrors) {
     const files = modules.map((each) => ({
       path: each.moduleId,
       seconds: Math.round(each.diagnostic().duration / 1000),
-      // A file that could not be loaded has no test that failed.
+      // A file that could not be loaded has no failed test.
       isGood: each.ok(),
       tests: Array.from(each.children.allTests(), (test) => ({
         name: test.fullName,

@@ -1,11 +1,11 @@
-// `npm test`: sets up, checks types, style and order of imports, and runs every test.
-// `npm run bench` (--bench): sets up and runs the benchmarks. Further words go to vitest.
+// `npm test`: sets up, checks types, style and import order, and runs every test.
+// `npm run bench` (--bench): sets up and runs the benchmarks. Further arguments go to vitest.
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pinnedNode, root, run, say, setUp } from './setup.js'
 
-/** Files that are run once more where a change is judged: if more fail, it is not luck. */
+/** Files that CI runs once more; if more fail, it is not luck. */
 const againMax = 8
 
 const words = process.argv.slice(3)
@@ -29,7 +29,7 @@ async function test(vitestWords) {
   tellSlowest(ran.files)
   const states = ran.files.flatMap(({ tests }) => tests.map(({ state }) => state))
   const count = (state) => states.filter((each) => each === state).length
-  // A file that could not be loaded, or an error beside all tests, counts as one.
+  // A file that could not be loaded, or an error outside any test, counts as one.
   const others = ran.files.filter(({ isGood, tests }) => !isGood && !tests.some(isFailed)).length + ran.unhandled
   const failed = count('failed') + others + failedChecks.length
   const skipped = states.length - count('passed') - count('failed')
@@ -37,7 +37,7 @@ async function test(vitestWords) {
   return ran.code !== 0 || failed > 0 || count('passed') === 0 ? ran.code || 1 : 0
 }
 
-/** Runs vitest. @returns its exit code, and what came of each file (test-report.js) */
+/** Runs vitest. @returns its exit code and each file's outcome (test-report.js) */
 async function vitest(words) {
   const folder = mkdtempSync(join(tmpdir(), 'native-test-'))
   const report = join(folder, 'report.json')
@@ -49,8 +49,8 @@ async function vitest(words) {
 }
 
 /**
- * Runs the files that failed once more, so that a test that depends on luck does not hold up another matter; whole files,
- * since tests build on what those before them left. Each that passed only then is named: it has a fault to find.
+ * Runs the failed files once more, so that a test that depends on luck does not hold up an unrelated change; whole files,
+ * since tests build on what earlier ones left. Each test that passed only then is named: it has a fault to be found.
  */
 async function again(first, paths) {
   say(`run once more: ${paths.map(nameOf).join(' ')}`)
@@ -74,7 +74,7 @@ function nameOf(path) {
   return path.slice(root.length + 1)
 }
 
-/** Where the time goes. */
+/** Shows where the time goes. */
 function tellSlowest(files) {
   const slowest = files.toSorted((a, b) => b.seconds - a.seconds).slice(0, 10)
   if (slowest.length > 1) say('the slowest files:')

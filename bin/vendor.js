@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-// Puts the packages that every command loads into one file each under dist/vendor, and lets dist import
-// these: @oclif/core, zod and yaml are 350 files, and opening them is half of what a short command takes.
-// Of zod's namespace only what is used goes along, since the rest (fifty languages) is most of it.
-// Our own modules stay where they are. Run after tsc; a second run changes nothing.
+// Bundles the packages that every command loads into one file each under dist/vendor, and makes dist import these:
+// @oclif/core, zod and yaml are 350 files, and opening them is half of what a short command takes. Of zod's namespace
+// only what is used is included, since the rest (fifty languages) is most of it. Our own modules stay where they are.
+// Run after tsc; a second run changes nothing.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { glob, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
@@ -14,8 +14,8 @@ import { minify } from 'rolldown/utils'
 const vendored = { '@oclif/core': 'oclif', yaml: 'yaml', zod: 'zod' }
 
 /**
- * A bundle of its own, so that zod's stays as small as it is: the SDK uses all of zod. It is bundled because of what else it
- * asks to be installed (a web server, among sixty packages), none of which its server on two streams loads.
+ * A separate bundle, so that zod's stays small: the SDK uses all of zod. It is bundled because installing it would pull
+ * in a web server and some sixty more packages, none of which its server on two streams loads.
  */
 const mcp = {
   '@modelcontextprotocol/sdk/server/index.js': 'mcp-server',
@@ -29,10 +29,10 @@ const files = { ...vendored, ...mcp }
 const names = new Map(Object.keys(files).map((each) => [each, new Set()]))
 const zodMembers = new Set()
 
-/** Comments and blanks go; names stay as they are, where oclif looks at them and a stack shows them. */
+/** Comments and white space go; names stay, since oclif inspects them and stack traces show them. */
 const namesKept = { compress: false, mangle: false, codegen: true }
 
-/** oclif sorts the names of commands as languages do: without LANG that loads ICU's tables, 8 ms of every command. */
+/** oclif sorts command names by locale: without LANG that loads ICU's tables, 8 ms of every command. */
 const plainSort = {
   name: 'plain-sort',
   transform: {
@@ -45,7 +45,7 @@ const plainSort = {
   },
 }
 
-/** A server without forms to be filled in checks nothing against a JSON Schema: ajv stays out. */
+/** A server without forms to fill in validates nothing against a JSON Schema: ajv is left out. */
 const withoutAjv = {
   name: 'without-ajv',
   transform: {
@@ -58,7 +58,7 @@ for await (const file of glob(['src/**/*.js', 'commands/**/*.js'], { cwd: dist }
 await bundle()
 await shorten(join(dist, 'src/wire/gen/proto.js'))
 
-/** Lets one module import the vendored files, and notes which names it wants of them. */
+/** Makes one module import the vendored files, and records which names it uses of them. */
 function redirect(file) {
   const before = readFileSync(file, 'utf8')
   let after = before
@@ -92,7 +92,7 @@ function note(name, item) {
 }
 
 async function bundle() {
-  // Below the checkout, so that its packages are found. One name always: it stands in what is bundled.
+  // Below the checkout, so that its packages are found. A fixed name, because it appears in the bundle.
   const work = join(dist, 'vendor-entries')
   await mkdir(work, { recursive: true })
   await rm(join(dist, 'vendor'), { recursive: true, force: true })
@@ -106,14 +106,14 @@ async function bundle() {
   }
 }
 
-/** Answers the files that it is made of. */
+/** Returns the files that it consists of. */
 async function bundleOf(packages, work, minify) {
   const input = {}
   for (const [name, short] of Object.entries(packages)) {
     input[short] = join(work, `${short}.js`)
     await writeFile(input[short], entry(name, [...(names.get(name) ?? [])].sort()))
   }
-  // oclif loads these where a checkout of its own is run from TypeScript; ours is not.
+  // oclif loads these when it runs from a TypeScript checkout of its own; ours is not one.
   const external = ['typescript', 'tsx', 'ts-node']
   const build = await rolldown({ cwd: root, input, platform: 'node', external, plugins: [plainSort, withoutAjv] })
   const { output } = await build.write({
@@ -127,7 +127,7 @@ async function bundleOf(packages, work, minify) {
   return output.flatMap((chunk) => chunk.moduleIds ?? [])
 }
 
-/** The licences of packages that are not installed with ours, as they ask for. */
+/** The licences of bundled packages that are not installed with ours, as they require. */
 function licensesOf(modules) {
   const folders = modules.flatMap((each) => /^(.*\/node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(each)?.[1] ?? [])
   return [...new Set(folders)]
@@ -141,20 +141,20 @@ function licensesOf(modules) {
     .join('\n---\n\n')
 }
 
-/** Takes out comments and blanks: what is generated for messages is 2 MB with them, and nobody reads it there. */
+/** Strips comments and white space: the generated message code is 2 MB with them, and nobody reads it there. */
 async function shorten(file) {
   const { code, errors } = await minify(file, await readFile(file, 'utf8'), namesKept)
   if (errors.length > 0) throw new Error(`${file}: ${errors[0]?.message}`)
   await writeFile(file, code)
 }
 
-/** The module that a bundle is made from. */
+/** The module that a bundle is built from. */
 function entry(name, items) {
   if (name !== 'zod') return `export { ${items.join(', ')} } from '${name}'\n`
   const members = [...zodMembers].sort()
   return [
     `import { ${members.map((each) => `${each} as z_${each}`).join(', ')}, config } from 'zod'`,
-    // Code made for each schema pays where much is parsed; we parse each file once.
+    // Generating code for each schema pays off when much is parsed; we parse each file once.
     'config({ jitless: true })',
     `export const z = { ${members.map((each) => `${each}: z_${each}`).join(', ')} }`,
     `export { ${items.filter((each) => each !== 'z').join(', ')} } from 'zod'`,

@@ -3,7 +3,7 @@ import { clusterFlags, NativeCommand } from '../src/cli/base.ts'
 import { exitCodes } from '../src/cli/exit.ts'
 import { columnsFor } from '../src/cli/terminal.ts'
 
-/** Not all actions made the same twice; docs/troubleshooting.md has the codes. */
+/** Not all actions produced the same outputs twice; docs/troubleshooting.md has the codes. */
 const notRepeatable = 30
 
 export default class CheckRepeatable extends NativeCommand {

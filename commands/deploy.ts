@@ -137,7 +137,7 @@ On a kind cluster, the images are built here and pushed to the cluster's registr
     else this.print(addressLines(await driver.addresses()))
   }
 
-  /** Writes the objects of the deployment, and needs no cluster. */
+  /** Writes the deployment's objects; needs no cluster. */
   private async render(folder: string, flags: RenderFlags): Promise<void> {
     const driver = await this.openDriver(flags, 'render')
     const { gateway } = flags
@@ -147,7 +147,7 @@ On a kind cluster, the images are built here and pushed to the cluster's registr
   }
 }
 
-/** The flags that --render goes with. */
+/** The flags that --render combines with. */
 interface RenderFlags extends ClusterFlags, DeployFlags {
   readonly json: boolean
   readonly gateway?: GatewayProfile | undefined

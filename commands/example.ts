@@ -3,7 +3,7 @@ import { Args } from '@oclif/core'
 import { NativeCommand } from '../src/cli/base.ts'
 import { shellWord } from '../src/cli/shell-word.ts'
 
-/** With a name of its own a cluster has a --config of its own as well, which `bazelrc` prints. */
+/** A cluster with a name of its own also has its own --config, which `bazelrc` prints. */
 function next(bin: string, folder: string): string {
   const file = shellWord(join(folder, 'native.bazelrc'))
   return `Next: ${bin} bazelrc --write ${file} sets up the workspace and names the --config to build with (lre; lre-NAME for a cluster called NAME).`

@@ -55,7 +55,7 @@ export default class Invite extends TokenCommand {
     const { createToken } = await import('../src/access/tokens-file.ts')
     const { createTicket } = await import('../src/access/tickets-file.ts')
     const tokens = await driver.tokens()
-    // What a scheduler exchanges is on its own machine: nobody has to be told of it.
+    // An exchange token is kept on the scheduler's own machine: no other server needs to be told.
     const make = reusable
       ? async (file: string) =>
           (await createToken(file, { name, role: 'worker', expiresMs: tokenExpiresMs }, systemClock)).token
@@ -63,7 +63,7 @@ export default class Invite extends TokenCommand {
     await this.makeAndShow(tokens, make, flags.json, shown)
   }
 
-  /** The line, and what is to be known about it. */
+  /** The line to paste, and what one should know about it. */
   private tell(place: MeetingPlace, text: string, facts: InvitationFacts): void {
     const { name, expires } = facts
     const reusable = facts.asked || !place.exchanges
@@ -94,8 +94,8 @@ export default class Invite extends TokenCommand {
 interface InvitationFacts {
   readonly name: string
   readonly cluster: string
-  /** ISO 8601; null for never. */
+  /** ISO 8601; null if it never expires. */
   readonly expires: string | null
-  /** Did the user ask for a token that can be used again? */
+  /** Did the user ask for a reusable token? */
   readonly asked: boolean
 }

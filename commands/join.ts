@@ -50,7 +50,7 @@ export default class Join extends NativeCommand {
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Join)
-    // Nothing that this process starts shall have it.
+    // No process that this one starts should have it.
     delete process.env['NATIVE_TOKEN']
     const { awaitEnd, joinUrl, untilEnded, workerName } = await import('../src/cli/join.ts')
     const { readToken } = await import('../src/cli/login.ts')
@@ -76,7 +76,7 @@ export default class Join extends NativeCommand {
       else this.print(`This machine works for ${url}. \`${leave}\` ends that.`)
       return
     }
-    // A signal that comes between the steps and the wait for one would end this process, and not the worker.
+    // A signal between the steps and the wait for one would end this process, but not the worker.
     const end = awaitEnd()
     try {
       await this.runSteps(steps, flags)

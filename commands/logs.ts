@@ -6,7 +6,7 @@ import type { LogLine } from '../src/cluster/driver.ts'
 
 const interrupted = 130
 const linesUsual = 20
-/** Of each server. */
+/** For each server. */
 const linesMax = 100_000
 
 export default class Logs extends NativeCommand {
@@ -50,7 +50,7 @@ On a terminal, they are formatted for reading. Elsewhere, each line is exactly w
       for await (const line of driver.logs(options)) this.print(this.shown(line, flags))
       stopped = signal.aborted
     })
-    // What follows ends by an interrupt alone, and as every interrupt does.
+    // Following ends only by an interrupt, with the exit code of any interrupt.
     if (stopped) this.exit(interrupted)
   }
 

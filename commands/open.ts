@@ -40,7 +40,7 @@ export default class Open extends NativeCommand {
     if (page.close) await this.#keepOpen(page.close)
   }
 
-  /** The page of pods is brought to this machine for as long as this command runs. */
+  /** The console of pods is forwarded to this machine for as long as this command runs. */
   async #keepOpen(close: () => Promise<void>): Promise<void> {
     this.note('native: the page is there until you press Ctrl-C')
     await this.interruptible(

@@ -8,7 +8,7 @@ import type { ClusterStatus } from '../src/cluster/driver.ts'
 const notDeployed = 5
 const intervalMsUsual = 2_000
 
-/** What to do next, where that is plain. */
+/** What to do next, if that is clear. */
 function hintOf({ name, state, keptData }: ClusterStatus, bin: string): string | undefined {
   const flag = nameFlag({ name })
   if (keptData !== null) return afterKept(bin, flag)

@@ -65,7 +65,7 @@ export default class Up extends NativeCommand {
   }
 }
 
-/** A flag that was not given is not there. */
+/** Flags that were not given are absent. */
 function optionsOf(flags: UpFlags): UpOptions {
   return {
     retain: flags.retain,

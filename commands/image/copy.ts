@@ -10,10 +10,10 @@ import { Failure } from '../../src/core/failure.ts'
 
 const inRegistry = { helpGroup: 'REGISTRY' }
 
-/** What says how an image is built. */
+/** Flags that say how an image is built. */
 const buildFlags = ['image', 'definition', 'ref', 'base'] as const
 
-/** Where an image is copied such a flag has no effect, and whoever gives it believes otherwise. */
+/** These flags have no effect when an image is copied, and whoever gives one expects otherwise. */
 function assertNothingBuilt(flag: (typeof buildFlags)[number] | undefined): void {
   if (flag === undefined) return
   throw new Failure('invalid', `--${flag} says how to build an image, but with a SOURCE nothing is built`, {
@@ -101,7 +101,7 @@ With one name, the image is built and written there. Building needs neither dock
     const cache = join(this.config.cacheDir, 'images')
     const stop = new AbortController()
     const reading = imageContextOf(flags, tlsWish(flags, 'src-tls-verify'), stop.signal)
-    // Judging takes much code, which a copy without it does not wait for.
+    // Verification is a lot of code, which a copy without it should not wait for.
     const verify = flags.verify
       ? (await import('../../src/cli/image/verify.ts')).verifierOf(flags, this.config, reading)
       : undefined

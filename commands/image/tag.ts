@@ -18,7 +18,7 @@ export default class ImageTag extends NativeCommand {
     }),
   }
   static override flags = {
-    // Before the others: so the line of usage names each once.
+    // Before the others, so that the usage line names each once.
     all: Flags.boolean({
       summary: 'all images defined here, each with its name',
       exclusive: ['image', 'definition'],
