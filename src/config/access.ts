@@ -3,7 +3,7 @@ import { isAbsolute } from 'node:path'
 import { z } from 'zod'
 import { Failure } from '../core/failure.ts'
 
-/** Kept equal to the roles of the room `access` by its tests; that room stands above this one. */
+/** A test keeps this equal to the roles of the room `access`, which is above this one. */
 const role = z.enum(['reader', 'runner', 'writer', 'worker', 'admin'])
 const path = z.string().min(1)
 const instances = z.array(z.string().max(256)).min(1).max(64).optional()
@@ -19,12 +19,12 @@ const jwks = z.string().superRefine((text, context) => {
 })
 
 const issuer = z.strictObject({
-  /** As the claim `iss` has it. */
+  /** As in the claim `iss`. */
   issuer: z.string().min(1),
-  /** What the claim `aud` has to name: one of these. */
+  /** The claim `aud` has to name one of these. */
   audience: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]),
   jwks,
-  /** The first whose claims are all there counts. */
+  /** The first one whose claims all match applies. */
   grants: z
     .array(
       z.strictObject({
@@ -36,7 +36,7 @@ const issuer = z.strictObject({
     .min(1),
 })
 
-/** A name as certificates have them, `*` in place of the first label of a DNS name alone. */
+/** A name as in certificates; `*` only as the first label of a DNS name. */
 const san = z
   .string()
   .max(1024)
@@ -54,23 +54,23 @@ function isUri(text: string): boolean {
 
 /** Who may do what with a server. */
 export const accessConfig = z.strictObject({
-  /** What those may do who have no credentials: writer where the server listens on loopback alone, elsewhere nothing. */
+  /** The role of callers without credentials: writer if the server listens only on loopback, otherwise none. */
   anonymous: z.enum(['none', 'reader', 'runner', 'writer']).optional(),
-  /** A file with the hashes of tokens, as `native token` writes it. */
+  /** A file with the hashes of tokens, as written by `native token`. */
   tokens: path.optional(),
-  /** A file of names and passwords, and what those may do who are in it. */
+  /** A file of names and passwords, and the role of those in it. */
   htpasswd: z
     .union([path, z.strictObject({ file: path, role: role.default('writer'), instances })])
     .transform((value) => (typeof value === 'string' ? { file: value, role: 'writer' as const } : value))
     .optional(),
   jwt: z.array(issuer).max(16).default([]),
-  /** What those may do who show a certificate that the server's `client_ca` accepts; the first that fits counts. */
+  /** Roles of clients with a certificate that the server's `client_ca` accepts; the first match applies. */
   certificates: z.array(z.strictObject({ san, role, instances })).max(256).default([]),
 })
 
-/** What a deployment says of it: its tokens are in a file of the cluster's own. */
+/** The same in a deployment: its tokens are in the cluster's own file. */
 export const teamAccess = accessConfig.omit({ tokens: true }).superRefine(({ htpasswd, jwt }, context) => {
-  // The servers of a cluster do not run in the command's working folder.
+  // A cluster's servers do not run in the command's working folder.
   const files = [htpasswd?.file, ...jwt.map((each) => each.jwks).filter((place) => !place.includes('://'))]
   for (const file of files)
     if (file !== undefined && !isAbsolute(file))
@@ -79,15 +79,15 @@ export const teamAccess = accessConfig.omit({ tokens: true }).superRefine(({ htp
 
 export type AccessConfig = z.output<typeof accessConfig>
 
-/** What a server or a deployment says about access and TLS; a single word is short for settings without client certificates. */
+/** What a server or a deployment says about access and TLS; a single word means settings without client certificates. */
 interface Asked {
   readonly access?: string | Pick<AccessConfig, 'certificates'> | undefined
   readonly tls?: string | object | undefined
 }
 
 /**
- * Roles by certificate need clients that show one.
- * @throws Failure 'invalid' where nobody is asked for it
+ * Roles by certificate require that clients are asked for one.
+ * @throws Failure 'invalid' if they are not
  */
 export function assertCertificatesAsked({ access, tls }: Asked): void {
   const roles = typeof access === 'object' ? access.certificates.length : 0

@@ -9,7 +9,7 @@ const store = z.discriminatedUnion('kind', [
     kind: z.literal('disk'),
     path: z.string().min(1),
     size,
-    /** process: a kill -9 loses nothing acknowledged; power: neither does a power cut. */
+    /** process: a kill -9 loses nothing acknowledged; power: nor does a power cut. */
     durability: z.enum(['process', 'power']).default('process'),
   }),
   z.strictObject({ kind: z.literal('memory'), size }),
@@ -19,18 +19,18 @@ const store = z.discriminatedUnion('kind', [
 export const casConfig = z.strictObject({
   ...common,
   ...telling,
-  /** Serve with TLS, and not without. */
+  /** Serve with TLS, and only with it. */
   tls: serverTls.optional(),
-  /** Who may do what; everybody everything when absent. */
+  /** Who may do what; without it, everybody may do everything. */
   access: accessConfig.optional(),
   store,
   action_cache: z.strictObject({ update: z.boolean().default(true) }).prefault({}),
-  /** The largest blob that may be written; 0 means no limit but the store's own size. */
+  /** The largest blob that may be written; 0 means that only the store's size limits it. */
   blob_size_max: size.default(0),
-  /** How SplitBlob cuts a blob: all clients of a cache have to cut alike. */
+  /** How SplitBlob cuts a blob: all clients of a cache have to cut the same way. */
   chunking: z
     .strictObject({
-      /** Bytes of a chunk on average; clients leave out what is not a power of two, and some take no other value than 512 KiB. */
+      /** Average chunk size in bytes; clients ignore what is not a power of two, and some accept only 512 KiB. */
       average: size.refine(isChunkAverage, 'must be a power of two from 1 KiB to 1 MiB').default(512 * 1024),
       seed: z
         .int()
@@ -42,13 +42,13 @@ export const casConfig = z.strictObject({
   /** The Remote Asset API. */
   asset: z
     .strictObject({
-      /** Whether the cache fetches what clients name by URL; off, it only knows what they push. */
+      /** Whether the cache fetches URLs that clients name; off, it only knows what they push. */
       fetch: z.enum(['on', 'off']).default('on'),
-      /** Hosts of this machine's own and of private networks that it may fetch from. */
+      /** Hosts of this machine and of private networks that it may fetch from. */
       allow: z.array(hostPattern).max(1024).default([]),
-      /** For a fetch that names no time-out, and at most. */
+      /** Used when a fetch names no time-out, and the most that it may name. */
       timeout: z.strictObject({ default: span.default(10 * 60_000), max: span.default(3_600_000) }).prefault({}),
-      /** A PEM file of certificates that are trusted in addition to the usual ones. */
+      /** A PEM file of certificates to trust in addition to the usual ones. */
       ca: z.string().min(1).optional(),
     })
     .prefault({}),

@@ -6,8 +6,8 @@ import { systemFailure } from '../host/system-errors.ts'
 const bytesMax = 1024 * 1024
 
 /**
- * Reads a file of certificates in PEM.
- * @throws Failure 'not-found' without the file, 'invalid' for what holds none
+ * Reads a PEM file of certificates.
+ * @throws Failure 'not-found' if there is no such file, 'invalid' if it contains none
  */
 export async function loadCertificates(file: string): Promise<string> {
   try {
@@ -20,7 +20,7 @@ export async function loadCertificates(file: string): Promise<string> {
   throw new Failure('invalid', `a file of certificates holds PEM, and at most ${bytesMax} bytes`, { where: file })
 }
 
-/** Whether the first of them can be read. */
+/** Whether the first of them can be parsed. */
 function isCertificate(text: string): boolean {
   try {
     return new X509Certificate(text).subject !== ''

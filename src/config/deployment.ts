@@ -12,7 +12,7 @@ import { workerConfig } from './worker.ts'
 export type Settings = Readonly<Record<string, unknown>>
 
 const always = ['listen', 'metrics', 'secret', 'private']
-/** Settings that belong to the cluster: it chooses addresses, folders and who talks to whom. */
+/** Settings that the cluster decides: addresses, folders and who talks to whom. */
 const chosenByCluster: Readonly<Record<Role, readonly string[]>> = {
   cas: [...always, 'tls', 'access', 'console'],
   scheduler: [...always, 'tls', 'access', 'cas', 'client_tls', 'console'],
@@ -20,7 +20,7 @@ const chosenByCluster: Readonly<Record<Role, readonly string[]>> = {
   console: [...always, 'access', 'cas', 'client_tls', 'path'],
 }
 
-/** A whole configuration of each role, to check a part of one against. */
+/** A complete configuration of each role, for checking partial ones. */
 const samples: Readonly<Record<Role, Settings>> = {
   cas: { listen: '127.0.0.1:0', store: { kind: 'disk', path: '/', size: 1 } },
   scheduler: { listen: '127.0.0.1:0', cas: 'grpc://127.0.0.1:1' },
@@ -31,17 +31,17 @@ const schemas = { cas: casConfig, scheduler: schedulerConfig, worker: workerConf
 
 const serversMax = 256
 
-/** `native deploy --config FILE`; what is left out keeps its default. */
+/** `native deploy --config FILE`; what is left out has its default. */
 export const deploymentConfig = z.strictObject({
-  /** How many workers; 0 is a cache alone. */
+  /** How many workers; 0 means a cache only. */
   workers: z.number().int().nonnegative().max(serversMax).optional(),
   /** Actions that each worker runs at once. */
   slots: z.number().int().positive().max(1024).optional(),
-  /** What the cache may hold on disk. */
+  /** How much the cache may keep on disk. */
   cache_size: size.optional(),
   /** What the workers offer in addition to, or instead of, the usual properties. */
   properties: z.record(z.string().min(1), z.union([z.string(), z.array(z.string())])).optional(),
-  /** The address that cache and scheduler listen on; the loopback's when absent. */
+  /** The address that cache and scheduler listen on; loopback if absent. */
   listen: z
     .string()
     .refine((text) => isIP(text) !== 0, 'expected an address of this machine, such as 0.0.0.0 for all of them')
@@ -63,32 +63,32 @@ export const deploymentConfig = z.strictObject({
       'expected auto, off, or a map of cert with key, and of client_ca',
     )
     .optional(),
-  /** Listen beyond the loopback though everyone who comes is served, or nothing is encrypted. */
+  /** Listen beyond loopback even without access control or encryption. */
   insecure: z.boolean().optional(),
-  /** Admit only this user, and root; where it is not said, that is so for root's own clusters on Linux. */
+  /** Accept only this user and root; the default for root's own clusters on Linux. */
   private: z.boolean().optional(),
-  /** Whether actions run in a sandbox (Linux); auto, where it is not said: where the machine lets one be made. */
+  /** Whether actions run in a sandbox (Linux); auto, the default: if the machine allows one. */
   sandbox: z.enum(['auto', 'on', 'off']).optional(),
-  /** The image that all actions run in, `docker://REF`; none: the programs of this machine. */
+  /** The image that all actions run in, `docker://REF`; none: this machine's programs. */
   worker_image: z.string().min(1).optional(),
-  /** none: whoever can connect may do everything. team: each needs a token; a map says who else may come in. */
+  /** none: whoever can connect may do everything. team: everyone needs a token; a map says who else may come in. */
   access: z.union([z.enum(['none', 'team']), teamAccess]).optional(),
-  /** Further settings of a server, as its own configuration file has them. */
+  /** Further settings of a server, as in its own configuration file. */
   cas: overrides('cas'),
   scheduler: overrides('scheduler'),
   worker: overrides('worker'),
-  /** The same of the console; false is none, so that nobody takes down what was built. */
+  /** The same for the console; false means no console, so that builds are not recorded. */
   console: z.union([z.boolean(), overrides('console')]).optional(),
 })
 
 export type Deployment = z.output<typeof deploymentConfig>
 
-/** Does a deployment have a console? It does unless it says not. */
+/** Does a deployment have a console? By default it does. */
 export function hasConsole(deployment: Deployment): boolean {
   return deployment.console !== false
 }
 
-/** Part of a server's configuration, checked as far as it goes; stays as it was written. */
+/** Part of a server's configuration: what is there is checked, and kept as it was written. */
 function overrides(role: Role) {
   return z
     .record(z.string(), z.unknown())
@@ -107,15 +107,14 @@ function chosenMessage(key: string): string {
   return `the cluster chooses this; leave it out${instead}`
 }
 
-/** Each unknown key is a problem of its own, with a place of its own. */
+/** Each unknown key is a separate problem with its own place. */
 function problemsOf(issue: z.core.$ZodIssue): { path: PropertyKey[]; message: string }[] {
   if (issue.code !== 'unrecognized_keys') return [{ path: issue.path, message: issue.message }]
   return issue.keys.map((key) => ({ path: [...issue.path, key], message: 'there is no such setting' }))
 }
 
 /**
- * The base with the settings on top, maps merged into maps. A store of another kind has
- * no path.
+ * The base with the settings on top; maps are merged. A store of another kind has no path.
  */
 export function merged(base: Settings, settings: Settings): Settings {
   const result: Record<string, unknown> = { ...base }

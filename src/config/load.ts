@@ -4,21 +4,21 @@ import type { z } from 'zod'
 import { Failure } from '../core/failure.ts'
 import { systemFailure } from '../host/system-errors.ts'
 
-/** A configuration that is larger is a mistake. */
+/** A larger configuration is a mistake. */
 const fileBytesMax = 1024 * 1024
-/** More than this nobody reads at once. */
+/** Nobody reads more than this at once. */
 const problemsMax = 50
 
 interface Problem {
   readonly offset: number
-  /** Names joined by dots, `workers[0].name`; empty for the whole file. */
+  /** A path such as `workers[0].name`; empty for the whole file. */
   readonly key: string
   readonly expected: string
 }
 
 /**
- * Reads a YAML file and checks it.
- * @throws Failure 'not-found' without the file, 'denied' and the like when it cannot be read, 'invalid' as parseConfig does
+ * Reads and checks a YAML file.
+ * @throws Failure 'not-found' if there is none, 'denied' and the like if it cannot be read, 'invalid' as parseConfig does
  */
 export async function loadConfig<Schema extends z.ZodType>(file: string, schema: Schema): Promise<z.output<Schema>> {
   return parseConfig(await readText(file), file, schema)
@@ -27,8 +27,8 @@ export async function loadConfig<Schema extends z.ZodType>(file: string, schema:
 /**
  * Checks a YAML text. An empty one is an empty map.
  * @param file its name, for errors
- * @throws Failure 'invalid' that names every problem with its place `file:line:column`, its key
- *   and what was expected; `where` is the first place
+ * @throws Failure 'invalid' with every problem: its place `file:line:column`, its key and what was expected; `where` is
+ *   the first place
  */
 export function parseConfig<Schema extends z.ZodType>(text: string, file: string, schema: Schema): z.output<Schema> {
   const lines = new LineCounter()
@@ -61,7 +61,7 @@ async function readText(file: string): Promise<string> {
 
 function plainValue(document: Document.Parsed, file: string): unknown {
   try {
-    // The bound on aliases keeps a small file from unfolding into a huge value.
+    // Limits aliases, so that a small file cannot expand into a huge value.
     return document.toJS({ maxAliasCount: 100 }) ?? {}
   } catch (error) {
     throw new Failure('invalid', 'an alias in this file has no anchor, or aliases expand too far', {
@@ -71,7 +71,7 @@ function plainValue(document: Document.Parsed, file: string): unknown {
   }
 }
 
-/** An issue may be several problems: each key that is not known has a place of its own. */
+/** One issue may be several problems: each unknown key has its own place. */
 function problemsOf(issue: z.core.$ZodIssue, document: Document.Parsed): Problem[] {
   const path = issue.path.filter((each) => typeof each !== 'symbol')
   if (issue.code === 'unrecognized_keys')
@@ -83,7 +83,7 @@ function problemsOf(issue: z.core.$ZodIssue, document: Document.Parsed): Problem
   return [{ offset: offsetOf(document, path, false), key: keyText(path), expected: issue.message }]
 }
 
-/** Where the value (or the key) at a path begins; for one that is absent, where its nearest parent does. */
+/** Where the value (or the key) at a path begins; for a missing one, where its nearest parent begins. */
 function offsetOf(document: Document.Parsed, path: readonly PropertyKey[], wantKey: boolean): number {
   for (let depth = path.length; depth > 0; depth -= 1) {
     const last = path[depth - 1]

@@ -3,15 +3,15 @@ import { Failure } from '../core/failure.ts'
 import { createSecret, type Secret } from '../core/secret.ts'
 import { systemFailure } from '../host/system-errors.ts'
 
-/** As many characters of base64 as 128 bits have. */
+/** 128 bits in base64. */
 const lengthMin = 22
 const bytesMax = 4096
 const anybody = 0o007
 
 /**
  * Reads the file that a server's `secret` names. White space around the secret is ignored.
- * @throws Failure 'not-found' without the file, 'denied' when everybody may read it, 'invalid' for
- *   what is too short to be a secret; none of them tells what is in it
+ * @throws Failure 'not-found' if there is no such file, 'denied' if everybody may read it, 'invalid' if it is too short
+ *   to be a secret; none of them reveals its content
  */
 export async function loadSecret(file: string): Promise<Secret> {
   try {

@@ -4,18 +4,18 @@ import { messageOf } from '../core/failure.ts'
 import { parseHostPattern } from '../core/host-pattern.ts'
 import { parseShare, parseSize, parseSpan } from '../core/units.ts'
 
-/** A number of bytes, or a text like 20GB. */
+/** A number of bytes, or a text such as 20GB. */
 export const size = z.union([z.number().int().nonnegative(), z.string()]).transform(parsed(parseSize))
-/** A span of time like 90s or 15m; becomes milliseconds. */
+/** A duration such as 90s or 15m, parsed into milliseconds. */
 export const span = z.string().transform(parsed(parseSpan))
-/** A text like 2%; becomes a number from 0 to 1. */
+/** A text such as 2%, parsed into a number from 0 to 1. */
 export const share = z.string().transform(parsed(parseShare))
 export const address = z.string().transform(checked(parseHostPort))
 export const hostPattern = z.string().transform(parsed(parseHostPattern))
 export const listenPlace = z.string().transform(checked(parseListen))
 export const endpoint = z.string().transform(checked(parseGrpcUrl))
 
-/** A text that stays as it is written when it can be read. */
+/** A text that must parse, but is kept as written. */
 function checked(parse: (text: string) => unknown) {
   return parsed((text) => {
     parse(text)
