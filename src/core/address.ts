@@ -15,23 +15,23 @@ export interface SocketPath {
 /** Where something listens: on a port or, without TLS, on a socket in the file system. */
 export type ListenPlace = HostPort | SocketPath
 
-/** Where gRPC is called; secure: with TLS. */
+/** Where gRPC is called; secure means with TLS. */
 export type GrpcPlace = (HostPort & { readonly secure: boolean }) | (SocketPath & { readonly secure: false })
 
-/** sun_path has 104 bytes on macOS, 108 on Linux, the closing NUL counted. */
+/** sun_path has 104 bytes on macOS and 108 on Linux, including the terminating NUL. */
 const socketPathBytesMax = 103
 
-// By value: one IPv6 address is written in many ways, and the list takes IPv4 ones in IPv6's form for what they are.
+// Compared by value: an IPv6 address has many spellings, and the list recognises IPv4-mapped ones.
 const loopback = new BlockList()
 loopback.addSubnet('127.0.0.0', 8)
 loopback.addAddress('::1', 'ipv6')
 
-/** The port of an address of gRPC that names none, as Bazel has it: without TLS, and with it. */
+/** Default ports of gRPC addresses, as in Bazel: without TLS, and with it. */
 const grpcPort = 80
 const grpcsPort = 443
 
 /**
- * The parts of `host:port`; an IPv6 host is written in brackets.
+ * Parses `host:port`; an IPv6 host is in brackets.
  * @throws Failure 'invalid'
  */
 export function parseHostPort(text: string): HostPort {
@@ -50,8 +50,8 @@ export function parseListen(text: string): ListenPlace {
 }
 
 /**
- * The parts of `grpc://host:port` or `grpcs://host:port`, which is with TLS; without a port, 80 or 443. And of `unix:/path`.
- * @throws Failure 'invalid' for another form of address, and for port 0, which nobody can call
+ * Parses `grpc://host:port`, `grpcs://host:port` (with TLS), whose ports default to 80 and 443, or `unix:/path`.
+ * @throws Failure 'invalid' for any other form, and for port 0, which nobody can call
  */
 export function parseGrpcUrl(url: string): GrpcPlace {
   const socket = socketPathOf(url)
@@ -68,29 +68,29 @@ export function parseGrpcUrl(url: string): GrpcPlace {
   return { host: found.host, port: found.port ?? (secure ? grpcsPort : grpcPort), secure }
 }
 
-/** The way back. */
+/** The inverse. */
 export function hostPortText({ host, port }: HostPort): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
-/** Is this host this machine alone: `localhost`, or an address of the loopback interface? */
+/** Does this host mean this machine only: `localhost`, or a loopback address? */
 export function isLoopback(host: string): boolean {
   const family = isIP(host)
   return family === 0 ? host.toLowerCase() === 'localhost' : loopback.check(host, family === 4 ? 'ipv4' : 'ipv6')
 }
 
-/** Does a token travel to this server for anybody on the way to read? */
+/** Would a token travel to this server unencrypted, for anybody on the way to read? */
 export function isReadable(url: string): boolean {
   const place = parseGrpcUrl(url)
   return 'host' in place && !place.secure && !isLoopback(place.host)
 }
 
-/** A place as it is written: `host:port` or `unix:/path`. */
+/** A place as text: `host:port` or `unix:/path`. */
 export function placeText(place: ListenPlace): string {
   return 'path' in place ? `unix:${place.path}` : hostPortText(place)
 }
 
-/** @throws Failure 'invalid' for a path that is not whole, or too long for a socket */
+/** @throws Failure 'invalid' for a path that is not absolute, or too long for a socket */
 function socketPathOf(text: string): SocketPath | undefined {
   const [, path] = /^unix:(?:\/\/(?=\/))?(.*)$/.exec(text) ?? []
   if (path === undefined) return undefined
@@ -101,7 +101,7 @@ function socketPathOf(text: string): SocketPath | undefined {
   return { path }
 }
 
-/** The only pattern of its kind. There is no user before the host and no path after the port. */
+/** The only place with this pattern. No user may precede the host, and no path follow the port. */
 function partsOf(text: string): { host: string; port: number | undefined } | undefined {
   const match = /^(?:\[([^[\]\s]+)\]|([^\s:/@[\]]+))(?::(\d{1,5}))?$/.exec(text)
   const [, v6, name] = match ?? []

@@ -1,46 +1,46 @@
 import { sizeText } from './units.ts'
 
-/** Bytes, and what they may come to; null where that is not told. */
+/** Bytes, and their limit; null if not reported. */
 export interface Stored {
   readonly usedBytes: number | null
   readonly limitBytes: number | null
 }
 
-/** What the cache holds, and how often it had what was asked for. */
+/** What the cache holds, and how often lookups hit. */
 export interface CacheUsage extends Stored {
   /** Blobs and action results. */
   readonly entries: number | null
   readonly sinceStart: CacheCounts
-  /** To the minute. */
+  /** To the nearest minute. */
   readonly lastHour: CacheCounts
   /**
-   * For how long the youngest that was evicted in the last hour had not been used; null when nothing was that had been
-   * used within an hour before. A number says that the cache is smaller than what builds need.
+   * Of the entries evicted in the last hour, how long the most recently used one had been unused; null if none had been
+   * used within the hour before its eviction. A number means that the cache is smaller than builds need.
    */
   readonly evictedUnusedSeconds: number | null
-  /** Since the start; null from a release that does not split blobs. */
+  /** Since the start; null for a release that does not split blobs. */
   readonly chunked: ChunkedUsage | null
-  /** Bytes of blobs on the wire since the start; null from a release that does not count them. */
+  /** Blob bytes transferred since the start; null for a release that does not count them. */
   readonly transferred: { readonly receivedBytes: number; readonly sentBytes: number } | null
 }
 
-/** Blobs that were stored in chunks, which blobs that are nearly alike share. */
+/** Blobs stored in chunks, which similar blobs share. */
 export interface ChunkedUsage {
   readonly blobs: number
-  /** Of the blobs, each whole. */
+  /** Of the blobs, counted in full. */
   readonly bytes: number
-  /** Those of the bytes that needed no room, since they lay in chunks of other blobs already. */
+  /** Of those bytes, how many needed no space because other blobs' chunks already held them. */
   readonly sharedBytes: number
 }
 
 export interface CacheCounts {
-  /** GetActionResult, as clients called it. */
+  /** GetActionResult, called by clients. */
   readonly actionResults: Lookups
-  /** Executions that the scheduler looked up before it ran them; many clients have looked themselves just before. */
+  /** Lookups by the scheduler before execution; many clients have just looked themselves. */
   readonly executions: Lookups
-  /** Digests of FindMissingBlobs, of clients, workers and the scheduler: those that were there, and those that were not. */
+  /** Digests in FindMissingBlobs calls by clients, workers and the scheduler: found and missing. */
   readonly blobs: Lookups
-  /** Blobs and action results that gave way to others; null from a store that does not count them. */
+  /** Evicted blobs and action results; null for a store that does not count them. */
   readonly evicted: { readonly count: number; readonly bytes: number } | null
 }
 
@@ -49,7 +49,7 @@ export interface Lookups {
   readonly misses: number
 }
 
-/** `85 % of 1,204`. Never 100 % where one was missed, nor 0 % where one was found. */
+/** `85 % of 1,204`. Never 100 % if there was a miss, nor 0 % if there was a hit. */
 export function rateText({ hits, misses }: Lookups): string {
   const all = hits + misses
   if (all === 0) return 'none asked for'

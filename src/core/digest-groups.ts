@@ -1,14 +1,14 @@
 import type { Digest } from './digest.ts'
 
-/** What a group may hold; a single digest above the bound is a group of its own. */
+/** Limits of a group; a single digest above the limit is a group of its own. */
 export interface GroupBounds {
-  /** Bytes of the blobs together. */
+  /** Total bytes of the blobs. */
   readonly bytesMax: number
-  /** Blobs; as many as fit by default. */
+  /** Blobs; unlimited by default. */
   readonly countMax?: number
 }
 
-/** Cuts a list of digests into groups whose blobs fit in memory, or in a message, together. */
+/** Splits a list of digests into groups whose blobs fit in memory, or in a message, together. */
 export function* digestGroups(
   digests: readonly Digest[],
   { bytesMax, countMax = Number.POSITIVE_INFINITY }: GroupBounds,

@@ -1,12 +1,12 @@
 import { Failure } from './failure.ts'
 
-/** The functions that we compute; their names are those of resource names and flags. */
+/** The digest functions that we compute, named as in resource names and flags. */
 export type DigestFunction = 'sha256' | 'sha1' | 'sha384' | 'sha512' | 'blake3'
 
-/** Names a blob: which function, what it gives, and how long the blob is. */
+/** Identifies a blob: the digest function, its hash, and the blob's size. */
 export interface Digest {
   readonly fn: DigestFunction
-  /** Lower-case hexadecimal, as many digits as the function gives. */
+  /** Lower-case hexadecimal, of the function's full length. */
   readonly hash: string
   /** Bytes, uncompressed. */
   readonly size: number
@@ -16,11 +16,11 @@ interface FunctionFacts {
   /** DigestFunction.Value in the Remote Execution API. */
   readonly value: number
   readonly hexLength: number
-  /** True where a resource name must name the function, since the hash's length does not tell it. */
+  /** True if a resource name must name the function, since the hash's length does not tell it. */
   readonly named: boolean
 }
 
-/** What the API says of each function that we compute. */
+/** What the API defines for each function that we compute. */
 export const digestFunctions: Readonly<Record<DigestFunction, FunctionFacts>> = {
   sha256: { value: 1, hexLength: 64, named: false },
   sha1: { value: 2, hexLength: 40, named: false },
@@ -36,15 +36,15 @@ const byLength = new Map(
     .filter((fn) => !digestFunctions[fn].named)
     .map((fn) => [digestFunctions[fn].hexLength, fn]),
 )
-/** 1 for the codes of lower-case hexadecimal digits: many times faster to ask than a regular expression. */
+/** 1 for the codes of lower-case hexadecimal digits: many times faster than a regular expression. */
 const hexDigits = Uint8Array.from({ length: 256 }, (_, code) =>
   '0123456789abcdef'.includes(String.fromCharCode(code)) ? 1 : 0,
 )
 
 /**
- * The function that a message names, or, where it names none, the one that the hash's
- * length tells (remote_execution.proto, DigestFunction).
- * @throws Failure 'invalid' for a function that we do not compute, or a length that none gives
+ * The function that a message names; if it names none, the one that the hash's length implies (remote_execution.proto,
+ * DigestFunction).
+ * @throws Failure 'invalid' for a function that we do not compute, or a length that none has
  */
 export function digestFunctionOf(value: number, hash: string): DigestFunction {
   const fn = value === unknownFunction ? byLength.get(hash.length) : byValue.get(value)
@@ -58,11 +58,11 @@ export function digestFunctionOf(value: number, hash: string): DigestFunction {
   )
 }
 
-/** A digest as it comes off the wire. */
+/** A digest as it arrives on the wire. */
 export interface WireDigest {
   readonly hash?: string | null
   readonly sizeBytes?: number | null
-  /** Whether the hash is lower-case hexadecimal, where whoever read it has looked (isHex). */
+  /** Whether the hash is lower-case hexadecimal, if the reader has already checked (isHex). */
   readonly hex?: boolean
 }
 
@@ -73,16 +73,16 @@ export function isHex(bytes: Uint8Array, start: number, end: number): boolean {
 }
 
 function isHexText(text: string): boolean {
-  // A code beyond the table is undefined there.
+  // Codes outside the table yield undefined.
   for (let at = 0; at < text.length; at += 1) if (hexDigits[text.charCodeAt(at)] !== 1) return false
   return true
 }
 
 /**
- * Checks a digest from the wire: present, lower-case hex of the right length, a size that
- * is a whole number from 0 to 2^53 - 1.
+ * Checks a digest from the wire: present, lower-case hex of the right length, a size that is an integer from 0 to
+ * 2^53 - 1.
  * @param value the message's DigestFunction.Value; 0 infers it from the hash
- * @param field what the message calls it, for the error
+ * @param field the message's name for it, for the error
  * @throws Failure 'invalid'
  */
 export function digestFromWire(wire: WireDigest | null | undefined, value: number, field = 'digest'): Digest {
@@ -92,8 +92,8 @@ export function digestFromWire(wire: WireDigest | null | undefined, value: numbe
 }
 
 /**
- * The digest of these parts, checked.
- * @throws Failure 'invalid' when the hash or the size cannot be one
+ * A digest made of these parts, checked.
+ * @throws Failure 'invalid' if the hash or the size is not valid
  */
 export function checkedDigest(fn: DigestFunction, hash: string, size: number, field = 'digest'): Digest {
   return digestOfParts(fn, hash, isHexText(hash), size, field)
@@ -118,7 +118,7 @@ export function digestText(digest: Digest): string {
   return `${digest.hash}/${digest.size}`
 }
 
-/** A key that tells digests of different functions apart too. */
+/** A key that also distinguishes digest functions. */
 export function digestKey(digest: Digest): string {
   return `${digest.fn}/${digest.hash}/${digest.size}`
 }

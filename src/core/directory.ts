@@ -1,6 +1,6 @@
 import { Failure } from './failure.ts'
 
-/** The part of a FileNode or DirectoryNode that the canonical form speaks about. */
+/** The part of a FileNode or DirectoryNode that the canonical form constrains. */
 interface NamedNode {
   readonly name?: string | null
 }
@@ -10,24 +10,24 @@ interface LinkNode extends NamedNode {
   readonly target?: string | null
 }
 
-/** A Directory message as far as its structure goes; digests are checked elsewhere. */
+/** A Directory message's structure; digests are checked elsewhere. */
 export interface DirectoryShape {
   readonly files?: readonly NamedNode[] | null
   readonly directories?: readonly NamedNode[] | null
   readonly symlinks?: readonly LinkNode[] | null
 }
 
-/** File systems take no longer names (NAME_MAX of Linux and macOS), in bytes of UTF-8. */
+/** The longest name that file systems allow (NAME_MAX of Linux and macOS), in bytes of UTF-8. */
 export const nameBytesMax = 255
 
 const nul = '\0'
 const encoder = new TextEncoder()
 
 /**
- * Checks the name of one entry of a directory: a single path segment.
- * @param name as the message has it
- * @param where the directory it stands in, for the error
- * @throws Failure 'invalid' when it is empty, `.`, `..`, too long, or holds `/` or NUL
+ * Checks the name of a directory entry: a single path segment.
+ * @param name as in the message
+ * @param where its directory, for the error
+ * @throws Failure 'invalid' if it is empty, `.`, `..`, too long, or contains `/` or NUL
  */
 export function checkName(name: string, where?: string): void {
   const problem = nameProblem(name)
@@ -35,10 +35,9 @@ export function checkName(name: string, where?: string): void {
 }
 
 /**
- * Checks that a Directory is in canonical form (remote_execution.proto, Directory): every
- * name is a single segment, each of the three lists is sorted by name and no name stands
- * twice, be it in one list or in two. A symlink's target is only checked for being a path at
- * all; whether it may be absolute depends on the server's SymlinkAbsolutePathStrategy.
+ * Checks that a Directory is in canonical form (remote_execution.proto, Directory): every name is a single segment,
+ * each of the three lists is sorted by name, and no name occurs twice, within a list or across them. A symlink's target
+ * only has to be a path; whether it may be absolute depends on the server's SymlinkAbsolutePathStrategy.
  * @param where what the error calls the directory: its digest or its path
  * @throws Failure 'invalid' that names the entry
  */
@@ -54,8 +53,8 @@ export function checkDirectory(directory: DirectoryShape, where?: string): void 
 }
 
 /**
- * Orders names as the canonical form does: by their UTF-8 bytes. JavaScript's own order
- * differs where one of two names has a character beyond U+FFFF.
+ * Orders names as the canonical form does: by their UTF-8 bytes. JavaScript's own order differs if one of the names has a
+ * character beyond U+FFFF.
  */
 export function compareNames(a: string, b: string): number {
   const length = Math.min(a.length, b.length)
@@ -67,7 +66,7 @@ export function compareNames(a: string, b: string): number {
   return a.length - b.length
 }
 
-/** Puts surrogates, which stand for U+10000 and beyond, after the rest of the 16-bit units. */
+/** Sorts surrogates, which stand for U+10000 and beyond, after all other 16-bit units. */
 function codePointRank(unit: number): number {
   return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit
 }
@@ -81,7 +80,7 @@ function nameProblem(name: string): string | undefined {
   return undefined
 }
 
-/** A UTF-16 unit becomes at most three bytes, so that most names need no encoding. */
+/** A UTF-16 unit becomes at most three bytes, so most names need not be encoded. */
 function tooLong(name: string): boolean {
   if (name.length * 3 <= nameBytesMax) return false
   return name.length > nameBytesMax || encoder.encode(name).byteLength > nameBytesMax

@@ -1,6 +1,6 @@
 /**
- * Cuts a stream into pieces as long as a buffer, the last one shorter. Each lies in that buffer: it is only good until the
- * next one is asked for.
+ * Cuts a stream into pieces of a buffer's length; the last may be shorter. Each piece is a view of that buffer, valid
+ * only until the next one is requested.
  */
 export async function* evenPieces(chunks: AsyncIterable<Buffer>, piece: Buffer): AsyncGenerator<Buffer> {
   let filled = 0

@@ -1,6 +1,6 @@
 /**
- * What kind of thing went wrong. A closed list: the CLI makes an exit code from it
- * (cli/exit.ts) and the servers a gRPC status (wire/status.ts), each in one place.
+ * What kind of thing went wrong. A closed list: the CLI maps it to an exit code (cli/exit.ts) and the servers to a gRPC
+ * status (wire/status.ts), each in one place.
  */
 export type FailureKind =
   | 'invalid' // the caller's input is wrong: a flag, a config file, a message, a digest
@@ -14,17 +14,17 @@ export type FailureKind =
   | 'denied'
   | 'unimplemented'
   | 'out-of-range'
-  | 'corrupt' // stored or received bytes are not what they were said to be
+  | 'corrupt' // stored or received bytes are not what they should be
   | 'program' // a program that we called failed
   | 'internal' // our bug
 
-/** The facts of a failure beside its message. */
+/** What a failure carries besides its message. */
 export interface FailureFacts {
   /** File and line, flag, digest or resource name. */
   readonly where?: string
-  /** What to do about it: whole sentences, most promising first. */
+  /** What to do about it: complete sentences, the most promising first. */
   readonly next?: readonly string[]
-  /** What a program that we called printed, if one did. */
+  /** The output of a program that we called, if any. */
   readonly output?: string
   readonly cause?: unknown
 }
@@ -52,8 +52,8 @@ export class Failure extends Error {
 }
 
 /**
- * Makes an error, or does something whose errors are expected, without stacks, which cost more than all else that a
- * lookup does: for what is not a fault and happens all the time, like a miss.
+ * Creates an error, or does something that is expected to throw, without capturing stack traces, which cost more than
+ * everything else in a lookup: for frequent outcomes that are not faults, such as a miss.
  */
 export function withoutStack<T>(make: () => T): T {
   const { stackTraceLimit } = Error

@@ -3,10 +3,10 @@ import { createRequire } from 'node:module'
 import type { Digest, DigestFunction } from './digest.ts'
 import { Failure } from './failure.ts'
 
-/** Computes one hash piece by piece. */
+/** Computes one hash incrementally. */
 export interface Hasher {
   update(chunk: Uint8Array): void
-  /** Lower-case hex; may be asked once. */
+  /** Lower-case hex; may be called once. */
   hex(): string
 }
 
@@ -15,11 +15,11 @@ interface Blake3Package {
   Blake3Hasher: new () => { update(input: Uint8Array): unknown; digest(format: 'hex'): string }
 }
 
-// Node has no BLAKE3. The package is optional: there is a binary of it for every usual
-// platform, and where there is none the function is simply not offered.
+// Node has no BLAKE3. The package is optional: it has binaries for every common platform, and without one the function
+// is simply not offered.
 const blake3 = loadBlake3()
 
-/** Those of the API's functions that this process can compute, in order of preference. */
+/** The API's functions that this process can compute, in order of preference. */
 export const computableFunctions: readonly DigestFunction[] = [
   'sha256',
   ...(blake3 ? (['blake3'] as const) : []),
@@ -41,7 +41,7 @@ export function createHasher(fn: DigestFunction): Hasher {
   return { update: (chunk) => void hash.update(chunk), hex: () => hash.digest('hex') }
 }
 
-/** The digest of bytes that are at hand; for small ones several times faster than a hasher. */
+/** The digest of bytes in memory; for small ones several times faster than a hasher. */
 export function digestOf(fn: DigestFunction, bytes: Uint8Array): Digest {
   const hash = fn === 'blake3' ? blake3OrThrow().blake3(bytes).toString('hex') : hashOnce(fn, bytes, 'hex')
   return { fn, hash, size: bytes.byteLength }
@@ -59,8 +59,8 @@ function loadBlake3(): Blake3Package | undefined {
   try {
     return createRequire(import.meta.url)('@napi-rs/blake-hash') as Blake3Package
   } catch {
-    // Not installed, without a binary for this platform, or one that the system's libraries do not suit: its loader
-    // has an error of its own for each, and none of them is a reason to serve no other function.
+    // Not installed, no binary for this platform, or one that does not fit the system's libraries: the loader throws a
+    // different error for each, and none of them is a reason to fail for the other functions.
     return undefined
   }
 }

@@ -2,8 +2,8 @@ import { BlockList, isIP } from 'node:net'
 import { Failure } from './failure.ts'
 
 /**
- * A host as a configuration names it: a name, `*.` and the end of names, an address, or a network (CIDR, RFC 4632).
- * @throws Failure 'invalid' for what is none of these
+ * A host in a configuration: a name, `*.` and a suffix, an address, or a network (CIDR, RFC 4632).
+ * @throws Failure 'invalid' for anything else
  */
 export function parseHostPattern(text: string): string {
   const isName = /^(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*$/i.test(text)
@@ -13,20 +13,20 @@ export function parseHostPattern(text: string): string {
   })
 }
 
-/** Is it about addresses rather than about names? */
+/** Does it match addresses rather than names? */
 export function isAddressPattern(text: string): boolean {
   return text.includes('/') || isIP(text) !== 0
 }
 
 /**
- * Does a pattern of names mean this one?
+ * Does a name pattern match this name?
  * @param name in lower case
  */
 export function matchesName(pattern: string, name: string): boolean {
   return pattern.startsWith('*.') ? name.endsWith(pattern.slice(1)) : name === pattern
 }
 
-/** A list of addresses and networks that have been parsed. */
+/** A list of parsed addresses and networks. */
 export function addressList(patterns: readonly string[]): BlockList {
   const list = new BlockList()
   for (const pattern of patterns)
@@ -34,7 +34,7 @@ export function addressList(patterns: readonly string[]): BlockList {
   return list
 }
 
-/** Does the list have this address? @param address without brackets; a zone after `%` makes no difference */
+/** Does the list contain this address? @param address without brackets; a zone after `%` is ignored */
 export function listHas(list: BlockList, address: string): boolean {
   const bare = address.replace(/%.*$/, '')
   const family = isIP(bare)

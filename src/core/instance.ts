@@ -1,8 +1,8 @@
 import { Failure } from './failure.ts'
 
 /**
- * Words that no segment of an instance name may be, since resource names are told apart by
- * them (remote_execution.proto, ExecuteRequest.instance_name and the resource names' grammar).
+ * Words that may not be a segment of an instance name, since they delimit the parts of resource names
+ * (remote_execution.proto, ExecuteRequest.instance_name and the resource names' grammar).
  */
 export const reservedSegments: ReadonlySet<string> = new Set([
   'blobs',
@@ -14,26 +14,26 @@ export const reservedSegments: ReadonlySet<string> = new Set([
   'compressed-blobs',
 ])
 
-/** The names that mean a server's one instance. A set of names is one. */
+/** The names that mean a server's one instance. A Set of names qualifies. */
 export interface InstanceNames extends Iterable<string> {
   has(name: string): boolean
 }
 
 /** Names, and which of them clients have used. */
 export interface UsedInstances extends InstanceNames {
-  /** Those that were asked for, in the order in which they first were; at most namesKeptMax. */
+  /** Names that were used, in order of first use; at most namesKeptMax. */
   used(): string[]
 }
 
 /** In a configuration: any name means the one instance. */
 export const anyInstance = '*'
 const nameLengthMax = 256
-/** Names come from clients: only the first so many are told apart. */
+/** Names come from clients: only this many are told apart. */
 const namesKeptMax = 16
 
 /**
- * @param names those of a configuration; with `*` among them every name counts that a resource name can hold
- * @param count called for each call, with a name out of few: what comes after the first ones is `other`
+ * @param names from a configuration; with `*` among them, every name that a resource name can contain is accepted
+ * @param count called for each call, with one of few names: those after the first ones are `other`
  */
 export function instanceNames(
   names: readonly string[],
@@ -59,7 +59,7 @@ function isUsable(name: string): boolean {
 }
 
 /**
- * Checks that an instance name is one that this server has.
+ * Checks that this server has the instance.
  * @param name as the client sent it
  * @param known the names that mean this server's one instance; '' is the empty name
  * @throws Failure 'invalid' (an unknown instance is INVALID_ARGUMENT in the API)

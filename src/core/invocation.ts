@@ -1,14 +1,14 @@
 /**
- * What a client itself tells of a build, by the Build Event Service: what was typed, and what became of it. Only some
+ * What a client itself reports about a build through the Build Event Service: what was typed, and how it ended. Only some
  * clients do (Bazel, with --bes_backend). All times are milliseconds since 1970.
  */
 export interface InvocationSummary {
-  /** `build`, `test` and so on; empty until it is told. */
+  /** `build`, `test` and so on; empty until reported. */
   readonly command: string
-  /** The targets as they were typed. */
+  /** The targets as typed. */
   readonly patterns: readonly string[]
   readonly started?: number
-  /** Absent while it runs, and of a client that stopped without a word. */
+  /** Absent while it runs, and for a client that stopped without reporting an end. */
   readonly finished?: number
   /** With the tool's own name for it, such as SUCCESS, BUILD_FAILURE or INTERRUPTED. */
   readonly exit?: { readonly code: number; readonly name: string }
@@ -18,15 +18,15 @@ export interface InvocationSummary {
   readonly testsFailed: number
 }
 
-/** Who remembers what clients told. */
+/** Access to what clients reported. */
 export interface InvocationHistory {
-  /** What was told of a build, by its whole id; undefined where nothing was. */
+  /** What was reported about a build, by its full id; undefined if nothing was. */
   invocation(build: string): Promise<InvocationRecord | undefined>
   /**
-   * One of the logs that it names, without the rest of it; undefined where there is no such log.
-   * @param build its whole id
-   * @param of a test's attempt or a failed action, which `row` stands for
-   * @param at which of its logs, from 0 on
+   * One of a record's logs, without the rest of it; undefined if there is no such log.
+   * @param build its full id
+   * @param of a test's attempt or a failed action, identified by `row`
+   * @param at index of the log, from 0
    */
   log(build: string, of: LogOwner, row: number, at: number): Promise<LogRecord | undefined>
 }
@@ -34,33 +34,33 @@ export interface InvocationHistory {
 /** What logs belong to. */
 export type LogOwner = 'attempt' | 'failure'
 
-/** All that was told of one invocation. What looks like a secret is hidden in it. */
+/** Everything reported about one invocation, with likely secrets redacted. */
 export interface InvocationRecord extends InvocationSummary {
-  /** The client has said that it has told everything. */
+  /** The client has said that it is done reporting. */
   readonly complete: boolean
   readonly workspace: string
-  /** Options that were typed, and all that were in force, those of bazelrc files among them. */
+  /** Options that were typed, and all that were in effect, including those from bazelrc files. */
   readonly options: readonly string[]
   readonly allOptions: readonly string[]
-  /** Why it failed, in the tool's words; empty when it did not. */
+  /** Why it failed, in the tool's words; empty if it did not. */
   readonly message: string
-  /** Where the tool's profile is; empty when it made none. */
+  /** Where the tool's profile is; empty if there is none. */
   readonly profile: string
   readonly wallMs?: number
   readonly cpuMs?: number
-  /** Those that failed first; some of them where there are many. */
+  /** Failed ones first; only some if there are many. */
   readonly targetsShown: readonly TargetRecord[]
   readonly testsShown: readonly TestRecord[]
   readonly failures: readonly FailureRecord[]
-  /** The end of what the tool printed. */
+  /** The end of the tool's output. */
   readonly output: string
-  /** Bytes of it that were too long ago to be kept. */
+  /** Bytes of earlier output that were not kept. */
   readonly outputCut: number
-  /** Targets, tests and failures beyond what is kept of one build, and events that never came. */
+  /** Targets, tests and failures beyond what is kept for one build, and events that never arrived. */
   readonly leftOut: number
 }
 
-/** configured: it was to be built, and nothing more has been told. */
+/** configured: it was to be built, and nothing more has been reported. */
 export const targetStates = ['configured', 'built', 'skipped', 'failed'] as const
 export type TargetState = (typeof targetStates)[number]
 
@@ -68,13 +68,13 @@ export interface TargetRecord {
   readonly label: string
   /** Empty for the target itself. */
   readonly aspect: string
-  /** Such as `cc_library rule`. */
+  /** For example `cc_library rule`. */
   readonly kind: string
   readonly state: TargetState
   readonly message: string
 }
 
-/** As build_event_stream.TestStatus numbers them; unknown: the tool says nothing, or something newer. */
+/** As numbered in build_event_stream.TestStatus; unknown: no value, or a newer one. */
 export const testStatuses = [
   'unknown',
   'passed',
@@ -91,20 +91,20 @@ export type TestStatus = (typeof testStatuses)[number]
 export interface TestRecord {
   readonly label: string
   readonly status: TestStatus
-  /** In the order of runs, shards and attempts. */
+  /** Ordered by run, shard and attempt. */
   readonly attempts: readonly AttemptRecord[]
 }
 
 export interface AttemptRecord {
-  /** Stands for this attempt. */
+  /** Identifies this attempt. */
   readonly row: number
   readonly run: number
   readonly shard: number
   readonly attempt: number
   readonly status: TestStatus
-  /** Undefined where it is not told. */
+  /** Undefined if not reported. */
   readonly ms?: number
-  /** The tool or the remote cache had the result. */
+  /** The result came from the tool's or the remote cache. */
   readonly cached: boolean
   readonly details: string
   /** test.log, test.xml and so on. */
@@ -117,9 +117,9 @@ export interface LogRecord {
   readonly uri: string
 }
 
-/** An action that failed, as the client tells it. */
+/** An action that failed, as the client reports it. */
 export interface FailureRecord {
-  /** Stands for this action. */
+  /** Identifies this action. */
   readonly row: number
   readonly label: string
   readonly mnemonic: string
@@ -128,17 +128,17 @@ export interface FailureRecord {
   readonly logs: readonly LogRecord[]
 }
 
-/** Did such a test fail? A flaky one passed in the end; of one that did not run nobody knows. */
+/** Did this test fail? A flaky one passed in the end; one that did not run is unknown. */
 export function isFailedTest(status: TestStatus): boolean {
   return status === 'failed' || status === 'timeout' || status === 'remote failure' || status === 'failed to build'
 }
 
-/** `test //app/... -//app:slow`; empty until it is told. */
+/** `test //app/... -//app:slow`; empty until reported. */
 export function commandText({ command, patterns }: InvocationSummary): string {
   return [command, ...patterns].join(' ').trim()
 }
 
-/** What became of it, in words: `ok`, `tests failed`, `not finished`. */
+/** How it ended, in words: `ok`, `tests failed`, `not finished`. */
 export function resultText({ exit, finished }: InvocationSummary): string {
   if (exit === undefined) return finished === undefined ? 'not finished' : 'broken off'
   if (exit.code === 0) return 'ok'

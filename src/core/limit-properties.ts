@@ -2,17 +2,17 @@ import { Failure } from './failure.ts'
 import type { PlatformProperty } from './platform.ts'
 import { parseSize } from './units.ts'
 
-/** Platform properties by which an action says what it may take at most; memory and disk in bytes. */
+/** Platform properties by which an action states its limits; memory and disk in bytes. */
 export const limitNames = ['memory', 'cpus', 'pids', 'disk'] as const
 export type LimitName = (typeof limitNames)[number]
 
 /**
- * The least that an action can be given: less would end what starts it, or nothing could run. Of memory 4 MiB, of processors the
- * smallest share that the kernel hands out, of the disk a block.
+ * The smallest possible limits: with less, the process that starts the action would be killed, or nothing could run.
+ * Memory: 4 MiB; processors: the smallest share that the kernel gives out; disk: one block.
  */
 export const leastLimits: Readonly<Record<LimitName, number>> = { memory: 4 * 2 ** 20, cpus: 0.01, pids: 1, disk: 4096 }
 
-/** What an action may take at most, by name; absent: as much as anybody. */
+/** An action's limits by name; absent: no limit of its own. */
 export type AskedLimits = Readonly<Partial<Record<LimitName, number>>>
 
 /** @returns undefined for any other property, and for a value that is not an amount (`memory=large`), which is a label */
@@ -22,7 +22,7 @@ export function limitIn({ name, value }: PlatformProperty): { name: LimitName; a
   return known && amount !== undefined && amount > 0 ? { name: known, amount } : undefined
 }
 
-/** If a name occurs several times, the smallest amount counts. */
+/** If a name occurs several times, the smallest amount applies. */
 export function limitsIn(properties: readonly PlatformProperty[]): AskedLimits {
   const limits: Partial<Record<LimitName, number>> = {}
   for (const property of properties) {
@@ -32,7 +32,7 @@ export function limitsIn(properties: readonly PlatformProperty[]): AskedLimits {
   return limits
 }
 
-/** @throws Failure 'invalid' for an amount with which nothing can run */
+/** @throws Failure 'invalid' for a limit that nothing can run with */
 export function assertLimitsSuffice(properties: readonly PlatformProperty[]): void {
   for (const property of properties) {
     const limit = limitIn(property)

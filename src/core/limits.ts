@@ -1,22 +1,22 @@
-/** Every limit that more than one room needs; its name ends with the unit. */
+/** Every limit that more than one room needs; names end with the unit. */
 
-/** A gRPC message's default bound in every client library. */
+/** The default message limit of every gRPC client library. */
 export const messageBytesMax = 4 * 1024 * 1024
 /**
- * What the blobs of a batch may have together, as servers announce and clients count it: without
- * what stands around each of them. A few thousand blobs and it stay under the bound above.
+ * The total size of a batch's blobs, as servers announce and clients count it: without the overhead of each. A few
+ * thousand blobs with their overhead stay below the limit above.
  */
 export const batchBytesMax = messageBytesMax - 64 * 1024
-/** Blobs up to this are kept whole in memory on their way; larger ones stream. */
+/** Blobs up to this are held in memory as a whole; larger ones are streamed. */
 export const smallBlobBytesMax = 1024 * 1024
-/** Pieces in which a large blob is sent; also the most that one read brings into memory. */
+/** The piece size of a large blob on the wire; also the most that one read loads into memory. */
 export const chunkBytesMax = 256 * 1024
-/** Digests that one FindMissingBlobs, BatchReadBlobs or BatchUpdateBlobs call may name. */
+/** Digests in one FindMissingBlobs, BatchReadBlobs or BatchUpdateBlobs call. */
 export const digestsPerCallMax = 100_000
-/** What stands around a blob or a digest in such a call, at most: a SHA-512 in hexadecimal, its size, tags and lengths. */
+/** The most overhead per blob or digest in such a call: a SHA-512 in hexadecimal, its size, tags and lengths. */
 export const digestBytesMax = 160
-/** The longest message that names so many: beyond what other methods take, but no longer than its limits make it. */
+/** The longest message with that many: more than other methods accept, but bounded by its own limits. */
 export const digestsMessageBytesMax = batchBytesMax + digestsPerCallMax * digestBytesMax
-/** Directories that one tree may have, and how deep it may be. */
+/** Directories in one tree, and its depth. */
 export const treeDirectoriesMax = 1_000_000
 export const treeDepthMax = 512

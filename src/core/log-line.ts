@@ -1,4 +1,4 @@
-/** When one of our servers wrote this line, in milliseconds since 1970; undefined if the line does not say. */
+/** When one of our servers wrote this line, in milliseconds since 1970; undefined if it does not say. */
 export function writtenAt(text: string): number | undefined {
   const time = fieldsOf(text)?.['time']
   const ms = typeof time === 'string' ? Date.parse(time) : typeof time === 'number' ? time : Number.NaN

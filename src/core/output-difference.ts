@@ -1,11 +1,11 @@
-/** What two runs of one action made differently: the words for it, wherever it is found, kept or shown. */
+/** How the outputs of two runs of one action differ: the vocabulary for finding, keeping and showing it. */
 
 export const contentFormats = ['ar', 'tar', 'zip', 'gzip', 'elf', 'unknown'] as const
 export type ContentFormat = (typeof contentFormats)[number]
 
 /**
- * What differs: a time, an owner, a mode, a kind or a compression that an archive has of an entry; the order of entries or
- * lines; a path or a time within bytes; an entry or a section that only one file has; or bytes of which no more is known.
+ * What differs: an archive entry's time, owner, mode, kind or compression; the order of entries or lines; a path or a
+ * time within bytes; an entry or a section that only one file has; or bytes about which nothing more is known.
  */
 export const differenceKinds = [
   'time',
@@ -22,23 +22,23 @@ export const differenceKinds = [
 ] as const
 export type DifferenceKind = (typeof differenceKinds)[number]
 
-/** One thing that two files differ in. */
+/** One difference between two files. */
 export interface ContentDifference {
-  /** Entries and sections, from the outside in; empty for the file as a whole. */
+  /** Entries and sections, outermost first; empty for the file as a whole. */
   readonly within: readonly string[]
   readonly kind: DifferenceKind
-  /** The first byte that differs, from the start of the innermost part; null where it is none of its bytes. */
+  /** The first differing byte, from the start of the innermost part; null if the difference is not in its bytes. */
   readonly offset: number | null
-  /** What is there, as text or as hexadecimal digits; null where there is nothing. */
+  /** The content as text or hexadecimal digits; null if there is none. */
   readonly one: string | null
   readonly other: string | null
 }
 
 export interface ContentComparison {
   readonly format: ContentFormat
-  /** The first byte of the files that differs. */
+  /** The first differing byte of the files. */
   readonly offset: number
-  /** The first of them. */
+  /** The first ones. */
   readonly differences: readonly ContentDifference[]
   /** There are more. */
   readonly cut: boolean
@@ -49,23 +49,23 @@ export const outputDifferenceKinds = ['contents', 'executable', 'target', 'only-
 export interface DifferentOutput {
   readonly path: string
   readonly kind: (typeof outputDifferenceKinds)[number]
-  /** `hash/size` of a file, `executable` or `not executable`, or the target of a symlink; null where it is not. */
+  /** `hash/size` of a file, `executable` or `not executable`, or the target of a symlink; null if it does not exist. */
   readonly one: string | null
   readonly other: string | null
-  /** What differs in a file; null where nobody looked: it is too large, or not there any more. */
+  /** How a file's content differs; null if it was not compared: too large, or no longer there. */
   readonly contents: ContentComparison | null
 }
 
-/** An action that did not make the same twice. */
+/** An action whose outputs differed between two runs. */
 export interface DifferentAction {
   /** `hash/size`. */
   readonly action: string
   readonly target: string
   readonly mnemonic: string
-  /** Who ran it first (the run whose result is in the cache, if there is one), and who then; empty when not known. */
+  /** Who ran it first (the run whose result is in the cache, if any), and who second; empty if unknown. */
   readonly workers: readonly [string, string]
   readonly exitCodes: readonly [number, number]
   readonly outputs: readonly DifferentOutput[]
-  /** Outputs that differ and are not named. */
+  /** Differing outputs that are not listed. */
   readonly moreOutputs: number
 }

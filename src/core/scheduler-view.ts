@@ -1,13 +1,13 @@
 import { countText } from './count-text.ts'
 import type { PlatformProperty } from './platform.ts'
 
-/** What a scheduler is doing at one moment, as `native status` and the builds page show it. */
+/** What a scheduler is doing at one moment, as shown by `native status` and the builds page. */
 export interface SchedulerView {
   readonly workers: readonly WorkerView[]
   readonly queues: readonly QueueView[]
-  /** Those in flight, oldest first; the scheduler bounds them. */
+  /** In flight, oldest first; the scheduler limits their number. */
   readonly operations: readonly OperationView[]
-  /** All that wait, and all that are in workers' hands. */
+  /** All that are queued, and all that are assigned to workers. */
   readonly queued: number
   readonly executing: number
   /** It accepts no more actions. */
@@ -27,11 +27,11 @@ export interface WorkerView {
   readonly leaving: boolean
 }
 
-/** The actions that ask for the same platform. */
+/** The actions that require the same platform. */
 export interface QueueView {
   readonly properties: readonly PlatformProperty[]
   readonly waiting: number
-  /** Workers that could take them, and how many actions those run at once. */
+  /** Workers that could run them, and how many actions those run at once. */
   readonly workers: number
   readonly slots: number
 }
@@ -42,7 +42,7 @@ export interface OperationView {
   readonly action: { readonly hash: string; readonly size: number }
   /** Milliseconds since 1970. */
   readonly createdAt: number
-  /** Empty while it waits. */
+  /** Empty while it is queued. */
   readonly worker: string
   /** A lower value runs sooner. */
   readonly priority: number
@@ -50,23 +50,23 @@ export interface OperationView {
   readonly tool: string
   readonly target: string
   readonly mnemonic: string
-  /** Why it waits, or where it runs: a text by the scheduler. */
+  /** Why it is queued, or where it runs: text from the scheduler. */
   readonly why: string
 }
 
-/** What an action that runs, or has just run, has printed last. */
+/** The latest output of an action that is running or has just run. */
 export interface RunningOutput {
   readonly stdout: RunningText
   readonly stderr: RunningText
-  /** Its run has come to its end, and nothing is missing of what it printed last. */
+  /** The run has ended, and its last output is complete. */
   readonly isComplete: boolean
-  /** Why nothing (more) of it is heard just now, in whole sentences for people; undefined while somebody listens. */
+  /** Why no (further) output arrives right now, in complete sentences for people; undefined while somebody listens. */
   readonly whyUnheard: string | undefined
 }
 
 export interface RunningText {
   readonly bytes: Uint8Array
-  /** How many bytes of the stream before these are left out. */
+  /** Bytes of the stream before these. */
   readonly before: number
 }
 

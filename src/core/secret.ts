@@ -1,8 +1,8 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 
 /**
- * What a proof is for: each is of no use for anything else. A server's bearer token would be lost to
- * whoever listens on the port of a server that is away; of a proof nothing can be made.
+ * What a proof is for; it is valid for nothing else. A server's bearer token would be lost to whoever listens on the port
+ * of a server that is down; a proof is of no use to them.
  */
 export type Purpose =
   | 'native.worker.v1 scheduler'
@@ -11,11 +11,11 @@ export type Purpose =
   | 'native server identity'
   | 'native client identity'
 
-/** What the servers of one cluster know, and nobody else. The bytes themselves cannot be had from it. */
+/** What only the servers of one cluster know. The bytes themselves cannot be read from it. */
 export interface Secret {
-  /** HMAC-SHA256 over the purpose and the parts, of which each is taken with its length. */
+  /** HMAC-SHA256 over the purpose and the parts, each prefixed with its length. */
   prove(purpose: Purpose, ...parts: readonly (Uint8Array | string)[]): Buffer
-  /** Is this the proof of the same? Takes as long for every proof that is wrong. */
+  /** Is this the proof for the same input? Constant-time for wrong proofs. */
   verify(proof: Uint8Array, purpose: Purpose, ...parts: readonly (Uint8Array | string)[]): boolean
 }
 

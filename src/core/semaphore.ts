@@ -1,7 +1,7 @@
-/** Lets so much work run at once; the rest waits its turn, first come, first served. */
+/** Limits how much work runs at once; the rest waits, first come, first served. */
 export type Semaphore = <T>(work: () => Promise<T>) => Promise<T>
 
-/** @param atOnceMax pieces of work */
+/** @param atOnceMax concurrent pieces of work */
 export function createSemaphore(atOnceMax: number): Semaphore {
   const places = createPlaces(atOnceMax)
   return (work) =>
@@ -9,8 +9,8 @@ export function createSemaphore(atOnceMax: number): Semaphore {
 }
 
 /**
- * The same for work of several clients, so that one whose work never ends does not hold up the others. Those that
- * wait take turns, a piece each: who has much to do does not stand before who has little.
+ * The same for work of several clients, so that one whose work never ends does not block the others. Those that wait take
+ * turns, one piece each: a client with much to do does not go before one with little.
  */
 export type SharedSemaphore = <T>(client: string, work: () => Promise<T>) => Promise<T>
 
@@ -20,12 +20,12 @@ interface Client {
 }
 
 /**
- * @param allMax pieces of work at once
- * @param clientMax the same of one client
+ * @param allMax concurrent pieces of work
+ * @param clientMax the same for one client
  */
 export function createSharedSemaphore(allMax: number, clientMax: number): SharedSemaphore {
   const clients = new Map<string, Client>()
-  /** Those that may begin another piece as soon as there is a place, in the order of their turns. */
+  /** Clients that may start another piece as soon as there is a slot, in turn order. */
   const turns = new Set<Client>()
   let taken = 0
 
@@ -67,9 +67,9 @@ export function createSharedSemaphore(allMax: number, clientMax: number): Shared
 }
 
 interface Places {
-  /** False when all are taken. */
+  /** False if all slots are taken. */
   tryEnter(): boolean
-  /** Settles with a place; for callers that could not enter at once. */
+  /** Resolves with a slot; for callers whose tryEnter failed. */
   enter(): Promise<void>
   leave(): void
 }
@@ -85,7 +85,7 @@ function createPlaces(max: number): Places {
     },
     enter: () => new Promise((resolve) => waiting.push(resolve)),
     leave() {
-      // The next one takes the place over, so that nobody can slip in between.
+      // The slot goes directly to the next one, so that nobody can slip in between.
       const next = waiting.shift()
       if (next) next()
       else taken -= 1
@@ -93,7 +93,7 @@ function createPlaces(max: number): Places {
   }
 }
 
-/** Leaves before anybody hears how the work ended. No async function: this is on the way of every action result. */
+/** Leaves before the caller learns the outcome. Not an async function: it is on the path of every action result. */
 function settled<T>(work: () => Promise<T>, leave: () => void): Promise<T> {
   let outcome: Promise<T>
   try {

@@ -15,7 +15,7 @@ const sizeUnits: Readonly<Record<string, number>> = {
 const spanUnits: Readonly<Record<string, number>> = { ms: 1, s: 1e3, m: 60e3, h: 3600e3, d: 86400e3 }
 
 /**
- * Bytes of a text like `20GB`, `512MiB` or `1048576`.
+ * Parses a size such as `20GB`, `512MiB` or `1048576` into bytes.
  * @throws Failure 'invalid'
  */
 export function parseSize(text: string): number {
@@ -28,7 +28,7 @@ export function parseSize(text: string): number {
 }
 
 /**
- * Milliseconds of a text like `90s`, `15m`, `250ms` or `1h`.
+ * Parses a duration such as `90s`, `15m`, `250ms` or `1h` into milliseconds.
  * @throws Failure 'invalid'
  */
 export function parseSpan(text: string): number {
@@ -40,7 +40,7 @@ export function parseSpan(text: string): number {
 }
 
 /**
- * From 0 to 1, of a text like `2%` or `0.5%`.
+ * Parses a percentage such as `2%` or `0.5%` into a number from 0 to 1.
  * @throws Failure 'invalid'
  */
 export function parseShare(text: string): number {
@@ -61,7 +61,7 @@ export function sizeText(bytes: number): string {
   return `${unit === 0 ? value : value.toFixed(value < 10 ? 1 : 0)} ${units[unit]}`
 }
 
-/** A duration for people, of two or three digits: `8 ms`, `3.2 s`, `45 s`, `5 min`, `2 h`, `3 days`. @param ms milliseconds */
+/** A duration for people, with up to three digits: `8 ms`, `3.2 s`, `5 min`, `2 h`, `3 days`. @param ms milliseconds */
 export function spanText(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`
   if (ms < 9_950) return `${Number((ms / 1000).toFixed(1))} s`

@@ -2,7 +2,7 @@ import { lstat, open, readFile, rename, rm, rmdir } from 'node:fs/promises'
 import { errnoOf } from '../core/failure.ts'
 import { systemFailure } from './system-errors.ts'
 
-/** Writes a file, for this user alone, so that a reader sees the old or the new text, never half. */
+/** Writes a file atomically, for this user alone: a reader sees the old or the new text, never half of it. */
 export async function writeWhole(path: string, text: string): Promise<void> {
   const aside = `${path}.new`
   try {
@@ -19,7 +19,7 @@ export async function writeWhole(path: string, text: string): Promise<void> {
   }
 }
 
-/** The text of a file; undefined when there is none. */
+/** The text of a file; undefined if there is none. */
 export async function readIfThere(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8')
@@ -40,7 +40,7 @@ export async function isThere(path: string): Promise<boolean> {
   }
 }
 
-/** Removes a file or a folder with all in it; none is not an error. */
+/** Removes a file, or a folder with its contents; it is no error if there is none. */
 export async function remove(path: string): Promise<void> {
   try {
     await rm(path, { recursive: true, force: true, maxRetries: 3 })
@@ -49,7 +49,7 @@ export async function remove(path: string): Promise<void> {
   }
 }
 
-/** Removes a folder when nothing is in it. */
+/** Removes a folder if it is empty. */
 export async function removeEmpty(path: string): Promise<void> {
   try {
     await rmdir(path)

@@ -4,11 +4,11 @@ import { errnoOf, Failure } from '../core/failure.ts'
 import { systemFailure } from './system-errors.ts'
 
 /**
- * Makes a folder and those above it, as mkdir -p does. Node's own way never ends where the system will not have the
- * folder though the one above it is there, as below /proc.
+ * Makes a folder and its parents, like mkdir -p. Node's own recursive mkdir never returns if the system refuses the
+ * folder although its parent exists, as below /proc.
  * @param doing for errors, as in "cannot make the folder of the store"
  * @param mode of each folder that is made
- * @throws Failure 'exists' when a file stands there, 'invalid' when none can be there, 'denied', 'exhausted'
+ * @throws Failure 'exists' if a file is in the way, 'invalid' if no folder can be there, 'denied', 'exhausted'
  */
 export function makeFolder(path: string, doing = 'cannot make the folder', mode = 0o777): void {
   try {
@@ -23,11 +23,11 @@ export function makeFolder(path: string, doing = 'cannot make the folder', mode 
 function isMadeWithParents(path: string, mode: number): boolean {
   if (isMade(path, mode)) return true
   const above = dirname(path)
-  // Once more and no more: what says "not there" now means something else.
+  // One retry only: a second "not there" means something else.
   return above !== path && isMadeWithParents(above, mode) && isMade(path, mode)
 }
 
-/** False when the folder above is not there. */
+/** False if the parent does not exist. */
 function isMade(path: string, mode: number): boolean {
   try {
     mkdirSync(path, { mode })
@@ -40,8 +40,8 @@ function isMade(path: string, mode: number): boolean {
 }
 
 /**
- * Makes a folder that is this user's alone, with those above it.
- * @throws Failure 'denied' when it may not be made, or is another user's (a shared /tmp)
+ * Makes a folder for this user alone, and its parents.
+ * @throws Failure 'denied' if it may not be made, or belongs to another user (a shared /tmp)
  */
 export function makePrivateFolder(path: string, uid: number): void {
   makeFolder(path, undefined, 0o700)

@@ -5,9 +5,9 @@ import { systemFailure } from './system-errors.ts'
 const anybody = 0o007
 
 /**
- * The text of a file that not everybody may read; undefined when there is none.
+ * The text of a file that must not be readable by everybody; undefined if there is none.
  * @param what it is, for errors: `the tokens file`
- * @throws Failure 'denied' when every account can read it, 'invalid' when it is too large
+ * @throws Failure 'denied' if every account can read it, 'invalid' if it is too large
  */
 export async function readPrivate(path: string, what: string, bytesMax: number): Promise<string | undefined> {
   try {

@@ -3,35 +3,35 @@ import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { errnoOf } from '../core/failure.ts'
 
-/** A process as something that a later one with the same id is not. */
+/** Identifies a process even if its id is reused later. */
 export interface ProcessIdentity {
   readonly pid: number
-  /** When it started, as the operating system writes it; the boot is part of it where it can be. */
+  /** When it started, as the operating system writes it; includes the boot id if available. */
   readonly start: string
 }
 
 const run = promisify(execFile)
 const psMsMax = 5_000
 
-/** The identity of a running process; undefined when there is none of this id. */
+/** The identity of a running process; undefined if there is none with this id. */
 export async function identityOf(pid: number): Promise<ProcessIdentity | undefined> {
   const start = process.platform === 'linux' ? await linuxStart(pid) : await psField(pid, 'lstart=')
   return start === undefined ? undefined : { pid, start }
 }
 
-/** Does this very process still run? */
+/** Is this very process still running? */
 export async function isAlive(identity: ProcessIdentity): Promise<boolean> {
   return (await identityOf(identity.pid))?.start === identity.start
 }
 
-/** The command line of a process, its arguments apart by spaces; undefined when it is gone. */
+/** A process's command line, its arguments separated by spaces; undefined if it is gone. */
 export async function commandLineOf(pid: number): Promise<string | undefined> {
   if (process.platform !== 'linux') return psField(pid, 'command=')
   const text = await readProc(`/proc/${pid}/cmdline`)
   return text ? text.split('\0').join(' ').trim() : undefined
 }
 
-/** Sends a signal; a process that is gone already is not an error. */
+/** Sends a signal; it is no error if the process is already gone. */
 export function signalProcess(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal)
@@ -40,7 +40,7 @@ export function signalProcess(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** Field 22 of /proc/PID/stat, counted after the name, which may hold anything; a zombie is gone. */
+/** Field 22 of /proc/PID/stat, counted after the name, which may contain anything; a zombie is gone. */
 async function linuxStart(pid: number): Promise<string | undefined> {
   const stat = await readProc(`/proc/${pid}/stat`)
   const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')
@@ -66,7 +66,7 @@ async function psField(pid: number, field: string): Promise<string | undefined> 
     })
     return stdout.trim() || undefined
   } catch (error) {
-    // ps ends with 1 when no process matches.
+    // ps exits with 1 if no process matches.
     if (error instanceof Error && 'code' in error && error.code === 1) return undefined
     throw error
   }

@@ -12,12 +12,12 @@ import { wait } from './wait.ts'
 
 const holderSchema = z.object({ pid: z.number().int().positive(), start: z.string() })
 const pollMs = 50
-/** Of a holder that takes its time. */
+/** For a slow holder. */
 const longPollMs = 500
 const shortMsMax = 2_000
-/** A holder that says nothing for longer than its longest step may take is stuck. */
+/** A holder that is silent for longer than its longest step takes is stuck. */
 const silenceMsMax = 20 * 60_000
-/** Breaking a stale lock takes microseconds; whoever began it so long ago has died over it. */
+/** Breaking a stale lock takes microseconds; whoever started that long ago died doing it. */
 const breakMsMax = 5_000
 
 export interface LockOptions {
@@ -27,19 +27,18 @@ export interface LockOptions {
   readonly waiting?: (pid: number) => void
 }
 
-/** A lock that is held. */
+/** A held lock. */
 export interface Lock {
-  /** Tells those who wait that its holder moves; worth a call at each piece of work. */
+  /** Tells waiters that the holder makes progress; call it at each piece of work. */
   touch(): void
   release(): Promise<void>
 }
 
 /**
- * Takes a lock file, waiting while another living process has it. A lock names its holder;
- * one whose holder is gone (killed, rebooted) is broken. The file appears with its text in
- * it (a link to a finished file), so nobody ever reads half a lock.
- * @throws Failure 'unavailable' when the holder has not moved for twenty minutes; the reason
- *   of the signal when that aborts
+ * Takes a lock file, waiting while another living process holds it. A lock names its holder; one whose holder is gone
+ * (killed, rebooted) is broken. The file appears with its text in it (a link to a finished file), so nobody ever reads
+ * half a lock.
+ * @throws Failure 'unavailable' if the holder has made no progress for twenty minutes; the signal's reason if it aborts
  */
 export async function takeLock(path: string, options: LockOptions): Promise<Lock> {
   const { clock, signal } = options
@@ -60,13 +59,13 @@ export async function takeLock(path: string, options: LockOptions): Promise<Lock
   return { touch: () => touch(path), release: () => release(path) }
 }
 
-/** The process id of the living holder, or undefined when the lock is free. */
+/** The living holder's process id, or undefined if the lock is free. */
 export async function holderOf(path: string): Promise<number | undefined> {
   const found = await lookAt(path)
   return typeof found === 'string' ? undefined : found.pid
 }
 
-/** The living holder; stale when the file is there but its holder is not. */
+/** The living holder; stale if the file exists but its holder does not. */
 async function lookAt(path: string): Promise<'free' | 'stale' | ProcessIdentity> {
   const text = await readIfThere(path)
   if (text === undefined) return 'free'
@@ -83,7 +82,7 @@ async function tryLink(path: string): Promise<boolean> {
     await link(aside, path)
     return true
   } catch (error) {
-    // ENOENT: the folder was removed under us by a `down`; the next attempt makes it again.
+    // ENOENT: a `down` removed the folder under us; the next attempt makes it again.
     if (errnoOf(error) === 'EEXIST' || errnoOf(error) === 'ENOENT') return false
     throw error
   } finally {
@@ -91,7 +90,7 @@ async function tryLink(path: string): Promise<boolean> {
   }
 }
 
-/** Removes a lock whose holder is gone; only one process may judge that at a time. */
+/** Removes a lock whose holder is gone; only one process at a time may decide that. */
 async function breakStale(path: string, clock: Clock): Promise<void> {
   const guard = `${path}.break`
   try {
@@ -102,7 +101,7 @@ async function breakStale(path: string, clock: Clock): Promise<void> {
     return wait(pollMs, clock)
   }
   try {
-    // Under the guard a stale file stays what it is; one that is gone may become another's lock.
+    // Under the guard a stale file stays stale; once it is gone, another process may take the lock.
     if ((await lookAt(path)) === 'stale') await unlinkIfThere(path)
   } finally {
     await unlinkIfThere(guard)
@@ -114,7 +113,7 @@ function touch(path: string): void {
   try {
     utimesSync(path, now, now)
   } catch (error) {
-    // Whoever removed the folder under us has ended what we are at, too.
+    // Whoever removed the folder under us has also ended what we were doing.
     if (errnoOf(error) !== 'ENOENT') throw error
   }
 }

@@ -1,14 +1,14 @@
 import { getSystemErrorMessage } from 'node:util'
 import { errnoOf, Failure, type FailureKind } from '../core/failure.ts'
 
-/** What an error of errno(3) means to people, whoever meets it. */
+/** What an error of errno(3) means to people, whoever encounters it. */
 export interface SystemMeaning {
   readonly kind: FailureKind
   /** What is wrong, as the end of a sentence. */
   readonly says: string
   /** What to do about it: one sentence. */
   readonly next: string
-  /** It is this machine that is in trouble, rather than whoever named a path: another machine would do the work. */
+  /** The machine is in trouble, rather than the path wrong: another machine could do the work. */
   readonly ofMachine?: true
 }
 
@@ -18,9 +18,9 @@ const room = 'Free space on it, or choose a place on another disk.'
 const otherFileSystem = 'Choose a place on another file system.'
 const again = 'Try again; if it goes on, look at the network between the two machines.'
 
-/** The only table of its kind: one mistake has one kind, and so one exit code, and one advice. */
+/** The only table of its kind: one mistake has one kind, and so one exit code and one piece of advice. */
 const meanings: Readonly<Record<string, SystemMeaning>> = {
-  // The path.
+  // Paths.
   ENOENT: { kind: 'not-found', says: 'there is no such file or folder', next: path },
   ENOTDIR: { kind: 'invalid', says: 'a part of the path is a file, not a folder', next: path },
   EISDIR: { kind: 'invalid', says: 'it is a folder, but a file is expected', next: 'Name a file.' },
@@ -32,7 +32,7 @@ const meanings: Readonly<Record<string, SystemMeaning>> = {
   ENOTEMPTY: { kind: 'exists', says: 'the folder is not empty', next: 'Name a folder that is empty.' },
   EBUSY: { kind: 'precondition', says: 'it is in use', next: 'End what uses it (lsof names it), and try again.' },
   ETXTBSY: { kind: 'precondition', says: 'the program is running', next: 'End it, and try again.' },
-  // What this user may, and what the file system can.
+  // Permissions, and what the file system supports.
   EACCES: { kind: 'denied', says: 'permission is denied', next: permission },
   EPERM: { kind: 'denied', says: 'the operating system does not allow it', next: permission },
   EROFS: { kind: 'denied', says: 'the file system is read-only', next: otherFileSystem, ofMachine: true },
@@ -41,7 +41,7 @@ const meanings: Readonly<Record<string, SystemMeaning>> = {
   ENOSYS: { kind: 'precondition', says: 'the operating system does not support it', next: otherFileSystem },
   EMLINK: { kind: 'exhausted', says: 'the file has as many names as its file system allows', next: otherFileSystem },
   EFBIG: { kind: 'exhausted', says: 'the file is too large for its file system', next: otherFileSystem },
-  // What there is not enough of.
+  // Exhausted resources.
   ENOSPC: { kind: 'exhausted', says: 'the disk is full', next: room, ofMachine: true },
   EDQUOT: { kind: 'exhausted', says: "this user's disk quota is exceeded", next: room, ofMachine: true },
   EMFILE: {
@@ -68,7 +68,7 @@ const meanings: Readonly<Record<string, SystemMeaning>> = {
     next: 'Raise the limit of processes (ulimit -u), or end some.',
     ofMachine: true,
   },
-  // What is broken.
+  // Broken things.
   EIO: {
     kind: 'unavailable',
     says: 'the disk reports an error',
@@ -108,8 +108,8 @@ const meanings: Readonly<Record<string, SystemMeaning>> = {
 }
 
 /**
- * What a system error means. One that the table does not have is the machine's doing, not a mistake of ours.
- * @returns undefined for what is not an error of the operating system
+ * What a system error means. One that is not in the table is blamed on the machine, not on a bug of ours.
+ * @returns undefined if it is not an error of the operating system
  */
 export function systemMeaning(error: unknown): SystemMeaning | undefined {
   const code = errnoOf(error) ?? ''
@@ -120,18 +120,18 @@ export function systemMeaning(error: unknown): SystemMeaning | undefined {
   return { kind: 'unavailable', says, next: 'Look at the kernel log (dmesg) and at the file system of the path.' }
 }
 
-/** What was being done when the system said no. */
+/** What was being done when the system call failed. */
 export interface SystemErrorContext {
-  /** As in "cannot read the configuration file"; what the system was asked for is told without it. */
+  /** As in "cannot read the configuration file"; without it, the error names the system call. */
   readonly doing?: string
   /** The path or address; by default the one in the error. */
   readonly where?: string
-  /** What else to do: after what the error itself advises. */
+  /** Further advice, after the table's. */
   readonly next?: readonly string[]
 }
 
 /**
- * An error of the operating system as a Failure; anything else, a Failure among them, as it is.
+ * An error of the operating system as a Failure; anything else, including a Failure, unchanged.
  * @returns what to throw
  */
 export function systemFailure(error: unknown, { doing, where, next = [] }: SystemErrorContext): unknown {
@@ -139,7 +139,7 @@ export function systemFailure(error: unknown, { doing, where, next = [] }: Syste
   if (error instanceof Failure || !meaning) return error
   const { code, syscall, path, dest } = error as NodeJS.ErrnoException & { dest?: string }
   const what = doing === undefined ? `${meaning.says} (${syscall}: ${code})` : `${doing}: ${meaning.says} (${code})`
-  // A rename or a link has two places, and the second is the one that is made.
+  // A rename or a link has two paths, and the second is the one being created.
   const place = where ?? dest ?? path
   return new Failure(meaning.kind, what, {
     next: [meaning.next, ...next],
@@ -150,7 +150,7 @@ export function systemFailure(error: unknown, { doing, where, next = [] }: Syste
 
 const diskFullCodes: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT'])
 
-/** Did the disk have no room, whatever the error was made into since? */
+/** Was the disk full, whatever the error has been converted to since? */
 export function isDiskFull(error: unknown): boolean {
   for (let each = error; each instanceof Error; each = each.cause)
     if (diskFullCodes.has(errnoOf(each) ?? '')) return true

@@ -1,20 +1,20 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 
-/** Lets others have the event loop from time to time, in a long piece of synchronous work. */
+/** Yields to the event loop from time to time during long synchronous work. */
 export interface TimeSlice {
-  /** True when the slice is over; then wait for `next`. */
+  /** True when the slice is over; then await `next`. */
   readonly over: boolean
-  /** Lets the event loop turn once and begins the next slice. */
+  /** Lets the event loop run once and begins the next slice. */
   next(): Promise<void>
 }
 
 /**
- * Short enough that whoever renews a lease or answers a call hardly waits. Many synchronous calls to the file system are
+ * Short enough that renewing a lease or answering a call is hardly delayed. Many synchronous file system calls are
  * several times faster than as many asynchronous ones, so such work is cut into slices.
  */
 const sliceMsMax = 5
 
-/** A slice that begins now. Asking whether it is over costs some 50 ns. */
+/** Starts a slice now. Checking whether it is over costs some 50 ns. */
 export function createTimeSlice(msMax = sliceMsMax): TimeSlice {
   let until = performance.now() + msMax
   return {
@@ -29,7 +29,7 @@ export function createTimeSlice(msMax = sliceMsMax): TimeSlice {
 }
 
 /**
- * Takes short synchronous steps one after the other, in slices.
+ * Runs short synchronous steps in order, in slices.
  * @throws what a step throws; the signal's reason between two slices
  */
 export async function inSlices(steps: Iterable<void>, signal?: AbortSignal): Promise<void> {

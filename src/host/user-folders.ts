@@ -1,6 +1,6 @@
 import { isAbsolute, join } from 'node:path'
 
-/** The variables that say where a user's files go, and who the user is. */
+/** Environment variables that locate a user's files, and the user. */
 export interface UserContext {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly home: string
@@ -8,7 +8,7 @@ export interface UserContext {
   readonly uid: number
 }
 
-/** Where each kind of file is by default, below the home. */
+/** The default of each kind of folder, below the home. */
 const usual = {
   XDG_STATE_HOME: '.local/state',
   XDG_DATA_HOME: '.local/share',
@@ -17,14 +17,14 @@ const usual = {
 } as const
 
 /**
- * A user's folder for one kind of file, after the XDG base directory specification: a variable that is unset, empty or
- * relative counts as absent.
+ * A user's folder for one kind of file, by the XDG base directory specification: a variable that is unset, empty or
+ * relative is ignored.
  */
 export function xdgFolder({ env, home }: Pick<UserContext, 'env' | 'home'>, variable: keyof typeof usual): string {
   return absolute(env[variable]) ?? join(home, usual[variable])
 }
 
-/** The folder for sockets of a login session; undefined where there is none. */
+/** A login session's folder for sockets; undefined if there is none. */
 export function runtimeFolder({ env }: Pick<UserContext, 'env'>): string | undefined {
   return absolute(env['XDG_RUNTIME_DIR'])
 }
@@ -33,12 +33,12 @@ function absolute(value: string | undefined): string | undefined {
   return value && isAbsolute(value) ? value : undefined
 }
 
-/** The folder of the states of all clusters of this user, whatever their driver; holds their locks too. */
+/** The state folder of all of this user's clusters, whatever their driver; also holds their locks. */
 export function stateRootOf(user: UserContext): string {
   return join(xdgFolder(user, 'XDG_STATE_HOME'), 'native')
 }
 
-/** The folder of the data of all clusters of this user. */
+/** The data folder of all of this user's clusters. */
 export function dataRootOf(user: UserContext): string {
   return join(xdgFolder(user, 'XDG_DATA_HOME'), 'native')
 }
@@ -48,7 +48,7 @@ export function configRootOf(user: UserContext): string {
   return join(xdgFolder(user, 'XDG_CONFIG_HOME'), 'native')
 }
 
-/** The folder of what can be fetched or made again; oclif, which has it as `cacheDir`, knows one more on macOS. */
+/** The folder for what can be fetched or made again; oclif's `cacheDir` is different on macOS. */
 export function cacheRootOf(user: UserContext, platform: NodeJS.Platform = process.platform): string {
   const isGiven = absolute(user.env['XDG_CACHE_HOME']) !== undefined
   if (!isGiven && platform === 'darwin') return join(user.home, 'Library/Caches/native')

@@ -1,8 +1,8 @@
 import type { Clock } from '../core/clock.ts'
 
 /**
- * Waits, and keeps the process alive meanwhile: someone awaits the answer.
- * @throws the signal's own reason when it aborts first, or has already
+ * Waits, and keeps the process alive meanwhile, since a caller awaits it.
+ * @throws the signal's own reason if it has aborted or aborts first
  */
 export function wait(ms: number, clock: Clock, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
