@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // Bundles what a server loads into a few files under dist/servers, and points dist/src/cli/serve-directly.js at them: a
 // server is some 300 modules (ours and packages'), and finding and linking them takes a third of its start-up time, in
-// every process of a cluster. Each role's own part stays a separate file. Run after vendor.js; a second run needs tsc first.
+// every process of a cluster. Each role's own part stays a separate file. Run after vendor.js; a second run needs tsc
+// first.
 import { rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'

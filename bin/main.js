@@ -17,8 +17,8 @@ export async function start(args) {
 }
 
 /**
- * Caches compiled code for the next run, which saves a quarter of a short command's time. The cache goes where XDG says;
- * if it cannot be written there, there is none.
+ * Caches compiled code for the next run, which saves a quarter of a short command's time. The cache goes where XDG
+ * says; if it cannot be written there, there is none.
  */
 function keepCompiled() {
   const { XDG_CACHE_HOME: cache, HOME: home } = process.env

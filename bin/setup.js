@@ -31,8 +31,8 @@ const built = {
 }
 
 /**
- * Installs and builds what is missing or stale, and prints a line for each step. A second run in the same checkout waits
- * until the first is done.
+ * Installs and builds what is missing or stale, and prints a line for each step. A second run in the same checkout
+ * waits until the first is done.
  */
 export async function setUp() {
   if (isReady()) return
@@ -59,8 +59,8 @@ export async function setUp() {
 }
 
 /**
- * Runs one of this checkout's programs in its folder, on the pinned Node; returns its exit code. Signals that end us are
- * passed on, and we wait for the program to exit.
+ * Runs one of this checkout's programs in its folder, on the pinned Node; returns its exit code. Signals that end us
+ * are passed on, and we wait for the program to exit.
  */
 export function run(command, args, options = {}) {
   const path = [dirname(pinnedNode), join(root, 'node_modules/.bin'), process.env.PATH].join(delimiter)

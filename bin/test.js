@@ -49,8 +49,9 @@ async function vitest(words) {
 }
 
 /**
- * Runs the failed files once more, so that a test that depends on luck does not hold up an unrelated change; whole files,
- * since tests build on what earlier ones left. Each test that passed only then is named: it has a fault to be found.
+ * Runs the failed files once more, so that a test that depends on luck does not hold up an unrelated change; whole
+ * files, since tests build on what earlier ones left. Each test that passed only then is named: it has a fault to be
+ * found.
  */
 async function again(first, paths) {
   say(`run once more: ${paths.map(nameOf).join(' ')}`)

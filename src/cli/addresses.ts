@@ -1,7 +1,7 @@
 import type { Addresses, Endpoint } from '../cluster/driver.ts'
 import { shellWord } from './shell-word.ts'
 
-/** The two lines that `native ips` prints; with TLS the scheme as well, and the authority where it is our own. */
+/** The two lines that `native ips` prints; with TLS, also the scheme, and the authority if it is our own. */
 export function addressLines({ cache, scheduler }: Addresses): string {
   const shown = ({ address, url }: Endpoint) => (url.startsWith('grpcs://') ? url : address)
   const lines = [`Cache IP: ${shown(cache)}`, `Scheduler IP: ${shown(scheduler)}`]
@@ -9,7 +9,7 @@ export function addressLines({ cache, scheduler }: Addresses): string {
 }
 
 /**
- * Assignments for a shell's eval: bare addresses, as in `--remote_cache=grpc://$CACHE`, or with TLS in
+ * Assignments for a shell's eval: bare addresses, used as in `--remote_cache=grpc://$CACHE`, or with TLS as in
  * `--remote_cache=grpcs://$CACHE --tls_certificate=$CA`.
  */
 export function addressAssignments({ cache, scheduler }: Addresses): string {

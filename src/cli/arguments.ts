@@ -4,14 +4,14 @@ import { didYouMean } from './dispatch.ts'
 import { mistake, type Reading, readArguments } from './read-arguments.ts'
 import { nearest } from './suggest.ts'
 
-/** Whole numbers are told by the parser that they are given to. */
+/** Integer flags are recognised by their parser. */
 const wholeNumber: unknown = Flags.integer().parse
 
 /**
- * Looks through a command's own arguments before oclif does, so that every mistake is told in one voice, with the flag
- * that was perhaps meant and the command's help; and brings them into the form that oclif takes (`--flag=true`).
- * @param own what stands before `--`
- * @param words what stands behind it, if `--` is there
+ * Checks a command's own arguments before oclif does, so that every mistake is reported in one voice, with the flag
+ * that was probably meant and the command's help; and converts them to the form that oclif takes (`--flag=true`).
+ * @param own the arguments before `--`
+ * @param words those after it, if there is a `--`
  * @throws Failure 'invalid'
  */
 export function checkedArguments(

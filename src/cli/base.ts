@@ -27,23 +27,23 @@ export const clusterFlags = {
   })(),
 }
 
-/** What clusterFlags give. */
+/** The values of clusterFlags. */
 export interface ClusterFlags {
   readonly name: string
   readonly driver?: DriverKind | undefined
 }
 
-/** What names the cluster in a command that somebody is told to run; nothing for the usual one. */
+/** The flag that names the cluster in a command that the user is told to run; empty for the default cluster. */
 export function nameFlag({ name }: Pick<ClusterFlags, 'name'>): string {
   return name === 'native' ? '' : ` --name ${name}`
 }
 
-/** What comes after `down --keep-data`, with `flag` of `nameFlag`. */
+/** What to do after `down --keep-data`; `flag` is from `nameFlag`. */
 export function afterKept(bin: string, flag: string): string {
   return `Next: ${bin} deploy${flag} continues with the data that was kept, ${bin} down${flag} removes it.`
 }
 
-/** What every command has: --json, --debug, an interrupt, and ways to speak. */
+/** Common to all commands: --json, --debug, interrupts, and output. */
 export abstract class NativeCommand extends Command {
   static override baseFlags = {
     json: Flags.boolean({ summary: 'print JSON on standard output, for programs', helpGroup: 'GLOBAL' }),
@@ -51,14 +51,14 @@ export abstract class NativeCommand extends Command {
   }
 
   /**
-   * Does it run another program, whose words stand behind `--`? Where not, those words are arguments of ours that are
-   * no flags, whatever they look like.
+   * Does it run another program, whose command line follows `--`? Otherwise, what follows `--` are positional
+   * arguments, even if they look like flags.
    */
   static takesWords = false
 
   /**
-   * Flags and arguments. `argv` has the arguments in the order in which they were given, oclif's own list has not; of a
-   * command that takes words it is the words.
+   * Flags and arguments. `argv` has the arguments in the order in which they were given, unlike oclif's own list; for a
+   * command that takes words it contains those.
    * @throws Failure 'invalid'
    */
   protected override async parse<
@@ -93,17 +93,17 @@ export abstract class NativeCommand extends Command {
     return { ...parsed, argv: takesWords && words !== undefined ? [...words] : given }
   }
 
-  /** A failure is shown in one place, main.ts; oclif would show it in its own way. */
+  /** Failures are shown in one place, main.ts; oclif would show them in its own way. */
   protected override async catch(error: Error): Promise<never> {
     throw error
   }
 
   /**
    * The driver of the cluster that the flags name.
-   * @param operation what it is for, where not every driver does that
+   * @param operation what it is for, if not every driver supports that
    */
   protected async openDriver({ name, driver }: ClusterFlags, operation?: keyof Operations): Promise<Driver> {
-    // Here and not in the flag's own parse, around which oclif would put words of its own.
+    // Here and not in the flag's parse, whose errors oclif would wrap in its own words.
     assertName(name)
     const { openDriver } = await import('../cluster/open.ts')
     const { chooseDriver } = await import('../cluster/choose.ts')
@@ -124,14 +124,14 @@ export abstract class NativeCommand extends Command {
     return !flags.json && isLive(process.stderr, process.env)
   }
 
-  /** Other commands that take a flag, as people write them. */
+  /** Other commands with this flag, as people write them. */
   #commandsWith(flag: string): string[] {
     return this.config.commands
       .filter((each) => !each.hidden && each.id !== this.id && Object.hasOwn(each.flags, flag))
       .map(({ id }) => `${this.config.bin} ${spokenName(id)}`)
   }
 
-  /** Runs steps, shown on standard error: live on a terminal, else as lines. Standard output is for results. */
+  /** Runs steps, shown on standard error: live on a terminal, otherwise line by line. Standard output is for results. */
   protected async runSteps(steps: readonly Step[], flags: { json: boolean; retain?: boolean }): Promise<void> {
     const { runSteps } = await import('./tasks.ts')
     giveSize(process.stderr)
@@ -145,7 +145,7 @@ export abstract class NativeCommand extends Command {
     )
   }
 
-  /** Work that an interrupt aborts; a second interrupt ends the process at once. */
+  /** Runs work that an interrupt aborts; a second interrupt ends the process at once. */
   protected async interruptible<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const controller = new AbortController()
     const interrupt = () => {
@@ -157,7 +157,7 @@ export abstract class NativeCommand extends Command {
     try {
       return await work(controller.signal)
     } catch (error) {
-      // However aborted work words it, the reason is the interrupt.
+      // However the aborted work reports it, the reason is the interrupt.
       throw controller.signal.aborted ? controller.signal.reason : error
     } finally {
       process.off('SIGINT', interrupt)
@@ -165,25 +165,25 @@ export abstract class NativeCommand extends Command {
     }
   }
 
-  /** What is told beside a result, on standard error, broken at blanks where a terminal is narrow. */
+  /** Prints remarks beside the result, on standard error, wrapped to the terminal's width. */
   protected note(text: string): void {
     process.stderr.write(`${wrapped(text, columnsFor(process.stderr))}\n`)
   }
 
-  /** A line, or several, for people. */
+  /** Prints one or more lines for people. */
   protected print(text: string): void {
     process.stdout.write(`${text}\n`)
   }
 
-  /** The one value that --json prints. */
+  /** Prints the one value of --json. */
   protected printJson(value: unknown): void {
     process.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
   }
 }
 
 /**
- * oclif takes an argument that is not given from standard input, which belongs to whoever reads it next: a loop over the
- * lines of a file would lose them to the first command in it.
+ * oclif reads a missing argument from standard input, which is not ours to consume: a loop over the lines of a file
+ * would lose them to the first command in it.
  */
 function withoutStdin<
   F extends Interfaces.OutputFlags<Interfaces.FlagInput>,
@@ -191,12 +191,12 @@ function withoutStdin<
   A extends Interfaces.OutputArgs<Interfaces.ArgInput>,
 >(options: Interfaces.Input<F, B, A>): Interfaces.Input<F, B, A> {
   const args = Object.entries(options.args ?? {}).map(([name, arg]) => [name, { ...arg, ignoreStdin: true }])
-  // Of a command's class, a copy has what is its own, and not what it inherits.
+  // Copying a class copies its own members, not what it inherits.
   const { baseFlags } = options
   return { ...options, ...(baseFlags && { baseFlags }), args: Object.fromEntries(args) }
 }
 
-/** A cluster's name, which is a folder's name too. */
+/** A cluster's name, which is also used as a folder name. */
 function assertName(name: string): void {
   if (namePattern.test(name)) return
   throw new Failure('invalid', `"${name}" cannot be the name of a cluster`, {

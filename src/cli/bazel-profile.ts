@@ -4,15 +4,15 @@ import type { WorkerView } from '../core/scheduler-view.ts'
 import type { CallTarget } from '../wire/tls/called.ts'
 import { openReached } from './reached.ts'
 
-// Bazel's own --jobs is the number of the client's cores, which leaves workers idle while
-// inputs travel: so many actions in flight for each slot keep them busy.
+// Bazel's own --jobs is the client's number of cores, which leaves workers idle while inputs are transferred: this many
+// actions in flight per slot keep them busy.
 const jobsPerSlot = 2
 const jobsMin = 8
-// A label that says which tools a worker has: an action that names it is refused at once by
-// workers with others, instead of failing inside them.
+// A label tells which tools a worker has: workers with other tools refuse an action that names it at once, instead of
+// failing inside it.
 const labels: ReadonlySet<string> = new Set([imageProperty])
 
-/** What a bazelrc says beside the addresses. */
+/** What a bazelrc contains besides the addresses. */
 export interface BazelProfile {
   readonly jobs: number
   readonly properties: readonly PlatformProperty[]
@@ -28,7 +28,7 @@ export async function bazelProfile(scheduler: CallTarget): Promise<BazelProfile>
   }
 }
 
-/** Labels count where every worker offers them with the same value. */
+/** Labels are included if every worker offers them with the same value. */
 export function profileOf(workers: readonly Pick<WorkerView, 'slots' | 'properties'>[]): BazelProfile {
   const slots = workers.reduce((sum, worker) => sum + worker.slots, 0)
   const [first, ...others] = workers
@@ -36,7 +36,7 @@ export function profileOf(workers: readonly Pick<WorkerView, 'slots' | 'properti
     ({ name, value }) =>
       labels.has(name) &&
       !isAnyImage({ name, value }) &&
-      // A worker's words: a line break among them would be another line of the bazelrc.
+      // Workers send this: a line break in it would start a new line of the bazelrc.
       !/\p{C}/u.test(value) &&
       others.every((worker) => worker.properties.some((each) => each.name === name && each.value === value)),
   )

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 
-/** What shows an address to the user; undefined where nobody would see it. */
+/** The program that opens a URL for the user; undefined if nobody would see it. */
 export function browserCommand(platform: NodeJS.Platform, env: NodeJS.ProcessEnv): string | undefined {
   if (env['CI'] || env['SSH_CONNECTION']) return undefined
   if (platform === 'darwin') return 'open'
@@ -8,8 +8,8 @@ export function browserCommand(platform: NodeJS.Platform, env: NodeJS.ProcessEnv
 }
 
 /**
- * Shows an address in the browser, which goes on by itself.
- * @returns false where there is no such program
+ * Opens a URL in the browser, without waiting for it.
+ * @returns false if there is no such program
  */
 export function showInBrowser(program: string, url: string): Promise<boolean> {
   return new Promise((resolve) => {

@@ -5,17 +5,17 @@ import { sizeText, spanText } from '../core/units.ts'
 import { table } from './table.ts'
 
 const heading = ['BUILD', 'WHEN', 'CLIENT', 'TOOK', 'ACTIONS', 'CACHED', 'FAILED', 'SENT', 'FETCHED']
-/** Behind CLIENT, where any client tells them. */
+/** After CLIENT, if any client reports them. */
 const toldHeading = ['COMMAND', 'RESULT']
 const toldAt = 3
-/** At the end, where any action was run a second time. */
+/** At the end, if any action was run a second time. */
 const repeatsHeading = ['REPEATED']
 const commandLength = 40
-/** Enough of an id to tell a thousand builds apart; any beginning of it is understood. */
+/** Enough of an id to tell a thousand builds apart; any prefix of an id is accepted. */
 const idLength = 8
 
 /**
- * Builds for people, the newest first.
+ * Builds for people, newest first.
  * @param now milliseconds since 1970
  * @param columns of the terminal
  */
@@ -64,7 +64,7 @@ function row(build: BuildRecord, now: number): string[] {
   ]
 }
 
-/** An id as it is shown: the beginning of a UUID, the whole of a name that the console made. */
+/** An id as it is shown: the beginning of a UUID, or all of a name that the console made. */
 function shortId(id: string): string {
   return id.startsWith('unnamed-') ? id : id.slice(0, idLength)
 }

@@ -11,13 +11,13 @@ import { runTraced } from './hermetic/traced-run.ts'
 import { eachAction, type Stopped } from './repeat/each-action.ts'
 import { planActions } from './repeat/plan.ts'
 
-/** What `native check-hermetic` was asked for. */
+/** The arguments of `native check-hermetic`. */
 export interface HermeticRequest {
-  /** The beginning of a build's id; the last build when absent. */
+  /** The beginning of a build's id; the last build if absent. */
   readonly build?: string
-  /** Actions that are run once more. */
+  /** How many actions are run again. */
   readonly limit: number
-  /** Absolute paths that may be taken: what every worker has. */
+  /** Absolute paths that actions may use: what every worker has. */
   readonly allow: readonly string[]
   readonly version: string
   readonly signal: AbortSignal
@@ -25,23 +25,23 @@ export interface HermeticRequest {
 
 export interface HermeticReport {
   readonly build: string
-  /** Actions of the build, and those that were run once more. */
+  /** The build's actions, and those that were run again. */
   readonly actions: number
   readonly checked: number
   readonly findings: readonly FindingOfMany[]
-  /** Those of which nothing can be said, and why. */
+  /** Those about which nothing can be said, and why. */
   readonly unchecked: readonly (CheckedAction & { readonly why: string })[]
-  /** Why not all of them were begun. */
+  /** Why not all of them were started. */
   readonly stopped: Stopped | null
 }
 
 const jobs = 4
 
 /**
- * Runs actions of a build once more, traced by the workers' strace, and tells what each took from its machine besides its
+ * Runs a build's actions again, traced by the workers' strace, and reports what each used of its machine besides its
  * inputs. Nothing of it is cached.
- * @throws Failure 'not-found' for a build that nobody remembers; RpcError of a call to the history, or when a server cannot
- *   be reached or refuses whoever asks, before any action was done with
+ * @throws Failure 'not-found' for an unknown build; RpcError of a call to the history, or if a server is unreachable or
+ *   refuses the caller before any action was finished
  */
 export async function checkHermetic(
   history: BuildHistory,
@@ -81,7 +81,7 @@ function nameOf({ digest, target, mnemonic }: ActionRecord): CheckedAction {
   return { action: digest.hash, target, mnemonic }
 }
 
-/** Outputs that are other ones now, or not there. */
+/** Outputs that differ now, or are missing. */
 function changedOutputs(before: re.ActionResult, after: re.ActionResult.$Properties): Finding[] {
   const now = contentsOf(after)
   return [...contentsOf(before)]
@@ -89,7 +89,7 @@ function changedOutputs(before: re.ActionResult, after: re.ActionResult.$Propert
     .map(([what]) => ({ kind: 'output', what }))
 }
 
-/** What is at each path. The newer field of symlinks and the two that it replaced name the same links (rule 41). */
+/** The content at each path. The newer field of symlinks and the two that it replaced name the same links (rule 41). */
 function contentsOf(result: re.ActionResult.$Properties): ReadonlyMap<string, string> {
   const links = [
     ...(result.outputFileSymlinks ?? []),
@@ -112,7 +112,8 @@ function isHere(path: string): boolean {
   try {
     return lstatSync(path, { throwIfNoEntry: false }) !== undefined
   } catch {
-    // A part of it is no folder, or may not be entered by whoever asks: then it is nothing that was found before either.
+    // A component is not a folder, or cannot be entered by this user: then the action did not find anything here
+    // either.
     return false
   }
 }

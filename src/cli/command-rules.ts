@@ -1,4 +1,4 @@
-/** What the command line of a command may look like: the part of oclif's definitions that is looked at here. */
+/** What a command's command line may look like: the part of oclif's definitions that matters here. */
 export interface FlagRules {
   readonly type: 'boolean' | 'option'
   readonly char?: string | undefined
@@ -19,11 +19,11 @@ export interface CommandRules {
   readonly spoken: string
   readonly flags: Readonly<Record<string, FlagRules>>
   readonly args: Readonly<Record<string, ArgumentRules>>
-  /** May there be more arguments than have names? */
+  /** May there be more arguments than are named? */
   readonly open: boolean
-  /** Has it words behind `--` that are not arguments? */
+  /** Is what follows `--` another program's command line? */
   readonly takesWords: boolean
-  /** Other commands that have a flag of this name, as people write them. */
+  /** Other commands with a flag of this name, as people write them. */
   readonly others?: (flag: string) => readonly string[]
 }
 

@@ -7,8 +7,8 @@ import { toFailure } from '../wire/status.ts'
 import { openReachedDirectly } from './reached.ts'
 
 /**
- * Asks the console of a cluster.
- * @throws Failure 'precondition' where there is no console, 'unavailable' where it does not answer, and what it answers
+ * Queries a cluster's console.
+ * @throws Failure 'precondition' if there is no console, 'unavailable' if it does not answer, and what it answers
  */
 export async function withHistory<T>(
   { console }: Addresses,

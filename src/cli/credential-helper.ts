@@ -3,23 +3,23 @@ import { expiryOf, tokenFor } from '../access/logins.ts'
 import { Failure } from '../core/failure.ts'
 import type { UserContext } from '../host/user-folders.ts'
 
-/** Whoever asked uses what it was told until the very moment that it was told: a call may be on its way for as long. */
+/** Callers use an answer until the very moment that it expires, and a call may then still be on its way for this long. */
 const earlyMs = 60_000
 const requestLengthMax = 64 * 1024
 
 const request = z.object({ uri: z.string().max(8192) })
 
-/** What Bazel takes as credentials (its credential helper protocol). */
+/** What Bazel accepts as credentials (its credential helper protocol). */
 export interface HelperAnswer {
   readonly headers: Readonly<Record<string, readonly string[]>>
-  /** RFC 3339; absent where it is not known. */
+  /** RFC 3339; absent if unknown. */
   readonly expires?: string
 }
 
 /**
- * Answers one request of the protocol: no headers for an address for which no token is kept.
+ * Answers one request of the protocol: no headers if there is no token for the address.
  * @param text the request, JSON with a `uri`
- * @throws Failure 'invalid' for another request
+ * @throws Failure 'invalid' for anything else
  */
 export async function helperAnswer(user: UserContext, text: string): Promise<HelperAnswer> {
   const token = await tokenFor(user, placeOf(text))
@@ -31,12 +31,12 @@ export async function helperAnswer(user: UserContext, text: string): Promise<Hel
   }
 }
 
-/** Bazel 7 does not read a time with fractions of a second. */
+/** Bazel 7 cannot parse a time with fractions of a second. */
 function wholeSeconds(ms: number): string {
   return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z')
 }
 
-/** `host:port` of the address that is asked about; the port that its scheme has where it names none. */
+/** `host:port` of the requested address; without a port, its scheme's default. */
 function placeOf(text: string): string {
   try {
     const { protocol, hostname, port } = new URL(request.parse(JSON.parse(text)).uri)

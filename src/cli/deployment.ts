@@ -4,7 +4,7 @@ import type { DeployOptions } from '../cluster/options.ts'
 import { Failure } from '../core/failure.ts'
 import { parseProperty, parseSizeFlag } from './values.ts'
 
-/** What the flags of `deploy` give. */
+/** The flags of `deploy`. */
 export interface DeployFlags {
   readonly workers?: number | undefined
   readonly slots?: number | undefined
@@ -32,8 +32,8 @@ export interface DeployFlags {
 }
 
 /**
- * The options that the flags make; a flag that was not given is not there.
- * @throws Failure 'invalid' for a size or a property that is none
+ * The options from the flags; flags that were not given are absent.
+ * @throws Failure 'invalid' for a malformed size or property
  */
 export function deployOptionsOf(flags: DeployFlags): DeployOptions {
   const { workers, slots, config, image, base, only } = flags
@@ -63,7 +63,7 @@ export function deployOptionsOf(flags: DeployFlags): DeployOptions {
   }
 }
 
-/** @throws Failure 'invalid' for an address that is none, and for files of TLS that is off */
+/** @throws Failure 'invalid' for a malformed address, and for TLS files when TLS is off */
 function doorOptionsOf(flags: DeployFlags): Pick<DeployOptions, 'listen' | 'tls' | 'insecure'> {
   const { listen, tls, insecure } = flags
   if (listen !== undefined && isIP(listen) === 0)
@@ -88,7 +88,7 @@ function doorOptionsOf(flags: DeployFlags): Pick<DeployOptions, 'listen' | 'tls'
   }
 }
 
-/** Diffs as one text; a line where there are none. */
+/** Diffs as one text; a single line if there are none. */
 export function diffText(diffs: readonly ObjectDiff[]): string {
   if (diffs.length === 0) return 'Nothing would change.'
   return diffs.map(({ object, change, text }) => `# ${object} would be ${change}\n${text.trimEnd()}`).join('\n')

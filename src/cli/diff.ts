@@ -10,7 +10,7 @@ import { toldDifferences, unknownText } from '../explain/words.ts'
 import { openReached } from './reached.ts'
 import { wrapped } from './wrap.ts'
 
-/** What `native diff` was asked for. */
+/** The arguments of `native diff`. */
 export interface DiffRequest {
   /** Each HASH, HASH/SIZE or HASH:SIZE. */
   readonly one: string
@@ -23,7 +23,7 @@ export interface DiffRequest {
 const askMsMax = 10_000
 
 /**
- * Compares two actions out of a cache.
+ * Compares two actions from a cache.
  * @param cache its address and URL
  * @throws Failure 'invalid' for what is not a digest or not an Action, 'not-found' for an Action that the cache lacks
  */
@@ -48,7 +48,7 @@ export async function diffActions(cache: Endpoint, request: DiffRequest): Promis
   }
 }
 
-/** A comparison for people, with its differences one below the other. */
+/** A comparison for people, its differences one below the other. */
 export function comparisonText(comparison: Comparison, columns: number): string {
   const count = differencesOf(comparison)
   const unknown = comparison.unknown.slice(0, unknownMax)
@@ -70,7 +70,7 @@ export function comparisonText(comparison: Comparison, columns: number): string 
   ].join('\n')
 }
 
-/** Directories that are not known, of which each is said. */
+/** How many unknown directories are listed. */
 const unknownMax = 10
 
 function headline({ one, other, unknown }: Comparison, count: number): string {
@@ -107,7 +107,7 @@ async function digestGiven(address: string, text: string, request: DiffRequest):
   return checkedDigest(fn, hash, size === undefined ? await sizeOf(address, hash, request) : Number(size))
 }
 
-/** The API names blobs with their size only; over HTTP, our cache knows them by their hash. */
+/** The API names blobs by hash and size; over HTTP, our cache needs only the hash. */
 async function sizeOf(address: string, hash: string, { fn, signal }: DiffRequest): Promise<number> {
   const needsSize = ['Write it as HASH/SIZE.']
   if (fn === 'blake3')

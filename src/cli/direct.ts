@@ -1,6 +1,6 @@
 import type { Role } from '../config/servers.ts'
 
-/** What `native serve ROLE --config FILE [--parent-fd N]` asks for. */
+/** The arguments of `native serve ROLE --config FILE [--parent-fd N]`. */
 export interface DirectServe {
   readonly role: Role
   readonly configFile: string
@@ -14,9 +14,9 @@ function isRole(word: string | undefined): word is Role {
 }
 
 /**
- * The servers' command in its plainest form, as a supervisor starts it: it needs no framework
- * for commands, which takes about as long to load as a server. Every other form, also one that
- * means the same, goes the usual way, and so does any that a NATIVE_ variable may add a flag to.
+ * The servers' command in its plainest form, as a supervisor starts it: it needs no command framework, which takes
+ * about as long to load as a server. Any other form, even an equivalent one, takes the usual path, as does one to which
+ * a NATIVE_ variable may add a flag.
  */
 export function directServe(argv: readonly string[], env: NodeJS.ProcessEnv): DirectServe | undefined {
   if (Object.keys(env).some((name) => name.startsWith('NATIVE_'))) return undefined

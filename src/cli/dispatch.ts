@@ -3,22 +3,22 @@ import { joinCommandLine, splitCommandLine } from './command-line.ts'
 import { nearest, nearestCommands, nearestInTopic } from './suggest.ts'
 import { type CommandFacts, type Surface, spokenName } from './surface.ts'
 
-/** What a command line asks for. */
+/** What a command line requests. */
 export type ParsedCommandLine =
   | { readonly what: 'version' }
   /** Help on the program, on a topic like `image`, or on a command. */
   | { readonly what: 'help'; readonly topic: string | undefined; readonly command: CommandFacts | undefined }
   | { readonly what: 'command'; readonly command: CommandFacts; readonly argv: string[] }
 
-/** Flags that stand before the command's name as well. */
+/** Flags that are also allowed before the command's name. */
 const everywhere: ReadonlySet<string> = new Set(['--json', '--debug'])
 const helpFlags: ReadonlySet<string> = new Set(['-h', '--help'])
 const versionFlags: ReadonlySet<string> = new Set(['-v', '-V', '--version'])
 
 /**
- * What is asked for. A command's name is the longest that the first arguments make; words behind `--` are not part of it,
- * and no flag is looked for among them.
- * @throws Failure 'invalid' for a command that is none, with those that were perhaps meant
+ * Parses a command line. A command's name is the longest match of the first arguments; words after `--` are not part of
+ * it, and are not searched for flags.
+ * @throws Failure 'invalid' for an unknown command, with those that were probably meant
  */
 export function parseCommandLine(argv: readonly string[], surface: Surface): ParsedCommandLine {
   const { own, words } = splitCommandLine(argv)
@@ -68,7 +68,7 @@ function longestName(
   return undefined
 }
 
-/** Words in the longest command's name. */
+/** The words in the longest command name. */
 const nameWordsMax = 3
 
 function noCommand(names: readonly string[], isTopic: boolean, { bin, commands, topics }: Surface): Failure {
@@ -98,7 +98,7 @@ function noFlag(flag: string, { bin }: Surface): Failure {
   })
 }
 
-/** The sentence that names what was perhaps meant; none where nothing is near. */
+/** A sentence with what was probably meant; none if nothing is close. */
 export function didYouMean(meant: readonly string[]): string[] {
   const last = meant.at(-1)
   if (last === undefined) return []

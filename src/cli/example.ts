@@ -3,13 +3,13 @@ import { join } from 'node:path'
 import { Failure } from '../core/failure.ts'
 import { makeFolder } from '../host/folders.ts'
 
-// npm leaves files of these names out of a package, or reads them itself.
+// npm leaves files with these names out of a package, or interprets them itself.
 const dotPrefix = 'dot-'
 
 /**
- * Writes the example workspace into a folder that is empty or not there yet.
+ * Writes the example workspace into a folder that is empty or does not exist yet.
  * @param template the folder of templates/example
- * @throws Failure 'exists' when something is in the folder already
+ * @throws Failure 'exists' if the folder is not empty
  */
 export async function writeExample(template: string, target: string): Promise<void> {
   makeFolder(target, 'cannot make the folder for the example')

@@ -3,23 +3,23 @@ import type { Clock } from '../core/clock.ts'
 import { printable } from '../core/printable.ts'
 import { showTransfer } from './transfer.ts'
 
-/** Nothing is said of a wait that takes no longer; then at once, and again from time to time. */
+/** A wait is reported once it exceeds this, and repeated from time to time. */
 const waitToldMs = 5_000
 const waitToldAgainMs = 30_000
 
-/** What a person is shown while a command runs remotely. */
+/** What a user sees while a command runs remotely. */
 export interface ExecProgress {
   readonly events: Required<Pick<RunEvents, 'onUploading' | 'onSent' | 'onDownloading' | 'onReceived' | 'onProgress'>>
-  /** Takes away what is drawn, before anything else is written. */
+  /** Removes what is drawn, before anything else is written. */
   clear(): void
-  /** Nothing more is shown. */
+  /** Stops showing progress. */
   end(): void
 }
 
 /**
- * Shows bytes on their way up and down, and that an action waits for a worker: without a word of it, a cluster whose workers
+ * Shows bytes being transferred up and down, and that an action waits for a worker: otherwise, a cluster whose workers
  * are all busy, or gone, looks like a program that hangs.
- * @param live may a line be drawn over?
+ * @param live may the line be redrawn?
  */
 export function showExec(stream: NodeJS.WriteStream, clock: Clock, live: boolean): ExecProgress {
   const transfer = showTransfer(stream, clock, live)

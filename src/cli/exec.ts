@@ -17,40 +17,40 @@ import { withStdinFile } from './stdin.ts'
 import { columnsFor } from './terminal.ts'
 import { wrapped } from './wrap.ts'
 
-/** What `native exec` was asked for. */
+/** The arguments of `native exec`. */
 export interface ExecRequest
   extends Omit<RunRequest, 'env' | 'stdinFile' | 'signal' | 'mayReplace' | 'outputFolder' | 'metadata'> {
-  /** The release, which servers are told. */
+  /** The release, sent to servers. */
   readonly version: string
   /** `NAME=value` each. */
   readonly variables: readonly string[]
-  /** Where it is remembered what exec made, a folder. */
+  /** The folder that records what exec created. */
   readonly cache: string
-  /** Replace what stands in an output's place, whoever made it. */
+  /** Replace whatever is in an output's place, whoever created it. */
   readonly force: boolean
-  /** Becomes the command's standard input, all of it. */
+  /** Becomes the command's standard input, in full. */
   readonly stdin?: NodeJS.ReadableStream
   readonly outputFolder: string
-  /** Run it once more when it fails, to tell what it looked for in vain. */
+  /** If it fails, run it again to report which files it looked for in vain. */
   readonly explainMissing: boolean
   readonly signal: AbortSignal
 }
 
 export interface ExecOutput {
-  /** One JSON value on stdout in place of the command's own streams. */
+  /** Print one JSON value on stdout instead of the command's own streams. */
   readonly json: boolean
   readonly stdout: NodeJS.WritableStream
   readonly stderr: NodeJS.WriteStream
-  /** May progress be drawn over itself? */
+  /** May progress be redrawn in place? */
   readonly live: boolean
 }
 
-/** What a command may use where nobody says otherwise. */
+/** The PATH of a command, unless specified otherwise. */
 const usualPath = '/usr/local/bin:/usr/bin:/bin'
 
 /**
- * Runs one command on a cluster, its streams passed on; answers its exit code.
- * @throws Failure for bad input; RpcError when it could not be run to its end
+ * Runs one command on a cluster and forwards its streams; returns its exit code.
+ * @throws Failure for bad input; RpcError if it could not be run to completion
  */
 export async function runOnCluster(addresses: Addresses, request: ExecRequest, output: ExecOutput): Promise<number> {
   const { stdin, variables, cache, force, explainMissing: explains, version, ...rest } = request
@@ -76,7 +76,7 @@ export async function runOnCluster(addresses: Addresses, request: ExecRequest, o
   return withStdinFile(stdin, run.signal, (stdinFile) => present({ ...run, stdinFile }))
 }
 
-/** `./a/` is what a person means by `a`, and `.` the whole folder; what leads out is left as it is, and refused. */
+/** `./a/` means `a`, and `.` the whole folder; paths that lead outside are unchanged, and refused later. */
 function plainPath(path: string): string {
   if (path === '') throw new Failure('invalid', 'the path of an output is empty', { where: '--output' })
   const plain = posix.normalize(path)
@@ -84,7 +84,7 @@ function plainPath(path: string): string {
 }
 
 /**
- * A command that ended well without an output that was asked for did not do what it was run for.
+ * A command that succeeded without creating a requested output has not done its job.
  * @throws Failure 'not-found'
  */
 function assertAllMade({ exitCode, difference: { found, missing } }: RunReport): void {
@@ -135,7 +135,7 @@ async function runAndPresent(
   }
 }
 
-/** Broken at blanks where the stream is a terminal. */
+/** Wrapped if the stream is a terminal. */
 function lines(texts: readonly string[], stream: NodeJS.WriteStream): string {
   return texts.map((each) => `${wrapped(`native: ${each}`, columnsFor(stream))}\n`).join('')
 }
@@ -161,7 +161,7 @@ async function assertFolder(folder: string): Promise<void> {
   throw new Failure('invalid', `"${folder}" is not a folder`, { where: '--input' })
 }
 
-/** What the command is told to have done; names come from the cache, where others may have written them. */
+/** A report on what the command did; names come from the cache, where others may have written them. */
 function remarks(report: RunReport): string[] {
   const { unasked, missing } = report.difference
   const listed = (paths: readonly string[]) => printable(paths.map(quoted).join(', '))
@@ -173,7 +173,7 @@ function remarks(report: RunReport): string[] {
   ]
 }
 
-/** What a shell answers for a program that is not there. */
+/** A shell's exit code for a program that does not exist. */
 const notFoundCode = 127
 
 /** Whoever writes a whole command line as one word expects a shell to read it. */
@@ -183,7 +183,7 @@ function shellRemark({ exitCode }: RunReport, { argv }: RunRequest): string[] {
   return [`no shell is in between: for a command line in one word, write -- sh -c '...'`]
 }
 
-/** What the worker says of a command that failed. The scheduler's own line, who ran it and when, comes last and is shown anyway. */
+/** The worker's message about a failed command. The last line is the scheduler's, who ran it and when: shown anyway. */
 function causeOf({ exitCode, message }: RunReport): string[] {
   return exitCode === 0
     ? []
@@ -200,7 +200,7 @@ function reportText({ cached, worker, ranMs, uploaded, uploadMs, exitCode }: Run
   return `${where}; ${sent}; exit code ${exitCode}`
 }
 
-/** `12 ms`, `3.4 s`; what took less than a clock can tell took some time all the same. */
+/** `12 ms`, `3.4 s`; a duration too short to measure is still shown as more than zero. */
 function timeText(ms: number): string {
   return ms < 1000 ? `${Math.max(1, Math.round(ms))} ms` : `${(ms / 1000).toFixed(1)} s`
 }

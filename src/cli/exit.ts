@@ -1,8 +1,8 @@
 import type { FailureKind } from '../core/failure.ts'
 
 /**
- * The exit code of each kind of failure: scripts rely on these, README.md of this room has
- * the table for people, and a test holds the two together.
+ * The exit code of each kind of failure. Scripts rely on these; this room's README.md has the table for people, and a
+ * test keeps the two equal.
  */
 export const exitCodes: Readonly<Record<FailureKind, number>> = {
   internal: 1,
@@ -18,6 +18,6 @@ export const exitCodes: Readonly<Record<FailureKind, number>> = {
   corrupt: 8,
   program: 9,
   unimplemented: 10,
-  // 128 + SIGINT, as shells have it.
+  // 128 + SIGINT, as in shells.
   cancelled: 130,
 }

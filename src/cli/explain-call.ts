@@ -11,8 +11,8 @@ import type { Channel } from '../wire/rpc.ts'
 const callMsMax = 10 * 60_000
 
 /**
- * Has the console explain a build.
- * @param against compares with this build alone, by its whole id
+ * Asks the console to explain a build.
+ * @param against compares with this build only; its full id
  * @throws RpcError of the call
  */
 export async function askToExplain(
@@ -63,7 +63,7 @@ function causeOf(wire: consoleApi.Cause.$Properties): CauseOfMany {
   }
 }
 
-/** @throws Failure 'unimplemented' for one that a later release has */
+/** @throws Failure 'unimplemented' for a kind that a later release has added */
 function kindOf(kind: string): CauseOfMany['kind'] {
   const known = causeKinds.find((each) => each === kind)
   if (known) return known

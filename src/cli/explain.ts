@@ -14,28 +14,28 @@ import { askToExplain } from './explain-call.ts'
 import { differentText } from './repeat/text.ts'
 import { wrapped } from './wrap.ts'
 
-/** What `native explain` was asked for. */
+/** The arguments of `native explain`. */
 export interface ExplainRequest {
-  /** A build, a target, an action or an output; the last build when absent. */
+  /** A build, a target, an action or an output; the last build if absent. */
   readonly what?: string
-  /** The only build to compare with, or the beginning of its id. */
+  /** The only build to compare with: its id, or the beginning of it. */
   readonly against?: string
-  /** Where a path of an output is looked for. */
+  /** Where an output's path is looked up. */
   readonly folder: string
   readonly signal: AbortSignal
 }
 
 export interface Explained {
   readonly explanation: Explanation
-  /** Of the same actions, those that made something else when the scheduler ran them a second time. */
+  /** Those of the same actions that differed when the scheduler ran them a second time. */
   readonly notRepeatable: readonly DifferentAction[]
 }
 
 const repeatsMax = 100
 
 /**
- * Why actions were not in the cache, by a console.
- * @throws Failure 'not-found' for what was not built lately; RpcError of a call
+ * Asks a console why actions were not in the cache.
+ * @throws Failure 'not-found' for what was not built recently; RpcError of a call
  */
 export async function explainFrom(
   history: BuildHistory,
@@ -51,25 +51,25 @@ export async function explainFrom(
   return { explanation, notRepeatable: repeats.filter((each) => isAbout(each, found.subject)) }
 }
 
-/** Is it one of the actions that were asked about? */
+/** Is it one of the requested actions? */
 function isAbout({ target, action }: DifferentAction, { target: wanted, hashPrefix }: Subject): boolean {
   return (wanted === undefined || target === wanted) && (hashPrefix === undefined || action.startsWith(hashPrefix))
 }
 
-/** Bazel's bazel-bin leads to where an action made the file, whose place in the tree is what the servers know. */
+/** Bazel's bazel-bin is a link to where an action created the file; the servers know the path within that tree. */
 async function pathInTree(what: string, folder: string): Promise<string> {
   if (what.startsWith('//')) return what
   try {
     const real = await realpath(resolve(folder, what))
     return /\/execroot\/[^/]+\/(.+)$/.exec(real)?.[1] ?? what
   } catch (error) {
-    // It need not be here, nor be a path at all.
+    // It need not exist here, nor be a path at all.
     if (errnoOf(error) !== undefined) return what
     throw error
   }
 }
 
-/** The same as a value, as docs/json.md has it. */
+/** The same as a JSON value, see docs/json.md. */
 export function explainedJson({ explanation, notRepeatable }: Explained): object {
   return { ...explanation, ...(notRepeatable.length > 0 && { notRepeatable }) }
 }
@@ -123,7 +123,7 @@ function causeBlock(cause: CauseOfMany, columns: number, now: number): string {
   ].join('\n')
 }
 
-/** Of an argument, its own sentence says both sides. */
+/** For an argument, its own sentence already states both sides. */
 function hasSides({ kind }: CauseOfMany): boolean {
   return kind === 'variable' || kind === 'property' || kind === 'field' || kind === 'input' || kind === 'not-repeatable'
 }

@@ -8,14 +8,14 @@ import { exitCodes } from './exit.ts'
 import { columnsFor } from './terminal.ts'
 import { wrapped } from './wrap.ts'
 
-/** An error as people and scripts are shown it. */
+/** An error as shown to people and scripts. */
 export interface ShownFailure {
   readonly kind: FailureKind
   readonly message: string
   readonly where: string | null
   readonly next: readonly string[]
   readonly output: string | null
-  /** Stacks of the error and its causes, for --debug. */
+  /** Stack traces of the error and its causes, for --debug. */
   readonly stack: string
 }
 
@@ -35,7 +35,7 @@ export function shownFailure(error: unknown): ShownFailure {
 
 const reportBug = 'This is a bug in `native`: please report it, with the output of --debug.'
 
-/** The code that the process ends with for it. */
+/** The exit code for it. */
 export function exitCodeOf(shown: ShownFailure): number {
   return exitCodes[shown.kind]
 }
@@ -47,11 +47,11 @@ export function failureJson({ kind, message, where, next }: ShownFailure): objec
 
 export interface TextOptions {
   readonly debug: boolean
-  /** The stream that it is for: styleText asks it for colours, and the environment for NO_COLOR. */
+  /** The stream that it is written to: styleText checks it, and NO_COLOR, to decide on colours. */
   readonly stream: NodeJS.WriteStream
 }
 
-/** Message, place, the called program's output, what to do next; the stack with debug only. */
+/** Message, place, the called program's output, what to do next; the stack trace only with debug. */
 export function failureText(shown: ShownFailure, { debug, stream }: TextOptions): string {
   const red = styleText(['bold', 'red'], 'error', { stream })
   const fitting = (text: string, indent = '  ') => wrapped(text, columnsFor(stream), indent)
@@ -84,7 +84,7 @@ function asFailure(error: unknown): Failure {
 
 const seeHelp = 'See `native --help`, or add --help to a command.'
 
-/** An error of a system call is about a place on this machine, that of a program that could not be started is not. */
+/** An error of a system call is about a path on this machine; that of a program that could not be started is not. */
 function isOfPlace(error: NodeJS.ErrnoException): boolean {
   return error.syscall !== undefined && !error.syscall.startsWith('spawn')
 }
@@ -93,13 +93,13 @@ function isAbort(error: Error): boolean {
   return error.name === 'AbortError'
 }
 
-/** oclif marks what a user got wrong (an unknown command, a flag without its value) with exit code 2. */
+/** oclif marks usage errors (an unknown command, a flag without its value) with exit code 2. */
 function usageOf(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('oclif' in error)) return undefined
   const { oclif } = error
   const marked = typeof oclif === 'object' && oclif !== null && 'exit' in oclif && oclif.exit === 2
   if (!marked) return undefined
-  // oclif wraps what a user should read in sentences of its own.
+  // oclif wraps the useful part in sentences of its own.
   return error.message.replace(/^The following errors? occurred:\s*/, '').replace(/\s*See more help with[\s\S]*$/, '')
 }
 

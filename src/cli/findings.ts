@@ -12,11 +12,11 @@ const marks: Readonly<Record<FindingState, readonly [string, 'green' | 'yellow' 
 const markWidth = 6
 const narrowColumns = 70
 
-/** A line for each finding, and its cure beneath. @param stream decides about colours */
+/** A line for each finding, with its remedy below. @param stream decides on colours */
 export function findingsText(findings: readonly Checked[], stream: NodeJS.WriteStream): string {
   const width = Math.max(...findings.map(({ title }) => title.length))
   const columns = columnsFor(stream)
-  // Beneath what was found where there is room for it, else close to the margin.
+  // Aligned with the finding if there is room, otherwise close to the margin.
   const indent = ' '.repeat(columns < narrowColumns ? 2 : markWidth + 2 + width + 2)
   const arrow = '→ '
   return findings
@@ -30,7 +30,7 @@ export function findingsText(findings: readonly Checked[], stream: NodeJS.WriteS
     .join('\n')
 }
 
-/** What was found, behind its title, or beneath it where the terminal is too narrow for that. */
+/** What was found, after its title, or below it if the terminal is too narrow for that. */
 function foundLine(head: string, found: string, columns: number): string {
   const taken = stripVTControlCharacters(head).length
   if (taken + found.length <= columns) return head + found

@@ -10,13 +10,13 @@ import {
 } from './surface.ts'
 import { columnsOf, wrapped } from './wrap.ts'
 
-/** Headings of the groups that flags are in; a group that is not here is called by its name. */
+/** Headings of flag groups; other groups are shown by name. */
 const groupTitles: Readonly<Record<string, string>> = {
   '': 'Flags',
   KIND: 'Flags for kind clusters',
   GLOBAL: 'Flags of every command',
 }
-/** Groups that stand behind all others, in this order. */
+/** Groups that come after all others, in this order. */
 const lastGroups: readonly string[] = ['KIND', 'GLOBAL']
 
 interface Page {
@@ -100,7 +100,7 @@ export function commandHelp(surface: Surface, command: CommandFacts, stream: Nod
   ])
 }
 
-/** Each way to write a command, without its optional flags. */
+/** Each way to invoke a command, without its optional flags. */
 export function usageLines({ bin }: Surface, command: CommandFacts): string[] {
   const { usage } = command
   if (usage !== undefined) return (typeof usage === 'string' ? [usage] : usage).map((each) => `${bin} ${each} [flags]`)
@@ -114,7 +114,7 @@ export function usageLines({ bin }: Surface, command: CommandFacts): string[] {
   return [[bin, spokenName(command.id), ...args, ...required, '[flags]', ...words].join(' ')]
 }
 
-/** The flags by their groups, in the order in which they are shown. */
+/** The flags by group, in display order. */
 export function flagGroups(command: CommandFacts): [group: string, flags: FlagFacts[]][] {
   const flags = shownFlags(command)
   const names = [...new Set(flags.map(({ helpGroup = '' }) => helpGroup))]
@@ -130,7 +130,7 @@ export function flagText({ name, type, options, allowNo }: FlagFacts): string {
   return `--${name} <${options ? options.join('|') : 'value'}>`
 }
 
-/** What is said of a flag: its summary, its default and its variable. */
+/** The description of a flag: its summary, its default and its variable. */
 export function flagSummary({ summary = '', default: usual, env, type }: FlagFacts): string {
   const facts = [
     ...(type === 'option' && usual !== undefined ? [`default: ${usual}`] : []),
@@ -145,7 +145,7 @@ function flagEntry(flag: FlagFacts): Entry {
   return [`${flag.char ? `-${flag.char}, ` : '    '}${flagText(flag)}`, flagSummary(flag)]
 }
 
-/** Wider than this a left column would leave nothing for the right one. */
+/** A wider left column would leave no room for the right one. */
 const leftMax = 30
 const rightMin = 24
 
@@ -172,7 +172,7 @@ function sections(parts: readonly string[]): string {
   return parts.filter((each) => each !== '').join('\n\n')
 }
 
-/** With a capital and a full stop. */
+/** Capitalised, with a full stop. */
 function sentence(text: string): string {
   return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`
 }

@@ -4,14 +4,14 @@ import { systemClock } from '../core/clock.ts'
 import { Failure } from '../core/failure.ts'
 import { parseSpanFlag } from './values.ts'
 
-/** Long enough to walk to the other machine, short enough that what is left in a chat is of no use. */
+/** Long enough to walk to the other machine, short enough that a line left in a chat is useless. */
 const usual = '15m'
-/** Whoever wants more wants a token. */
+/** Beyond this, use a token. */
 const spanMsMax = 30 * 86_400_000
 
 /**
- * Until when an invitation can be used, in milliseconds since 1970.
- * @param text as a person writes it; a quarter of an hour when absent
+ * When an invitation expires, in milliseconds since 1970.
+ * @param text as the user wrote it; a quarter of an hour if absent
  * @throws Failure 'invalid'
  */
 export function invitationExpiry(text = usual): number {
@@ -24,8 +24,9 @@ export function invitationExpiry(text = usual): number {
 }
 
 /**
- * @param expires --expires, as a person wrote it
- * @throws Failure 'invalid' where it could not be kept: the line would hold a token, which lasts for --token-expires
+ * @param expires --expires, as the user wrote it
+ * @throws Failure 'invalid' if it could not be honoured: the line would contain a token, which lasts for
+ *   --token-expires
  */
 export function assertExpiryKept({ exchanges }: Pick<MeetingPlace, 'exchanges'>, expires: string | undefined): void {
   if (exchanges || expires === undefined) return
@@ -35,7 +36,7 @@ export function assertExpiryKept({ exchanges }: Pick<MeetingPlace, 'exchanges'>,
   })
 }
 
-/** A name for a token of a machine whose name is not known. */
+/** A token name for a machine whose name is unknown. */
 export function newTokenName(): string {
   return `worker-${randomBytes(3).toString('hex')}`
 }

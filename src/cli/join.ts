@@ -7,8 +7,9 @@ import { wait } from '../host/wait.ts'
 const lookMsDefault = 2_000
 
 /**
- * `grpcs://host:port` of what a person writes for the address of a scheduler to join.
- * @throws Failure 'invalid' for an address without TLS, by which anyone on the network path could have this machine run commands
+ * The `grpcs://host:port` for a scheduler's address as the user wrote it.
+ * @throws Failure 'invalid' for an address without TLS, where anyone on the network path could make this machine run
+ *   commands
  */
 export function joinUrl(text: string): string {
   const place = parseGrpcUrl(/^(?:[a-z]+:\/\/|unix:)/i.test(text) ? text : `grpcs://${text}`)
@@ -28,7 +29,7 @@ export function joinUrl(text: string): string {
   )
 }
 
-/** @throws Failure 'invalid' for what cannot be the name of a worker */
+/** @throws Failure 'invalid' for an invalid worker name */
 export function workerName(text: string): string {
   if (/^[\w.@+-]{1,100}$/.test(text)) return text
   throw new Failure('invalid', 'the name of a worker has at most 100 characters: letters, digits and . _ @ + -', {
@@ -36,13 +37,13 @@ export function workerName(text: string): string {
   })
 }
 
-/** Whether somebody has asked this process to end; it lives on until `close` is called. */
+/** Whether this process was asked to end; it keeps running until `close` is called. */
 export interface EndSignals {
   readonly asked: AbortSignal
   close(): void
 }
 
-/** From now on SIGTERM and SIGINT do not end this process: what it has begun is to be taken back first. */
+/** From now on SIGTERM and SIGINT do not end this process: what it has started has to be undone first. */
 export function awaitEnd(): EndSignals {
   const controller = new AbortController()
   const end = () => controller.abort()
@@ -58,10 +59,10 @@ export function awaitEnd(): EndSignals {
 }
 
 /**
- * Waits until it is asked to end, or what was started has been ended by somebody else. A status that cannot be had now and
- * then is no reason to end: the worker runs without whoever looks at it.
- * @param tell of each such failure, and of what is wrong with the worker or its supervisor, where that differs from the last time
- * @returns true when the worker was ended by somebody else
+ * Waits until it is asked to end, or somebody else has ended what was started. A status that occasionally cannot be
+ * read is no reason to end: the worker runs without anybody looking at it.
+ * @param tell called for each such failure, and for each new problem of the worker or its supervisor
+ * @returns true if somebody else ended the worker
  */
 export async function untilEnded(
   driver: Pick<Driver, 'status'>,

@@ -3,19 +3,19 @@ import type { LogLine } from '../cluster/driver.ts'
 import { fieldsOf, writtenAt } from '../core/log-line.ts'
 import { printable } from '../core/printable.ts'
 
-/** Of one field, or the message; a line may quote what a stranger sent. */
+/** Per field, or message; a line may quote untrusted input. */
 const charactersMax = 2_000
 const serverWidth = 'supervisor'.length
 const levelWidth = 'ERROR'.length
-/** Told by the columns, or of no use to a person. */
+/** Shown in the columns, or of no use to a person. */
 const unshown: ReadonlySet<string> = new Set(['level', 'time', 'name', 'pid', 'hostname', 'msg'])
 
-/** A line for programs: one JSON object, which names the server as `status` does. */
+/** A line for programs: one JSON object, with the server's name as in `status`. */
 export function logJson({ server, text }: LogLine): string {
   return JSON.stringify({ ...(fieldsOf(text) ?? { msg: text }), name: server })
 }
 
-/** A line for people: time, server, level, message and fields; of an error, its stack below. */
+/** A line for people: time, server, level, message and fields; for an error, its stack trace below. */
 export function logText({ server, text }: LogLine, now: number, stream: NodeJS.WriteStream): string {
   const style = (format: Parameters<typeof styleText>[0], part: string) => styleText(format, part, { stream })
   const name = style('cyan', printable(server).padEnd(serverWidth))
@@ -52,7 +52,7 @@ function levelOf(level: unknown): { word: string; format?: 'red' | 'yellow' | 'd
   }
 }
 
-/** `08:31:02.123` of today, `11-28 08:31:02.123` of another day, in this machine's time zone. */
+/** `08:31:02.123` today, `11-28 08:31:02.123` on another day, in this machine's time zone. */
 function timeText(ms: number, now: number): string {
   const local = (time: number) => {
     const date = new Date(time)
@@ -63,7 +63,7 @@ function timeText(ms: number, now: number): string {
   return day === local(now).split('T')[0] ? clock : `${day.slice('yyyy-'.length)} ${clock}`
 }
 
-/** A word as it is, anything else as JSON; of an error, what it says. */
+/** A word unchanged, anything else as JSON; for an error, its message. */
 function valueText(value: unknown): string {
   if (isError(value)) return JSON.stringify(printable(value.message, charactersMax))
   const text = typeof value === 'string' && /^[^\s"=]+$/.test(value) ? value : JSON.stringify(value)

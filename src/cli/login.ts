@@ -13,7 +13,7 @@ const tokenLengthMax = 8192
 const askMsMax = 10_000
 
 /**
- * `grpc://host:port`, or `grpcs://host:port` of a server with TLS, of what a person writes for an address.
+ * The `grpc://host:port`, or `grpcs://host:port` for a server with TLS, for an address as the user wrote it.
  * @throws Failure 'invalid'
  */
 export function serverUrl(text: string): string {
@@ -24,12 +24,12 @@ export function serverUrl(text: string): string {
   return `${isSecure ? 'grpcs' : 'grpc'}://${hostPortText(place)}`
 }
 
-/** What is said of that before the token is asked for. */
+/** Shown about such an address before the token is asked for. */
 export const readableNote =
   'without TLS, anyone on the network path can read the token: write grpcs:// if the server speaks TLS'
 
 /**
- * A token from standard input: typed without being shown, or piped in.
+ * A token from standard input: typed without echo, or piped in.
  * @throws Failure 'invalid' for what is not a token
  */
 export async function readToken(input: NodeJS.ReadStream, output: NodeJS.WriteStream): Promise<string> {
@@ -51,7 +51,7 @@ async function piped(input: NodeJS.ReadStream): Promise<string> {
 
 async function typed(input: NodeJS.ReadStream, output: NodeJS.WriteStream): Promise<string> {
   output.write('Token: ')
-  // readline echoes what is typed to its output.
+  // readline echoes input to its output.
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
   const lines = createInterface({ input, output: nowhere, terminal: true })
   try {
@@ -66,14 +66,14 @@ async function typed(input: NodeJS.ReadStream, output: NodeJS.WriteStream): Prom
   }
 }
 
-/** What is said of a token that is limited to instances, where the server is a console. */
+/** Shown for a token that is limited to instances, if the server is a console. */
 export const limitedNote =
   'this token is limited to instances, and the console shows the builds of all of them: it can be told of builds with the token (Bazel: --bes_backend), but shows none. A token without --instance sees them'
 
 /**
- * Does the server take this token?
- * @returns for what: a console takes the events of builds of some to whom it shows none
- * @throws Failure 'denied' when it does not, 'unavailable' when it does not answer
+ * Does the server accept this token?
+ * @returns for what: a console accepts build events from some to whom it shows no builds
+ * @throws Failure 'denied' if it does not, 'unavailable' if it does not answer
  */
 export async function assertTaken(
   target: CallTarget,
@@ -92,7 +92,7 @@ export async function assertTaken(
   }
 }
 
-/** A console has builds in place of capabilities. */
+/** A console offers builds rather than capabilities. */
 async function takenByConsole(channel: Channel, url: string): Promise<'everything' | 'events of builds'> {
   try {
     await openBuildHistory(channel).builds({ limit: 1 })
@@ -104,7 +104,7 @@ async function takenByConsole(channel: Channel, url: string): Promise<'everythin
   }
 }
 
-/** An event of nothing is refused as malformed, once whoever sends it may send events at all. */
+/** An empty event is rejected as malformed only if the sender may send events at all. */
 async function takesEvents(channel: Channel): Promise<boolean> {
   const method = 'google.devtools.build.v1.PublishBuildEvent/PublishLifecycleEvent'
   try {

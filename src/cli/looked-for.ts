@@ -8,15 +8,15 @@ import { printable } from '../core/printable.ts'
 import { readTrace } from '../explain/trace.ts'
 import type { Channel } from '../wire/rpc.ts'
 
-/** A usual action opens some thousand files; what comes after is not looked at. */
+/** A typical action opens some thousand files; the rest of a longer trace is ignored. */
 const traceBytesMax = 64 * 1024 * 1024
 const shownMax = 50
 
 /**
- * Runs a command that has failed once more, traced by the worker's strace, and tells which paths it looked for in vain that
- * are on this machine. The result is not cached.
+ * Runs a failed command again, traced by the worker's strace, and reports which paths it looked for in vain that exist
+ * on this machine. The result is not cached.
  * @returns lines for people
- * @throws as runRemotely does
+ * @throws like runRemotely
  */
 export async function explainMissing(cache: Channel, scheduler: Channel, request: RunRequest): Promise<string[]> {
   const trace = `.native-trace-${randomBytes(8).toString('hex')}`
@@ -41,8 +41,8 @@ export async function explainMissing(cache: Channel, scheduler: Channel, request
 }
 
 /**
- * The absolute paths that calls of a trace (`strace -f -e trace=%file`) did not find.
- * @param exists tells of those that are there all the same
+ * The absolute paths that calls in a trace (`strace -f -e trace=%file`) did not find.
+ * @param exists whether the path exists on this machine
  */
 export function lookedFor(trace: string, exists: (path: string) => boolean): string[] {
   return readTrace(trace, '/build').absent.filter((path) => exists(path))
@@ -60,7 +60,7 @@ function isHere(path: string): boolean {
   try {
     return lstatSync(path, { throwIfNoEntry: false }) !== undefined
   } catch {
-    // A part of it is not a folder, or may not be entered by whoever asks: then it is nothing that was found before either.
+    // A component is not a folder, or cannot be entered by this user: then nothing was found here before either.
     return false
   }
 }

@@ -5,23 +5,24 @@ import { join, relative, resolve } from 'node:path'
 import { z } from 'zod'
 import { errnoOf } from '../core/failure.ts'
 
-/** Entries that are remembered of one folder, and folders that are: the latest ones. */
+/** Entries remembered per folder, and folders remembered: the most recent ones. */
 const entriesMax = 20_000
 const foldersMax = 200
 
 const stamps = z.record(z.string(), z.string())
 
-/** What exec made in one folder, so that it may replace that, and that alone, without being asked. */
+/** What exec created in a folder, so that it may replace that, and only that, without being asked. */
 export interface Made {
-  /** Did exec make what stands at this absolute path, and has nobody changed it since? */
+  /** Did exec create what is at this absolute path, and has nobody changed it since? */
   isOurs(path: string): boolean
   /** Remembers entries, by their paths relative to the folder. */
   add(paths: readonly string[]): Promise<void>
 }
 
 /**
- * Reads what is remembered of a folder. It is kept among what can be lost: without it, exec asks for --force.
- * @param cache the folder of exec in the user's cache
+ * Reads what is remembered of a folder. It is kept in the user's cache, since it may be lost: exec then asks for
+ * --force.
+ * @param cache exec's folder in the user's cache
  */
 export async function openMade(cache: string, folder: string): Promise<Made> {
   const root = await realpath(folder).catch((error: unknown) => {
@@ -39,7 +40,7 @@ export async function openMade(cache: string, folder: string): Promise<Made> {
       const now = paths.map((path) => [path, stampOf(join(folder, path))] as const)
       const all = { ...known }
       for (const [path, stamp] of now) {
-        // Set anew, it stands behind the others: those in front are forgotten first.
+        // Re-inserted, it comes after the others: the first ones are forgotten first.
         delete all[path]
         if (stamp !== undefined) all[path] = stamp
       }
@@ -52,13 +53,13 @@ async function remembered(file: string): Promise<Record<string, string>> {
   try {
     return stamps.parse(JSON.parse(await readFile(file, 'utf8')))
   } catch (error) {
-    // Not there, or not what we wrote: then nothing is known.
+    // Missing, or not written by us: nothing is known.
     if (errnoOf(error) === 'ENOENT' || error instanceof SyntaxError || error instanceof z.ZodError) return {}
     throw error
   }
 }
 
-/** What changes when somebody writes to an entry or replaces it; undefined when there is none. */
+/** Changes when somebody writes to an entry or replaces it; undefined if there is none. */
 function stampOf(path: string): string | undefined {
   const stats = lstatSync(path, { throwIfNoEntry: false, bigint: true })
   return stats && `${stats.ino}/${stats.size}/${stats.mtimeNs}/${stats.mode}`

@@ -5,11 +5,11 @@ import { show } from './show.ts'
 import { readSurface, type Surface } from './surface.ts'
 
 /**
- * Runs the command that the arguments name, sets the exit code, and shows a failure.
+ * Runs the command that the arguments name, sets the exit code, and shows failures.
  * @param root the folder of package.json
  */
 export async function main(argv: string[], root: string): Promise<void> {
-  // `native logs | head`: a reader that has enough is not a failure.
+  // `native logs | head`: a reader that stops early is not a failure.
   process.stdout.on('error', (error) => {
     if (errnoOf(error) === 'EPIPE') process.exit()
     void show(error, argv).then((code) => process.exit(code))
@@ -30,7 +30,7 @@ async function runCommand(argv: string[], root: string): Promise<void> {
   if (asked.what === 'version') return tellVersion(surface, argv)
   if (asked.what === 'help') return help(surface, asked)
   const { Config, flush } = await import('@oclif/core')
-  // Plugins that a user installs would be looked for in the data folder, with a warning where that cannot be read.
+  // Otherwise oclif looks for user-installed plugins in the data folder, with a warning if that cannot be read.
   const config = await Config.load({ root, userPlugins: false })
   await config.runCommand(asked.command.id, asked.argv)
   await flush()
@@ -55,7 +55,7 @@ function tellVersion({ bin, version }: Surface, argv: readonly string[]): void {
   process.stdout.write(`${text}\n`)
 }
 
-/** The code of an end that a command chose (`this.exit(code)`, --help), which is not a failure. */
+/** The exit code that a command chose (`this.exit(code)`, --help), which is not a failure. */
 function plainExit(error: unknown): number | undefined {
   if (!(error instanceof Error) || !('code' in error) || error.code !== 'EEXIT' || !('oclif' in error)) return undefined
   const { oclif } = error

@@ -39,7 +39,7 @@ function commandPart(surface: Surface, command: CommandFacts): string[] {
   ]
 }
 
-/** A paragraph; lines that are set in stay apart. */
+/** A paragraph; indented lines are kept separate. */
 function paragraph(text: string): string[] {
   return text.startsWith('  ') ? ['.PP', '.nf', ...text.split('\n').map(roff), '.fi'] : ['.PP', roff(text)]
 }
@@ -62,7 +62,7 @@ function environment(surface: Surface): string[] {
   return [...variables].flatMap(([name, { name: flag }]) => ['.TP', `.B ${roff(name)}`, roff(`in place of --${flag}`)])
 }
 
-/** Text as roff reads it: no line of text may begin as a request does. */
+/** Text escaped for roff: no line may begin like a request. */
 function roff(text: string): string {
   return text
     .replaceAll('\\', '\\e')

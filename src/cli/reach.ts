@@ -7,10 +7,10 @@ import { type SystemMeaning, systemMeaning } from '../host/system-errors.ts'
 import { toFailure } from '../wire/status.ts'
 import type { ClientTlsFiles } from '../wire/tls/client-tls.ts'
 
-/** Within this a server that is there has answered, on another continent too. */
+/** A server that is up answers within this, even from another continent. */
 const answerMsMax = 10_000
 
-/** Flags of a command that needs no more of a cluster than an address: of what server, in words. */
+/** Flags of a command that needs only an address of a cluster. @param server which server's, in words */
 export function addressFlagsOf(server: string) {
   return {
     address: Flags.string({
@@ -36,10 +36,10 @@ export function addressFlagsOf(server: string) {
   }
 }
 
-/** Of commands that speak to the scheduler alone, which passes calls for the cache on. */
+/** For commands that talk only to the scheduler, which forwards calls for the cache. */
 export const addressFlags = addressFlagsOf('a scheduler')
 
-/** What these flags give. */
+/** The values of these flags. */
 export interface AddressFlags {
   readonly address?: string | undefined
   readonly port?: number | undefined
@@ -49,7 +49,7 @@ export interface AddressFlags {
 }
 
 /**
- * The addresses that the flags give, once a server there has answered; undefined where they give none.
+ * The addresses from the flags, once a server there has answered; undefined if there are none.
  * @throws Failure 'invalid', 'unavailable'
  */
 export async function addressesAnswering(flags: AddressFlags): Promise<Addresses | undefined> {
@@ -62,7 +62,7 @@ export async function addressesAnswering(flags: AddressFlags): Promise<Addresses
   try {
     await negotiate(channel, { timeoutMs: answerMsMax })
   } catch (cause) {
-    // It answers, though not to whoever asks.
+    // It answers, though it refuses this caller.
     const failure = toFailure(cause, url)
     if (failure.kind === 'denied') throw failure
     const meaning = meaningIn(cause)
@@ -80,7 +80,7 @@ export async function addressesAnswering(flags: AddressFlags): Promise<Addresses
   return addresses
 }
 
-/** The error of the operating system that is behind an error, in words. */
+/** The operating system's error behind an error, in words. */
 function meaningIn(error: unknown): SystemMeaning | undefined {
   for (let each = error; each instanceof Error; each = each.cause) {
     const meaning = systemMeaning(each)
@@ -90,8 +90,8 @@ function meaningIn(error: unknown): SystemMeaning | undefined {
 }
 
 /**
- * The addresses that the flags give, which nobody has asked; undefined where they give none. A scheduler passes calls for the cache on, so that
- * one address is both.
+ * The addresses from the flags, without contacting anybody; undefined if there are none. A scheduler forwards calls for
+ * the cache, so one address serves as both.
  * @throws Failure 'invalid'
  */
 export function addressesGiven(flags: AddressFlags): Addresses | undefined {
@@ -125,7 +125,7 @@ function socketAddress(url: string): string {
   }
 }
 
-/** Absolute paths: what is made of them may be used from elsewhere. */
+/** Absolute paths: what they go into may be used from elsewhere. */
 function filesGiven(flags: AddressFlags): ClientTlsFiles | undefined {
   const named = { ca: flags['tls-ca'], cert: flags['tls-cert'], key: flags['tls-key'] }
   const files = Object.entries(named).flatMap(([name, file]) => (file === undefined ? [] : [[name, resolve(file)]]))

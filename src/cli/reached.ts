@@ -4,19 +4,19 @@ import type { Channel } from '../wire/rpc.ts'
 import type { CallTarget, openCalled } from '../wire/tls/called.ts'
 import { userContext } from './user.ts'
 
-/** A channel to a server, with TLS where that speaks it, and with the token that this user has for it, if any. */
+/** A channel to a server, with TLS if it uses that, and with this user's token for it, if any. */
 export async function openReached(target: CallTarget): Promise<Channel> {
   const { openChannel } = await import('../wire/channel.ts')
   return authorized(target, openChannel)
 }
 
-/** The same by our own client, which fails at once, and says in words why nobody answers. */
+/** The same with our own client, which fails at once and says why nobody answers. */
 export async function openReachedDirectly(target: CallTarget): Promise<Channel> {
   const { openDirectChannel } = await import('../wire/direct.ts')
   return authorized(target, openDirectChannel)
 }
 
-/** Channels to the servers of a cluster, for as long as something uses them. */
+/** Channels to a cluster's servers, open while something uses them. */
 export async function withServers<T>(
   addresses: Pick<Addresses, 'cache' | 'scheduler'>,
   use: (cache: Channel, scheduler: Channel) => Promise<T>,

@@ -3,22 +3,22 @@ import type { CommandRules, FlagRules } from './command-rules.ts'
 import { didYouMean } from './dispatch.ts'
 import { nearest } from './suggest.ts'
 
-/** What a flag without a value may be given. */
+/** Values that a boolean flag may be given. */
 const truths: Readonly<Record<string, boolean>> = { true: true, false: false }
 
-/** What was read of a command line so far. */
+/** What has been read of a command line so far. */
 export interface Reading {
   readonly rules: CommandRules
   readonly rest: string[]
-  /** For oclif; a boolean flag is named, since its last one counts. */
+  /** For oclif; a boolean flag is named, since its last occurrence counts. */
   out: { readonly words: readonly string[]; readonly boolean?: string }[]
   readonly given: Map<string, string[]>
   readonly positional: string[]
 }
 
 /**
- * Reads what stands before `--`, flag by flag.
- * @throws Failure 'invalid' for a flag that is not known, lacks its value or comes twice
+ * Reads the arguments before `--`, flag by flag.
+ * @throws Failure 'invalid' for a flag that is unknown, lacks its value or is repeated
  */
 export function readArguments(own: readonly string[], rules: CommandRules): Reading {
   const reading: Reading = { rules, rest: [...own], out: [], given: new Map(), positional: [] }
@@ -90,7 +90,7 @@ function charFlag({ rules }: Reading, char: string | undefined): string | undefi
   return Object.entries(rules.flags).find(([, flag]) => flag.char !== undefined && flag.char === char)?.[0]
 }
 
-/** Would this be taken for a flag of the command? */
+/** Would this be read as a flag of the command? */
 function isFlag(reading: Reading, text: string): boolean {
   if (text.startsWith('--')) {
     const negated = text.startsWith('--no-') ? reading.rules.flags[text.slice(5)] : undefined
@@ -114,7 +114,7 @@ function unknownFlag(reading: Reading, written: string): Failure {
   ])
 }
 
-/** Commands that are named beside a flag which is theirs. */
+/** How many other commands are listed for a flag that they have. */
 const othersMax = 3
 
 function listed(names: readonly string[]): string {

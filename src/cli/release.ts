@@ -5,8 +5,8 @@ import { errnoOf } from '../core/failure.ts'
 const digitsShown = 12
 
 /**
- * What tells one state of this program from another: servers of another one are started anew by `deploy`. For a
- * package that is its version; a checkout changes without one, and its set-up leaves a hash of what was built.
+ * Identifies one state of this program: `deploy` restarts servers of any other. For a package it is the version; a
+ * checkout changes without one, so its set-up leaves a hash of what was built.
  * @param root the folder of package.json
  */
 export async function releaseOf(root: string, version: string): Promise<string> {

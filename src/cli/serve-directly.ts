@@ -5,8 +5,8 @@ import type { DirectServe } from './direct.ts'
 import { show } from './show.ts'
 
 /**
- * Runs a server until it ends, and sets the exit code. The built program has this, with all that it loads, in a few files
- * (bin/bundle-servers.js), so nothing that it throws may leave it: outside, `Failure` is another class.
+ * Runs a server until it ends, and sets the exit code. The built program bundles this with all that it loads into a few
+ * files (bin/bundle-servers.js), so nothing that it throws may escape: outside, `Failure` is a different class.
  * @param root the folder of package.json
  */
 export async function serveDirectly({ role, configFile, parentFd }: DirectServe, root: string): Promise<void> {

@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core'
 
-/** What each `native serve ROLE` takes. */
+/** The flags of each `native serve ROLE`. */
 export const serveFlags = {
   config: Flags.file({ summary: 'YAML file with the configuration of this server', required: true }),
   'parent-fd': Flags.integer({

@@ -1,13 +1,13 @@
 import { splitCommandLine } from './command-line.ts'
 
 /**
- * Shows a failure in the form that the arguments ask for. What knows how is loaded when there is one: it knows the wire,
- * and help must be fast.
+ * Shows a failure in the form that the arguments request. The code for it is loaded only then: it depends on the wire
+ * room, and help must be fast.
  * @param argv all of the program's arguments
  * @returns the exit code
  */
 export async function show(error: unknown, argv: readonly string[]): Promise<number> {
-  // Arguments behind `--` are another program's.
+  // Arguments after `--` are another program's.
   const flags = splitCommandLine(argv).own
   const { exitCodeOf, failureJson, failureText, shownFailure } = await import('./failures.ts')
   const shown = shownFailure(error)
@@ -16,7 +16,7 @@ export async function show(error: unknown, argv: readonly string[]): Promise<num
   return exitCodeOf(shown)
 }
 
-/** `--json`, or what `image verify` calls it as cosign does: `-o json`. */
+/** `--json`, or `-o json`, cosign's name for it in `image verify`. */
 function wantsJson(flags: readonly string[]): boolean {
   return flags.some((each, at) => {
     if (each === '--json' || each === '--json=true' || /^(?:-o|--output)=?json$/.test(each)) return true

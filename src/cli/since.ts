@@ -5,8 +5,8 @@ const dayOrTime = /^\d{4}-\d{2}-\d{2}(?:[Tt ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:
 const span = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+$/
 
 /**
- * The time that --since names: so long ago (`10m`, `1h30m`), or a time as RFC 3339 writes it; without an offset, or
- * with the day alone, it is this machine's.
+ * The time that --since means: a time span ago (`10m`, `1h30m`), or a time in RFC 3339; without an offset, or with only
+ * a date, it is in this machine's time zone.
  * @returns milliseconds since 1970
  * @throws Failure 'invalid'
  */
@@ -15,7 +15,7 @@ export function parseSince(text: string, now: number): number {
     const parts = text.match(/[\d.]+[a-z]+/g) ?? []
     return now - parts.reduce((sum, part) => sum + parseSpan(part), 0)
   }
-  // A day alone is UTC's for Date, and this machine's for people.
+  // Date reads a date without a time as UTC; people mean this machine's time zone.
   const ms = dayOrTime.test(text)
     ? Date.parse(text.length === 'yyyy-mm-dd'.length ? `${text}T00:00:00` : text)
     : Number.NaN

@@ -8,7 +8,7 @@ import { joinedLines, otherLines } from './workers-elsewhere.ts'
 
 const good: ReadonlySet<string> = new Set(['ready', 'up', 'deployed'])
 
-/** Where a status is shown; undefined for a text of no colour and any width. */
+/** Where a status is shown; undefined for text without colours and of any width. */
 type Stream = NodeJS.WriteStream | undefined
 
 /** A cluster's status for people. */
@@ -29,7 +29,7 @@ export function statusText(status: ClusterStatus, now: number, stream: Stream): 
   return [headText(status, stream), ...lines, ...more, ...noted, ...problems].join('\n')
 }
 
-/** What cluster it is, and how it is. */
+/** The cluster's name, driver and state. */
 export function headText({ name, driver, state }: ClusterStatus, stream: Stream): string {
   return `Cluster "${name}" (${driver}): ${coloured(state, stream)}`
 }
@@ -38,7 +38,7 @@ export function problemLines({ problems }: ClusterStatus): string[] {
   return problems.map((each) => `! ${printable(each)}`)
 }
 
-/** The servers, a row each; empty where there are none. */
+/** The servers, one row each; empty if there are none. */
 export function serversText({ servers }: ClusterStatus, now: number, stream: Stream): string {
   const rows = servers.map((server) => row(server, coloured(server.state, stream), now))
   return rows.length === 0 ? '' : table(heading, rows, columnsFor(stream))

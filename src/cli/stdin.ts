@@ -6,8 +6,8 @@ import { pipeline } from 'node:stream/promises'
 import { errnoOf } from '../core/failure.ts'
 
 /**
- * Runs work with all of a stream in a file, which is this user's alone and gone afterwards: an action's inputs are
- * known before it runs, so standard input has to end first.
+ * Runs work with a stream's content in a private temporary file: an action's inputs have to be known before it runs, so
+ * standard input has to end first.
  */
 export async function withStdinFile<T>(
   input: NodeJS.ReadableStream,
@@ -24,7 +24,7 @@ export async function withStdinFile<T>(
   }
 }
 
-/** Is something on standard input that somebody may expect the command to read: a pipe, a socket, or a file that is not empty? */
+/** Does standard input have something that the command may be expected to read: a pipe, a socket, a non-empty file? */
 export function isFed(fd: number): boolean {
   try {
     const stats = fstatSync(fd)

@@ -1,4 +1,4 @@
-/** What people type who come from other programs, and the command of ours that does it. */
+/** What users of other programs type, and our command for it. */
 const habits: Readonly<Record<string, string>> = {
   start: 'deploy',
   run: 'exec',
@@ -51,7 +51,7 @@ const habits: Readonly<Record<string, string>> = {
   completions: 'completion',
 }
 
-/** The same among the commands of a topic. */
+/** The same for the commands of a topic. */
 const topicHabits: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   image: {
     push: 'copy',
@@ -73,7 +73,7 @@ const topicHabits: Readonly<Record<string, Readonly<Record<string, string>>>> = 
 
 const suggestionsMax = 3
 
-/** What a mistyped word may have meant, the nearest first; none where nothing is near. */
+/** What a mistyped word may have meant, closest first; empty if nothing is close. */
 export function nearest(word: string, known: readonly string[]): string[] {
   const typed = word.toLowerCase()
   return known
@@ -84,7 +84,7 @@ export function nearest(word: string, known: readonly string[]): string[] {
     .map(({ each }) => each)
 }
 
-/** The same for commands, with the habits of other programs. */
+/** The same for commands, including the habits of other programs. */
 export function nearestCommands(word: string, known: readonly string[]): string[] {
   const habit = habits[word.toLowerCase()]
   return habit !== undefined && known.includes(habit) ? [habit] : nearest(word, known)
@@ -96,13 +96,13 @@ export function nearestInTopic(topic: string, word: string, known: readonly stri
   return habit !== undefined && known.includes(habit) ? [habit] : nearest(word, known)
 }
 
-/** How many letters differ; a beginning of the other word is nearer than that. */
+/** How many letters differ; a prefix of the other word is closer than that. */
 function farness(typed: string, known: string): number {
   const isBeginning = typed.length >= 2 && known.startsWith(typed)
   return isBeginning ? 1 - 1 / (1 + known.length - typed.length) : editDistance(typed, known)
 }
 
-/** Letters to insert, remove, replace, or swap with their neighbour (Damerau and Levenshtein). */
+/** Insertions, deletions, substitutions and swaps of neighbouring letters (Damerau-Levenshtein). */
 export function editDistance(from: string, to: string): number {
   let before: number[] = []
   let last = Array.from({ length: to.length + 1 }, (_, at) => at)

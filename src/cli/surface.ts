@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** A flag, as help, completion and the manual page tell it. */
+/** A flag, as shown in help, completion and the manual page. */
 export interface FlagFacts {
   readonly name: string
   readonly char?: string
@@ -33,26 +33,26 @@ export interface CommandFacts {
   readonly usage?: string | readonly string[]
   readonly examples?: readonly string[]
   readonly hidden?: boolean
-  /** False where more arguments may be given than have names. */
+  /** False if more arguments may be given than are named. */
   readonly strict: boolean
   readonly takesWords?: boolean
   readonly flags: Readonly<Record<string, FlagFacts>>
   readonly args: Readonly<Record<string, ArgumentFacts>>
 }
 
-/** Everything that the program's command line has: one source for help, completion and the manual page. */
+/** The program's entire command line: one source for help, completion and the manual page. */
 export interface Surface {
   readonly bin: string
   readonly version: string
   readonly description: string
-  /** Sorted by name, hidden ones too. */
+  /** Sorted by name, including hidden ones. */
   readonly commands: readonly CommandFacts[]
-  /** Words that commands begin with: `image`. */
+  /** First words of commands: `image`. */
   readonly topics: readonly { readonly name: string; readonly description: string }[]
 }
 
 /**
- * Reads what the build has written down of the commands. That takes a few milliseconds; loading the framework and the
+ * Reads the commands' description that the build wrote. That takes a few milliseconds; loading the framework and the
  * commands takes a hundred.
  * @param root the folder of package.json
  */
@@ -69,22 +69,22 @@ export function readSurface(root: string): Surface {
   }
 }
 
-/** The commands that people are shown. */
+/** The commands that are not hidden. */
 export function shownCommands({ commands }: Surface): readonly CommandFacts[] {
   return commands.filter(({ hidden }) => !hidden)
 }
 
-/** A command's flags that people are shown. */
+/** A command's flags that are not hidden. */
 export function shownFlags({ flags }: CommandFacts): readonly FlagFacts[] {
   return Object.values(flags).filter(({ hidden }) => !hidden)
 }
 
-/** `image copy`, as people write a command's name. */
+/** `image copy`: a command's name as people write it. */
 export function spokenName(id: string): string {
   return id.replaceAll(':', ' ')
 }
 
-/** The examples, with the program's name in them. */
+/** The examples, with the program's name filled in. */
 export function examplesOf({ examples = [] }: CommandFacts, bin: string): readonly string[] {
   return examples.map((each) => each.replaceAll('<%= config.bin %>', bin))
 }

@@ -1,12 +1,12 @@
 import { stripVTControlCharacters } from 'node:util'
 
-/** What a cell says that has nothing to say. */
+/** Shown in an empty cell. */
 const nothing = '-'
 
 /**
- * Rows under a heading, columns as wide as they must be, two spaces apart; the last one is not filled up. Where that is
- * wider than the terminal, columns that say nothing go, and if that is not enough, each row becomes a paragraph of its own.
- * @param columns of the terminal; infinite where nothing is to be broken
+ * Rows under a heading, columns as narrow as possible, two spaces apart; the last one is not padded. If that is wider
+ * than the terminal, empty columns are dropped, and if that is not enough, each row becomes a paragraph of its own.
+ * @param columns of the terminal; infinite for no limit
  */
 export function table(
   heading: readonly string[],
@@ -24,7 +24,7 @@ function lines(rows: readonly (readonly string[])[]): string[] {
   return rows.map((row) => line(row, widths))
 }
 
-/** The row's first cell, and the others that say something beneath it, each with its heading. */
+/** A row's first cell, and below it the other non-empty ones, each with its heading. */
 function paragraph(heading: readonly string[], [first = '', ...others]: readonly string[]): string {
   const names = heading.slice(1).map((each) => each.toLowerCase())
   const longest = Math.max(...names.map(width))

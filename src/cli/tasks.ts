@@ -4,30 +4,29 @@ import { messageOf } from '../core/failure.ts'
 import { printableLines } from '../core/printable.ts'
 
 /**
- * live: redrawn while it runs, for a terminal; lines: a line when a step begins to say
- * something and one when it is done, for files and scripts; silent: nothing.
+ * live: redrawn while it runs, for a terminal; lines: one line when a step first reports something and one when it is
+ * done, for files and scripts; silent: nothing.
  */
 type Presentation = 'live' | 'lines' | 'silent'
 
 export interface TaskOptions {
   readonly presentation: Presentation
   readonly signal: AbortSignal
-  /** Leave what was done when a step fails. */
+  /** If a step fails, keep what was done. */
   readonly retain: boolean
   /** Where they are shown. */
   readonly stream: NodeJS.WritableStream
 }
 
-/** listr2 asks whether standard output is a terminal, and shows nothing live where it is not. */
+/** listr2 checks whether standard output is a terminal, and shows nothing live otherwise. */
 class StderrRenderer extends DefaultRenderer {
   static override nonTTY = true
 }
 
 /**
- * Runs steps one after the other and shows them. When one fails, what it and those before
- * it did is taken back, last first, unless it is to be retained; an undo that fails is told
- * and does not keep the others from theirs.
- * @throws what the failing step threw, or the signal's reason when it aborts
+ * Runs steps in order and shows them. If one fails, it and those before it are undone, last first, unless they are to
+ * be kept; a failing undo is reported and does not stop the others.
+ * @throws what the failing step threw, or the signal's reason if it aborts
  */
 export async function runSteps(steps: readonly Step[], options: TaskOptions): Promise<void> {
   const begun: Step[] = []
@@ -42,13 +41,13 @@ export async function runSteps(steps: readonly Step[], options: TaskOptions): Pr
     options.signal.throwIfAborted()
   } catch (error) {
     if (!options.retain) await undo(begun.reverse(), options)
-    // However an aborted step words it, the reason is the interrupt.
+    // However an aborted step reports it, the reason is the interrupt.
     throw options.signal.aborted ? options.signal.reason : error
   }
 }
 
 async function undo(begun: readonly Step[], options: TaskOptions): Promise<void> {
-  // The undo is not interrupted: it is what the interruption asked for.
+  // Undoing is not interrupted: it is what the interrupt requested.
   const undoOptions = { ...options, signal: new AbortController().signal }
   const tasks = begun.flatMap((step) => (step.undo ? [undoTask(step, undoOptions)] : []))
   await list(tasks, undoOptions).run()
@@ -56,7 +55,7 @@ async function undo(begun: readonly Step[], options: TaskOptions): Promise<void>
 
 function undoTask(step: Step, options: TaskOptions): ListrTask {
   const title = `Undoing: ${step.title}`
-  // What takes nothing back, as the return of a lock, is not news; that it failed is.
+  // An undo that changes nothing, such as releasing a lock, is not worth showing; its failure is.
   if (step.undoes?.() === false) return { task: (_, task) => failureOf(step).then((text) => tell(text, task)) }
   return taskOf(title, options, async ({ say }) => {
     const failed = await failureOf(step)
@@ -71,7 +70,7 @@ function undoTask(step: Step, options: TaskOptions): ListrTask {
   }
 }
 
-/** Takes a step back. @returns how that failed, if it did */
+/** Undoes a step. @returns the error message if that failed */
 async function failureOf(step: Step): Promise<string | undefined> {
   try {
     await step.undo?.()
@@ -101,7 +100,7 @@ function writeLine({ stream }: TaskOptions, line: string): void {
   stream.write(`${line}\n`)
 }
 
-/** A step as listr2 has it; what it said last stays beside its title. */
+/** A step as a listr2 task; its last message stays next to its title. */
 function taskOf(title: string, options: TaskOptions, run: (report: StepReport) => Promise<void>): ListrTask {
   const { presentation, signal } = options
   const lines = presentation === 'lines'
@@ -114,7 +113,7 @@ function taskOf(title: string, options: TaskOptions, run: (report: StepReport) =
       const say = (words: string) => {
         // A step may quote a server, a registry or a program.
         const text = printableLines(words)
-        // In a log a step's last words come with its end; what it says before stands alone.
+        // In a log, a step's last message is printed when it ends; earlier ones get lines of their own.
         if (text === said) return
         if (lines && said !== '') writeLine(options, `${title}: ${said}`)
         said = text

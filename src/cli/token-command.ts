@@ -3,15 +3,15 @@ import type { TokensPlace } from '../cluster/driver.ts'
 import { NativeCommand } from './base.ts'
 import { changeTokensAt, type TokenFlags, tokenJson } from './token.ts'
 
-/** What the commands about tokens have in common. */
+/** Common to the token commands. */
 export abstract class TokenCommand extends NativeCommand {
-  /** The file that the flags mean; the servers of one that `--file` names look at it themselves. */
+  /** The tokens file that the flags mean; with `--file`, the servers notice changes by themselves. */
   protected async tokensPlace({ cluster, driver, file }: TokenFlags): Promise<TokensPlace> {
     if (file !== undefined) return { file, changed: async () => undefined }
     return (await this.openDriver({ name: cluster, driver })).tokens()
   }
 
-  /** Makes a token where the flags say, and shows it. */
+  /** Creates a token where the flags say, and shows it. */
   protected async makeToken(
     flags: TokenFlags & { readonly json: boolean },
     make: (file: string) => Promise<Made>,
@@ -26,8 +26,8 @@ export abstract class TokenCommand extends NativeCommand {
   }
 
   /**
-   * Makes what cannot be had again, and shows it even when its servers cannot be told of it. Standard output has one JSON
-   * value, that of the error then: what was made goes to standard error.
+   * Creates what cannot be shown again, and shows it even if its servers cannot be notified. Standard output has one
+   * JSON value, which is then the error: what was created goes to standard error.
    */
   protected async makeAndShow<T>(
     place: TokensPlace,

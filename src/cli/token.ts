@@ -18,19 +18,19 @@ export const tokenFlags = {
   }),
 }
 
-/** What names the cluster in a command about tokens that somebody is told to run; nothing for the one that it finds without. */
+/** The flag that names the cluster in a token command that the user is told to run; empty for the default cluster. */
 export function clusterFlag(cluster: string): string {
   return cluster === 'native' && !process.env['NATIVE_NAME'] ? '' : ` --cluster ${cluster}`
 }
 
-/** What tokenFlags give. */
+/** The values of tokenFlags. */
 export interface TokenFlags {
   readonly cluster: string
   readonly driver?: DriverKind | undefined
   readonly file?: string | undefined
 }
 
-/** Long enough for what people call a machine or a colleague, and fit for a table. */
+/** Long enough for the name of a machine or a colleague, and short enough for a table. */
 const namePattern = /^[\w.@+-]{1,100}$/
 const expiresMsMax = 100 * 365 * 86_400_000
 
@@ -44,7 +44,7 @@ export function assertTokenName(name: string): string {
 }
 
 /**
- * When a token is to expire, in milliseconds since 1970; null for never.
+ * When a token expires, in milliseconds since 1970; null for never.
  * @throws Failure 'invalid'
  */
 export function expiryOfFlag(text: string, flag = '--expires'): number | null {
@@ -58,10 +58,10 @@ export function expiryOfFlag(text: string, flag = '--expires'): number | null {
 }
 
 /**
- * Changes the tokens of a place, and has its servers know of it.
- * @param made shows what was made, before the servers are called: what is not shown then could not be had again
- * @throws what `change` throws. When that says that there was nothing to change, the servers are told all the same: an
- *   earlier change may not have reached them, and the same command again is how people try
+ * Changes the tokens of a place, and notifies its servers.
+ * @param made shows what was created, before the servers are called: it could not be shown later
+ * @throws what `change` throws. If that says that there was nothing to change, the servers are notified all the same:
+ *   an earlier change may not have reached them, and people repeat the command to retry
  */
 export async function changeTokensAt<T>(
   place: TokensPlace,
@@ -77,7 +77,7 @@ export async function changeTokensAt<T>(
   return result
 }
 
-/** A token without what only a server needs to know. */
+/** A token without what only servers need. */
 export function tokenJson({ id, name, role, instances, created, expires }: TokenEntry): object {
   return { name, role, instances: instances ?? null, created, expires, id }
 }

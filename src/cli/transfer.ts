@@ -4,21 +4,21 @@ import { columnsOf } from './wrap.ts'
 
 const liveEveryMs = 200
 const lineEveryMs = 5_000
-/** Nothing is said of what takes no longer. */
+/** Faster transfers are not shown. */
 const quietMs = 1_000
 
-/** Shows how far bytes are on their way. */
+/** Shows the progress of a transfer. */
 export interface Transfer {
-  /** Begins anew with so many bytes. */
+  /** Starts over with this many bytes. */
   plan(what: string, bytes: number): void
   moved(bytes: number): void
-  /** Takes what is drawn away; anything else that is written comes after it. */
+  /** Removes what is drawn; anything else that is written comes after it. */
   clear(): void
 }
 
 /**
- * One line that is drawn over, for a terminal; elsewhere a line every few seconds, and none for what is done sooner.
- * @param live may the line be drawn over?
+ * One line that is redrawn on a terminal; otherwise a line every few seconds, and none if it is done sooner.
+ * @param live may the line be redrawn?
  */
 export function showTransfer(stream: NodeJS.WriteStream, clock: Clock, live: boolean): Transfer {
   let what = ''

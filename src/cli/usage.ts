@@ -14,7 +14,7 @@ import { sizeText } from '../core/units.ts'
 import { table } from './table.ts'
 import { wrapped } from './wrap.ts'
 
-/** What a cluster's servers hold, how often the cache had what was asked for, and who is of which release. */
+/** What a cluster's servers hold, how often the cache hit, and their releases. */
 export function usageLines(status: ClusterStatus, columns: number): string[] {
   const { cache, workerCaches, sandboxedWorkers, load, servers } = status
   const facts = [

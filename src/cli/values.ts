@@ -3,7 +3,7 @@ import type { PlatformProperty } from '../core/platform.ts'
 import { parseSize, parseSpan } from '../core/units.ts'
 
 /**
- * `key=value` of --property; the value may have further equals signs.
+ * Parses `key=value` of --property; the value may contain further equals signs.
  * @throws Failure 'invalid'
  */
 export function parseProperty(text: string): PlatformProperty {
@@ -14,7 +14,7 @@ export function parseProperty(text: string): PlatformProperty {
 }
 
 /**
- * Bytes of a flag's value like 20GB.
+ * Parses a flag's value such as 20GB into bytes.
  * @throws Failure 'invalid' that names the flag
  */
 export function parseSizeFlag(text: string, flag: string): number {
@@ -22,7 +22,7 @@ export function parseSizeFlag(text: string, flag: string): number {
 }
 
 /**
- * Milliseconds of a flag's value like 15m.
+ * Parses a flag's value such as 15m into milliseconds.
  * @throws Failure 'invalid' that names the flag
  */
 export function parseSpanFlag(text: string, flag: string): number {

@@ -2,13 +2,13 @@ import type { JoinedCluster, OtherWorker } from '../cluster/driver.ts'
 import { printable } from '../core/printable.ts'
 import { table } from './table.ts'
 
-/** For whom this machine works. */
+/** The cluster that this machine has joined. */
 export function joinedLines(joined: JoinedCluster | null): string[] {
   if (joined === null) return []
   return [`Works for ${printable(joined.scheduler, 1_000)} as ${printable(joined.worker)}`]
 }
 
-/** The workers of other machines. */
+/** Workers on other machines. */
 export function otherLines(workers: readonly OtherWorker[], columns: number): string[] {
   if (workers.length === 0) return []
   const rows = workers.map(({ name, slots, busy, leaving, version }) => [

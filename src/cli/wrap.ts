@@ -1,19 +1,19 @@
 import { stripVTControlCharacters } from 'node:util'
 
-/** Columns of text for people, whatever the terminal: one that is not told its size counts as 80. */
+/** The width of text for people if the terminal does not tell: 80 columns. */
 const columnsUsual = 80
 const columnsMax = 120
 const columnsMin = 20
 
-/** How many columns text for this stream has. A terminal of a size that nobody has set says 0. */
+/** The width of text for this stream. A terminal whose size was never set reports 0. */
 export function columnsOf(stream: { readonly columns?: number }): number {
   return Math.max(columnsMin, Math.min(columnsMax, stream.columns || columnsUsual))
 }
 
 /**
- * Text broken at blanks so that no line is longer than the columns; a word that is longer stands alone. Lines that are
- * there stay apart, and those that are set in stay as they are.
- * @param indent stands before every line but the first
+ * Wraps text at white space so that no line is longer than the columns; a longer word gets a line of its own. Existing
+ * line breaks are kept, and indented lines are not wrapped.
+ * @param indent prefix of every line but the first
  */
 export function wrapped(text: string, columns: number, indent = ''): string {
   return text
@@ -23,7 +23,7 @@ export function wrapped(text: string, columns: number, indent = ''): string {
 }
 
 function wrapLine(line: string, columns: number): string[] {
-  // What is set in is code.
+  // Indented lines are code.
   if (line.startsWith('  ') || stripVTControlCharacters(line).length <= columns) return [line]
   const lines: string[] = []
   let now = ''

@@ -18,7 +18,8 @@ interface Problem {
 
 /**
  * Reads and checks a YAML file.
- * @throws Failure 'not-found' if there is none, 'denied' and the like if it cannot be read, 'invalid' as parseConfig does
+ * @throws Failure 'not-found' if there is none, 'denied' and the like if it cannot be read, 'invalid' as parseConfig
+ *   does
  */
 export async function loadConfig<Schema extends z.ZodType>(file: string, schema: Schema): Promise<z.output<Schema>> {
   return parseConfig(await readText(file), file, schema)

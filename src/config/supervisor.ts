@@ -1,8 +1,8 @@
 import { z } from 'zod'
 
 /**
- * What the process driver and its supervisor exchange: the supervisor's settings file, the record that it keeps, and the
- * requests on its Unix socket (JSON lines, one answer per request). The two may be of different releases, so each
+ * What the process driver and its supervisor exchange: the supervisor's settings file, the record that it keeps, and
+ * the requests on its Unix socket (JSON lines, one answer per request). The two may be of different releases, so each
  * carries a version.
  */
 export const supervisorVersion = 1

@@ -34,7 +34,8 @@ export const workerConfig = z
     inputs: z.enum(['auto', 'copy', 'links']).default('auto'),
     /**
      * What actions see of the machine. on: its programs and their own inputs, or they do not run; auto: the same if the
-     * machine allows a sandbox, otherwise all that the worker's user sees, as status and log then say; off: all of that.
+     * machine allows a sandbox, otherwise all that the worker's user sees, as status and log then say; off: all of
+     * that.
      */
     sandbox: z.enum(['auto', 'on', 'off']).default('auto'),
     /** Further files and folders that a sandbox mounts read-only: toolchains outside /usr. */
@@ -72,8 +73,8 @@ export const workerConfig = z
       })
       .prefault({}),
     /**
-     * The images that actions run in instead of this machine's programs; only in a sandbox. None by default: with images,
-     * anybody who may run actions can have the worker pull from any registry, with its user's logins.
+     * The images that actions run in instead of this machine's programs; only in a sandbox. None by default: with
+     * images, anybody who may run actions can have the worker pull from any registry, with its user's logins.
      */
     images: z
       .strictObject({

@@ -12,8 +12,9 @@ export interface BuildHistory {
   /** A build's actions in the order in which they were first seen, a page at a time. */
   actions(query: ActionsQuery): Promise<readonly ActionRecord[]>
   /**
-   * Earlier actions that this one may be compared with, newest first: those with the same target, mnemonic, configuration
-   * and first output; if there are none (or the client sends none of these), those with the same first output.
+   * Earlier actions that this one may be compared with, newest first: those with the same target, mnemonic,
+   * configuration and first output; if there are none (or the client sends none of these), those with the same first
+   * output.
    * @param row of an ActionRecord
    * @param limit 1 to 1000
    */
@@ -113,16 +114,16 @@ export function tookMs({ told, firstSeen, lastSeen }: BuildRecord): number {
 }
 
 /**
- * hit: its result was in the cache. executed: a worker ran it. local: the client ran it and stored the result. failed: it
- * ended with an error, or an exit code other than 0. missed: it was looked up and not found, and not seen since (it is
- * still running, or the client does not store results).
+ * hit: its result was in the cache. executed: a worker ran it. local: the client ran it and stored the result. failed:
+ * it ended with an error, or an exit code other than 0. missed: it was looked up and not found, and not seen since (it
+ * is still running, or the client does not store results).
  */
 export const actionOutcomes = ['hit', 'missed', 'executed', 'local', 'failed'] as const
 export type ActionOutcome = (typeof actionOutcomes)[number]
 
 /**
- * The action cache's answer. absent: no result; evicted: there was one until recently; incomplete: there is one, but one
- * of its blobs is missing; unauthorized: the client is not allowed to ask.
+ * The action cache's answer. absent: no result; evicted: there was one until recently; incomplete: there is one, but
+ * one of its blobs is missing; unauthorized: the client is not allowed to ask.
  */
 export const lookupAnswers = ['hit', 'absent', 'evicted', 'incomplete', 'unauthorized'] as const
 export type LookupAnswer = (typeof lookupAnswers)[number]

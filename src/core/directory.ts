@@ -53,8 +53,8 @@ export function checkDirectory(directory: DirectoryShape, where?: string): void 
 }
 
 /**
- * Orders names as the canonical form does: by their UTF-8 bytes. JavaScript's own order differs if one of the names has a
- * character beyond U+FFFF.
+ * Orders names as the canonical form does: by their UTF-8 bytes. JavaScript's own order differs if one of the names has
+ * a character beyond U+FFFF.
  */
 export function compareNames(a: string, b: string): number {
   const length = Math.min(a.length, b.length)

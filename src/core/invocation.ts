@@ -1,6 +1,6 @@
 /**
- * What a client itself reports about a build through the Build Event Service: what was typed, and how it ended. Only some
- * clients do (Bazel, with --bes_backend). All times are milliseconds since 1970.
+ * What a client itself reports about a build through the Build Event Service: what was typed, and how it ended. Only
+ * some clients do (Bazel, with --bes_backend). All times are milliseconds since 1970.
  */
 export interface InvocationSummary {
   /** `build`, `test` and so on; empty until reported. */

@@ -10,8 +10,8 @@ export interface LastLines {
 const newline = 10
 
 /**
- * The last lines of a text. A line whose beginning is cut off is dropped: the missing part may be what marks the rest as
- * a secret, and half a character or escape sequence is meaningless.
+ * The last lines of a text. A line whose beginning is cut off is dropped: the missing part may be what marks the rest
+ * as a secret, and half a character or escape sequence is meaningless.
  * @param isTorn the text itself begins in the middle of a line
  */
 export function lastLines(text: Uint8Array, bytesMax: number, isTorn = false): LastLines {

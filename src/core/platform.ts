@@ -29,8 +29,8 @@ export function isAnyImage({ name, value }: PlatformProperty): boolean {
 }
 
 /**
- * What Bazel sends for an action whose tool can be persistent: its process's key, and since 9.1 the protocol. The others
- * are execution requirements, which it sends only when they are in `exec_properties`.
+ * What Bazel sends for an action whose tool can be persistent: its process's key, and since 9.1 the protocol. The
+ * others are execution requirements, which it sends only when they are in `exec_properties`.
  */
 export const persistentProperties = {
   key: 'persistentWorkerKey',

@@ -1,8 +1,8 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 
 /**
- * What a proof is for; it is valid for nothing else. A server's bearer token would be lost to whoever listens on the port
- * of a server that is down; a proof is of no use to them.
+ * What a proof is for; it is valid for nothing else. A server's bearer token would be lost to whoever listens on the
+ * port of a server that is down; a proof is of no use to them.
  */
 export type Purpose =
   | 'native.worker.v1 scheduler'

@@ -9,8 +9,8 @@ export function createSemaphore(atOnceMax: number): Semaphore {
 }
 
 /**
- * The same for work of several clients, so that one whose work never ends does not block the others. Those that wait take
- * turns, one piece each: a client with much to do does not go before one with little.
+ * The same for work of several clients, so that one whose work never ends does not block the others. Those that wait
+ * take turns, one piece each: a client with much to do does not go before one with little.
  */
 export type SharedSemaphore = <T>(client: string, work: () => Promise<T>) => Promise<T>
 

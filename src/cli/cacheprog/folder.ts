@@ -6,32 +6,32 @@ import type { Digest } from '../../core/digest.ts'
 import { errnoOf } from '../../core/failure.ts'
 import { makePrivateFolder } from '../../host/folders.ts'
 
-/** What is known of an action: which output it has, and since when. */
+/** What is known about an action: its output, and since when. */
 export interface Entry {
   /** The go command's own name of the output, in hexadecimal. */
   readonly outputId: string
-  /** Of the output's bytes. */
+  /** Of the output. */
   readonly digest: Digest
   /** When it was put, in milliseconds since 1970. */
   readonly timeMs: number
 }
 
 /**
- * Outputs of actions on this machine: the go command reads them from files. Whatever is used is touched, so that
- * trim.ts can remove what was used longest ago.
+ * Outputs of actions on this machine: the go command reads them as files. Whatever is used is touched, so that trim.ts
+ * can remove the least recently used.
  */
 export interface Folder {
-  /** An action's entry, whose file is there; undefined where there is none, or no file. */
+  /** An action's entry whose file exists; undefined if there is no entry, or no file. */
   find(actionId: string): Promise<Entry | undefined>
-  /** Where an output's file is, or would be. */
+  /** The path of an output's file, whether or not it exists. */
   fileOf(digest: Digest): string
-  /** Is an output's file there? It is touched then. */
+  /** Does an output's file exist? If so, it is touched. */
   has(digest: Digest): Promise<boolean>
-  /** Takes an output in, out of pieces; answers its digest. */
+  /** Stores an output given in pieces; returns its digest. */
   take(pieces: AsyncIterable<Uint8Array>): Promise<Digest>
-  /** Takes an output in that `make` writes to a new file. */
+  /** Stores an output that `make` writes to a new file. */
   takeFile(digest: Digest, make: (path: string) => Promise<void>): Promise<void>
-  /** Remembers an action's entry. */
+  /** Stores an action's entry. */
   remember(actionId: string, entry: Entry): Promise<void>
 }
 
@@ -42,7 +42,7 @@ const entrySchema = z.object({
   timeMs: z.int(),
 })
 
-/** Opens the folder, which is made where it is not there. Of this user alone: outputs are programs that are run. @throws Failure 'denied' and others where that cannot be */
+/** Opens or creates the folder, for this user alone, since outputs are executed. @throws Failure 'denied' and others */
 export function openFolder(root: string): Folder {
   for (const kind of ['outputs', 'actions']) makePrivateFolder(join(root, kind), process.getuid?.() ?? -1)
   const placeOf = (kind: 'outputs' | 'actions', name: string) => join(root, kind, name.slice(0, 2), name)
@@ -52,7 +52,7 @@ export function openFolder(root: string): Folder {
     const path = fileOf(digest)
     try {
       const now = new Date()
-      // Touched first: from then on nobody removes it.
+      // Touched first, so that nobody removes it from then on.
       await utimes(path, now, now)
       return (await stat(path)).size === digest.size
     } catch (error) {
@@ -79,7 +79,7 @@ export function openFolder(root: string): Folder {
         await utimes(path, now, now)
         return entry
       } catch (error) {
-        // Not there, or not what we wrote: then nothing is known.
+        // Missing, or not written by us: nothing is known.
         if (errnoOf(error) === 'ENOENT' || error instanceof SyntaxError || error instanceof z.ZodError) return undefined
         throw error
       }

@@ -6,34 +6,34 @@ import type { Channel } from '../../wire/rpc.ts'
 import { fromTimestamp, toTimestamp } from '../../wire/time.ts'
 import type { Entry } from './folder.ts'
 
-/** An action's output, as the cluster's cache has it. */
+/** An action's output in the cluster's cache. */
 export interface Found {
   readonly entry: Entry
-  /** The bytes, where they came with the answer; not yet held against the digest. */
+  /** The bytes, if they were inlined in the result; not yet verified against the digest. */
   readonly contents: Uint8Array | undefined
 }
 
-/** The cluster's cache, as a cache of the go command. Every call ends with an RpcError or a Failure when it fails. */
+/** The cluster's cache as a cache for the go command. Calls fail with an RpcError or a Failure. */
 export interface Remote {
   find(actionId: string): Promise<Found | undefined>
-  /** Writes an output to a new file; what comes is verified. */
+  /** Writes an output to a new file, verified. */
   fetch(digest: Digest, path: string): Promise<void>
-  /** Keeps an output, read from its file, and the entry that names it. */
+  /** Uploads an output from its file, and the entry that names it. */
   keep(actionId: string, entry: Entry, path: string): Promise<void>
 }
 
-/** The one output of such a result. */
+/** The path of the one output in such a result. */
 const outputPath = 'output'
 /**
- * What is hashed before the id of an action. No Action of the API begins so (its first byte would be a field of a wire
- * type that there is not), so that no client's action has such a digest.
+ * Hashed before an action's id. No Action of the API begins like this (its first byte would be a field with an invalid
+ * wire type), so no client's action can have such a digest.
  */
 const keyPrefix = 'native cacheprog 1: go\0'
-/** A build that waits for the cache for longer had better do without. */
+/** A build that would wait longer for the cache is better off without it. */
 const callMsMax = 10_000
 const attemptsMax = 2
 
-/** Speaks to a cache on a channel, which the caller closes. */
+/** Accesses a cache over a channel, which the caller closes. */
 export function createRemote(channel: Channel): Remote {
   const options = { timeoutMs: callMsMax, attemptsMax }
   const actions = createActionsClient(channel, options)
@@ -62,7 +62,7 @@ export function createRemote(channel: Channel): Remote {
   }
 }
 
-/** The digest under which an action of the go command stands in the action cache. */
+/** The action cache key of a go command's action. */
 function keyOf(actionId: string): Digest {
   const text = Buffer.concat([Buffer.from(keyPrefix), Buffer.from(actionId, 'hex')])
   return { fn: 'sha256', hash: createHash('sha256').update(text).digest('hex'), size: text.length }

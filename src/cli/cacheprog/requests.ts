@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { Failure } from '../../core/failure.ts'
 
-/** A request without its body: a few hundred bytes. */
+/** A request without its body takes a few hundred bytes. */
 const lineBytesMax = 64 * 1024
-/** Of ids, which the go command makes with SHA-256. */
+/** Of ids, which the go command computes with SHA-256. */
 const idBytesMax = 64
 const lineEnd = 0x0a
 const quote = 0x22
@@ -28,19 +28,19 @@ const requestSchema = z.discriminatedUnion('Command', [
   z.object({ ID: z.int(), Command: z.literal('close') }),
 ])
 
-/** What the go command asks of its cache program (cmd/go/internal/cacheprog). */
+/** A request of the go command to its cache program (cmd/go/internal/cacheprog). */
 export type Request = z.infer<typeof requestSchema>
 
-/** A request, and the bytes of a put in pieces; what is not read of them is skipped. */
+/** A request, and the body of a put in pieces; the unread part is skipped. */
 export interface Incoming {
   readonly request: Request
   readonly body: AsyncIterable<Buffer>
 }
 
 /**
- * The requests of the go command, one after the other. A body, a string of base64 on a line of its own, is never in
- * memory as a whole.
- * @throws Failure 'invalid' for what is not a request, and for a body that is not as long as was said
+ * The go command's requests, in order. A body, a base64 string on a line of its own, is never held in memory as a
+ * whole.
+ * @throws Failure 'invalid' for what is not a request, and for a body whose length is not as announced
  */
 export async function* readRequests(source: AsyncIterable<Buffer>): AsyncGenerator<Incoming, void> {
   const input = createInput(source)
@@ -51,7 +51,7 @@ export async function* readRequests(source: AsyncIterable<Buffer>): AsyncGenerat
     const request = requestOf(line)
     const body = bodyOf(input, request.Command === 'put' ? request.BodySize : 0)
     yield { request, body }
-    // A generator goes on where its reader stopped: the next request stands behind the body.
+    // A generator resumes where its reader stopped: the next request follows the body.
     let skipped = await body.next()
     while (!skipped.done) skipped = await body.next()
   }
@@ -70,9 +70,9 @@ function requestOf(line: string): Request {
   }
 }
 
-/** Bytes as they come, taken up to a delimiter. */
+/** Buffered input, read up to a delimiter. */
 interface Input {
-  /** The next bytes, at most up to the delimiter, which is taken off; `reached` where it was there. */
+  /** The next bytes, at most up to the delimiter, which is dropped; `reached` if it was there. */
   upTo(delimiter: number): Promise<{ readonly bytes: Buffer; readonly reached: boolean } | undefined>
 }
 
@@ -94,7 +94,7 @@ function createInput(source: AsyncIterable<Buffer>): Input {
   }
 }
 
-/** The next line without its end; undefined at the end of all. */
+/** The next line without its terminator; undefined at the end of input. */
 async function lineOf(input: Input): Promise<string | undefined> {
   const pieces: Buffer[] = []
   let length = 0
@@ -125,7 +125,7 @@ async function* bodyOf(input: Input, size: number): AsyncGenerator<Buffer, void>
     if (!found) throw wrongBody(size, `it ends ${left} bytes before`)
     closed = found.reached
     const text = rest + found.bytes.toString('latin1')
-    // Four characters are three bytes.
+    // Four characters encode three bytes.
     const whole = closed ? text.length : text.length - (text.length % 4)
     rest = text.slice(whole)
     const bytes = Buffer.from(text.slice(0, whole), 'base64')

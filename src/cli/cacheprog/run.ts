@@ -6,13 +6,13 @@ import { type CacheProgCounts, serveCacheProg } from './serve.ts'
 import { beginUse } from './trim.ts'
 
 export interface CacheProgRun {
-  /** The folder of this machine. */
+  /** This machine's folder. */
   readonly root: string
-  /** What it may hold. */
+  /** Its size limit. */
   readonly bytesMax: number
   /** Finds the cache. */
   readonly cache: () => Promise<CallTarget>
-  /** Say at the end what was found? */
+  /** Print statistics at the end? */
   readonly stats: boolean
 }
 
@@ -40,7 +40,7 @@ export async function runCacheProg({ root, bytesMax, cache, stats }: CacheProgRu
     if (stats) say(statsText(counts))
   } finally {
     channel?.close()
-    // It is the go command that waits for the end, and its build is done.
+    // The go command waits for us to end, but its build is done.
     await use.end(bytesMax, addedBytes).catch((error: unknown) => say(`${root} is not tidied up: ${messageOf(error)}`))
   }
 }

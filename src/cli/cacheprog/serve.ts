@@ -9,38 +9,38 @@ import type { Entry, Folder } from './folder.ts'
 import type { Found, Remote } from './remote.ts'
 import { type Request, readRequests } from './requests.ts'
 
-/** What one run counted. */
+/** Counters of one run. */
 export interface CacheProgCounts {
-  /** Found in the folder of this machine. */
+  /** Found in this machine's folder. */
   local: number
   /** Found in the cluster's cache. */
   remote: number
   misses: number
   puts: number
-  /** Bytes that were added to the folder. */
+  /** Bytes added to the folder. */
   addedBytes: number
 }
 
 export interface CacheProgOptions {
   readonly requests: AsyncIterable<Buffer>
-  /** Takes a line of an answer. */
+  /** Writes a line of an answer. */
   readonly answer: (line: string) => void
   readonly folder: Folder
-  /** Opens the way to the cluster's cache; it is asked once, when it is needed first. */
+  /** Connects to the cluster's cache; called once, when first needed. */
   readonly openRemote: () => Promise<Remote>
-  /** Takes a sentence for the user, who sees it in the midst of a build. */
+  /** Shows the user a sentence, in the middle of a build's output. */
   readonly warn: (text: string) => void
 }
 
 type Get = Extract<Request, { Command: 'get' }>
 type Put = Extract<Request, { Command: 'put' }>
 
-/** Requests that are worked on at once; the go command waits with more. */
+/** Requests handled concurrently; the go command holds back more. */
 const atOnceMax = 64
 const uploadsMax = 32
 /** How long the end of a build waits for uploads. */
 const closeMsMax = 60_000
-/** Warnings of one run: they stand in the midst of what a build says. */
+/** Warnings per run, since they interrupt the build's output. */
 const warningsMax = 5
 const tellsThatItIsAway: ReadonlySet<Code> = new Set([
   Code.UNAVAILABLE,
@@ -50,8 +50,8 @@ const tellsThatItIsAway: ReadonlySet<Code> = new Set([
 ])
 
 /**
- * Answers the go command until it says close, or its end of the pipe is gone. What the cluster's cache cannot do, for
- * whatever reason, is a miss or is not kept, and is told once: it never fails a build.
+ * Answers the go command until it sends close, or its end of the pipe is gone. If the cluster's cache fails, for
+ * whatever reason, a get is a miss and a put is not kept, and the user is told once: it never fails a build.
  * @throws Failure 'invalid' for what is not a request
  */
 export async function serveCacheProg(options: CacheProgOptions): Promise<CacheProgCounts> {
@@ -109,7 +109,7 @@ export async function serveCacheProg(options: CacheProgOptions): Promise<CachePr
       await remote((way) => way.keep(actionId, entry, folder.fileOf(digest)))
     })
     track(uploads, upload)
-    // The go command may put faster than the cache takes: then it waits.
+    // Back-pressure: the go command may put faster than the cache accepts.
     if (uploads.size > atOnceMax) await Promise.race(uploads)
   }
 
@@ -121,7 +121,7 @@ export async function serveCacheProg(options: CacheProgOptions): Promise<CachePr
       respond(request.ID, {})
       return counts
     }
-    // A body stands between its request and the next one.
+    // The body has to be read before the next request.
     if (request.Command === 'put') await told(request, () => put(request, body))
     else
       track(
@@ -134,7 +134,7 @@ export async function serveCacheProg(options: CacheProgOptions): Promise<CachePr
   await settled(uploads, options.warn)
   return counts
 
-  /** A failure of this machine (a full disk) is the request's own. */
+  /** A failure of this machine (a full disk) is reported for the request. */
   async function told(request: Request, work: () => Promise<void>): Promise<void> {
     try {
       await work()
@@ -165,7 +165,7 @@ function assertBytes(bytes: Uint8Array, { hash, size }: Digest): void {
   throw new Failure('corrupt', 'the bytes that came with a result are not those of its digest', { where: hash })
 }
 
-/** Keeps work in a set while it lasts. */
+/** Keeps work in a set until it has settled. */
 function track(set: Set<Promise<void>>, work: Promise<void>): void {
   set.add(work)
   void work.finally(() => set.delete(work)).catch(() => undefined)
@@ -181,7 +181,7 @@ async function settled(uploads: ReadonlySet<Promise<void>>, warn: CacheProgOptio
     warn(`the cache took none of ${uploads.size} outputs within ${closeMsMax / 1000} s; they are not kept`)
 }
 
-/** Asks the cluster's cache; undefined when that fails. Once it is away nobody is kept waiting again. */
+/** Asks the cluster's cache; undefined if that fails. Once it is down, nobody waits for it again. */
 function tolerant({
   openRemote,
   warn,

@@ -4,34 +4,34 @@ import { join } from 'node:path'
 import { type Clock, systemClock } from '../../core/clock.ts'
 import { errnoOf } from '../../core/failure.ts'
 
-/** What a small file takes of a disk. */
+/** The disk space of a small file. */
 const fileBytesMin = 4096
-/** So much of the bound is left when something had to go. */
+/** The share of the limit that is kept when something has to be removed. */
 const keptShare = 0.8
-/** A mark of a program that lives no more, or a removal that was broken off, counts for no longer than this. */
+/** A mark left by a dead program or an interrupted removal is ignored after this time. */
 const markMsMax = 24 * 60 * 60 * 1000
 const removalMsMax = 60_000
-/** A removal goes on for half of that at most; the next one does the rest. */
+/** A removal stops after half of this time; the next one does the rest. */
 const removingMsMax = 30_000
-/** The folder is looked through no more often than this, unless much was added. */
+/** The folder is scanned no more often than this, unless much was added. */
 const lookMsMin = 10 * 60_000
 const muchShare = 0.1
 const pollMs = 20
 
-/** A program that uses the folder: nothing is removed while any other does. */
+/** A program's use of the folder: nothing is removed while another program uses it. */
 export interface Use {
   /**
-   * Ends this use; where nobody else uses the folder and it holds more than the bound, what was used longest ago goes.
-   * @param addedBytes what this use has added
+   * Ends this use; if nobody else uses the folder and it exceeds the limit, the least recently used files are removed.
+   * @param addedBytes added by this use
    * @returns bytes that were removed
    */
   end(bytesMax: number, addedBytes: number): Promise<number>
 }
 
 /**
- * Says that this program uses the folder, and waits for a removal that is under way. Two marks keep a file from going
- * between its finding and its reading: who removes shows that before looking for users, and who uses shows that before
- * looking for a removal, so that one of two always sees the other.
+ * Marks the folder as used by this program, and waits for a removal in progress. Two marks keep a file from
+ * disappearing between being found and being read: a remover sets its mark before it looks for users, and a user sets
+ * its mark before it looks for a remover, so at least one of the two sees the other.
  */
 export async function beginUse(root: string, clock: Clock = systemClock): Promise<Use> {
   const users = join(root, 'users')
@@ -84,7 +84,7 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0)
     return true
   } catch (error) {
-    // EPERM: somebody's.
+    // EPERM: it runs, as another user.
     return errnoOf(error) === 'EPERM'
   }
 }
@@ -109,7 +109,7 @@ async function removeOldest(root: string, bytesMax: number, clock: Clock): Promi
   const files: Found[] = []
   for (const kind of ['outputs', 'actions'])
     for (const name of await readdir(join(root, kind))) files.push(...(await filesIn(join(root, kind, name))))
-  // What a program left that was killed while it wrote.
+  // Left by a program that was killed while writing.
   for (const name of await readdir(root)) if (name.endsWith('.part')) await rm(join(root, name), { force: true })
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0)
   if (total <= bytesMax) return 0

@@ -3,26 +3,26 @@ import { parseGrpcUrl } from '../../core/address.ts'
 import type { PlatformProperty } from '../../core/platform.ts'
 import { type FileTool, instanceName, type Setting } from './tool.ts'
 
-/** What a block in a bazelrc says. */
+/** What a block in a bazelrc depends on. */
 export interface BazelFacts {
   readonly cluster: string
   readonly addresses: Addresses
-  /** Properties that every action asks for, so that a cluster with others refuses it. */
+  /** Properties that every action requires, so that a cluster with others refuses it. */
   readonly properties: readonly PlatformProperty[]
-  /** The path of the program that Bazel asks for credentials, where the servers want some. */
+  /** The path of Bazel's credential helper, if the servers need credentials. */
   readonly helper?: string | undefined
-  /** Actions that Bazel keeps in flight; the workers' slots and some more, to keep them busy. */
+  /** Actions that Bazel keeps in flight: the workers' slots and some more, to keep them busy. */
   readonly jobs: number
 }
 
 const configName = 'lre'
 /**
- * Bazel waits from 0.1 s to 5 s between tries, twice as long each time: this is half a minute, in which a scheduler is
- * replaced. Its own 5 are 3 s.
+ * Bazel waits 0.1 s to 5 s between attempts, doubling each time: 10 retries take half a minute, enough for a scheduler
+ * to be replaced. Its default of 5 takes 3 s.
  */
 const retries = 10
 
-/** How long Bazel goes on telling of a build in the background, after its end. */
+/** How long Bazel keeps uploading a build's events in the background after the build has ended. */
 const uploadSecondsMax = 60
 
 export const bazel: FileTool = {
@@ -41,7 +41,7 @@ export const bazel: FileTool = {
   },
 }
 
-/** What defines `--config=lre` (for a cluster of another name than the usual one, `--config=lre-NAME`). */
+/** The settings that define `--config=lre` (for a cluster with another name than the default, `--config=lre-NAME`). */
 export function bazelSettings({ cluster, addresses, properties, jobs, helper }: BazelFacts): Setting[] {
   const config = bazelConfigOf(cluster)
   const setting = (why: string, ...flags: readonly string[]): Setting => ({
@@ -80,8 +80,8 @@ export function bazelSettings({ cluster, addresses, properties, jobs, helper }: 
 }
 
 /**
- * What has Bazel tell the console of its builds. With lifecycle events beside, or in another mode, a build waits up to 5 s
- * for the upload of the one before while no console answers; waiting for its own, it would fail.
+ * Makes Bazel report its builds to the console. With lifecycle events as well, or in another mode, a build would wait
+ * up to 5 s for the previous one's upload while no console answers; if it waited for its own, it would fail.
  */
 function consoleSettings({ address, url, hasPage }: ConsoleEndpoint): [string, ...string[]][] {
   return [
@@ -103,7 +103,7 @@ function consoleSettings({ address, url, hasPage }: ConsoleEndpoint): [string, .
   ]
 }
 
-/** What Bazel is told of TLS: why, and the flag. */
+/** Bazel's TLS settings: why, and the flag. */
 function tlsSettings({ tls = {} }: Endpoint): [string, string][] {
   const { ca, cert, key } = tls
   return [
@@ -115,18 +115,18 @@ function tlsSettings({ tls = {} }: Endpoint): [string, string][] {
   ]
 }
 
-/** Of all servers, each once: Bazel asks by host. */
+/** Of all servers, without duplicates: Bazel asks by host. */
 function hosts({ cache, scheduler, console }: Addresses): string[] {
   const places = [cache, scheduler, ...(console ? [console] : [])].map(({ url }) => parseGrpcUrl(url))
   return [...new Set(places.flatMap((place) => ('host' in place ? [place.host] : [])))]
 }
 
-/** What to write after `--config=` for this cluster. */
+/** The name to use with `--config=` for this cluster. */
 export function bazelConfigOf(cluster: string): string {
   return cluster === 'native' ? configName : `${configName}-${cluster}`
 }
 
-/** Bazel splits a line at blanks; a flag that has one is quoted. */
+/** Bazel splits a line at white space; a flag that contains some is quoted. */
 function quoted(flag: string): string {
   return /[\s"'\\#]/.test(flag) ? `"${flag.replace(/["\\]/g, (character) => `\\${character}`)}"` : flag
 }

@@ -1,17 +1,16 @@
 import { Failure } from '../../core/failure.ts'
 
-/** The two lines between which a block stands in a file. */
+/** The two lines that enclose a block in a file. */
 export interface Marks {
   readonly opening: string
   readonly closing: string
-  /** What the block is of, for messages: `cluster "native"`. */
+  /** What the block is for, in messages: `cluster "native"`. */
   readonly of: string
 }
 
 /**
- * The file's text with the block in place of a former one with these marks, or behind everything else where there was
- * none. Doing it twice changes nothing.
- * @throws Failure 'invalid' when an opening mark has no closing one
+ * The file's text with the block in place of an earlier one with these marks, or appended if there is none. Idempotent.
+ * @throws Failure 'invalid' if an opening mark has no closing one
  */
 export function withBlock(text: string, marks: Marks, block: string): string {
   const place = findBlock(text, marks)
@@ -20,7 +19,7 @@ export function withBlock(text: string, marks: Marks, block: string): string {
   return before + block
 }
 
-/** The file's text without the block; the same text where there is none. */
+/** The file's text without the block; unchanged if there is none. */
 export function withoutBlock(text: string, marks: Marks): string {
   const place = findBlock(text, marks)
   return place ? text.slice(0, place.start) + text.slice(place.end) : text

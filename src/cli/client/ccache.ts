@@ -17,7 +17,7 @@ export const ccache: FileTool = {
   ],
 }
 
-/** ccache sends what stands before the host as Basic: any name, and the token as its password. */
+/** ccache sends the user part of the URL as Basic: any name, with the token as its password. */
 function withUser(facts: ClientFacts): string {
   const { credentials } = facts
   return credentials

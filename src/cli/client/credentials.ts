@@ -3,7 +3,7 @@ import type { Addresses } from '../../cluster/driver.ts'
 import { userContext } from '../user.ts'
 import type { Credentials } from './tool.ts'
 
-/** What tools have to send to these servers; undefined where this user has no token for them. */
+/** What tools have to send to these servers; undefined if this user has no token for them. */
 export async function credentialsFor(
   { cache, scheduler }: Addresses,
   program: readonly string[],

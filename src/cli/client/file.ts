@@ -4,14 +4,14 @@ import { dirname, resolve } from 'node:path'
 import { errnoOf, Failure } from '../../core/failure.ts'
 import { systemFailure } from '../../host/system-errors.ts'
 
-/** A configuration file that people keep is far smaller. */
+/** Hand-written configuration files are far smaller. */
 const fileBytesMax = 4 * 1024 * 1024
 
 /**
- * Changes a text file, or makes it where there is none, and answers whether it changed. Nobody ever sees half of it:
- * the new text takes the file's place under its name. A symbolic link is refused, since what it leads to may be
- * anybody's, and a file with several names keeps its old text under the others.
- * @param change the new text out of the old one; '' stands for a file that is not there
+ * Changes a text file, creating it if needed, and returns whether it changed. The new text replaces the file
+ * atomically, so nobody ever sees half of it. A symbolic link is refused, since its target may be anybody's; if the
+ * file has several hard links, the others keep the old text.
+ * @param change computes the new text from the old one; '' if the file does not exist
  * @throws Failure with the file's name: 'invalid', the kinds of system errors, and those that `change` throws
  */
 export async function changeFile(file: string, change: (text: string) => string): Promise<boolean> {
@@ -33,7 +33,7 @@ export async function changeFile(file: string, change: (text: string) => string)
   }
 }
 
-/** The permissions of a plain file; undefined where there is none. */
+/** The permissions of a plain file; undefined if there is none. */
 async function look(file: string): Promise<{ readonly mode: number } | undefined> {
   const stats = await lstat(file).catch((error: unknown) => {
     if (errnoOf(error) === 'ENOENT') return undefined
@@ -53,7 +53,7 @@ async function look(file: string): Promise<{ readonly mode: number } | undefined
 async function textOf(file: string): Promise<string> {
   const bytes = await readFile(file)
   try {
-    // Text that cannot be read as it is could not be written back as it was either.
+    // Text that cannot be decoded exactly could not be written back exactly either.
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
   } catch (cause) {
     if (!(cause instanceof TypeError)) throw cause
@@ -66,7 +66,7 @@ async function replace(file: string, text: string, mode: number): Promise<void> 
   const handle = await open(aside, 'wx', mode)
   try {
     try {
-      // The mode of open is narrowed by the umask.
+      // The mode given to open is reduced by the umask.
       await handle.chmod(mode)
       await handle.writeFile(text)
     } finally {

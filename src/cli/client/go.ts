@@ -18,14 +18,14 @@ export const go: EnvironmentTool = {
   ],
 }
 
-/** How our own program is told of a server. */
+/** Arguments that tell our own program about a server. */
 function addressWords({ address, url, tls = {} }: Endpoint): string[] {
   const files = { '--tls-ca': tls.ca, '--tls-cert': tls.cert, '--tls-key': tls.key }
   const named = Object.entries(files).flatMap(([flag, file]) => (file === undefined ? [] : [flag, file]))
   return ['--address', url.startsWith('grpcs://') ? url : address, ...named]
 }
 
-/** A word as the go command takes the value apart: quoted with either mark, and no way to have both in one word. */
+/** A word quoted for the go command's parser: either quote works, but one word cannot contain both. */
 function quoted(word: string): string {
   if (!/[\s'"]/.test(word)) return word
   return word.includes("'") ? `"${word}"` : `'${word}'`

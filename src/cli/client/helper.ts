@@ -6,15 +6,16 @@ import { configRootOf, type UserContext, xdgFolder } from '../../host/user-folde
 import { shellWord } from '../shell-word.ts'
 
 /**
- * Writes the program that Bazel runs for credentials: Bazel wants the path of one, and gives it the word `get`.
- * @param program the words that start this one, with absolute paths
+ * Writes the credential helper that Bazel runs: Bazel wants the path of a program, and calls it with the argument
+ * `get`.
+ * @param program the command line that starts this program, with absolute paths
  * @returns its path
  */
 export async function writeCredentialHelper(user: UserContext, program: readonly string[]): Promise<string> {
   const folder = configRootOf(user)
   const path = join(folder, 'bazel-credential-helper')
   makeFolder(folder, 'cannot make the folder of the credential helper', 0o700)
-  // Bazel's server may have been started with another environment.
+  // Bazel's server may have been started with a different environment.
   const config = shellWord(xdgFolder(user, 'XDG_CONFIG_HOME'))
   const words = [...program, 'credential-helper'].map(shellWord).join(' ')
   await writeWhole(

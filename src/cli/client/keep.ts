@@ -6,9 +6,9 @@ import { marksOf } from './text.ts'
 import type { ClientTool } from './tool.ts'
 
 /**
- * Puts a tool's block into a file, which may not be there yet, in place of an older one of this cluster; answers
- * whether the file changed. All else in it stays.
- * @throws Failure 'invalid' where the file is in another language, or has what the format allows once only
+ * Puts a tool's block into a file, which need not exist yet, replacing an older block of this cluster; returns whether
+ * the file changed. Everything else in it stays.
+ * @throws Failure 'invalid' if the file is in another language, or already has what the format allows only once
  */
 export async function writeBlock(tool: ClientTool, file: string, cluster: string, block: string): Promise<boolean> {
   assertLanguage(tool, file)
@@ -19,7 +19,7 @@ export async function writeBlock(tool: ClientTool, file: string, cluster: string
   })
 }
 
-/** Takes a tool's block of this cluster out of a file; answers whether there was one. */
+/** Removes a tool's block for this cluster from a file; returns whether there was one. */
 export async function removeBlock(tool: ClientTool, file: string, cluster: string): Promise<boolean> {
   const marks = marksOf(tool, cluster)
   return changeFile(file, (text) => withoutBlock(text, marks))

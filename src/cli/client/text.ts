@@ -3,18 +3,18 @@ import { shellWord } from '../shell-word.ts'
 import type { Marks } from './block.ts'
 import { assertSpeaks, type ClientFacts, type ClientTool, type Setting, type Variable } from './tool.ts'
 
-/** What is printed for a tool, and what of it a program can take without reading text. */
+/** What is printed for a tool, and the part that a program can use without parsing text. */
 export interface ClientText {
-  /** The marked block, with a line break at its end. */
+  /** The marked block, ending with a line break. */
   readonly block: string
-  /** None of a tool that reads a file. */
+  /** Empty for a tool that reads a file. */
   readonly environment: readonly { readonly name: string; readonly value: string }[]
 }
 
-/** The two lines around a tool's block of one cluster. */
+/** The two lines around a tool's block for one cluster. */
 export function marksOf(tool: ClientTool, cluster: string): Marks {
   const sign = signOf(tool)
-  // The block of Bazel has had these marks from the first: files that have it keep it.
+  // Bazel's block has always had these marks, so existing files keep working.
   const [name, command] =
     tool.name === 'bazel'
       ? [`cluster ${cluster}`, 'native bazelrc']
@@ -27,9 +27,9 @@ export function marksOf(tool: ClientTool, cluster: string): Marks {
 }
 
 /**
- * Asks for what the settings need, and words them.
- * @throws Failure 'unimplemented' where the servers want a token, and the settings of the tool have none, and for a tool that
- *   cannot speak to such a cluster
+ * Looks up what the settings need, and writes them.
+ * @throws Failure 'unimplemented' if the servers want a token that the tool's settings cannot carry, and for a tool
+ *   that cannot connect to such a cluster
  */
 export async function clientText(tool: ClientTool, facts: ClientFacts): Promise<ClientText> {
   if (facts.credentials && !tool.sendsToken) throw withoutToken(tool)
@@ -49,7 +49,7 @@ function withoutToken({ name }: ClientTool): Failure {
   })
 }
 
-/** A marked block of settings, each with what it is for, and how to undo them all. */
+/** A marked block of settings, each with its purpose, and how to undo them all. */
 export function blockOf(tool: ClientTool, cluster: string, settings: readonly Setting[]): string {
   const sign = signOf(tool)
   const { opening, closing } = marksOf(tool, cluster)

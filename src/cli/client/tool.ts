@@ -1,25 +1,25 @@
 import type { Addresses } from '../../cluster/driver.ts'
 import { Failure } from '../../core/failure.ts'
 
-/** What the settings of a tool are made from. */
+/** What a tool's settings are made from. */
 export interface ClientFacts {
   readonly cluster: string
   readonly addresses: Addresses
-  /** The words that start this program, with absolute paths. */
+  /** The command line that starts this program, with absolute paths. */
   readonly program: readonly string[]
-  /** What the servers want to be sent; absent where they want nothing that this user has. */
+  /** What the servers require; absent if they require nothing that this user has. */
   readonly credentials?: Credentials | undefined
 }
 
 export interface Credentials {
   readonly token: string
-  /** The path of a program that Bazel asks for them; written when asked for. */
+  /** The path of Bazel's credential helper, which is written when this is called. */
   helper(): Promise<string>
 }
 
-/** One setting of a configuration file. */
+/** One setting in a configuration file. */
 export interface Setting {
-  /** What the lines do: a sentence in the tool's words, one line. */
+  /** What the lines do: one sentence in the tool's terms, on one line. */
   readonly why: string
   readonly lines: readonly string[]
 }
@@ -32,66 +32,66 @@ export interface Variable {
 }
 
 interface ToolFacts {
-  /** As people write it behind `native client`. */
+  /** As people write it after `native client`. */
   readonly name: string
-  /** Where the tool, or a shell before it, looks for what is printed: the usual place, for people. */
+  /** Where the tool, or a shell before it, reads what is printed: the usual place, for people. */
   readonly place: string
-  /** How to see that the cluster's cache is used, in the tool's own words: one line. */
+  /** How to see that the cluster's cache is used, in the tool's own terms: one line. */
   readonly witness: string
   /** Its settings depend on what the scheduler answers. */
   readonly asksScheduler?: true
   /**
-   * What it can be told of TLS: nothing, since it speaks none; nothing, and it trusts what the system trusts; an authority;
-   * that and a certificate to show.
+   * Its TLS support: none; only the system's trusted authorities; a configurable authority; that and a client
+   * certificate.
    */
   readonly tls: 'none' | 'system' | 'authority' | 'certificate'
-  /** Do its settings send the token that a cluster may ask for? */
+  /** Do its settings send the token that a cluster may require? */
   readonly sendsToken?: boolean
-  /** What has to be said beside the settings: whole sentences, one a line. */
+  /** Remarks on the settings: whole sentences, one per line. */
   readonly notes?: readonly string[]
 }
 
-/** A tool that reads a file. */
+/** A tool configured by a file. */
 export interface FileTool extends ToolFacts {
   readonly format: 'file'
   readonly comment: '#' | '//'
   settings(facts: ClientFacts): readonly Setting[] | Promise<readonly Setting[]>
   /**
-   * What keeps a file from taking the block: the rest of its text has something that the format allows once only.
-   * Undefined where it may stand.
+   * Why a file cannot take the block: the rest of its text already has something that the format allows only once.
+   * Undefined if it can.
    */
   readonly clash?: (others: string) => Clash | undefined
-  /** Names of files that are not in the language of the block, with the language that they are in. */
+  /** Names of files in another language than the block, with that language. */
   readonly foreign?: Readonly<Record<string, string>>
 }
 
-/** A tool that reads its environment. */
+/** A tool configured by its environment. */
 export interface EnvironmentTool extends ToolFacts {
   readonly format: 'environment'
   variables(facts: ClientFacts): readonly Variable[]
 }
 
-/** How one tool is told of the cluster. */
+/** How one tool is configured for the cluster. */
 export type ClientTool = FileTool | EnvironmentTool
 
-/** Why a file does not take the block, and what to do about it. */
+/** Why a file cannot take the block, and what to do about it. */
 export interface Clash {
   readonly message: string
   readonly next: string
 }
 
-/** The cache by HTTP, without a slash at its end. */
+/** The cache's HTTP URL, without a trailing slash. */
 export function httpUrl({ addresses }: Pick<ClientFacts, 'addresses'>): string {
   return addresses.cache.url.replace(/^grpc/, 'http')
 }
 
-/** Does the cluster speak TLS? */
+/** Does the cluster use TLS? */
 export function isSecure({ scheduler }: Addresses): boolean {
   return scheduler.url.startsWith('grpcs://')
 }
 
 /**
- * Refuses a tool that cannot be told what this cluster's TLS asks for.
+ * Refuses a tool that cannot be configured for this cluster's TLS.
  * @throws Failure 'unimplemented'
  */
 export function assertSpeaks({ name, tls }: Pick<ToolFacts, 'name' | 'tls'>, { scheduler }: Addresses): void {
@@ -113,10 +113,10 @@ export function assertSpeaks({ name, tls }: Pick<ToolFacts, 'name' | 'tls'>, { s
     )
 }
 
-/** `host:port`, for tools that add no port themselves. */
+/** `host:port`, for tools without a default port. */
 export function withPort(address: string): string {
   return /:\d+$/.test(address) ? address : `${address}:80`
 }
 
-/** The instance that clients name: every name means the one there is. */
+/** The instance name for clients: every name means the one instance. */
 export const instanceName = 'main'

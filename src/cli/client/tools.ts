@@ -14,7 +14,7 @@ import { siso } from './siso.ts'
 import type { ClientTool } from './tool.ts'
 import { turbo } from './turbo.ts'
 
-/** Every tool that can be told of the cluster, by name. */
+/** Every tool that can be configured for the cluster, by name. */
 const clientTools: readonly ClientTool[] = [
   bazel,
   buck2,
@@ -35,7 +35,7 @@ const clientTools: readonly ClientTool[] = [
 /** The names of all tools, for arguments. */
 export const clientToolNames: readonly string[] = clientTools.map(({ name }) => name)
 
-/** The tool of a name. @throws Error for one that is not in clientToolNames */
+/** Finds a tool by name. @throws Error for one that is not in clientToolNames */
 export function clientToolOf(name: string): ClientTool {
   const tool = clientTools.find((each) => each.name === name)
   if (!tool) throw new Error(`no client tool is called ${name}`)

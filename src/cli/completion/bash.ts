@@ -1,8 +1,8 @@
 import { type CommandWords, type Completions, longForms } from './completions.ts'
 
 /**
- * A script for bash 3.2 and later, without the package bash-completion. Bash takes a word apart at `=`, so that a flag
- * with its value is three words here.
+ * A script for bash 3.2 and later, without the package bash-completion. Bash splits words at `=`, so a flag with its
+ * value is three words here.
  */
 export function bashScript({ bin, first, second, commands }: Completions): string {
   const topics = second.map(({ topic }) => topic).join('|')

@@ -1,11 +1,11 @@
 import { type CommandFacts, type FlagFacts, type Surface, shownCommands, shownFlags, spokenName } from '../surface.ts'
 
-/** What can be completed, in the form that all shells' scripts are made from. */
+/** What can be completed, in the form that all shells' scripts are generated from. */
 export interface Completions {
   readonly bin: string
-  /** First words: commands and topics, with what they are for. */
+  /** First words: commands and topics, with their descriptions. */
   readonly first: readonly Word[]
-  /** Second words, behind a topic. */
+  /** Second words, after a topic. */
   readonly second: readonly { readonly topic: string; readonly words: readonly Word[] }[]
   readonly commands: readonly CommandWords[]
 }
@@ -19,17 +19,17 @@ export interface CommandWords {
   /** `image copy`. */
   readonly name: string
   readonly flags: readonly FlagFacts[]
-  /** What its argument can be, where that is a list. */
+  /** The possible values of its argument, if there is a list. */
   readonly values: readonly string[]
   /** Does it take arguments, which may be files? */
   readonly takesFiles: boolean
 }
 
-/** The shells that there are scripts for. */
+/** The shells with completion scripts. */
 export const shells = ['bash', 'zsh', 'fish'] as const
 export type Shell = (typeof shells)[number]
 
-/** Takes what can be completed out of the surface. */
+/** Derives what can be completed from the surface. */
 export function completionsOf(surface: Surface): Completions {
   const commands = shownCommands(surface)
   const isTopic = ({ id }: CommandFacts) => id.includes(':')

@@ -1,7 +1,7 @@
 import type { FlagFacts } from '../surface.ts'
 import { type CommandWords, type Completions, longForms, type Word } from './completions.ts'
 
-/** A script for zsh, to be sourced behind compinit or to stand as `_native` in a folder of $fpath. */
+/** A script for zsh, to be sourced after compinit or installed as `_native` in a folder of $fpath. */
 export function zshScript({ bin, first, second, commands }: Completions): string {
   return `#compdef ${bin}
 # zsh completion for ${bin}
@@ -32,7 +32,7 @@ function entriesOf(tag: string, words: readonly Word[]): string {
 }
 
 function commandCase({ name, flags, values, takesFiles }: CommandWords): string {
-  // Behind \`--\` stand the words of another program: files are the best that can be offered.
+  // After \`--\` comes another program's command line: files are the best that we can offer.
   const files = takesFiles ? ["'*:file:_files'"] : []
   const rest = values.length === 0 ? files : [quoted(`1:value:(${values.join(' ')})`), ...files]
   return `    '${name}')

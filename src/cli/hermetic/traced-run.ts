@@ -13,12 +13,12 @@ import { readTrace, type Traced, tracedCalls } from '../../explain/trace.ts'
 import { re } from '../../wire/proto.ts'
 import type { Channel } from '../../wire/rpc.ts'
 
-/** What an action did when it ran once more, under strace. */
+/** What an action did when it ran again under strace. */
 export interface TracedRun {
   readonly traced: Traced
-  /** Its variables of the environment. */
+  /** Its environment variables. */
   readonly variables: Readonly<Record<string, string>>
-  /** Of its own outputs; those of the trace are there too. */
+  /** Its outputs, including those of the trace. */
   readonly result: re.ActionResult.$Properties
 }
 
@@ -35,9 +35,9 @@ const stderrBytesMax = 1024 * 1024
 const lineCharactersMax = 200
 
 /**
- * Runs an action once more, traced by the strace of its worker.
- * @param exitCode of the action when it was built: one that ends otherwise has not done then what it does here
- * @throws Failure or RpcError for one that cannot be run, not be traced, or ends in another way
+ * Runs an action again, traced by its worker's strace.
+ * @param exitCode of the original run: if this one's differs, it has not done the same
+ * @throws Failure or RpcError if it cannot be run, cannot be traced, or ends differently
  */
 export async function runTraced(
   { cas, scheduler, history, metadata, signal }: TracingServers,
@@ -85,7 +85,7 @@ async function messageOr(history: BuildHistory, digest: ActionRecord['digest'], 
   throw new Failure('not-found', `${what} is no longer kept`, { where: digestText(digest) })
 }
 
-/** Traced actions run by themselves, whatever stays between others. */
+/** Traced actions run on their own, not in a persistent tool. */
 function tracedPlatform(properties: readonly re.Platform.Property.$Properties[]): re.Platform.$Properties {
   const pairs = properties.map(({ name, value }) => ({ name: name ?? '', value: value ?? '' }))
   return { properties: pairs.filter((each) => !isHint(each)) }
@@ -93,7 +93,7 @@ function tracedPlatform(properties: readonly re.Platform.Property.$Properties[])
 
 function tracedCommand(command: re.Command, trace: string): re.Command.$Properties {
   const strace = ['-f', '-qq', '-s', '4096', '-e', tracedCalls, '-o', trace, '--']
-  // The folder is told apart from the machine's by its name, which nobody but the worker knows.
+  // The action's folder is told apart from the machine's by its path, which only the worker knows.
   const script = 'pwd -P >"$0.cwd" && unset PWD OLDPWD && exec /usr/bin/strace "$@"'
   const added = [trace, `${trace}.cwd`]
   return {

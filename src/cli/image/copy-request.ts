@@ -6,12 +6,12 @@ import type { SourceQuery } from '../../image/sources.ts'
 import type { SignRequest } from './sign/sign.ts'
 import type { Verifier } from './verify.ts'
 
-/** `native image copy [SOURCE] DEST` as it was asked for. */
+/** The arguments of `native image copy [SOURCE] DEST`. */
 export interface CopyRequest {
   /** Undefined: our own image is built. */
   readonly source: Reference | undefined
   readonly destination: Reference | undefined
-  /** A flag says how an image is built, so one place alone is where it goes. */
+  /** A flag says how an image is built, so a single location is the destination. */
   readonly isBuildMeant: boolean
   readonly platforms: readonly Platform[]
   readonly all: boolean
@@ -24,10 +24,10 @@ export interface CopyRequest {
   readonly build: Pick<BuildOptions, 'epochSeconds' | 'cache' | 'path'>
   /** Refuses a source that is not verified. */
   readonly verify: Verifier | undefined
-  /** Signs what was written; undefined does not. */
+  /** Signs what was written, if set. */
   readonly sign: SignRequest | undefined
-  /** Aborts whatever was opened with the signals above, when the work is interrupted. */
+  /** Aborts whatever uses the signals above when the work is interrupted. */
   readonly stop: AbortController
-  /** A terminal that can be redrawn. */
+  /** Is it a terminal that can be redrawn? */
   readonly live: boolean
 }

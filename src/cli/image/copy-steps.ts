@@ -16,15 +16,15 @@ import { copyProgress } from './progress.ts'
 import { readBack } from './read-back.ts'
 import type { SignRequest } from './sign/sign.ts'
 
-/** The work under way. */
+/** The state of the work. */
 export interface Work {
   readonly request: CopyRequest
-  /** What has to be closed in the end. */
+  /** What has to be closed at the end. */
   readonly open: Source[]
-  /** The source; by digest once it was verified. */
+  /** The source; by digest once verified. */
   from: Reference | undefined
   built: NamedImage | undefined
-  /** The destination, with the image's name in it. */
+  /** The destination, including the image's name. */
   to: Reference | undefined
   result: CopyResult | null
   digest: ContentDigest | null
@@ -42,7 +42,7 @@ export function verifyStep(work: Work): Step {
         throw new Failure('invalid', 'only an image in a registry can be verified', { where: '--verify' })
       if (!request.verify) return
       const { digest, warnings } = await request.verify(from, report.signal)
-      // From here on by digest: a tag could move in between.
+      // By digest from here on: a tag could move in between.
       work.from = atDigest(from, digest)
       work.warnings = warnings
       report.say(digest)
@@ -83,11 +83,11 @@ export function buildAgainStep(work: Work): Step {
   }
 }
 
-/** What builds is loaded when something is built: a copy starts without it. */
+/** The build code is loaded only when something is built: a copy starts without it. */
 async function build({ request, open }: Work, { signal, say }: StepReport): Promise<NamedImage> {
   const { buildFor } = await import('../../image/build/build-for.ts')
   const { query, base, reading, check } = request
-  // What is checked is that sources make the same: layers of an earlier build would say nothing about that.
+  // --check verifies that the sources reproduce the image: layers from an earlier build would prove nothing.
   const build = { ...request.build, fresh: check }
   const platforms = request.all ? 'all' : request.platforms
   const built = await buildFor({ query, platforms, base, reading, build, signal, say })
@@ -134,7 +134,7 @@ async function sourceOf({ built, from, request, open }: Work, { say }: StepRepor
   return source
 }
 
-/** By what a destination is named that names no image itself. */
+/** Names a destination that has no image name itself. */
 function imageOf({ built, request }: Work): Reference | RepositoryImage {
   if (built) return { repository: built.facts.image, tag: built.facts.tag }
   if (!request.source) throw new Failure('internal', 'there is no source')
@@ -157,7 +157,7 @@ export function readBackStep(work: Work): Step {
   }
 }
 
-/** First of all: an image whose signature then fails would stand in the registry without one. */
+/** Runs first: otherwise, if signing fails, an image would be left in the registry without a signature. */
 export function signerStep(request: SignRequest): Step {
   return {
     title: 'Signer',
@@ -186,7 +186,7 @@ export function signStep(work: Work, request: SignRequest): Step {
   }
 }
 
-/** What was built for several platforms is copied whole; of another index, one image unless told. */
+/** What was built for several platforms is copied as a whole; of any other index, one image by default. */
 function platformOf(request: CopyRequest): Platform | 'all' {
   if (request.all || !request.source) return 'all'
   return request.platforms[0] ?? hostPlatform(process.arch)

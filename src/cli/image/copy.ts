@@ -15,24 +15,24 @@ import {
   type Work,
 } from './copy-steps.ts'
 
-/** What was done; `--json` prints it. */
+/** The outcome; `--json` prints it. */
 export interface Copied {
   readonly digest: ContentDigest
   readonly destination: string | null
-  /** By digest, what pods call an image that was copied into a cluster. */
+  /** By digest: how pods refer to an image that was copied into a cluster. */
   readonly podsImage: string | null
   readonly result: CopyResult | null
-  /** True when --check was asked for: what was built twice was the same, what was written is there and whole. */
+  /** With --check: building twice gave the same result, and what was written is there and complete. */
   readonly checked: boolean
-  /** Of --verify: what is known to be weak about what was accepted. */
+  /** With --verify: known weaknesses of what was accepted. */
   readonly warnings: readonly string[]
-  /** Of --sign: where the signatures stand, tags and digests of manifests. */
+  /** With --sign: where the signatures are, as tags and digests of manifests. */
   readonly signatures: readonly string[]
 }
 
 /**
- * The work as steps, and what came of it once they have run.
- * @throws Failure 'invalid' when there is nothing to do
+ * The work as steps, and its outcome once they have run.
+ * @throws Failure 'invalid' if there is nothing to do
  */
 export function copySteps(request: CopyRequest): { steps: Step[]; copied(): Copied; close(): Promise<void> } {
   const { source, destination, check, platforms } = request
@@ -44,7 +44,7 @@ export function copySteps(request: CopyRequest): { steps: Step[]; copied(): Copi
       next: ['native image copy oci:DIR', 'native image copy docker://FROM docker://TO'],
     })
   if (!source && destination && !request.isBuildMeant) assertNoSource(destination)
-  // An index of just these would be another one than its author made, and perhaps signed.
+  // An index of just these would not be the one that its author made, and perhaps signed.
   if (source && platforms.length > 1)
     throw new Failure('invalid', 'either the image for one platform is copied, or all of them', {
       where: '--platform',
@@ -83,8 +83,8 @@ export function copySteps(request: CopyRequest): { steps: Step[]; copied(): Copi
 }
 
 /**
- * One place alone is where our image is built to. An image in somebody's registry is rather what was to be copied, and
- * the other place was forgotten: pushing over it cannot be taken back.
+ * A single location is where our own image is built to. If it is an image in a registry, the user more likely meant to
+ * copy it and forgot the destination: a push over it cannot be undone.
  * @throws Failure 'invalid'
  */
 function assertNoSource(place: Reference): void {
@@ -107,7 +107,7 @@ function isOwnMachine(registry: string): boolean {
   return /^(localhost|127(\.\d+){3}|\[::1\])(:\d+)?$/.test(registry)
 }
 
-/** An interrupt of the steps reaches requests that are under way. */
+/** Makes an interrupt of the steps abort requests in progress. */
 async function stoppable(stop: AbortController, { signal }: StepReport, run: () => Promise<void>): Promise<void> {
   const abort = (): void => stop.abort(signal.reason)
   signal.addEventListener('abort', abort, { once: true })

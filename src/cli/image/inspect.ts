@@ -11,19 +11,19 @@ import { isPlatformSaid, platformText } from '../../image/platform.ts'
 import { type ImageWish, selectRoot } from '../../image/select.ts'
 import { verifiedBytes } from '../../image/verified.ts'
 
-/** What an image is; `--json` prints it. */
+/** The description of an image; `--json` prints it. */
 export interface Inspected {
   readonly name: string
   readonly digest: ContentDigest
   readonly mediaType: string
   readonly artifactType: string | null
-  /** Of an index: what it names. Empty for one image. */
+  /** What an index lists. Empty for a single image. */
   readonly manifests: readonly {
     readonly digest: ContentDigest
     readonly platform: string | null
     readonly mediaType: string
   }[]
-  /** Of one image; null for an index. */
+  /** For a single image; null for an index. */
   readonly image: InspectedImage | null
   readonly annotations: Readonly<Record<string, string>>
 }
@@ -32,7 +32,7 @@ export interface InspectedImage {
   readonly platform: string | null
   readonly created: string | null
   readonly layers: readonly { readonly digest: ContentDigest; readonly size: number; readonly mediaType: string }[]
-  /** Bytes of the layers as they are stored. */
+  /** Total bytes of the layers as stored. */
   readonly size: number
   readonly user: string | null
   readonly workdir: string | null
@@ -42,10 +42,10 @@ export interface InspectedImage {
   readonly labels: Readonly<Record<string, string>>
 }
 
-/** Characters of one line: labels may be anything. */
+/** Characters per line: labels may contain anything. */
 const lineMax = 500
 
-/** Reads what an image is, without its layers. @throws Failure of the source, and when it is not there for a platform */
+/** Describes an image, without reading its layers. @throws Failure of the source, and if there is none for a platform */
 export async function inspectImage(source: Source, wish: ImageWish): Promise<Inspected> {
   const raw = await selectRoot(source, wish)
   const manifest = parseManifest(raw, source.name)
@@ -60,12 +60,12 @@ export async function inspectImage(source: Source, wish: ImageWish): Promise<Ins
   }
 }
 
-/** The manifest's bytes as they are. */
+/** The manifest's exact bytes. */
 export function rawManifestOf(source: Source, wish: ImageWish): Promise<RawManifest> {
   return selectRoot(source, wish)
 }
 
-/** The config's bytes as they are; of an index, that of the image for the platform. @throws as inspectImage does */
+/** The config's exact bytes; for an index, those of the platform's image. @throws like inspectImage */
 export async function rawConfigOf(source: Source, wish: ImageWish): Promise<Uint8Array> {
   const raw = await selectRoot(source, wish)
   const manifest = parseManifest(raw, source.name)
@@ -102,7 +102,7 @@ function imageOf({ layers }: Manifest, config: ImageConfig | undefined): Inspect
   }
 }
 
-/** The same for people. */
+/** The description for people. */
 export function inspectText({
   name,
   digest,

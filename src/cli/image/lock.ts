@@ -11,22 +11,22 @@ import { selectRoot } from '../../image/select.ts'
 import { ownCheckout } from '../../image/sources.ts'
 import type { Environment } from '../../image/tree/environment.ts'
 
-/** Which definitions are to be refreshed. */
+/** Which definitions to refresh. */
 export interface LockRequest {
-  /** A built-in one; undefined is all of them. */
+  /** A built-in one; undefined means all of them. */
   readonly image: string | undefined
   readonly definitionFile: string | undefined
   readonly cwd: string
-  /** The folder of `native` itself, whose definitions are meant where the user stands in no checkout. */
+  /** The folder of `native` itself, whose definitions are used if the user is not in a checkout. */
   readonly root: string
-  /** What git gets. */
+  /** Git's environment. */
   readonly env: Environment
   readonly around: ImageContext
 }
 
 /**
  * Refreshes the pins of definitions.
- * @throws Failure 'not-found' outside of a checkout, and of the registry
+ * @throws Failure 'not-found' outside a checkout, and of the registry
  */
 export async function refreshLocks(request: LockRequest): Promise<LockResult[]> {
   const results: LockResult[] = []
@@ -46,7 +46,7 @@ export async function refreshLocks(request: LockRequest): Promise<LockResult[]> 
   return results
 }
 
-/** Else the pin would be of a base that no image can be built on. */
+/** Otherwise the pin might be of a base that no image can be built on. */
 async function assertThere(base: Source, platforms: readonly Platform[]): Promise<void> {
   for (const platform of platforms)
     await selectRoot(base, { platform, isNamed: true }).catch((cause: unknown) => {
@@ -59,7 +59,7 @@ async function assertThere(base: Source, platforms: readonly Platform[]): Promis
     })
 }
 
-/** What was found, a line for each. */
+/** The results, one line each. */
 export function lockText(results: readonly LockResult[]): string {
   if (results.length === 0) return 'no definition has a base image'
   return results

@@ -5,15 +5,15 @@ import { openRegistryReader } from '../../image/media/registry/registry.ts'
 import type { ImageContext } from '../../image/open.ts'
 import { type RegistryReference, referenceText } from '../../image/reference.ts'
 
-/** The tags of a repository; `--json` prints it. */
+/** A repository's tags; `--json` prints it. */
 export interface TagList {
   readonly repository: string
   readonly tags: readonly string[]
 }
 
 /**
- * Lists the tags of a repository.
- * @throws Failure 'invalid' for one tag, which is not a repository; 'not-found', 'denied', 'unavailable'
+ * Lists a repository's tags.
+ * @throws Failure 'invalid' for a tag, which is not a repository; 'not-found', 'denied', 'unavailable'
  */
 export async function listTags(reference: RegistryReference, around: ImageContext): Promise<TagList> {
   const { image, called } = await registryImage(reference, around)

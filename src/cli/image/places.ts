@@ -7,22 +7,22 @@ import type { ImageContext } from '../../image/open.ts'
 import { userContext } from '../user.ts'
 import { parseSizeFlag } from '../values.ts'
 
-/** What the flags of the image commands say about reaching places. */
+/** What the image commands' flags say about access to locations. */
 export interface PlaceFlags {
   readonly authfile?: string | undefined
   readonly 'retry-times': number
   readonly 'expand-max'?: string | undefined
 }
 
-/** Whether certificates are checked, and by which flag of the command they are not. */
+/** Whether certificates are checked, and the command's flag that turns it off. */
 export interface TlsWish {
   readonly verify: boolean
   readonly flag?: string
 }
 
 /**
- * The surroundings that flags and environment make.
- * @throws Failure 'invalid' for a size that is none
+ * The context made from flags and environment.
+ * @throws Failure 'invalid' for a malformed size
  * @param cacheFolder oclif's, for a command that writes images
  */
 export function imageContextOf(
@@ -42,7 +42,7 @@ export function imageContextOf(
       runHelper,
     },
     retryTimes: flags['retry-times'],
-    // Empty is what docker takes for not set.
+    // Docker treats an empty value as unset.
     dockerHost: process.env['DOCKER_HOST'] || undefined,
     temporary: tmpdir(),
     ...(flags['expand-max'] === undefined
@@ -54,7 +54,7 @@ export function imageContextOf(
   }
 }
 
-/** The registry of a kind cluster, as its driver knows it; loaded when a `kind:` place is named. */
+/** A kind cluster's registry, as its driver knows it; loaded when a `kind:` location is named. */
 async function findRegistry(cluster: string): Promise<ClusterRegistry> {
   const { findClusterRegistry } = await import('../../cluster/open.ts')
   return findClusterRegistry(cluster, userContext())

@@ -6,17 +6,17 @@ import type { CopyProgress } from '../../image/copy.ts'
 export interface ProgressOptions {
   readonly clock: Clock
   readonly say: (text: string) => void
-  /** Milliseconds between two texts at the least. */
+  /** Minimum milliseconds between two updates. */
   readonly everyMs: number
   /** Draw a bar, for a terminal. */
   readonly bar: boolean
 }
 
 const barWidth = 24
-/** Before that a rate is luck. */
+/** Earlier, a rate is meaningless. */
 const restToldMs = 2000
 
-/** Turns what a copy tells into a line: a bar, bytes, rate, how long the rest takes, and what was there already. */
+/** Formats a copy's progress as a line: a bar, bytes, rate, time left, and what was already there. */
 export function copyProgress(options: ProgressOptions): CopyProgress & { summary(): string } {
   const { clock, say, everyMs } = options
   const began = clock.now()
@@ -29,7 +29,7 @@ export function copyProgress(options: ProgressOptions): CopyProgress & { summary
 
   const total = (): number => [...planned.values()].reduce((sum, size) => sum + size, 0)
   const rate = (): string => `${sizeText(Math.round((moved / Math.max(1, clock.now() - began)) * 1000))}/s`
-  /** How long the rest takes when it goes on like this; nothing until that can be said. */
+  /** The time left at this rate; empty until it can be estimated. */
   const rest = (all: number): string => {
     const left = all - moved - skippedBytes
     const ms = clock.now() - began

@@ -10,8 +10,8 @@ import { type Validated, validateImage } from '../../image/validate.ts'
 import { verifiedBytes } from '../../image/verified.ts'
 
 /**
- * Reads all of what stands at a destination, and judges it.
- * @throws Failure 'corrupt' when it is another image than was written, or no whole one
+ * Reads back everything at a destination, and judges it.
+ * @throws Failure 'corrupt' if it is not the image that was written, or incomplete
  */
 export async function readBack(
   place: Reference,
@@ -30,7 +30,7 @@ export async function readBack(
           'Try again. If it happens again, someone else is writing there, or the destination does not store what it is sent.',
         ],
       })
-    // What was compared is what is judged: a tag may move in between.
+    // Judge exactly what was compared: a tag may move in between.
     const manifest = async (digest?: ContentDigest) => (digest === undefined ? root : source.manifest(digest))
     return await validateImage({ ...source, manifest }, signal, around.expansion)
   } finally {
@@ -38,7 +38,7 @@ export async function readBack(
   }
 }
 
-/** By the manifest; docker's own form keeps none, but the config, which names all layers by what is in them. */
+/** By manifest; docker's own format keeps none, but it keeps the config, which names all layers by content. */
 async function compared(
   place: Reference,
   { digest, config }: CopyResult,

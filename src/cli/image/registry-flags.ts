@@ -1,12 +1,12 @@
 import { Flags } from '@oclif/core'
 import type { TlsWish } from './places.ts'
 
-/** Under which heading of a command's help the flags are. */
+/** The heading in a command's help under which the flags are listed. */
 interface Place {
   readonly helpGroup?: string
 }
 
-/** Logins and retries, for every command that reaches a registry. */
+/** Logins and retries, for every command that accesses a registry. */
 export function registryFlags({ helpGroup }: Place = {}, retryTimes = 3) {
   const place = helpGroup === undefined ? {} : { helpGroup }
   return {
@@ -21,7 +21,7 @@ export function registryFlags({ helpGroup }: Place = {}, retryTimes = 3) {
   }
 }
 
-/** Whether certificates of this registry are checked, as skopeo's flag of this name. */
+/** Whether this registry's certificates are checked, like skopeo's flag of the same name. */
 export function tlsFlag(registry: string, { helpGroup }: Place = {}) {
   return Flags.option({
     summary: `with false: accept any certificate of ${registry}, and plain HTTP`,
@@ -31,10 +31,10 @@ export function tlsFlag(registry: string, { helpGroup }: Place = {}) {
   })()
 }
 
-/** The flags of a command that reaches one registry. */
+/** The flags of a command that accesses one registry. */
 export const oneRegistryFlags = { ...registryFlags(), 'tls-verify': tlsFlag('the registry') }
 
-/** What `tlsFlag` was given, under the name of its flag. */
+/** The value of `tlsFlag`, with the flag's name. */
 export function tlsWish<Name extends string>(flags: Readonly<Record<Name, 'true' | 'false'>>, name: Name): TlsWish {
   return { verify: flags[name] === 'true', flag: `--${name}=false` }
 }

@@ -6,14 +6,14 @@ import { rootPlaceOf, type TrustFlags, wishesOf } from '../verify/flags.ts'
 import { verdictText } from '../verify/present.ts'
 import { builtInPolicies, verifyByWishes } from '../verify/run.ts'
 
-/** What of oclif's configuration is needed. */
+/** The part of oclif's configuration that is needed. */
 export interface Places {
   readonly cacheDir: string
   /** The folder of `native` itself. */
   readonly root: string
 }
 
-/** Judges an image. @throws Failure 'denied' with the verdict, unless it is "verified" */
+/** Verifies an image. @throws Failure 'denied' with the verdict, unless it is "verified" */
 export type Verifier = (reference: RegistryReference, signal: AbortSignal) => Promise<Judged>
 
 export interface Judged {
@@ -21,7 +21,7 @@ export interface Judged {
   readonly warnings: readonly string[]
 }
 
-/** What `copy --verify` and `deploy` do: judge as `native image verify` does, and give the digest that was judged. */
+/** For `copy --verify` and `deploy`: verifies like `native image verify`, and returns the digest that was verified. */
 export function verifierOf(flags: TrustFlags, places: Places, around: ImageContext): Verifier {
   return async (reference, signal) => {
     const found = await verifyByWishes(reference, wishesOf(flags), {

@@ -9,7 +9,7 @@ import { showAction, shownActionText } from './action.ts'
 import { type Asked, buildParameter, columns } from './asked.ts'
 import type { Tool, ToolAnswer } from './tool.ts'
 
-/** Tools that ask about single actions. */
+/** Tools about single actions. */
 export function actionTools(asked: Asked): readonly Tool[] {
   return [
     {

@@ -10,12 +10,12 @@ import type { Load } from '../../explain/load.ts'
 import { shownArgument, shownValue } from '../../explain/secrets.ts'
 import { fromDuration } from '../../wire/time.ts'
 
-/** An action as one build had it, and what it runs; secrets are hidden. */
+/** An action as one build had it, and what it runs; secrets are redacted. */
 export interface ShownAction extends Omit<ActionRecord, 'digest' | 'command' | 'inputRoot' | 'row'> {
-  /** `hash/size`, as all digests here. */
+  /** `hash/size`, like all digests here. */
   readonly action: string
   readonly inputRoot: string | null
-  /** Null where neither the history nor the cache has it. */
+  /** Null if neither the history nor the cache has it. */
   readonly command: ShownCommand | null
 }
 
@@ -25,14 +25,14 @@ interface ShownCommand {
   readonly properties: readonly { readonly name: string; readonly value: string }[]
   readonly workingDirectory: string
   readonly outputs: readonly string[]
-  /** Null where the action sets none. */
+  /** Null if the action sets none. */
   readonly timeoutMs: number | null
 }
 
 /**
- * The last run of an action, or of what makes an output.
+ * The last run of an action, or of the action that makes an output.
  * @param what the digest of an action (or its beginning), or the path of an output
- * @throws Failure 'not-found', or 'invalid' for what names a build or several actions
+ * @throws Failure 'not-found', or 'invalid' if it names a build or several actions
  */
 export async function showAction(history: BuildHistory, what: string): Promise<ShownAction> {
   const { build, subject } = await findSubject(history, what)
@@ -91,7 +91,7 @@ function commandOf({ action, command }: LoadedAction): ShownCommand | null {
 
 const listedMax = 200
 
-/** A shown action in words. */
+/** An action in words. */
 export function shownActionText(action: ShownAction): string {
   const { target, mnemonic, outcome, exitCode, worker, times, message, command } = action
   const ran = times.runStart !== undefined && times.runEnd !== undefined ? times.runEnd - times.runStart : undefined

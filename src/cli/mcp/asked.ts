@@ -1,15 +1,15 @@
 import type { Addresses, ClusterStatus } from '../../cluster/driver.ts'
 import type { Parameter } from './tool.ts'
 
-/** The cluster that is asked. */
+/** The cluster to query. */
 export interface Asked {
   addresses(): Promise<Addresses>
   status(): Promise<ClusterStatus>
-  /** Where paths of outputs are looked for. */
+  /** Where outputs' paths are looked up. */
   readonly folder: string
 }
 
-/** Answers are not cut to the width of a terminal. */
+/** Answers are not wrapped to a terminal's width. */
 export const columns = Number.POSITIVE_INFINITY
 export const buildParameter: Parameter = {
   type: 'string',

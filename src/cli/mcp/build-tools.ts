@@ -11,7 +11,7 @@ const againstParameter: Parameter = {
     'compare with this build only (the beginning of its ID); by default, with the last build that had each action',
 }
 
-/** Tools that ask about a build as a whole, and why it missed the cache. */
+/** Tools about a build as a whole, and why it missed the cache. */
 export function buildTools(asked: Asked): readonly Tool[] {
   async function explained(what: string | undefined, against: string | undefined, signal: AbortSignal) {
     const request = { folder: asked.folder, signal, ...(what && { what }), ...(against && { against }) }

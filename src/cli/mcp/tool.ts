@@ -1,6 +1,6 @@
 import { Failure } from '../../core/failure.ts'
 
-/** An argument of a tool, in the words of JSON Schema. */
+/** A tool's argument, described in JSON Schema terms. */
 export type Parameter =
   | { readonly type: 'string'; readonly description: string; readonly enum?: readonly string[] }
   | {
@@ -11,20 +11,20 @@ export type Parameter =
       readonly default: number
     }
 
-/** What was given for the parameters, checked; an integer always has a value. */
+/** The checked arguments; integers always have a value. */
 export interface Given {
   text(name: string): string | undefined
   integer(name: string): number
 }
 
-/** What a tool answers: the same in words and as data. */
+/** A tool's answer: the same in words and as data. */
 export interface ToolAnswer {
   readonly text: string
-  /** As docs/json.md says. */
+  /** As in docs/json.md. */
   readonly json: object
 }
 
-/** A question that an agent may ask. None changes anything. */
+/** A query that an agent may make. All are read-only. */
 export interface Tool {
   readonly name: string
   readonly title: string
@@ -34,7 +34,7 @@ export interface Tool {
   ask(given: Given, signal: AbortSignal): Promise<ToolAnswer>
 }
 
-/** A longer text is no name of anything. */
+/** No name of anything is longer. */
 const textLengthMax = 4_096
 
 /** @throws Failure 'invalid' that names the argument */
@@ -47,7 +47,7 @@ export function checkedArguments({ name: tool, parameters, required }: Tool, giv
   for (const [name, value] of Object.entries(values)) {
     const parameter = Object.hasOwn(parameters, name) ? parameters[name] : undefined
     if (!parameter) throw refuse(`there is no such argument; it takes ${Object.keys(parameters).join(', ')}`, name)
-    // Agents say null for what they leave out.
+    // Agents send null for omitted arguments.
     if (value === null || value === undefined) continue
     const problem = problemOf(parameter, value)
     if (problem !== undefined) throw refuse(problem, name)

@@ -4,7 +4,7 @@ import type { Asked } from './asked.ts'
 import { buildTools } from './build-tools.ts'
 import type { Tool } from './tool.ts'
 
-/** All tools of `native mcp`; none changes anything. */
+/** All tools of `native mcp`; all are read-only. */
 export function toolsOf(asked: Asked): readonly Tool[] {
   return [
     ...buildTools(asked),

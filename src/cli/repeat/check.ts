@@ -20,21 +20,21 @@ import type { NotRun, RepeatReport } from './outcome.ts'
 import type { Planned } from './plan.ts'
 
 export interface CheckOptions {
-  /** Actions that run at once. */
+  /** Actions run concurrently. */
   readonly jobs: number
   readonly signal: AbortSignal
-  /** Hears of every action that is done with. */
+  /** Called for every action that is finished. */
   readonly onDone: (progress: { readonly done: number; readonly different: number }) => void
 }
 
 const namedMax = 100
-/** Comparisons at once, each with two files in memory. */
+/** Concurrent comparisons, each with two files in memory. */
 const comparedAtOnceMax = 2
 
 /**
- * Runs actions again and compares what they make with what is in the cache, or, where nothing is, with a further run. The
- * cache stays as it is.
- * @throws RpcError or Failure when a server cannot be reached or refuses whoever asks, before any action was done with
+ * Runs actions again and compares their outputs with the result in the cache or, if there is none, with a further run.
+ * The cache does not change.
+ * @throws RpcError or Failure if a server is unreachable or refuses the caller before any action was finished
  */
 export async function checkRepeatable(
   cache: Channel,
@@ -82,7 +82,7 @@ interface Clients {
   readonly cached: ReturnType<typeof createActionsClient>
 }
 
-/** Clients of each instance and digest function, opened once; where that fails, again for the next action. */
+/** Clients for each instance and digest function, opened once; if that fails, the next action tries again. */
 function clientsOf(cache: Channel, signal: AbortSignal): (record: ActionRecord) => Promise<Clients> {
   const known = new Map<string, Promise<Clients>>()
   const open = async ({ instance, digest: { fn } }: ActionRecord): Promise<Clients> => {
@@ -108,18 +108,18 @@ interface Checking extends Clients {
 
 type Answer = 'same' | DifferentAction | NotRun
 
-/** @throws what a run ended with */
+/** @throws the run's error */
 async function checked(record: ActionRecord, with_: Checking): Promise<Answer> {
   const { cached, signal, severalWorkers } = with_
   const first = (await cached.get(record.digest, {}, signal)) ?? (await ranWell(record, with_))
   const second = await ranWell(record, with_)
   const answer = await compared(record, first, second, with_)
-  // The same worker may well make the same: another one, if it comes to that, tells more.
+  // The same worker may well produce the same: if possible, another one tells more.
   const elsewhere = severalWorkers && answer === 'same' && workerOf(first) === workerOf(second)
   return elsewhere ? await compared(record, first, await ranWell(record, with_), with_) : answer
 }
 
-/** @throws what the run ended with */
+/** @throws the run's error */
 async function ranWell(record: ActionRecord, { cas, scheduler, options, signal }: Checking) {
   const { result, error }: Rerun = await rerun(cas, scheduler, record.digest, { client: options, signal })
   if (error) throw error
@@ -137,7 +137,7 @@ async function compared(
   try {
     found = await semaphore(() => compareResults(cas, first, second, { compareContents, signal }))
   } catch (error) {
-    // A tree that has been evicted since says nothing of the action, which has run.
+    // If a tree has been evicted meanwhile, that says nothing about the action, which has run.
     if (signal.aborted || concernOf(error) !== 'action') throw error
     return notChecked(record, 'not-compared', error)
   }

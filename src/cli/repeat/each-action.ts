@@ -5,19 +5,19 @@ import { Code, RpcError } from '../../wire/rpc.ts'
 
 /** Why a check ended before its last action. */
 export interface Stopped {
-  /** Actions that were not begun. */
+  /** Actions that were not started. */
   readonly actions: number
-  /** What the last error said. */
+  /** The last error's message. */
   readonly message: string
 }
 
 /**
- * What an error is about: one action, a server that does not answer, whoever asks (who will be refused each time), or none
- * of these, which is a fault of ours.
+ * What an error is about: one action, a server that does not answer, the caller (who will be refused every time), or
+ * none of these, which is our bug.
  */
 export type Concern = 'action' | 'server' | 'caller' | 'unknown'
 
-/** A worker that an action takes down each time is UNAVAILABLE too, hence one is not enough. */
+/** An action that crashes its worker each time is UNAVAILABLE too, so one is not enough. */
 const unavailableInARowMax = 3
 const callerCodes: ReadonlySet<Code> = new Set([Code.PERMISSION_DENIED, Code.UNAUTHENTICATED, Code.UNIMPLEMENTED])
 const callerKinds: ReadonlySet<string> = new Set(['denied', 'unimplemented'])
@@ -33,12 +33,12 @@ export function concernOf(error: unknown): Concern {
 }
 
 /**
- * Does something with each action, several at once. An action with an error is told of and the others go on, unless the
- * caller is refused or several in a row met a server that is not there: then those that run are awaited, no more are begun,
- * and what was found stands.
- * @param failed hears of each action that ended with an error about it or the server
- * @returns why not all were begun; undefined when they were
- * @throws the error where no action came to an end in another way; what is a fault of ours; the signal's reason
+ * Does something with each action, several at once. If an action fails, that is reported and the others go on, unless
+ * the caller is refused or several in a row met an unreachable server: then those in progress are awaited, no more are
+ * started, and what was found stands.
+ * @param failed called for each action that ended with an error about it or the server
+ * @returns why not all were started; undefined if they were
+ * @throws the error if no action ended in any other way; our bugs; the signal's reason
  */
 export async function eachAction(
   actions: readonly ActionRecord[],

@@ -1,30 +1,30 @@
 import type { DifferentAction } from '../../core/output-difference.ts'
 import type { Stopped } from './each-action.ts'
 
-/** What a check of a build came to. */
+/** The outcome of checking a build. */
 export interface RepeatReport {
   readonly build: string
-  /** Actions that were run again to their end, and those of them that made the same. */
+  /** Actions that ran again to completion, and how many of them gave the same outputs. */
   readonly checked: number
   readonly same: number
   readonly different: readonly DifferentAction[]
-  /** Actions that are different and not named. */
+  /** Actions that differ and are not listed. */
   readonly moreDifferent: number
-  /** Those that could not be run again, or not be compared, by why. */
+  /** Actions that could not be run again, or not be compared, by reason. */
   readonly notRun: readonly NotRun[]
   /** Beyond the limit. */
   readonly left: number
-  /** Why not all within it were begun. */
+  /** Why not all within the limit were started. */
   readonly stopped: Stopped | null
 }
 
 export const notRunReasons = ['inputs-missing', 'action-missing', 'refused', 'not-compared'] as const
 
-/** Why actions were not run again; not-compared: they were, and what they made cannot be read. */
+/** Why actions were not run again; not-compared: they were, but their outputs cannot be read. */
 export interface NotRun {
   readonly reason: (typeof notRunReasons)[number]
   readonly actions: number
-  /** One of them, and what was said of it. */
+  /** One of them, and its message. */
   readonly example: string
   readonly message: string
 }

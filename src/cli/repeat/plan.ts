@@ -2,9 +2,9 @@ import type { ActionOutcome, ActionRecord, BuildHistory } from '../../core/build
 import { digestKey } from '../../core/digest.ts'
 import { findBuild, findSubject } from '../../explain/find.ts'
 
-/** What is to be run again. */
+/** What to run again. */
 export interface Planned {
-  /** The build's whole id. */
+  /** The build's full id. */
   readonly build: string
   readonly actions: readonly ActionRecord[]
   /** Actions beyond the limit. */
@@ -14,10 +14,10 @@ export interface Planned {
 const pageMax = 1_000
 
 /**
- * The actions of a build, each once, in the order in which they were first seen.
- * @param what the beginning of a build's id; the last build when absent
- * @param outcomes of those that count; all when absent
- * @throws Failure 'not-found' for a build that is not known
+ * A build's actions, each once, in the order in which they were first seen.
+ * @param what the beginning of a build's id; the last build if absent
+ * @param outcomes the ones to include; all if absent
+ * @throws Failure 'not-found' for an unknown build
  */
 export async function planActions(
   history: BuildHistory,

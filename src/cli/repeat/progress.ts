@@ -6,11 +6,11 @@ const lineEveryMs = 10_000
 
 export interface RepeatProgress {
   update(progress: { readonly done: number; readonly different: number }): void
-  /** Takes away what is drawn. */
+  /** Removes what is drawn. */
   end(): void
 }
 
-/** How far a check is: one line that is drawn over, or, where it may not be, a line every ten seconds. */
+/** A check's progress: one line that is redrawn or, if that is not possible, a line every ten seconds. */
 export function showRepeat(stream: NodeJS.WriteStream, clock: Clock, live: boolean, actions: number): RepeatProgress {
   let told = live ? 0 : clock.now()
   let drawn = false

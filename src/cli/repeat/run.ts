@@ -9,20 +9,20 @@ import { showRepeat } from './progress.ts'
 
 const endedWell = ['hit', 'executed', 'local'] as const
 
-/** What `native check-repeatable` was asked for. */
+/** The arguments of `native check-repeatable`. */
 export interface RepeatRequest {
-  /** The beginning of a build's id; the last build when absent. */
+  /** The beginning of a build's id; the last build if absent. */
   readonly build?: string
   readonly limit: number
   readonly jobs: number
-  /** May progress be drawn over itself? */
+  /** May progress be redrawn in place? */
   readonly live: boolean
   readonly signal: AbortSignal
 }
 
 /**
- * Runs the actions of a build again on a cluster, and compares.
- * @throws Failure for a build that is not known, or a cluster without a console; RpcError of a call
+ * Runs a build's actions again on a cluster, and compares.
+ * @throws Failure for an unknown build, or a cluster without a console; RpcError of a call
  */
 export async function repeatBuild(addresses: Addresses, request: RepeatRequest): Promise<RepeatReport> {
   const { limit, jobs, live, signal } = request

@@ -28,7 +28,7 @@ function headline({ build, checked, same, different, moreDifferent }: RepeatRepo
   return `${name}, of which ${differ.toLocaleString('en')} made something else.`
 }
 
-/** What an action made differently, for people. */
+/** How an action's outputs differ, for people. */
 export function differentText(action: DifferentAction, columns: number): string {
   const { target, mnemonic, action: digest, workers, exitCodes, outputs, moreOutputs } = action
   const name = printable([target, mnemonic].filter(Boolean).join(' ')) || 'Action'
@@ -99,7 +99,7 @@ function notRunText({ reason, actions, example, message }: NotRun): string {
   return `${countText(actions, 'action')} ${reasonWords[reason]} (for example ${printable(example)}${said}).`
 }
 
-/** What is told of a check that ended early. */
+/** The message about a check that ended early. */
 export function stoppedText({ actions, message }: Stopped): string {
   const left = actions === 0 ? '' : ` ${countText(actions, 'action')} ${actions === 1 ? 'was' : 'were'} not begun.`
   return `The check was stopped, since a server did not answer or refused it (${printable(message)}).${left}`

@@ -2,7 +2,7 @@ import type { RunEvent } from '../../client/run-output.ts'
 import { countText } from '../../core/count-text.ts'
 import { printable } from '../../core/printable.ts'
 
-/** Says what the lines do not: of which actions they are not all. */
+/** Reports what the lines do not show: which actions' output is incomplete. */
 export function besideLines(note: (text: string) => void): (event: RunEvent) => void {
   let skipped = 0
   return (event) => {

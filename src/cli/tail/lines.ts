@@ -2,15 +2,15 @@ import { StringDecoder } from 'node:string_decoder'
 import type { OutputStream } from '../../client/follow.ts'
 import type { RunEvent, RunFacts } from '../../client/run-output.ts'
 
-/** A line that an action has printed, without its end; still a stranger's text. */
+/** A line that an action has printed, without its terminator; still untrusted text. */
 export interface OutputLine extends RunFacts {
   readonly stream: OutputStream
   readonly text: string
-  /** Bytes before it that nobody has any more. */
+  /** Bytes before it that are lost. */
   readonly lost: number
 }
 
-/** A longer line is told in parts. */
+/** A longer line is split. */
 const lineCharactersMax = 8_192
 
 interface Stream {
@@ -24,7 +24,7 @@ interface Run {
   readonly streams: Readonly<Record<OutputStream, Stream>>
 }
 
-/** Makes lines of what runs print: each run and stream by itself, and what has no end of line when the run ends. */
+/** Splits runs' output into lines: each run and stream separately, including an unterminated line at a run's end. */
 export function createLines(): (event: RunEvent) => OutputLine[] {
   const runs = new Map<number, Run>()
 

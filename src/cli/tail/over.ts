@@ -2,36 +2,36 @@ import type { RunEvent } from '../../client/run-output.ts'
 import type { BuildHistory, BuildRecord } from '../../core/build-history.ts'
 import { RpcError } from '../../wire/rpc.ts'
 
-/** Knows when the builds that are followed are over. */
+/** Knows when the builds that are being followed are over. */
 export interface Endings {
-  /** Hears what is in flight, and of each run that begins: a short one may be over before it is counted. */
+  /** Called with what is in flight, and for each run that begins: a short one may end before it is counted. */
   note(event: RunEvent, now: number): void
-  /** A build that has nothing in flight now, but is not over. */
+  /** A build with nothing in flight now, which is not over. */
   expect(build: string, lastSeen: number): void
-  /** Are all builds over of which something was seen? */
+  /** Are all builds over that have been seen? */
   areOver(now: number): Promise<boolean>
 }
 
-/** A client that does not tell when its builds end may do other things for so long between two actions. */
+/** A client that does not report the end of its builds may be busy otherwise for this long between two actions. */
 const quietMsMax = 10_000
-/** One that does tell says so, unless it was killed. */
+/** One that does report it will, unless it was killed. */
 const toldQuietMsMax = 10 * 60_000
-/** How often the console is asked while nothing is in flight. */
+/** How often the console is queried while nothing is in flight. */
 const askEveryMs = 1_000
 const buildsMax = 1_000
 
-/** Has a build ended that has nothing in flight? Where its client does not tell, that is a guess. */
+/** Has a build with nothing in flight ended? A guess, if its client does not report it. */
 export function isLikelyOver(build: BuildRecord, now: number): boolean {
   return now - build.lastSeen >= patienceMs(build)
 }
 
-/** For how long nothing may be seen of a build that still counts as running. */
+/** For how long a build may be silent and still count as running. */
 function patienceMs(build: BuildRecord | undefined): number {
   if (build?.told?.finished !== undefined) return 0
   return build?.told?.started === undefined ? quietMsMax : toldQuietMsMax
 }
 
-/** @param history of the console; where there is none, nothing is known but what is in flight */
+/** @param history the console's; without one, only what is in flight is known */
 export function createEndings(history: BuildHistory | undefined): Endings {
   const builds = new Set<string>()
   let busyAt: number | undefined
@@ -44,7 +44,7 @@ export function createEndings(history: BuildHistory | undefined): Endings {
       const [build] = await history.builds({ limit: 1, idPrefix: id })
       return patienceMs(build)
     } catch (error) {
-      // A console that is away for a moment is no reason to end.
+      // A console that is unreachable for a moment is no reason to end.
       if (error instanceof RpcError) return toldQuietMsMax
       throw error
     }

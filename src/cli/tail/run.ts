@@ -13,21 +13,21 @@ import { besideLines } from './beside.ts'
 import { createLines, type OutputLine } from './lines.ts'
 import { createEndings, type Endings, isLikelyOver } from './over.ts'
 
-/** What `native tail` was asked for. */
+/** The arguments of `native tail`. */
 export interface TailRequest {
-  /** An invocation, or its beginning; everything when absent. */
+  /** An invocation's id, or its beginning; everything if absent. */
   readonly build?: string
   readonly signal: AbortSignal
   readonly show: (line: OutputLine) => void
-  /** Hears what is worth saying beside the output. */
+  /** Reports what is worth knowing besides the output. */
   readonly note: (text: string) => void
 }
 
 const lookMs = 250
 
 /**
- * Shows what running actions print, until their builds are over or the signal aborts.
- * @throws Failure 'not-found', or 'invalid' where several builds begin so; what the scheduler fails with
+ * Shows the output of running actions until their builds are over or the signal aborts.
+ * @throws Failure 'not-found', or 'invalid' if several builds begin like this; the scheduler's errors
  */
 export async function tail(addresses: Addresses, request: TailRequest): Promise<void> {
   const scheduler = await openReachedDirectly(addresses.scheduler)
@@ -86,7 +86,7 @@ async function look(endings: Endings, over: AbortController, stop: AbortSignal):
 
 /**
  * Is there anything to follow?
- * @throws Failure for a build that nobody knows, or of which there are several
+ * @throws Failure for a build that is unknown or ambiguous
  */
 async function begins(
   invocations: readonly string[],

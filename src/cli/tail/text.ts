@@ -14,7 +14,7 @@ export function lineJson({ invocation, text, lost, ...facts }: OutputLine, at: n
   return JSON.stringify(line)
 }
 
-/** A line for people: whose it is, in a colour of its own, then what it says. */
+/** A line for people: which action's it is, in that action's colour, then its text. */
 export function lineText(line: OutputLine, stream: NodeJS.WriteStream): string {
   const name = nameOf(line)
   const head = `${styleText(colourOf(name), name, { stream })} ${styleText('dim', '|', { stream })}`
@@ -23,12 +23,12 @@ export function lineText(line: OutputLine, stream: NodeJS.WriteStream): string {
   return [...gap, `${head} ${harmless(line.text)}`].join('\n')
 }
 
-/** Its target; of a client that names none, what kind of action it is, or which one. */
+/** Its target; if the client names none, its mnemonic or its digest. */
 export function nameOf({ target, mnemonic, action }: RunFacts): string {
   return printable(target || mnemonic || action.slice(0, hashShown), nameLengthMax)
 }
 
-/** Colours that an action gives itself go as a whole, not only the character that begins them. */
+/** Removes an action's own colour sequences entirely, not only their escape character. */
 function harmless(text: string): string {
   return printable(stripVTControlCharacters(text).replaceAll('\t', '    '), Number.POSITIVE_INFINITY)
 }

@@ -5,7 +5,7 @@ import { workflowClaims } from '../../trust/workflow.ts'
 import type { VerifyRequest } from './requirement.ts'
 import type { RootPlace } from './root.ts'
 
-/** Flags of every command that verifies: whom and what to trust, by cosign's names. */
+/** Flags of every command that verifies: whom and what to trust, named as in cosign. */
 export const trustFlags = {
   'certificate-identity': Flags.string({ summary: 'identity that must have signed, exactly', helpGroup: 'SIGNER' }),
   'certificate-identity-regexp': Flags.string({
@@ -73,7 +73,7 @@ export const trustFlags = {
 
 type Flag = string | readonly string[] | boolean | number | undefined
 
-/** Flags as oclif has parsed them. */
+/** Flags as parsed by oclif. */
 export type TrustFlags = Readonly<Record<string, Flag>>
 
 function textOf(flags: TrustFlags, name: keyof typeof trustFlags): string | undefined {
@@ -82,7 +82,7 @@ function textOf(flags: TrustFlags, name: keyof typeof trustFlags): string | unde
 }
 
 /**
- * Whom to trust is said to no purpose where nothing is verified, and whoever says it believes otherwise.
+ * Without verification these flags have no effect, and whoever gives one expects otherwise.
  * @throws Failure 'invalid'
  */
 export function assertNoTrust(flags: TrustFlags): void {
@@ -91,7 +91,7 @@ export function assertNoTrust(flags: TrustFlags): void {
   throw new Failure('invalid', `--${given} needs --verify`, { where: `--${given}` })
 }
 
-/** Where those flags say that the trusted root comes from. */
+/** Where the trusted root comes from, by those flags. */
 export function rootPlaceOf(flags: TrustFlags, cacheDir: string): RootPlace {
   return {
     file: textOf(flags, 'trusted-root'),
@@ -102,7 +102,7 @@ export function rootPlaceOf(flags: TrustFlags, cacheDir: string): RootPlace {
   }
 }
 
-/** Whom those flags trust. */
+/** Whom to trust, by those flags. */
 export function wishesOf(flags: TrustFlags): VerifyRequest {
   const text = (name: keyof typeof trustFlags) => textOf(flags, name)
   const list = (name: string): readonly string[] => {

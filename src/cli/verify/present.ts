@@ -4,21 +4,21 @@ import { type Verdict, verdictExitCodes } from '../../trust/verdict.ts'
 import { wrapped } from '../wrap.ts'
 import type { VerifyRun } from './run.ts'
 
-/** Characters of one line; identities and what a registry says may be long. */
+/** Characters per line; identities and a registry's messages may be long. */
 const lineMax = 2000
 const arrow = '  → '
 const longestLabel = 'signed by'
 /** Where the text of a fact begins. */
 const factColumns = 2 + longestLabel.length + 2
 
-/** The verdict as one JSON value; `answer` and `exitCode` are what programs look at. */
+/** The verdict as one JSON value; programs check `answer` and `exitCode`. */
 export function verdictJson({ verdict, policy, warnings }: VerifyRun): object {
   return { ...verdict, exitCode: verdictExitCodes[verdict.answer], policy: policy ?? null, warnings }
 }
 
 /**
- * The verdict in words; the first line says it, and for a verified image names what can be deployed.
- * @param columns where sentences are broken; what is to be copied stays in one piece
+ * The verdict in words; the first line states it, and for a verified image names what can be deployed.
+ * @param columns where sentences are wrapped; what is meant to be copied stays in one piece
  */
 export function verdictText({ verdict, policy }: VerifyRun, columns = Number.POSITIVE_INFINITY): string {
   const lines = [headline(verdict), ...details(verdict), ...(policy === undefined ? [] : [fact('policy', policy)])]
@@ -83,14 +83,14 @@ function fact(label: string, text: string): string {
   return `  ${label.padEnd(longestLabel.length)}  ${text}`
 }
 
-/** Signatures by key are often in no log, on purpose; that they do not count then is what surprises most. */
+/** Signatures by key are often deliberately in no log; that they are then not accepted surprises people most. */
 function advice(verdict: Verdict): string[] {
   const isUnlogged = verdict.answer === 'unsigned' && verdict.rejected.some(({ reason }) => reason === 'unlogged')
   if (!isUnlogged) return []
   return [`${arrow}If no log is required: --insecure-ignore-tlog, or \`log: ignored\` in a policy.`]
 }
 
-/** `host/name:tag@sha256:...`, which every tool deploys by its digest. */
+/** `host/name:tag@sha256:...`, which every tool deploys by digest. */
 function byDigest(image: string, digest: string): string {
   return image.includes('@') ? image : `${image}@${digest}`
 }

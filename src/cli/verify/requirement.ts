@@ -6,14 +6,14 @@ import { predicateNames, predicateTypeOf } from '../../trust/media.ts'
 import { anchored, type Requirement, type SignerRule, type TextRule } from '../../trust/policy.ts'
 import type { WorkflowClaim } from '../../trust/workflow.ts'
 
-/** What somebody asked for on the command line, by cosign's names. */
+/** What was requested on the command line, named as in cosign. */
 export interface VerifyRequest {
   readonly certificateIdentity?: string | undefined
   readonly certificateIdentityRegexp?: string | undefined
   readonly certificateOidcIssuer?: string | undefined
   readonly certificateOidcIssuerRegexp?: string | undefined
   readonly workflow: Readonly<Partial<Record<WorkflowClaim, string>>>
-  /** A file with a public key. */
+  /** A public key file. */
   readonly key?: string | undefined
   readonly type?: string | undefined
   /** `key=value`. */
@@ -21,21 +21,21 @@ export interface VerifyRequest {
   readonly insecureIgnoreTlog: boolean
   readonly insecureIgnoreSct: boolean
   readonly useSignedTimestamps: boolean
-  /** The user's own policies, before the built-in ones. */
+  /** The user's own policies, which precede the built-in ones. */
   readonly policies: readonly string[]
 }
 
-/** A requirement, where it comes from, and the root that its policy wants. */
+/** A requirement, where it comes from, and the root that its policy requires. */
 export interface ChosenRequirement {
   readonly requirement: Requirement
-  /** A policy's file; undefined when the command line says whom to trust. */
+  /** A policy's file; undefined if the command line says whom to trust. */
   readonly policy: string | undefined
   readonly trustedRoot: string | undefined
 }
 
 /**
- * Whom to trust for an image: what the command line says, else the first policy that is for
- * it; undefined when there is none.
+ * Whom to trust for an image: what the command line says, otherwise the first matching policy; undefined if there is
+ * none.
  * @param builtIn the files of the built-in policies
  * @throws Failure 'invalid' for flags that contradict each other
  */
@@ -57,7 +57,7 @@ export async function chooseRequirement(
     return { requirement, policy: undefined, trustedRoot: undefined }
   }
   const repository = `${image.registry}/${image.repository}`
-  // Reading policies takes much code, which a key or an identity that was named does without.
+  // Reading policies is a lot of code, which is not needed if a key or an identity is given.
   const { findPolicy } = await import('../../trust/policy-file.ts')
   const found = await findPolicy([...wishes.policies, ...builtIn], { repository, tag: tagOf(image) })
   if (!found) return undefined
@@ -75,7 +75,7 @@ export async function chooseRequirement(
   }
 }
 
-/** With neither tag nor digest `latest` is meant. A tag beside a digest is what the user says that it is. */
+/** Without tag and digest, `latest` is meant. A tag next to a digest is only what the user claims. */
 function tagOf({ tag, digest }: ImageName): string | undefined {
   return tag ?? (digest === undefined ? 'latest' : undefined)
 }

@@ -8,21 +8,21 @@ import { parseRoot, type Root, rootOf, shippedRoot } from '../../trust/root.ts'
 export interface RootPlace {
   /** A trusted_root.json. */
   readonly file?: string | undefined
-  /** URL of a TUF repository whose target trusted_root.json is taken. */
+  /** URL of a TUF repository whose target trusted_root.json is used. */
   readonly tufMirror?: string | undefined
-  /** root.json of that repository, for the first time; not needed for sigstore.dev. */
+  /** That repository's root.json, for the first time; not needed for sigstore.dev. */
   readonly tufRoot?: string | undefined
-  /** A folder in which TUF's metadata is kept. */
+  /** A folder for TUF's metadata. */
   readonly cache: string
-  /** Variables that say by which proxy, and with which authorities, the repository is reached. */
+  /** Environment variables with the proxy and the authorities for accessing the repository. */
   readonly env?: Readonly<Record<string, string | undefined>>
 }
 
 const timeMsMax = 10_000
 
 /**
- * The root that a verification trusts: a file's, a TUF repository's (online), or without
- * either the one that is shipped, without any network.
+ * The trusted root for a verification: from a file, a TUF repository (online), or by default the one that is shipped,
+ * without any network access.
  * @throws Failure 'not-found', 'invalid', 'unavailable'
  */
 export async function openRoot(place: RootPlace): Promise<Root> {
@@ -31,7 +31,7 @@ export async function openRoot(place: RootPlace): Promise<Root> {
   return shippedRoot()
 }
 
-/** A small file that something is trusted by. */
+/** A small file that defines what is trusted. */
 async function readRoot(file: string): Promise<string> {
   try {
     const { size } = await stat(file)
@@ -47,14 +47,14 @@ async function fetchRoot(mirror: string, { tufRoot, cache, env = {} }: RootPlace
   if (tufRoot !== undefined) await readRoot(tufRoot)
   if (!URL.canParse(mirror)) throw new Failure('invalid', `"${mirror}" is not a URL`, { where: '--tuf-mirror' })
   try {
-    // Loaded only here: verification without it must be quick to start.
+    // Loaded only here: verification without it must start quickly.
     const { getTrustedRoot } = await import('@sigstore/tuf')
     const { withNetwork } = await import('../../image/network/process.ts')
     const root = await withNetwork(new URL(mirror), env, () =>
       getTrustedRoot({
         mirrorURL: mirror.replace(/\/+$/, ''),
         cachePath: cache,
-        // A root that was given is what is trusted, whatever an earlier call left in the cache.
+        // A root that was given takes precedence over what an earlier call left in the cache.
         ...(tufRoot === undefined ? {} : { rootPath: tufRoot, forceInit: true }),
         retry: { retries: 2 },
         timeout: timeMsMax,

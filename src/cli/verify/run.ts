@@ -13,9 +13,9 @@ import { openSignatureSource } from './source.ts'
 
 export interface VerifyRun {
   readonly verdict: Verdict
-  /** The policy that decided; undefined when the command line did, or none was found. */
+  /** The policy that decided; undefined if the command line did, or there was none. */
   readonly policy: string | undefined
-  /** What the user should know whatever the verdict. */
+  /** What the user should know, whatever the verdict. */
   readonly warnings: readonly string[]
 }
 
@@ -27,8 +27,8 @@ export interface VerifyPlaces {
 }
 
 /**
- * Verifies an image in a registry: decides whom to trust, then looks and judges.
- * @throws Failure when something else than the image is at fault (a flag, a file)
+ * Verifies an image in a registry: decides whom to trust, then fetches signatures and judges.
+ * @throws Failure if something other than the image is at fault (a flag, a file)
  */
 export async function verifyByWishes(
   reference: RegistryReference,
@@ -39,11 +39,11 @@ export async function verifyByWishes(
   const chosen = await chooseRequirement(called, wishes, await yamlFiles(places.builtInPolicies))
   if (!chosen) return { verdict: policyMissing(called), policy: undefined, warnings: [] }
   const { requirement, policy, trustedRoot } = chosen
-  // The command line before the policy, as everywhere.
+  // The command line takes precedence over the policy, as everywhere.
   const { file, tufMirror } = places.root
   const place = file === undefined && tufMirror === undefined ? { ...places.root, file: trustedRoot } : places.root
   const openRoot = rootOpener(place)
-  // One that somebody named is looked at in any case: it may be wrong, and that must not depend on the image.
+  // An explicitly named root is always read: it may be wrong, and detecting that must not depend on the image.
   if (place.file !== undefined || place.tufMirror !== undefined) await openRoot()
   const source = await openSignatureSource(image, imageNameText(called), places.registry)
   try {
@@ -87,7 +87,7 @@ function policyMissing(image: ImageName): Verdict {
   }
 }
 
-/** Where `native` keeps the policies that come with it. */
+/** The folder of the policies that come with `native`. */
 export function builtInPolicies(root: string): string {
   return join(root, 'templates/trust')
 }

@@ -5,8 +5,8 @@ import type { ImageName } from '../../image/name.ts'
 import type { AttachedManifest, SignatureSource } from '../../trust/source.ts'
 
 /**
- * The repository of an image in a registry, for verification. Closing it closes connections.
- * @param name what the image is called in the verdict
+ * An image's repository in a registry, for verification. Closing it closes connections.
+ * @param name the image's name in the verdict
  */
 export async function openSignatureSource(
   image: ImageName,

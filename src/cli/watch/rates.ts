@@ -1,21 +1,21 @@
 import type { ClusterStatus } from '../../cluster/driver.ts'
 import type { Lookups } from '../../core/cache-usage.ts'
 
-/** What happened between two looks at a cluster, a second; null of what is not told, or was started anew in between. */
+/** Rates per second between two looks at a cluster; null if not reported, or if the server restarted in between. */
 export interface Rates {
-  /** Actions that workers ended. */
+  /** Actions that workers finished. */
   readonly ended: number | null
   /** Executions that were answered from the cache. */
   readonly cached: number | null
-  /** Lookups of action results by clients, and how many of them were found, from 0 to 1; null where there was none. */
+  /** Clients' lookups of action results, and the share that was found, from 0 to 1; null if there were none. */
   readonly lookups: number | null
   readonly found: number | null
-  /** Bytes of blobs that the cache took and gave. */
+  /** Blob bytes that the cache received and sent. */
   readonly receivedBytes: number | null
   readonly sentBytes: number | null
 }
 
-/** @param ms between the two */
+/** @param ms time between the two */
 export function ratesBetween(before: ClusterStatus, after: ClusterStatus, ms: number): Rates {
   const rate = (count: (status: ClusterStatus) => number | undefined) => {
     const grown = difference(count(before), count(after))
@@ -35,7 +35,7 @@ export function ratesBetween(before: ClusterStatus, after: ClusterStatus, ms: nu
   }
 }
 
-/** A counter that has become less belongs to a server that was started anew. */
+/** A counter that has decreased belongs to a restarted server. */
 function difference(before: number | undefined, after: number | undefined): number | null {
   return before === undefined || after === undefined || after < before ? null : after - before
 }

@@ -9,17 +9,17 @@ import { type Look, lookLine, rateLines } from './text.ts'
 import { type WatchOptions, watchCluster } from './watch.ts'
 
 export interface WatchOutput {
-  /** One JSON value a line. */
+  /** One JSON value per line. */
   readonly json: boolean
   readonly stdout: NodeJS.WriteStream
-  /** May what is shown be drawn over? */
+  /** May output be redrawn? */
   readonly live: boolean
 }
 
 const intervalMsMin = 200
 const intervalMsMax = 24 * 3600_000
 
-/** @throws Failure 'invalid' for an interval that is none */
+/** @throws Failure 'invalid' for an invalid interval */
 export async function runWatch(options: Pick<WatchOptions, 'ask' | 'intervalMs' | 'signal'>, output: WatchOutput) {
   const { intervalMs } = options
   if (intervalMs < intervalMsMin || intervalMs > intervalMsMax)
@@ -43,7 +43,7 @@ function linesOf(look: Look, stream: NodeJS.WriteStream, intervalMs: number): st
   const { status, error, at } = look
   const time = `${new Date(at).toTimeString().slice(0, 8)}, every ${intervalMs / 1000} s; Ctrl-C ends`
   if (!status) return [time, `! ${printable(error ?? '')}`]
-  // What changes comes first: a low terminal has no room for the rest.
+  // What changes comes first: a terminal with few rows has no room for the rest.
   const usage = status.servers.length === 0 ? [] : ['', ...rateLines(look), ...usageLines(status, columnsFor(stream))]
   const servers = serversText(status, at, stream)
   const text = [headText(status, stream), time, ...problemLines(status), ...usage, ...(servers && ['', servers])]

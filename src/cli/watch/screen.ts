@@ -1,18 +1,18 @@
 import { stripVTControlCharacters } from 'node:util'
 
-/** Where text is drawn over itself. */
+/** A place where text is redrawn. */
 export interface Screen {
-  /** Puts lines in the place of those that were drawn last. */
+  /** Replaces the lines that were drawn last. */
   draw(lines: readonly string[]): void
-  /** Leaves what was drawn last, and the cursor below it. */
+  /** Leaves the lines that were drawn last, with the cursor below them. */
   end(): void
 }
 
 const csi = '\u001b['
 
 /**
- * Draws on a terminal of any size, which may change at any time: no line is longer than it is wide, and no more of them than
- * it is high, or what leaves it at the top could not be drawn over.
+ * Draws on a terminal of any size, which may change at any time: lines are cut to its width, and their number to its
+ * height, since what has scrolled off the top could not be redrawn.
  */
 export function createScreen(stream: NodeJS.WriteStream): Screen {
   let drawn: readonly string[] = []
@@ -36,17 +36,17 @@ export function createScreen(stream: NodeJS.WriteStream): Screen {
   }
 }
 
-/** A terminal whose size nobody has set says 0. */
+/** A terminal whose size was never set reports 0. */
 function sizeOf({ columns, rows }: NodeJS.WriteStream): { columns: number; rows: number } {
   return { columns: Math.max(1, columns || 80), rows: Math.max(3, rows || 24) }
 }
 
-/** Rows that lines take now: on a terminal that has become narrower, one may take several. */
+/** The rows that lines occupy now: on a terminal that has become narrower, one may take several. */
 function heightOf(lines: readonly string[], columns: number): number {
   return lines.reduce((sum, line) => sum + Math.max(1, Math.ceil(stripVTControlCharacters(line).length / columns)), 0)
 }
 
-/** As much of a line as fits. Its colours go with what is cut off. */
+/** As much of a line as fits. If it is cut, it loses its colours. */
 function cut(line: string, columns: number): string {
   const plain = stripVTControlCharacters(line)
   return plain.length <= columns ? line : plain.slice(0, columns)

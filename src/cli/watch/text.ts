@@ -4,17 +4,17 @@ import { loadText } from '../../core/scheduler-view.ts'
 import { sizeText } from '../../core/units.ts'
 import type { Rates } from './rates.ts'
 
-/** One look at a cluster: how it is, or why that cannot be said. */
+/** One look at a cluster: its status, or why it is unknown. */
 export interface Look {
   /** Milliseconds since 1970. */
   readonly at: number
   readonly status: ClusterStatus | undefined
   readonly error: string | undefined
-  /** Null of the first look. */
+  /** Null for the first look. */
   readonly rates: Rates | null
 }
 
-/** What changes from look to look, a line each, for a terminal. */
+/** What changes from look to look, one line each, for a terminal. */
 export function rateLines({ rates }: Look): string[] {
   if (!rates) return []
   const { ended, cached, receivedBytes, sentBytes } = rates
@@ -25,7 +25,7 @@ export function rateLines({ rates }: Look): string[] {
   ]
 }
 
-/** A look in one line, for a file or a pipe. */
+/** A look as one line, for a file or a pipe. */
 export function lookLine({ at, status, error, rates }: Look): string {
   const time = new Date(at).toISOString().replace(/\.\d+Z$/, 'Z')
   if (!status) return `${time} ${printable(error ?? 'unknown', 500)}`

@@ -6,7 +6,7 @@ import { ratesBetween } from './rates.ts'
 import type { Look } from './text.ts'
 
 export interface WatchOptions {
-  /** Asks anew each time: a cluster may go, and come back with other addresses or elsewhere. */
+  /** Looks the cluster up each time: it may go away, and come back with other addresses or elsewhere. */
   readonly ask: () => Promise<ClusterStatus>
   readonly intervalMs: number
   readonly clock: Clock
@@ -15,7 +15,7 @@ export interface WatchOptions {
   readonly signal: AbortSignal
 }
 
-/** Looks at a cluster again and again, until the signal aborts. A look that fails is shown as that, and the next one follows. */
+/** Looks at a cluster repeatedly, until the signal aborts. A failed look is shown as such, and the next one follows. */
 export async function watchCluster({ ask, intervalMs, clock, show, signal }: WatchOptions): Promise<void> {
   let before: { readonly at: number; readonly status: ClusterStatus } | undefined
   while (!signal.aborted) {
@@ -42,7 +42,7 @@ async function lookOnce(
   }
 }
 
-/** As long as that, or until the signal aborts. */
+/** Waits that long, or until the signal aborts. */
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
   try {
     // A clock's own timer would let the process end meanwhile.

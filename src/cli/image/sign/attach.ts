@@ -21,7 +21,7 @@ import { bundleMediaType } from '../../../trust/statement.ts'
 
 const emptyConfig = 'application/vnd.oci.empty.v1+json'
 
-/** The repository that signatures are put into. */
+/** The repository that signatures are pushed to. */
 export interface SignedRepository {
   readonly image: ImageName
   readonly reader: RegistryReader
@@ -29,9 +29,9 @@ export interface SignedRepository {
 }
 
 /**
- * Adds a signature to the tag `sha256-<hex>.sig`, where cosign 2 looks (SIGNATURE_SPEC.md); those that are there stay.
+ * Adds a signature to the tag `sha256-<hex>.sig`, where cosign 2 looks (SIGNATURE_SPEC.md); existing ones are kept.
  * @returns the tag
- * @throws Failure 'exhausted' when there are more than anybody would read
+ * @throws Failure 'exhausted' if there are more than anybody would read
  */
 export async function attachByTag(
   { image, reader, options }: SignedRepository,
@@ -70,7 +70,7 @@ export async function attachByTag(
 
 /**
  * Adds a bundle that refers to the image, where cosign 3 looks (OCI 1.1, or the fallback tag).
- * @returns the digest of its manifest
+ * @returns its manifest's digest
  */
 export async function attachAsReferrer(
   { image, options }: SignedRepository,

@@ -2,7 +2,7 @@ import { Flags } from '@oclif/core'
 import { Failure } from '../../../core/failure.ts'
 import type { SignatureForm, SignRequest } from './sign.ts'
 
-/** Flags that say as whom one signs, by cosign's names. */
+/** Flags that identify the signer, named as in cosign. */
 export const signFlags = {
   'identity-token': Flags.string({
     summary: 'OIDC token that names the signer, if there is no key; by default the CI system is asked for one',
@@ -25,8 +25,8 @@ export interface ParsedSignFlags {
 }
 
 /**
- * As whom, and how, it is to be signed.
- * @throws Failure 'invalid' for an annotation that is none
+ * Who signs, and how.
+ * @throws Failure 'invalid' for a malformed annotation
  */
 export function signWishesOf(
   flags: ParsedSignFlags,

@@ -5,9 +5,9 @@ import { Failure, messageOf } from '../../../core/failure.ts'
 import { withNetwork } from '../../../image/network/process.ts'
 import { certificateKey, inTotoType, logEntryKey, signatureKey, timestampKey } from '../../../trust/media.ts'
 
-/** Where and as whom somebody signs without a key. */
+/** The services and the identity for signing without a key. */
 export interface KeylessPlaces {
-  /** An OIDC token that names the signer; without one the CI that this runs in is asked. */
+  /** An OIDC token that identifies the signer; without one, the CI system that this runs in is asked. */
   readonly identityToken: string | undefined
   readonly fulcioUrl: string | undefined
   readonly rekorUrl: string | undefined
@@ -19,7 +19,7 @@ export interface KeylessPlaces {
 const fulcioUsual = 'https://fulcio.sigstore.dev'
 const timeMsMax = 30_000
 
-// What of a bundle cosign 2 keeps in annotations.
+// The parts of a bundle that cosign 2 keeps in annotations.
 const bundleSchema = z.looseObject({
   messageSignature: z.looseObject({ signature: z.string() }),
   verificationMaterial: z.looseObject({
@@ -41,7 +41,7 @@ const bundleSchema = z.looseObject({
 })
 
 /**
- * Signs a payload as cosign 2 keeps it: a certificate for the moment, its signature and its log entry as annotations.
+ * Signs a payload as cosign 2 stores it: a short-lived certificate, its signature and its log entry as annotations.
  * @throws Failure 'denied' without an identity, 'unavailable'
  */
 export function signedAnnotations(payload: Buffer, places: KeylessPlaces): Promise<Record<string, string>> {
@@ -63,12 +63,12 @@ export function signedAnnotations(payload: Buffer, places: KeylessPlaces): Promi
   })
 }
 
-/** Signs a statement as a bundle, as cosign 3 keeps it. @throws as signedAnnotations does */
+/** Signs a statement as a bundle, as cosign 3 stores it. @throws like signedAnnotations */
 export function signedBundle(statement: Buffer, places: KeylessPlaces): Promise<object> {
   return reaching(places, ({ attest }, options) => attest(statement, inTotoType, options))
 }
 
-/** Is there anything that could name the signer? It may still be refused. @throws Failure 'denied' */
+/** Is there anything that could identify the signer? It may still be refused. @throws Failure 'denied' */
 export function assertIdentity({ identityToken, env }: KeylessPlaces): void {
   const { ACTIONS_ID_TOKEN_REQUEST_URL: actions, BUILDKITE: buildkite } = env
   if (identityToken === undefined && !actions && buildkite !== 'true') throw nobody()
@@ -108,7 +108,7 @@ async function reaching<T>(
   }
 }
 
-/** What @sigstore/sign throws has a code of its own. */
+/** Errors of @sigstore/sign have codes of their own. */
 function refused(cause: unknown, where: string): Failure {
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
   if (code === 'IDENTITY_TOKEN_READ_ERROR' || code === 'IDENTITY_TOKEN_PARSE_ERROR') return nobody(cause)

@@ -12,11 +12,11 @@ import { keyBundle, signStatement, simplePayload } from '../../../trust/statemen
 import { attachAsReferrer, attachByTag } from './attach.ts'
 import type { KeylessPlaces } from './keyless.ts'
 
-/** Where signatures are put: cosign 2 looks for a tag, cosign 3 for what refers to the image; `native` for both. */
+/** Where signatures go: cosign 2 looks for a tag, cosign 3 for what refers to the image; `native` looks for both. */
 export type SignatureForm = 'tag' | 'referrer'
 
 export interface SignRequest {
-  /** A file with a private key; without one the signer is who an identity token names. */
+  /** A private key file; without one, an identity token identifies the signer. */
   readonly key: string | undefined
   readonly passphrase: string | undefined
   readonly keyless: KeylessPlaces
@@ -28,20 +28,20 @@ export interface SignRequest {
 export interface SignedImage {
   readonly image: string
   readonly digest: ContentDigest
-  /** Where the signatures stand: tags, and digests of manifests. */
+  /** Where the signatures are: tags, and digests of manifests. */
   readonly signatures: readonly string[]
 }
 
 /**
- * Signs the image that a reference names now, by its digest, and attaches the signatures beside it.
- * @throws Failure 'not-found' without such an image or key, 'denied', 'unavailable', 'invalid'
+ * Signs the image that a reference currently names, by its digest, and attaches the signatures next to it.
+ * @throws Failure 'not-found' if there is no such image or key, 'denied', 'unavailable', 'invalid'
  */
 export async function signImage(
   reference: RegistryReference,
   request: SignRequest,
   around: ImageContext,
 ): Promise<SignedImage> {
-  // Before anything is asked: a key that cannot be used is no matter of the registry.
+  // Checked before any request: an unusable key has nothing to do with the registry.
   const key = request.key === undefined ? undefined : await readKey(request.key, request.passphrase)
   const { image, called } = await registryImage(reference, around)
   const reader = await openRegistryReader(image, around)
@@ -83,9 +83,9 @@ async function bundleOf(statement: Buffer, key: SigningKey | undefined, { keyles
 }
 
 /**
- * Can anybody sign, before a long copy whose image would then stand there without a signature?
- * @returns who does, in words
- * @throws Failure as signImage does of keys, 'denied' where nothing can name the signer
+ * Checks that signing is possible, before a long copy whose image would otherwise be left without a signature.
+ * @returns who signs, in words
+ * @throws Failure like signImage for keys, 'denied' if nothing can identify the signer
  */
 export async function signerOf({ key, passphrase, keyless }: SignRequest): Promise<string> {
   if (key !== undefined) {
