@@ -7,7 +7,7 @@ import { toRpcError } from './status.ts'
 import type { Accept, Load, RequestHead, StreamIn, StreamOut } from './stream.ts'
 import { WaitingCall } from './waiting-call.ts'
 
-/** The gRPC layer: gives each stream to the handler of its path, or refuses it. */
+/** The gRPC layer: dispatches each stream to the handler of its path, or refuses it. */
 export function createAccept(context: CallContext): Accept {
   return (head, out, load) => {
     const refused = refuseHttp(head, out)
@@ -19,12 +19,12 @@ export function createAccept(context: CallContext): Accept {
   }
 }
 
-/** Gives a call to its handler, if the caller is allowed to make it. */
+/** Hands a call to its handler, if the caller is allowed to make it. */
 function begin(context: CallContext, head: RequestHead, out: StreamOut, load: Load, visitor?: Visitor): StreamIn {
   const name = head.path.slice(1)
   const method = context.methods.get(name)
   const refusal = visitor?.refusal(name)
-  // Callers who have come in may learn that a method does not exist, so that clients can probe for optional ones.
+  // Admitted callers may learn that a method does not exist, so that clients can probe for optional ones.
   if (refusal && (method || refusal.code === Code.UNAUTHENTICATED)) return refuse(out, refusal)
   if (!method) return refuse(out, new RpcError(Code.UNIMPLEMENTED, `unknown method ${name.slice(0, 200)}`))
   const { encoding } = head
@@ -37,12 +37,12 @@ function begin(context: CallContext, head: RequestHead, out: StreamOut, load: Lo
   }
 }
 
-/** The gRPC layer for callers who may not come in: every call gets the same error. */
+/** The gRPC layer for callers that are not admitted: every call gets the same error. */
 export function createRefusal(error: RpcError): Accept {
   return (head, out) => refuseHttp(head, out) ?? refuse(out, error)
 }
 
-/** What is not gRPC at all is answered in plain HTTP. */
+/** Anything that is not gRPC is answered in plain HTTP. */
 function refuseHttp(head: RequestHead, out: StreamOut): StreamIn | undefined {
   if (head.method !== 'POST') out.refuse(405, 'gRPC calls are POST requests\n')
   else if (!isGrpc(head.contentType)) out.refuse(415, 'this address speaks gRPC: content-type application/grpc\n')
@@ -61,7 +61,7 @@ function refuse(out: StreamOut, error: RpcError): StreamIn {
   return ignored
 }
 
-/** Ignores the rest of a stream that has its answer. */
+/** Ignores the rest of a stream that has been answered. */
 const ignored: StreamIn = {
   data: () => undefined,
   end: () => undefined,

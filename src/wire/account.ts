@@ -1,6 +1,6 @@
 import { Code, RpcError } from './rpc.ts'
 
-/** The error of waits whose connection or call is gone. Shared by all: 40,000 may wait. */
+/** The error of waits whose connection or call is gone. Shared, since 40,000 may be waiting. */
 const waitedInVain = new RpcError(Code.CANCELLED, 'the client has gone')
 
 /** What all connections of one address hold together. */
@@ -15,23 +15,23 @@ export interface Waiting {
   readonly reject: (error: Error) => void
 }
 
-/** A place in the queue. */
+/** A waiter in the queue. */
 export interface Wait {
-  /** Settles when the bytes are held; fails with CANCELLED if either side gives the wait up. */
+  /** Settles when the bytes are held; fails with CANCELLED if either side gives up the wait. */
   readonly granted: Promise<void>
   giveUp(): void
 }
 
-/** What an account asks of the ledger that it is part of. */
+/** What an account asks of its ledger. */
 export interface Shares {
-  /** @param inTurn false when others of the same connection wait already */
+  /** @param inTurn false if others of the same connection are already waiting */
   tryHold(account: Account, bytes: number, inTurn: boolean): boolean
   add(account: Account, bytes: number): void
   queue(account: Account): void
   unqueue(account: Account): void
-  /** An account's fair part of all that there is. */
+  /** An account's fair share of the total. */
   share(): number
-  /** More is held than there is: what was counted without asking. */
+  /** More is held than the total: bytes that were counted without asking. */
   readonly overdrawn: boolean
   /** Others need what is held. */
   readonly scarce: boolean
@@ -54,12 +54,12 @@ export class Account {
     this.client = client
   }
 
-  /** Holds so many bytes, if they may be had at once. */
+  /** Holds this many bytes, if they are available at once. */
   tryHold(bytes: number): boolean {
     return this.#ledger.tryHold(this, bytes, this.#waits.size === 0)
   }
 
-  /** Waits for so many bytes, after they could not be had at once. */
+  /** Waits for this many bytes, after they were not available at once. */
   wait(bytes: number): Wait {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const wait: Waiting = { bytes, resolve, reject }
@@ -71,7 +71,7 @@ export class Account {
     return { granted: promise, giveUp: () => this.#giveUp(wait) }
   }
 
-  /** Counts bytes that are there, whether there was room for them or not. */
+  /** Counts bytes that already exist, whether there was room for them or not. */
   add(bytes: number): void {
     this.#ledger.add(this, bytes)
   }
@@ -80,7 +80,7 @@ export class Account {
     this.#ledger.add(this, -bytes)
   }
 
-  /** It holds more than one connection should, or than its part while all together hold too much. */
+  /** It holds more than one connection should, or more than its share while the total is exceeded. */
   get overdrawn(): boolean {
     if (this.held > this.#ledger.connectionBytesMax) return true
     return this.#ledger.overdrawn && this.held > this.#ledger.share()
@@ -91,13 +91,13 @@ export class Account {
     return this.#ledger.scarce
   }
 
-  /** There is so much room that nobody has to be careful with it. */
+  /** There is so much room that nobody has to be careful. */
   isPlenty(bytes: number): boolean {
     const calm = this.#ledger.share() > 4 * (this.held + bytes)
     return calm && !this.#ledger.scarce
   }
 
-  /** The connection is gone: nobody waits any more. What is still held is given back by those who hold it. */
+  /** The connection is gone: its waits end. What is still held is given back by its holders. */
   close(): void {
     if (this.#closed) return
     this.#closed = true

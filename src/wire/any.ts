@@ -4,7 +4,7 @@ const prefix = 'type.googleapis.com/'
 
 /**
  * A google.protobuf.Any as a plain object.
- * @param typeName full name without a slash, for instance `google.rpc.RetryInfo`
+ * @param typeName full name without a slash, for example `google.rpc.RetryInfo`
  * @param value the serialised message
  */
 export function packAny(typeName: string, value: Uint8Array): Detail {
@@ -12,8 +12,8 @@ export function packAny(typeName: string, value: Uint8Array): Detail {
 }
 
 /**
- * The serialised message inside an Any, or undefined when the Any is absent or holds another
- * type. Only what follows the last slash names the type (any.proto).
+ * The serialised message inside an Any, or undefined if the Any is absent or of another type. Only what follows the
+ * last slash names the type (any.proto).
  */
 export function unpackAny(
   any: { readonly type_url?: string | null; readonly value?: Uint8Array | null } | null | undefined,

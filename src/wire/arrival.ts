@@ -5,12 +5,12 @@ import type { Connection } from './connection.ts'
 const preface = Buffer.from('PRI ')
 /** The first byte of a TLS handshake record (RFC 8446, section 5.1); an HTTP request never begins with it. */
 const tlsHandshake = 0x16
-/** Sweeps, of five seconds each, in which a client has to show which protocol it speaks. */
+/** Sweeps, every five seconds, within which a client has to show which protocol it speaks. */
 const silentSweepsMax = 2
 
 export type Protocol = 'http2' | 'http1' | 'tls'
 
-/** A connection of which is not known yet what it speaks: its first bytes tell, and are looked at once. */
+/** A connection whose protocol is not known yet: its first bytes tell, and are inspected once. */
 export class Arrival implements Connection {
   readonly #socket: Socket
   readonly #decided: (protocol: Protocol, head: Buffer) => void
@@ -22,8 +22,8 @@ export class Arrival implements Connection {
 
   /**
    * @param socket accepted with `pauseOnConnect`
-   * @param slow the client began to say something, and did not go on in time
-   * @param decided gets the bytes that came; by then nothing more is read from the socket
+   * @param slow called if the client began to send something, and did not continue in time
+   * @param decided gets the bytes that arrived; by then nothing more is read from the socket
    */
   constructor(socket: Socket, slow: () => void, decided: (protocol: Protocol, head: Buffer) => void) {
     this.#socket = socket
@@ -68,7 +68,7 @@ export class Arrival implements Connection {
   }
 }
 
-/** A paused socket goes on reading ahead; code that takes its handle over must start from an empty buffer. */
+/** A paused socket keeps reading ahead; code that takes over its handle must start from an empty buffer. */
 function stopReading(socket: Socket): void {
   socket.pause()
   const { _handle: handle } = socket as unknown as { _handle?: { reading?: boolean; readStop?: () => void } | null }

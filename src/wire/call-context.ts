@@ -10,7 +10,7 @@ export interface ServerLog {
   warn?(message: string, fields?: object): void
 }
 
-/** What all calls of a server share. */
+/** Shared by all calls of a server. */
 export interface CallContext {
   readonly methods: ReadonlyMap<string, Method>
   readonly receiveBytesMax: number

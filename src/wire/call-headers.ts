@@ -2,12 +2,12 @@ import { field } from './http2/field.ts'
 import { encodeFields } from './http2/hpack.ts'
 import { type CallOptions, Code, RpcError } from './rpc.ts'
 
-/** Header blocks that are kept: a few methods, with their usual time. */
+/** Cached header blocks: a few methods, with their usual timeouts. */
 const blocksMax = 256
-/** A header block is one frame. */
+/** A header block has to fit into one frame. */
 const blockBytesMax = 16 * 1024 - 1
 
-/** Encodes the header fields of calls to an address, and keeps what it has encoded. */
+/** Encodes the header fields of calls to an address, with a cache. */
 export function createCallHeaders(
   authority: string,
   secure: boolean,

@@ -2,7 +2,7 @@ import { callEnded } from './call-errors.ts'
 import type { RpcError, Send } from './rpc.ts'
 import type { StreamOut } from './stream.ts'
 
-/** How the handler of one call sends many messages, and waits while its client is slow. */
+/** Sends one handler's messages, with back-pressure while its client is slow. */
 export class CallSender {
   readonly send: Send
   #room: PromiseWithResolvers<void> | undefined
@@ -23,7 +23,7 @@ export class CallSender {
     this.#room = undefined
   }
 
-  /** The call is over: a handler that waits hears why. */
+  /** The call is over: a waiting handler learns why. */
   end(error: RpcError): void {
     this.#over = true
     this.#room?.reject(error)
@@ -32,7 +32,7 @@ export class CallSender {
 
 function createRoom(): PromiseWithResolvers<void> {
   const room = Promise.withResolvers<void>()
-  // A handler that sends without waiting must not end the process when the client goes.
+  // A handler that sends without awaiting must not crash the process when the client goes away.
   room.promise.catch(() => undefined)
   return room
 }

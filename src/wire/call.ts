@@ -11,13 +11,12 @@ import { type Call, Code, type Method, RpcError, type Send, Stalled } from './rp
 import { isBug, toRpcError } from './status.ts'
 import type { Load, RequestHead, StreamIn, StreamOut } from './stream.ts'
 
-/** A client resets a stream whose deadline has passed, and its clock may run a little ahead. */
+/** A client resets a stream when its deadline passes, and its clock may be slightly ahead of ours. */
 const deadlineMsMargin = 1_000
 
 /**
- * One call from its headers to its trailers. A class, since there is one for each call and
- * most of them are over within microseconds: what a call may not need (signal, metadata,
- * timer, queue) is made when it does.
+ * One call from its headers to its trailers. A class, since there is one per call and most are over within
+ * microseconds: what a call may not need (signal, metadata, timer, queue) is created on demand.
  */
 export class ServerCall implements StreamIn, Call, OpenCall {
   readonly method: string
@@ -155,7 +154,7 @@ export class ServerCall implements StreamIn, Call, OpenCall {
     this.#fail(error)
   }
 
-  /** Runs the handler of a call with one request. */
+  /** Runs the handler of a call with a single request message. */
   #startOnly(request: Buffer): void {
     const method = this.#kind
     // A request that is not borrowed belongs to the handler, which may drop it long before it settles.
@@ -176,7 +175,7 @@ export class ServerCall implements StreamIn, Call, OpenCall {
     }
   }
 
-  /** Runs the handler of a call with a stream of requests. */
+  /** Runs the handler of a call with a request stream. */
   #startStream(method: Method, queue: MessageQueue): void {
     try {
       if (method.kind === 'client-stream') this.#settle(method.handle(queue, this))
@@ -220,7 +219,7 @@ export class ServerCall implements StreamIn, Call, OpenCall {
   }
 
   #fail(error: unknown): void {
-    // What a handler throws after its call has ended is a consequence of that.
+    // Whatever a handler throws after its call has ended is a consequence of that.
     if (this.#over) return
     if (isBug(error)) this.#context.log?.error('a handler failed', { method: this.method, peer: this.peer, error })
     const status = toRpcError(error)

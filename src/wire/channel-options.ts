@@ -1,13 +1,13 @@
 import type { ClientTls } from './tls/client-tls.ts'
 
-/** What a channel over the network may be told; all of it may be absent. */
+/** Options of a channel over the network; all are optional. */
 export interface ChannelOptions {
-  /** The largest message that is taken; the usual 4 MiB when absent. */
+  /** The largest message to accept; 4 MiB if absent. */
   readonly receiveBytesMax?: number
-  /** Bytes that a server may send ahead on each call; 4 MiB when absent: with less, large reads wait. */
+  /** Bytes that a server may send ahead on each call; 4 MiB if absent: with less, large reads stall. */
   readonly windowBytes?: number
-  /** How often a silent connection is asked whether it still stands; a minute when absent. */
+  /** How often a silent connection is pinged; every minute if absent. */
   readonly keepaliveMs?: number
-  /** Whom it trusts and what it shows where the address is grpcs://; the system's authorities, and nothing, when absent. */
+  /** Whom it trusts and what it presents at grpcs:// addresses; by default the system's authorities, and nothing. */
   readonly tls?: ClientTls | undefined
 }

@@ -10,12 +10,12 @@ const keepaliveTimeoutMs = 20_000
 const defaultWindowBytes = 4 * 1024 * 1024
 
 /**
- * A channel over the network, with a connection of its own that is made at the first call and
- * reopened after it broke. A streaming call starts when its iteration does. What the source
- * of a call's requests throws cancels the call and reaches the caller as it is; all other errors
- * are RpcErrors. With TLS it is a direct channel, whose errors say what is wrong with a certificate.
+ * A channel over the network, with a connection of its own that is opened at the first call and reopened after it
+ * breaks. A streaming call starts when its iteration does. If the source of a call's requests throws, the call is
+ * cancelled and the error reaches the caller unchanged; all other errors are RpcErrors. With TLS it is a direct
+ * channel, whose errors say what is wrong with a certificate.
  * @param url `grpc://host:port`, `grpcs://host:port`, `unix:/path`
- * @throws Failure 'invalid' for another form of address
+ * @throws Failure 'invalid' for any other form of address
  */
 export function openChannel(url: string, options: ChannelOptions = {}): Channel {
   const place = parseGrpcUrl(url)
@@ -27,7 +27,7 @@ export function openChannel(url: string, options: ChannelOptions = {}): Channel 
     'grpc.keepalive_timeout_ms': keepaliveTimeoutMs,
     'grpc-node.flow_control_window': options.windowBytes ?? defaultWindowBytes,
     'grpc.use_local_subchannel_pool': 1,
-    // Our servers are where the address says; a proxy for the web is not asked, nor DNS for settings.
+    // Our servers are at the given address: no web proxy, and no service config from DNS.
     'grpc.enable_http_proxy': 0,
     'grpc.service_config_disable_resolution': 1,
     'grpc.initial_reconnect_backoff_ms': 100,
@@ -117,7 +117,7 @@ interface Cancellable {
 
 type Answer = (error: ServiceError | null, value?: Buffer) => void
 
-/** A call with one answer, as a promise. */
+/** A call with a single response, as a promise. */
 function settled(
   options: CallOptions = {},
   start: (metadata: Metadata, deadline: { deadline?: number }, callback: Answer) => Cancellable,
@@ -140,11 +140,11 @@ interface ReplyStream extends Cancellable, AsyncIterable<Buffer> {
   on(event: 'error', listener: (error: Error) => void): unknown
 }
 
-/** The messages of a stream; the call is cancelled when its reader leaves early. */
+/** The messages of a stream; the call is cancelled if its reader leaves early. */
 async function* replies(call: ReplyStream, signal: AbortSignal | undefined): Messages {
   const cancel = () => call.cancel()
-  // The iteration below throws the error too; without a listener it would end the process when
-  // it comes after the reader has left.
+  // The iteration below throws the error too; without a listener, an error after the reader has left would crash the
+  // process.
   call.on('error', cancel)
   signal?.addEventListener('abort', cancel)
   if (signal?.aborted) cancel()
@@ -165,7 +165,7 @@ interface RequestStream extends Cancellable {
   off(event: 'drain' | 'close' | 'status', listener: () => void): unknown
 }
 
-/** Sends the requests as fast as the stream takes them; stops when the call is over. */
+/** Sends the requests as fast as the stream accepts them; stops when the call is over. */
 async function feed(call: RequestStream, requests: AsyncIterable<Uint8Array>): Promise<void> {
   let over = false
   const ended = () => {

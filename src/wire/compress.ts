@@ -13,13 +13,13 @@ import { errnoOf, Failure } from '../core/failure.ts'
 import { chunkBytesMax } from '../core/limits.ts'
 import { windowBytesMax, ZstdFrames } from './zstd-frames.ts'
 
-/** Level 1: the network is near, so time counts for more than the last few per cent. */
+/** Level 1: the network is close, so speed matters more than the last few per cent. */
 const packing: ZstdOptions = { params: { [constants.ZSTD_c_compressionLevel]: 1 } }
 const unpacking: ZstdOptions = {
   chunkSize: chunkBytesMax,
   params: { [constants.ZSTD_d_windowLogMax]: Math.log2(windowBytesMax) },
 }
-/** Below this the way to another thread costs more than the work. */
+/** Below this, handing over to another thread costs more than the work. */
 const inlineBytesMax = 64 * 1024
 
 const compressElsewhere = promisify<Uint8Array, ZstdOptions, Buffer>(zstdCompress)
@@ -28,16 +28,16 @@ const decompressElsewhere = promisify(zstdDecompress) as unknown as (
   options: ZstdOptions,
 ) => Promise<Unpacked>
 
-/** One zstd frame. */
+/** Compresses into one zstd frame. */
 export async function packZstd(bytes: Uint8Array): Promise<Buffer> {
   return bytes.byteLength <= inlineBytesMax ? zstdCompressSync(bytes, packing) : compressElsewhere(bytes, packing)
 }
 
 /**
- * The content of zstd frames, one after the other.
+ * The content of one or more zstd frames.
  * @param sizeExpected bytes that the content must have; no more than that is ever held in memory
- * @throws Failure 'invalid' when it is not zstd, is cut off, asks for too large a window, has
- *   something else behind it, or has another size
+ * @throws Failure 'invalid' if it is not zstd, is cut off, asks for too large a window, is followed by something else,
+ *   or has another size
  */
 export async function unpackZstd(bytes: Uint8Array, sizeExpected: number): Promise<Buffer> {
   const frames = new ZstdFrames()
@@ -57,7 +57,7 @@ export async function unpackZstd(bytes: Uint8Array, sizeExpected: number): Promi
 async function unpackFrame(bytes: Uint8Array, sizeMax: number, sizeExpected: number): Promise<Buffer> {
   const options = {
     ...unpacking,
-    // No larger than the content: most blobs are small, and each would take this much.
+    // No larger than the content: most blobs are small, and each would allocate this much.
     chunkSize: Math.min(Math.max(sizeMax, 64), chunkBytesMax),
     maxOutputLength: Math.max(sizeMax, 1),
     info: true,
@@ -75,22 +75,22 @@ async function unpackFrame(bytes: Uint8Array, sizeMax: number, sizeExpected: num
   return unpacked.buffer
 }
 
-/** What zlib answers under `info`: the content, and how much of the input it used. */
+/** What zlib returns with `info`: the content, and how much input it consumed. */
 interface Unpacked {
   readonly buffer: Buffer
   readonly engine: { readonly bytesWritten: number }
 }
 
-/** Packs a stream into one zstd frame; holds no more than a few pieces at a time. */
+/** Compresses a stream into one zstd frame; holds only a few pieces at a time. */
 export function packZstdStream(source: AsyncIterable<Uint8Array>): AsyncIterable<Buffer> {
   return through(source, createZstdCompress({ ...packing, chunkSize: chunkBytesMax }), whole)
 }
 
 /**
- * Unpacks a stream of zstd frames; holds no more than a few pieces at a time. Reads the source
- * to its end. What the source throws comes through as it is.
+ * Decompresses a stream of zstd frames; holds only a few pieces at a time. Reads the source to its end. The source's
+ * errors are passed through.
  * @param sizeExpected bytes that the content must have; the stream fails at the first byte beyond them
- * @throws Failure 'invalid' as unpackZstd
+ * @throws Failure 'invalid' like unpackZstd
  */
 export async function* unpackZstdStream(
   source: AsyncIterable<Uint8Array>,
@@ -105,14 +105,14 @@ export async function* unpackZstdStream(
   if (size !== sizeExpected) throw wrongSize(sizeExpected)
 }
 
-/** The same when the unpacked size is not known: the reader has to limit it. */
+/** The same for an unknown size: the reader has to limit it. */
 export function unpackZstdOfAnySize(source: AsyncIterable<Uint8Array>): AsyncIterable<Buffer> {
-  // A write that ends where a frame does lets the coder go on with the next one.
+  // If a write ends where a frame does, the coder continues with the next one.
   return through(source, createZstdDecompress(unpacking), new ZstdFrames())
 }
 
 type Coder = ReturnType<typeof createZstdCompress> | ReturnType<typeof createZstdDecompress>
-/** In which parts the pieces of a source are given to a coder, and what follows the last. */
+/** How a source's pieces are split before they go to a coder, and what follows the last one. */
 interface Cut {
   parts(piece: Uint8Array): Iterable<Uint8Array>
   end(): Iterable<Uint8Array>
@@ -120,7 +120,7 @@ interface Cut {
 
 const whole: Cut = { parts: (piece) => [piece], end: () => [] }
 
-/** What comes out of a coder while the source is written into it, each side waiting for the other. */
+/** The output of a coder while the source is written into it, with back-pressure both ways. */
 async function* through(source: AsyncIterable<Uint8Array>, coder: Coder, cut: Cut): AsyncIterable<Buffer> {
   let broken: { error: unknown } | undefined
   let fed = 0
@@ -145,7 +145,7 @@ async function* through(source: AsyncIterable<Uint8Array>, coder: Coder, cut: Cu
   })
   try {
     yield* coder
-    // It stops in the middle of what it was given when it takes a frame for complete before we do.
+    // It stops in the middle of its input if it takes a frame for complete before we do.
     if (coder.bytesWritten !== fed) throw malformed(undefined)
   } catch (error) {
     if (!broken) throw error instanceof Failure ? error : malformed(error)
@@ -155,7 +155,7 @@ async function* through(source: AsyncIterable<Uint8Array>, coder: Coder, cut: Cu
   if (broken) throw broken.error
 }
 
-/** Settles when the coder has used the piece up, whose memory may be another's again, or is gone. */
+/** Settles when the coder has consumed the piece, whose memory may then be reused, or is gone. */
 function consumed(coder: Coder, piece: Uint8Array): Promise<void> {
   return new Promise((resolve) => {
     coder.write(piece, () => resolve())

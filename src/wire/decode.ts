@@ -1,9 +1,9 @@
 import { Failure } from '../core/failure.ts'
 
 /**
- * A message from the other side.
- * @param type the generated class, for instance `re.FindMissingBlobsRequest`
- * @throws Failure 'invalid' when the bytes are not such a message
+ * Decodes a message from the peer.
+ * @param type the generated class, for example `re.FindMissingBlobsRequest`
+ * @throws Failure 'invalid' if the bytes are not such a message
  */
 export function decodeMessage<Message>(
   type: { readonly name: string; decode(bytes: Uint8Array): Message },

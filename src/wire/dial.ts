@@ -3,16 +3,16 @@ import type { ConnectionOptions } from 'node:tls'
 import type { GrpcPlace } from '../core/address.ts'
 import { type ClientTls, usualTrust } from './tls/client-tls.ts'
 
-/** What is read of a connection goes into one buffer, which is used again when the callback returns. */
+/** A connection is read into one buffer, which is reused when the callback returns. */
 interface Reading {
   readonly buffer: Uint8Array
   readonly callback: (length: number) => boolean
 }
 
 /**
- * Starts connecting to a gRPC server, with TLS if the place says so. Who the server is must be proven before
+ * Starts connecting to a gRPC server, with TLS if the place says so. The server has to prove its identity before
  * anything is sent: its certificate must be for the host and from a trusted authority.
- * @param ready called once when the connection stands, its handshake too
+ * @param ready called once when the connection is established, including its handshake
  */
 export function dial(place: GrpcPlace, tls: ClientTls | undefined, onread: Reading, ready: () => void): Socket {
   if ('path' in place) return connect({ path: place.path, onread }, ready)
@@ -23,7 +23,7 @@ export function dial(place: GrpcPlace, tls: ClientTls | undefined, onread: Readi
   const options: ConnectionOptions & { readonly onread: Reading } = {
     host,
     port,
-    // No name is sent for an address (RFC 6066, section 3); the certificate is held against it all the same.
+    // No name is sent for an IP address (RFC 6066, section 3); the certificate is still checked against it.
     servername: isIP(host) ? '' : host,
     secureContext: context,
     ...(only && { checkServerIdentity: (_, { raw }) => (only.equals(raw) ? undefined : notTheOne()) }),
@@ -34,7 +34,7 @@ export function dial(place: GrpcPlace, tls: ClientTls | undefined, onread: Readi
     ready()
     socket.uncork()
   })
-  // What is written before the handshake is over would fail in its place, with EPROTO for an error.
+  // A write before the handshake is over would fail instead of the handshake, with EPROTO.
   socket.cork()
   socket.setNoDelay(true)
   return socket

@@ -5,16 +5,16 @@ import type { Field } from './http2/field.ts'
 import { type CallOptions, Code, RpcError } from './rpc.ts'
 import { errorOfHttp, errorOfTrailers } from './trailers.ts'
 
-/** setTimeout takes no more. */
+/** The limit of setTimeout. */
 const timerMsMax = 2 ** 31 - 1
 
-/** Who made a call. Nothing follows `ended`. */
+/** The caller of a call. Nothing follows `ended`. */
 export interface Caller {
   message(message: Buffer): void
   ended(error: RpcError | undefined): void
 }
 
-/** A call at the client, from its headers to its status. A class, since there is one for each. */
+/** A call on the client's side, from its headers to its status. A class, since there is one per call. */
 export class DirectCall implements Answer, MessageSink {
   readonly #caller: Caller
   readonly #reader: FrameReader
@@ -26,7 +26,7 @@ export class DirectCall implements Answer, MessageSink {
   #over = false
   #room: PromiseWithResolvers<void> | undefined
 
-  /** @param block its header fields, encoded, without an aborted signal among the options */
+  /** @param block its encoded header fields; the signal in the options must not be aborted */
   constructor(
     session: ClientSession,
     block: Uint8Array,
@@ -50,12 +50,12 @@ export class DirectCall implements Answer, MessageSink {
     return this.#over
   }
 
-  /** Sends the one message of a request. */
+  /** Sends the only request message. */
   sendOnly(message: Uint8Array): void {
     this.#stream.send(message, true)
   }
 
-  /** Sends one message of many; a promise when the next should wait, which settles at the call's end too. */
+  /** Sends one of many messages; returns a promise if the next should wait, which also settles when the call ends. */
   send(message: Uint8Array): Promise<void> | undefined {
     if (this.#over || this.#stream.send(message, false)) return undefined
     this.#room ??= Promise.withResolvers()
@@ -114,7 +114,7 @@ export class DirectCall implements Answer, MessageSink {
 
   #open(fields: readonly Field[], last: boolean): void {
     const status = fields.find(({ name }) => name === ':status')?.value ?? ''
-    // Section 8.1: something to know before the answer itself.
+    // Section 8.1: an informational response before the answer itself.
     if (/^1\d\d$/.test(status) && !last) return
     this.#opened = true
     if (status !== '200') this.cancel(errorOfHttp(status))

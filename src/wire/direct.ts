@@ -11,22 +11,22 @@ import { type CallOptions, type Channel, Code, type Messages, RpcError } from '.
 const defaultReceiveBytesMax = 4 * 1024 * 1024
 const defaultWindowBytes = 4 * 1024 * 1024
 const defaultKeepaliveMs = 60_000
-/** What incomplete answers of all calls may take together: half of it, since a ledger keeps as much for others. */
+/** Memory for incomplete answers of all calls together: half of this, since a ledger reserves as much for others. */
 const reassemblyBytesMax = 2 * 1024 * 1024 * 1024
 const reassembly = {
   bytesMax: reassemblyBytesMax,
   clientBytesMax: reassemblyBytesMax,
   connectionBytesMax: reassemblyBytesMax,
 }
-/** Bytes of answers that wait for their reader: above the first the server is held back, until they fall below the second. */
+/** Answer bytes waiting for their reader: the server is held back above the first, until they fall below the second. */
 const queueBytesMax = 256 * 1024
 const queueBytesLow = 64 * 1024
 
 /**
- * A channel over the network on our own HTTP/2, for servers that call servers: it does what
- * openChannel does for a fraction of the work, without a proxy.
+ * A channel over the network on our own HTTP/2, for servers that call servers: it does what openChannel does for a
+ * fraction of the work, without proxy support.
  * @param url `grpc://host:port`, `grpcs://host:port`
- * @throws Failure 'invalid' for another form of address
+ * @throws Failure 'invalid' for any other form of address
  */
 export function openDirectChannel(url: string, options: ChannelOptions = {}): Channel {
   const place = parseGrpcUrl(url)
@@ -91,11 +91,11 @@ export function openDirectChannel(url: string, options: ChannelOptions = {}): Ch
   }
 }
 
-/** Begins a call. @throws RpcError UNAVAILABLE of a closed channel, CANCELLED by an aborted signal */
+/** Begins a call. @throws RpcError UNAVAILABLE if the channel is closed, CANCELLED if the signal is aborted */
 type Start = (method: string, options: CallOptions, caller: Caller) => DirectCall
 type SendRequest = (call: DirectCall) => void
 
-/** A call with one answer. */
+/** A call with a single response. */
 async function settled(start: Start, method: string, options: CallOptions, send: SendRequest): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
   const answers: Buffer[] = []
@@ -115,7 +115,7 @@ async function settled(start: Start, method: string, options: CallOptions, send:
   return promise
 }
 
-/** A call with many answers, which is cancelled when their reader leaves early. */
+/** A call with a response stream; it is cancelled if the reader leaves early. */
 async function* streamed(start: Start, method: string, options: CallOptions, send: SendRequest): Messages {
   let paused = false
   const queue = new MessageQueue({
@@ -139,12 +139,12 @@ async function* streamed(start: Start, method: string, options: CallOptions, sen
   yield* queue
 }
 
-/** What the source of requests threw, if it did. */
+/** What the source of requests threw, if anything. */
 interface Source {
   error?: unknown
 }
 
-/** Sends the requests as fast as the stream takes them; stops when the call is over. */
+/** Sends the requests as fast as the stream accepts them; stops when the call is over. */
 function feed(call: DirectCall, requests: AsyncIterable<Uint8Array>, source: Source): void {
   const pump = async () => {
     for await (const message of requests) {

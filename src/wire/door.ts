@@ -2,16 +2,16 @@ import type { X509Certificate } from 'node:crypto'
 import type { Code, RpcError } from './rpc.ts'
 
 /**
- * Who is calling, and what they may do: the contract between the transport, which stops a call before
- * anything of its body is read, and the room `access`, which judges credentials.
+ * Who is calling, and what they may do: the contract between the transport, which stops a call before it reads any of
+ * its body, and the room `access`, which checks credentials.
  */
 export interface Door {
   /**
-   * Finds out who is calling. Wrong credentials yield a visitor too, one who may do hardly anything.
+   * Identifies the caller. Wrong credentials yield a visitor too, one with hardly any rights.
    * @param authorization the header of that name, as sent
    * @param peer address and port, for limits and logs
    * @param certificate the client's, verified; used if there is no header
-   * @returns a promise where that takes longer (a hash that is slow by design, a key that is fetched); it never rejects
+   * @returns a promise if that takes longer (a slow hash by design, a key to be fetched); it never rejects
    */
   visitor(
     authorization: string | undefined,
@@ -29,19 +29,19 @@ export interface Visitor {
    * @param operation `package.Service/Method`, or an Operation's name
    */
   refusal(operation: string): Refusal | undefined
-  /** May they use some instances only? Then each message is inspected, or the name that an Operation has. */
+  /** May they use some instances only? Then each message, or an Operation's name, is inspected. */
   readonly limited: boolean
-  /** @throws RpcError PERMISSION_DENIED when a message names an instance that they may not use, or concerns all */
+  /** @throws RpcError PERMISSION_DENIED if a message names an instance that they may not use, or concerns all */
   inspect(method: string, message: Uint8Array): void
   /** The same for an HTTP request. */
   assertInstance(operation: Operation): void
-  /** The `authorization` for passing their calls on, if they sent none that can be passed on. */
+  /** The `authorization` for forwarding their calls, if they sent none that can be forwarded. */
   readonly vouch?: () => string
-  /** Their open calls; each is told when they lose their rights. */
+  /** Their open calls; each is notified when they lose their rights. */
   readonly calls: Set<OpenCall>
 }
 
-/** An error whose code is one of two. */
+/** An error with one of these two codes. */
 export type Refusal = RpcError & { readonly code: typeof Code.UNAUTHENTICATED | typeof Code.PERMISSION_DENIED }
 
 /** A call that can be ended. */
@@ -49,16 +49,16 @@ export interface OpenCall {
   revoked(error: RpcError): void
 }
 
-/** What a request of HTTP/1.1 asks for. */
+/** What an HTTP/1.1 request does. */
 export interface Operation {
-  /** As the table of rights has it: `http/TOOL METHOD`. */
+  /** As in the table of rights: `http/TOOL METHOD`. */
   readonly name: string
   readonly instance: string
 }
 
-/** What a connection keeps: who called last, and what said so. Nearly all of its calls have the same credentials. */
+/** Kept for each connection: the last caller and their credentials. Nearly all calls of a connection have the same. */
 export interface Visited {
-  /** What the client has shown in the handshake, verified. */
+  /** The certificate that the client presented in the handshake, verified. */
   readonly certificate?: X509Certificate | undefined
   visit?: { readonly authorization: string | undefined; readonly visitor: Visitor }
 }

@@ -11,9 +11,9 @@ export interface Door {
 }
 
 export interface Doors {
-  /** For clients who may come in. */
+  /** For admitted clients. */
   readonly open: Door
-  /** For clients who may not: every request is answered with the reason. */
+  /** For the others: every request is answered with the reason. */
   closed(why: RpcError): Door
 }
 

@@ -6,48 +6,47 @@ import { Code, RpcError } from './rpc.ts'
 import { retryInfo } from './status.ts'
 import { unitsOf, type Work } from './stream.ts'
 
-/** One byte that says whether a message is compressed, four that say how long it is. */
+/** One byte that says whether the message is compressed, and four with its length. */
 const prefixBytes = 5
 /**
- * A message that comes in pieces takes this much memory first. A piece of 64 KiB, as many clients
- * send them, with what stands around it fits: it is not moved. Once that is full it takes the
- * rest where memory is plentiful, and otherwise twice what has come, so that nobody ties up more
- * than twice what they send.
+ * The initial allocation for a message that arrives in pieces. A piece of 64 KiB, which many clients send, fits with
+ * its overhead and need not be moved. Once it is full, the rest is allocated at once if memory is plentiful; otherwise
+ * twice what has arrived, so that nobody ties up more than twice what they send.
  */
 const startBytesMax = 80 * 1024
 const nothing = Buffer.alloc(0)
-/** When a client that met the bound of memory may come back, in milliseconds. */
+/** The retry delay for a client that hit the memory limit, in milliseconds. */
 const retryMs = 1_000
 
 export interface FrameLimits {
-  /** The longest message, before and after it is unpacked. */
+  /** The longest message, before and after decompression. */
   readonly bytesMax: number
-  /** Whether compressed messages are gzip; if not, none may come. */
+  /** Whether compressed messages are gzip; if not, they are not allowed. */
   readonly gzip: boolean
-  /** Where memory of incomplete messages is counted. */
+  /** Accounts for the memory of incomplete messages. */
   readonly memory: Account
-  /** Where memory for messages comes from; it is given back by the code that is done with the message. */
+  /** Provides memory for messages; whoever is done with a message gives it back. */
   readonly pool: BufferPool | undefined
-  /** Where the cost of messages is counted, in addition to their bytes. */
+  /** Counts the cost of messages, in addition to their bytes. */
   readonly work?: Work
 }
 
-/** Takes what a reader has put together; what it throws comes out of the reader's push. */
+/** Receives the messages of a reader; what it throws comes out of the reader's push. */
 export interface MessageSink {
   message(message: Buffer): void
 }
 
 /**
- * Puts messages together from chunks of any length ("Length-Prefixed-Message" in gRPC over
- * HTTP/2). It copies: a chunk is free again when `push` returns, and a small message does not
- * keep a large buffer alive. A class, since there is one for each call.
+ * Assembles messages from chunks of any length ("Length-Prefixed-Message" in gRPC over HTTP/2). It copies: a chunk may
+ * be reused when `push` returns, and a small message does not keep a large buffer alive. A class, since there is one
+ * per call.
  */
 export class FrameReader {
   readonly #limits: FrameLimits
   readonly #sink: MessageSink
   #prefix = 0
   #flags = 0
-  /** Of the message that is being read; counts up while the prefix comes. */
+  /** Of the current message; accumulates while the prefix arrives. */
   #length = 0
   #body: Buffer = nothing
   #filled = 0
@@ -58,22 +57,22 @@ export class FrameReader {
     this.#sink = sink
   }
 
-  /** True between two messages; a request that ends elsewhere is cut off. */
+  /** True between two messages; a request that ends elsewhere is truncated. */
   get idle(): boolean {
     return this.#prefix === 0
   }
 
   /**
-   * Takes the bytes from start to end of a chunk, and hands over each message that it completes.
-   * @throws RpcError RESOURCE_EXHAUSTED for a message that is too long, INTERNAL for one that
-   *   cannot be unpacked; the reader is of no use afterwards
+   * Consumes the bytes from start to end of a chunk, and emits each message that they complete.
+   * @throws RpcError RESOURCE_EXHAUSTED for a message that is too long, INTERNAL for one that cannot be decompressed;
+   *   the reader is unusable afterwards
    */
   push(chunk: Buffer, start: number, end: number): void {
     let at = start
     while (at < end) {
       if (this.#prefix < prefixBytes) {
         at = this.#readPrefix(chunk, at, end)
-        // Not whole yet, or of an empty message, which is complete already.
+        // Not complete yet, or the prefix of an empty message, which is complete already.
         if (this.#prefix < prefixBytes) continue
       }
       const count = Math.min(this.#length - this.#filled, end - at)
@@ -85,7 +84,7 @@ export class FrameReader {
     }
   }
 
-  /** Gives back what an incomplete message took. */
+  /** Frees the memory of an incomplete message. */
   drop(): void {
     if (this.#reserved > 0) this.#limits.memory.release(this.#reserved)
     this.#reserved = 0
@@ -113,12 +112,12 @@ export class FrameReader {
     if (this.#length === 0) this.#complete()
   }
 
-  /** Makes room for so many more bytes. */
+  /** Makes room for this many more bytes. */
   #reserve(count: number): void {
     const needed = this.#filled + count
     if (needed <= this.#body.length) return
     if (needed === this.#length && this.#filled === 0) {
-      // All of it is here: the usual case.
+      // All of it has arrived: the usual case.
       this.#body = this.#allocate(needed)
       return
     }
@@ -171,7 +170,7 @@ function unpack(body: Buffer, bytesMax: number): Buffer {
   }
 }
 
-/** The error for a client whose messages do not fit in memory next to those of others. */
+/** The error for a client whose messages do not fit in memory beside those of others. */
 export function tooMany(): RpcError {
   return new RpcError(Code.RESOURCE_EXHAUSTED, 'too many large messages are in transit at once', [retryInfo(retryMs)])
 }

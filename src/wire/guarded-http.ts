@@ -2,11 +2,11 @@ import { type Door, type Operation, type Visitor, visitorOf } from './door.ts'
 import { type Exchange, HttpError, type HttpHandler } from './http.ts'
 import { Code, type RpcError } from './rpc.ts'
 
-/** Both ways to say who one is; the second is Bazel's sign to ask its credential helper again. */
+/** Both authentication schemes; the second makes Bazel ask its credential helper again. */
 const challenge = 'Basic realm="native", charset="UTF-8", Bearer realm="native"'
 const challengeAnew = `${challenge}, error="invalid_token"`
 
-/** The handler, for those alone who may do what they ask for. */
+/** The handler, restricted to callers with the necessary rights. */
 export function guarded(
   handle: HttpHandler,
   door: Door | undefined,
@@ -18,14 +18,14 @@ export function guarded(
     const visitor = await visitorOf(door, authorization, exchange.peer, { certificate: exchange.certificate })
     const operation = operationOf(exchange)
     const refusal = visitor.refusal(operation?.name ?? '')
-    // Callers who have come in may learn that a path does not exist.
+    // Admitted callers may learn that a path does not exist.
     if (refusal && (operation || refusal.code === Code.UNAUTHENTICATED)) throw toHttp(refusal, authorization)
     if (operation && visitor.limited) visitor.assertInstance(operation)
     await whileAdmitted(visitor, authorization, handle(exchange))
   }
 }
 
-/** @throws HttpError 401 when the caller may not go on */
+/** @throws HttpError 401 if the caller loses their rights meanwhile */
 async function whileAdmitted(
   visitor: Visitor,
   authorization: string | undefined,

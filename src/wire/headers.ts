@@ -3,13 +3,12 @@ import { statusBytes } from './status.ts'
 import type { Fields } from './stream.ts'
 
 const msOf: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 }
-/** setTimeout takes no more; a deadline beyond this is none. */
+/** The limit of setTimeout; a later deadline is ignored. */
 const timerMsMax = 2 ** 31 - 1
 
 /**
- * Milliseconds of a `grpc-timeout` (at most 8 digits and a unit), or undefined when it is so far
- * away that it does not matter.
- * @throws RpcError INTERNAL for another form, as other servers answer
+ * Milliseconds of a `grpc-timeout` (at most 8 digits and a unit), or undefined if it is too far away to matter.
+ * @throws RpcError INTERNAL for any other form, like other servers
  */
 export function parseTimeout(text: string): number | undefined {
   const match = /^(\d{1,8})([HMSmun])$/.exec(text)
@@ -19,13 +18,13 @@ export function parseTimeout(text: string): number | undefined {
   return ms > timerMsMax ? undefined : ms
 }
 
-/** The trailers of a call that went well. */
+/** The trailers of a successful call. */
 export const okTrailers: Fields = [['grpc-status', '0']]
 
-/** A status' message may be long; clients refuse trailers beyond 8 KiB. */
+/** A status message may be long; clients refuse trailers beyond 8 KiB. */
 const messageLengthMax = 1024
 
-/** The trailers of a call that did not. */
+/** The trailers of a failed call. */
 export function errorTrailers(error: RpcError): Fields {
   const fields: [string, string][] = [['grpc-status', String(error.code)]]
   if (error.message !== '') fields.push(['grpc-message', percentEncode(error.message.slice(0, messageLengthMax))])
@@ -34,7 +33,7 @@ export function errorTrailers(error: RpcError): Fields {
   return fields
 }
 
-/** UTF-8 with everything but printable ASCII, and the per cent sign itself, as %XX. */
+/** UTF-8 with everything but printable ASCII, and the percent sign itself, as %XX. */
 function percentEncode(text: string): string {
   if (/^[ -$&-~]*$/.test(text)) return text
   let result = ''
@@ -46,7 +45,7 @@ function percentEncode(text: string): string {
   return result
 }
 
-/** Does a content type say gRPC with protobuf messages? `application/grpc` and `+proto`, parameters allowed. */
+/** Is a content type gRPC with protobuf messages? `application/grpc` and `+proto`, with optional parameters. */
 export function isGrpc(contentType: string): boolean {
   return contentType === 'application/grpc' || /^application\/grpc(\+proto)?\s*(;|$)/.test(contentType)
 }

@@ -2,17 +2,17 @@ import { decodeMessage } from './decode.ts'
 import { health } from './proto.ts'
 import { Code, RpcError, type Service } from './rpc.ts'
 
-/** What health checks are answered with. */
+/** The source of health checks' answers. */
 export interface HealthSource {
-  /** undefined for a service that this server does not have; '' is the server as a whole. */
+  /** undefined for an unknown service; '' is the server as a whole. */
   status(service: string): 'serving' | 'not-serving' | undefined
-  /** Calls back after every change; the answer ends that. */
+  /** Calls back after every change; the returned function stops that. */
   watch(changed: () => void): () => void
 }
 
 const { ServingStatus } = health.HealthCheckResponse
 
-/** grpc.health.v1.Health as its proto's comments tell it. */
+/** grpc.health.v1.Health, as its proto's comments specify it. */
 export function healthService(source: HealthSource): Service {
   return {
     name: 'grpc.health.v1.Health',
@@ -57,7 +57,7 @@ function encode(status: 'serving' | 'not-serving' | 'unknown'): Uint8Array {
   return health.HealthCheckResponse.encode({ status: value }).finish()
 }
 
-/** Waits for the next change, also one that came while nobody waited; many at once count as one. */
+/** Waits for the next change, including one that came while nobody was waiting; several at once count as one. */
 function createChanges(source: HealthSource, signal: AbortSignal) {
   let changed = false
   let wake: (() => void) | undefined

@@ -4,12 +4,12 @@ import { HttpError } from './http.ts'
 import { Code } from './rpc.ts'
 import { toRpcError } from './status.ts'
 
-/** The longest text of an error, in characters. */
+/** The longest error text, in characters. */
 const textLengthMax = 500
-/** When a client that met a bound may come back, in seconds. */
+/** The retry delay for a client that hit a limit, in seconds. */
 const retryAfter = { 'retry-after': '1' }
 
-/** As the API's own mapping to HTTP has them, but for a store that is full and a blob that is damaged. */
+/** The API's own mapping to HTTP, except for a full store and a damaged blob. */
 const statusOf: Readonly<Record<Code, number>> = {
   [Code.OK]: 200,
   [Code.CANCELLED]: 408,
@@ -30,7 +30,7 @@ const statusOf: Readonly<Record<Code, number>> = {
   [Code.UNAUTHENTICATED]: 401,
 }
 
-/** The one place where anything that was thrown becomes an answer of HTTP. */
+/** The one place where anything that was thrown becomes an HTTP response. */
 export function toHttpError(error: unknown): HttpError {
   if (error instanceof HttpError) return error
   const { code, message } = toRpcError(error)
@@ -38,7 +38,7 @@ export function toHttpError(error: unknown): HttpError {
   return withoutStack(() => new HttpError(statusOf[code], message, fields))
 }
 
-/** The text of an error as the body of an answer: one line, whatever it quotes. */
+/** An error's text as a response body: one line, whatever it quotes. */
 export function bodyOf({ message }: HttpError): Buffer {
   return Buffer.from(`${printable(message, textLengthMax)}\n`)
 }

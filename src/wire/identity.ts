@@ -1,19 +1,19 @@
 import type { Secret } from '../core/secret.ts'
 import type { CallOptions, Channel } from './rpc.ts'
 
-/** What a server is that calls another of its cluster. */
+/** The role of a server that calls another one of its cluster. */
 export type ServerRole = 'scheduler' | 'worker'
 
 const scheme = 'Native-Server'
 const purpose = 'native server identity'
-/** A proof is made anew so often, and good for twice as long, whatever a clock may differ by. */
+/** How often a proof is renewed; it is valid for twice as long, whatever the difference between clocks. */
 const renewedMs = 30_000
 const goodMs = 60_000
 const shape = /^Native-Server (scheduler|worker)\.(\d{1,15})\.([\w-]{43})$/i
 
 /**
- * The same channel, whose calls show that they come from a server of the cluster. A proof is good for a
- * minute: whoever listens on the port of a server that is away can use it no longer.
+ * The same channel, whose calls prove that they come from a server of the cluster. A proof is valid for a minute:
+ * whoever listens on the port of a server that is down cannot use it afterwards.
  * @param now milliseconds since 1970
  */
 export function identifiedChannel(channel: Channel, secret: Secret, role: ServerRole, now: () => number): Channel {
@@ -21,7 +21,7 @@ export function identifiedChannel(channel: Channel, secret: Secret, role: Server
   return authorizedChannel(channel, proof)
 }
 
-/** A proof that is made anew from time to time, rather than for each call: whoever checks it remembers those that it knows. */
+/** A proof renewed from time to time, rather than for each call: verifiers cache the proofs that they have seen. */
 function renewed(now: () => number, make: (ms: number) => string): () => string {
   let proof = { madeAtMs: Number.NEGATIVE_INFINITY, authorization: '' }
   return () => {
@@ -31,7 +31,7 @@ function renewed(now: () => number, make: (ms: number) => string): () => string 
   }
 }
 
-/** The same channel, whose calls carry credentials, where they do not have their own. */
+/** The same channel, whose calls carry credentials unless they have their own. */
 export function authorizedChannel(channel: Channel, authorization: () => string | undefined): Channel {
   const add = (options: CallOptions = {}): CallOptions => {
     const value = authorization()
@@ -46,12 +46,12 @@ export function authorizedChannel(channel: Channel, authorization: () => string 
   }
 }
 
-/** Is this header a server's? */
+/** Does this header identify a server? */
 export function isIdentity(authorization: string): boolean {
   return authorization.slice(0, scheme.length + 1).toLowerCase() === `${scheme.toLowerCase()} `
 }
 
-/** Which server the header proves its sender to be, and until when (milliseconds since 1970); undefined for a wrong or an old one. */
+/** The server that the header identifies, and its expiry (ms since 1970); undefined if it is wrong or expired. */
 export function identityIn(
   authorization: string,
   secret: Secret,
@@ -68,7 +68,7 @@ const clientScheme = 'Native-Client'
 const clientShape = /^Native-Client ([\w-]{1,8192})\.(\d{1,15})\.([\w-]{43})$/i
 const clientPurpose = 'native client identity'
 
-/** A client that a server of the cluster has come to know, by what cannot be passed on: its certificate. */
+/** A client that a server of the cluster has identified by something that cannot be forwarded: its certificate. */
 export interface VouchedClient {
   /** For logs and errors. */
   readonly name: string
@@ -77,7 +77,7 @@ export interface VouchedClient {
 }
 
 /**
- * What gives an `authorization` that tells the other servers of the cluster who calls, good for at least 30 seconds.
+ * Creates an `authorization` that tells the cluster's other servers who is calling, valid for at least 30 seconds.
  * @param now milliseconds since 1970
  */
 export function vouchFor(client: VouchedClient, secret: Secret, now: () => number): () => string {
@@ -86,12 +86,12 @@ export function vouchFor(client: VouchedClient, secret: Secret, now: () => numbe
   return renewed(now, (ms) => `${clientScheme} ${text}.${ms}.${macAt(ms)}`)
 }
 
-/** Does this header speak for a client? */
+/** Does this header vouch for a client? */
 export function isVouched(authorization: string): boolean {
   return authorization.slice(0, clientScheme.length + 1).toLowerCase() === `${clientScheme.toLowerCase()} `
 }
 
-/** For whom the header speaks, and until when (milliseconds since 1970); undefined for a wrong or an old one. */
+/** The client that the header vouches for, and its expiry (ms since 1970); undefined if it is wrong or expired. */
 export function vouchedIn(
   authorization: string,
   secret: Secret,
@@ -100,7 +100,7 @@ export function vouchedIn(
   const [, text = '', madeAt = '', mac = ''] = clientShape.exec(authorization) ?? []
   if (!secret.verify(Buffer.from(mac, 'base64url'), clientPurpose, text, madeAt)) return undefined
   if (Math.abs(nowMs - Number(madeAt)) > goodMs) return undefined
-  // Nobody but a server of this cluster can have made it.
+  // Only a server of this cluster can have created it.
   const client: VouchedClient = JSON.parse(Buffer.from(text, 'base64url').toString('utf8'))
   return { client, untilMs: Number(madeAt) + goodMs }
 }

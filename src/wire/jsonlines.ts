@@ -8,10 +8,10 @@ export function jsonLine(value: unknown): string {
 }
 
 /**
- * The values of a stream of JSON lines, in order; a last line without its end counts.
- * The stream stays open when the iteration ends early: a socket may still have to answer.
- * @param lineLengthMax characters that one line may have
- * @throws Failure 'invalid' for a line that is too long or no JSON
+ * The values of a stream of JSON lines, in order; the last line need not be terminated. The stream stays open if the
+ * iteration ends early: a socket may still have to answer.
+ * @param lineLengthMax characters per line
+ * @throws Failure 'invalid' for a line that is too long or not JSON
  */
 export async function* readJsonLines(source: Readable, lineLengthMax: number): AsyncGenerator<unknown, void> {
   const decoder = new StringDecoder('utf8')

@@ -2,7 +2,7 @@ import { Account, type Client, type Shares } from './account.ts'
 
 /** What one connection may always hold, however little is left, so that small calls never wait for other connections. */
 const certainBytesMax = 64 * 1024
-/** The least that counts as a connection's fair part. */
+/** The minimum fair share of a connection. */
 const shareBytesMin = 16 * 1024
 
 export interface LedgerOptions {
@@ -14,15 +14,15 @@ export interface LedgerOptions {
 }
 
 /**
- * Memory that all clients of a server share: who holds how much of it, and whose turn is next.
- * It is held before it is used, so that work that begins at the same time is limited too. A connection
- * that holds something gets more only while twice as much is left for others, so that newcomers find
- * some. Those that have to wait are served in order of what they hold, the least first.
+ * Memory that all clients of a server share: who holds how much, and whose turn is next. It is held before it is used,
+ * so that work that begins at the same time is limited too. A connection that holds something gets more only while
+ * twice as much is left for others, so that newcomers find some. Waiters are served in order of what they hold, the
+ * least first.
  */
 export class Ledger implements Shares {
   readonly #options: LedgerOptions
   readonly #clients = new Map<string, Client>()
-  /** Accounts with waits, in the order in which they began to wait or had their last turn. */
+  /** Accounts with waiters, ordered by when they began to wait or had their last turn. */
   readonly #waiting = new Set<Account>()
   #held = 0
   #accounts = 0
@@ -35,12 +35,12 @@ export class Ledger implements Shares {
     this.#options = options
   }
 
-  /** Bytes that are held in all. */
+  /** Total bytes held. */
   get held(): number {
     return this.#held
   }
 
-  /** Somebody waits, has been refused since the last `settle`, or hardly anything is left. */
+  /** Somebody is waiting, has been refused since the last `settle`, or hardly anything is left. */
   get scarce(): boolean {
     return this.#refused || this.#waiting.size > 0 || this.#held > this.#options.bytesMax / 2
   }
@@ -54,14 +54,14 @@ export class Ledger implements Shares {
     return new Account(this, address, client)
   }
 
-  /** Forgets that anybody was refused: called now and then, after stalled calls have been ended. */
+  /** Forgets refusals: called periodically, after stalled calls have been ended. */
   settle(): void {
     this.#refused = false
   }
 
   // For accounts alone.
 
-  /** @param inTurn false when others of the same connection wait already */
+  /** @param inTurn false if others of the same connection are already waiting */
   tryHold(account: Account, bytes: number, inTurn: boolean): boolean {
     if (this.#certain(account, bytes) || (inTurn && !this.#blocked && this.#fits(account, bytes))) {
       this.add(account, bytes)
@@ -89,12 +89,12 @@ export class Ledger implements Shares {
     if (this.#blocked) this.#schedule()
   }
 
-  /** An account's fair part of all that there is. */
+  /** An account's fair share of the total. */
   share(): number {
     return Math.max(this.#options.bytesMax / Math.max(this.#accounts, 1), shareBytesMin)
   }
 
-  /** More is held than there is: what was counted without asking. */
+  /** More is held than the total: bytes that were counted without asking. */
   get overdrawn(): boolean {
     return this.#held > this.#options.bytesMax
   }
@@ -110,7 +110,7 @@ export class Ledger implements Shares {
     if (account.client.accounts === 0) this.#forgetIfEmpty(account)
   }
 
-  /** What a client's handlers hold after it has gone counts as its own when it comes back. */
+  /** What a client's handlers hold after it has gone still counts as its own when it comes back. */
   #forgetIfEmpty({ address, client }: Account): void {
     if (client.held === 0 && this.#clients.get(address) === client) this.#clients.delete(address)
   }
@@ -155,7 +155,7 @@ export class Ledger implements Shares {
     }
   }
 
-  /** Whose turn it is: of those that their own bounds allow more, the one that holds least. */
+  /** The next in turn: of the accounts within their own limits, the one that holds least. */
   #next(): Account | undefined {
     let best: Account | undefined
     for (const account of this.#waiting) {

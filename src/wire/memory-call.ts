@@ -3,23 +3,23 @@ import { MessageQueue } from './queue.ts'
 import { type Call, type CallOptions, Code, RpcError, type Send } from './rpc.ts'
 import { toRpcError } from './status.ts'
 
-/** What may wait on either side of a stream before its writer has to. */
+/** Bytes that may be queued on either side of a stream before its writer has to wait. */
 const queueBytesMax = 256 * 1024
 
 export type Requests = AsyncIterable<Uint8Array>
 export type MemoryCall = ReturnType<typeof createCall>
 
-/** What holds for every call of a channel. */
+/** Common to every call of a channel. */
 interface Terms {
   /** Measures deadlines. */
   readonly clock: Clock
-  /** What the handlers are told of who calls. */
+  /** The caller as reported to handlers. */
   readonly peer: string
-  /** Bytes of the largest message, either way. */
+  /** The largest message in bytes, either way. */
   readonly bytesMax: number
 }
 
-/** One call: the queue of its replies, what the handler knows of it, and its end. */
+/** One call: the queue of its replies, its context for the handler, and its end. */
 export function createCall(method: string, options: CallOptions, { clock, peer, bytesMax }: Terms, ended: () => void) {
   const controller = new AbortController()
   const replies = createBoundedQueue(() => cut(new RpcError(Code.CANCELLED, 'the caller has stopped reading')))
@@ -35,7 +35,7 @@ export function createCall(method: string, options: CallOptions, { clock, peer, 
     return true
   }
 
-  /** The caller has gone, or gives up: whatever waits is dropped. */
+  /** The caller is gone, or gives up: everything queued is dropped. */
   function cut(error: Error): void {
     if (!end()) return
     replies.queue.fail(error)
@@ -45,7 +45,7 @@ export function createCall(method: string, options: CallOptions, { clock, peer, 
     controller.abort(error)
   }
 
-  /** The handler is done: what waits is read first. */
+  /** The handler is done: what is queued is still read first. */
   function complete(error?: RpcError): void {
     if (!end()) return
     replies.queue.end(error)
@@ -100,9 +100,9 @@ export function createCall(method: string, options: CallOptions, { clock, peer, 
     cut,
     complete,
     receive(source: Requests, borrows: boolean, bytesMax: number): MessageQueue {
-      // A handler that keeps what it borrows shows here, in tests, not only under load.
+      // Exposes in tests, not only under load, a handler that keeps what it borrows.
       requests = createBoundedQueue(() => requests?.wake(), borrows ? (message) => void message.fill(0xdd) : undefined)
-      // What the source throws reaches the caller as it is, as a Channel promises.
+      // The source's errors reach the caller unchanged, as a Channel promises.
       pump(source, requests, bytesMax).catch((error: unknown) =>
         cut(error instanceof Error ? error : new Error(String(error))),
       )

@@ -19,16 +19,16 @@ import { toRpcError } from './status.ts'
 export interface MemoryOptions {
   /** Measures deadlines. */
   readonly clock?: Clock
-  /** What the handlers are told of who calls. */
+  /** The caller as reported to handlers. */
   readonly peer?: string
-  /** Bytes of the largest message, either way. */
+  /** The largest message in bytes, either way. */
   readonly bytesMax?: number
 }
 
 /**
- * A channel to services in the same process: no sockets, but the real handlers, with the same
- * deadlines, cancellation, backpressure and message limit (4 MiB each way) as over a network.
- * Errors cross it as over a network: only code, message and details survive.
+ * A channel to services in the same process: no sockets, but the real handlers, with the same deadlines, cancellation,
+ * back-pressure and message limit (4 MiB each way) as over a network. As there, only an error's code, message and
+ * details get across.
  */
 export function memoryChannel(
   services: readonly Service[],
@@ -78,7 +78,7 @@ function isStream({ kind }: Method): boolean {
   return kind === 'client-stream' || kind === 'bidi'
 }
 
-/** Runs a handler; settles when it has. */
+/** Runs a handler; settles when it does. */
 async function handle(method: Method, requests: MessageQueue, call: Call, send: Send): Promise<void> {
   switch (method.kind) {
     case 'unary': {

@@ -1,19 +1,19 @@
 import type { Clock } from '../core/clock.ts'
 
 const quietMs = 60_000
-/** Kinds of trouble that are told apart. */
+/** How many kinds of problems are told apart. */
 const kindsMax = 100
 
 interface Kind {
-  /** When it was told last. */
+  /** When it was last logged. */
   at: number
-  /** How often it came since. */
+  /** How often it was suppressed since. */
   since: number
 }
 
 /**
- * Lets each kind of line through once a minute, with how often it was kept back meanwhile: whoever may connect must
- * not fill the log.
+ * Lets each kind of line through once a minute, with the number of suppressed ones: whoever can connect must not be
+ * able to fill the log.
  */
 export function occasionally(
   clock: Pick<Clock, 'now'>,

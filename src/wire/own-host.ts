@@ -1,9 +1,9 @@
-/** The machine itself, or an address: no name that somebody else's name server answers. */
+/** This machine's own name, or an address: no name that somebody else's name server resolves. */
 const ownHost = /^(?:localhost|[^:]*\.localhost|\d+\.\d+\.\d+\.\d+|\[[0-9a-f:.]+\])(?::\d+)?$/i
 
 /**
- * May a page of this machine have come under this name? One whose own name leads here (DNS rebinding) comes under that.
- * @param host the header of the request; a client of HTTP/1.0 sends none
+ * Can this host name belong to a page of this machine? With DNS rebinding, a page arrives under its own name.
+ * @param host the request's header; an HTTP/1.0 client sends none
  */
 export function isOwnHost(host: string): boolean {
   return host === '' || ownHost.test(host)

@@ -1,31 +1,31 @@
-/** Buffers from 8 KiB to 8 MiB, in powers of two; smaller ones Node makes quickly enough. */
+/** Buffers from 8 KiB to 8 MiB, in powers of two; Node allocates smaller ones quickly enough. */
 const smallestBits = 13
 const largestBits = 23
 const pooledBytesMin = 2 ** (smallestBits - 1) + 1
-/** What has waited all this time is not needed: the pool lets it go. */
+/** Buffers that were idle for this long are not needed: the pool frees them. */
 const trimMs = 10_000
 
 /**
- * Memory for messages that is used again. A fresh buffer for each message costs more than all
- * else that is done with an upload: the system clears its pages, the garbage collector counts it.
+ * Reusable memory for messages. A fresh buffer for each message costs more than everything else in an upload: the
+ * system clears its pages, and the garbage collector accounts for it.
  */
 export class BufferPool {
   readonly #waiting: ArrayBuffer[][] = Array.from({ length: largestBits - smallestBits + 1 }, () => [])
-  // What is out. Nothing about a buffer's shape tells it apart from the first slice of one of
-  // Node's own slabs, which is shared with whatever else was allocated lately.
+  // Buffers in use. Nothing about a buffer's shape distinguishes it from the first slice of one of Node's own slabs,
+  // which is shared with whatever else was allocated recently.
   readonly #out = new WeakSet<ArrayBuffer>()
   readonly #waitingBytesMax: number
   #bytes = 0
-  /** The least that has waited since the last trim. */
+  /** The minimum of idle bytes since the last trim. */
   #leastBytes = 0
   #timer: NodeJS.Timeout | undefined
 
-  /** @param waitingBytesMax what all that wait may take */
+  /** @param waitingBytesMax limit of idle buffers */
   constructor(waitingBytesMax = 32 * 1024 * 1024) {
     this.#waitingBytesMax = waitingBytesMax
   }
 
-  /** A buffer of this length with anything in it. */
+  /** A buffer of this length with arbitrary content. */
   take(length: number): Buffer {
     if (length < pooledBytesMin || length > 2 ** largestBits) return Buffer.allocUnsafe(length)
     const bits = Math.max(32 - Math.clz32(length - 1), smallestBits)
@@ -37,8 +37,8 @@ export class BufferPool {
   }
 
   /**
-   * Gives a buffer back that `take` gave; nobody may look at it any more. Any other buffer, and
-   * one that was given back already, is left alone.
+   * Returns a buffer that came from `take`; nobody may access it any more. Any other buffer, and one that was already
+   * returned, is ignored.
    */
   give({ buffer }: Uint8Array): void {
     if (!(buffer instanceof ArrayBuffer) || !this.#out.delete(buffer)) return
@@ -49,12 +49,12 @@ export class BufferPool {
     this.#trimLater()
   }
 
-  /** Bytes that wait to be taken. */
+  /** Idle bytes. */
   get waitingBytes(): number {
     return this.#bytes
   }
 
-  /** Lets go of as much as has waited since the last trim without being taken, the largest first. */
+  /** Frees as much as has been idle since the last trim, the largest buffers first. */
   trim(): void {
     let excess = this.#leastBytes
     for (const waiting of this.#waiting.toReversed())
@@ -79,8 +79,8 @@ export class BufferPool {
   }
 
   /**
-   * Makes room for one more buffer of a size, where another size has most of it: a few large
-   * messages would otherwise fill the pool for good, with what the next ones cannot use.
+   * Makes room for another buffer of a size if another size takes most of it: otherwise a few large messages would fill
+   * the pool for good, with buffers that later ones cannot use.
    */
   #makeRoom(bytes: number, own: readonly ArrayBuffer[]): boolean {
     while (this.#bytes + bytes > this.#waitingBytesMax) {

@@ -1,11 +1,10 @@
 import './numbers.ts'
 
 /**
- * The messages, a namespace for each package (bin/generate.js names them): `re` is the
- * Remote Execution API, `asset` the Remote Asset API, `rpc` is google.rpc, `workerApi` our own stream between
- * a worker and the scheduler, `consoleApi` what servers tell the console and it tells others, `bes` the Build Event
- * Service, `bep` what Bazel tells by it, `blazeWorker` what a persistent worker is asked and answers.
- * Plain objects can be encoded as they are.
+ * The messages, a namespace for each package (named by bin/generate.js): `re` is the Remote Execution API, `asset` the
+ * Remote Asset API, `rpc` is google.rpc, `workerApi` our own stream between a worker and the scheduler, `consoleApi`
+ * what servers send to the console and what it offers others, `bes` the Build Event Service, `bep` what Bazel sends
+ * through it, `blazeWorker` the requests and responses of a persistent worker. Plain objects can be encoded directly.
  */
 export {
   asset,

@@ -1,13 +1,13 @@
-/** An empty message takes memory too; without this a flood of them would count as nothing. */
+/** An empty message takes memory too; otherwise a flood of them would count as nothing. */
 const messageCostBytes = 64
 
-/** Who fills a queue. */
+/** The side that fills a queue. */
 export interface QueueOwner {
   /** The reader has taken a message. */
   taken(): void
   /** The reader asks for the message after this one, or will ask no more. */
   done?(message: Buffer): void
-  /** The reader has stopped before the end; what is pushed from now on is dropped. */
+  /** The reader stopped before the end; what is pushed from now on is dropped. */
   left(): void
 }
 
@@ -19,25 +19,24 @@ interface Wake {
 }
 
 /**
- * Messages on their way from a transport to the one that reads them. It grows as its owner
- * lets it: the owner watches `bytes` and is told when there is room. A class, since there is
- * one for each streaming call.
+ * Messages between a transport and their reader. Its owner limits its growth: it watches `bytes` and is notified when
+ * there is room. A class, since there is one per streaming call.
  */
 export class MessageQueue implements AsyncIterableIterator<Buffer, undefined> {
   readonly #owner: QueueOwner
   readonly #waiting: Buffer[] = []
   #bytes = 0
-  /** What comes after the messages that wait. */
+  /** What follows the queued messages. */
   #outcome: 'open' | 'ended' | Error = 'open'
   #wake: Wake | undefined
-  /** What the reader has now. */
+  /** The message that the reader has now. */
   #given: Buffer | undefined
 
   constructor(owner: QueueOwner) {
     this.#owner = owner
   }
 
-  /** Bytes that wait to be read, with what each message costs beside them. */
+  /** Queued bytes, including each message's overhead. */
   get bytes(): number {
     return this.#bytes
   }
@@ -55,12 +54,12 @@ export class MessageQueue implements AsyncIterableIterator<Buffer, undefined> {
     }
   }
 
-  /** True once nothing more is taken. */
+  /** True once nothing more is accepted. */
   get closed(): boolean {
     return this.#outcome !== 'open'
   }
 
-  /** No more messages: the reader ends, or fails, once it has read what waits. */
+  /** No more messages: the reader ends, or fails, after it has read what is queued. */
   end(error?: Error): void {
     if (this.#outcome !== 'open') return
     this.#outcome = error ?? 'ended'
@@ -70,14 +69,14 @@ export class MessageQueue implements AsyncIterableIterator<Buffer, undefined> {
     else wake?.resolve({ value: undefined, done: true })
   }
 
-  /** Drops what waits: the reader fails at once, also one that would have ended. */
+  /** Drops what is queued: the reader fails at once, even if it would have ended. */
   fail(error: Error): void {
     this.#drop()
     if (this.#outcome === 'open') this.end(error)
     else this.#outcome = error
   }
 
-  /** The reader is done with the message that it took last. */
+  /** The reader is done with the last message that it took. */
   release(): void {
     const given = this.#given
     this.#given = undefined

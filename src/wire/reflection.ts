@@ -2,17 +2,17 @@ import { decodeMessage } from './decode.ts'
 import { reflection } from './proto.ts'
 import { Code, type Messages, RpcError, type Send, type Service } from './rpc.ts'
 
-/** What asks for more in one stream asks for nothing that helps anybody. */
+/** More questions in one stream serve nobody. */
 const questionsMax = 1000
-/** Of a name that is asked for. */
+/** Of a requested name. */
 const questionBytesMax = 4096
 const versions = ['v1', 'v1alpha'] as const
 
 type Answer = reflection.ServerReflectionResponse.$Properties
 
 /**
- * gRPC server reflection for a server with these services: what they are called, and the descriptors of all that they
- * speak of, so that tools like grpcurl need no .proto files. It tells nothing that is not public. Both versions of the
+ * gRPC server reflection for a server with these services: their names, and the descriptors of everything that they
+ * use, so that tools like grpcurl need no .proto files. It reveals nothing that is not public. Both versions of the
  * service have the same messages.
  */
 export function reflectionServices(services: readonly Service[]): readonly Service[] {
@@ -34,7 +34,7 @@ function serviceName(version: (typeof versions)[number]): string {
 }
 
 async function answerAll(requests: Messages, names: readonly string[], send: Send): Promise<void> {
-  // Hardly anybody asks: not loaded by servers that start.
+  // Rarely used: not loaded when servers start.
   const { descriptors } = await import('./gen/descriptors.js')
   const files = createFiles(descriptors)
   let asked = 0
@@ -60,7 +60,7 @@ function answerOf(request: reflection.ServerReflectionRequest, names: readonly s
     case 'fileContainingSymbol':
       return fileAnswer(files.defining(request.fileContainingSymbol ?? ''), request.fileContainingSymbol)
     case 'allExtensionNumbersOfType':
-      // Nothing here is extended: proto3 has extensions of options alone.
+      // Nothing here has extensions: in proto3 only options can be extended.
       return files.defining(request.allExtensionNumbersOfType ?? '')
         ? { allExtensionNumbersResponse: { baseTypeName: request.allExtensionNumbersOfType ?? '' } }
         : unknown(request.allExtensionNumbersOfType)
@@ -83,7 +83,7 @@ function error(errorCode: Code, errorMessage: string): Answer {
   return { errorResponse: { errorCode, errorMessage } }
 }
 
-/** Descriptors of files, each with those that it imports behind it. */
+/** Descriptors of files, each followed by those that it imports. */
 interface Files {
   named(file: string): Uint8Array[] | undefined
   defining(symbol: string): Uint8Array[] | undefined

@@ -7,24 +7,24 @@ import { Code, type Method, RpcError } from './rpc.ts'
 import { retryInfo } from './status.ts'
 import type { RequestHead, StreamOut, Work } from './stream.ts'
 
-/** Bytes of requests that wait for their handler: above the first the client is held back, until they fall below the second. */
+/** Request bytes waiting for their handler: the client is held back above the first, until they fall below the second. */
 const queueBytesMax = 256 * 1024
 const queueBytesLow = 64 * 1024
-/** Counted for each message in addition to its bytes: the call that waits with it. */
+/** Counted for each message in addition to its bytes: the waiting call. */
 const messageCostBytes = 4 * 1024
-/** Sweeps, of five seconds each, in which a message has to be complete if others need the memory that it takes. */
+/** Sweeps, every five seconds, within which a message has to be complete if others need its memory. */
 const incompleteSweepsMax = 2
-/** When its client may come back, in milliseconds. */
+/** The client's retry delay, in milliseconds. */
 const retryMs = 1_000
 
 /**
- * The messages of one call's request, from their first bytes until its handler is done with them; their memory is
- * counted among the requests of the connection. A class, since there is one for each call.
+ * A call's request messages, from their first bytes until the handler is done with them; their memory counts towards
+ * the connection's requests. A class, since there is one per call.
  */
 export class RequestMessages implements MessageSink, QueueOwner {
-  /** Where the handler reads them; undefined when it expects exactly one. */
+  /** Where the handler reads them; undefined if it expects exactly one. */
   readonly queue: MessageQueue | undefined
-  /** Puts them together from the bytes that come. */
+  /** Assembles them from the bytes that arrive. */
   readonly reader: FrameReader
   readonly #name: string
   readonly #out: StreamOut
@@ -38,8 +38,8 @@ export class RequestMessages implements MessageSink, QueueOwner {
 
   /**
    * @param name of the method: `package.Service/Method`
-   * @param work where is counted what its messages cost
-   * @param visitor who inspects each message, if they are limited to some instances
+   * @param work counts what its messages cost
+   * @param visitor inspects each message, if limited to some instances
    */
   constructor(
     context: CallContext,
@@ -61,7 +61,7 @@ export class RequestMessages implements MessageSink, QueueOwner {
     if (method.kind === 'client-stream' || method.kind === 'bidi') this.queue = new MessageQueue(this)
   }
 
-  /** @throws RpcError RESOURCE_EXHAUSTED, PERMISSION_DENIED, or INTERNAL for a second where one is expected */
+  /** @throws RpcError RESOURCE_EXHAUSTED, PERMISSION_DENIED, or INTERNAL for a second message where one is expected */
   message(message: Buffer): void {
     if (this.#visitor?.limited) this.#visitor.inspect(this.#name, message)
     this.#incompleteSweeps = 0
@@ -78,7 +78,7 @@ export class RequestMessages implements MessageSink, QueueOwner {
     this.#out.pause()
   }
 
-  /** The one message of a call without a queue, if it has come. */
+  /** The one message of a call without a queue, if it has arrived. */
   takeOnly(): Buffer | undefined {
     const only = this.#only
     this.#only = undefined
@@ -100,14 +100,14 @@ export class RequestMessages implements MessageSink, QueueOwner {
     this.taken()
   }
 
-  /** The handler has settled, which ends what it borrows. @param request the one that it has borrowed */
+  /** The handler has settled, which ends its borrowing. @param request the message that it borrowed */
   settled(request: Buffer | undefined): void {
     if (request) this.done(request)
     this.queue?.release()
     this.#release(this.#heldBytes)
   }
 
-  /** The call is over. @param running its handler still is, and may read what it has */
+  /** The call is over. @param running the handler still runs, and may read what it has */
   end(error: RpcError, running: boolean): void {
     this.reader.drop()
     this.#only = undefined
@@ -117,7 +117,7 @@ export class RequestMessages implements MessageSink, QueueOwner {
 
   /**
    * Every five seconds.
-   * @returns why the call has to end, when a message has been incomplete for too long while others needed the memory
+   * @returns why the call has to end, if a message has been incomplete for too long while others needed the memory
    */
   sweep(): RpcError | undefined {
     if (this.reader.idle) return undefined

@@ -1,6 +1,6 @@
 import type { Account, Wait } from './account.ts'
 
-/** What one call has taken of its connection's memory for answers, before they were made. */
+/** One call's share of its connection's memory for answers, reserved before they are created. */
 export class Reservations {
   readonly #account: Account
   readonly #waits = new Set<Wait>()
@@ -11,20 +11,20 @@ export class Reservations {
     this.#account = account
   }
 
-  /** Takes so many bytes; a promise when they are not to be had at once. It fails with CANCELLED once `leave` was called. */
+  /** Reserves this many bytes. @returns a promise if they are not available at once; `leave` rejects it (CANCELLED) */
   take(bytes: number): Promise<void> | undefined {
     if (!this.#account.tryHold(bytes)) return this.#wait(bytes)
     this.#held += bytes
     return undefined
   }
 
-  /** Gives back all that is taken. */
+  /** Releases everything that is reserved. */
   release(): void {
     if (this.#held > 0) this.#account.release(this.#held)
     this.#held = 0
   }
 
-  /** The call is over: nobody waits any more, though its handler may still have what it took. */
+  /** The call is over: its waits end, though its handler may still use what it reserved. */
   leave(): void {
     this.#over = true
     for (const wait of this.#waits) wait.giveUp()

@@ -2,10 +2,10 @@ import { checkedDigest, type Digest, type DigestFunction, digestFunctionOf, dige
 import { Failure } from '../core/failure.ts'
 import { reservedSegments } from '../core/instance.ts'
 
-/** How the bytes of a ByteStream are packed. */
+/** How the bytes of a ByteStream are compressed. */
 export type Compressor = 'identity' | 'zstd'
 
-/** What a ByteStream.Read names. */
+/** The target of a ByteStream.Read. */
 export interface ReadName {
   /** May be empty or several segments. */
   readonly instance: string
@@ -14,7 +14,7 @@ export interface ReadName {
   readonly digest: Digest
 }
 
-/** What a ByteStream.Write names. Sessions are keyed on the full name, not on the uuid (rule 5). */
+/** The target of a ByteStream.Write. Sessions are keyed on the full name, not on the uuid (rule 5). */
 export interface WriteName extends ReadName {
   readonly uuid: string
 }
@@ -52,12 +52,12 @@ export function parseWriteName(name: string): WriteName {
   return { instance: parseInstance(name, segments.slice(0, keyword)), uuid, ...blob }
 }
 
-/** The name to read a blob by. */
+/** The resource name for reading a blob. */
 export function readName({ instance, compressor, digest }: ReadName): string {
   return prefix(instance) + blobPath(compressor, digest)
 }
 
-/** The name to write a blob by; the uuid is the client's own, fresh for each attempt. */
+/** The resource name for writing a blob; the uuid is the client's own, new for each attempt. */
 export function writeName({ instance, uuid, compressor, digest }: WriteName): string {
   return `${prefix(instance)}uploads/${uuid}/${blobPath(compressor, digest)}`
 }
@@ -69,11 +69,11 @@ export function blobSubject(digest: Digest): string {
 
 function blobPath(compressor: Compressor, { fn, hash, size }: Digest): string {
   const keyword = compressor === 'identity' ? 'blobs/' : `compressed-blobs/${compressor}/`
-  // Rule 4: the function is named only where the hash's length does not tell it.
+  // Rule 4: the function is named only if the hash's length does not tell it.
   return `${keyword}${digestFunctions[fn].named ? `${fn}/` : ''}${hash}/${size}`
 }
 
-/** Reads `blobs/...` or `compressed-blobs/...` from segment `at` on; what follows the size is the rest. */
+/** Parses `blobs/...` or `compressed-blobs/...` from segment `at` on; what follows the size is the rest. */
 function parseBlob(name: string, segments: readonly string[], at: number) {
   const keyword = segments[at]
   if (keyword !== 'blobs' && keyword !== 'compressed-blobs')
@@ -81,7 +81,7 @@ function parseBlob(name: string, segments: readonly string[], at: number) {
   let next = at + 1
   let compressor: Compressor = 'identity'
   if (keyword === 'compressed-blobs') {
-    // The identity has a form of its own: `blobs/`.
+    // Identity has a form of its own: `blobs/`.
     if (segments[next] !== 'zstd') throw malformed(name, 'the one compressor that this server has is zstd')
     compressor = 'zstd'
     next += 1
@@ -95,7 +95,7 @@ function parseBlob(name: string, segments: readonly string[], at: number) {
   return { blob: { compressor, digest }, rest: segments.slice(next + 2) }
 }
 
-/** The function that a segment names. One that needs no name may still be named: its meaning is clear. */
+/** The function that a segment names. One that need not be named may still be: its meaning is clear. */
 function namedFunction(segment: string | undefined): DigestFunction | undefined {
   return segment !== undefined && Object.hasOwn(digestFunctions, segment) ? (segment as DigestFunction) : undefined
 }
@@ -107,7 +107,7 @@ function parseInstance(name: string, segments: readonly string[]): string {
 
 function split(name: string): string[] {
   if (name.length > nameLengthMax) throw malformed(name, `longer than ${nameLengthMax} characters`)
-  // moon puts a slash before the name where it has no instance name.
+  // moon puts a slash before the name if it has no instance name.
   return (name.startsWith('/') ? name.slice(1) : name).split('/')
 }
 

@@ -1,10 +1,10 @@
 /**
- * What a service is, apart from the transport beneath it: a table of methods over raw
- * message bytes. A handler throws an RpcError (or a Failure, see status.ts); anything else
- * that it throws is a bug and reaches the client as INTERNAL without its text.
+ * What a service is, independent of the transport: a table of methods over raw message bytes. A handler throws an
+ * RpcError (or a Failure, see status.ts); anything else that it throws is a bug and reaches the client as INTERNAL
+ * without its text.
  */
 
-/** The status codes of gRPC. */
+/** gRPC's status codes. */
 export const Code = {
   OK: 0,
   CANCELLED: 1,
@@ -26,7 +26,7 @@ export const Code = {
 } as const
 export type Code = (typeof Code)[keyof typeof Code]
 
-/** A google.protobuf.Any that hangs on a status, its fields named as the generated code names them. */
+/** A google.protobuf.Any attached to a status, with the generated code's field names. */
 export interface Detail {
   /** `type.googleapis.com/...` */
   readonly type_url: string
@@ -47,8 +47,8 @@ export class RpcError extends Error {
 }
 
 /**
- * A client takes nothing of its answer, and what the call holds is needed by others. It hears so
- * at once: what still waits to be sent is dropped.
+ * A client reads nothing of its answer, and others need what the call holds. It is told at once: what is still queued
+ * for it is dropped.
  */
 export class Stalled extends RpcError {
   constructor(message: string) {
@@ -56,45 +56,44 @@ export class Stalled extends RpcError {
   }
 }
 
-/** What a handler knows of the call beside its messages. */
+/** A call's context for its handler, apart from the messages. */
 export interface Call {
   /** `package.Service/Method` */
   readonly method: string
-  /** ASCII metadata by lower-case name, and `-bin` metadata still in base64; repeated names joined by commas. */
+  /** ASCII metadata by lower-case name, and `-bin` metadata still in base64; repeated values joined by commas. */
   readonly metadata: ReadonlyMap<string, string>
-  /** One value of the metadata, by its lower-case name; on hot paths, since the map is made when it is first asked for. */
+  /** One metadata value, by lower-case name; for hot paths, since the map is only created on demand. */
   header(name: string): string | undefined
-  /** The `authorization` to pass the call on with, where the client is known by what cannot be passed on. */
+  /** The `authorization` for forwarding the call, if what identifies the client cannot be forwarded. */
   readonly vouched?: string | undefined
-  /** May the client use some instances only? What tells of the others is not for them. */
+  /** May the client use some instances only? It must not learn about the others. */
   readonly limited?: boolean | undefined
-  /** When the client gives up, in milliseconds since 1970. */
+  /** The client's deadline, in milliseconds since 1970. */
   readonly deadline: number | undefined
   /**
-   * Aborts when the client cancels, its connection breaks or the deadline passes. The reason is an
-   * RpcError that tells them apart: CANCELLED, UNAVAILABLE, DEADLINE_EXCEEDED.
+   * Aborts when the client cancels, its connection breaks or the deadline passes. The reason is an RpcError that tells
+   * them apart: CANCELLED, UNAVAILABLE, DEADLINE_EXCEEDED.
    */
   readonly signal: AbortSignal
   /** The client's address, for logs. */
   readonly peer: string
   /**
-   * Takes memory for a large answer, or a piece of one, before it is made. Without this, a client
-   * that opens thousands of reads and takes nothing would have as many answers made at once.
-   * @returns nothing when it is had at once; otherwise a promise, which fails with CANCELLED when
-   *   the call ends first
+   * Reserves memory for a large answer, or a piece of one, before it is created. Otherwise a client that opens
+   * thousands of reads and reads nothing would cause as many answers to be created at once.
+   * @returns nothing if it is available at once; otherwise a promise, which fails with CANCELLED if the call ends first
    */
   reserve(bytes: number): Promise<void> | undefined
   /**
-   * Gives back all that the call has reserved, once what it was for has been sent: from then on
-   * the transport counts it. Happens by itself when the handler settles.
+   * Releases all that the call has reserved, once what it was for has been sent: from then on the transport accounts
+   * for it. Happens automatically when the handler settles.
    */
   release(): void
 }
 
 /**
- * Sends one message to the client; its bytes must not change afterwards. Returns nothing while there is room and a promise that
- * settles when there is room again: await it before sending more.
- * @param rest the end of the message, where that lies elsewhere: it is not copied
+ * Sends one message to the client; its bytes must not change afterwards. Returns nothing while there is room, otherwise
+ * a promise that settles when there is room again: await it before sending more.
+ * @param rest the end of the message, if it is stored elsewhere: it is not copied
  * @throws RpcError CANCELLED (also from the promise) once the call has ended
  */
 export type Send = (message: Uint8Array, rest?: Rest) => void | Promise<void>
@@ -103,20 +102,19 @@ export type Send = (message: Uint8Array, rest?: Rest) => void | Promise<void>
 export interface Rest {
   readonly bytes: Uint8Array
   /**
-   * Called once when nobody reads the bytes any more, so that their memory may be used again:
-   * never before the system has all of them, and not at all when the call ends earlier.
+   * Called once when nobody reads the bytes any more, so that their memory may be reused: never before the system has
+   * all of them, and not at all if the call ends earlier.
    */
   readonly sent?: () => void
 }
 
-/** A message that the handler owns: nothing else writes to these bytes later, unless the method borrows. */
+/** Messages that the handler owns: nothing else writes to these bytes later, unless the method borrows. */
 export type Messages = AsyncIterable<Buffer>
 
 /**
- * How a method is called. One that `borrows` gets its messages in memory that the transport
- * uses again: a request until the handler settles, a message of a stream until the handler
- * asks for the next or settles. Neither what it keeps nor what it answers may be a part of
- * them. That halves what large uploads cost.
+ * How a method is called. One that `borrows` gets its messages in memory that the transport reuses: a request is valid
+ * until the handler settles, a message of a stream until the handler asks for the next or settles. Neither what it
+ * keeps nor what it returns may be a part of them. This halves the cost of large uploads.
  */
 export type Method = MethodTraits &
   (
@@ -140,7 +138,7 @@ export type Method = MethodTraits &
 
 interface MethodTraits {
   readonly borrows?: boolean
-  /** The longest request, in bytes, where that is not what the server takes otherwise. */
+  /** The longest request in bytes, if it differs from the server's default. */
   readonly requestBytesMax?: number
 }
 
@@ -151,7 +149,7 @@ export interface Service {
   readonly methods: Readonly<Record<string, Method>>
 }
 
-/** The other side: how rooms above `wire` call a server. */
+/** The client's side: how rooms above `wire` call a server. */
 export interface Channel {
   unary(method: string, request: Uint8Array, options?: CallOptions): Promise<Buffer>
   serverStream(method: string, request: Uint8Array, options?: CallOptions): Messages
@@ -162,9 +160,9 @@ export interface Channel {
 }
 
 /**
- * All errors of a Channel are RpcErrors, but for what the source of the requests throws: that
- * cancels the call and comes through as it is. A streaming call starts when its iteration does,
- * and leaving the iteration cancels it. `method` above is `package.Service/Method`.
+ * All errors of a Channel are RpcErrors, except what the source of the requests throws: that cancels the call and is
+ * passed through. A streaming call starts when its iteration does, and leaving the iteration cancels it. `method` above
+ * is `package.Service/Method`.
  */
 export interface CallOptions {
   readonly metadata?: Readonly<Record<string, string>>
@@ -175,9 +173,9 @@ export interface CallOptions {
 
 /** A server that listens. */
 export interface RpcServer {
-  /** `host:port` as bound, the port a real one. */
+  /** `host:port` as bound, with the actual port. */
   readonly address: string
-  /** No new calls; settles when those in flight have ended or the time is over, then closes. */
+  /** Refuses new calls; when those in flight have ended or the time is over, closes and settles. */
   drain(timeoutMs: number): Promise<void>
   close(): Promise<void>
 }

@@ -3,7 +3,7 @@ import { type AddressInfo, connect, createServer } from 'node:net'
 import { endianness } from 'node:os'
 import { Failure } from '../core/failure.ts'
 
-/** The ends of a connection, as node:net's Socket has them. */
+/** The two ends of a connection, as in node:net's Socket. */
 export interface Ends {
   readonly localAddress?: string | undefined
   readonly localPort?: number | undefined
@@ -11,19 +11,19 @@ export interface Ends {
   readonly remotePort?: number | undefined
 }
 
-/** May this connection come in? Never rejects. */
+/** Is this connection admitted? Never rejects. */
 export type Admit = (ends: Ends) => Promise<boolean>
 
-/** A table may change while it is read, and a row be passed over. */
+/** A table may change while it is read, and a row be missed. */
 const looksMax = 3
 const established = '01'
 
 /**
- * Admits connections of this very user, and of root, who can do everything anyway. Who is at the
- * other end is looked up in the system's table of connections once, when one comes; calls cost
- * nothing more. Connections from elsewhere (another machine, another network namespace) are not
- * in that table and so not admitted; what a program of root's relays is admitted as root's.
- * @throws Failure 'unimplemented' where the system does not tell
+ * Admits connections of this very user, and of root, who can do everything anyway. The peer is looked up once per
+ * connection in the system's connection table; calls cost nothing extra. Connections from elsewhere (another machine,
+ * another network namespace) are not in that table and so not admitted; what a root process forwards is admitted as
+ * root's.
+ * @throws Failure 'unimplemented' if the system does not tell
  */
 export async function sameUserOnly(): Promise<Admit> {
   const own = process.getuid?.()
@@ -61,7 +61,7 @@ export async function tellsUsers(own = process.getuid?.() ?? -1): Promise<boolea
   }
 }
 
-/** The user id at the other end of a connection within this network namespace; undefined where that is not known. */
+/** The user id at the other end of a connection within this network namespace; undefined if unknown. */
 export async function userOf({
   localAddress,
   localPort,
@@ -73,7 +73,7 @@ export async function userOf({
   const remote = bytesOf(remoteAddress)
   if (!local || !remote) return undefined
   for (let look = 0; look < looksMax; look += 1) {
-    // A program that speaks IPv6 alone may be at an address of IPv4 too, and then stands in the other table.
+    // An IPv6-only program may also use an IPv4 address, and is then in the other table.
     for (const table of local.length === 4 ? ['tcp', 'tcp6'] : ['tcp6']) {
       const wide = table === 'tcp6'
       const uid = userIn(await freshTable(table), hexOf(remote, remotePort, wide), hexOf(local, localPort, wide))
@@ -84,8 +84,8 @@ export async function userOf({
 }
 
 /**
- * A connection that its owner has closed stays in the table for a while, as root's and without an
- * inode: whoever sends and closes at once would be taken for root.
+ * A connection that its owner has closed stays in the table for a while, as root's and without an inode: whoever sends
+ * and closes at once would be taken for root.
  */
 function userIn(table: string, remote: string, local: string): number | undefined {
   const at = table.indexOf(` ${remote} ${local} ${established} `)
@@ -97,7 +97,7 @@ function userIn(table: string, remote: string, local: string): number | undefine
 const coming = new Map<string, Promise<string>>()
 const lately = new Map<string, Promise<unknown>>()
 
-/** A table that is read from now on; many who ask while another read is under way share the next one. */
+/** The table, read from now on; those who ask while another read is in progress share the next one. */
 function freshTable(name: string): Promise<string> {
   const known = coming.get(name)
   if (known) return known
@@ -111,7 +111,7 @@ function freshTable(name: string): Promise<string> {
   return fresh
 }
 
-/** As the table writes an address: words of four bytes in the machine's own order. */
+/** An address as written in the table: four-byte words in the machine's byte order. */
 function hexOf(address: Uint8Array, port: number, wide: boolean): string {
   const bytes = wide && address.length === 4 ? [...mapped, ...address] : [...address]
   const words: string[] = []
@@ -125,7 +125,7 @@ function hexOf(address: Uint8Array, port: number, wide: boolean): string {
 /** ::ffff:0:0/96 */
 const mapped = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]
 
-/** The bytes of an address as node:net writes it; four for one of IPv4, also where it is written as IPv6. */
+/** The bytes of an address as written by node:net; four for IPv4, even if written as IPv6. */
 function bytesOf(address: string): Uint8Array | undefined {
   const four = /^(?:::ffff:)?(\d+)\.(\d+)\.(\d+)\.(\d+)$/i.exec(address)
   if (four) return Uint8Array.from(four.slice(1), Number)

@@ -11,7 +11,7 @@ import { type ConnectionContext, type ConnectionOptions, takeConnection } from '
 
 export interface ServeOptions extends Omit<DoorsOptions, 'strikes' | 'turns'>, ConnectionOptions {
   readonly place: ListenPlace
-  /** Who may come in; everybody if absent. */
+  /** Who is admitted; everybody if absent. */
   readonly admit?: Admit | undefined
 }
 
@@ -28,7 +28,7 @@ const leavingMax = 100
 
 /**
  * Listens for HTTP/2 and HTTP/1.1, with TLS if there is a certificate. A connection's first bytes tell its protocol.
- * @throws Failure 'exists' when the address is taken, 'unavailable' when it cannot be bound
+ * @throws Failure 'exists' if the address is taken, 'unavailable' if it cannot be bound
  */
 export async function serve(options: ServeOptions): Promise<Server> {
   const connections = new Set<Connection>()
@@ -93,7 +93,7 @@ async function startListening(server: NetServer, place: ListenPlace): Promise<vo
       server.listen(place, resolve)
       return
     }
-    // The socket is made within the call, and must not be anybody else's for a moment.
+    // The call creates the socket, which must not be accessible to anybody else even for a moment.
     const before = process.umask(0o177)
     server.listen(place, resolve)
     process.umask(before)

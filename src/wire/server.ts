@@ -16,25 +16,25 @@ import { serve } from './serve.ts'
 import type { ServerTls } from './tls/server-tls.ts'
 
 export interface ListenOptions {
-  /** `host:port`, `[v6]:port`, of which port 0 takes a free one; `unix:/path`, which is for this user alone. */
+  /** `host:port`, `[v6]:port` (port 0 picks a free one), or `unix:/path`, which is for this user alone. */
   readonly address: string
-  /** The longest message that is taken, in bytes; the usual 4 MiB and the frame around it when absent. */
+  /** The longest message to accept, in bytes; if absent, 4 MiB plus its frame. */
   readonly receiveBytesMax?: number
   /** Concurrent calls on one connection; more wait at the client. */
   readonly streamsMax?: number
   /** Concurrent connections; more are closed as they arrive. */
   readonly connectionsMax?: number
-  /** TLS handshakes at once; the oldest makes place for a newcomer. */
+  /** Concurrent TLS handshakes; the oldest makes room for a newcomer. */
   readonly handshakesMax?: number
-  /** Who may come in; everybody if absent. Every call of others gets PERMISSION_DENIED. */
+  /** Who is admitted; everybody if absent. Every call of others gets PERMISSION_DENIED. */
   readonly admit?: Admit | undefined
   /** If present, all clients have to use TLS; otherwise none may. It is closed with the server. */
   readonly tls?: ServerTls | undefined
   /** Who may do what; without it, everybody may do everything. */
   readonly door?: Door | undefined
-  /** What a request of HTTP/1.1 asks for, so that the door can judge it. */
+  /** What an HTTP/1.1 request does, so that the door can judge it. */
   readonly operationOf?: ((exchange: Exchange) => Operation | undefined) | undefined
-  /** Gets every error that is a bug; the client only sees `internal error`. */
+  /** Gets every error that is a bug; the client sees only `internal error`. */
   readonly log?: ServerLog
   /** Called at the end of each call: for metrics. */
   readonly observe?: CallContext['observe']
@@ -46,7 +46,7 @@ export interface ListenOptions {
 const gRpcOnly: HttpHandler = async () => {
   throw new HttpError(505, 'this address speaks gRPC, that is, HTTP/2 only', { connection: 'close' })
 }
-/** TLS handshakes at once; the oldest makes place for a newcomer, and takes some milliseconds where it is honest. */
+/** Concurrent TLS handshakes; the oldest makes room for a newcomer. An honest one takes some milliseconds. */
 const handshakesMaxDefault = 2_000
 /** Requests, from the first piece of a message until its handler is done with it. */
 const requestMemory = {
@@ -54,7 +54,7 @@ const requestMemory = {
   clientBytesMax: 768 * 1024 * 1024,
   connectionBytesMax: 512 * 1024 * 1024,
 }
-/** Answers, from before they are made until they have left. */
+/** Answers, from before they are created until they have been sent. */
 const answerMemory = {
   bytesMax: 256 * 1024 * 1024,
   clientBytesMax: 192 * 1024 * 1024,
@@ -63,7 +63,7 @@ const answerMemory = {
 
 /**
  * Serves gRPC over HTTP/2, and HTTP/1.1 on the same port, with or without TLS.
- * @throws Failure 'invalid' for a malformed address, 'exists' when it is taken
+ * @throws Failure 'invalid' for a malformed address, 'exists' if it is taken
  */
 export async function listen(services: readonly Service[], options: ListenOptions): Promise<RpcServer> {
   const place = parseListen(options.address)

@@ -1,12 +1,12 @@
 import type { Secret } from '../core/secret.ts'
 import { type Call, type Channel, Code, RpcError } from './rpc.ts'
 
-/** ASCII metadata with base64, rather than `-bin`, so that any transport carries it as it is. */
+/** ASCII metadata with base64, rather than `-bin`, so that any transport carries it unchanged. */
 const header = 'native-signature'
 
 /**
- * The same channel, whose calls of one unary method show that their caller knows the secret. Method
- * and request are signed, so that a signature which somebody catches says nothing but what it was made for.
+ * The same channel, whose calls of one unary method prove that the caller knows the secret. Method and request are
+ * signed, so that an intercepted signature is of no use for anything else.
  * @param signed `package.Service/Method`
  */
 export function signedChannel(channel: Channel, secret: Secret, signed: string): Channel {
@@ -21,8 +21,8 @@ export function signedChannel(channel: Channel, secret: Secret, signed: string):
 }
 
 /**
- * Does a call show that its caller knows the secret? One without a signature does not.
- * @throws RpcError UNAUTHENTICATED when there is a signature and it is not right
+ * Does a call prove that its caller knows the secret? One without a signature does not.
+ * @throws RpcError UNAUTHENTICATED if there is a wrong signature
  */
 export function isSigned(secret: Secret, request: Uint8Array, call: Pick<Call, 'method' | 'header'>): boolean {
   const signature = call.header(header)

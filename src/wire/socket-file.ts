@@ -4,8 +4,8 @@ import { errnoOf, Failure } from '../core/failure.ts'
 import { systemFailure } from '../host/system-errors.ts'
 
 /**
- * Removes the socket that a server has left which was killed; nothing else.
- * @throws Failure 'exists' when a server listens there, or something stands there that is not a socket
+ * Removes the socket left behind by a killed server; nothing else.
+ * @throws Failure 'exists' if a server listens there, or it is not a socket
  */
 export async function clearSocket(path: string): Promise<void> {
   try {
@@ -23,7 +23,7 @@ export async function clearSocket(path: string): Promise<void> {
   }
 }
 
-/** Does anybody take connections there? */
+/** Does anybody accept connections there? */
 function answers(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ path })
@@ -32,7 +32,7 @@ function answers(path: string): Promise<boolean> {
       resolve(there)
     }
     socket.once('connect', () => tell(true))
-    // ECONNREFUSED: nobody. Whatever else it is, somebody may be there.
+    // ECONNREFUSED: nobody. With any other error somebody may be there.
     socket.once('error', (error) => tell(errnoOf(error) !== 'ECONNREFUSED'))
   })
 }

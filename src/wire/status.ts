@@ -43,19 +43,18 @@ const kindOf: ReadonlyMap<Code, FailureKind> = new Map<Code, FailureKind>([
 const codes: ReadonlySet<number> = new Set(Object.values(Code))
 
 /**
- * The one place where anything that was thrown becomes a gRPC status. A Failure keeps its
- * text; anything that is neither a Failure nor an RpcError is a bug: INTERNAL, without its
- * text, which stays in `cause` for the log.
+ * The one place where anything that was thrown becomes a gRPC status. A Failure keeps its text; anything that is
+ * neither a Failure nor an RpcError is a bug: INTERNAL, without its text, which stays in `cause` for the log.
  */
 export function toRpcError(error: unknown): RpcError {
   if (error instanceof RpcError) return error
-  // Its stack is the failure's, which is its cause.
+  // Its stack trace is that of the failure, which is its cause.
   if (error instanceof Failure)
     return withoutStack(() => new RpcError(codeOf[error.kind], failureText(error), [], error))
   return new RpcError(Code.INTERNAL, 'internal error', [], error)
 }
 
-/** The way back: what a call's error means to a person. A Failure or any other error comes back as it is. */
+/** The inverse: what a call's error means to a person. A Failure or any other error is returned unchanged. */
 export function toFailure(error: unknown, where?: string): Failure {
   if (error instanceof Failure) return error
   const kind = error instanceof RpcError ? (kindOf.get(error.code) ?? 'internal') : 'internal'
@@ -65,7 +64,7 @@ export function toFailure(error: unknown, where?: string): Failure {
   })
 }
 
-/** True for an error that is a bug of ours and belongs in the log. */
+/** True for an error that is our bug and belongs in the log. */
 export function isBug(error: unknown): boolean {
   if (error instanceof RpcError) return error.code === Code.INTERNAL && error.cause !== undefined
   return !(error instanceof Failure) || error.kind === 'internal'
@@ -80,7 +79,7 @@ export function statusMessage(error: RpcError): rpc.Status.$Properties {
   }
 }
 
-/** The error that a google.rpc.Status stands for; undefined when it is OK or absent. */
+/** The error that a google.rpc.Status represents; undefined if it is OK or absent. */
 export function errorOfStatus(status: rpc.Status.$Properties | null | undefined): RpcError | undefined {
   const code = status?.code ?? Code.OK
   if (code === Code.OK) return undefined
@@ -91,18 +90,18 @@ export function errorOfStatus(status: rpc.Status.$Properties | null | undefined)
   return new RpcError(knownCode(code), status?.message ?? '', details)
 }
 
-/** A code from the wire; one that gRPC does not have counts as UNKNOWN. */
+/** A code from the wire; an unknown one counts as UNKNOWN. */
 export function knownCode(code: number): Code {
   return codes.has(code) ? (code as Code) : Code.UNKNOWN
 }
 
-/** Clients commonly refuse more than 8 KiB of trailers in all; base64 makes 4/3 of these. */
+/** Clients commonly refuse more than 8 KiB of trailers in total; base64 makes 4/3 of these. */
 const trailerDetailBytesMax = 5 * 1024
 
 /**
- * What goes into `grpc-status-details-bin`: undefined when the error has no details. Details
- * too large for a trailer are cut: of a PreconditionFailure as many violations stay as fit
- * (the client cures those and hears of the rest the next time), any other is left out.
+ * The value of `grpc-status-details-bin`: undefined if the error has no details. Details too large for a trailer are
+ * cut: a PreconditionFailure keeps as many violations as fit (the client fixes those and learns of the rest next time),
+ * any other detail is left out.
  */
 export function statusBytes(error: RpcError): Uint8Array | undefined {
   if (error.details.length === 0) return undefined
@@ -133,13 +132,12 @@ function cutPrecondition(detail: Detail, room: number): Detail | undefined {
 }
 
 const preconditionType = 'google.rpc.PreconditionFailure'
-/** Keeps an answer that carries them in a message under 4 MiB. */
+/** Keeps an answer with this many in a message below 4 MiB. */
 const violationsMax = 20_000
 
 /**
- * Rule 25: blobs that an action needs are absent. One violation of type MISSING for each (up
- * to 20,000; the rest shows at the next attempt), which is what makes a client upload them
- * and try again.
+ * Rule 25: blobs that an action needs are missing. One violation of type MISSING for each (up to 20,000; the rest
+ * appears at the next attempt), which makes a client upload them and try again.
  */
 export function missingBlobs(digests: readonly Digest[], message: string): RpcError {
   const violations = digests
@@ -149,17 +147,17 @@ export function missingBlobs(digests: readonly Digest[], message: string): RpcEr
   return new RpcError(Code.FAILED_PRECONDITION, message, [packAny(preconditionType, value)])
 }
 
-/** Rule 44: the state passes; clients retry whatever carries a RetryInfo. */
+/** Rule 44: the condition is temporary; clients retry whatever carries a RetryInfo. */
 export function retryLater(message: string, delayMs: number): RpcError {
   return new RpcError(Code.UNAVAILABLE, message, [retryInfo(delayMs)])
 }
 
-/** The same where a bound is reached: RESOURCE_EXHAUSTED. */
+/** The same if a limit is reached: RESOURCE_EXHAUSTED. */
 export function retryWhenThereIsRoom(message: string, delayMs: number): RpcError {
   return new RpcError(Code.RESOURCE_EXHAUSTED, message, [retryInfo(delayMs)])
 }
 
-/** Says that another try makes sense, and when: Bazel then begins its count of tries anew (rule 44). */
+/** Says that a retry makes sense, and when: Bazel then resets its retry count (rule 44). */
 export function retryInfo(delayMs: number): Detail {
   return packAny('google.rpc.RetryInfo', rpc.RetryInfo.encode({ retryDelay: toDuration(delayMs) }).finish())
 }
@@ -169,7 +167,7 @@ function failureText(failure: Failure): string {
   return [failure.message + where, ...failure.next].reduce((text, next) => `${text}${periodAfter(text)} ${next}`)
 }
 
-/** The period that a text lacks before another sentence follows. */
+/** The full stop that a text lacks before another sentence follows. */
 function periodAfter(text: string): string {
   return /[.!?]$/.test(text) ? '' : '.'
 }

@@ -1,8 +1,8 @@
-/** Addresses that are remembered. */
+/** How many addresses are remembered. */
 const addressesMax = 10_000
-/** Further strikes change nothing. */
+/** Further strikes have no effect. */
 const strikesMax = 6
-/** Sweeps, of five seconds each, after which one strike is forgotten. */
+/** Sweeps, every five seconds, after which one strike is forgotten. */
 const forgottenSweeps = 4
 /** How many faults make a strike, and how many are forgotten at each sweep. */
 const faultsPerStrike = 100
@@ -14,10 +14,10 @@ interface Conduct {
 }
 
 /**
- * Addresses whose connections had to be closed because they exceeded the abuse limits, or kept making
- * mistakes that cost a connection each: requests that are malformed, too slow or cut off. The limits of
- * the next connection from there are halved for each strike, whichever protocol it uses, so that
- * reconnecting gains nothing; it is not refused, since others may share the address.
+ * Addresses whose connections had to be closed because they exceeded the abuse limits, or kept making mistakes that
+ * cost a connection each: requests that are malformed, too slow or cut off. Each strike halves the limits of the next
+ * connection from there, whichever protocol it uses, so that reconnecting gains nothing; it is not refused, since
+ * others may share the address.
  */
 export class Strikes {
   readonly #known = new Map<string, Conduct>()
@@ -29,7 +29,7 @@ export class Strikes {
     if (conduct) conduct.strikes = Math.min(conduct.strikes + 1, strikesMax)
   }
 
-  /** A connection has made a mistake that may happen once: a hundred in twenty seconds are a strike. */
+  /** A connection has made a mistake that may happen occasionally: a hundred in twenty seconds are a strike. */
   fault(address: string): void {
     const conduct = this.#of(address)
     if (!conduct) return

@@ -12,25 +12,25 @@ import type { ServerTls } from './tls/server-tls.ts'
 
 export interface ConnectionOptions {
   readonly connectionsMax: number
-  /** Connections whose TLS handshake is not over: each holds some 50 KB of OpenSSL's memory. */
+  /** Connections in the TLS handshake: each holds some 50 KB of OpenSSL's memory. */
   readonly handshakesMax: number
   /** If present, all clients have to use TLS; otherwise none may. */
   readonly tls?: ServerTls | undefined
-  /** Reports a client that does not get through, and why. */
+  /** Reports a rejected client, and why. */
   readonly onTurnedAway: (why: string, peer: string) => void
 }
 
-/** What the connections of a server share. */
+/** Shared by the connections of a server. */
 export interface ConnectionContext extends ConnectionOptions {
   /** All that are open. */
   readonly connections: Set<Connection>
-  /** Those whose TLS handshake is not over. */
+  /** Those in the TLS handshake. */
   readonly handshakes: Set<Connection>
   readonly strikes: Strikes
   readonly doors: Doors
 }
 
-/** A client that may not come in is told so, and has this long to receive it. */
+/** A client that is not admitted is told so, and has this long to receive it. */
 const farewellMsMax = 5000
 
 const notAdmitted = new RpcError(
@@ -41,11 +41,11 @@ const withoutTls = new RpcError(
   Code.FAILED_PRECONDITION,
   'this address speaks TLS: write grpcs:// or https:// before it',
 )
-/** Sent as HTTP/1.1: TLS clients recognise by it that there is no TLS, and some show it. */
+/** Sent as HTTP/1.1: TLS clients recognise from it that there is no TLS, and some show it. */
 const noTlsHere = 'this address speaks without TLS: write grpc:// or http:// before it\n'
 const noTlsAnswer = `HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: ${noTlsHere.length}\r\nconnection: close\r\n\r\n${noTlsHere}`
 
-/** Serves an accepted socket. What it is changes as its protocol becomes known; it is always among those that are swept, drained and closed. */
+/** Serves an accepted socket. Its handler changes as its protocol becomes known; it is always swept, drained and closed. */
 export function takeConnection(context: ConnectionContext, accepted: Socket, admitted: boolean): void {
   const { connections, handshakes, strikes, doors, tls, onTurnedAway } = context
   if (connections.size >= context.connectionsMax && !makePlace(connections)) {
@@ -103,7 +103,7 @@ export function takeConnection(context: ConnectionContext, accepted: Socket, adm
     become(speak(protocol, accepted, head, why ? turnAway(why) : doors.open))
   })
   connections.add(connection)
-  // A client that may not come in does not get long to speak either.
+  // A client that is not admitted does not get long to speak either.
   if (admitted) return
   const timer = setTimeout(() => connection.destroy(), farewellMsMax)
   accepted.once('close', () => clearTimeout(timer))
@@ -117,7 +117,7 @@ function speak(protocol: Protocol, socket: Socket, head: Buffer, door: Door): Co
   return session
 }
 
-/** Closes one idle connection to admit another: a client that holds thousands open must not shut others out. */
+/** Closes an idle connection to admit another: a client with thousands of open connections must not lock others out. */
 function makePlace(connections: Set<Connection>): boolean {
   for (const connection of connections) {
     if (!connection.idle) continue

@@ -1,15 +1,15 @@
 import { Failure } from '../core/failure.ts'
 
-/** Seconds and nanoseconds, as google.protobuf.Timestamp and Duration have them. */
+/** Seconds and nanoseconds, as in google.protobuf.Timestamp and Duration. */
 export interface WireTime {
   readonly seconds?: number | null
   readonly nanos?: number | null
 }
 
-/** What timestamp.proto allows: the years 1 to 9999. */
+/** The range of timestamp.proto: the years 1 to 9999. */
 const timestampSecondsMin = -62_135_596_800
 const timestampSecondsMax = 253_402_300_799
-/** What duration.proto allows: about 10,000 years either way. */
+/** The range of duration.proto: about 10,000 years either way. */
 const durationSecondsMax = 315_576_000_000
 const nanosPerSecond = 1_000_000_000
 const nanosPerMs = 1_000_000
@@ -20,7 +20,7 @@ export function toTimestamp(ms: number): { seconds: number; nanos: number } {
 }
 
 /**
- * Milliseconds since 1970, fractions kept.
+ * Milliseconds since 1970, including fractions.
  * @throws Failure 'invalid' outside the years 1 to 9999, or for nanos outside 0..999,999,999
  */
 export function fromTimestamp(time: WireTime, field = 'timestamp'): number {
@@ -30,14 +30,14 @@ export function fromTimestamp(time: WireTime, field = 'timestamp'): number {
   return seconds * 1000 + nanos / nanosPerMs
 }
 
-/** A google.protobuf.Duration; seconds and nanos carry the same sign. */
+/** A google.protobuf.Duration; seconds and nanos have the same sign. */
 export function toDuration(ms: number): { seconds: number; nanos: number } {
   return split(ms, Math.trunc(ms / 1000))
 }
 
 /**
- * Milliseconds, fractions kept.
- * @throws Failure 'invalid' beyond 10,000 years, or when the signs of seconds and nanos differ
+ * Milliseconds, including fractions.
+ * @throws Failure 'invalid' beyond 10,000 years, or if the signs of seconds and nanos differ
  */
 export function fromDuration(time: WireTime, field = 'duration'): number {
   const { seconds, nanos } = parts(time, field)
@@ -49,7 +49,7 @@ export function fromDuration(time: WireTime, field = 'duration'): number {
 
 function split(ms: number, seconds: number): { seconds: number; nanos: number } {
   const nanos = Math.round((ms - seconds * 1000) * nanosPerMs)
-  // What is just below a whole second rounds up to it.
+  // Just below a whole second, nanos round up to it.
   return Math.abs(nanos) < nanosPerSecond ? { seconds, nanos } : { seconds: seconds + Math.sign(nanos), nanos: 0 }
 }
 

@@ -4,8 +4,8 @@ import { Code, RpcError } from './rpc.ts'
 import { errorOfStatus, knownCode } from './status.ts'
 
 /**
- * What the last fields of an answer say: undefined when the call went well.
- * Fields without a status are not a gRPC response: INTERNAL.
+ * The error in an answer's last fields; undefined if the call succeeded. Fields without a status are not a gRPC
+ * response: INTERNAL.
  */
 export function errorOfTrailers(fields: readonly Field[]): RpcError | undefined {
   const status = valueIn(fields, 'grpc-status')
@@ -21,7 +21,7 @@ export function errorOfTrailers(fields: readonly Field[]): RpcError | undefined 
 }
 
 /**
- * The error that a call's status stands for.
+ * The error that a call's status represents.
  * @param packed a google.rpc.Status; its details count if it has the same code
  */
 export function answerError(code: number, message: string, packed: Uint8Array | undefined): RpcError {
@@ -29,7 +29,7 @@ export function answerError(code: number, message: string, packed: Uint8Array | 
   return status?.code === code ? status : new RpcError(knownCode(code), message)
 }
 
-/** The code of an answer that is not gRPC's but a bare HTTP status ("HTTP to gRPC Status Code Mapping"). */
+/** The error of an answer that is not gRPC but a bare HTTP status ("HTTP to gRPC Status Code Mapping"). */
 export function errorOfHttp(status: string): RpcError {
   const code = codeOfHttp.get(status) ?? Code.UNKNOWN
   return new RpcError(code, `the server answered with the HTTP status ${status.slice(0, 10)}`)
@@ -51,7 +51,7 @@ function valueIn(fields: readonly Field[], wanted: string): string | undefined {
   return fields.find(({ name }) => name === wanted)?.value
 }
 
-/** Decodes UTF-8 in which some bytes are written as %XX; anything else stays as it is. */
+/** Decodes UTF-8 in which some bytes are written as %XX; anything else is unchanged. */
 function percentDecode(text: string): string {
   if (!text.includes('%')) return text
   const plain = text.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
@@ -62,7 +62,7 @@ function decodeStatus(bytes: Uint8Array): rpc.Status | undefined {
   try {
     return rpc.Status.decode(bytes)
   } catch {
-    // The status is kept even if its details cannot be read.
+    // The status is kept even if its details cannot be parsed.
     return undefined
   }
 }

@@ -5,12 +5,12 @@ import { Code, RpcError } from './rpc.ts'
 import type { StreamIn, StreamOut } from './stream.ts'
 
 /**
- * What of a request comes before its sender is known is kept, up to this; beyond, the call is given up. A client may
- * send 4 MiB before it hears that it has to wait. The connection's account holds these bytes as it does others.
+ * How much of a request is buffered before its sender is known; beyond that, the call fails. A client may send 4 MiB
+ * before it learns that it has to wait. The connection's account covers these bytes like any others.
  */
 const keptBytesMax = 5 * 1024 * 1024
 
-/** A call whose credentials are still being checked. What has come of its request is kept, and not looked at. */
+/** A call whose credentials are still being checked. What has arrived of its request is buffered, unread. */
 export class WaitingCall implements StreamIn {
   readonly #out: StreamOut
   #call: StreamIn | undefined
@@ -19,7 +19,7 @@ export class WaitingCall implements StreamIn {
   #ended = false
   #over = false
 
-  /** @param begin makes the call, or refuses it */
+  /** @param begin starts the call, or refuses it */
   constructor(
     out: StreamOut,
     visitor: Promise<Visitor>,

@@ -1,8 +1,8 @@
 import { Code, RpcError } from './rpc.ts'
 
-/** The version of what worker and scheduler say to each other (worker.proto); it grows when the two have to agree on something new. */
+/** The protocol version of worker and scheduler (worker.proto); it grows when both have to agree on something new. */
 export const workerProtocol = 1
-/** The oldest that this release still speaks. A release that does not say speaks this one. */
+/** The oldest version that this release still speaks. A release that does not say speaks this one. */
 const workerProtocolMin = 1
 
 /** One end of a worker's stream, as it introduces itself. */
@@ -11,12 +11,12 @@ export interface WorkerPeer {
   readonly what: string
   /** Its release. */
   readonly version: string
-  /** 0 where it does not say. */
+  /** 0 if it does not say. */
   readonly protocol: number
 }
 
 /**
- * Can this release work with the other?
+ * Checks that this release can work with the other.
  * @param own what this end is
  * @throws RpcError FAILED_PRECONDITION that names both releases and both versions
  */

@@ -1,24 +1,24 @@
 import { Failure } from '../core/failure.ts'
 
 /**
- * A frame asks its reader for a window of memory; this much is what RFC 8878 (section 3.1.1.1.2)
- * tells every decoder to support, and what keeps many streams at once in bounds.
+ * The largest window of memory that a frame may ask for: what RFC 8878 (section 3.1.1.1.2) recommends every decoder to
+ * support, and small enough for many concurrent streams.
  */
 export const windowBytesMax = 8 * 1024 * 1024
-/** Frames of one blob: each costs a call of the decoder, however little is in it. */
+/** Frames per blob: each costs a decoder call, however little is in it. */
 const framesMax = 10_000
 
 const frameMagic = Buffer.from([0x28, 0xb5, 0x2f, 0xfd])
-/** The first of sixteen magic numbers of frames that are skipped (section 3.1.2). */
+/** The first of the sixteen magic numbers of skippable frames (section 3.1.2). */
 const skippableMagic = 0x184d2a50
 const magicBytes = 4
-/** One segment of no bytes: its last block, which is raw, has none. */
+/** One empty segment: its last block, which is raw, has no bytes. */
 const emptyFrame = Buffer.from([...frameMagic, 0x20, 0, 1, 0, 0])
 const blockHeadBytes = 3
-/** A block that repeats one byte holds only that (section 3.1.1.2.2). */
+/** A block that repeats one byte contains only that byte (section 3.1.1.2.2). */
 const runLengthBlock = 1
 const reservedBlock = 3
-/** Bytes of dictionary id and content size by their flags (section 3.1.1.1.1). */
+/** Bytes of dictionary id and content size, by their flags (section 3.1.1.1.1). */
 const dictionaryBytes = [0, 1, 2, 4]
 const contentSizeBytes = [0, 2, 4, 8]
 const headBytesMax = 14
@@ -27,16 +27,15 @@ const State = { MAGIC: 0, SKIP_SIZE: 1, SKIP: 2, HEAD: 3, BLOCK_HEAD: 4, BLOCK: 
 type State = (typeof State)[keyof typeof State]
 
 /**
- * Finds the frames in a stream of zstd, which may be several, with frames among them that are to
- * be skipped; the decoder behind it stops at the end of the first. Checks what each asks for
- * before the decoder sees it.
+ * Finds the frames in a zstd stream, which may be several, some of them skippable; the decoder behind it stops at the
+ * end of the first. Checks what each one asks for before the decoder sees it.
  */
 export class ZstdFrames {
   #state: State = State.MAGIC
-  /** What is collected of a magic number, size or head. */
+  /** The collected part of a magic number, size or head. */
   readonly #held = Buffer.alloc(headBytesMax)
   #filled = 0
-  /** Bytes to collect, or of a block or skipped frame that are still to come. */
+  /** Bytes to collect, or remaining bytes of a block or skipped frame. */
   #left = magicBytes
   #lastBlock = false
   #checksum = false
@@ -45,8 +44,8 @@ export class ZstdFrames {
 
   /**
    * The stream has ended.
-   * @returns what the decoder shall still have: a frame of nothing where all were skipped
-   * @throws Failure 'invalid' when it may not end here
+   * @returns what the decoder still needs: an empty frame if all were skipped
+   * @throws Failure 'invalid' if it may not end here
    */
   end(): readonly Uint8Array[] {
     if (this.#state !== State.MAGIC || this.#filled > 0)
@@ -56,7 +55,7 @@ export class ZstdFrames {
   }
 
   /**
-   * The parts of a chunk that the decoder shall have, each of one frame.
+   * The parts of a chunk for the decoder, each from one frame.
    * @throws Failure 'invalid' for what is not a frame, or one that asks for too much
    */
   *parts(chunk: Uint8Array): Generator<Uint8Array> {
@@ -75,7 +74,7 @@ export class ZstdFrames {
       const before = this.#state
       this.#advance()
       if (before === State.MAGIC && this.#state === State.HEAD) {
-        // Where the number came in pieces, the first of them is not in this chunk.
+        // If the magic number arrived in pieces, its beginning is not in this chunk.
         if (at < magicBytes) yield frameMagic
         from = at < magicBytes ? at : at - magicBytes
       } else if (before >= State.HEAD && this.#state === State.MAGIC) {

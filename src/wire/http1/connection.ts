@@ -16,25 +16,25 @@ import { type Patience, patienceFor } from './patience.ts'
 
 export interface Http1Options {
   readonly handle: HttpHandler
-  /** Memory that all connections of the server share, those of HTTP/2 too: for answers, and for requests. */
+  /** Memory that all connections of the server share, including those of HTTP/2: for answers, and for requests. */
   readonly answers: Ledger
   readonly requests: Ledger
-  /** What addresses have done before, by whatever protocol. */
+  /** The past behaviour of addresses, over any protocol. */
   readonly strikes: Strikes
-  /** Told of an error that is ours. */
+  /** Called with an error that is our bug. */
   readonly onBug: (error: unknown) => void
 }
 
-/** About what a request takes while it waits for those before it; this many may wait on one connection. */
+/** Approximate memory of a request that waits for earlier ones; this many may wait on one connection. */
 const waitingBytes = 4 * 1024
-/** Beyond this nothing more is read until some are answered. */
+/** Beyond this nothing more is read until some have been answered. */
 const waitingHigh = 16
 /** Bytes that count as progress. */
 const headwayBytes = 16 * 1024
 /** Milliseconds in which the last bytes have to be sent. */
 const farewellMs = 1_000
 
-/** The life of one connection of HTTP/1.1: its requests one after the other, and how long each may take. */
+/** The life of one HTTP/1.1 connection: its requests one after another, and how long each may take. */
 export class Http1Connection implements Connection, ExchangeHost {
   readonly peer: string
   readonly certificate: X509Certificate | undefined
@@ -50,7 +50,7 @@ export class Http1Connection implements Connection, ExchangeHost {
   #draining = false
   #faulty = false
   #sweeps = 0
-  /** Bytes, in either direction, that had been moved at the last progress. */
+  /** Bytes, in either direction, that had been transferred at the last progress. */
   #moved = 0
   /** Bytes that had arrived when the last request ended: any more belong to a new one. */
   #readAtRest = 0
@@ -74,7 +74,7 @@ export class Http1Connection implements Connection, ExchangeHost {
     return this.#sweeps > 0 && this.#atRest
   }
 
-  /** Takes a request; its turn comes when those before it have their answers. */
+  /** Accepts a request; its turn comes when the earlier ones have been answered. */
   take(request: IncomingMessage, response: ServerResponse, continues: boolean): void {
     const exchange = new Http1Exchange(this, request, response, continues)
     this.#restart()
@@ -91,7 +91,7 @@ export class Http1Connection implements Connection, ExchangeHost {
     if (this.#waiting.length >= waitingHigh) this.#socket.pause()
   }
 
-  /** What came is not HTTP/1.1. */
+  /** What arrived is not HTTP/1.1. */
   refuse(error: Error): void {
     const code = errnoOf(error)
     if (code === 'ECONNRESET' || code === 'EPIPE') {
@@ -159,7 +159,7 @@ export class Http1Connection implements Connection, ExchangeHost {
     }
     await exchange.over
     const { request } = exchange
-    // The rest of a body that nobody read is still to come, and the next request is behind it.
+    // The unread rest of a body still has to arrive, and the next request comes after it.
     if (!request.complete) request.once('close', () => this.#rest())
   }
 
@@ -188,7 +188,7 @@ export class Http1Connection implements Connection, ExchangeHost {
     this.#farewell(new HttpError(408, why))
   }
 
-  /** Closes the connection, and tells the client why if no answer has begun. */
+  /** Closes the connection, and tells the client why unless an answer has begun. */
   #farewell(error: HttpError): void {
     const socket = this.#socket
     const begun = this.#current?.response.headersSent ?? false

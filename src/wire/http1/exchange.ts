@@ -16,7 +16,7 @@ export interface ExchangeHost {
   readonly requests: Account
 }
 
-/** One request of HTTP/1.1 and its answer, on node:http. */
+/** One HTTP/1.1 request and its answer, on node:http. */
 export class Http1Exchange implements Exchange {
   readonly method: string
   readonly path: string
@@ -24,7 +24,7 @@ export class Http1Exchange implements Exchange {
   readonly contentLength: number | undefined
   readonly request: IncomingMessage
   readonly response: ServerResponse
-  /** Settles when the answer has left, or the connection is gone. */
+  /** Settles when the answer has been sent, or the connection is gone. */
   readonly over: Promise<void>
   readonly #host: ExchangeHost
   readonly #continues: boolean
@@ -37,7 +37,7 @@ export class Http1Exchange implements Exchange {
   #reading = false
   #continued = false
   #closed = false
-  /** Bytes of the answer that the system has not taken. */
+  /** Bytes of the answer that the system has not accepted. */
   #unsent = 0
 
   /** @param continues the client waits for 100 Continue before it sends the body */
@@ -115,7 +115,7 @@ export class Http1Exchange implements Exchange {
     this.#continued = true
     this.#reading = true
     try {
-      // Its usual iterator would close the connection when a handler stops in the middle.
+      // The default iterator would close the connection when a handler stops in the middle.
       for await (const chunk of this.request.iterator({ destroyOnReturn: false })) yield chunk as Buffer
     } catch {
       throw gone()
@@ -148,7 +148,7 @@ export class Http1Exchange implements Exchange {
     this.response.end()
   }
 
-  /** The handler has failed: the client is told, or, where an answer has begun, cut off. */
+  /** The handler has failed: the client is told, or, if an answer has begun, cut off. */
   fail(error: HttpError): void {
     if (this.#closed) return
     if (this.response.headersSent) {
@@ -170,7 +170,7 @@ export class Http1Exchange implements Exchange {
     if (!this.response.headersSent) this.response.setHeader('connection', 'close')
   }
 
-  /** The answer has left, or the connection is gone. */
+  /** The answer has been sent, or the connection is gone. */
   close(): void {
     if (this.#closed) return
     this.#closed = true
@@ -211,7 +211,7 @@ function gone(): RpcError {
   return withoutStack(() => new RpcError(Code.CANCELLED, 'the client has gone'))
 }
 
-/** Undefined for a body in chunks. */
+/** Undefined for a chunked body. */
 function contentLengthOf({ headers }: IncomingMessage): number | undefined {
   if (headers['transfer-encoding'] !== undefined) return undefined
   return Number(headers['content-length'] ?? 0)

@@ -1,17 +1,17 @@
-/** What a client of HTTP/1.1 may do, by what its address has done before. */
+/** The limits of an HTTP/1.1 client, depending on its address's past behaviour. */
 export interface Patience {
-  /** Sweeps, of five seconds each, in which a head has to arrive, and a body that nobody reads has to end. */
+  /** Sweeps, every five seconds, within which a head has to arrive, and a body that nobody reads has to end. */
   readonly headSweeps: number
-  /** Sweeps for which a connection that says nothing between two requests stays. */
+  /** Sweeps for which a connection may be idle between two requests. */
   readonly restSweeps: number
-  /** Sweeps after which a body or an answer without progress ends; `scarceSweeps` while others need the memory. */
+  /** Sweeps after which a body or an answer without progress is ended; `scarceSweeps` while others need the memory. */
   readonly stuckSweeps: number
   readonly scarceSweeps: number
-  /** Requests that may wait on one connection for those before them. */
+  /** Requests that may wait on one connection for earlier ones. */
   readonly waiting: number
 }
 
-/** Closing an idle connection can collide with its next request, hence ten minutes. A body has one minute. */
+/** Ten minutes, since closing an idle connection can collide with its next request. A body has one minute. */
 const most: Patience = { headSweeps: 2, restSweeps: 120, stuckSweeps: 12, scarceSweeps: 2, waiting: 1_000 }
 
 /** @param strikes of the address (strikes.ts): each halves every limit, down to one */

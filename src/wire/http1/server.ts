@@ -2,10 +2,10 @@ import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { Http1Connection, type Http1Options } from './connection.ts'
 
-// An import statement of node:http loads undici as well: 40 ms of processor time at each server's start.
+// Importing node:http statically also loads undici: 40 ms of processor time at each server's start.
 const http = () => process.getBuiltinModule('node:http')
 
-/** Header fields of one request: bytes in all, and how many. */
+/** Header fields of one request: total bytes, and how many. */
 const headerBytesMax = 16 * 1024
 const headersMax = 100
 
@@ -14,12 +14,12 @@ export interface Http1 {
   /**
    * Serves a connection.
    * @param socket paused: nobody else reads from it any more
-   * @param head what has been read from it already
+   * @param head what has already been read from it
    */
   take(socket: Socket, head: Buffer): Http1Connection
 }
 
-/** Parses with node:http, which is loaded when the first connection comes. */
+/** Parses with node:http, which is loaded at the first connection. */
 export function createHttp1(options: Http1Options): Http1 {
   const connections = new WeakMap<object, Http1Connection>()
   let server: Server | undefined

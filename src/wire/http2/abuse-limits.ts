@@ -1,14 +1,14 @@
 import { ConnectionError, ErrorCode } from './protocol.ts'
 
-/** Frames that lead nowhere (pings, empty DATA, frames of closed streams): at once, and again every ten seconds. */
+/** Frames that achieve nothing (pings, empty DATA, frames of closed streams): at once, and again every ten seconds. */
 const idleFramesMax = 100_000
-/** WINDOW_UPDATEs: the same, and so many for each DATA frame that the client got: for its stream and for the connection. */
+/** WINDOW_UPDATEs: the same, plus some for each DATA frame sent to the client: for its stream and for the connection. */
 const updatesMax = 100_000
 const updatesPerFrame = 4
 
 /**
- * What a client may do at no cost of its own, and would cost us time without end: it gets a
- * stock, of which each sweep gives some back. Clients that mean no harm never see its end.
+ * Budgets for what costs a client nothing, but would cost us without limit; each sweep refills a part. Well-behaved
+ * clients never exhaust them.
  */
 export class AbuseLimits {
   readonly #resetsMax: number
@@ -19,8 +19,8 @@ export class AbuseLimits {
   #updates: number
 
   /**
-   * @param streamsMax as many calls as a client has at once it may also give up at once, twice
-   * @param strikes each halves all that this connection may do (strikes.ts)
+   * @param streamsMax the number of concurrent calls; a client may give up twice as many at once
+   * @param strikes each halves this connection's budgets (strikes.ts)
    */
   constructor(streamsMax: number, strikes = 0) {
     this.#resetsMax = Math.ceil((2 * streamsMax) / 2 ** strikes)
@@ -38,7 +38,7 @@ export class AbuseLimits {
   }
 
   /**
-   * A stream ends before its answer, by the client or for its fault.
+   * A stream ends before its answer, because of the client.
    * @param cost how many resets it counts as
    * @throws ConnectionError ENHANCE_YOUR_CALM
    */
@@ -53,7 +53,7 @@ export class AbuseLimits {
     if (this.#updates < 0) throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, 'too many window updates')
   }
 
-  /** The client got a DATA frame, and may give as much room again. */
+  /** The client was sent a DATA frame, and may open the windows by as much again. */
   earnUpdates(): void {
     this.#updates += updatesPerFrame
   }

@@ -18,12 +18,12 @@ export function trailersBlock(trailers: Fields): Uint8Array {
   return trailers.length === 1 && trailers[0]?.[1] === '0' ? okBlock : encodeFields(trailers)
 }
 
-/** Headers and trailers of an answer without a message, encoded as the one block that it consists of. */
+/** Headers and trailers of an answer without a message, encoded as its only block. */
 export function trailersOnlyBlock(trailers: Fields): Uint8Array {
   return encodeFields([...openingFields, ...trailers])
 }
 
-/** The headers of an answer that is not gRPC but a line of text, encoded. */
+/** The headers of an answer that is a line of text rather than gRPC, encoded. */
 export function plainBlock(status: number): Uint8Array {
   return encodeFields([
     [':status', String(status)],

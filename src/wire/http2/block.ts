@@ -1,11 +1,11 @@
 import { ConnectionError, ErrorCode, Flag } from './protocol.ts'
 
-/** A header block as it comes, in HEADERS and CONTINUATION frames. */
+/** The size of a header block in HEADERS and CONTINUATION frames. */
 const blockBytesMax = 64 * 1024
-/** Without this, frames that hold nothing could go on for ever. */
+/** Otherwise empty frames could go on for ever. */
 const framesMax = 64
 
-/** A header block that is whole: bytes of `buffer` from start to end. */
+/** A complete header block: bytes of `buffer` from start to end. */
 export interface HeaderBlock {
   readonly id: number
   readonly endStream: boolean
@@ -14,21 +14,21 @@ export interface HeaderBlock {
   readonly end: number
 }
 
-/** Puts header blocks together (RFC 9113, sections 6.2 and 6.10). */
+/** Assembles header blocks (RFC 9113, sections 6.2 and 6.10). */
 export class BlockReader {
   #id = 0
   #endStream = false
   #parts: Buffer[] = []
   #bytes = 0
 
-  /** True between a HEADERS frame and the last CONTINUATION of its block, where nothing else may come. */
+  /** True between a HEADERS frame and the last CONTINUATION of its block, when no other frame may come. */
   get open(): boolean {
     return this.#id !== 0
   }
 
   /**
-   * A HEADERS frame, its payload with padding and priority.
-   * @returns the block when it is whole already
+   * A HEADERS frame, its payload including padding and priority.
+   * @returns the block if it is already complete
    */
   headers(flags: number, id: number, buffer: Buffer, from: number, to: number): HeaderBlock | undefined {
     if (id % 2 === 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'HEADERS on a stream that is not a client’s')
@@ -53,7 +53,7 @@ export class BlockReader {
     return undefined
   }
 
-  /** @returns the block when it is whole */
+  /** @returns the block if it is complete */
   continuation(flags: number, id: number, buffer: Buffer, start: number, end: number): HeaderBlock | undefined {
     if (id !== this.#id) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a CONTINUATION without HEADERS')
     this.#keep(buffer, start, end)

@@ -1,10 +1,10 @@
 import type { Output } from './output.ts'
 import { ConnectionError, ErrorCode } from './protocol.ts'
 
-/** What the server may send ahead on all streams together, and how much of it is used when it gets more. */
+/** What the server may send ahead on all streams together, and how much is used up before it is granted more. */
 export const connectionWindowBytes = 16 * 1024 * 1024
 const creditBytes = connectionWindowBytes / 2
-/** Answers that wait for slow readers; beyond it the whole connection waits. */
+/** Answers that wait for slow readers; beyond this the whole connection waits. */
 const heldBytesMax = 512 * 1024 * 1024
 
 /** What the server may still send on the connection as a whole (RFC 9113, section 6.9). */
@@ -18,13 +18,13 @@ export class ReceiveCredit {
     this.#output = output
   }
 
-  /** Bytes that came and wait for a slow reader became more, or fewer. */
+  /** Changes the number of received bytes that wait for a slow reader. */
   hold(bytes: number): void {
     this.#heldBytes += bytes
     if (bytes < 0) this.#give()
   }
 
-  /** DATA came, on whatever stream. @throws ConnectionError when it is more than was allowed */
+  /** DATA arrived, on any stream. @throws ConnectionError if it is more than was allowed */
   spend(bytes: number): void {
     this.#window -= bytes
     if (this.#window < 0) throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'more DATA than allowed')

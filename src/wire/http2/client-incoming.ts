@@ -7,33 +7,33 @@ import type { FrameSink } from './parser.ts'
 import { ConnectionError, ErrorCode, Flag, FrameType } from './protocol.ts'
 import { defaultSettings, type PeerSettings, readSettings } from './settings.ts'
 
-/** Fields of one answer in memory (RFC 9113, section 6.5.2); servers are told. */
+/** Header fields of one answer in memory (RFC 9113, section 6.5.2); announced to servers. */
 export const headerListBytesMax = 64 * 1024
 
 /** The connection that the frames belong to. */
 export interface ClientConnection {
   readonly output: Output
   stream(id: number): ClientStream | undefined
-  /** Was there ever a stream of this number? */
+  /** Was there ever a stream with this id? */
   opened(id: number): boolean
-  /** DATA came, on whatever stream. @throws ConnectionError when it is more than was allowed */
+  /** DATA arrived, on any stream. @throws ConnectionError if it is more than was allowed */
   spendReceiveWindow(bytes: number): void
-  /** The server takes so many bytes more, on one stream or on all together. @throws ConnectionError beyond all bounds */
+  /** The server accepts more bytes, on one stream or on all together. @throws ConnectionError on overflow */
   growSendWindow(bytes: number, stream: ClientStream | undefined): void
-  /** The server has told of itself. @throws ConnectionError when a window grows beyond all bounds */
+  /** The server's SETTINGS. @throws ConnectionError if a window overflows */
   settings(settings: PeerSettings): void
-  /** No more calls here; of those that are open the server serves none after this one. */
+  /** No more calls here; of the open ones, the server handles none after this one. */
   goesAway(lastId: number): void
 }
 
-/** What the server does: checks each frame against the rules, and passes on what it means. */
+/** The server's frames: checks each against the rules, and passes on what it means. */
 export class ClientIncoming implements FrameSink {
   readonly #connection: ClientConnection
   readonly #hpack = new HpackDecoder(headerListBytesMax)
   readonly #blocks = new BlockReader()
   #settings = defaultSettings
   #greeted = false
-  /** Where DATA that is coming goes; undefined when its stream is over. */
+  /** The stream of the DATA that is arriving; undefined if it is over. */
   #current: ClientStream | undefined
   #currentBytes = 0
 
@@ -42,7 +42,7 @@ export class ClientIncoming implements FrameSink {
   }
 
   begins(): void {
-    // Servers have no preface of their own: their SETTINGS are it.
+    // Servers have no preface of their own: it is their SETTINGS.
   }
 
   dataBegins(id: number, bytes: number): void {
@@ -103,14 +103,14 @@ export class ClientIncoming implements FrameSink {
 
   #takeBlock(block: HeaderBlock | undefined): void {
     if (!block) return
-    // Also of a stream that is over: the next block may refer to this one.
+    // Even if its stream is over: the next block may refer to this one.
     const fields = this.#hpack.decode(block.buffer, block.start, block.end)
     this.#expectOpened(block.id)
     const stream = this.#connection.stream(block.id)
     if (!stream) return
     if (fields?.some(({ sound }) => !sound)) this.#cut(stream, new RpcError(Code.INTERNAL, 'malformed header fields'))
     else {
-      // First, so that the stream is over when the caller hears of it.
+      // First, so that the stream is over when the caller is notified.
       if (block.endStream) stream.answered()
       stream.answer.fields(fields, block.endStream)
     }
@@ -156,7 +156,7 @@ export class ClientIncoming implements FrameSink {
     this.#connection.output.uint32(buffer.readUInt32BE(start + 4))
   }
 
-  /** Section 6.8: no more calls here; those that the server did not look at may be made again elsewhere. */
+  /** Section 6.8: no more calls here; those that the server has not processed may be retried elsewhere. */
   #takeGoAway(id: number, buffer: Buffer, start: number, end: number): void {
     if (id !== 0 || end - start < 8) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a malformed GOAWAY')
     this.#connection.goesAway(buffer.readUInt32BE(start) & 0x7fffffff)
@@ -167,7 +167,7 @@ export class ClientIncoming implements FrameSink {
     stream.answer.cut(error)
   }
 
-  /** Section 6.10: between HEADERS and the last CONTINUATION nothing else may come. */
+  /** Section 6.10: between HEADERS and the last CONTINUATION no other frame may come. */
   #expectNoBlock(): void {
     if (this.#blocks.open) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a header block that is not continued')
   }

@@ -3,14 +3,14 @@ const answerMsMax = 20_000
 
 /** What patience needs of its connection. */
 interface Watched {
-  /** Does anybody wait for the server? */
+  /** Is anybody waiting for the server? */
   readonly awaited: boolean
-  /** Asks the server whether it is there. */
+  /** Pings the server. */
   ask(): void
   giveUp(why: string): void
 }
 
-/** Gives a server up that takes no connection, or says nothing while it has calls. */
+/** Gives up on a server that accepts no connection, or is silent while it has calls. */
 export class Patience {
   readonly #watched: Watched
   readonly #everyMs: number
@@ -18,7 +18,7 @@ export class Patience {
   #timer: NodeJS.Timeout | undefined
   #heard = true
 
-  /** @param everyMs how long a server may be silent before it is asked */
+  /** @param everyMs how long a server may be silent before it is pinged */
   constructor(watched: Watched, everyMs: number) {
     this.#watched = watched
     this.#everyMs = everyMs
@@ -27,7 +27,7 @@ export class Patience {
     this.#interval.unref()
   }
 
-  /** The server has said something, or taken the connection. */
+  /** The server has sent something, or accepted the connection. */
   heard(): void {
     this.#heard = true
     if (this.#timer === undefined) return

@@ -27,17 +27,17 @@ export interface ClientOptions {
   readonly tls: ClientTls | undefined
   /** What the server may send ahead on one stream. */
   readonly windowBytes: number
-  /** How often a silent server is asked whether it is there, while it has calls. */
+  /** How often a silent server is pinged while it has calls. */
   readonly keepaliveMs: number
 }
 
 const readBytes = 64 * 1024
-/** A record of TLS that says why it is the last (RFC 8446, section 6): what a server of TLS makes of our preface. */
+/** A TLS alert record, which gives the reason (RFC 8446, section 6): a TLS server's reaction to our preface. */
 const tlsAlert = 0x15
-/** Identifiers of streams have 31 bits. */
+/** Stream identifiers have 31 bits. */
 const lastIdMax = 2 ** 31 - 1
 
-/** One connection to a server: the client's side of HTTP/2 (RFC 9113). It begins to connect at once. */
+/** One connection to a server: the client's side of HTTP/2 (RFC 9113). It starts connecting at once. */
 export class ClientSession implements ClientConnection, ClientHost {
   readonly output: Output
   readonly windowBytes: number
@@ -46,13 +46,13 @@ export class ClientSession implements ClientConnection, ClientHost {
   readonly #socket: Socket
   readonly #parser = new FrameParser(new ClientIncoming(this), false)
   readonly #streams = new Map<number, ClientStream>()
-  /** Those with requests that wait and room for them: a frame each in turn. */
+  /** Streams with request data to send and window for it: a frame each in turn. */
   readonly #ready = new Set<ClientStream>()
   readonly #patience: Patience
   readonly #credit: ReceiveCredit
   #settings = defaultSettings
   #nextId = 1
-  /** Nothing has come yet. */
+  /** Nothing has arrived yet. */
   #silent = true
   #retired = false
   #over = false
@@ -103,7 +103,7 @@ export class ClientSession implements ClientConnection, ClientHost {
     return stream
   }
 
-  /** No more calls: the connection ends with the last of those that it has. */
+  /** No more calls: the connection ends with the last open one. */
   retire(): void {
     this.#retired = true
     this.#endIfDone()
@@ -131,7 +131,7 @@ export class ClientSession implements ClientConnection, ClientHost {
     this.#streams.delete(stream.id)
     this.#ready.delete(stream)
     if (this.#streams.size > 0) return
-    // A connection without calls keeps no process alive.
+    // A connection without calls does not keep the process alive.
     this.#socket.unref()
     this.#endIfDone()
   }
@@ -169,7 +169,7 @@ export class ClientSession implements ClientConnection, ClientHost {
     this.#pump()
   }
 
-  /** Section 6.8: what the server did not look at may be made again elsewhere. */
+  /** Section 6.8: what the server has not processed may be retried elsewhere. */
   goesAway(lastId: number): void {
     this.#retired = true
     const refused = unavailable(`${this.#where} is going away and did not take the call`)
@@ -243,7 +243,7 @@ export class ClientSession implements ClientConnection, ClientHost {
     if (stream.pendingBytes > 0 && stream.sendWindow > 0) this.#ready.add(stream)
   }
 
-  /** Sends what waits, as far as the server and the socket take it. */
+  /** Sends what is queued, as far as the server and the socket accept it. */
   #pump(): void {
     for (const stream of this.#ready) {
       if (this.sendWindow <= 0 || this.output.blocked) return
@@ -258,7 +258,7 @@ export class ClientSession implements ClientConnection, ClientHost {
     if (!this.#retired || this.#over || this.#streams.size > 0) return
     this.#over = true
     this.output.flush()
-    // Nothing more is expected, so that nothing that comes would be missed.
+    // Nothing more is expected, so nothing can be missed.
     this.#socket.end(() => this.#socket.destroy())
   }
 

@@ -4,11 +4,11 @@ import type { Output } from './output.ts'
 import { Pending, pendingBytesLow, pendingBytesMax } from './pending.ts'
 import { ErrorCode, Flag, FrameType, framePayloadBytesMax } from './protocol.ts'
 
-/** Receives what comes back on a stream. Nothing follows `cut`, nor fields that were the last. */
+/** Receives the answer on a stream. Nothing follows `cut`, or the last fields. */
 export interface Answer {
-  /** The answer's fields; `last` when it ends with them. Undefined when they are larger than is taken. */
+  /** The answer's fields; `last` if it ends with them. Undefined if they exceed the limit. */
   fields(fields: readonly Field[] | undefined, last: boolean): void
-  /** Bytes of the body, `chunk` from start to end; not the answer's any more when this returns. */
+  /** Bytes of the body, `chunk` from start to end; no longer valid when this returns. */
   data(chunk: Buffer, start: number, end: number): void
   /** After a send that returned false: there is room again. */
   drained(): void
@@ -19,23 +19,23 @@ export interface Answer {
 /** What a stream needs of its connection. */
 export interface ClientHost {
   readonly output: Output
-  /** Bytes that the server still takes on the whole connection. */
+  /** Bytes that the server still accepts on the whole connection. */
   sendWindow: number
   /** What the server may send ahead on one stream. */
   readonly windowBytes: number
-  /** Bytes that came and wait for a slow reader became more, or fewer. */
+  /** Changes the number of received bytes that wait for a slow reader. */
   held(bytes: number): void
-  /** Sends what waits as soon as the stream's turn comes. */
+  /** Sends what is queued when the stream's turn comes. */
   wants(stream: ClientStream): void
   forget(stream: ClientStream): void
 }
 
-/** One request and its answer, at the client. A class, since there is one for each call. */
+/** One request and its answer, at the client. A class, since there is one per call. */
 export class ClientStream {
   readonly id: number
   readonly answer: Answer
   readonly #host: ClientHost
-  /** Bytes that the server takes, may be negative (RFC 9113, section 6.9.2). */
+  /** Bytes that the server accepts; may be negative (RFC 9113, section 6.9.2). */
   sendWindow: number
   receiveWindow: number
   pendingBytes = 0
@@ -59,7 +59,7 @@ export class ClientStream {
     this.answer = answer
   }
 
-  /** Sends a message, which must not change any more; false when the caller should wait for `drained`. */
+  /** Sends a message, which must not change afterwards; false if the caller should wait for `drained`. */
   send(message: Uint8Array, last: boolean): boolean {
     if (this.gone || this.#complete) return true
     this.pendingBytes += this.#pending.append(message)
@@ -84,7 +84,7 @@ export class ClientStream {
     if (!this.gone) this.#leave(ErrorCode.CANCEL)
   }
 
-  /** The server has sent all of its answer; what is not sent of the request stays here (rule 7). */
+  /** The server has sent all of its answer; the unsent part of the request is dropped (rule 7). */
   answered(): void {
     if (!this.gone) this.#leave(this.#sentAll ? undefined : ErrorCode.NO_ERROR)
   }
@@ -96,7 +96,7 @@ export class ClientStream {
     this.answer.cut(error)
   }
 
-  /** Sends one DATA frame of at most so many bytes. */
+  /** Sends one DATA frame of at most this many bytes. */
   sendFrame(bytesMax: number): void {
     const { output } = this.#host
     const length = Math.min(bytesMax, this.pendingBytes, framePayloadBytesMax)
@@ -111,7 +111,7 @@ export class ClientStream {
     this.answer.drained()
   }
 
-  /** A frame's payload has been taken: gives the server as much room again, unless the reader is slow. */
+  /** A frame's payload has been consumed: grants the server as much again, unless the reader is slow. */
   received(frameBytes: number): void {
     if (this.gone) return
     if (this.#paused) {

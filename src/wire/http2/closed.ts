@@ -1,15 +1,15 @@
-/** So many of the latest streams are remembered; 2 KiB for each connection that has closed one. */
+/** How many of the latest streams are remembered: 2 KiB for each connection that has closed one. */
 const rememberedMax = 512
 
 /** Who closed a stream: a client may not know yet that we did, but knows that it did itself. */
 export type ClosedBy = 'us' | 'client' | 'nobody' | 'forgotten'
 
 /**
- * How the latest streams were closed. RFC 9113, section 5.1: what still comes for a stream that
- * we reset was on its way; on one that the client ended or reset nothing may come.
+ * How the latest streams were closed. RFC 9113, section 5.1: what still arrives for a stream that we reset was already
+ * in flight; on one that the client ended or reset nothing may arrive.
  */
 export class ClosedStreams {
-  /** At half of a stream's number, which is odd: the number, one less for those that we closed. */
+  /** Indexed by half of the stream id, which is odd: the id, or one less if we closed it. */
   #numbers: Int32Array | undefined
 
   add(id: number, by: 'us' | 'client'): void {
@@ -21,7 +21,7 @@ export class ClosedStreams {
   closedBy(id: number, lastId: number): ClosedBy {
     const number = this.#numbers?.[(id >>> 1) % rememberedMax] ?? 0
     if (number === id) return 'client'
-    // Of stream 1 the number one less is the 0 of a place where nothing stands: it is let pass.
+    // For stream 1 the id less one is 0, which is also an empty slot: it is let pass.
     if (number === id - 1) return 'us'
     return lastId - id < 2 * rememberedMax ? 'nobody' : 'forgotten'
   }

@@ -1,19 +1,19 @@
-/** A header field as it lies in a table; many requests share one. */
+/** A header field as stored in a table; many requests share one. */
 export interface Field {
   readonly name: string
   readonly value: string
-  /** Section 4.1: lengths of name and value, and 32. */
+  /** Section 4.1: lengths of name and value, plus 32. */
   readonly size: number
-  /** False when name or value hold what HTTP/2 forbids (RFC 9113, section 8.2.1). */
+  /** False if name or value contain what HTTP/2 forbids (RFC 9113, section 8.2.1). */
   readonly sound: boolean
 }
 
 const fieldOverheadBytes = 32
-/** One token or pseudo header's name; upper case is malformed in HTTP/2. */
+/** A token or the name of a pseudo header; upper case is malformed in HTTP/2. */
 const soundName = /^:?[!#$%&'*+\-.^_`|~0-9a-z]+$/
 const unsoundValue = /[\0\r\n]/
 
-/** A field of these two. */
+/** Creates a field. */
 export function field(name: string, value: string): Field {
   return {
     name,

@@ -1,7 +1,7 @@
 import type { RequestHead } from '../stream.ts'
 import type { Field } from './field.ts'
 
-/** Fields that belong to one connection have no place in HTTP/2 (RFC 9113, section 8.2.2). */
+/** Connection-specific fields, which HTTP/2 does not allow (RFC 9113, section 8.2.2). */
 const connectionFields: ReadonlySet<string> = new Set([
   'connection',
   'proxy-connection',
@@ -16,13 +16,13 @@ export interface Head extends RequestHead {
   readonly contentLength: number | undefined
 }
 
-/** What of a request's fields decides about it; undefined when they are malformed (section 8.1.1). */
+/** Reads the fields that decide about a request; undefined if they are malformed (section 8.1.1). */
 export function readHead(fields: readonly Field[]): Head | undefined {
   const head = new FieldHead(fields)
   return head.sound ? head : undefined
 }
 
-/** Trailers of a request: no pseudo header may be among them. gRPC's clients send none. */
+/** Trailers of a request must not contain pseudo headers. gRPC clients send none. */
 export function soundTrailers(fields: readonly Field[]): boolean {
   return fields.every(({ name, sound }) => sound && !name.startsWith(':'))
 }
@@ -74,7 +74,7 @@ class FieldHead implements Head {
   }
 
   #takePseudo(name: string, value: string): void {
-    // Each once, all before the first other field, and no others than a request's.
+    // Each at most once, before all regular fields, and only those of a request.
     if (this.#regular) this.sound = false
     if (name === ':path') {
       if (this.path !== '') this.sound = false

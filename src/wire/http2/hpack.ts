@@ -2,12 +2,12 @@ import { type Field, field, staticFields } from './field.ts'
 import { huffmanDecode } from './huffman.ts'
 import { ConnectionError, ErrorCode } from './protocol.ts'
 
-/** What the table may take where SETTINGS say nothing; ours do not. */
+/** The table's size if SETTINGS do not set it; ours do not. */
 const tableBytesMax = 4096
 
 /**
- * Decodes one connection's header blocks (RFC 7541), all of them and in their order, since
- * each may change the table that the next refers to.
+ * Decodes one connection's header blocks (RFC 7541): all of them and in order, since each may change the table that the
+ * next one refers to.
  */
 export class HpackDecoder {
   readonly #listBytesMax: number
@@ -21,14 +21,13 @@ export class HpackDecoder {
   #at = 0
   #end = 0
 
-  /** @param listBytesMax what the fields of a block may take in memory (their sizes together) */
+  /** @param listBytesMax limit of a block's fields in memory (their total size) */
   constructor(listBytesMax: number) {
     this.#listBytesMax = listBytesMax
   }
 
   /**
-   * @returns the fields, or undefined when they are larger than the list may be; the table is
-   *   up to date either way
+   * @returns the fields, or undefined if they exceed the limit; the table is up to date either way
    * @throws ConnectionError COMPRESSION_ERROR
    */
   decode(source: Buffer, start: number, end: number): Field[] | undefined {
@@ -46,7 +45,7 @@ export class HpackDecoder {
     return bytes <= this.#listBytesMax ? fields : undefined
   }
 
-  /** The next field, or undefined after a change of the table's size. */
+  /** The next field, or undefined after a table size update. */
   #next(sizeAllowed: boolean): Field | undefined {
     const byte = this.#source[this.#at] ?? 0
     if (byte & 0x80) return this.#lookUp(this.#integer(7))
@@ -89,7 +88,7 @@ export class HpackDecoder {
     this.#tableBytes += entry.size
   }
 
-  /** Makes room for an entry of so many bytes; one that is too large empties the table. */
+  /** Makes room for an entry of this many bytes; one that is too large empties the table. */
   #evict(bytes: number): void {
     while (this.#first < this.#entries.length && this.#tableBytes + bytes > this.#tableLimit) {
       this.#tableBytes -= this.#entries[this.#first]?.size ?? 0
@@ -101,7 +100,7 @@ export class HpackDecoder {
     }
   }
 
-  /** Section 5.1; four bytes beyond the first are more than any index or length that can be meant. */
+  /** Section 5.1; four continuation bytes are enough for any meaningful index or length. */
   #integer(prefixBits: number): number {
     const full = (1 << prefixBits) - 1
     let value = (this.#source[this.#at] ?? 0) & full
@@ -132,8 +131,7 @@ export class HpackDecoder {
 }
 
 /**
- * Encodes fields as literals that no table remembers: a few bytes more, and nothing that has
- * to be kept in step with the peer.
+ * Encodes fields as literals without indexing: a few bytes more, but no state to keep in step with the peer.
  */
 export function encodeFields(fields: readonly (readonly [name: string, value: string])[]): Buffer {
   let length = 0
@@ -147,7 +145,7 @@ export function encodeFields(fields: readonly (readonly [name: string, value: st
   return block
 }
 
-/** Section 5.1: a length below this is one byte; this byte says that the rest of it follows. */
+/** Section 5.1: a smaller length is one byte; this byte says that the rest of the length follows. */
 const lengthFull = 0x7f
 
 function stringLength({ length }: string): number {
@@ -157,7 +155,7 @@ function stringLength({ length }: string): number {
   return bytes
 }
 
-/** Latin-1, as it is. */
+/** Latin-1, without Huffman coding. */
 function putString(block: Buffer, start: number, text: string): number {
   let at = start
   if (text.length < lengthFull) block[at] = text.length

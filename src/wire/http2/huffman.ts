@@ -1,9 +1,8 @@
 import { ConnectionError, ErrorCode } from './protocol.ts'
 
 /**
- * RFC 7541, appendix B: how many bits the code of each byte has, and of the end mark (256).
- * The code is canonical: codes of one length follow each other in the order of their bytes,
- * so lengths are all that there is to know.
+ * RFC 7541, appendix B: the code length of each byte, and of the end mark (256), in bits. The code is canonical: codes
+ * of one length are consecutive in byte order, so the lengths define it.
  */
 // biome-ignore format: a table
 const lengths = [
@@ -20,11 +19,11 @@ const lengths = [
 const endMark = 256
 const bitsMax = 30
 
-/** Where an entry of the table leads: a byte and the bits that it took of eight, or a further table. */
+/** What a table entry leads to: a byte and the bits that it used of eight, or another table. */
 const table = buildTable()
 
 /**
- * Decodes into `target`, from its beginning.
+ * Decodes into the beginning of `target`.
  * @returns how many bytes; never more than 8/5 of the encoded ones
  * @throws ConnectionError COMPRESSION_ERROR for the end mark or wrong padding (section 5.2)
  */
@@ -32,7 +31,7 @@ export function huffmanDecode(source: Buffer, start: number, end: number, target
   let count = 0
   let node = 0
   let bits = 0
-  /** Bits that came since the last whole byte: padding at the end, all ones and at most seven. */
+  /** Bits since the last complete byte; at the end they are padding: all ones, at most seven. */
   let pending = 0
   let current = 0
   for (let at = start; at < end; at += 1) {
@@ -68,7 +67,7 @@ export function huffmanDecode(source: Buffer, start: number, end: number, target
   return count
 }
 
-/** Tables of 256 entries, one behind the other; the first is at 0. */
+/** Tables of 256 entries, one after another; the first is at 0. */
 function buildTable(): Int32Array {
   const entries: number[] = new Array(256).fill(0)
   let code = 0

@@ -9,10 +9,10 @@ import { defaultSettings, encodeSettings, readSettings } from './settings.ts'
 import { type Stream, streamWindowBytes } from './stream.ts'
 import { connectionWindowBytes, type Streams } from './streams.ts'
 
-/** Fields of one request in memory (RFC 9113, section 6.5.2); clients are told. */
+/** Header fields of one request in memory (RFC 9113, section 6.5.2); announced to clients. */
 const headerListBytesMax = 16 * 1024
 
-/** What the client does: checks each frame against the rules, and passes on what it means. */
+/** The client's frames: checks each against the rules, and passes on what it means. */
 export class Incoming implements FrameSink {
   readonly #streams: Streams
   readonly #output: Output
@@ -27,7 +27,7 @@ export class Incoming implements FrameSink {
   /** The highest stream that the client has opened, and the highest that is served. */
   #lastId = 0
   #servedIdMax = windowBytesMax
-  /** Where DATA that is coming goes; undefined when its stream is closed. */
+  /** The stream of the DATA that is arriving; undefined if it is closed. */
   #current: Stream | undefined
   #currentBytes = 0
 
@@ -43,7 +43,7 @@ export class Incoming implements FrameSink {
     return this.#lastId
   }
 
-  /** From now on only streams that are open are served. */
+  /** From now on only streams that are already open are served. */
   serveNoMore(): void {
     this.#servedIdMax = this.#lastId
   }
@@ -68,7 +68,7 @@ export class Incoming implements FrameSink {
     const stream = this.#streams.get(id)
     if (!stream) {
       this.#abuseLimits.spendIdleFrame()
-      // After we have reset it, this was on its way.
+      // If we reset it, this was already in flight.
       if (this.#streams.closedBy(id, this.#lastId) === 'client') this.#output.reset(id, ErrorCode.STREAM_CLOSED)
       return
     }
@@ -123,7 +123,7 @@ export class Incoming implements FrameSink {
       case FrameType.PUSH_PROMISE:
         throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'clients do not push')
       default:
-        // Section 5.5: kinds of frames that are not known are ignored.
+        // Section 5.5: unknown frame types are ignored.
         this.#abuseLimits.spendIdleFrame()
     }
   }
@@ -131,7 +131,7 @@ export class Incoming implements FrameSink {
   #takeBlock(block: HeaderBlock | undefined): void {
     if (!block) return
     const { id, endStream } = block
-    // Also of a stream that is not served: the next block may refer to this one.
+    // Even if its stream is not served: the next block may refer to this one.
     const fields = this.#hpack.decode(block.buffer, block.start, block.end)
     const open = this.#streams.get(id)
     if (open) {
@@ -160,7 +160,7 @@ export class Incoming implements FrameSink {
     if (stream && endStream) this.#endRequest(stream)
   }
 
-  /** HEADERS of a stream that is closed are its trailers, if they are anything. */
+  /** HEADERS of a closed stream can only be its trailers. */
   #expectOnItsWay(id: number): void {
     this.#abuseLimits.spendIdleFrame()
     const by = this.#streams.closedBy(id, this.#lastId)
@@ -181,7 +181,7 @@ export class Incoming implements FrameSink {
       this.#abuseLimits.spendIdleFrame()
       return
     }
-    // A client that has its answer may well end the stream in this way (rule 7).
+    // A client that has its answer may legitimately end the stream like this (rule 7).
     if (!stream.localEnded) this.#abuseLimits.spendReset()
     this.#streams.close(stream, buffer.readUInt32BE(start) === ErrorCode.CANCEL)
   }
@@ -211,7 +211,7 @@ export class Incoming implements FrameSink {
     const before = this.#settings.initialWindow
     this.#settings = readSettings(buffer, start, end, this.#settings)
     if (this.#settings.tableChanged) this.#output.tableChanged()
-    // Section 6.5.3: the answer comes first, then what the new values allow.
+    // Section 6.5.3: acknowledge first, then use what the new values allow.
     this.#output.frameHead(FrameType.SETTINGS, Flag.ACK, 0, 0)
     const growth = this.#settings.initialWindow - before
     if (growth !== 0) this.#streams.growStreams(growth)
@@ -230,7 +230,7 @@ export class Incoming implements FrameSink {
     this.#output.uint32(buffer.readUInt32BE(start + 4))
   }
 
-  /** Priorities are not followed, which section 5.3.2 leaves to us, but their form is checked. */
+  /** Priorities are ignored, which section 5.3.2 permits, but their form is checked. */
   #takePriority(id: number, buffer: Buffer, start: number, end: number): void {
     if (id === 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a PRIORITY on stream 0')
     this.#abuseLimits.spendIdleFrame()
@@ -242,12 +242,12 @@ export class Incoming implements FrameSink {
     this.#streams.reset(stream, malformed ? ErrorCode.FRAME_SIZE_ERROR : ErrorCode.PROTOCOL_ERROR)
   }
 
-  /** Section 6.10: between HEADERS and the last CONTINUATION nothing else may come. */
+  /** Section 6.10: between HEADERS and the last CONTINUATION no other frame may come. */
   #expectNoBlock(): void {
     if (this.#blocks.open) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a header block that is not continued')
   }
 
-  /** Section 5.1: on a stream that was never opened only HEADERS and PRIORITY make sense. */
+  /** Section 5.1: a stream that was never opened may only get HEADERS and PRIORITY. */
   #expectOpened(id: number): void {
     if (id === 0 || id % 2 === 0 || id > this.#lastId)
       throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a frame on a stream that is not open')

@@ -2,26 +2,26 @@ import type { Socket } from 'node:net'
 import { type ErrorCode, Flag, FrameType, frameHeadBytes } from './protocol.ts'
 
 const slabBytes = 64 * 1024
-/** Payloads up to this are copied next to their frame's head; for larger ones a reference is cheaper. */
+/** Payloads up to this size are copied next to their frame's head; for larger ones a reference is cheaper. */
 const copyBytesMax = 4 * 1024
-/** From this size on, output is flushed before the tick is over. */
+/** From this size on, output is flushed before the tick ends. */
 const flushBytes = 256 * 1024
 
 /** RFC 7541, section 6.3: the table's size is 0. */
 const noTable = 0x20
 
 /**
- * Gathers frames and gives them to the socket in few large writes: at the end of a read, at
- * the end of the tick, or when enough has come together.
+ * Collects frames and gives them to the socket in a few large writes: at the end of a read, at the end of the tick, or
+ * when enough has accumulated.
  */
 export class Output {
   readonly #socket: Socket
   #slab = Buffer.allocUnsafeSlow(slabBytes)
-  /** What of the slab is filled but not among the parts yet. */
+  /** The filled part of the slab that is not among the parts yet. */
   #start = 0
   #end = 0
   #parts: Uint8Array[] = []
-  /** To be called when the parts are out. */
+  /** Called when the parts have been sent. */
   #sent: (() => void)[] = []
   #bytes = 0
   #scheduled = false
@@ -35,7 +35,7 @@ export class Output {
     this.#socket = socket
   }
 
-  /** True while the client's side of the connection is full; the socket's drain event ends it. */
+  /** True while the socket's buffer is full; its drain event ends that. */
   get blocked(): boolean {
     return this.#socket.writableNeedDrain
   }
@@ -66,7 +66,7 @@ export class Output {
 
   /**
    * Bytes that do not change until they are sent.
-   * @param sent called when these and all before them are out; not when the connection breaks first
+   * @param sent called when these and all before them have been sent; not if the connection breaks first
    */
   bytes(source: Uint8Array, start = 0, end = source.length, sent?: () => void): void {
     const length = end - start
@@ -106,7 +106,7 @@ export class Output {
     this.uint32(code)
   }
 
-  /** Has what was written flushed soon. */
+  /** Schedules a flush of what was written. */
   schedule(): void {
     if (this.#scheduled) return
     this.#scheduled = true
@@ -134,7 +134,7 @@ export class Output {
     socket.uncork()
   }
 
-  /** What is to be called with the outcome of a write that holds all that was given so far. */
+  /** The callback for a write that contains everything given so far. */
   #takeSent(): ((error?: Error | null) => void) | undefined {
     const sent = this.#sent
     if (sent.length === 0) return undefined
@@ -144,7 +144,7 @@ export class Output {
     }
   }
 
-  /** Where so many bytes may be written. */
+  /** Where this many bytes may be written. */
   #room(length: number): number {
     if (this.#slab.length - this.#end < length) {
       this.#cut()

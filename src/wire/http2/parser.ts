@@ -10,40 +10,40 @@ import {
 } from './protocol.ts'
 import { streamUnits } from './turns.ts'
 
-/** Whom the parser tells what came. Bytes are the parser's again when a method returns. */
+/** Receives what the parser has read. Bytes belong to the parser again when a method returns. */
 export interface FrameSink {
   /** The client speaks HTTP/2. */
   begins(): void
-  /** A DATA frame begins. @param bytes its whole payload, padding included: what flow control counts */
+  /** A DATA frame begins. @param bytes its whole payload including padding: what flow control counts */
   dataBegins(id: number, bytes: number): void
   /** Bytes of that frame without its padding. */
   data(chunk: Buffer, start: number, end: number): void
   dataEnds(endStream: boolean): void
-  /** Any other frame, whole: its payload is `buffer` from start to end. */
+  /** Any other frame, complete: its payload is `buffer` from start to end. */
   frame(type: number, flags: number, id: number, buffer: Buffer, start: number, end: number): void
 }
 
 const Mode = { PREFACE: 0, HEAD: 1, PAD_LENGTH: 2, DATA: 3, PADDING: 4, WHOLE: 5 } as const
 type Mode = (typeof Mode)[keyof typeof Mode]
 
-/** Cuts what comes from a socket, in chunks of any length, into frames. Holds at most one frame that is not DATA. */
+/** Splits input from a socket, in chunks of any length, into frames. Buffers at most one frame, unless it is DATA. */
 export class FrameParser {
   readonly #sink: FrameSink
   readonly #work: Work
   #mode: Mode = Mode.PREFACE
-  /** The preface, a frame's head or a whole payload that did not come in one chunk. */
+  /** The preface, a frame's head or a payload that did not arrive in one chunk. */
   #held = Buffer.allocUnsafe(preface.length)
   #filled = 0
   #type = 0
   #flags = 0
   #id = 0
-  /** Bytes of the payload that are still to come; of DATA without its padding. */
+  /** Remaining bytes of the payload; for DATA without its padding. */
   #left = 0
   #padding = 0
 
   /**
-   * @param preface whether it comes first: clients send one, servers do not
-   * @param work where is counted what frames cost
+   * @param preface whether one comes first: clients send one, servers do not
+   * @param work counts what frames cost
    */
   constructor(sink: FrameSink, preface = true, work: Work = { units: 0 }) {
     this.#sink = sink
@@ -51,14 +51,14 @@ export class FrameParser {
     if (!preface) this.#mode = Mode.HEAD
   }
 
-  /** False until the client has said that it speaks HTTP/2. */
+  /** False until the client has shown that it speaks HTTP/2. */
   get begun(): boolean {
     return this.#mode !== Mode.PREFACE
   }
 
   /**
-   * Takes what came, up to the first frame that begins when so many units of work are counted.
-   * @returns where in the chunk it stopped: its length when all is taken
+   * Parses a chunk, up to the first frame that begins after this many units of work.
+   * @returns where in the chunk it stopped: its length if all was consumed
    * @throws ConnectionError PROTOCOL_ERROR or FRAME_SIZE_ERROR, and what the sink throws
    */
   push(chunk: Buffer, start = 0, unitsMax = Number.POSITIVE_INFINITY): number {
@@ -89,7 +89,7 @@ export class FrameParser {
     return at
   }
 
-  /** True when the next step needs no further byte: the end of a payload that is empty. */
+  /** True if the next step needs no further byte: the end of an empty payload. */
   #settled(): boolean {
     return (
       (this.#mode === Mode.WHOLE && this.#left === 0) ||

@@ -1,14 +1,14 @@
 import type { Socket } from 'node:net'
 
-/** Sweeps, of five seconds each, in which a client has to complete the HTTP/2 preface, however slowly it sends. */
+/** Sweeps, every five seconds, within which a client has to complete the HTTP/2 preface, however slowly it sends. */
 const prefaceSweepsMax = 2
-/** Sweeps of silence after which the client is pinged, and in which it has to answer. */
+/** Sweeps of silence after which the client is pinged, and within which it has to answer. */
 const silentSweepsMax = 12
 const unansweredSweepsMax = 4
-/** Sweeps in which a client has to read some of what the socket holds for it. */
+/** Sweeps within which a client has to read some of what the socket holds for it. */
 const stuckSweepsMax = 12
 
-/** How long a client is waited for. Told of each sweep, every five seconds. */
+/** How long to wait for a client. Called at each sweep, every five seconds. */
 export class Patience {
   readonly #socket: Socket
   #heard = true
@@ -27,15 +27,15 @@ export class Patience {
     this.#heard = true
   }
 
-  /** The client has said nothing for a sweep or longer. */
+  /** The client has been silent for a sweep or longer. */
   get quiet(): boolean {
     return this.#silentSweeps > 0
   }
 
   /**
-   * @param begun true once the client's preface has come
-   * @returns 'slow' for a preface that takes too long, 'gone' for a client that neither answers nor reads, 'silent' when
-   * it should be pinged
+   * @param begun true once the client's preface has arrived
+   * @returns 'slow' for a preface that takes too long, 'gone' for a client that neither answers nor reads, 'silent' if
+   *   it should be pinged
    */
   sweep(begun: boolean): 'slow' | 'gone' | 'silent' | undefined {
     this.#silentSweeps = this.#heard ? 0 : this.#silentSweeps + 1

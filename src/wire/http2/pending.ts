@@ -1,23 +1,23 @@
 import type { Rest } from '../rpc.ts'
 import type { Output } from './output.ts'
 
-/** One byte that says that a message is not compressed, four of its length. */
+/** One byte that says that a message is not compressed, and four with its length. */
 export const prefixBytes = 5
 
-/** Bytes that may wait on one stream: above the first its sender is held back, until they fall below the second. */
+/** Bytes queued on one stream: the sender is held back above the first, until they fall below the second. */
 export const pendingBytesMax = 256 * 1024
 export const pendingBytesLow = 64 * 1024
 
-/** Messages up to this are copied behind their prefix. */
+/** Messages up to this size are copied after their prefix. */
 const copyBytesMax = 64
 
-/** Messages of one answer that wait for room at the client; by reference, none but the shortest is copied. */
+/** Messages of one answer that wait for flow-control window; by reference, only the shortest are copied. */
 export class Pending {
   readonly #pieces: Rest[] = []
-  /** What of the first piece is sent. */
+  /** The part of the first piece that has been sent. */
   #sent = 0
 
-  /** @returns how many bytes more wait now */
+  /** @returns how many more bytes are queued */
   append(message: Uint8Array, rest?: Rest): number {
     const length = message.length + (rest?.bytes.length ?? 0)
     const copied = message.length <= copyBytesMax ? message.length : 0
@@ -36,7 +36,7 @@ export class Pending {
     this.#pieces.push({ bytes })
   }
 
-  /** Takes the next bytes, of which so many wait at least. */
+  /** Writes the next bytes; at least this many are queued. */
   writeTo(output: Output, bytes: number): void {
     let left = bytes
     while (left > 0) {

@@ -1,11 +1,11 @@
-/** The numbers of RFC 9113, and how a peer's breach of it is told. */
+/** The numbers of RFC 9113, and how a peer's violation is reported. */
 
 export const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
 export const frameHeadBytes = 9
-/** SETTINGS_MAX_FRAME_SIZE where nobody says otherwise; we leave it at that, both ways. */
+/** The default SETTINGS_MAX_FRAME_SIZE; we keep it, both ways. */
 export const framePayloadBytesMax = 16_384
 export const windowBytesMax = 2 ** 31 - 1
-/** What a window is before any SETTINGS. */
+/** The initial window before any SETTINGS. */
 export const windowBytesDefault = 65_535
 
 /** Section 6. */
@@ -49,7 +49,7 @@ export const ErrorCode = {
 } as const
 export type ErrorCode = (typeof ErrorCode)[keyof typeof ErrorCode]
 
-/** A breach after which a connection cannot go on (section 5.4.1). */
+/** A violation after which a connection cannot continue (section 5.4.1). */
 export class ConnectionError extends Error {
   readonly code: ErrorCode
 

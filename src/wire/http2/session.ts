@@ -15,22 +15,22 @@ import { sliceUnits, type Turns, type Waiting } from './turns.ts'
 export interface SessionOptions extends StreamsOptions {
   readonly strikes: Strikes
   readonly turns: Turns
-  /** Told of an error that is ours; it has cost one connection. */
+  /** Called with an error that is our bug; it has cost one connection. */
   readonly onBug: (error: unknown) => void
 }
 
-/** What may wait in the socket before nothing more is read from it. */
+/** Bytes that may be queued in the socket before we stop reading from it. */
 const unsentBytesMax = 4 * 1024 * 1024
 /** How long the last bytes have to be sent. */
 const farewellMs = 1000
 
-/** Bytes that have arrived and wait for their turn; nothing more is read meanwhile. */
+/** Received bytes that wait for their turn; nothing more is read meanwhile. */
 interface Held {
   readonly bytes: Buffer
   at: number
 }
 
-/** The life of one client's connection: the server's side of HTTP/2 without TLS (RFC 9113). */
+/** The life of one client's connection: the server's side of HTTP/2 (RFC 9113). */
 export class Session implements Connection, Waiting {
   readonly address: string
   readonly #socket: Socket
@@ -45,7 +45,7 @@ export class Session implements Connection, Waiting {
   readonly #parser: FrameParser
   readonly #patience: Patience
   #held: Held | undefined
-  /** Units that were done as bytes came in this turn of the event loop, and which turn that is. */
+  /** Units done on arrival in this turn of the event loop, and which turn that is. */
   #unitsRead = 0
   #turn = 0
   #draining: 'no' | 'announced' | 'last call' = 'no'
@@ -81,7 +81,7 @@ export class Session implements Connection, Waiting {
     socket.on('close', () => this.#closed())
   }
 
-  /** Processes the bytes that arrived; they belong to the caller again when it returns. */
+  /** Processes received bytes; they belong to the caller again when it returns. */
   read(chunk: Buffer): void {
     if (this.#over) return
     this.#patience.heard()
@@ -97,7 +97,7 @@ export class Session implements Connection, Waiting {
     else this.#restIfDone()
   }
 
-  /** Something waits, and the client reads what it is answered. */
+  /** Something is waiting, and the client reads its answers. */
   get waits(): boolean {
     return this.#held !== undefined && !this.#choked
   }
@@ -121,7 +121,7 @@ export class Session implements Connection, Waiting {
     if (!this.#held && !this.#choked) this.#socket.resume()
   }
 
-  /** Takes no more calls, lets those in flight end, then closes. */
+  /** Accepts no more calls, lets those in flight finish, then closes. */
   drain(): void {
     if (this.#draining !== 'no' || this.#over) return
     this.#draining = 'announced'
@@ -129,8 +129,8 @@ export class Session implements Connection, Waiting {
       this.destroy()
       return
     }
-    // Section 6.8: a notice first, so that calls which are on their way when it is sent are
-    // still served; the answer to the ping comes after them.
+    // Section 6.8: a first GOAWAY, so that calls in flight when it is sent are still served; the answer to the ping
+    // arrives after them.
     this.#goAway(windowBytesMax, ErrorCode.NO_ERROR, '')
     this.#ping()
     this.#output.flush()
@@ -140,7 +140,7 @@ export class Session implements Connection, Waiting {
     this.#socket.destroy()
   }
 
-  /** Every five seconds: refills the abuse limits and ends what has lasted too long. */
+  /** Every five seconds: refills the abuse limits and ends what has taken too long. */
   sweep(): void {
     this.#abuseLimits.refill()
     this.#streams.sweep()
@@ -151,12 +151,12 @@ export class Session implements Connection, Waiting {
     this.#output.flush()
   }
 
-  /** True when it has no calls and has said nothing for a while: it may be closed when others need its place. */
+  /** True if it has no calls and has been silent for a while: it may be closed when others need its place. */
   get idle(): boolean {
     return this.#patience.quiet && this.#streams.empty && !this.#held
   }
 
-  /** @returns where in the chunk it stopped, as so many units were done */
+  /** @returns where in the chunk it stopped, after this many units */
   #take(chunk: Buffer, start: number, unitsMax: number): number {
     this.#work.units = 0
     let end = chunk.length
@@ -170,7 +170,7 @@ export class Session implements Connection, Waiting {
     return end
   }
 
-  /** One that has had its part reads nothing more in this turn of the event loop. */
+  /** A connection that has used its share reads nothing more in this turn of the event loop. */
   #restIfDone(): void {
     if (this.#turn !== this.#turns.number) this.#unitsRead = 0
     this.#turn = this.#turns.number
@@ -207,7 +207,7 @@ export class Session implements Connection, Waiting {
     this.#output.flush()
   }
 
-  /** The second notice says which calls were the last. */
+  /** The second GOAWAY says which calls were the last. */
   #lastCall(): void {
     if (this.#draining !== 'announced') return
     this.#draining = 'last call'
@@ -223,7 +223,7 @@ export class Session implements Connection, Waiting {
     this.#leave()
   }
 
-  /** The client broke the protocol, or we have a bug: either way the connection is lost. */
+  /** The client violated the protocol, or we have a bug: either way the connection is lost. */
   #fail(error: unknown): void {
     this.#over = true
     const known = error instanceof ConnectionError
@@ -239,7 +239,7 @@ export class Session implements Connection, Waiting {
     this.#leave()
   }
 
-  /** Ends the connection once the last bytes are out, or when they do not get out. */
+  /** Ends the connection once the last bytes have been sent, or cannot be. */
   #leave(): void {
     this.#drop()
     this.#turns.leave(this)

@@ -7,7 +7,7 @@ import {
   windowBytesMax,
 } from './protocol.ts'
 
-/** What a client has told of itself. */
+/** A client's settings. */
 export interface PeerSettings {
   initialWindow: number
   /** It changed its header table: the next block has to say that we use none (RFC 7541, section 4.2). */
@@ -33,8 +33,8 @@ export function encodeSettings(values: readonly (readonly [id: number, value: nu
 }
 
 /**
- * Reads the payload of a client's SETTINGS (section 6.5.2). Limits that bind only what we never
- * do (push, large frames, long header lists) are checked and otherwise left alone.
+ * Parses a client's SETTINGS (section 6.5.2). Limits on what we never do (push, large frames, long header lists) are
+ * checked and otherwise ignored.
  * @throws ConnectionError
  */
 export function readSettings(buffer: Buffer, start: number, end: number, current: PeerSettings): PeerSettings {

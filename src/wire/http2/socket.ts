@@ -1,18 +1,17 @@
 import { Socket } from 'node:net'
 
-/** What one read brings at most; shared by all connections, since a read is used up before the next. */
+/** The most that one read returns; shared by all connections, since a read is processed before the next. */
 const readBuffer = Buffer.allocUnsafeSlow(256 * 1024)
 
 /**
- * Reads an accepted connection into one buffer that is used again and again. Node otherwise
- * makes a fresh one of 64 KiB for each read, which is about half of all work when clients
- * upload (test/bench/transport.ts). Its documented way, `onread`, is for sockets that a program
- * makes itself; so one is made around the connection's handle, which is not documented but
- * how Node's own child processes pass sockets on. Where there is no handle, or it is that of TLS,
- * which its own socket alone can serve, the connection is read in the usual way.
+ * Reads an accepted connection into one reused buffer. Node otherwise allocates 64 KiB for each read, which is about
+ * half of all work when clients upload (test/bench/transport.ts). Its documented way, `onread`, is only for sockets
+ * that a program creates itself; so one is created around the connection's handle, which is undocumented but how Node's
+ * own child processes pass sockets on. If there is no handle, or it is that of TLS, which only its own socket can
+ * serve, the connection is read in the usual way.
  * @param accepted with `pauseOnConnect`: nothing has been read yet
  * @param read gets bytes that are its own until it returns
- * @returns the socket to use in place of the accepted one
+ * @returns the socket to use instead of the accepted one
  */
 export function readShared(accepted: Socket, read: (chunk: Buffer) => void): Socket {
   const owner = accepted as unknown as { _handle?: object | null }

@@ -5,14 +5,14 @@ import type { Output } from './output.ts'
 export interface StreamHost<Stream> {
   readonly peer: string
   readonly output: Output
-  /** Bytes that the client still takes on the whole connection. */
+  /** Bytes that the client still accepts on the whole connection. */
   sendWindow: number
-  /** What the connection holds: of answers, those that wait on streams among them, and of requests. */
+  /** The connection's memory: for answers, including those queued on streams, and for requests. */
   readonly answers: Account
   readonly requests: Account
-  /** Bytes that came on streams which are paused. */
+  /** Bytes received on paused streams. */
   heldBytes: number
-  /** Sends what waits on this stream as soon as its turn comes. */
+  /** Sends what is queued on this stream when its turn comes. */
   wants(stream: Stream): void
   /** A stream's answer is complete; once its request is too, the stream can be forgotten. */
   answered(stream: Stream): void

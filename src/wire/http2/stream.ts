@@ -7,15 +7,15 @@ import { Flag, FrameType, framePayloadBytesMax } from './protocol.ts'
 import type { StreamHost } from './stream-host.ts'
 import { WaitingAnswer } from './waiting-answer.ts'
 
-/** What a client may send ahead on one stream, and how much of it is used when it gets more. */
+/** What a client may send ahead on one stream, and how much is used up before it is granted more. */
 export const streamWindowBytes = 4 * 1024 * 1024
 const creditBytes = streamWindowBytes / 2
 /** Bytes that a client may still send after it has its answer, before it is told to stop (rule 7). */
 const ignoredBytesMax = 64 * 1024 * 1024
-/** Sweeps, of five seconds each, in which a client has to end a request that has its answer. */
+/** Sweeps, every five seconds, within which a client has to end a request that has its answer. */
 const halfOpenSweepsMax = 6
 
-/** One request and its answer. A class, since there is one for each call. */
+/** One request and its answer. A class, since there is one per call. */
 export class Stream implements StreamOut {
   readonly id: number
   readonly answers: Account
@@ -26,13 +26,13 @@ export class Stream implements StreamOut {
   remoteEnded = false
   /** All of our answer has been sent, trailers included. */
   localEnded = false
-  /** The stream is forgotten: anything its handler still does has no effect. */
+  /** The stream is forgotten: anything that its handler still does has no effect. */
   gone = false
   /** Bytes that the client accepts; may be negative (RFC 9113, section 6.9.2). */
   sendWindow: number
   /** Bytes that the client may send. */
   receiveWindow = streamWindowBytes
-  /** Sweeps that have seen this stream after its answer was complete. */
+  /** Sweeps since this stream's answer was complete. */
   #endedSweeps = 0
   /** The declared length of the request, and the bytes received so far. */
   readonly #contentLength: number | undefined
@@ -58,7 +58,7 @@ export class Stream implements StreamOut {
     return this.#host.peer
   }
 
-  /** Bytes of the answer that wait. */
+  /** Queued bytes of the answer. */
   get pendingBytes(): number {
     return this.#waiting === undefined ? 0 : this.#waiting.bytes
   }
@@ -70,8 +70,8 @@ export class Stream implements StreamOut {
   }
 
   /**
-   * A frame's payload has been taken: gives the client as much room again, unless we hold it back.
-   * @returns false when the client sends too much after it has its answer
+   * A frame's payload has been consumed: grants the client as much again, unless we hold it back.
+   * @returns false if the client sends too much after it has its answer
    */
   received(frameBytes: number): boolean {
     if (this.#paused) {
@@ -83,7 +83,7 @@ export class Stream implements StreamOut {
     return this.#ignored <= ignoredBytesMax
   }
 
-  /** @returns false when the request is shorter or longer than it said (section 8.1.1) */
+  /** @returns false if the request is shorter or longer than declared (section 8.1.1) */
   endOfRequest(): boolean {
     this.remoteEnded = true
     if (this.#contentLength !== undefined && this.#contentLength !== this.#received) return false
@@ -92,7 +92,7 @@ export class Stream implements StreamOut {
     return true
   }
 
-  /** The client has gone or reset the stream, or broke the protocol on it. @param cancelled it does not want the answer */
+  /** The client is gone, has reset the stream or violated the protocol. @param cancelled it does not want the answer */
   close(cancelled = false): void {
     if (this.gone) return
     this.gone = true
@@ -104,12 +104,12 @@ export class Stream implements StreamOut {
   }
 
   /**
-   * Every five seconds: ends a call that stands still.
-   * @returns false when the client has had its answer for long, and has not ended its request
+   * Every five seconds: ends a stalled call.
+   * @returns false if the client has had its answer for long, and has not ended its request
    */
   sweep(): boolean {
     if (this.#waiting?.sweep()) {
-      // A call that still runs says why it ends; an answer that is complete can only be cut off.
+      // A call that still runs says why it ends; a complete answer can only be cut off.
       if (this.#ending) this.#host.cutOff(this)
       else this.call?.stalled()
     }
@@ -176,7 +176,7 @@ export class Stream implements StreamOut {
     if (!this.gone) this.#credit()
   }
 
-  /** Sends one DATA frame of at most so many bytes, and the trailers after the last. */
+  /** Sends one DATA frame of at most this many bytes, and the trailers after the last one. */
   sendFrame(bytesMax: number): void {
     const waiting = this.#waiting
     if (!waiting) return
@@ -202,7 +202,7 @@ export class Stream implements StreamOut {
     this.#host.output.headers(this.id, openingBlock, false)
   }
 
-  /** Can the last message leave in one frame with headers and trailers, whatever else waits? */
+  /** Can the last message be sent in one frame with headers and trailers, whatever else is queued? */
   #fits(length: number): boolean {
     const { sendWindow, output } = this.#host
     const needed = length + prefixBytes

@@ -10,12 +10,12 @@ import { ConnectionError, ErrorCode, windowBytesDefault, windowBytesMax } from '
 import { Stream } from './stream.ts'
 import type { StreamHost } from './stream-host.ts'
 
-/** What a client may send ahead on all streams together, and how much of it is used when it gets more. */
+/** What a client may send ahead on all streams together, and how much is used up before it is granted more. */
 export const connectionWindowBytes = 16 * 1024 * 1024
 const creditBytes = connectionWindowBytes / 2
-/** Requests that wait for slow handlers; beyond it the whole connection waits. */
+/** Requests that wait for slow handlers; beyond this the whole connection waits. */
 const heldBytesMax = 64 * 1024 * 1024
-/** Headers that are too large are read all the same: they count as so many resets. */
+/** Headers that are too large still have to be read: they count as this many resets. */
 const largeHeadersCost = 50
 
 export interface StreamsOptions {
@@ -23,7 +23,7 @@ export interface StreamsOptions {
   readonly answers: Ledger
   readonly requests: Ledger
   readonly accept: Accept
-  /** Streams at once; also handlers at once, of which those whose stream was reset still count. */
+  /** Concurrent streams; also concurrent handlers, including those whose stream was reset. */
   readonly streamsMax: number
 }
 
@@ -37,11 +37,11 @@ export class Streams implements StreamHost<Stream> {
   heldBytes = 0
   readonly #options: StreamsOptions
   readonly #abuseLimits: AbuseLimits
-  /** Told each time that a stream is closed or has its answer. */
+  /** Called each time a stream is closed or has its answer. */
   readonly #progress: () => void
   readonly #load: Load
   readonly #open = new Map<number, Stream>()
-  /** Those with answers that wait and room for them: a frame each in turn. */
+  /** Streams with answer data to send and window for it: a frame each in turn. */
   readonly #ready = new Set<Stream>()
   readonly #closed = new ClosedStreams()
   #receiveWindow = connectionWindowBytes
@@ -49,8 +49,8 @@ export class Streams implements StreamHost<Stream> {
 
   /**
    * @param address the client's, without its port
-   * @param work where its calls count what they cost
-   * @param certificate what it has shown, verified
+   * @param work counts what its calls cost
+   * @param certificate what it has presented, verified
    */
   constructor(
     address: string,
@@ -86,13 +86,13 @@ export class Streams implements StreamHost<Stream> {
     return this.#open.get(id)
   }
 
-  /** A stream that was not begun, or not even opened by us: what the client still sends for it is on its way. */
+  /** A stream that was not started, or not even opened by us: what the client still sends for it is already in flight. */
   refuse(id: number, code: ErrorCode): void {
     this.#closed.add(id, 'us')
     this.output.reset(id, code)
   }
 
-  /** A stream that is not served because the server drains; the client was told. */
+  /** A stream that is not served because the server is draining; the client was told. */
   passOver(id: number): void {
     this.#closed.add(id, 'us')
   }
@@ -101,7 +101,7 @@ export class Streams implements StreamHost<Stream> {
     return this.#closed.closedBy(id, lastId)
   }
 
-  /** Begins a call, if there may be one more. @param head undefined when the headers were too large */
+  /** Begins a call, if there is room for one more. @param head undefined if the headers were too large */
   begin(id: number, head: Head | undefined, sendWindow: number): Stream | undefined {
     const { streamsMax, accept } = this.#options
     if (this.#open.size >= streamsMax || this.#load.running >= streamsMax || this.answers.overdrawn) {
@@ -121,7 +121,7 @@ export class Streams implements StreamHost<Stream> {
     return stream
   }
 
-  /** Ends a stream for the client's fault, or with NO_ERROR because it has had enough. */
+  /** Ends a stream because of the client, or with NO_ERROR because it has had enough. */
   reset(stream: Stream, code: ErrorCode): void {
     if (code !== ErrorCode.NO_ERROR) this.#abuseLimits.spendReset()
     this.output.reset(stream.id, code)
@@ -157,7 +157,7 @@ export class Streams implements StreamHost<Stream> {
 
   // Windows.
 
-  /** DATA came, for whatever stream. @throws ConnectionError when it is more than was allowed */
+  /** DATA arrived, for any stream. @throws ConnectionError if it is more than was allowed */
   spendReceiveWindow(bytes: number): void {
     this.#receiveWindow -= bytes
     if (this.#receiveWindow < 0) throw new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'more DATA than allowed')
@@ -187,7 +187,7 @@ export class Streams implements StreamHost<Stream> {
     this.pump()
   }
 
-  /** Section 6.9.2: when the client changes what a stream begins with, those that are open move along. */
+  /** Section 6.9.2: a change of the initial window also applies to open streams. */
   growStreams(bytes: number): void {
     for (const stream of this.#open.values()) {
       stream.sendWindow += bytes
@@ -214,7 +214,7 @@ export class Streams implements StreamHost<Stream> {
     this.#forget(stream, 'client')
   }
 
-  /** Sends what waits, as far as the client and the socket take it. */
+  /** Sends what is queued, as far as the client and the socket accept it. */
   pump(): void {
     for (const stream of this.#ready) {
       if (this.sendWindow <= 0 || this.output.blocked) return

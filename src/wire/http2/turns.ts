@@ -1,25 +1,25 @@
 /**
- * What is done for all connections of a server in one turn of the event loop, in units: a frame, a message or two
- * kibibytes count one, a stream that begins counts eight. That is some ninety small calls, or nearly 2 MB of uploads:
- * one to a few milliseconds.
+ * Units of work for all connections of a server in one turn of the event loop: a frame, a message or two kibibytes
+ * count one, a new stream counts eight. That is some ninety small calls, or nearly 2 MB of uploads: one to a few
+ * milliseconds.
  */
 export const turnUnits = 1024
-/** What is done for one address before it is another's turn, and for one connection that has had a turn before. */
+/** Units for one address before it is another's turn, and for one connection that has had a turn before. */
 export const sliceUnits = 256
-/** What is done for a connection that has just begun to wait: a few calls, as most clients make. */
+/** Units for a connection that has just begun to wait: a few calls, as most clients make. */
 export const freshUnits = 32
-/** What a stream that begins counts: it becomes a call. */
+/** Units of a new stream: it becomes a call. */
 export const streamUnits = 8
-/** Bytes that may wait on all connections together. What exceeds them is done at once: memory matters more than order. */
+/** Bytes that may wait on all connections together. Any excess is processed at once: memory matters more than order. */
 export const heldBytesMax = 128 * 1024 * 1024
 
-/** A connection from which more has arrived than could be done. */
+/** A connection from which more has arrived than could be processed. */
 export interface Waiting {
   /** The client's, without its port. */
   readonly address: string
-  /** Something waits that may be done. */
+  /** Something is waiting that may be processed. */
   readonly waits: boolean
-  /** Does about so many units of what waits. @returns how many it did */
+  /** Processes about this many units of what waits. @returns how many it did */
   turn(unitsMax: number): number
   /** Resumes reading after a rest. */
   readOn(): void
@@ -30,15 +30,15 @@ interface Line {
   /** Those that have not had a turn since they began to wait, and those that have. */
   readonly fresh: Set<Waiting>
   readonly others: Set<Waiting>
-  /** Units that the first have had before the others had as many. */
+  /** Units that the former have had before the latter had as many. */
   ahead: number
 }
 
 /**
- * Decides whose bytes are parsed next, and whose calls begun. A connection may use all units of a turn if nobody else
- * needs any; the rest waits. Those that wait are served address by address. Among the connections of one address, those
- * that have just begun to wait get a little before the others get more, but no more in total than the others do: a
- * client with one call passes one with 20,000, and nobody is passed for ever. This is deficit round robin with a list
+ * Decides whose bytes are parsed next, and whose calls are started. A connection may use all units of a turn if nobody
+ * else needs any; the rest waits. Those that wait are served address by address. Among the connections of one address,
+ * those that have just begun to wait get a little before the others get more, but no more in total than the others do:
+ * a client with one call passes one with 20,000, and nobody is passed for ever. This is deficit round robin with a list
  * for newcomers, as in FQ-CoDel (RFC 8290), on two levels.
  */
 export class Turns {
@@ -57,29 +57,29 @@ export class Turns {
     return this.#number
   }
 
-  /** Units that are left of this turn of the event loop. */
+  /** Units left in this turn of the event loop. */
   get left(): number {
     return Math.max(this.#left, 0)
   }
 
-  /** Counts units that were done out of turn, as bytes came. */
+  /** Counts units that were done out of turn, on arrival. */
   spend(units: number): void {
     this.#left -= units
     this.#schedule()
   }
 
-  /** A connection has read its part, and reads on in the next turn of the event loop: what it would read stays with the system. */
+  /** A connection has used its share, and reads on in the next turn of the event loop: the system keeps its input. */
   rest(connection: Waiting): void {
     this.#resting.add(connection)
     this.#schedule()
   }
 
-  /** May so many more bytes wait? */
+  /** May this many more bytes wait? */
   mayHold(bytes: number): boolean {
     return this.#heldBytes + bytes <= heldBytesMax
   }
 
-  /** Counts bytes that wait, until they are released. */
+  /** Counts waiting bytes, until they are released. */
   hold(bytes: number): void {
     this.#heldBytes += bytes
   }
@@ -88,7 +88,7 @@ export class Turns {
     this.#heldBytes -= bytes
   }
 
-  /** A connection wants its turn; nothing changes for one that waits already. */
+  /** A connection wants its turn; nothing changes if it is already waiting. */
   wait(connection: Waiting): void {
     let line = this.#lines.get(connection.address)
     if (!line) {

@@ -3,24 +3,24 @@ import type { Rest } from '../rpc.ts'
 import type { Output } from './output.ts'
 import { Pending, pendingBytesLow, pendingBytesMax } from './pending.ts'
 
-/** Sweeps, of five seconds each, in which a client has to take something of an answer whose memory others need. */
+/** Sweeps, every five seconds, within which a client has to read some of an answer whose memory others need. */
 const stalledSweepsMax = 1
-/** How much it has to take in each. */
+/** How much it has to read in each. */
 const takenBytesMin = 4 * 1024
 
-/** The part of an answer that waits for its client, counted among the answers of its connection. Made when something has to wait. */
+/** The part of an answer that waits for its client, counted in its connection's account. Created when needed. */
 export class WaitingAnswer extends Pending {
-  /** Bytes that wait. */
+  /** Queued bytes. */
   bytes = 0
-  /** Follow the last byte; known once the answer is complete. */
+  /** Follow the last byte; set once the answer is complete. */
   trailers: Uint8Array | undefined
   /** It is a line of text, not gRPC: its last byte ends the stream. */
   plain = false
   readonly #account: Account
   #full = false
-  /** Bytes that have left since the last sweep. */
+  /** Bytes sent since the last sweep. */
   #takenBytes = 0
-  /** Sweeps in a row in which something waited, and next to nothing was taken. */
+  /** Consecutive sweeps in which something was queued, and next to nothing was read. */
   #stalledSweeps = 0
 
   constructor(account: Account) {
@@ -45,14 +45,14 @@ export class WaitingAnswer extends Pending {
     return !this.#full
   }
 
-  /** True once after `hasRoom` was false. */
+  /** True once, after `hasRoom` was false. */
   hasRoomAgain(): boolean {
     if (!this.#full || this.bytes >= pendingBytesLow) return false
     this.#full = false
     return true
   }
 
-  /** Writes the next bytes, of which so many wait at least, as the payload of a frame. */
+  /** Writes the next bytes as a frame's payload; at least this many are queued. */
   send(output: Output, bytes: number): void {
     this.writeTo(output, bytes)
     this.bytes -= bytes
@@ -68,7 +68,7 @@ export class WaitingAnswer extends Pending {
 
   /**
    * Every five seconds.
-   * @returns true when the client has taken next to nothing for too long, and others need the memory
+   * @returns true if the client has read next to nothing for too long, and others need the memory
    */
   sweep(): boolean {
     const taken = this.#takenBytes

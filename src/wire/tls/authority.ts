@@ -42,7 +42,7 @@ export async function makeAuthority(commonName: string): Promise<AuthorityFiles>
   return { cert: `${certificate.toString('pem')}\n`, key: await pemOf(keys.privateKey) }
 }
 
-/** A certificate of the authority, with its key. */
+/** Issues a certificate, with its key. */
 export async function issue(authority: AuthorityFiles, request: Request): Promise<AuthorityFiles> {
   const x509 = await library()
   const issuer = new x509.X509Certificate(authority.cert)
@@ -75,7 +75,7 @@ export async function issue(authority: AuthorityFiles, request: Request): Promis
   return { cert: `${certificate.toString('pem')}\n`, key: await pemOf(keys.privateKey) }
 }
 
-/** RFC 5280, appendix A.1: 64 characters. */
+/** RFC 5280, appendix A.1: at most 64 characters. */
 function commonNameOf(text: string): string {
   return text.slice(0, 64)
 }
@@ -85,7 +85,7 @@ function validity(days: number): { notBefore: Date; notAfter: Date } {
   return { notBefore: new Date(now - earlyMs), notAfter: new Date(now + days * msPerDay) }
 }
 
-/** 127 random bits: positive, as a serial number has to be, without a leading zero. */
+/** 127 random bits: positive, as a serial number has to be, and without a leading zero. */
 function serialNumber(): string {
   const bytes = randomBytes(16)
   bytes[0] = ((bytes[0] ?? 0) & 0x3f) | 0x40

@@ -2,7 +2,7 @@ import { authorizedChannel } from '../identity.ts'
 import type { Channel } from '../rpc.ts'
 import { type ClientTls, type ClientTlsFiles, openClientTls } from './client-tls.ts'
 
-/** Where a server is called, and the files that TLS needs for it. */
+/** Where a server is called, and the TLS files for that. */
 export interface CallTarget {
   /** `grpc://host:port`, `grpcs://host:port` */
   readonly url: string
@@ -10,9 +10,9 @@ export interface CallTarget {
 }
 
 /**
- * A channel whose calls carry credentials. Its TLS files are watched for as long as it is open.
+ * A channel whose calls carry credentials. Its TLS files are watched while it is open.
  * @param open how a channel is opened: `openChannel` or `openDirectChannel`
- * @throws Failure as openClientTls does, and what `open` throws
+ * @throws Failure like openClientTls, and what `open` throws
  */
 export async function openCalled(
   { url, tls: files }: CallTarget,

@@ -7,19 +7,19 @@ import { loadAuthorities, type TlsLog } from './server-tls.ts'
 
 /** A client's TLS settings; all of them are optional. */
 export interface ClientTlsFiles {
-  /** PEM: the authorities that it trusts; absent, those of this system and of Node. */
+  /** PEM: the authorities that it trusts; if absent, those of this system and of Node. */
   readonly ca?: string | undefined
-  /** PEM: the certificate that it shows, with its key. */
+  /** PEM: the certificate that it presents, with its key. */
   readonly cert?: string | undefined
   readonly key?: string | undefined
-  /** PEM: the very certificate that the server has, which is trusted whatever host it is for; in place of `ca`. */
+  /** PEM: the server's exact certificate, which is trusted whatever host it is for; instead of `ca`. */
   readonly pin?: string | undefined
 }
 
-/** Whom a client trusts and what it shows. */
+/** Whom a client trusts and what it presents. */
 export interface ClientTrust {
   readonly context: SecureContext
-  /** The one certificate that the server may have (DER); any that is for its host when absent. */
+  /** The only certificate that the server may have (DER); any that is valid for its host if absent. */
   readonly only: Buffer | undefined
 }
 
@@ -27,9 +27,9 @@ export interface ClientTrust {
 export type ClientTls = Fresh<ClientTrust>
 
 /**
- * Reads what a client needs for TLS, and reads it again when the files change.
- * @param log is told when that happens
- * @throws Failure 'invalid' for a certificate without a key or the other way round, and as loadIdentity does
+ * Reads a client's TLS files, and reads them again when they change.
+ * @param log called when that happens
+ * @throws Failure 'invalid' for a certificate without a key or the other way round, and like loadIdentity
  */
 export async function openClientTls(files: ClientTlsFiles, log?: TlsLog): Promise<ClientTls> {
   const { ca, cert, key, pin } = files
@@ -54,7 +54,7 @@ async function loadTrust(files: ClientTlsFiles, log: TlsLog | undefined): Promis
   const context = createSecureContext({
     ca: authorities,
     ...(identity && { cert: identity.cert, key: identity.key }),
-    // What the user named is trusted without what stands above it: a pinned certificate, or an authority below another.
+    // What the user named is trusted without its issuers: a pinned certificate, or an intermediate authority.
     allowPartialTrustChain: trusted !== undefined,
     minVersion: 'TLSv1.2',
   })

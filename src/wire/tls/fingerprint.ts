@@ -6,12 +6,12 @@ import { Failure } from '../../core/failure.ts'
 import { systemFailure } from '../../host/system-errors.ts'
 import { handshakeProblem } from './handshake-errors.ts'
 
-/** A handshake takes three trips; on a slow link, seconds. */
+/** A handshake takes three round trips; on a slow link, seconds. */
 const handshakeMsMax = 15_000
-/** More than any chain that is accepted anywhere has. */
+/** Longer than any chain that is accepted anywhere. */
 const chainMax = 10
 
-/** SHA-256 of a certificate as it is written to be pasted: `sha256:` and 64 hexadecimal digits. */
+/** A certificate's SHA-256 in a form to be pasted: `sha256:` and 64 hexadecimal digits. */
 export function fingerprintOf(certificate: X509Certificate): string {
   return `sha256:${createHash('sha256').update(certificate.raw).digest('hex')}`
 }
@@ -31,8 +31,8 @@ export function parseFingerprint(text: string, where: string): string {
 }
 
 /**
- * Does every machine trust whoever signed this certificate without being told: is it an authority that comes with Node? What
- * this machine trusts besides, such as its company's authority, another one may not.
+ * Does every machine trust this certificate's issuer without being told: is it an authority that comes with Node? What
+ * this machine trusts in addition, such as its company's authority, another one may not.
  */
 export function isSignedByTrusted(certificate: X509Certificate): boolean {
   const { getCACertificates } = process.getBuiltinModule('node:tls')
@@ -42,19 +42,19 @@ export function isSignedByTrusted(certificate: X509Certificate): boolean {
   })
 }
 
-/** A certificate that a server showed, which is the one that was meant. */
+/** The certificate with the expected fingerprint, among those that a server presented. */
 export interface Introduced {
   /** PEM. */
   readonly pem: string
-  /** Is it the server's own, rather than one of its authority? */
+  /** Is it the server's own, rather than its authority's? */
   readonly isOwn: boolean
 }
 
 /**
- * Has a server show its certificates, and picks the one of this fingerprint. Nothing is said to the server, nor taken
- * from it: that it has the key of what it showed is for the connection to prove that trusts nothing but that certificate.
+ * Connects to a server and picks the certificate with this fingerprint. Nothing is sent to the server or accepted from
+ * it: whether it has the key is for the next connection to prove, which trusts only that certificate.
  * @param url `grpcs://host:port`
- * @throws Failure 'denied' when none of them is the one that is meant, 'unavailable' when no TLS server answers
+ * @throws Failure 'denied' if no certificate has the fingerprint, 'unavailable' if no TLS server answers
  */
 export async function certificateBy(fingerprint: string, url: string, signal: AbortSignal): Promise<Introduced> {
   const shown = await certificatesShownBy(url, signal)
@@ -82,7 +82,7 @@ async function certificatesShownBy(url: string, signal: AbortSignal): Promise<X5
     host,
     port,
     servername: isIP(host) ? '' : host,
-    // The only connection that does not ask who answers: it is made to hear that, and carries nothing.
+    // The only connection that does not verify its peer: it only reads the certificates, and carries nothing else.
     rejectUnauthorized: false,
     ALPNProtocols: ['h2'],
     minVersion: 'TLSv1.2',

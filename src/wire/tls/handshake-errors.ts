@@ -1,7 +1,7 @@
 import { errnoOf } from '../../core/failure.ts'
 import { printable } from '../../core/printable.ts'
 
-/** What is wrong with a certificate that somebody shows, as the end of a sentence that begins "its certificate". */
+/** What is wrong with a peer's certificate, as the end of a sentence that begins "its certificate". */
 const certificateWords: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: 'has expired',
   CERT_NOT_YET_VALID: 'is not valid yet: is the clock of one of the two machines wrong?',
@@ -22,7 +22,7 @@ const certificateWords: Readonly<Record<string, string>> = {
 const noTls = 'it does not speak TLS here: write grpc:// for a server without TLS'
 const notAccepted = 'it does not accept the certificate that it was shown'
 
-/** What went wrong in a handshake, by OpenSSL's reason (some have two names): whole clauses, of which "it" is the other side. */
+/** What went wrong in a handshake, by OpenSSL's reason (some have two names): clauses in which "it" is the peer. */
 const handshakeWords: Readonly<Record<string, string>> = {
   ERR_SSL_WRONG_VERSION_NUMBER: noTls,
   ERR_SSL_PACKET_LENGTH_TOO_LONG: noTls,
@@ -63,7 +63,7 @@ export function handshakeProblem(error: unknown): string | undefined {
   return handshakeWords[code] ?? (code.startsWith('ERR_SSL_') ? other : undefined)
 }
 
-/** The names that a certificate is for, where the error tells. */
+/** The names that a certificate is for, if the error tells. */
 function namesOf(error: unknown): string {
   const { cert } = error as { cert?: { subjectaltname?: unknown } }
   const names = typeof cert?.subjectaltname === 'string' ? cert.subjectaltname : ''

@@ -6,11 +6,11 @@ import type { Connection } from '../connection.ts'
 import { certificateProblem } from './handshake-errors.ts'
 import type { ServerTls } from './server-tls.ts'
 
-/** Sweeps, of five seconds each, in which a handshake has to end. */
+/** Sweeps, every five seconds, within which a handshake has to end. */
 const sweepsMax = 2
 /**
- * The first of these that a client offers is used. gRPC clients offer only h2; HTTP clients, such as curl, offer
- * http/1.1 too, which is how our HTTP is answered (http1/).
+ * The first of these that a client offers is used. gRPC clients offer only h2; HTTP clients, such as curl, also offer
+ * http/1.1, the protocol of our HTTP handlers (http1/).
  */
 const protocols = ['http/1.1', 'h2', 'http/1.0']
 
@@ -20,16 +20,16 @@ export interface Outcome {
   readonly refused: string | undefined
 }
 
-/** A connection whose TLS handshake has not ended. */
+/** A connection in the TLS handshake. */
 export class Handshake implements Connection {
   readonly #socket: TLSSocket
   #sweeps = 0
 
   /**
    * @param accepted paused: nobody else reads from it any more
-   * @param head what has been read from it already
+   * @param head what has already been read from it
    * @param done called once, when the handshake has succeeded
-   * @param failed called once with what OpenSSL says, when it has not; not when the client just goes
+   * @param failed called once with OpenSSL's reason if it has failed; not if the client just disconnects
    */
   constructor(
     accepted: Socket,
@@ -45,7 +45,7 @@ export class Handshake implements Connection {
       secureContext: tls.current(),
       ALPNProtocols: protocols,
       requestCert: tls.clients !== 'not asked',
-      // Node would cut the connection without a word: serve.ts says why instead.
+      // Node would close the connection silently: serve.ts says why instead.
       rejectUnauthorized: false,
     })
     this.#socket = socket
@@ -56,7 +56,7 @@ export class Handshake implements Connection {
       over = true
     }
     socket.on('error', fail)
-    // Errors of a handshake arrive only here.
+    // Handshake errors arrive only here.
     socket.on('_tlsError', fail)
     socket.once('secure', () => {
       socket.off('error', fail)
@@ -84,12 +84,12 @@ export class Handshake implements Connection {
   }
 }
 
-/** What a client has shown on this connection; undefined where it has shown nothing, or speaks without TLS. */
+/** The certificate that a client presented on this connection; undefined if none, or without TLS. */
 export function certificateOf(socket: Socket): X509Certificate | undefined {
   return 'encrypted' in socket ? (socket as TLSSocket).getPeerX509Certificate() : undefined
 }
 
-/** Why a client is refused whose certificate is missing or not accepted. */
+/** Why a client with a missing or unaccepted certificate is refused. */
 function refusal(socket: TLSSocket, { clients }: ServerTls): string | undefined {
   if (clients === 'not asked') return undefined
   if (socket.getPeerX509Certificate() === undefined)
@@ -99,7 +99,7 @@ function refusal(socket: TLSSocket, { clients }: ServerTls): string | undefined 
   return `the client certificate is not accepted: it ${certificateProblem(code) ?? `does not stand the check (${code})`}`
 }
 
-/** OpenSSL's judgement, which Node passes on only to sockets of its own servers; if it is missing, that is not a yes. */
+/** OpenSSL's verdict, which Node passes on only to sockets of its own servers; if it is missing, that is not a yes. */
 function verifyErrorOf(socket: TLSSocket): string | undefined {
   const { ssl } = socket as unknown as { ssl?: { verifyError?(): (Error & { code?: string }) | null } | null }
   if (!ssl?.verifyError) return 'UNKNOWN'

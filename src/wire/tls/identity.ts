@@ -4,7 +4,7 @@ import { assertWhole, certificatesIn, readPem } from './pem.ts'
 
 /** A certificate with its key, as PEM. */
 export interface Identity {
-  /** The certificate itself, and those between it and its authority. */
+  /** The certificate itself, and any intermediate ones. */
   readonly cert: string
   readonly key: string
   /** What people should know about the files: whole sentences without secrets. */
@@ -15,8 +15,8 @@ const anybody = 0o007
 
 /**
  * Reads a certificate and its key.
- * @throws Failure 'invalid' for what is not PEM, breaks off or does not fit together; of the system where a file cannot
- *   be read
+ * @throws Failure 'invalid' for what is not PEM, is truncated or does not match; a system failure if a file cannot be
+ *   read
  */
 export async function loadIdentity(files: { readonly cert: string; readonly key: string }): Promise<Identity> {
   const [cert, key] = await Promise.all([readPem(files.cert, 'the certificate'), readPem(files.key, 'the private key')])
@@ -40,7 +40,7 @@ export async function loadIdentity(files: { readonly cert: string; readonly key:
   }
 }
 
-/** A warning if a certificate is not valid now; it may be in a minute, or on machines whose clocks are right. */
+/** Warns if a certificate is not valid now; it may be in a minute, or on machines whose clocks are right. */
 function dateWarnings({ validFromDate, validToDate }: X509Certificate, file: string): string[] {
   const now = new Date()
   if (validToDate < now)

@@ -6,9 +6,9 @@ const lookMsDefault = 5_000
 export interface FreshOptions<T> {
   readonly files: readonly string[]
   readonly load: () => Promise<T>
-  /** Is told what a later load threw; what was read before stays in use. */
+  /** Called with what a later load threw; what was read before stays in use. */
   readonly failed: (error: unknown) => void
-  /** Is told what a later load has read. */
+  /** Called with what a later load has read. */
   readonly changed?: (value: T) => void
   readonly lookMs?: number | undefined
 }

@@ -17,13 +17,13 @@ const renewMsMin = 30 * 86_400_000
 /** The same for the authority, whose successor has to be given to every client. */
 const authorityMsMin = 90 * 86_400_000
 
-/** The files of an authority of our own and of what it has signed, all in one folder and all 0600. */
+/** The files of our own authority and of what it has issued, all in one folder and all 0600. */
 export interface OwnCertificates {
   /** What clients trust. */
   readonly ca: string
-  /** The authority's certificate follows the server's: whoever knows its fingerprint can take it from a handshake. */
+  /** Followed by the authority's certificate: whoever knows its fingerprint can take it from a handshake. */
   readonly server: AuthorityFiles
-  /** What this user's own programs and servers show where clients must show something. */
+  /** What this user's own programs and servers present where client certificates are required. */
   readonly client: AuthorityFiles
 }
 
@@ -38,11 +38,11 @@ export function ownCertificates(folder: string): OwnCertificates {
 }
 
 /**
- * Makes what is missing, damaged, about to expire, or for other hosts, and leaves the rest. Several processes may call
+ * Creates what is missing, damaged, about to expire, or for other hosts, and keeps the rest. Several processes may call
  * it at once.
- * @param listening hosts that servers listen on; for `0.0.0.0` and `::` all addresses of this machine count
- * @returns what was made: files, for people
- * @throws Failure of the system where a file cannot be read or written
+ * @param listening hosts that servers listen on; `0.0.0.0` and `::` mean all addresses of this machine
+ * @returns what was created: files, for people
+ * @throws Failure of the system if a file cannot be read or written
  */
 export async function ensureOwnCertificates(folder: string, listening: readonly string[]): Promise<string[]> {
   makeFolder(folder, 'cannot make the folder of the certificates', 0o700)
@@ -61,7 +61,7 @@ async function ensure(folder: string, hosts: readonly string[]): Promise<string[
   let authority = await usable(caFiles, authorityMsMin)
   if (!authority) {
     const { makeAuthority } = await import('./authority.ts')
-    // A name of its own: an authority that follows another of the same name would be taken for it.
+    // A unique name: otherwise a later authority would be taken for the earlier one.
     authority = await makeAuthority(`native on ${hostname()}, ${crypto.randomUUID().slice(0, 8)}`)
     await write(caFiles, authority)
     made.push(ca)
@@ -79,8 +79,8 @@ async function ensure(folder: string, hosts: readonly string[]): Promise<string[
 }
 
 /**
- * The texts of a certificate and its key; undefined when they have to be made.
- * @param chained the authority's has to stand behind it
+ * The texts of a certificate and its key; undefined if they have to be created.
+ * @param chained the authority's certificate has to follow it
  */
 async function usable(
   files: AuthorityFiles,
@@ -99,7 +99,7 @@ async function usable(
     if (chained && certificatesIn(cert, files.cert, 'the certificate').length < 2) return undefined
     return hosts.every((host) => isFor(own, host)) ? { cert, key } : undefined
   } catch (error) {
-    // Damaged, or a pair that was only half written: it is made again.
+    // Damaged, or only half of the pair was written: it is created again.
     if (error instanceof Failure && error.kind === 'invalid') return undefined
     throw error
   }
@@ -117,7 +117,7 @@ async function write(files: AuthorityFiles, texts: AuthorityFiles): Promise<void
 
 const wildcards: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
 
-/** The names and addresses of this machine for servers that listen like this. */
+/** The names and addresses of this machine for servers that listen on these hosts. */
 export function hostsOf(listening: readonly string[]): string[] {
   const named = listening.filter((host) => !wildcards.has(host))
   const open = listening.some((host) => wildcards.has(host))

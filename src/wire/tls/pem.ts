@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { Failure } from '../../core/failure.ts'
 import { systemFailure } from '../../host/system-errors.ts'
 
-/** All authorities of a Linux distribution together have 250 KB. */
+/** All authorities of a Linux distribution together take 250 KB. */
 const fileBytesMax = 4 * 1024 * 1024
 
 /** Reads a PEM file. @throws Failure of the system, or 'invalid' for one that is larger than 4 MiB */
@@ -19,9 +19,9 @@ export async function readPem(file: string, what: string): Promise<{ text: strin
 }
 
 /**
- * The certificates of a PEM text, in its order.
+ * The certificates in a PEM text, in order.
  * @param what it is, for errors: "the certificate"
- * @throws Failure 'invalid' if there is none, or one is cut off or is not a certificate
+ * @throws Failure 'invalid' if there is none, or one is truncated or not a certificate
  */
 export function certificatesIn(text: string, file: string, what: string): X509Certificate[] {
   assertWhole(text, file, what)

@@ -6,12 +6,12 @@ import { type Fresh, keepFresh } from './kept-fresh.ts'
 import { certificatesIn, readPem } from './pem.ts'
 
 export interface ServerTlsFiles {
-  /** PEM: the server's certificate, and those between it and its authority. */
+  /** PEM: the server's certificate, and any intermediate ones. */
   readonly cert: string
   readonly key: string
-  /** PEM: the authorities whose certificates clients may show; absent, clients are asked for none. */
+  /** PEM: the authorities whose client certificates are accepted; if absent, clients are not asked for any. */
   readonly clientCa?: readonly string[] | undefined
-  /** Are clients refused that show none? */
+  /** Are clients without a certificate refused? */
   readonly clientsRequired?: boolean | undefined
 }
 
@@ -21,15 +21,15 @@ export interface ServerTls extends Fresh<SecureContext> {
   readonly clients: 'not asked' | 'asked' | 'required'
 }
 
-/** Told of what people should know. */
+/** Called with what people should know. */
 export interface TlsLog {
   info(message: string, fields?: object): void
   warn(message: string, fields?: object): void
 }
 
 /**
- * A server's certificate and key, and whose certificates clients may show; read again when the files change.
- * @throws Failure as loadIdentity does, and for authorities that are not certificates
+ * A server's certificate and key, and whose client certificates it accepts; read again when the files change.
+ * @throws Failure like loadIdentity, and for authorities that are not certificates
  */
 export async function openServerTls(files: ServerTlsFiles, log: TlsLog, lookMs?: number): Promise<ServerTls> {
   const { cert, key, clientCa = [] } = files
@@ -55,14 +55,14 @@ async function loadContext({ cert, key, clientCa = [] }: ServerTlsFiles, log: Tl
     ...(ca.length > 0 && { ca }),
     minVersion: 'TLSv1.2',
     honorCipherOrder: true,
-    // A client of TLS 1.2 could have the server compute a handshake again and again.
+    // With TLS 1.2 a client could otherwise make the server compute one handshake after another.
     secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
-    // Without it OpenSSL refuses every client that shows a certificate and comes back with a session.
+    // Without it OpenSSL refuses every client that presents a certificate and resumes a session.
     sessionIdContext: 'native',
   })
 }
 
-/** The PEM of a file with certificates of authorities. @throws Failure 'invalid' where there is none */
+/** A PEM file of authorities' certificates. @throws Failure 'invalid' if there is none */
 export async function loadAuthorities(file: string): Promise<string> {
   const what = 'the certificate of the authority'
   const { text } = await readPem(file, what)
