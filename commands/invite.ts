@@ -55,7 +55,7 @@ export default class Invite extends TokenCommand {
     const { createToken } = await import('../src/access/tokens-file.ts')
     const { createTicket } = await import('../src/access/tickets-file.ts')
     const tokens = await driver.tokens()
-    // An exchange token is kept on the scheduler's own machine: no other server needs to be told.
+    // The scheduler exchanges a ticket on its own machine: no other server needs to be told of it.
     const make = reusable
       ? async (file: string) =>
           (await createToken(file, { name, role: 'worker', expiresMs: tokenExpiresMs }, systemClock)).token

@@ -45,7 +45,7 @@ const withoutTls = new RpcError(
 const noTlsHere = 'this address speaks without TLS: write grpc:// or http:// before it\n'
 const noTlsAnswer = `HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: ${noTlsHere.length}\r\nconnection: close\r\n\r\n${noTlsHere}`
 
-/** Serves an accepted socket. Its handler changes as its protocol becomes known; it is always swept, drained and closed. */
+/** Serves an accepted socket. Its handler changes as its protocol becomes known; it is always swept and drained. */
 export function takeConnection(context: ConnectionContext, accepted: Socket, admitted: boolean): void {
   const { connections, handshakes, strikes, doors, tls, onTurnedAway } = context
   if (connections.size >= context.connectionsMax && !makePlace(connections)) {
