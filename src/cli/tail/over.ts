@@ -8,7 +8,7 @@ export interface Endings {
   note(event: RunEvent, now: number): void
   /** A build with nothing in flight now, which is not over. */
   expect(build: string, lastSeen: number): void
-  /** Are all builds over that have been seen? */
+  /** Are all builds that have been seen over? */
   areOver(now: number): Promise<boolean>
 }
 
