@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 const rounds = 1000
 const alphabet = './0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const magic = '$apr1$'
-/** The order in which the bytes of the digest are written, three to four characters. */
+/** The order in which the digest's bytes are encoded, three to four characters per group. */
 const groups = [
   [0, 6, 12],
   [1, 7, 13],
@@ -14,8 +14,8 @@ const groups = [
 const lastByte = 11
 
 /**
- * Apache's variant of the MD5 crypt, `$apr1$salt$hash`: what `htpasswd` wrote for twenty years. It is weak, and here
- * for files that are there already.
+ * Apache's variant of the MD5 crypt, `$apr1$salt$hash`: the default of `htpasswd` for twenty years. It is weak, and
+ * supported only for existing files.
  */
 export function apr1(password: string, salt: string): string {
   const inner = md5(password, salt, password)
@@ -41,7 +41,7 @@ function written(digest: Uint8Array): string {
   return `${all.join('')}${characters(at(lastByte), 2)}`
 }
 
-/** Six bits each, the lowest first. */
+/** Six bits per character, least significant first. */
 function characters(value: number, count: number): string {
   return Array.from({ length: count }, (_, index) => alphabet[(value >> (6 * index)) & 0x3f]).join('')
 }

@@ -6,9 +6,12 @@ import { vouchFor } from '../wire/identity.ts'
 import type { Role } from './rights.ts'
 import type { Grant } from './visitor.ts'
 
-/** What somebody may do whose certificate has such a name. */
+/** What a client may do whose certificate has this name. */
 export interface CertificateGrant {
-  /** A subject alternative name: DNS, of which the first label may be `*`; a URI or an e-mail address, as a whole. */
+  /**
+   * A subject alternative name: a DNS name, whose first label may be `*`, or a URI or e-mail address, matched as a
+   * whole.
+   */
   readonly san: string
   readonly role: Role
   readonly instances?: readonly string[] | undefined
@@ -24,15 +27,15 @@ const types: ReadonlySet<string> = new Set(['DNS', 'URI', 'email'])
 const namesMax = 100
 const shownLengthMax = 200
 
-/** Of what type a name of a configuration is, by its form. */
+/** The type of a configured name, told by its form. */
 export function typeOfName(san: string): NameType {
   if (/^[a-z][a-z0-9+.-]*:/i.test(san)) return 'URI'
   return san.includes('@') ? 'email' : 'DNS'
 }
 
 /**
- * Does a name of a certificate fit one of a configuration? Case makes no difference in DNS names; `*` stands for one whole
- * label in the first place (RFC 6125, section 6.4.3), and never for a `*` in the certificate.
+ * Does a name of a certificate match a configured one? DNS names are compared case-insensitively; `*` stands for
+ * exactly one whole label, the leftmost (RFC 6125, section 6.4.3), and never matches a `*` in the certificate.
  */
 function fits({ type, value }: Name, san: string): boolean {
   if (type !== typeOfName(san)) return false
@@ -44,8 +47,9 @@ function fits({ type, value }: Name, san: string): boolean {
 }
 
 /**
- * The subject alternative names of a certificate that are names of somebody, in its order. One with special characters, which
- * Node puts into quotes, is left out; of a text that is not as Node writes it, nothing is taken. The common name does not count.
+ * The subject alternative names of a certificate that identify its holder, in its order. Names with special characters,
+ * which Node quotes, are left out; from text that is not in Node's format, nothing is taken. The common name does not
+ * count.
  */
 export function namesIn({ subjectAltName = '' }: Pick<X509Certificate, 'subjectAltName'>): Name[] {
   const names: Name[] = []
@@ -58,13 +62,13 @@ export function namesIn({ subjectAltName = '' }: Pick<X509Certificate, 'subjectA
   return names
 }
 
-/** What those may do who show certificates that the transport has verified. */
+/** What clients may do that present certificates which the transport has verified. */
 export interface CertificateJudge {
-  /** Why no grant fits stands in the sentence that `wrong` is. */
+  /** `wrong` is a sentence that says why no grant matches. */
   judge(certificate: X509Certificate): Grant | { readonly wrong: string }
 }
 
-/** @param secret with which the cluster's servers tell each other of somebody who has no other credentials */
+/** @param secret with which the cluster's servers vouch to each other for a client that has no other credentials */
 export function createCertificateJudge(
   grants: readonly CertificateGrant[],
   secret: Secret | undefined,

@@ -1,15 +1,17 @@
 import { addressOf } from './slowdown.ts'
 import type { Guest } from './visitor.ts'
 
-/** Checks of credentials that take longer: one of the same credentials at a time, however many calls wait for it. */
+/**
+ * Slow checks of credentials: the same credentials are checked once at a time, however many calls wait for the result.
+ */
 export interface Coming {
-  /** What the check will come to that runs for these credentials; undefined where none does. */
+  /** The result of the check that is running for these credentials; undefined if none is. */
   find(authorization: string): Promise<Guest> | undefined
-  /** Begins a check. @returns undefined where as many run as may, in all or for this address */
+  /** Begins a check. @returns undefined if the limit is reached, in all or for this address */
   begin(authorization: string, peer: string, check: () => Promise<Guest>): Promise<Guest> | undefined
 }
 
-/** At once: in all, and of one address. */
+/** Concurrent checks: in all, and per address. */
 const comingMax = 256
 const comingOfAddressMax = 64
 

@@ -4,7 +4,7 @@ export type Credentials =
   | { readonly kind: 'basic'; readonly user: string; readonly password: string }
   | { readonly kind: 'unknown' }
 
-/** Longer than any token is. */
+/** Longer than any token. */
 const headerLengthMax = 16 * 1024
 
 /** Reads an `authorization` header (RFC 7617, RFC 6750). */

@@ -19,7 +19,7 @@ import { readTokens } from './tokens-file.ts'
 import { createGuest, createStranger, type Guest } from './visitor.ts'
 import { sharedLook, type Watched, watched } from './watched.ts'
 
-/** How often files are looked at: who is revoked is out after this and the time that a look takes. */
+/** How often the files are checked: a revocation takes effect after this plus the time of a check. */
 const lookMs = 1_000
 /** Certificates that are remembered. */
 const shownMax = 10_000
@@ -27,9 +27,12 @@ const tooManyAtOnce = 'too many logins at once: try again'
 const tooMany = 'too many failed logins from this address: wait some seconds, then try again'
 
 export interface DoorOptions {
-  /** Where the server listens, `host:port` or `unix:/path`: says what anonymous clients may where `access` does not. */
+  /**
+   * Where the server listens, `host:port` or `unix:/path`: decides what anonymous clients may do if `access` does not
+   * say.
+   */
   readonly listen: string
-  /** What the servers of the cluster know; absent, none of them can come in as one. */
+  /** The secret shared by the cluster's servers; if absent, no server can authenticate as one. */
   readonly secret: Secret | undefined
   readonly clock: Clock
   readonly log: Log
@@ -43,7 +46,7 @@ export interface WatchingDoor extends Door {
 
 /**
  * Opens the door that a configuration describes.
- * @throws Failure for a file that is not there, is damaged, or can be read by everybody
+ * @throws Failure for a file that is missing, damaged, or readable by every account
  */
 export async function openDoor(access: AccessConfig, options: DoorOptions): Promise<WatchingDoor> {
   const { clock, log, metrics } = options
@@ -55,7 +58,7 @@ export async function openDoor(access: AccessConfig, options: DoorOptions): Prom
   const slowdown = createSlowdown(clock)
   const coming = createComing()
   const certificates = createCertificateJudge(access.certificates, options.secret, clock)
-  /** By certificate: a connection has one, and many connections the same. */
+  /** By certificate: a connection has one, but many connections may share it. */
   const shown = new Map<string, Guest>()
   const anonymous = createGuest({
     name: 'whoever has no credentials',
@@ -74,13 +77,13 @@ export async function openDoor(access: AccessConfig, options: DoorOptions): Prom
     return createStranger(judgement.wrong)
   }
 
-  /** Somebody without a header, who may have shown a certificate. */
+  /** A caller without an `authorization` header, who may have presented a certificate. */
   function withoutHeader(certificate: X509Certificate | undefined): Guest {
     if (!certificate || access.certificates.length === 0) return anonymous
     const known = shown.get(certificate.fingerprint256)
     if (known?.current) return known
     const judgement = certificates.judge(certificate)
-    // What fits nothing is no reason to have fewer rights than with no certificate at all.
+    // A certificate that matches nothing must not grant fewer rights than no certificate at all.
     if ('wrong' in judgement) return anonymous.grant.standing === 'nobody' ? createStranger(judgement.wrong) : anonymous
     const guest = createGuest(judgement)
     if (shown.size >= shownMax) shown.clear()
@@ -89,7 +92,10 @@ export async function openDoor(access: AccessConfig, options: DoorOptions): Prom
     return guest
   }
 
-  /** Credentials may have been made just now: before they are called wrong, the files are looked at. @param first begun just now */
+  /**
+   * The credentials may have been created just now, so the files are checked before they are rejected. @param first
+   * begun just now
+   */
   async function afterLook(authorization: string, first: Judgement | Promise<Judgement>): Promise<Judgement> {
     const before = changes
     const judgement = await first
@@ -105,7 +111,7 @@ export async function openDoor(access: AccessConfig, options: DoorOptions): Prom
     return createStranger(tooMany)
   }
 
-  /** How often the files have changed: what was judged before may be judged otherwise now. */
+  /** How often the files have changed: an earlier judgement may no longer hold. */
   let changes = 0
   const looked = sharedLook(files, () => {
     changes += 1
@@ -125,7 +131,7 @@ export async function openDoor(access: AccessConfig, options: DoorOptions): Prom
       const guest = guests.find(authorization) ?? coming.find(authorization)
       if (guest) return guest
       const isSlow = slowdown.isSlow(peer)
-      // However many wait: whoever has good credentials that only have to be looked up is not kept out by those who guess.
+      // However many wait: guessers must not keep out a caller whose good credentials only need a look-up.
       const judgement = isSlow && !isProof(authorization) ? undefined : judgeAtOnce(authorization, known)
       if (judgement && !('wrong' in judgement)) return concluded(judgement, authorization, peer)
       const quickly = async () => {
@@ -139,7 +145,7 @@ export async function openDoor(access: AccessConfig, options: DoorOptions): Prom
   }
 }
 
-/** What credentials are held against, and the files that it is read from. */
+/** What credentials are checked against, and the files that it is read from. */
 async function openKnown(
   access: AccessConfig,
   { clock, log, secret }: DoorOptions,

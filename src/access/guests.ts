@@ -1,19 +1,19 @@
 import { createHash } from 'node:crypto'
 import { type Grant, type Guest, unauthenticated } from './visitor.ts'
 
-/** More people than a server has; beyond, those who have no open calls are asked anew. */
+/** More people than a server has; beyond this, those without open calls are authenticated again. */
 const guestsMax = 10_000
 
 /**
- * Everybody whose credentials were found to be good. They are looked up by a hash of what they sent, so that the time
- * of a look-up tells nothing of it.
+ * Everybody whose credentials have been accepted. They are looked up by a hash of what they sent, so that the time of a
+ * look-up reveals nothing about it.
  */
 export interface Guests {
   find(authorization: string): Guest | undefined
   add(authorization: string, guest: Guest): void
-  /** Somebody who is known by other means than a header, and expires all the same. */
+  /** A caller known by something other than a header, who expires all the same. */
   keep(guest: Guest): void
-  /** Forgets who has expired, and expels whose grant is gone: to be called often. */
+  /** Forgets callers that have expired, and expels those whose grant is gone; to be called often. */
   review(nowMs: number): void
 }
 
@@ -62,8 +62,8 @@ export function createGuests(): Guests {
 }
 
 /**
- * Do open calls end when the credentials expire? Those of a worker do, by whatever it is known: it stands for a machine, and
- * would fail what it is given.
+ * Do open calls end when the credentials expire? A worker's do, however it authenticated: it stands for a machine that
+ * could no longer use the cache, and would fail the actions that it is given.
  */
 function endsCalls({ standing, renewed = false }: Grant): boolean {
   return standing === 'worker' && !renewed

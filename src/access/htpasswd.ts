@@ -4,20 +4,20 @@ import { readPrivate } from '../host/private-file.ts'
 import { apr1 } from './apr1.ts'
 
 const fileBytesMax = 1024 * 1024
-/** Each step doubles the time of a check: 14 is about a second here. */
+/** Each step doubles the time of a check: 14 takes about a second here. */
 const bcryptCostMax = 14
-/** More than bcrypt looks at, and than anybody types. */
+/** More than bcrypt uses, and than anybody types. */
 const passwordBytesMax = 256
-/** The hash of nothing that anybody knows: a name that is not there takes as long as one that is. */
+/** The hash of an unknown password, so that checking a name that does not exist takes as long as one that does. */
 const nobodysHash = '$2b$10$RkHDnZuMRFRz7nC0xXcCjOSg7VuYvXvO6FfO0Jm1vYzQ1xkE1sXaG'
 
 /** Names and hashes of an htpasswd file. */
 export type Passwords = ReadonlyMap<string, string>
 
 /**
- * Reads a file of Apache's: bcrypt (`htpasswd -B`), apr1 (`htpasswd -m`) and SHA-1 (`htpasswd -s`).
+ * Reads an Apache password file: bcrypt (`htpasswd -B`), apr1 (`htpasswd -m`) and SHA-1 (`htpasswd -s`).
  * @returns undefined when there is no file
- * @throws Failure 'invalid' with file and line for another form, 'denied' when every account can read it
+ * @throws Failure 'invalid' with file and line for another format, 'denied' when every account can read it
  */
 export async function readPasswords(path: string): Promise<Passwords | undefined> {
   const text = await readPrivate(path, 'the htpasswd file', fileBytesMax)
@@ -48,7 +48,7 @@ function isKnown(hash: string): boolean {
   )
 }
 
-/** Is this the password of this name? Takes as long for a name that is not there. */
+/** Is this the password for this name? Takes as long for a name that does not exist. */
 export async function isPassword(passwords: Passwords, name: string, password: string): Promise<boolean> {
   if (Buffer.byteLength(password) > passwordBytesMax) return false
   const hash = passwords.get(name)

@@ -7,15 +7,18 @@ const fieldOne = 1
 const wireBytes = 2
 
 /**
- * The instance that a message names; '' for none. In every message of the API that has one, it is field 1.
- * @throws RpcError INVALID_ARGUMENT when the message is malformed or names two: a handler might take the other
+ * The instance that a message names; '' for none. It is field 1 of every message of the API that has one.
+ * @throws RpcError INVALID_ARGUMENT when the message is malformed or names two: a handler might use the other
  */
 export function instanceIn(message: Uint8Array, field: Exclude<InstanceField, 'none' | 'all'>): string {
   const text = firstField(message) ?? ''
   return field === 'resource' ? instanceOfResource(text) : text
 }
 
-/** What stands before `blobs`, `uploads` and the like in a resource name (rule of the API: no such word is part of an instance's). */
+/**
+ * What comes before `blobs`, `uploads` and the like in a resource name; the API forbids these words within an instance
+ * name.
+ */
 function instanceOfResource(name: string): string {
   const segments = name.split('/')
   const end = segments.findIndex((segment) => reservedSegments.has(segment))

@@ -4,7 +4,7 @@ import { readCredentials } from './credentials.ts'
 import { type OwnToken, redeemTicket, retireToken } from './tickets-file.ts'
 import { hashPattern, idPattern } from './token.ts'
 
-/** What a scheduler does for machines that were invited (scheduler/invitations.ts has the contract). */
+/** The scheduler's side of invitations for machines (the contract is in scheduler/invitations.ts). */
 export function createInvitations(tokens: string, clock: Clock) {
   return {
     async redeem(authorization: string, own: OwnToken) {

@@ -11,7 +11,7 @@ import type { TicketEntry } from './tickets-file.ts'
 import { entryOf, isTicket, isToken, type TokenEntry } from './token.ts'
 import type { Grant } from './visitor.ts'
 
-/** What credentials are held against. */
+/** What credentials are checked against. */
 export interface Known {
   readonly clock: Clock
   readonly log: Log
@@ -24,10 +24,10 @@ export interface Known {
   readonly jwts: JwtVerifier | undefined
 }
 
-/** Whom credentials belong to, or in a sentence what is wrong with them. The sentence is for whoever sent them. */
+/** The grant that credentials carry, or a sentence for their sender about what is wrong with them. */
 export type Judgement = Grant | { readonly wrong: string }
 
-/** @returns a promise where it takes longer; it never rejects */
+/** @returns a promise for slow checks; it never rejects */
 export function judge(authorization: string, known: Known): Judgement | Promise<Judgement> {
   const atOnce = judgeAtOnce(authorization, known)
   if (atOnce) return atOnce
@@ -38,7 +38,7 @@ export function judge(authorization: string, known: Known): Judgement | Promise<
   return { wrong: 'the token has none of the forms that this server knows' }
 }
 
-/** The same of credentials that only have to be looked up; undefined for those that may take longer. */
+/** The same for credentials that only need a look-up; undefined for those whose check may be slow. */
 export function judgeAtOnce(authorization: string, known: Known): Judgement | undefined {
   if (isIdentity(authorization)) return server(authorization, known)
   if (isVouched(authorization)) return vouched(authorization, known)
@@ -50,7 +50,7 @@ export function judgeAtOnce(authorization: string, known: Known): Judgement | un
   return isTicket(secret) ? ticket(secret, known) : undefined
 }
 
-/** What a server of the cluster proves, for itself or for a client: nobody can guess it. */
+/** Proof from a server of the cluster, for itself or for a client: it cannot be guessed. */
 export function isProof(authorization: string): boolean {
   return isIdentity(authorization) || isVouched(authorization)
 }
@@ -62,7 +62,7 @@ function secretOf(credentials: Credentials): string {
 
 const otherSecret = 'the calling server has a different secret, or its clock is more than a minute off'
 
-/** A client for whom another server of the cluster speaks. */
+/** A client that another server of the cluster vouches for. */
 function vouched(authorization: string, { secret, clock }: Known): Judgement {
   const found = secret && vouchedIn(authorization, secret, clock.now())
   const standing = roles.find((role) => role === found?.client.role)
@@ -95,7 +95,7 @@ function token(text: string, { tokens, clock }: Known): Judgement {
   }
 }
 
-/** Whoever has an invitation; whether it was used already is said when it is to be exchanged. */
+/** The holder of an invitation; whether it has been used already is only checked when it is redeemed. */
 function ticket(text: string, { tickets, clock }: Known): Judgement {
   const entry = entryOf(text, tickets())
   if (!entry) return { wrong: 'the invitation is unknown or was revoked: ask for another (native invite)' }

@@ -4,34 +4,34 @@ import type { Log } from '../telemetry/log.ts'
 import { createKeySet, type KeySet } from './key-set.ts'
 import type { Role } from './rights.ts'
 
-/** An issuer of JSON Web Tokens, and what its tokens are good for here. */
+/** An issuer of JSON Web Tokens, and what its tokens permit here. */
 export interface IssuerSettings {
   readonly issuer: string
   readonly audience: string | readonly string[]
-  /** The address or the file of its public keys (RFC 7517). */
+  /** The URL or file of its public keys (RFC 7517). */
   readonly jwks: string
-  /** The first whose claims are all there counts. */
+  /** The first grant whose claims all match applies. */
   readonly grants: readonly ClaimGrant[]
 }
 
 export interface ClaimGrant {
-  /** What claims have to be; of a list, one of it. */
+  /** The values that claims must have; where a list is given, one of them. */
   readonly when?: Readonly<Record<string, Claim | readonly Claim[]>> | undefined
   readonly role: Role
   readonly instances?: readonly string[] | undefined
 }
 type Claim = string | number | boolean
 
-/** What a token said, once it was verified; without a grant where its claims match none. */
+/** What a verified token said; without a grant if its claims match none. */
 export interface Verified {
   readonly subject: string
   readonly untilMs: number
   readonly grant: ClaimGrant | undefined
 }
 
-/** Signatures alone, made with a key that nobody else has: no `none`, no shared secrets (RFC 8725, section 3.1). */
+/** Only signatures, made with a private key: no `none`, no shared secrets (RFC 8725, section 3.1). */
 const algorithms = ['RS256', 'ES256', 'EdDSA', 'Ed25519']
-/** What the clocks of issuer and server may differ by. */
+/** Tolerated clock skew between issuer and server. */
 const skewSeconds = 60
 const subjectLengthMax = 200
 
@@ -40,11 +40,10 @@ export function isJwt(text: string): boolean {
   return /^eyJ[\w-]+\.[\w-]+\.[\w-]*$/.test(text)
 }
 
-/** Verifies tokens of the issuers. */
 export interface JwtVerifier {
   /**
-   * @returns what the token says, or in a sentence why it is not good
-   * @throws Failure 'unavailable' when the keys of its issuer cannot be had
+   * @returns what the token says, or a sentence that says why it is not accepted
+   * @throws Failure 'unavailable' when its issuer's keys cannot be fetched
    */
   verify(token: string): Promise<Verified | string>
 }
@@ -72,7 +71,7 @@ export function createJwtVerifier(issuers: readonly IssuerSettings[], clock: Clo
 
 type Jose = typeof import('jose')
 
-/** Says only whose keys to take: nothing of an unverified token is believed. */
+/** Only selects whose keys to use: nothing in an unverified token is trusted. */
 function claimedIssuer(jose: Jose, token: string): string | undefined {
   try {
     return jose.decodeJwt(token).iss
@@ -114,7 +113,7 @@ async function verified(
   }
 }
 
-/** Why, without a word of the token. */
+/** The reason, without quoting the token. */
 function reasonOf(jose: Jose, error: Error): string {
   if (error instanceof jose.errors.JWTExpired) return 'it has expired'
   if (error instanceof jose.errors.JWTClaimValidationFailed) return `its claim "${error.claim}" is not as it has to be`

@@ -7,24 +7,24 @@ import type { Log } from '../telemetry/log.ts'
 
 const documentBytesMax = 1024 * 1024
 const fetchMsMax = 5_000
-/** An unknown key is looked for no more often than this: whoever sends rubbish would have us fetch for each. */
+/** Minimum interval between fetches for an unknown key: otherwise each bogus token would cause one. */
 const pauseMs = 30_000
-/** A key that its issuer has withdrawn is forgotten after so long. */
+/** How long a key that its issuer has withdrawn can stay in use. */
 const ageMsMax = 10 * 60_000
 
 const document = z.object({ keys: z.array(z.object({ kty: z.string() }).loose()).max(100) })
 
-/** The public keys of an issuer, fetched when they are needed and kept. */
+/** An issuer's public keys, fetched when needed and kept. */
 export interface KeySet {
   /**
-   * The keys as they are known; fetched first where there are none or they are old.
-   * @param anew a key was not among them: fetch again, where that was not just done
-   * @throws Failure 'unavailable' when there were never any
+   * The known keys; fetched first if there are none or they are old.
+   * @param anew a key was missing: fetch again, unless that was just done
+   * @throws Failure 'unavailable' if there have never been any
    */
   keys(anew: boolean): Promise<JSONWebKeySet>
 }
 
-/** @param place an address (`https:`, or `http:` on this machine) or a file */
+/** @param place a URL (`https:`, or `http:` on this machine) or a file */
 export function createKeySet(place: string, clock: Clock, log: Log): KeySet {
   let known: JSONWebKeySet | undefined
   let triedAtMs = Number.NEGATIVE_INFINITY

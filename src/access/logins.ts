@@ -17,40 +17,40 @@ const what = 'the logins file'
 
 const login = z.strictObject({
   token: z.string().min(1).max(8192),
-  /** The state folder of the cluster of this user that keeps the login; absent for one that the user gave. */
+  /** The state folder of this user's cluster that keeps the login; absent for one that the user provided. */
   cluster: z.string().optional(),
 })
 const file = z.strictObject({ version: z.literal(fileVersion), logins: z.record(z.string(), login) })
 type Logins = Readonly<Record<string, z.output<typeof login>>>
 
-/** The file of a user's logins for servers: this user's alone. */
+/** The file with a user's logins for servers, readable by this user alone. */
 export function loginsFile(user: Pick<UserContext, 'env' | 'home'>): string {
   return join(configRootOf({ tmp: '', uid: -1, ...user }), 'logins.json')
 }
 
 /**
- * The token that is kept for an address.
- * @param address `host:port`, or an address with a scheme
- * @returns undefined where none is kept
+ * The token kept for an address.
+ * @param address `host:port`, or a URL
+ * @returns undefined if there is none
  * @throws Failure 'corrupt', 'denied' when every account can read the file
  */
 export async function tokenFor(user: UserContext, address: string): Promise<string | undefined> {
   return (await readLogins(loginsFile(user)))[keyOf(address)]?.token
 }
 
-/** The `authorization` header for an address; undefined where no token is kept. */
+/** The `authorization` header for an address; undefined if no token is kept. */
 export async function authorizationFor(user: UserContext, address: string): Promise<string | undefined> {
   const token = await tokenFor(user, address)
   return token === undefined ? undefined : `Bearer ${token}`
 }
 
-/** When a token expires, in milliseconds since 1970, as far as it says so itself. */
+/** When a token expires, in milliseconds since 1970, if the token itself says so. */
 export function expiryOf(token: string): number | undefined {
   const seconds = claimedExpiry(token)
   return expiryIn(token) ?? (seconds === undefined ? undefined : seconds * 1000)
 }
 
-/** Keeps a token for addresses. @param cluster whose state folder it goes with */
+/** Keeps a token for addresses. @param cluster whose state folder it belongs to */
 export function keepLogin(
   user: UserContext,
   addresses: readonly string[],
@@ -67,7 +67,7 @@ export function keepLogin(
   })
 }
 
-/** Forgets the token of an address. @returns false when none was kept */
+/** Forgets the token of an address. @returns false if there was none */
 export async function removeLogin(user: UserContext, address: string, clock: Clock): Promise<boolean> {
   const key = keyOf(address)
   const there = key in (await readLogins(loginsFile(user)))
@@ -75,13 +75,13 @@ export async function removeLogin(user: UserContext, address: string, clock: Clo
   return there
 }
 
-/** The token that a cluster of this user's keeps. */
+/** The token kept by one of this user's clusters. */
 export async function tokenOfCluster(user: UserContext, cluster: string): Promise<string | undefined> {
   const logins = await readLogins(loginsFile(user))
   return Object.values(logins).find((each) => each.cluster === cluster)?.token
 }
 
-/** Forgets what a cluster of this user's has kept. */
+/** Forgets what one of this user's clusters has kept. */
 export async function removeLoginsOf(user: UserContext, cluster: string, clock: Clock): Promise<void> {
   if ((await tokenOfCluster(user, cluster)) === undefined) return
   await changed(user, clock, (logins) => without(logins, (_, each) => each.cluster === cluster))
@@ -91,7 +91,7 @@ function without(logins: Logins, isMeant: (key: string, each: Logins[string]) =>
   return Object.fromEntries(Object.entries(logins).filter(([key, each]) => !isMeant(key, each)))
 }
 
-/** One spelling of an address: no scheme, no path, and this machine by its number. */
+/** The canonical form of an address: no scheme, no path, and this machine by its IP address. */
 function keyOf(address: string): string {
   const place = address
     .replace(/^[a-z]+:\/\//i, '')
@@ -132,14 +132,14 @@ async function changed(user: UserContext, clock: Clock, change: (logins: Logins)
   }
 }
 
-/** The claim `exp` of a JSON Web Token, unverified: for whoever sends it, not for whoever takes it. */
+/** The `exp` claim of a JSON Web Token, unverified: good enough for its sender, not for its recipient. */
 function claimedExpiry(token: string): number | undefined {
   const [, payload, signature] = token.split('.')
   if (payload === undefined || signature === undefined) return undefined
   try {
     return z.object({ exp: z.number() }).parse(JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'))).exp
   } catch {
-    // A token of another kind says nothing of its end.
+    // Tokens of other kinds do not say when they expire.
     return undefined
   }
 }

@@ -3,13 +3,13 @@ import { backoffMs } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
 import { wait } from '../host/wait.ts'
 
-/** Anybody may mistype so often; from then on each try takes longer. */
+/** Anybody may mistype this often; after that, attempts are slowed down. */
 const freeTries = 5
 const firstMs = 100
 const msMax = 2_000
-/** Tries of one address that wait for their turn. */
+/** Attempts from one address that may wait their turn. */
 const waitingMax = 16
-/** A failure is forgotten after so long without another. */
+/** Failures are forgotten after this long without another. */
 const forgottenMs = 60_000
 const addressesMax = 10_000
 
@@ -20,11 +20,11 @@ interface Address {
   turn: Promise<unknown>
 }
 
-/** Slows down whoever tries credentials that are wrong, by address. */
+/** Slows down attempts with wrong credentials, by address. */
 export interface Slowdown {
-  /** Must the next try of this address wait? */
+  /** Must the next attempt from this address wait? */
   isSlow(peer: string): boolean
-  /** Runs a try when its turn has come; undefined, at once, when too many wait already. */
+  /** Runs an attempt when its turn comes; undefined, at once, if too many are waiting already. */
   run<T>(peer: string, attempt: () => Promise<T> | T): Promise<T> | undefined
   failed(peer: string): void
 }
@@ -73,7 +73,7 @@ function pauseMs(failures: number): number {
   return failures < freeTries ? 0 : backoffMs(failures - freeTries + 1, { msMin: firstMs, msMax })
 }
 
-/** Whoever has one address of IPv6 has the 2^64 beside it too. @param peer with its port */
+/** An IPv6 host controls the 2^64 addresses of its network, so these count as one. @param peer with its port */
 export function addressOf(peer: string): string {
   const address = peer.slice(0, peer.lastIndexOf(':'))
   return isIPv6(address) && !address.includes('.')

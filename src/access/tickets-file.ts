@@ -13,15 +13,15 @@ const fileBytesMax = 8 * 1024 * 1024
 const ticketsMax = 10_000
 const what = 'the file of invitations'
 
-/** An invitation without what is secret of it, and what has become of it. */
+/** An invitation without its secret, and what has become of it. */
 const ticketEntry = z.strictObject({
   id: z.string().regex(idPattern),
-  /** Of the token that it is exchanged for. */
+  /** The name of the token that it is exchanged for. */
   name: z.string().min(1).max(100),
   hash: z.string().regex(hashPattern),
   created: z.iso.datetime(),
   expires: z.iso.datetime(),
-  /** When the token is to expire; null for never. */
+  /** When the token expires; null for never. */
   tokenExpires: z.iso.datetime().nullable(),
   /** The id of the token that it was exchanged for; null until then. */
   redeemed: z.string().regex(idPattern).nullable(),
@@ -29,13 +29,13 @@ const ticketEntry = z.strictObject({
 export type TicketEntry = z.output<typeof ticketEntry>
 const file = z.strictObject({ version: z.literal(fileVersion), tickets: z.array(ticketEntry).max(ticketsMax) })
 
-/** The invitations that belong to a file of tokens. */
+/** The file of the invitations that belong to a file of tokens. */
 export function ticketsBeside(tokens: string): string {
   return join(dirname(tokens), 'tickets.json')
 }
 
 /**
- * The invitations of a file by their ids; none when there is no file.
+ * The invitations in a file, by id; none if there is no file.
  * @throws Failure 'denied' when every account can read it, 'corrupt' when it is damaged
  */
 export async function readTickets(path: string): Promise<ReadonlyMap<string, TicketEntry>> {
@@ -53,20 +53,20 @@ export async function readTickets(path: string): Promise<ReadonlyMap<string, Tic
   throw new Failure('corrupt', `${what} is damaged, or was written by a later release of native`, { where: path, next })
 }
 
-/** What somebody is invited with. */
+/** What an invitation is created with. */
 export interface TicketWish {
-  /** Of the token that it is exchanged for. */
+  /** The name of the token that it is exchanged for. */
   readonly name: string
-  /** Milliseconds since 1970: of the invitation; of the token, or null for one that does not expire. */
+  /** Milliseconds since 1970: when the invitation expires, and when the token does (null for never). */
   readonly expiresMs: number
   readonly tokenExpiresMs: number | null
 }
 
 /**
- * Invites somebody.
+ * Creates an invitation.
  * @param tokens the file of the tokens
- * @returns the text of the invitation, which cannot be had again
- * @throws Failure 'exists' when a token or an invitation that is still good has the name
+ * @returns the text of the invitation, which cannot be retrieved again
+ * @throws Failure 'exists' when a token or a valid invitation has that name
  */
 export function createTicket(tokens: string, wish: TicketWish, clock: Clock): Promise<NewText> {
   const { name, expiresMs, tokenExpiresMs } = wish
@@ -86,13 +86,14 @@ export function createTicket(tokens: string, wish: TicketWish, clock: Clock): Pr
   })
 }
 
-/** A token that somebody has made who was invited. */
+/** A token that an invited machine has made. */
 export type OwnToken = Pick<NewText, 'id' | 'hash'>
 
 /**
- * Exchanges an invitation for the right of a token to be a worker's. The same token again has the same answer.
+ * Exchanges an invitation: its token gets the rights of a worker. Repeating the request with the same token gives the
+ * same answer.
  * @param text of the invitation
- * @throws Failure 'denied' for one that is unknown, was used by somebody else or has expired; 'exists' as addToken
+ * @throws Failure 'denied' if it is unknown, used by somebody else or expired; 'exists' as addToken
  */
 export function redeemTicket(tokens: string, text: string, own: OwnToken, clock: Clock): Promise<TicketEntry> {
   return changed(tokens, clock, async (tickets) => {
@@ -113,32 +114,32 @@ export function redeemTicket(tokens: string, text: string, own: OwnToken, clock:
 const askAnew = ['Ask for another one: `native invite` on the machine of the cluster.']
 
 /**
- * Takes away a token that an invitation was exchanged for, which can be used again until it expires.
+ * Revokes a token that came from an invitation; the invitation can then be used again until it expires.
  * @param text of the token
- * @returns false for one that none was exchanged for, which others may use too
+ * @returns false for a token that came from no invitation, which others may be using too
  */
 export async function retireToken(tokens: string, text: string, clock: Clock): Promise<boolean> {
-  // Everybody with a token may ask, and there may be nothing that could be written: the lock is for those who get something.
+  // Anybody with a token may ask, perhaps where nothing is writable: take the lock only if something will change.
   const known = [...(await readTickets(ticketsBeside(tokens))).values()]
   if ((await redeemedBy(tokens, text, known)) === undefined) return false
   return changed(tokens, clock, async (tickets) => {
     const id = await redeemedBy(tokens, text, tickets)
     if (id === undefined) return { tickets, result: false }
     await dropToken(tokens, id, clock)
-    // A `join` that failed gives back what it got: the same invitation must do for the next attempt.
+    // A `join` that failed gives its token back: the same invitation must work for the next attempt.
     const left = tickets.filter(({ redeemed, expires }) => redeemed !== id || Date.parse(expires) > clock.now())
     return { tickets: left.map((each) => (each.redeemed === id ? { ...each, redeemed: null } : each)), result: true }
   })
 }
 
-/** The id of a token that one of these invitations was exchanged for; undefined for any other. */
+/** The id of a token that one of these invitations was exchanged for; undefined for any other token. */
 async function redeemedBy(tokens: string, text: string, tickets: readonly TicketEntry[]): Promise<string | undefined> {
   const entries = (await readTokens(tokens)) ?? []
   const entry = entryOf(text, new Map(entries.map((each) => [each.id, each])))
   return tickets.some(({ redeemed }) => redeemed === entry?.id) ? entry?.id : undefined
 }
 
-/** Takes an invitation away that nobody has used yet. @returns false when none has the name */
+/** Revokes an unused invitation. @returns false if none has that name */
 export function revokeTicket(tokens: string, name: string, clock: Clock): Promise<boolean> {
   return changed(tokens, clock, async (tickets) => {
     const left = tickets.filter((each) => each.name !== name || each.redeemed !== null)
@@ -147,8 +148,8 @@ export function revokeTicket(tokens: string, name: string, clock: Clock): Promis
 }
 
 /**
- * Reads, changes and, where that makes a difference, writes the file; two that want to at once take turns. What has served
- * its turn is left out.
+ * Reads, changes and, if that makes a difference, writes the file; concurrent changes take turns. Expired entries are
+ * dropped.
  */
 async function changed<T>(
   tokens: string,

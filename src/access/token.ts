@@ -5,23 +5,23 @@ import { roles } from './rights.ts'
 const idBytes = 6
 const secretBytes = 32
 /**
- * `native_ID_EXPIRY_SECRET`: recognisable to people and to scanners for secrets. Which entry it belongs to can be told without
- * the secret, and when it expires (seconds since 1970 in base 36; 0 for never) without asking a server.
+ * `native_ID_EXPIRY_SECRET`: recognisable to people and to secret scanners. Its entry can be found without the secret,
+ * and its expiry (seconds since 1970 in base 36; 0 for never) read without asking a server.
  */
 const shape = /^native_([0-9a-f]{12})_([0-9a-z]{1,9})_[\w-]{43}$/
-/** The same of an invitation, which is good for one token of a worker. */
+/** The same for an invitation, which is good for one worker's token. */
 const ticketShape = /^native_ticket_([0-9a-f]{12})_([0-9a-z]{1,9})_[\w-]{43}$/
 export const idPattern = /^[0-9a-f]{12}$/
 export const hashPattern = /^[0-9a-f]{64}$/
 
-/** A token as the file of a server has it: without the secret. */
+/** A token as a server's file has it: without the secret. */
 export const tokenEntry = z.strictObject({
   id: z.string().regex(idPattern),
   name: z.string().min(1).max(100),
   role: z.enum(roles),
-  /** The instances that it is limited to; all when absent. */
+  /** The instances that it is limited to; all if absent. */
   instances: z.array(z.string().max(256)).min(1).max(64).optional(),
-  /** SHA-256 of the token, in hexadecimal digits. It has 256 random bits, so that no slower hash is needed. */
+  /** SHA-256 of the token in hexadecimal. The token has 256 random bits, so no slower hash is needed. */
   hash: z.string().regex(hashPattern),
   created: z.iso.datetime(),
   expires: z.iso.datetime().nullable(),
@@ -29,22 +29,22 @@ export const tokenEntry = z.strictObject({
 export type TokenEntry = z.output<typeof tokenEntry>
 
 /**
- * A new token.
+ * Creates a token.
  * @param expiresMs milliseconds since 1970; null for never
- * @returns its text, which nobody can tell from the rest
+ * @returns its text, which cannot be recovered from the entry
  */
 export function newToken(expiresMs: number | null): NewText {
   return newText('native', expiresMs)
 }
 
-/** A new invitation. @param expiresMs milliseconds since 1970 */
+/** Creates an invitation. @param expiresMs milliseconds since 1970 */
 export function newTicket(expiresMs: number): NewText {
   return newText('native_ticket', expiresMs)
 }
 
-/** A token or an invitation that has just been made. */
+/** A newly made token or invitation. */
 export interface NewText {
-  /** What its owner has. */
+  /** What its owner keeps. */
   readonly text: string
   readonly id: string
   readonly hash: string
@@ -57,29 +57,31 @@ function newText(prefix: string, expiresMs: number | null): NewText {
   return { text, id, hash: sha256(text).toString('hex') }
 }
 
-/** What newToken told of a token that has been kept; undefined for what is none. */
+/** What newToken returned for a token that was kept; undefined for anything else. */
 export function keptToken(text: string): NewText | undefined {
   const id = shape.exec(text)?.[1]
   return id === undefined ? undefined : { text, id, hash: sha256(text).toString('hex') }
 }
 
-/** Does this look like a token of ours? */
+/** Does this look like one of our tokens? */
 export function isToken(text: string): boolean {
   return shape.test(text)
 }
 
-/** Does this look like an invitation of ours? */
+/** Does this look like one of our invitations? */
 export function isTicket(text: string): boolean {
   return ticketShape.test(text)
 }
 
-/** When a token says that it expires, in milliseconds since 1970; undefined for never, and for what is not a token. */
+/**
+ * When a token says it expires, in milliseconds since 1970; undefined for never, and for anything that is not a token.
+ */
 export function expiryIn(text: string): number | undefined {
   const seconds = Number.parseInt(shape.exec(text)?.[2] ?? '0', 36)
   return seconds === 0 ? undefined : seconds * 1000
 }
 
-/** The entry of a token, or of an invitation; undefined for one that is not among them. Compared in constant time. */
+/** The entry of a token or an invitation; undefined if there is none. Compared in constant time. */
 export function entryOf<T extends { readonly hash: string }>(
   text: string,
   entries: ReadonlyMap<string, T>,

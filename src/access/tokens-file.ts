@@ -18,8 +18,8 @@ const what = 'the tokens file'
 const file = z.strictObject({ version: z.literal(fileVersion), tokens: z.array(tokenEntry).max(tokensMax) })
 
 /**
- * The tokens of a file; undefined when there is no file.
- * @throws Failure 'denied' when every account can read it, 'corrupt' when it is torn or somebody else's,
+ * The tokens in a file; undefined if there is no file.
+ * @throws Failure 'denied' when every account can read it, 'corrupt' when it is damaged or belongs to something else,
  *   'precondition' when a later release wrote it
  */
 export async function readTokens(path: string): Promise<TokenEntry[] | undefined> {
@@ -48,22 +48,22 @@ function parseTokens(text: string, path: string): TokenEntry[] {
 
 const damagedNext = ['Restore it, or move it away and create the tokens again with `native token create`.']
 
-/** Is this a token of the file? */
+/** Is this a token in the file? */
 export async function hasToken(path: string, text: string): Promise<boolean> {
   const entries = (await readTokens(path)) ?? []
   return entryOf(text, new Map(entries.map((entry) => [entry.id, entry]))) !== undefined
 }
 
-/** What a token is made with. */
+/** What a token is created with. */
 export interface TokenWish {
   readonly name: string
   readonly role: TokenEntry['role']
   readonly instances?: readonly string[]
-  /** Milliseconds since 1970; null for one that does not expire. */
+  /** Milliseconds since 1970; null for never. */
   readonly expiresMs: number | null
 }
 
-/** An entry, and the text of its token, which cannot be had again. */
+/** An entry, and the text of its token, which cannot be retrieved again. */
 export interface Made {
   readonly entry: TokenEntry
   readonly token: string
@@ -71,7 +71,7 @@ export interface Made {
 
 /**
  * Creates a token.
- * @throws Failure 'exists' when one has the name, 'exhausted' when there are too many
+ * @throws Failure 'exists' when the name is taken, 'exhausted' when there are too many
  */
 export function createToken(path: string, wish: TokenWish, clock: Clock): Promise<Made> {
   return changed(path, clock, (entries) => {
@@ -86,8 +86,8 @@ export function createToken(path: string, wish: TokenWish, clock: Clock): Promis
 }
 
 /**
- * Replaces a token by another of the same name and rights; the old one is of no use from then on.
- * @param expiresMs as TokenWish; undefined leaves it as it is
+ * Replaces a token with one of the same name and rights; the old one stops working at once.
+ * @param expiresMs as TokenWish; undefined keeps it unchanged
  * @throws Failure 'not-found'
  */
 export function rotateToken(
@@ -106,8 +106,8 @@ export function rotateToken(
 }
 
 /**
- * Takes in a token that somebody else has made, as an invitation allows. The same one again changes nothing. Who made it
- * chose its id: one that has been given out with another name, role or end is not the same.
+ * Adds a token that somebody else made, as an invitation allows. Adding the same one again changes nothing. Its maker
+ * chose the id: if an existing token has that id but another name, role or expiry, it is not the same.
  * @throws Failure 'exists' when another has the name or the id, 'exhausted' when there are too many
  */
 export function addToken(path: string, entry: TokenEntry, clock: Clock): Promise<void> {
@@ -123,7 +123,7 @@ export function addToken(path: string, entry: TokenEntry, clock: Clock): Promise
   })
 }
 
-/** Takes the token of this id away. @returns false when it is not there */
+/** Removes the token with this id. @returns false if there is none */
 export function dropToken(path: string, id: string, clock: Clock): Promise<boolean> {
   return changed(path, clock, (entries) => ({
     entries: entries.filter((each) => each.id !== id),
@@ -131,7 +131,7 @@ export function dropToken(path: string, id: string, clock: Clock): Promise<boole
   }))
 }
 
-/** Takes a token away. @throws Failure 'not-found' */
+/** Removes a token. @throws Failure 'not-found' */
 export function revokeToken(path: string, name: string, clock: Clock): Promise<TokenEntry> {
   return changed(path, clock, (entries) => {
     const old = named(entries, name)
@@ -139,7 +139,7 @@ export function revokeToken(path: string, name: string, clock: Clock): Promise<T
   })
 }
 
-/** Makes the file where there is none, so that a server can be started with it. */
+/** Creates the file if there is none, so that a server can be started with it. */
 export function ensureTokens(path: string, clock: Clock): Promise<void> {
   return changed(path, clock, (entries) => ({ entries, result: undefined }))
 }
@@ -166,7 +166,7 @@ function makeToken(wish: TokenWish, clock: Clock): Made {
   return { entry, token: text }
 }
 
-/** Reads, changes and writes the file; two that want to at once take turns. */
+/** Reads, changes and writes the file; concurrent changes take turns. */
 async function changed<T>(
   path: string,
   clock: Clock,

@@ -4,48 +4,51 @@ import { Code, RpcError } from '../wire/rpc.ts'
 import { instanceIn } from './instance.ts'
 import { instanceFieldOf, isAllowed, rightFor, rolesFor, type Standing } from './rights.ts'
 
-/** What somebody may do, and until when. */
+/** What a caller may do, and until when. */
 export interface Grant {
   /** For logs and errors: `token alice`, `anonymous`. Never a secret. */
   readonly name: string
   readonly standing: Standing
-  /** The instances that it is limited to; all when absent. */
+  /** The instances that the caller is limited to; all if absent. */
   readonly instances?: readonly string[] | undefined
-  /** Milliseconds since 1970; absent, it does not expire. */
+  /** Milliseconds since 1970; absent if it does not expire. */
   readonly untilMs?: number | undefined
-  /** Are these credentials a proof that is made anew each minute, whose end says nothing of whoever sent it? */
+  /** Are these credentials a proof that is renewed each minute, so that its expiry says nothing about its sender? */
   readonly renewed?: boolean
-  /** Is it still there? Absent, as long as the server runs. */
+  /** Is the grant still valid? If absent, it is for as long as the server runs. */
   readonly holds?: () => boolean
-  /** The `authorization` by which the other servers of the cluster know them; absent where their own does that. */
+  /**
+   * The `authorization` by which other servers of the cluster recognise the caller; absent if the caller's own works
+   * there.
+   */
   readonly vouch?: () => string
-  /** Why somebody whose credentials are good may do nothing all the same. */
+  /** Why a caller with good credentials may still do nothing. */
   readonly denial?: string
 }
 
 /** A visitor whose calls can be ended. */
 export interface Guest extends Visitor {
   readonly grant: Grant
-  /** From now on they are asked anew who they are; open calls go on. */
+  /** From now on the caller is authenticated again; open calls go on. */
   forget(): void
   /** The same, and their open calls end. */
   expel(error: RpcError): void
 }
 
-/** Nobody without credentials may come in here. */
+/** Where credentials are required. */
 const noCredentials =
   'this server needs credentials: run `native login ADDRESS`, let Bazel use `native credential-helper`, or send the header "authorization: Bearer TOKEN"'
 
-/** What somebody needs who is limited to instances. */
+/** Advice for a caller that is limited to instances. */
 const unlimited = 'use credentials that are not limited to instances (`native token create` without --instance)'
 
-/** Whoever has a grant. */
+/** A caller with a grant. */
 export function createGuest(grant: Grant): Guest {
   const calls = new Set<OpenCall>()
   const { instances } = grant
   let current = true
 
-  /** @param instance where it names one @throws RpcError PERMISSION_DENIED */
+  /** @param instance if the call names one @throws RpcError PERMISSION_DENIED */
   function assertWithin(operation: string, instance: string | undefined): void {
     if (!instances) return
     const limits = `${grant.name} may use ${instances.map(quoted).join(', ')} only`
@@ -80,12 +83,12 @@ export function createGuest(grant: Grant): Guest {
   }
 }
 
-/** Whoever's credentials are wrong: they are told so, whatever they ask for but what anyone may. */
+/** A caller with wrong credentials: told so on every call, except for those open to anyone. */
 export function createStranger(message: string): Guest {
   const guest = createGuest({ name: 'a stranger', standing: 'nobody' })
   return {
     ...guest,
-    // Asked again each time: what is wrong now may be right in a moment.
+    // Checked again each time: wrong credentials may become valid in a moment.
     current: false,
     refusal: (operation) => (isAllowed('nobody', operation) ? undefined : unauthenticated(message)),
   }
@@ -100,7 +103,7 @@ function refusalOf({ name, standing, denial }: Grant, operation: string): Refusa
   return denied(`${name} has the role ${standing}; ${operation} needs one of: ${rolesFor(operation).join(', ')}`)
 }
 
-/** The error of wrong credentials, or of none. */
+/** The error for wrong or missing credentials. */
 export function unauthenticated(message: string): Refusal {
   return withoutStack(() => new RpcError(Code.UNAUTHENTICATED, message)) as Refusal
 }

@@ -6,14 +6,15 @@ import type { Log } from '../telemetry/log.ts'
 export interface Watched<T> {
   readonly value: T
   /**
-   * Looks at it, and reads it where it has changed. What cannot be read leaves what was, and is tried at each look.
+   * Checks the file, and reads it if it has changed. If it cannot be read, the old content stays, and each check tries
+   * again.
    * @returns true after a change
    */
   look(): Promise<boolean>
 }
 
 /**
- * @param read answers undefined when there is no file
+ * @param read returns undefined when there is no file
  * @throws what `read` throws, and Failure 'not-found'
  */
 export async function watched<T>(
@@ -26,7 +27,7 @@ export async function watched<T>(
   if (first === undefined)
     throw new Failure('not-found', 'the configuration names a file that is not there', { where: path })
   let value = first
-  /** Of what could not be read, so that it is said once. */
+  /** Stamp of the version that could not be read, so that it is reported once. */
   let failed: string | undefined
 
   return {
@@ -40,7 +41,7 @@ export async function watched<T>(
         const next = await read(path)
         if (next === undefined) throw new Failure('not-found', 'the file is not there any more', { where: path })
         value = next
-        // Not before: what cannot be read now, for want of descriptors say, may take somebody's rights away.
+        // Not earlier: a file that cannot be read now, for want of descriptors say, may revoke somebody's rights.
         stamp = fresh
         failed = undefined
         log.info('read again, since it has changed', { file: path })
@@ -56,8 +57,8 @@ export async function watched<T>(
 }
 
 /**
- * Looks at the files, once for all who want that at the same time, and calls `changed` before a look that found a change ends. Whoever
- * asks while one is under way gets the next, since that one may have looked before what they wait for was written.
+ * Checks the files, once for all callers that ask at the same time, and calls `changed` before a check that found a
+ * change ends. A caller that asks during a check gets the next one, since the running one may have looked too early.
  */
 export function sharedLook(files: readonly Watched<unknown>[], changed: () => void): () => Promise<void> {
   let under: Promise<void> | undefined
@@ -83,13 +84,13 @@ export function sharedLook(files: readonly Watched<unknown>[], changed: () => vo
   }
 }
 
-/** Tells a file from what it was: a replaced one has another inode, even within one tick of its clock. */
+/** Identifies a version of a file: a replacement has another inode, even within one tick of the clock. */
 async function stampOf(path: string): Promise<string> {
   try {
     const { ino, size, mtimeNs, mode } = await stat(path, { bigint: true })
     return `${ino} ${size} ${mtimeNs} ${mode}`
   } catch {
-    // Whoever reads it says what is wrong with it.
+    // Reading it will report what is wrong.
     return 'none'
   }
 }

@@ -6,25 +6,27 @@ import { sizeText } from '../core/units.ts'
 
 export type Compression = 'none' | 'gzip' | 'zstd'
 
-/** An expander of node:zlib; it counts the compressed bytes that it took. */
+/** An expander of node:zlib, which counts the compressed bytes that it has consumed. */
 type Expander = Transform & { readonly bytesWritten: number }
 
 /** How far compressed content may expand. */
 export interface ExpansionLimits {
   readonly timesMax: number
-  /** Up to this it may be any factor. */
+  /** Up to this size, any factor is allowed. */
   readonly bytesAlways: number
 }
 
-/** Up to so many bytes and no further, whatever the factor. */
+/** At most this many bytes, whatever the factor. */
 export function expansionTo(bytesMax: number): ExpansionLimits {
   return { timesMax: 0, bytesAlways: bytesMax }
 }
 
-/** gzip cannot do more than 1032 times, which zeros are; zstd makes anything of a few bytes. */
+/** gzip reaches at most 1032 times, for zeros; a few bytes of zstd can expand to anything. */
 const layerLimits: ExpansionLimits = { timesMax: 1000, bytesAlways: 2 ** 30 }
 
-/** How bytes that begin so are compressed, by what gzip and zstd begin with; frames that are skipped are zstd too. */
+/**
+ * The compression of bytes that begin like this, by the magic numbers of gzip and zstd; zstd's skippable frames count.
+ */
 export function compressionOf(start: Uint8Array): Compression {
   const [a, b, c, d] = start
   if (a === 0x1f && b === 0x8b) return 'gzip'
@@ -34,12 +36,11 @@ export function compressionOf(start: Uint8Array): Compression {
 }
 
 /**
- * What compressed bytes expand to: every member of gzip (RFC 1952, 2.2) and every frame of zstd
- * (RFC 8878, 3.1). All of the content is read, also where nothing more can come of it, since whoever
- * verifies it does so at its end. A piece of it is given back only when it has been expanded, as
- * pieces ask for (medium.ts). What a stranger compressed may expand to anything, so it is bounded.
+ * Expands compressed bytes: every member of gzip (RFC 1952, 2.2) and every frame of zstd (RFC 8878, 3.1). The content
+ * is always read to its end, since that is where it is verified. A piece is given back only once it has been expanded,
+ * as its contract asks (medium.ts). Untrusted input can expand to anything, so it is bounded.
  * @param where the place and the content's digest, for errors
- * @throws what the content throws; Failure 'corrupt' for bytes that are not a whole stream, 'invalid' beyond the limits
+ * @throws what the content throws; Failure 'corrupt' for an incomplete or broken stream, 'invalid' beyond the limits
  */
 export async function* expanded(
   content: AsyncIterable<Uint8Array>,
@@ -77,10 +78,10 @@ async function* everyStream(
   where: string,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   try {
-    // Node's expander of gzip goes on with the next member by itself, the one of zstd ends with a frame.
+    // Node's gzip expander continues with the next member by itself; the zstd one stops after a frame.
     do yield* oneStream(input, compression === 'gzip' ? createGunzip() : createZstdDecompress())
     while (compression === 'zstd' && (await input.next()))
-    // Zeros, which are allowed to fill up gzip.
+    // Zeros, which may pad a gzip file.
     for (let rest = await input.next(); rest; rest = await input.next()) input.took(rest.byteLength)
   } catch (error) {
     if (!errnoOf(error)?.startsWith('Z')) throw error
@@ -90,9 +91,9 @@ async function* everyStream(
   }
 }
 
-/** Content of which an expander may take part of a piece, and the next one the rest. */
+/** Content of which an expander may consume part of a piece, and the next expander the rest. */
 interface Rests {
-  /** What was not taken yet of the piece at hand, or the next piece; undefined at the end. */
+  /** What is left of the current piece, or the next one; undefined at the end. */
   next(): Promise<Uint8Array | undefined>
   took(bytes: number): void
   close(): Promise<void>
@@ -129,7 +130,7 @@ async function* oneStream(input: Rests, expander: Expander): AsyncGenerator<Uint
   }
 }
 
-/** Ends well in any case: what went wrong is thrown to whoever reads the expander. */
+/** Never rejects: errors surface to the reader of the expander. */
 async function feed(input: Rests, expander: Expander): Promise<void> {
   try {
     for (let piece = await input.next(); piece; piece = await input.next()) {
@@ -145,7 +146,7 @@ async function feed(input: Rests, expander: Expander): Promise<void> {
   }
 }
 
-/** Waits until a piece has been expanded; false when nobody wants more. */
+/** Waits until a piece has been expanded; false if nobody wants more. */
 async function expandedPiece(expander: Expander, piece: Uint8Array): Promise<boolean> {
   if (expander.destroyed) return false
   const gone = new AbortController()

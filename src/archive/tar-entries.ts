@@ -4,14 +4,14 @@ import { blockBytes, decodeHeader, type RawHeader } from './tar-header.ts'
 
 /** An entry of a tar stream. */
 export interface TarEntry extends RawHeader {
-  /** Its bytes, in pieces that are valid until the next is asked for. What is not read of them is skipped. */
+  /** Its bytes, in pieces that are valid until the next is requested. Unread bytes are skipped. */
   readonly content: AsyncIterable<Uint8Array>
 }
 
 /**
- * The entries of a tar stream in their order. The stream is read to its end, so that whoever writes it can end well.
+ * The entries of a tar stream in order. The stream is read to its end, so that its writer can finish.
  * @param where the archive's name, for errors
- * @throws what the stream throws; Failure 'corrupt' for what is not a whole archive, 'invalid' for a hostile one
+ * @throws what the stream throws; Failure 'corrupt' for an incomplete archive, 'invalid' for a hostile one
  */
 export async function* tarEntries(
   stream: AsyncIterable<Uint8Array>,
@@ -44,11 +44,11 @@ export async function* tarEntries(
 interface Reader {
   /** The next header's bytes; undefined at the end. */
   block(): Promise<Buffer | undefined>
-  /** The content of an entry, which comes next. */
+  /** The content of the entry, which follows its header. */
   content(size: number): AsyncIterable<Uint8Array>
-  /** Reads over what is left of it. */
+  /** Skips the rest of the current entry. */
   skip(): Promise<void>
-  /** Reads over all there is. */
+  /** Reads to the end of the stream. */
   end(): Promise<void>
   close(): Promise<void>
 }
@@ -59,7 +59,7 @@ function reader(stream: AsyncIterable<Uint8Array>, where: string): Reader {
   let left = 0
   let padding = 0
 
-  /** Some bytes, at most so many; none at the end. */
+  /** Up to this many bytes; none at the end. */
   async function some(bytesMax: number): Promise<Uint8Array> {
     while (rest.byteLength === 0) {
       const piece = await source.next()

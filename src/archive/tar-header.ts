@@ -1,16 +1,16 @@
 import { Failure } from '../core/failure.ts'
 
-/** Bytes of a header, and what contents are padded to (POSIX.1-2017, pax, "ustar Interchange Format"). */
+/** Size of a header, and the unit that contents are padded to (POSIX.1-2017, pax, "ustar Interchange Format"). */
 export const blockBytes = 512
 
 /** One entry of a tar file. */
 export interface TarHeader {
-  /** Slash-separated and relative; folders without the closing slash. */
+  /** Slash-separated and relative; folders without a trailing slash. */
   readonly name: string
   readonly type: 'file' | 'directory' | 'symlink'
   /** Permission bits only. */
   readonly mode: number
-  /** Bytes of content; 0 for what is not a file. */
+  /** Bytes of content; 0 for anything but a file. */
   readonly size: number
   /** Seconds since 1970. */
   readonly mtime: number
@@ -19,13 +19,12 @@ export interface TarHeader {
 }
 
 const typeFlags = { file: '0', directory: '5', symlink: '2' } as const
-/** A size from here on needs a pax record. */
+/** Sizes from here on need a pax record. */
 export const octalSizeMax = 8 ** 11
 
 /**
- * The header's bytes: one ustar block, owner 0:0 without names; a pax record stands before it
- * only for what ustar cannot say (a long name, a long target, 8 GiB and more). The same entry
- * always gives the same bytes.
+ * The header's bytes: one ustar block, owner 0:0 without names, preceded by a pax record only for what ustar cannot
+ * hold (a long name, a long target, 8 GiB and more). The same entry always gives the same bytes.
  */
 export function encodeHeader(entry: TarHeader): Buffer {
   const name = entry.type === 'directory' ? `${entry.name}/` : entry.name
@@ -47,21 +46,21 @@ export function encodeHeader(entry: TarHeader): Buffer {
   ])
 }
 
-/** The zeros after so many bytes of content. */
+/** The zeros that pad content of this size. */
 export function padding(size: number): Buffer {
   return Buffer.alloc((blockBytes - (size % blockBytes)) % blockBytes)
 }
 
-/** What ends a tar file. */
+/** The end-of-archive marker. */
 export const endOfArchive: Buffer = Buffer.alloc(2 * blockBytes)
 
-/** A block as it stands in a file: pax and GNU extensions are entries of their own here. */
+/** A block as it stands in a file: here, pax and GNU extensions are entries of their own. */
 export interface RawHeader {
   readonly name: string
   readonly flag: string
   readonly mode: number
   readonly size: number
-  /** Seconds since 1970; 0 where it is not a usual number. */
+  /** Seconds since 1970; 0 if the field is not an ordinary number. */
   readonly mtime: number
   readonly target: string
 }
@@ -156,14 +155,14 @@ function text(field: Buffer): string {
   return field.toString('utf8', 0, end < 0 ? field.byteLength : end)
 }
 
-/** Nobody refuses an archive for a time that is none. */
+/** No archive is refused for an invalid time. */
 function time(digits: string): number {
   return /^[0-7]{1,12}$/.test(digits) ? Number.parseInt(digits, 8) : 0
 }
 
 function number(field: Buffer, where: string): number {
   const first = field[0] ?? 0
-  // GNU's base-256 for what octal cannot hold.
+  // GNU's base-256, for what octal cannot hold.
   if ((first & 0x80) !== 0) return binaryNumber(field, where)
   const digits = text(field).trim()
   if (!/^[0-7]*$/.test(digits)) throw new Failure('corrupt', 'the archive has a malformed number', { where })

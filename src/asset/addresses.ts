@@ -2,7 +2,9 @@ import { BlockList, isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { addressList, listHas } from '../core/host-pattern.ts'
 
-/** IPv4 that is not on the internet, or that nobody downloads from (IANA's special-purpose registry, RFC 6890). */
+/**
+ * IPv4 ranges that are not on the internet, or from which nobody downloads (IANA's special-purpose registry, RFC 6890).
+ */
 const special4 = addressList([
   '0.0.0.0/8',
   '10.0.0.0/8',
@@ -19,18 +21,18 @@ const special4 = addressList([
   '203.0.113.0/24',
   '224.0.0.0/3',
 ])
-/** Of IPv6 only these are given out to the internet (RFC 4291, section 2.4), */
+/** The only IPv6 range allocated to the internet (RFC 4291, section 2.4), */
 const global6 = addressList(['2000::/3'])
-/** and of them not these: Teredo, ORCHID and their like, documentation. */
+/** except for these parts: Teredo, ORCHID and the like, documentation. */
 const special6 = addressList(['2001::/23', '2001:db8::/32', '3fff::/20'])
-/** IPv6 that stands for an IPv4 address, and at which of its bits that begins: mapped, NAT64, 6to4. */
+/** IPv6 addresses that embed an IPv4 address, and the bit at which it begins: mapped, NAT64, 6to4. */
 const embedding = [
   { list: addressList(['::ffff:0:0/96']), bit: 96 },
   { list: addressList(['64:ff9b::/96']), bit: 96 },
   { list: addressList(['2002::/16']), bit: 16 },
 ]
 
-/** Is this an address of the internet, and none of this machine's own? @param address without brackets */
+/** Is this a public internet address, and not one of this machine's own? @param address without brackets */
 export function isPublic(address: string): boolean {
   return isGlobal(address) && !listHas(ownAddresses(), address)
 }
@@ -43,14 +45,14 @@ function isGlobal(address: string): boolean {
   return listHas(global6, address) && !listHas(special6, address)
 }
 
-/** The 32 bits of an IPv6 address from a bit on, a multiple of 16, as an IPv4 address. */
+/** 32 bits of an IPv6 address, starting at a bit that is a multiple of 16, as an IPv4 address. */
 function ipv4At(address: string, bit: number): string {
   const groups = groupsOf(address)
   const halves = [groups[bit / 16] ?? 0, groups[bit / 16 + 1] ?? 0]
   return halves.flatMap((group) => [group >> 8, group & 0xff]).join('.')
 }
 
-/** The eight groups of an IPv6 address; URL writes all of its forms in one way, without dots. */
+/** The eight groups of an IPv6 address; URL normalises all its forms to one, without dots. */
 function groupsOf(address: string): number[] {
   const bare = address.replace(/%.*$/, '')
   const [head = '', tail = ''] = new URL(`http://[${bare}]`).hostname.slice(1, -1).split('::')
@@ -59,7 +61,7 @@ function groupsOf(address: string): number[] {
   return [...first, ...Array.from({ length: 8 - first.length - last.length }, () => 0), ...last]
 }
 
-/** Asked each time: a laptop's addresses change with the network that it is in. */
+/** Read each time: a laptop's addresses change with its network. */
 function ownAddresses(): BlockList {
   const list = new BlockList()
   for (const { address, family } of Object.values(networkInterfaces()).flatMap((each) => each ?? []))

@@ -5,22 +5,22 @@ import { Code } from '../wire/rpc.ts'
 import { isPublic } from './addresses.ts'
 import { AtOrigin } from './at-origin.ts'
 
-/** Which hosts assets may be fetched from: those of the internet, and those that are allowed by name or address. */
+/** Which hosts assets may be fetched from: public ones, and those allowed by name or address. */
 export interface Admission {
   /**
-   * Judges an address that stands in a URL: such a one is never looked up.
+   * Judges an IP address in a URL, which is never looked up.
    * @throws AtOrigin PERMISSION_DENIED
    */
   assertUrl(url: URL): void
   /**
-   * Looks a name up for a connection, which then goes to an address that has been judged and to no other: what the
-   * name leads to the next time it is asked makes no difference. The cause of its error is an AtOrigin where none is
-   * allowed.
+   * Looks up a name for a connection, which then goes to an address that has been judged and to no other: a different
+   * answer to a later look-up (DNS rebinding) makes no difference. If no address is allowed, the error's cause is an
+   * AtOrigin.
    */
   readonly lookup: LookupFunction
 }
 
-/** @param allow patterns (host-pattern.ts) of hosts in private networks that may be asked all the same */
+/** @param allow patterns (host-pattern.ts) of hosts in private networks that may be contacted all the same */
 export function createAdmission(allow: readonly string[]): Admission {
   const names = allow.filter((pattern) => !isAddressPattern(pattern))
   const networks = addressList(allow.filter(isAddressPattern))

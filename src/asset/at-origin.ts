@@ -1,8 +1,8 @@
 import { Code, type Detail, RpcError } from '../wire/rpc.ts'
 
 /**
- * Went wrong outside of this server: at the origin, on the way there, or with what came from it. It is told in
- * the answer's `status`, where the server's own errors are the call's.
+ * A failure outside of this server: at the origin, on the way there, or in what came from it. It is reported in the
+ * response's `status`, while the server's own errors fail the call.
  */
 export class AtOrigin extends RpcError {
   constructor(code: Code, message: string, cause?: unknown, details: readonly Detail[] = []) {
@@ -11,7 +11,7 @@ export class AtOrigin extends RpcError {
   }
 }
 
-/** The content has other bytes than were asked for. */
+/** The content does not have the expected bytes. */
 export function inconsistent(message: string, cause?: unknown): AtOrigin {
   return new AtOrigin(Code.ABORTED, message, cause)
 }

@@ -2,7 +2,7 @@ import type { DigestFunction } from '../core/digest.ts'
 import { digestFunctions } from '../core/digest.ts'
 import { Failure } from '../core/failure.ts'
 
-/** A hash that content is to have. */
+/** A hash that content must have. */
 export interface Checksum {
   readonly fn: 'sha1' | 'sha256' | 'sha384' | 'sha512'
   /** Lower-case hexadecimal. */
@@ -13,10 +13,10 @@ const functions: readonly Checksum['fn'][] = ['sha256', 'sha384', 'sha512', 'sha
 const checksumsMax = 16
 
 /**
- * The checksums of a Subresource Integrity text (qualifiers.md of the Remote Asset API): `sha256-BASE64`, several
- * separated by white space, of which one has to hold. Those of functions that are not known are passed over, as W3C's
- * SRI (section 3.3) has it, and so are options after a question mark.
- * @throws Failure 'invalid' for a malformed one, and where none is left
+ * Parses the checksums of a Subresource Integrity value (qualifiers.md of the Remote Asset API): `sha256-BASE64`,
+ * several separated by white space, one of which has to match. Unknown functions are ignored, as in W3C's SRI (section
+ * 3.3), and so are options after a question mark.
+ * @throws Failure 'invalid' for a malformed one, or if none is left
  */
 export function parseChecksums(text: string): readonly Checksum[] {
   const parts = text.split(/[ \t\r\n\f]+/).filter((part) => part !== '')
@@ -37,7 +37,7 @@ function parseOne(part: string): Checksum | undefined {
   return { fn, hash }
 }
 
-/** The one checksum that names a blob of this function, if there is no other. */
+/** The checksum that is also a digest hash of this function, if it is the only one. */
 export function onlyOf(checksums: readonly Checksum[], fn: DigestFunction): Checksum | undefined {
   const [only, ...others] = checksums
   return only?.fn === fn && others.length === 0 ? only : undefined

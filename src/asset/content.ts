@@ -1,19 +1,19 @@
 import type { Digest } from '../core/digest.ts'
 import type { Checksum } from './checksum.ts'
 
-/** Content that is there. */
+/** Content that is in the cache. */
 export interface Known {
   readonly digest: Digest
-  /** Which of the request's URIs it is told for. */
+  /** The URI of the request that it is reported for. */
   readonly uri: string
 }
 
-/** Content of one of the checksums of a request. */
+/** Content that matches one of a request's checksums. */
 export interface Checked {
   readonly digest: Digest
-  /** Those of them that it has been seen to have. */
+  /** Those of them that it is known to match. */
   readonly checksums: readonly Checksum[]
-  /** When its retrieval began, in milliseconds since 1970; 0 where that is not known. */
+  /** When its retrieval began, in milliseconds since 1970; 0 if unknown. */
   readonly sinceMs: number
 }
 

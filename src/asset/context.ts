@@ -10,18 +10,18 @@ import type { Flights } from './flights.ts'
 import type { Names } from './names.ts'
 import type { Retriever } from './retrieve.ts'
 
-/** What the service is made of. */
+/** What the service needs. */
 export interface AssetOptions {
   readonly cache: AssetCache
-  /** The instance names that mean this server's one instance. */
+  /** The names of this server's one instance. */
   readonly instances: InstanceNames
-  /** Whether anything is fetched from an origin; false: what was pushed is all there is. */
+  /** Whether anything is fetched from origins; false: only pushed content is available. */
   readonly fetchEnabled: boolean
-  /** Hosts of private networks that may be asked (host-pattern.ts). */
+  /** Hosts in private networks that may be contacted (host-pattern.ts). */
   readonly allow: readonly string[]
-  /** For a retrieval: where a request names no time-out, and at most. In milliseconds. */
+  /** For a retrieval, in milliseconds: the default if a request names no timeout, and the maximum. */
   readonly timeouts: { readonly defaultMs: number; readonly maxMs: number }
-  /** Certificates in PEM that are trusted beside the usual ones. */
+  /** PEM certificates that are trusted in addition to the usual ones. */
   readonly ca?: string | undefined
   readonly log: Log
   readonly metrics: Metrics
@@ -33,9 +33,9 @@ export interface AssetContext
   extends Pick<AssetOptions, 'cache' | 'instances' | 'fetchEnabled' | 'timeouts' | 'clock'> {
   readonly names: Names
   readonly flights: Flights<Retrieved>
-  /** Archives that are fetched and made directories. */
+  /** Archives being fetched and turned into directories. */
   readonly unpacking: Flights<Retrieved>
-  /** Who may make a directory of an archive, whose names are in memory meanwhile. */
+  /** Bounds the archives being turned into directories, whose names are held in memory meanwhile. */
   readonly unpackSemaphore: Semaphore
   readonly retriever: Retriever
   readonly counts: Counts

@@ -4,15 +4,16 @@ import type { Metrics } from '../telemetry/metrics.ts'
 export type Kind = 'blob' | 'directory'
 
 /**
- * pushed: a client had said what stands under the name. cached: the cache had content of the checksum. fetched: it came
- * from an origin, for this request or for one that wanted the same. failed: the answer's status tells why. refused: the call failed.
+ * pushed: a client had set the content of the name. cached: the cache had content with the checksum. fetched: it came
+ * from an origin, for this request or an identical one. failed: the response's status says why. refused: the call
+ * failed.
  */
 export type FetchResult = 'pushed' | 'cached' | 'fetched' | 'failed' | 'refused'
 
 export interface Counts {
   fetch(kind: Kind, result: FetchResult): void
   push(kind: Kind): void
-  /** Bytes that came from origins. */
+  /** Counts bytes received from origins. */
   received(bytes: number): void
 }
 

@@ -20,7 +20,7 @@ interface Found extends Known {
   readonly result: FetchResult
 }
 
-/** What a call answers, whatever its kind. */
+/** The response of a call, for either kind. */
 interface Answer {
   readonly status: rpc.Status.$Properties
   readonly uri: string
@@ -28,7 +28,6 @@ interface Answer {
   readonly digestFunction: number
 }
 
-/** Fetch.FetchBlob. */
 export async function fetchBlob(context: AssetContext, bytes: Buffer, call: Call): Promise<Uint8Array> {
   const message = decodeMessage(asset.FetchBlobRequest, bytes)
   const { digest, ...answer } = await answered(context, 'blob', message, call, (request) =>
@@ -37,7 +36,6 @@ export async function fetchBlob(context: AssetContext, bytes: Buffer, call: Call
   return asset.FetchBlobResponse.encode({ ...answer, ...(digest && { blobDigest: wire(digest) }) }).finish()
 }
 
-/** Fetch.FetchDirectory. */
 export async function fetchDirectory(context: AssetContext, bytes: Buffer, call: Call): Promise<Uint8Array> {
   const message = decodeMessage(asset.FetchDirectoryRequest, bytes)
   const { digest, ...answer } = await answered(context, 'directory', message, call, (request) =>
@@ -49,7 +47,7 @@ export async function fetchDirectory(context: AssetContext, bytes: Buffer, call:
   }).finish()
 }
 
-/** What clients have pushed comes first; then what the cache has of that checksum; then the origins are asked. */
+/** Pushed content comes first; then cached content with that checksum; then the origins are asked. */
 async function blob(context: AssetContext, request: FetchRequest, call: Call): Promise<Found> {
   const known = await pushed(context, 'blob', request)
   if (known) return { ...known, result: 'pushed' }
@@ -60,7 +58,7 @@ async function blob(context: AssetContext, request: FetchRequest, call: Call): P
   return { digest, uri, result: 'fetched' }
 }
 
-/** The same for a directory, which at an origin is an archive. */
+/** The same for a directory, which is an archive at its origin. */
 async function directory(context: AssetContext, request: FetchRequest, call: Call): Promise<Found> {
   const known = await pushed(context, 'directory', request)
   if (known) return { ...known, result: 'pushed' }
@@ -77,13 +75,13 @@ async function directory(context: AssetContext, request: FetchRequest, call: Cal
   return { digest, uri, result: 'fetched' }
 }
 
-/** @throws AtOrigin NOT_FOUND where the URIs only name what is pushed; what termsOf throws */
+/** @throws AtOrigin NOT_FOUND if the URIs can only name pushed content; what termsOf throws */
 function fetchTerms(kind: Kind, request: FetchRequest): Terms {
   if (request.uris.some((uri) => fetchable(uri))) return termsOf(kind, request)
   throw notFound()
 }
 
-/** What sets a directory apart beside the checksum of its archive. */
+/** What distinguishes a directory beyond the checksum of its archive. */
 function folderOf({ canonicalId, directory }: Terms): readonly string[] {
   return [canonicalId, directory]
 }
@@ -106,7 +104,9 @@ async function unpacked(
   return retrieved
 }
 
-/** Bytes are right or wrong by their checksum alone; a canonical id makes it matter what they were had for. */
+/**
+ * Without a canonical id, content is judged by its checksum alone; with one, it also matters what it was fetched for.
+ */
 async function cachedBlob(
   context: AssetContext,
   request: FetchRequest,
@@ -117,7 +117,7 @@ async function cachedBlob(
   return named ?? (anyAge && canonicalId === '' ? located(context, checksums, request.fn) : undefined)
 }
 
-/** Who waits for a download. */
+/** The caller that waits for a download. */
 type Caller = Pick<Call, 'peer' | 'signal'>
 
 async function download(
@@ -142,7 +142,7 @@ async function download(
   })
 }
 
-/** Keeps what has turned out to have a checksum under the name of that. */
+/** Also stores content under the name of the checksum that it has turned out to have. */
 async function remember(
   { names }: AssetContext,
   kind: Kind,
@@ -154,12 +154,12 @@ async function remember(
     await names.put(checksumName(kind, checksum, more), fn, { digest, sinceMs, blobs: [], directories: [] })
 }
 
-/** URIs of other kinds than HTTP's only name what is pushed, and so do all where nothing is fetched. */
+/** URIs with a scheme other than HTTP's can only name pushed content, as can all of them if fetching is disabled. */
 function notFound(): AtOrigin {
   return new AtOrigin(Code.NOT_FOUND, 'nothing has been pushed under this URI and these qualifiers')
 }
 
-/** Makes an answer of what was found, or went wrong at the origin. Other errors are the call's. */
+/** Makes a response of what was found, or of what went wrong at the origin. Other errors fail the call. */
 async function answered(
   context: AssetContext,
   kind: Kind,

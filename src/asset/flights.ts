@@ -4,24 +4,24 @@ import { retryLater } from '../wire/status.ts'
 import { AtOrigin } from './at-origin.ts'
 
 export interface Joining<T> {
-  /** Those of one key want the same. */
+  /** Requests with the same key want the same content. */
   readonly key: string
-  /** One that began earlier is not joined, in milliseconds since 1970; its place is taken. */
+  /** A retrieval that began earlier (milliseconds since 1970) is not joined but replaced. */
   readonly oldestMs: number
-  /** How long the caller gives it, in milliseconds. */
+  /** The caller's timeout in milliseconds. */
   readonly timeoutMs: number
-  /** The caller's; ends the waiting. */
+  /** The caller's; ends the wait. */
   readonly signal: AbortSignal
-  /** Begins it, where there is none to join. @param signal aborts when nobody gives it time any more */
+  /** Begins it, if there is none to join. @param signal aborts when no caller allows it any more time */
   start(signal: AbortSignal, startedMs: number): Promise<T>
 }
 
-/** Retrievals in flight: who wants the same at the same time waits for one. */
+/** Retrievals in flight: concurrent requests for the same content share one. */
 export interface Flights<T> {
   /**
-   * Waits for a retrieval, a new one or one that runs. It goes on when the caller's deadline has passed, so that the
-   * caller's next try finds it, until its timeouts are over; it ends when all callers have cancelled.
-   * @throws AtOrigin DEADLINE_EXCEEDED after timeoutMs; the signal's reason; RpcError UNAVAILABLE with RetryInfo where
+   * Waits for a retrieval, new or already running. It goes on after the caller's deadline, so that a retry finds it,
+   * until its timeouts are over; it ends when all callers have cancelled.
+   * @throws AtOrigin DEADLINE_EXCEEDED after timeoutMs; the signal's reason; RpcError UNAVAILABLE with RetryInfo if
    *   there are too many; what `start` throws
    */
   join(joining: Joining<T>): Promise<T>
@@ -34,7 +34,7 @@ interface Flight<T> {
   readonly startedMs: number
   readonly outcome: Promise<T>
   readonly controller: AbortController
-  /** Callers whose time is not over. */
+  /** Callers that still allow it time. */
   holds: number
 }
 

@@ -7,7 +7,7 @@ export type Headers = Readonly<Record<string, string>>
 const all = 'http_header:'
 const one = 'http_header_url:'
 
-/** What frames a request, or would make its answer another than the whole content. */
+/** Fields that frame a request, or would make its response something other than the whole content. */
 const refused: ReadonlySet<string> = new Set([
   'connection',
   'content-length',
@@ -26,18 +26,18 @@ const refused: ReadonlySet<string> = new Set([
   'transfer-encoding',
   'upgrade',
 ])
-/** What is sent on to another origin than the one it was meant for: nothing that could be a credential. */
+/** Fields that are still sent after a redirect to another origin: nothing that could be a credential. */
 const harmless: ReadonlySet<string> = new Set(['accept', 'accept-language', 'cache-control', 'user-agent'])
 
-/** Does a qualifier of this name say a header field? */
+/** Does a qualifier of this name set a header field? */
 export function isHeader(name: string): boolean {
   return name.startsWith(all) || name.startsWith(one)
 }
 
 /**
- * The header fields for each URI: `http_header:NAME` is for all of them, `http_header_url:N:NAME` for the one at place
- * N, counted from 0, and stands above the first (Bazel's --experimental_remote_downloader_propagate_credentials).
- * @throws Failure 'invalid' for what is not a field, one that stands twice, and a place where no URI is
+ * The header fields for each URI: `http_header:NAME` applies to all, `http_header_url:N:NAME` to the one at index N,
+ * counted from 0, and takes precedence (Bazel's --experimental_remote_downloader_propagate_credentials).
+ * @throws Failure 'invalid' for a malformed field, a duplicate, or an index without a URI
  */
 export function headersOf(qualifiers: Qualifiers, uriCount: number): readonly Headers[] {
   const common = new Map<string, string>()
@@ -58,7 +58,7 @@ export function headersOf(qualifiers: Qualifiers, uriCount: number): readonly He
   return own.map((fields) => Object.fromEntries([...common, ...fields]))
 }
 
-/** What of these fields may go to an origin for which they were not meant. */
+/** Those of the fields that may go to an origin for which they were not meant. */
 export function headersElsewhere(headers: Headers): Headers {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => harmless.has(name)))
 }
@@ -70,7 +70,7 @@ function add(fields: Map<string, string>, qualifier: string, field: string, valu
   fields.set(name, value)
 }
 
-/** RFC 9110, section 5: a token, and visible characters with blanks and tabs between them. */
+/** RFC 9110, section 5: a token as the name; visible characters with spaces and tabs between them as the value. */
 function problemOf(name: string, value: string): string | undefined {
   if (!/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(name)) return 'the qualifier names no header field'
   if (refused.has(name)) return 'the qualifier names a header field that the server sets itself'

@@ -9,26 +9,26 @@ import type { AssetCache } from './cache.ts'
 import { type Checksum, onlyOf } from './checksum.ts'
 import type { Body } from './origin.ts'
 
-/** How pieces are hashed that no client names. */
+/** The hash of temporary pieces, which no client names. */
 const pieceFunction = 'sha256'
 
 export interface Expected {
-  /** The function of the digest that the blob gets. */
+  /** The digest function for the blob. */
   readonly fn: DigestFunction
-  /** One of them has to hold; none: any content is right. */
+  /** One of them has to match; if empty, any content is accepted. */
   readonly checksums: readonly Checksum[]
 }
 
 export interface Stored {
   readonly digest: Digest
-  /** Those of the expected checksums that it has been seen to have. */
+  /** Those of the expected checksums that it has been found to match. */
   readonly checksums: readonly Checksum[]
 }
 
 /**
- * Stores a content under its digest once it has turned out to be what was expected.
+ * Stores content under its digest once it has turned out to be as expected.
  * @param client whose upload it counts as
- * @throws AtOrigin ABORTED for other content, RESOURCE_EXHAUSTED for too much of it; what the body throws
+ * @throws AtOrigin ABORTED for other content, RESOURCE_EXHAUSTED if it is too large; what the body throws
  */
 export async function storeBody(cache: AssetCache, client: string, body: Body, expected: Expected): Promise<Stored> {
   const only = onlyOf(expected.checksums, expected.fn)
@@ -43,7 +43,7 @@ export async function storeBody(cache: AssetCache, client: string, body: Body, e
   return unmeasured(cache, client, body, expected)
 }
 
-/** A content whose digest is known before it comes. */
+/** Content whose digest is known in advance. */
 async function streamed(cache: AssetCache, client: string, digest: Digest, body: Body): Promise<void> {
   try {
     await cache.storeStream(client, digest, body.pieces)
@@ -53,7 +53,7 @@ async function streamed(cache: AssetCache, client: string, digest: Digest, body:
   }
 }
 
-/** A store wants to know a blob's digest when its writing begins: the content is kept in pieces until that is known. */
+/** A store needs a blob's digest when writing begins: the content is kept in pieces until the digest is known. */
 async function unmeasured(cache: AssetCache, client: string, body: Body, { fn, checksums }: Expected): Promise<Stored> {
   const hashers = new Map<DigestFunction, Hasher>(
     [fn, ...checksums.map((each) => each.fn)].map((each) => [each, createHasher(each)]),
@@ -83,9 +83,9 @@ async function storedPiece(cache: AssetCache, piece: Buffer): Promise<Digest> {
   return digest
 }
 
-/** A piece is only good until the next one is asked for. */
+/** A piece is only valid until the next one is requested. */
 function inMegabytes({ size: announced, pieces }: Body, sizeMax: number): AsyncGenerator<Buffer> {
-  // One byte at the least, for what comes although it was not announced.
+  // At least one byte, to notice content that arrives although none was announced.
   const bytesMax = Math.min(Math.max(announced ?? smallBlobBytesMax, 1), smallBlobBytesMax)
   return evenPieces(fitting(pieces, sizeMax), Buffer.allocUnsafe(bytesMax))
 }

@@ -7,20 +7,20 @@ import type { Asset } from './names.ts'
 import type { Qualifiers } from './qualifiers.ts'
 import type { FetchRequest } from './request.ts'
 
-/** The name of what clients push: exactly this URI with exactly these qualifiers. */
+/** The name of pushed content: exactly this URI with exactly these qualifiers. */
 export function pushedName(kind: Kind, uri: string, qualifiers: Qualifiers): readonly string[] {
   return ['pushed', kind, uri, ...[...qualifiers].flat()]
 }
 
 /**
- * The name of what has turned out to have a checksum.
- * @param more what the client sets it apart by beside that: the canonical id, the folder within an archive
+ * The name of content that has been found to have a checksum.
+ * @param more what else the client distinguishes it by: the canonical id, the folder within an archive
  */
 export function checksumName(kind: Kind, { fn, hash }: Checksum, more: readonly string[]): readonly string[] {
   return ['checksum', kind, fn, hash, ...more]
 }
 
-/** What a client has pushed for one of the URIs, if all of it is still there; it is thereby used. */
+/** What a client has pushed for one of the URIs, if all of it is still there; this counts as a use. */
 export async function pushed(
   context: AssetContext,
   kind: Kind,
@@ -34,8 +34,8 @@ export async function pushed(
 }
 
 /**
- * Content of one of the checksums that is in the cache, from wherever it came.
- * @param more as of checksumName
+ * Content in the cache with one of the checksums, whatever its origin.
+ * @param more as for checksumName
  */
 export async function checksummed(
   context: AssetContext,
@@ -52,8 +52,8 @@ export async function checksummed(
 }
 
 /**
- * A blob whose hash is one of the checksums. Its age is not known, and neither is for what it was stored: not for
- * requests that care.
+ * A blob whose hash is one of the checksums. Its age and what it was stored for are unknown: not for requests that
+ * care.
  */
 export async function located(
   { cache }: AssetContext,
@@ -83,7 +83,7 @@ async function usable(
   return (await absentOf(context, kind, fn, asset)).length === 0 ? asset : undefined
 }
 
-/** Blobs that are absent of an asset and of all that it refers to; the others are thereby used. */
+/** Which blobs of an asset and all that it refers to are absent; for the others this counts as a use. */
 export function absentOf(
   { cache }: AssetContext,
   kind: Kind,

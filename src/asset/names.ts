@@ -4,30 +4,29 @@ import { digestOf } from '../core/hash.ts'
 import type { Results } from '../store/results.ts'
 import type { Log } from '../telemetry/log.ts'
 
-/** What is known under a name. */
+/** What is stored under a name. */
 export interface Asset {
   readonly digest: Digest
   /** When it was pushed, or its retrieval began, in milliseconds since 1970. */
   readonly sinceMs: number
-  /** From when on it is not to be told any more; undefined where nobody has said. */
+  /** When it expires; undefined if nobody has said. */
   readonly untilMs?: number | undefined
-  /** What has to be there beside it. */
+  /** The other blobs that have to be there. */
   readonly blobs: readonly Digest[]
   readonly directories: readonly Digest[]
 }
 
-/** Names of content: an entry among the action results leads from a name to a digest. */
+/** Names of content: an entry among the action results maps a name to a digest. */
 export interface Names {
-  /** Undefined where there is none. @param fn the function of all digests of the asset */
+  /** Undefined if there is none. @param fn the function of all digests of the asset */
   get(name: readonly string[], fn: DigestFunction): Promise<Asset | undefined>
-  /** Stores or replaces. */
   put(name: readonly string[], fn: DigestFunction, asset: Asset): Promise<void>
   delete(name: readonly string[], fn: DigestFunction): Promise<void>
 }
 
 /**
- * The size in the digest of an entry: no action has it, nor has an object of the tools that speak HTTP (their namespace
- * is another size), so that whatever name a client chooses, it reaches nothing else's entry.
+ * The size in an entry's digest: no action has it, nor does an object of the tools that speak HTTP (their namespace
+ * uses another size), so whatever name a client chooses, it cannot collide with another kind of entry.
  */
 const entryDigestSize = 2 ** 51
 

@@ -6,41 +6,41 @@ import type { Admission } from './admission.ts'
 import { AtOrigin, inconsistent } from './at-origin.ts'
 import { type Headers, headersElsewhere } from './headers.ts'
 
-/** The content that an origin gives. */
+/** The content that an origin sends. */
 export interface Body {
-  /** Bytes; undefined where only the end will tell. */
+  /** Bytes; undefined if the origin does not announce it. */
   readonly size: number | undefined
-  /** Fails with AtOrigin where it breaks off. Ending its iterator early ends the connection. */
+  /** Fails with AtOrigin if it breaks off. Ending its iterator early closes the connection. */
   readonly pieces: AsyncIterable<Buffer>
 }
 
 /** A body that comes over a connection. */
 export interface Incoming extends Body {
-  /** Ends the connection, whatever has been read. */
+  /** Closes the connection, however much has been read. */
   close(): void
 }
 
 export interface OriginRequest {
   readonly url: URL
   readonly headers: Headers
-  /** Ends it; its reason is thrown. */
+  /** Aborts the request; its reason is thrown. */
   readonly signal: AbortSignal
-  /** True where the content will be held against a checksum, so that how it came makes no difference. */
+  /** True if the content will be checked against a checksum, so that an insecure transport does not matter. */
   readonly checked: boolean
 }
 
-/** Asks servers of HTTP and HTTPS. */
+/** Sends requests to HTTP and HTTPS servers. */
 export interface Origin {
   /** @throws AtOrigin */
   open(asked: OriginRequest): Promise<Incoming>
 }
 
 const redirectsMax = 10
-/** After so long without a byte the next URI is tried, in milliseconds. */
+/** After this long without a byte the next URI is tried, in milliseconds. */
 const silentMsMax = 60_000
 const headerBytesMax = 16 * 1024
 
-/** @param ca certificates in PEM that are trusted beside the usual ones */
+/** @param ca PEM certificates that are trusted in addition to the usual ones */
 export function createOrigin(admission: Admission, ca: string | undefined): Origin {
   let ask: ((url: URL, headers: Headers, signal: AbortSignal) => Promise<IncomingMessage>) | undefined
   return {
@@ -64,13 +64,15 @@ export function createOrigin(admission: Admission, ca: string | undefined): Orig
   }
 }
 
-/** The URL that an asset may be fetched from; undefined for another URI. */
+/** The URL that an asset may be fetched from; undefined for other URIs. */
 export function fetchable(uri: string): URL | undefined {
   const url = URL.canParse(uri) ? new URL(uri) : undefined
   return url?.protocol === 'http:' || url?.protocol === 'https:' ? url : undefined
 }
 
-/** The modules are loaded at the first request: they cost each server's start 40 ms. Connections are never used again. */
+/**
+ * The modules are loaded at the first request: they would add 40 ms to each server's start. Connections are not reused.
+ */
 async function asker(admission: Admission, ca: string | undefined) {
   const http = process.getBuiltinModule('node:http')
   const https = process.getBuiltinModule('node:https')
@@ -98,7 +100,7 @@ async function asker(admission: Admission, ca: string | undefined) {
     })
 }
 
-/** @throws AtOrigin where it leads nowhere */
+/** @throws AtOrigin if the redirect leads nowhere */
 function redirectOf({ statusCode, headers }: IncomingMessage, url: URL): URL | undefined {
   if (![301, 302, 303, 307, 308].includes(statusCode ?? 0)) return undefined
   const target = headers.location !== undefined && URL.parse(headers.location, url.href)
@@ -130,7 +132,7 @@ async function* piecesOf(answer: IncomingMessage, url: URL, signal: AbortSignal)
   if (!answer.complete) throw new AtOrigin(Code.UNAVAILABLE, `the content from ${hostOf(url)} breaks off`)
 }
 
-/** What is wrong with an answer; undefined when its body is what was asked for. */
+/** What is wrong with a response; undefined when its body is what was requested. */
 function refusalOf({ statusCode = 0, headers }: IncomingMessage, url: URL, checked: boolean): AtOrigin | undefined {
   const encoding = headers['content-encoding'] ?? 'identity'
   if (statusCode === 200 && (checked || encoding === 'identity')) return undefined
@@ -160,7 +162,7 @@ function silent(url: URL): AtOrigin {
   return new AtOrigin(Code.DEADLINE_EXCEEDED, `${hostOf(url)} has sent nothing for ${silentMsMax / 1000} s`)
 }
 
-/** What an error says of a URL: its path may hold what is nobody else's business. */
+/** What errors reveal of a URL: the path may be private. */
 function hostOf({ host }: URL): string {
   return host
 }

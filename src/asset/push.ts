@@ -12,17 +12,15 @@ import { absentOf, pushedName } from './known.ts'
 import { qualifierSet } from './qualifiers.ts'
 import { checkedUris } from './request.ts'
 
-/** Blobs and directories that an asset may refer to: an entry of them stays below a message's size. */
+/** Blobs and directories that an asset may refer to, so that its entry stays below a message's size. */
 const referencesMax = 20_000
 
-/** Push.PushBlob. */
 export async function pushBlob(context: AssetContext, bytes: Buffer): Promise<Uint8Array> {
   const request = decodeMessage(asset.PushBlobRequest, bytes)
   await push(context, 'blob', request, request.blobDigest, 'blob_digest')
   return asset.PushBlobResponse.encode({}).finish()
 }
 
-/** Push.PushDirectory. */
 export async function pushDirectory(context: AssetContext, bytes: Buffer): Promise<Uint8Array> {
   const request = decodeMessage(asset.PushDirectoryRequest, bytes)
   await push(context, 'directory', request, request.rootDirectoryDigest, 'root_directory_digest')
@@ -30,9 +28,10 @@ export async function pushDirectory(context: AssetContext, bytes: Buffer): Promi
 }
 
 /**
- * Gives each of the URIs, with these qualifiers, to content that is all there. A later push replaces an earlier one,
- * its time of expiry included; one that has expired already only takes the earlier one away.
- * @throws Failure 'denied' where clients may not write; 'invalid'; RpcError FAILED_PRECONDITION that names what is absent
+ * Sets the content of each of the URIs with these qualifiers; all of it has to be there. A later push replaces an
+ * earlier one, including its expiry; one that has already expired only removes the earlier one.
+ * @throws Failure 'denied' if clients may not write; 'invalid'; RpcError FAILED_PRECONDITION that names what is
+ *   absent
  */
 async function push(
   context: AssetContext,
@@ -60,7 +59,7 @@ async function push(
   context.counts.push(kind)
 }
 
-/** A name leads to outputs as an action result does: where clients may not write those, neither may they this. */
+/** A name leads to outputs as an action result does: clients that may not write those may not write this either. */
 function assertWritable({ cache }: AssetContext): void {
   if (cache.updateEnabled) return
   throw new Failure('denied', 'this server does not accept assets from clients', {
@@ -73,7 +72,7 @@ function assertComputable(fn: DigestFunction): void {
   throw new Failure('invalid', `this server does not compute ${fn} digests`)
 }
 
-/** All digests of a request have the same function. */
+/** All digests of a request use the same function. */
 function referencesOf(
   { referencesBlobs, referencesDirectories }: asset.PushBlobRequest | asset.PushDirectoryRequest,
   fn: DigestFunction,

@@ -3,7 +3,7 @@ import { packAny } from '../wire/any.ts'
 import { type asset, rpc } from '../wire/proto.ts'
 import { Code, RpcError } from '../wire/rpc.ts'
 
-/** By name, sorted by it: whatever the order in which they came, the same set. */
+/** Sorted by name, so that the order in which they came does not matter. */
 export type Qualifiers = ReadonlyMap<string, string>
 
 const qualifiersMax = 128
@@ -11,8 +11,8 @@ const nameLengthMax = 256
 const valueLengthMax = 16 * 1024
 
 /**
- * The qualifiers of a request as a set.
- * @throws Failure 'invalid' for a name that is empty or stands twice, and for too many or too long ones
+ * A request's qualifiers as a set.
+ * @throws Failure 'invalid' for an empty or duplicate name, and for too many or too long ones
  */
 export function qualifierSet(list: readonly asset.Qualifier.$Properties[]): Qualifiers {
   if (list.length > qualifiersMax) throw new Failure('invalid', `a request has at most ${qualifiersMax} qualifiers`)
@@ -31,7 +31,7 @@ export function qualifierSet(list: readonly asset.Qualifier.$Properties[]): Qual
   throw new Failure('invalid', 'a qualifier stands twice in the request', { where: twice })
 }
 
-/** The refusal of qualifiers whose meaning is not known, as the API has it: one violation for each. */
+/** The refusal of unknown qualifiers, as the API specifies it: one violation for each. */
 export function unsupported(names: readonly string[]): RpcError {
   return badQualifiers(
     `qualifiers that this server does not support: ${names.map((name) => JSON.stringify(name)).join(', ')}`,
@@ -39,7 +39,7 @@ export function unsupported(names: readonly string[]): RpcError {
   )
 }
 
-/** The refusal of a value that nothing can be made of. */
+/** The refusal of a value that cannot be used. */
 export function unsupportedValue(name: string, value: string): RpcError {
   const description = `"${value.slice(0, 100)}" not supported for "${name}"`
   return badQualifiers(`the qualifier ${name}: ${description}`, [{ field: 'qualifiers.value', description }])

@@ -11,12 +11,12 @@ const urisMax = 64
 const uriLengthMax = 8 * 1024
 const sha256Value = 1
 
-/** What a Fetch asks for, checked as far as it holds for pushed content too. */
+/** A Fetch request, with the checks that apply to pushed content too. */
 export interface FetchRequest {
   readonly uris: readonly string[]
   readonly qualifiers: Qualifiers
   readonly fn: DigestFunction
-  /** Content that was pushed, or whose retrieval began, earlier is no answer; in milliseconds since 1970. */
+  /** Content that was pushed, or whose retrieval began, earlier than this is too old; milliseconds since 1970. */
   readonly oldestMs: number
   /** For a retrieval. */
   readonly timeoutMs: number

@@ -8,9 +8,9 @@ import type { Headers } from './headers.ts'
 import { type Stored, storeBody } from './intake.ts'
 import { fetchable, type Incoming, type Origin } from './origin.ts'
 
-/** What is to be had from an origin. */
+/** What to get from an origin. */
 export interface Sought {
-  /** Places of the same content, tried in this order. */
+  /** Alternative places of the same content, tried in this order. */
   readonly uris: readonly string[]
   /** For each of them. */
   readonly headers: readonly Headers[]
@@ -26,13 +26,13 @@ export interface Retrieved extends Stored {
 export interface Retriever {
   readonly cache: AssetCache
   readonly origin: Origin
-  /** Who may download, since each download holds memory. */
+  /** Bounds the downloads, since each holds memory. */
   readonly semaphore: SharedSemaphore
-  /** Counts bytes as they come. */
+  /** Counts bytes as they arrive. */
   readonly received: (bytes: number) => void
 }
 
-/** An error of an origin, and which URI it is about. */
+/** An error at an origin, with the URI that it is about. */
 export class AtUri extends AtOrigin {
   readonly uri: string
 
@@ -43,8 +43,8 @@ export class AtUri extends AtOrigin {
 }
 
 /**
- * Downloads a blob into the cache, from the first of its places that has it.
- * @throws AtUri where none has
+ * Downloads a blob into the cache, from the first place that has it.
+ * @throws AtUri if none has it
  */
 export async function retrieve(
   { cache, origin, semaphore, received }: Retriever,
@@ -56,7 +56,7 @@ export async function retrieve(
     try {
       return await storeBody(cache, client, { size, pieces: counted(pieces, received) }, sought)
     } finally {
-      // What is refused before it is read leaves its connection open.
+      // A response that is refused before it is read leaves its connection open.
       close()
     }
   }
@@ -80,7 +80,7 @@ export async function retrieve(
   })
 }
 
-/** What is told of several errors: the code of the last one that is more than "not there", and all of their texts. */
+/** Sums up several errors: the code of the last one that is more than "not found", and all of their texts. */
 function summary(errors: readonly AtUri[]): AtOrigin {
   const telling = errors.findLast(({ code }) => code !== Code.NOT_FOUND) ?? errors.at(-1)
   if (!telling || errors.length === 1) return telling ?? new AtOrigin(Code.NOT_FOUND, 'no URI can be fetched')

@@ -11,21 +11,21 @@ import { pushBlob, pushDirectory } from './push.ts'
 
 export type { AssetOptions } from './context.ts'
 
-/** Downloads at once, each with a piece of 1 MiB: for all clients, and for one connection. */
+/** Concurrent downloads, each with a buffer of 1 MiB: for all clients, and per connection. */
 const downloadsMax = 32
 const downloadsMaxEach = 16
-/** Archives that are made directories at once. */
+/** Archives that are turned into directories at once. */
 const unpacksMax = 4
-/** Downloads that run or wait for their turn, some of them for callers that have gone. */
+/** Downloads that run or wait their turn, some of them for callers that have left. */
 const flightsMax = 1_000
 
 export interface Assets {
   readonly services: readonly Service[]
-  /** Ends all downloads; settles when nothing more is asked of the cache. */
+  /** Ends all downloads; settles when the cache is no longer used. */
   close(): Promise<void>
 }
 
-/** The Remote Asset API: content by its URI, pushed by clients or fetched from where it comes from. */
+/** The Remote Asset API: content by URI, pushed by clients or fetched from its origin. */
 export function createAssets({ cache, allow, ca, log, metrics, ...options }: AssetOptions): Assets {
   const counts = createCounts(metrics)
   const origin = createOrigin(createAdmission(allow), ca)

@@ -4,13 +4,13 @@ import { type Headers, headersOf, isHeader } from './headers.ts'
 import { unsupported, unsupportedValue } from './qualifiers.ts'
 import type { FetchRequest } from './request.ts'
 
-/** What the qualifiers of a request mean for content that is to be had from an origin. */
+/** What a request's qualifiers mean for content from an origin. */
 export interface Terms {
-  /** One of them has to hold; none: any content is right. */
+  /** One of them has to match; if empty, any content is accepted. */
   readonly checksums: readonly Checksum[]
-  /** Sets content apart from the same under another id; empty where there is none. */
+  /** Keeps content apart from the same content under another id; empty if there is none. */
   readonly canonicalId: string
-  /** The folder of an archive that is meant; empty for all of it. */
+  /** The folder of the archive that is wanted; empty for all of it. */
   readonly directory: string
   /** For each URI. */
   readonly headers: readonly Headers[]
@@ -20,11 +20,11 @@ const known: Readonly<Record<Kind, readonly string[]>> = {
   blob: ['checksum.sri', 'bazel.canonical_id', 'resource_type'],
   directory: ['checksum.sri', 'bazel.canonical_id', 'resource_type', 'directory'],
 }
-/** What resource_type may not say: those are not single files. */
+/** Values refused in resource_type: these are not single files. */
 const repositories: ReadonlySet<string> = new Set(['application/x-git', 'application/x-hg', 'application/x-svn'])
 
 /**
- * @throws RpcError INVALID_ARGUMENT with BadRequest for qualifiers that mean nothing here; Failure 'invalid' for a
+ * @throws RpcError INVALID_ARGUMENT with BadRequest for qualifiers that have no meaning here; Failure 'invalid' for a
  *   malformed one
  */
 export function termsOf(kind: Kind, { qualifiers, uris }: FetchRequest): Terms {
@@ -41,7 +41,7 @@ export function termsOf(kind: Kind, { qualifiers, uris }: FetchRequest): Terms {
   }
 }
 
-/** A relative path without empty segments, `.` and `..`; empty for the whole. */
+/** A relative path without empty segments, `.` and `..`; empty for the whole archive. */
 function checkedDirectory(path: string): string {
   const segments = path.split('/')
   if (path === '' || !segments.some((segment) => ['', '.', '..'].includes(segment) || segment.includes('\0')))

@@ -5,7 +5,7 @@ import { digestOf } from '../core/hash.ts'
 import { batchBytesMax, treeDepthMax } from '../core/limits.ts'
 import { re } from '../wire/proto.ts'
 
-/** What stands under a name in a folder. */
+/** An entry in a folder. */
 export type Node =
   | { readonly kind: 'file'; readonly digest: Digest; readonly executable: boolean }
   | { readonly kind: 'link'; readonly target: string }
@@ -23,8 +23,8 @@ export function emptyFolder(): Folder {
 }
 
 /**
- * The segments of a path in an archive; a slash or `./` before it has no meaning.
- * @throws Failure 'invalid' for one that leads out, or that nothing can be called
+ * The segments of a path in an archive; a leading slash or `./` is ignored.
+ * @throws Failure 'invalid' for one that leads out, or is not a possible name
  */
 export function segmentsOf(path: string): readonly string[] {
   const segments = path.split('/').filter((segment) => segment !== '' && segment !== '.')
@@ -34,7 +34,7 @@ export function segmentsOf(path: string): readonly string[] {
   return segments
 }
 
-/** What stands at a path; undefined where nothing does. No link is followed. */
+/** The node at a path; undefined if there is none. No link is followed. */
 export function nodeAt(root: Folder, segments: readonly string[]): Node | undefined {
   let node: Node | undefined = root
   for (const segment of segments) node = node?.kind === 'folder' ? node.entries.get(segment) : undefined
@@ -42,9 +42,9 @@ export function nodeAt(root: Folder, segments: readonly string[]): Node | undefi
 }
 
 /**
- * Puts something at a path and makes the folders above it. As where an archive is unpacked to disk, what comes later
- * takes the place of what came before, and a folder that comes again stays as it is.
- * @throws Failure 'invalid' where one of the two is a folder and the other is none
+ * Puts a node at a path and makes the folders above it. As when an archive is unpacked to disk, later entries replace
+ * earlier ones, and a folder that comes again stays as it is.
+ * @throws Failure 'invalid' where a folder would replace something else, or the other way round
  */
 export function put(root: Folder, segments: readonly string[], node: Node): void {
   let folder = root
@@ -63,9 +63,9 @@ export function put(root: Folder, segments: readonly string[], node: Node): void
 }
 
 /**
- * Makes Directory messages of a folder and of all below it, in canonical form.
- * @param store keeps the bytes of one
- * @returns the digest of the folder's own
+ * Makes canonical Directory messages for a folder and all below it.
+ * @param store stores the bytes of one
+ * @returns the digest of the folder itself
  * @throws Failure 'invalid' for a folder with too many entries for a message
  */
 export async function storeDirectories(

@@ -8,16 +8,16 @@ import type { AssetCache } from './cache.ts'
 import { storeBody } from './intake.ts'
 import { emptyFolder, type Folder, type Node, nodeAt, put, segmentsOf, storeDirectories } from './tree.ts'
 
-/** Entries of one archive. */
+/** Entries per archive. */
 const entriesMax = 100_000
 
 /**
- * Makes a directory of an archive that is in the cache: a tar file, as it is or within gzip or zstd. Files keep whether
- * they can be executed, and links their targets; what else a tar file can say of them is lost.
- * @param directory the folder of it that is meant; empty for all
+ * Makes a directory from an archive in the cache: a tar file, plain or compressed with gzip or zstd. Executable bits
+ * and link targets are kept; all other metadata is dropped.
+ * @param directory the folder in it that is wanted; empty for all
  * @param client whose uploads the files count as
- * @returns the digest of its root, of the archive's function
- * @throws AtOrigin ABORTED for what is no such archive, or a hostile one, NOT_FOUND where it has no such folder
+ * @returns the digest of its root, with the archive's digest function
+ * @throws AtOrigin ABORTED for what is not such an archive, or a hostile one, NOT_FOUND if it has no such folder
  */
 export async function unpack(
   cache: AssetCache,
@@ -67,14 +67,14 @@ async function foldersOf(
   return root
 }
 
-/** @param store keeps the entry's content */
+/** @param store stores the entry's content */
 async function nodeOf(entry: TarEntry, root: Folder, store: () => Promise<Digest>): Promise<Node> {
   const isFile = entry.flag === '0' || entry.flag === '7'
-  // Before POSIX, a folder was a file whose name ends so.
+  // Before POSIX, a folder was a file whose name ends with a slash.
   if (entry.flag === '5' || (isFile && entry.name.endsWith('/'))) return emptyFolder()
   if (isFile) return { kind: 'file', digest: await store(), executable: (entry.mode & 0o100) !== 0 }
   if (entry.flag === '2') return { kind: 'link', target: checkedTarget(entry) }
-  // A hard link: another name of a file that came before.
+  // A hard link: another name for an earlier file.
   const first = entry.flag === '1' ? nodeAt(root, segmentsOf(entry.target)) : undefined
   if (first?.kind === 'file') return first
   throw new Failure('invalid', `the archive has an entry of type ${JSON.stringify(entry.flag)}`, {
@@ -82,7 +82,7 @@ async function nodeOf(entry: TarEntry, root: Folder, store: () => Promise<Digest
   })
 }
 
-/** A link may lead anywhere, as in any input: whoever restores it keeps to its place. */
+/** A link may point anywhere, as in any input: whoever restores it has to confine it. */
 function checkedTarget({ name, target }: TarEntry): string {
   if (target !== '' && !target.includes('\0')) return target
   throw new Failure('invalid', 'the archive has a link without a target', { where: name.slice(0, 200) })
