@@ -9,7 +9,7 @@ const documentBytesMax = 1024 * 1024
 const fetchMsMax = 5_000
 /** Minimum interval between fetches for an unknown key: otherwise each bogus token would cause one. */
 const pauseMs = 30_000
-/** How long a key that its issuer has withdrawn can stay in use. */
+/** Older keys are fetched again, so that one that its issuer has withdrawn stops working. */
 const ageMsMax = 10 * 60_000
 
 const document = z.object({ keys: z.array(z.object({ kty: z.string() }).loose()).max(100) })

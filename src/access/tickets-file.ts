@@ -148,8 +148,8 @@ export function revokeTicket(tokens: string, name: string, clock: Clock): Promis
 }
 
 /**
- * Reads, changes and, if that makes a difference, writes the file; concurrent changes take turns. Expired entries are
- * dropped.
+ * Reads, changes and, if that makes a difference, writes the file; concurrent changes take turns. Entries that are no
+ * longer of use are dropped.
  */
 async function changed<T>(
   tokens: string,

@@ -25,7 +25,7 @@ export interface OriginRequest {
   readonly headers: Headers
   /** Aborts the request; its reason is thrown. */
   readonly signal: AbortSignal
-  /** True if the content will be checked against a checksum, so that an insecure transport does not matter. */
+  /** True if the content will be checked against a checksum, so that transport and encoding do not matter. */
   readonly checked: boolean
 }
 

@@ -9,20 +9,20 @@ export const updateMethod = 'build.bazel.remote.execution.v2.ActionCache/UpdateA
 
 /** A client of a server's action cache. */
 export interface ActionsClient {
-  /** The cached result of an action, or undefined when there is none (NOT_FOUND, rule 18). */
+  /** The cached result of an action, or undefined if there is none (NOT_FOUND, rule 18). */
   get(action: Digest, wanted?: InlineRequest, signal?: AbortSignal): Promise<re.ActionResult | undefined>
-  /** Stores a result; every blob that it names has to be in the storage first (rule 21). */
+  /** Stores a result; every blob that it references must already be in the CAS (rule 21). */
   update(action: Digest, result: re.ActionResult.$Properties, signal?: AbortSignal): Promise<void>
 }
 
-/** What shall stand in the result itself, if it is small enough. */
+/** What to inline into the result, if it is small enough. */
 interface InlineRequest {
   readonly stdout?: boolean
   readonly stderr?: boolean
   readonly outputFiles?: readonly string[]
 }
 
-/** Opens a client on a channel; it holds nothing that needs closing. */
+/** Opens a client on a channel; nothing to close. */
 export function createActionsClient(channel: Channel, options: ClientOptions = {}): ActionsClient {
   const context = clientContext(channel, options)
   const call = (method: string, request: Uint8Array, signal: AbortSignal | undefined) =>

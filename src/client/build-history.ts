@@ -20,7 +20,7 @@ import { differentAction } from './different-action.ts'
 const service = 'native.console.v1.History'
 const callMsMax = 30_000
 
-/** The history that a console keeps. Errors are RpcErrors. */
+/** The build history kept by a console. Errors are RpcErrors. */
 export function openBuildHistory(channel: Channel): BuildHistory {
   const call = (method: string, request: Uint8Array) =>
     channel.unary(`${service}/${method}`, request, { timeoutMs: callMsMax })
@@ -75,11 +75,11 @@ export function openBuildHistory(channel: Channel): BuildHistory {
 
 interface Part<Item> {
   readonly items: readonly Item[]
-  /** There are more than one answer holds. */
+  /** There are more than fit into one response. */
   readonly more: boolean
 }
 
-/** A list that may come in several answers. @param next asks for what follows those that are there */
+/** A list that may take several responses. @param next asks for what follows the items so far */
 async function inParts<Item>(next: (before: readonly Item[]) => Promise<Part<Item>>): Promise<Item[]> {
   const all: Item[] = []
   for (;;) {
@@ -89,7 +89,7 @@ async function inParts<Item>(next: (before: readonly Item[]) => Promise<Part<Ite
   }
 }
 
-/** The outcomes of actions, as the protocol numbers them. */
+/** The outcomes of actions as protocol values. */
 export const outcomeValues: Readonly<Record<ActionOutcome, consoleApi.Outcome>> = {
   hit: consoleApi.Outcome.HIT,
   missed: consoleApi.Outcome.MISSED,
@@ -98,7 +98,7 @@ export const outcomeValues: Readonly<Record<ActionOutcome, consoleApi.Outcome>> 
   failed: consoleApi.Outcome.FAILED,
 }
 
-/** A build, out of its message. */
+/** A build, decoded from its message. */
 export function buildRecord(wire: consoleApi.Build.$Properties): BuildRecord {
   return {
     id: wire.id ?? '',
@@ -169,7 +169,7 @@ function actionRecord(wire: consoleApi.Action.$Properties): ActionRecord {
   }
 }
 
-/** @throws Failure 'unimplemented' for one that a later release has */
+/** @throws Failure 'unimplemented' for an outcome of a later release */
 function outcomeOf(value: consoleApi.Outcome): ActionOutcome {
   const outcome = actionOutcomes.find((each) => outcomeValues[each] === value)
   if (outcome) return outcome
@@ -184,7 +184,7 @@ function lookupOf({ answer, missingHash, missingSize, evictedAgo }: consoleApi.A
   }
 }
 
-/** Zero stands for a time that is not known. */
+/** Zero stands for an unknown time. */
 function timesOf(wire: consoleApi.Times.$Properties): ActionTimes {
   return Object.fromEntries(Object.entries(wire).filter(([, ms]) => typeof ms === 'number' && ms !== 0))
 }

@@ -9,28 +9,28 @@ const method = 'build.bazel.remote.execution.v2.Capabilities/GetCapabilities'
 const zstdCompressor = 1
 const ourMajor = 2
 
-/** What a server can do, as far as this client makes use of it. */
+/** What a server supports, as far as this client uses it. */
 export interface ServerFacts {
-  /** The first of our functions that the server has too. */
+  /** The first of our functions that the server supports too. */
   readonly fn: DigestFunction
   readonly digestFunctions: readonly DigestFunction[]
-  /** Bytes of blobs that a batch may hold: the server's bound or ours, whichever is less. */
+  /** Maximum bytes of blobs in a batch: the server's limit or ours, whichever is lower. */
   readonly batchBytes: number
-  /** It takes and gives zstd in byte streams. */
+  /** It supports zstd in byte streams. */
   readonly zstd: boolean
   /** It has a content addressable storage and an action cache. */
   readonly cache: boolean
   readonly updateEnabled: boolean
   /** It executes actions. */
   readonly execution: boolean
-  /** `2.0`, `2.11`; empty where the server does not say. */
+  /** `2.0`, `2.11`; empty if the server does not say. */
   readonly lowVersion: string
   readonly highVersion: string
 }
 
 export interface NegotiateOptions {
   readonly instance?: string
-  /** Wanted rather than our own order of preference. */
+  /** Used instead of our own order of preference. */
   readonly fn?: DigestFunction
   /** Default: 10 s. */
   readonly timeoutMs?: number
@@ -38,10 +38,9 @@ export interface NegotiateOptions {
 }
 
 /**
- * Asks a server what it can do. Makes one call and no second one, so that it can serve as a
- * readiness check.
- * @throws RpcError of the call; Failure 'unimplemented' when server and client have no API
- *   version or digest function in common
+ * Asks a server for its capabilities, in exactly one call, so that this can serve as a readiness check.
+ * @throws RpcError of the call; Failure 'unimplemented' when server and client have no API version or digest function
+ *   in common
  */
 export async function negotiate(channel: Channel, options: NegotiateOptions = {}): Promise<ServerFacts> {
   const request = re.GetCapabilitiesRequest.encode({ instanceName: options.instance ?? '' }).finish()
@@ -69,7 +68,7 @@ function factsOf(all: re.ServerCapabilities, wanted: DigestFunction | undefined)
   return {
     fn: chosenFunction(offered, wanted),
     digestFunctions: offered,
-    // 0 means that the server sets no bound (rule 13).
+    // 0 means that the server sets no limit (rule 13).
     batchBytes: Number.isSafeInteger(batch) && batch > 0 ? Math.min(batch, batchBytesMax) : batchBytesMax,
     zstd: (cache?.supportedCompressors ?? []).includes(zstdCompressor),
     cache: cache != null,

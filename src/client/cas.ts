@@ -8,17 +8,17 @@ import type { BlobSource } from './source.ts'
 import { upload } from './upload.ts'
 
 /**
- * A client of a server's content addressable storage. Every call retries failures that pass
- * and ends with an RpcError or a Failure; a signal ends it with RpcError CANCELLED.
+ * A client of a server's content addressable storage. Every call retries transient failures and fails with an RpcError
+ * or a Failure; a signal ends it with RpcError CANCELLED.
  */
 export interface CasClient {
   readonly instance: string
   readonly fn: DigestFunction
-  /** Those of the digests that the server lacks, each once. */
+  /** Which of the digests the server lacks, each once. */
   findMissing(digests: readonly Digest[], signal?: AbortSignal): Promise<Digest[]>
   /** Sends blobs without asking whether they are missing. */
   upload(sources: readonly BlobSource[], signal?: AbortSignal): Promise<void>
-  /** Asks first, and sends what is missing; onPlanned is told its bytes before. */
+  /** Asks first, and sends what is missing; onPlanned hears the number of bytes before that. */
   uploadMissing(
     sources: readonly BlobSource[],
     signal?: AbortSignal,
@@ -29,11 +29,11 @@ export interface CasClient {
    * @throws Failure 'not-found', 'corrupt'
    */
   readBlob(digest: Digest, signal?: AbortSignal): Promise<Uint8Array>
-  /** Several, by `hash/size`; absent ones are left out. All are in memory at once. */
+  /** Several blobs, by `hash/size`; absent ones are left out. All are in memory at once. */
   readBlobs(digests: readonly Digest[], signal?: AbortSignal): Promise<Map<string, Uint8Array>>
-  /** A blob piece by piece; verified once the iteration has ended without an error. */
+  /** Streams a blob piece by piece; it is verified only once the iteration has ended without an error. */
   readStream(digest: Digest, signal?: AbortSignal): AsyncIterable<Uint8Array>
-  /** Writes a blob to a file that is not there yet; no file is left when it fails. */
+  /** Writes a blob to a new file; no file is left on failure. */
   downloadFile(
     digest: Digest,
     path: string,
@@ -47,11 +47,11 @@ export interface CasClient {
 export interface UploadReport {
   readonly blobs: number
   readonly bytes: number
-  /** Blobs that the server had already. */
+  /** Blobs that the server already had. */
   readonly present: number
 }
 
-/** Opens a client on a channel; it holds nothing that needs closing. */
+/** Opens a client on a channel; nothing to close. */
 export function createCasClient(channel: Channel, options: ClientOptions = {}): CasClient {
   const context = clientContext(channel, options)
   return {

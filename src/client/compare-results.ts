@@ -6,17 +6,17 @@ import type { CasClient } from './cas.ts'
 import { type OutputPlan, type PlanBounds, type PlannedFile, planOutputs } from './plan.ts'
 
 export interface CompareOptions {
-  /** Says what two files differ in (explain/contents). */
+  /** Says how two files differ (explain/contents). */
   readonly compareContents: (one: Uint8Array, other: Uint8Array) => ContentComparison
-  /** A larger file is not looked into: two of them are in memory. */
+  /** Larger files are not compared, since both are held in memory. */
   readonly fileBytesMax?: number
-  /** Those of planOutputs where absent. */
+  /** Those of planOutputs if absent. */
   readonly planBounds?: PlanBounds
   readonly signal: AbortSignal
 }
 
 const fileBytesUsual = 64 * 1024 * 1024
-/** Outputs of one action that are named, and of those files that are looked into. */
+/** Outputs of an action that are named, and how many of them have their contents compared. */
 const namedMax = 20
 const lookedIntoMax = 5
 
@@ -26,8 +26,8 @@ export interface OutputsCompared {
 }
 
 /**
- * What two results of one action differ in: output files, those in output directories, symlinks.
- * @throws RpcError of a call; Failure 'invalid' for a result that is not as it should be
+ * How two results of one action differ: output files, those in output directories, symlinks.
+ * @throws RpcError of a call; Failure 'invalid' for a malformed result
  */
 export async function compareResults(
   cas: CasClient,
@@ -114,7 +114,7 @@ async function contentsOf(
   try {
     return compareContents(await cas.readBlob(one.digest, signal), await cas.readBlob(other.digest, signal))
   } catch (error) {
-    // What the cache has evicted meanwhile differs all the same.
+    // They differ even if the cache has evicted them meanwhile.
     if (error instanceof Failure && error.kind === 'not-found') return null
     throw error
   }

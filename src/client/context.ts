@@ -5,32 +5,32 @@ import { batchBytesMax } from '../core/limits.ts'
 import type { CallOptions, Channel } from '../wire/rpc.ts'
 import type { RetryPolicy } from './retry.ts'
 
-/** What every call of one client has in common. */
+/** What all calls of a client have in common. */
 export interface Context {
   readonly channel: Channel
   readonly instance: string
   readonly fn: DigestFunction
-  /** Bytes of blobs that one batch may hold. */
+  /** Maximum bytes of blobs in a batch. */
   readonly batchBytes: number
-  /** Send and ask for zstd. */
+  /** Use zstd in both directions. */
   readonly zstd: boolean
-  /** For a unary call; a stream gets more, by its size. */
+  /** For a unary call; streams get more, depending on size. */
   readonly timeoutMs: number
   readonly retries: RetryPolicy
   /** Calls in flight for one upload or download of many blobs. */
   readonly parallel: number
   readonly metadata: Readonly<Record<string, string>>
-  /** Hears of bytes of blobs as they are sent; what is sent again counts again. */
+  /** Hears of bytes of blobs as they are sent; retransmissions count again. */
   readonly onSent: ((bytes: number) => void) | undefined
 }
 
-/** What a client may be told; the rest has a default that suits every server. */
+/** Options of a client; the defaults suit every server. */
 export interface ClientOptions {
-  /** Default: the empty name. */
+  /** Default: the empty instance name. */
   readonly instance?: string
   /** Default: sha256. */
   readonly fn?: DigestFunction
-  /** What the server said it takes in a batch (capabilities.ts); default: limits' batchBytesMax. */
+  /** The batch limit that the server announced (capabilities.ts); default: limits' batchBytesMax. */
   readonly batchBytes?: number
   readonly zstd?: boolean
   /** Default: 60 s. */
@@ -39,14 +39,14 @@ export interface ClientOptions {
   readonly attemptsMax?: number
   /** Default 8. */
   readonly parallel?: number
-  /** Sent with every call, for instance RequestMetadata (`...-bin`, base64). */
+  /** Sent with every call, RequestMetadata for instance (`...-bin`, base64). */
   readonly metadata?: Readonly<Record<string, string>>
   readonly clock?: Clock
   /** Hears of bytes of blobs as they are sent. */
   readonly onSent?: (bytes: number) => void
 }
 
-/** Slower streams than this are taken for stalled: 128 KiB/s. */
+/** Slower streams are considered stalled: 128 KiB/s. */
 const streamBytesPerMsMin = 128
 
 /** Fills in the defaults. */
@@ -71,18 +71,18 @@ export function clientContext(channel: Channel, options: ClientOptions = {}): Co
   }
 }
 
-/** The options of one call; a stream's time grows with the bytes that it carries. */
+/** The options of one call; a stream's timeout grows with the bytes that it carries. */
 export function callOptions(context: Context, signal: AbortSignal | undefined, streamBytes = 0): CallOptions {
   const timeoutMs = context.timeoutMs + Math.ceil(streamBytes / streamBytesPerMsMin)
   return { metadata: context.metadata, timeoutMs, ...(signal && { signal }) }
 }
 
-/** A digest as messages have it. */
+/** A digest as a message. */
 export function wireDigest(digest: Digest): { hash: string; sizeBytes: number } {
   return { hash: digest.hash, sizeBytes: digest.size }
 }
 
-/** The `digest_function` field of a request. */
+/** The `digest_function` value for a request. */
 export function functionValue(fn: DigestFunction): number {
   return digestFunctions[fn].value
 }

@@ -10,8 +10,8 @@ import {
 import type { consoleApi } from '../wire/proto.ts'
 
 /**
- * An action that did not make the same twice, out of its message.
- * @throws Failure 'unimplemented' for words that a later release has
+ * A non-reproducible action, decoded from its message.
+ * @throws Failure 'unimplemented' for values of a later release
  */
 export function differentAction(wire: consoleApi.DifferentAction.$Properties): DifferentAction {
   const [first = '', second = ''] = wire.workers ?? []

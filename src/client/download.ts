@@ -5,10 +5,9 @@ import type { Context } from './context.ts'
 import { readStream } from './read.ts'
 
 /**
- * Writes a blob to a new file. When this settles well, the bytes are verified; otherwise no
- * file is left.
- * @param mode permission bits, less the process's umask
- * @param onBytes hears of bytes that are written
+ * Writes a blob to a new file. If this resolves, the bytes are verified; otherwise no file is left.
+ * @param mode permission bits, before the process's umask
+ * @param onBytes hears of bytes as they are written
  * @throws Failure 'not-found' or 'corrupt'; a system error, EEXIST among them
  */
 export async function downloadFile(

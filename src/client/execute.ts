@@ -12,7 +12,7 @@ const executeMethod = 'build.bazel.remote.execution.v2.Execution/Execute'
 const waitMethod = 'build.bazel.remote.execution.v2.Execution/WaitExecution'
 const cancelMethod = 'google.longrunning.Operations/CancelOperation'
 const cancelTimeoutMs = 2_000
-/** How often a server may ask for blobs anew before it is taken for one that loses them. */
+/** How often a server may report missing blobs before it is considered to be losing them. */
 const missingRoundsMax = 3
 
 export type Stage = 'unknown' | 'cache-check' | 'queued' | 'executing' | 'completed'
@@ -21,16 +21,16 @@ const stages: readonly Stage[] = ['unknown', 'cache-check', 'queued', 'executing
 export interface ExecuteOptions {
   readonly action: Digest
   readonly skipCacheLookup?: boolean
-  /** 0 is usual; a lower value runs sooner (rule 33). */
+  /** 0 is the default; a lower value runs sooner (rule 33). */
   readonly priority?: number
   readonly inlineStdout?: boolean
   readonly inlineStderr?: boolean
   readonly inlineOutputFiles?: readonly string[]
-  /** Hears of every update that the server sends; a stage may go backwards (rule 29). */
+  /** Hears of every update from the server; a stage may go backwards (rule 29). */
   readonly onProgress?: (progress: Progress) => void
-  /** Hears what the action writes while it runs, where the server offers that. */
+  /** Hears what the action writes while it runs, if the server supports that. */
   readonly onOutput?: (stream: OutputStream, bytes: Uint8Array) => void
-  /** Sends blobs that the server lacks; the action is then tried again (rule 25). */
+  /** Sends blobs that the server lacks; the action is then retried (rule 25). */
   readonly onMissing?: (digests: readonly Digest[]) => Promise<void>
   /** Ends the wait, and asks the server to cancel the operation. */
   readonly signal?: AbortSignal
@@ -39,7 +39,7 @@ export interface ExecuteOptions {
 export interface Progress {
   readonly operation: string
   readonly stage: Stage
-  /** The worker, once one is known. */
+  /** The worker, once it is known. */
   readonly worker: string
 }
 
@@ -47,18 +47,17 @@ export interface Executed {
   readonly operation: string
   readonly cached: boolean
   readonly result: re.ActionResult.$Properties
-  /** A status other than OK, for instance DEADLINE_EXCEEDED with what the action had written. */
+  /** A status other than OK, for instance DEADLINE_EXCEEDED with what the action had written by then. */
   readonly error: RpcError | undefined
-  /** The server's own words for a person. */
+  /** The server's message for people. */
   readonly message: string
-  /** How much of stdout and stderr onOutput has had; the rest is in the result. */
+  /** How much of stdout and stderr onOutput has received; the rest is in the result. */
   readonly followed: FollowedBytes
 }
 
 /**
- * Executes an action and waits for its result. A stream that breaks is taken up again with
- * WaitExecution; an operation that the server forgot is begun anew; what passes is tried
- * again as the server asks for it (RetryInfo, rule 44).
+ * Executes an action and waits for its result. A broken stream is resumed with WaitExecution; an operation that the
+ * server has forgotten is started again; transient failures are retried as the server asks (RetryInfo, rule 44).
  * @throws RpcError when the server refuses the action, cannot be reached, or the signal aborts
  */
 export async function execute(
@@ -92,13 +91,13 @@ export async function execute(
 }
 
 interface State {
-  /** Name of the operation to wait for; empty when it has to be begun. */
+  /** Name of the operation to wait for; empty if it has to be started. */
   operation: string
   failures: number
   missingRounds: number
 }
 
-/** One stream; undefined when it gave no answer and another shall be opened. */
+/** One stream; undefined if it gave no answer and another should be opened. */
 async function attempt(
   context: Context,
   options: ExecuteOptions,
@@ -113,7 +112,7 @@ async function attempt(
       const metadata = progressOf(operation, options)
       if (metadata) follow(metadata)
       if (operation.done) return await answerOf(operation, options, state, context)
-      // It stands again: what failed before is over. One that just ends gets no such credit.
+      // The stream works again, so earlier failures are forgotten. One that just ends gets no such credit.
       if (waiting) state.failures = 0
     }
     throw new RpcError(Code.UNAVAILABLE, 'the stream ended before the action did')
@@ -126,7 +125,7 @@ async function attempt(
 }
 
 function openStream(context: Context, options: ExecuteOptions, operation: string): AsyncIterable<Buffer> {
-  // No deadline: an action takes what it takes, and the server sends updates meanwhile.
+  // No deadline: an action takes as long as it takes, and the server sends updates meanwhile.
   const call = { metadata: context.metadata, ...(options.signal && { signal: options.signal }) }
   if (operation !== '') {
     const request = re.WaitExecutionRequest.encode({ name: operation }).finish()
@@ -160,7 +159,7 @@ function progressOf(
   return metadata
 }
 
-/** The response of an operation that is done, or undefined when it shall be begun anew. */
+/** The response of a completed operation, or undefined if it should be started again. */
 async function answerOf(
   operation: longrunning.Operation,
   options: ExecuteOptions,
@@ -177,7 +176,7 @@ async function answerOf(
   const name = state.operation
   state.operation = ''
   if (await missingSent(error, options, state)) return undefined
-  // Here a deadline is the action's own, which the next attempt would not meet either.
+  // Here, DEADLINE_EXCEEDED is the action's own timeout, which a retry would not meet either.
   if (error.code !== Code.DEADLINE_EXCEEDED && isRetriable(error)) {
     const delay = retryDelayMs(error, state.failures + 1, context.retries)
     if (delay !== undefined) {
@@ -200,7 +199,7 @@ async function waitOrThrow(error: unknown, options: ExecuteOptions, state: State
   await waitToRetry(delay, context.retries.clock, options.signal)
 }
 
-/** Lets the caller send the blobs that the server lacks; true when it did. */
+/** Has the caller send the blobs that the server lacks; true if it did. */
 async function missingSent(error: unknown, options: ExecuteOptions, state: State): Promise<boolean> {
   if (!options.onMissing || !(error instanceof RpcError) || state.missingRounds >= missingRoundsMax) return false
   const digests = missingDigests(error)
@@ -212,8 +211,8 @@ async function missingSent(error: unknown, options: ExecuteOptions, state: State
 }
 
 /**
- * The blobs that an error says are missing; none unless it is a FAILED_PRECONDITION of which
- * every violation is MISSING (rule 25): any other violation cannot be cured by an upload.
+ * The blobs that an error reports as missing; none unless it is a FAILED_PRECONDITION with only MISSING violations
+ * (rule 25): an upload cannot fix any other.
  */
 export function missingDigests(error: RpcError): Digest[] {
   const violations = violationsOf(error)
@@ -221,7 +220,7 @@ export function missingDigests(error: RpcError): Digest[] {
   return violations.map((each) => parseReadName(each.subject ?? '').digest)
 }
 
-/** Does an error say of any blob that the server lacks it? Other reasons for a FAILED_PRECONDITION have nothing MISSING. */
+/** Does an error report any missing blob? FAILED_PRECONDITION for other reasons has no MISSING violation. */
 export function isOfMissing(error: RpcError): boolean {
   return violationsOf(error).some((each) => each.type === 'MISSING')
 }
@@ -239,7 +238,7 @@ async function cancelQuietly(context: Context, name: string): Promise<void> {
   try {
     await context.channel.unary(cancelMethod, request, { metadata: context.metadata, timeoutMs: cancelTimeoutMs })
   } catch (error) {
-    // The caller has left; that the server cannot be told is not news to it.
+    // The caller has left, and does not care that the server cannot be told.
     if (!(error instanceof RpcError)) throw error
   }
 }

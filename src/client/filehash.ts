@@ -4,18 +4,17 @@ import type { Digest, DigestFunction } from '../core/digest.ts'
 import { createHasher, digestOf } from '../core/hash.ts'
 import { chunkBytesMax } from '../core/limits.ts'
 
-/** A file's digest, and its bytes where they were read at once and are few enough to keep. */
+/** A file's digest, and its bytes if they were read in one go and are few enough to keep. */
 export interface HashedFile {
   readonly digest: Digest
   readonly bytes: Uint8Array | undefined
 }
 
 /**
- * Hashes a file. Up to 256 KiB are read at once and synchronously, which is several times
- * faster here than any other way; larger files piece by piece, so that neither memory nor
- * the event loop is held up.
- * @param size what lstat said; the digest has the size that was read
- * @param keepBytes small files up to this size come back with their bytes
+ * Hashes a file. Up to 256 KiB is read in one synchronous call, which is several times faster here than any other way;
+ * larger files are read piece by piece, to bound memory and not block the event loop.
+ * @param size from lstat; the digest has the size that was actually read
+ * @param keepBytes files up to this size are returned with their bytes
  */
 export async function hashFile(path: string, fn: DigestFunction, size: number, keepBytes = 0): Promise<HashedFile> {
   if (size <= chunkBytesMax) {
@@ -39,7 +38,7 @@ export async function hashFile(path: string, fn: DigestFunction, size: number, k
   return { digest: { fn, hash: hasher.hex(), size: total }, bytes: undefined }
 }
 
-/** One read call where the size is known to be right, without the stat of readFileSync. */
+/** One read call if the size is right, without readFileSync's stat. */
 function readSmall(path: string, size: number): Uint8Array {
   const buffer = Buffer.allocUnsafe(size + 1)
   const file = openSync(path, 'r')

@@ -10,8 +10,8 @@ const digestsPerCall = 10_000
 const callsAtOnce = 4
 
 /**
- * Those of the digests that the server lacks, each once, in the order given. Asks in calls
- * of at most 10,000 digests; never asks for the empty blob, which always exists (rule 1).
+ * Which of the digests the server lacks, each once, in the order given. Sends at most 10,000 digests per call, and
+ * never the empty blob, which always exists (rule 1).
  */
 export async function findMissing(
   context: Context,
@@ -22,7 +22,7 @@ export async function findMissing(
   for (const digest of digests) if (digest.size > 0) asked.set(digestText(digest), digest)
   const all = [...asked.values()]
   const parts: Digest[][] = []
-  // One call speaks of one digest function.
+  // A call has only one digest function.
   for (const sameFunction of Map.groupBy(all, ({ fn }) => fn).values())
     for (let at = 0; at < sameFunction.length; at += digestsPerCall)
       parts.push(sameFunction.slice(at, at + digestsPerCall))

@@ -8,7 +8,7 @@ const method = 'native.worker.v1.Status/GetStatus'
 const usualTimeoutMs = 10_000
 
 /**
- * What one of our schedulers has to do just now.
+ * What one of our schedulers is doing at the moment.
  * @throws RpcError; UNIMPLEMENTED from a scheduler that is not ours
  */
 export async function schedulerView(scheduler: Channel, timeoutMs = usualTimeoutMs): Promise<SchedulerView> {
@@ -48,7 +48,7 @@ export async function schedulerView(scheduler: Channel, timeoutMs = usualTimeout
 }
 
 /**
- * The workers that are connected to one of our schedulers just now.
+ * The workers currently connected to one of our schedulers.
  * @throws RpcError; UNIMPLEMENTED from a scheduler that is not ours
  */
 export async function connectedWorkers(scheduler: Channel, timeoutMs?: number): Promise<readonly WorkerView[]> {

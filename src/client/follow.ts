@@ -5,7 +5,7 @@ import type { Context } from './context.ts'
 
 export type OutputStream = 'stdout' | 'stderr'
 
-/** Bytes of each stream that were handed on. */
+/** Bytes of each stream that were passed on. */
 export interface FollowedBytes {
   stdout: number
   stderr: number
@@ -13,9 +13,9 @@ export interface FollowedBytes {
 
 export interface Follower {
   readonly bytes: FollowedBytes
-  /** Begins to follow the streams that an update names; each once. */
+  /** Begins to follow the streams that an update names; each only once. */
   readonly follow: (metadata: re.ExecuteOperationMetadata) => void
-  /** Lets what is under way arrive, for a moment: the result holds all of it anyway. */
+  /** Waits briefly for data in flight: the result holds all of it anyway. */
   finish(): Promise<void>
   stop(): void
 }
@@ -24,9 +24,8 @@ const readMethod = 'google.bytestream.ByteStream/Read'
 const graceMs = 1_000
 
 /**
- * Follows what an action writes while it runs, by ByteStream.Read of the names in
- * ExecuteOperationMetadata. A server need not offer this, and a stream that cannot be read or
- * breaks is given up silently: the result tells the rest.
+ * Follows what an action writes while it runs, by ByteStream.Read of the names in ExecuteOperationMetadata. Servers
+ * need not support this; a stream that cannot be read or breaks is silently given up, since the result has the rest.
  */
 export function createFollower(
   context: Context,
@@ -53,7 +52,7 @@ export function createFollower(
   const begin = (stream: OutputStream, name: string | null | undefined) => {
     if (!name || running.has(stream) || !onOutput) return
     const reading = read(stream, name)
-    // Whoever awaits it in finish() sees its failure; until then it must not end the process.
+    // Its failure surfaces in finish(); until then it must not be an unhandled rejection.
     reading.catch(() => undefined)
     running.set(stream, reading)
   }

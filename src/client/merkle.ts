@@ -13,21 +13,21 @@ import type { BlobSource } from './source.ts'
 
 export interface MerkleOptions {
   readonly fn: DigestFunction
-  /** True for what shall not be in the tree; the path is relative to the folder, with `/`. */
+  /** True for entries to leave out of the tree; the path is relative to the folder, with `/`. */
   readonly ignore?: (path: string, isDirectory: boolean) => boolean
-  /** Files up to this size keep their bytes in the source rather than being read again; default 0. */
+  /** Files up to this size are kept in memory rather than read again; default 0. */
   readonly keepBytes?: number
-  /** All kept bytes together; default 0. */
+  /** Total of all kept bytes; default 0. */
   readonly keptBytesMax?: number
-  /** Node properties of a file or symlink, where they are asked for (rule 40). */
+  /** Node properties of a file or symlink, if needed (rule 40). */
   readonly properties?: (path: string) => re.NodeProperties.$Properties | undefined
-  /** What stands in the tree for a symlink's target; default: the target as it is. The path is relative to the folder. */
+  /** The target to record for a symlink; default: its target unchanged. The path is relative to the folder. */
   readonly target?: (path: string, target: string) => string
-  /** Leave out sockets, devices and pipes rather than refuse them. */
+  /** Omit sockets, devices and pipes instead of failing. */
   readonly omitSpecial?: boolean
 }
 
-/** One directory of a tree: its message, and the blob that it makes. */
+/** A directory of the tree: its message, and the blob of that. */
 interface MerkleDirectory {
   readonly digest: Digest
   readonly message: re.Directory.$Properties
@@ -42,16 +42,16 @@ export interface MerkleTree {
   readonly files: readonly BlobSource[]
   /** Bytes of all files, each file counted as often as it occurs. */
   readonly fileBytes: number
-  /** Bytes of files that stand in memory. */
+  /** Bytes of files held in memory. */
   readonly keptBytes: number
 }
 
 /**
- * Makes the Merkle tree of a folder: canonical Directory messages (rule 39), empty
- * directories and symlinks included (a symlink keeps its target as it is), the executable bit
- * taken from the owner's. Files are hashed, not kept. The event loop gets its turns meanwhile.
- * @throws Failure 'invalid' for a socket, device or pipe, a name that is not UTF-8, and a tree
- *   deeper or larger than core/limits.ts allows
+ * Builds the Merkle tree of a folder: canonical Directory messages (rule 39), with empty directories and symlinks
+ * (their targets unchanged), the executable bit taken from the owner's. Files are hashed, not kept. Yields to the event
+ * loop.
+ * @throws Failure 'invalid' for a socket, device or pipe, a name that is not UTF-8, and a tree deeper or larger than
+ *   core/limits.ts allows
  */
 export async function buildMerkleTree(folder: string, options: MerkleOptions): Promise<MerkleTree> {
   const state: State = {
@@ -64,8 +64,8 @@ export async function buildMerkleTree(folder: string, options: MerkleOptions): P
     seen: 0,
   }
   const root = await visit(folder, '', 0, state)
-  // Children are finished before their parents, and a directory that occurs twice is kept at
-  // its first finish: reversed, no directory comes before one that it is in.
+  // Children are finished before their parents, and a directory that occurs twice is kept where it first finished:
+  // reversed, no directory precedes one that contains it.
   return {
     root,
     directories: [...state.directories.values()].reverse(),
@@ -75,7 +75,7 @@ export async function buildMerkleTree(folder: string, options: MerkleOptions): P
   }
 }
 
-/** All blobs of a tree: its directories' and its files'. */
+/** All blobs of a tree: directories and files. */
 export function treeSources(tree: MerkleTree): BlobSource[] {
   return [...tree.directories.map(({ digest, bytes }) => ({ digest, content: bytes })), ...tree.files]
 }
@@ -150,7 +150,7 @@ function properties(at: string, state: State): { nodeProperties?: re.NodePropert
   return nodeProperties ? { nodeProperties } : {}
 }
 
-/** Node replaces bytes that are not UTF-8, so that such a name cannot be opened again. */
+/** Node replaces bytes that are not UTF-8, so a file with such a name could not be opened again. */
 function assertUtf8(entry: Dirent, at: string): void {
   if (entry.name.includes('\ufffd') && !lstatSync(at, { throwIfNoEntry: false }))
     throw new Failure('invalid', 'a name that is not UTF-8 cannot be part of a tree', { where: at })

@@ -10,20 +10,20 @@ import { type Entry, placeEntries } from './place.ts'
 import { askedOutputs, type OutputPlan, type PlannedFile, planOutputs } from './plan.ts'
 
 const filesAtOnce = 8
-/** Small files are fetched in groups of so many bytes, which then stand in memory. */
+/** Small files are fetched in groups of this size, which are held in memory. */
 const groupBytes = 16 * 1024 * 1024
 
 export interface MaterialiseOptions {
-  /** The paths that were asked for; what else a result names is not written. */
+  /** The requested paths; other outputs of the result are not written. */
   readonly asked: readonly string[]
   /**
-   * May the file or symlink that stands at this absolute path give way to an output? One with an output's very bytes
-   * may in any case; by default no other.
+   * May the file or symlink at this absolute path be replaced by an output? One that already has the output's content
+   * always may; by default nothing else.
    */
   readonly mayReplace?: (path: string) => boolean
   /** Hears of bytes as they arrive. */
   readonly onBytes?: (bytes: number) => void
-  /** Is told how many bytes of files will be written. */
+  /** Hears the total bytes of files that will be written. */
   readonly onPlanned?: (bytes: number) => void
   readonly signal?: AbortSignal
 }
@@ -38,11 +38,11 @@ export interface Materialised {
 }
 
 /**
- * Writes the outputs that were asked for into a folder: files, directories (from their Trees, or from their root
- * directory's digest) and symlinks. All of it is there in the end, or nothing: everything is fetched into a folder
- * beside first, and moved when all is there. Nothing is written outside the folder, whatever the result says: every path
- * is checked, and no symlink is followed on the way to it. Symlinks are made last, with their targets as given.
- * @throws Failure 'invalid' for a path that leads out, 'precondition' for a symlink or file in the place of a folder,
+ * Writes the requested outputs into a folder: files, directories (from their Trees, or from their root directory's
+ * digest) and symlinks. It is all or nothing: everything is fetched into a staging folder first, then moved. Nothing is
+ * written outside the folder, whatever the result says: every path is checked, and no symlink on the way is followed.
+ * Symlinks are made last, with their targets as given.
+ * @throws Failure 'invalid' for a path that leads out, 'precondition' for a symlink or file where a folder should be,
  *   'exists' for what may not be replaced, 'not-found' or 'corrupt' for blobs
  */
 export async function materialiseOutputs(
@@ -72,7 +72,7 @@ export async function materialiseOutputs(
   }
 }
 
-/** Makes every file, then every symlink, at the place that it has for now. */
+/** Makes every file, then every symlink, in the staging folder. */
 async function fetchAll(
   cas: CasClient,
   plan: OutputPlan,
@@ -92,7 +92,7 @@ async function fetchAll(
   for (const [at, link] of plan.symlinks.entries()) await symlink(link.target, places[plan.files.length + at] ?? '')
 }
 
-/** A file, and where it is written first. */
+/** A file, and the place where it is staged. */
 interface PlacedFile extends PlannedFile {
   readonly place: string
 }
@@ -130,7 +130,7 @@ async function writeGroup(
   })
 }
 
-/** Are the contents that came with the result really the file's? */
+/** Do the contents inlined in the result really belong to the file? */
 function holds(file: PlannedFile): boolean {
   const { contents, digest } = file
   if (contents.byteLength !== digest.size) return false

@@ -1,6 +1,6 @@
 /**
- * Runs the work for each item, at most `limit` at a time, in the items' order. After the
- * first failure no further work is begun; what runs is awaited, then that failure is thrown.
+ * Runs the work for each item, at most `limit` at a time, in the items' order. After the first failure no more work is
+ * started; what runs is awaited, then that failure is thrown.
  */
 export async function forEachLimited<T>(
   items: Iterable<T>,

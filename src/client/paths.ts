@@ -3,13 +3,13 @@ import { join } from 'node:path'
 import { checkName } from '../core/directory.ts'
 import { errnoOf, Failure } from '../core/failure.ts'
 
-/** Longest path that Linux and macOS take in one call, in UTF-16 units; checked before it is split. */
+/** Longest path that Linux and macOS accept in one call, in UTF-16 units; checked before it is split. */
 const pathLengthMax = 4096
 
 /**
- * The segments of a relative path as the API writes paths: `/` between segments, no `.` or
- * `..`, neither a leading nor a trailing slash. The empty path has none.
- * @param what the field that it stands in, for the error
+ * The segments of a relative path in the API's form: `/` between segments, no `.` or `..`, no leading or trailing
+ * slash. The empty path has none.
+ * @param what the field that contains it, for the error
  * @throws Failure 'invalid'
  */
 export function pathSegments(path: string, what: string): string[] {
@@ -24,9 +24,8 @@ export function pathSegments(path: string, what: string): string[] {
 }
 
 /**
- * Is the place that these segments lead to really inside the folder: is every folder on the
- * way a folder and no symlink? The last segment is not looked at. What is not there yet is
- * inside.
+ * Checks that the place of these segments is really inside the folder: everything on the way is a folder, not a
+ * symlink. The last segment is not checked. What does not exist yet counts as inside.
  * @throws Failure 'precondition' naming the segment that leads out or is not a folder
  */
 export function assertInside(folder: string, segments: readonly string[]): void {
@@ -44,7 +43,7 @@ export function assertInside(folder: string, segments: readonly string[]): void 
 
 export type EntryKind = 'absent' | 'directory' | 'file' | 'symlink' | 'special file'
 
-/** What stands at a path; symlinks are not followed. */
+/** What is at a path; symlinks are not followed. */
 export function kindAt(path: string): EntryKind {
   try {
     const stats = lstatSync(path, { throwIfNoEntry: false })
@@ -53,7 +52,7 @@ export function kindAt(path: string): EntryKind {
     if (stats.isFile()) return 'file'
     return stats.isSymbolicLink() ? 'symlink' : 'special file'
   } catch (error) {
-    // A segment before the last is not a folder.
+    // An earlier segment is not a folder.
     if (errnoOf(error) === 'ENOTDIR') return 'absent'
     throw error
   }

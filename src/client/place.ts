@@ -7,31 +7,31 @@ import { errnoOf, Failure, messageOf } from '../core/failure.ts'
 import { hashFile } from './filehash.ts'
 import { assertInside, kindAt } from './paths.ts'
 
-/** A file or a symlink that is to be made. */
+/** A file or a symlink to be made. */
 export interface Entry {
   readonly segments: readonly string[]
-  /** Of a file: one that has these bytes already may be replaced. */
+  /** Of a file: an existing one with the same bytes may be replaced. */
   readonly digest: Digest | undefined
 }
 
 export interface Placing {
   readonly folder: string
   readonly entries: readonly Entry[]
-  /** Directories, those that stay empty among them. */
+  /** Directories, including ones that stay empty. */
   readonly directories: readonly (readonly string[])[]
-  /** May what stands at this path be replaced? */
+  /** May what is at this path be replaced? */
   readonly mayReplace: (path: string) => boolean
 }
 
-/** Paths that an error names. */
+/** Paths named in an error. */
 const namedMax = 5
 
 /**
- * Makes entries in a folder, all of them or none: they are made in a folder beside, under names of their own, and moved
- * to their places when the last one is there; when a move fails, those before it are taken back.
- * @param make makes each entry at the path that it is given for it
- * @throws Failure 'precondition' for a symlink or a file in the place of a folder, 'exists' for a folder in the place of
- *   an entry and for what may not be replaced
+ * Makes entries in a folder, all or none: they are made in a staging folder, under temporary names, and moved into
+ * place once all are there; if a move fails, the earlier ones are undone.
+ * @param make makes an entry at the given path
+ * @throws Failure 'precondition' for a symlink or a file where a folder should be, 'exists' for a folder in the place
+ *   of an entry and for what may not be replaced
  */
 export async function placeEntries(
   placing: Placing,
@@ -51,7 +51,7 @@ export async function placeEntries(
     for (const [at, { segments }] of entries.entries()) await move(folder, segments, staging, at, moves)
   } catch (error) {
     for (const undo of moves.reverse()) await undo()
-    // What is moved back is in there, and the folder around it was perhaps made for it.
+    // Undoing needs what is in there, and perhaps removes the folder around it.
     folders.unshift(() => rm(staging, { recursive: true, force: true }))
     for (const undo of folders) await undo()
     throw error
@@ -59,7 +59,7 @@ export async function placeEntries(
   await rm(staging, { recursive: true, force: true })
 }
 
-/** Takes one change back. */
+/** Undoes one change. */
 type Undo = () => Promise<void>
 
 /** An entry in the place of another's folder is refused before anything is fetched. */
@@ -105,7 +105,7 @@ async function hasBytes(path: string, digest: Digest | undefined): Promise<boole
   return found.digest.size === digest.size && found.digest.hash === digest.hash
 }
 
-/** Makes a folder with those above it; taken back, it is gone with those that were made for it. */
+/** Makes a folder and its missing parents; undoing removes exactly those. */
 async function made(path: string, undo: Undo[]): Promise<void> {
   const first = mkdirSync(path, { recursive: true })
   if (first === undefined) return
@@ -129,7 +129,7 @@ async function makeInside(folder: string, segments: readonly string[], undo: Und
   await made(join(folder, ...segments), undo)
 }
 
-/** Moves an entry to its place; what stood there waits in the staging folder until all have moved. */
+/** Moves an entry into place; what was there waits in the staging folder until all have been moved. */
 async function move(
   folder: string,
   segments: readonly string[],
@@ -143,7 +143,7 @@ async function move(
   assertInside(folder, segments)
   try {
     const kind = kindAt(path)
-    // It has come since all was looked at.
+    // It appeared after the check.
     if (kind === 'directory') throw folderThere(path)
     if (kind !== 'absent') {
       await rename(path, old)

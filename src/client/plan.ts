@@ -7,15 +7,17 @@ import type { CasClient } from './cas.ts'
 import { pathSegments } from './paths.ts'
 import { type Directories, fetchDirectories, nodeDigest, parseDirectory } from './tree.ts'
 
-/** What a plan may take. What a result names is as large as whoever wrote it likes. */
+/** Limits of a plan: what a result names is as large as its author likes. */
 export interface PlanBounds {
-  /** A larger Tree is not brought into memory. */
+  /** Larger Trees are not loaded. */
   readonly treeBytesMax: number
-  /** Trees of one result together; a folder that is named by its root Directory has none, and is refused where this is a bound. */
+  /**
+   * All Trees of a result together; folders named by their root Directory have none, and are refused if this is set.
+   */
   readonly treesBytesMax: number
-  /** Files and symlinks in output directories, and these. */
+  /** Files and symlinks, in output directories and outside. */
   readonly entriesMax: number
-  /** All their paths together, in UTF-16 units. */
+  /** Total length of their paths, in UTF-16 units. */
   readonly pathsLengthMax: number
 }
 
@@ -31,7 +33,7 @@ export interface PlannedFile {
   readonly segments: readonly string[]
   readonly digest: Digest
   readonly executable: boolean
-  /** What came with the result; empty when nothing did. */
+  /** Contents inlined in the result; empty if there are none. */
   readonly contents: Uint8Array
 }
 
@@ -40,14 +42,14 @@ interface PlannedLink {
   readonly target: string
 }
 
-/** What a result says is there, every path checked and each once; the last one wins. */
+/** The entries that a result names, every path checked and unique; the last one wins. */
 export interface OutputPlan {
   readonly files: readonly PlannedFile[]
   readonly directories: readonly (readonly string[])[]
   readonly symlinks: readonly PlannedLink[]
 }
 
-/** What a result names, of all kinds. */
+/** The fields of a result that name outputs. */
 const outputFields = [
   'outputFiles',
   'outputSymlinks',
@@ -56,7 +58,7 @@ const outputFields = [
   'outputDirectories',
 ] as const
 
-/** The same result with those outputs alone that were asked for: whoever wrote it into a cache may have added others. */
+/** The same result with only the requested outputs: whoever wrote it into a cache may have added others. */
 export function askedOutputs(
   result: re.ActionResult.$Properties,
   asked: readonly string[],
@@ -73,11 +75,11 @@ export function askedOutputs(
   }
 }
 
-/** How the outputs of a result and those that were asked for differ. */
+/** How the outputs of a result differ from those requested. */
 export interface OutputDifference {
   readonly found: readonly string[]
   readonly missing: readonly string[]
-  /** In the result, but not asked for. */
+  /** In the result, but not requested. */
   readonly unasked: readonly string[]
 }
 
@@ -92,8 +94,9 @@ export function compareOutputs(result: re.ActionResult.$Properties, asked: reado
 }
 
 /**
- * Reads a result, and the trees of its output directories, into a list of things to write.
- * @throws Failure 'invalid' for a path that is not relative and plain, a malformed Tree, more than the bounds allow
+ * Turns a result, and the trees of its output directories, into a list of things to write.
+ * @throws Failure 'invalid' for a path that is not relative and plain, a malformed Tree, or anything beyond the
+ *   limits
  */
 export async function planOutputs(
   cas: CasClient,
@@ -155,7 +158,7 @@ async function openDirectory(
   return openTree(digest, await cas.readBlob(digest, signal))
 }
 
-/** A Tree names its children by nothing but their content, so that each digest is computed. */
+/** A Tree references its children only by content, so each digest has to be computed. */
 function openTree(digest: Digest, bytes: Uint8Array): { root: Digest; all: Directories } {
   const tree = decodeTree(digest, bytes)
   const all = new Map<string, re.Directory>()
@@ -188,7 +191,7 @@ interface Plan {
   pathsLength: number
 }
 
-/** Counts a path; each is taken once or more, since the last one of two wins. */
+/** Counts a path, even if it comes again: the last one of two wins. */
 function pathIn(plan: Plan, segments: readonly string[]): string {
   const path = segments.join('/')
   plan.pathsLength += path.length
@@ -201,7 +204,7 @@ function tooMany(): Failure {
   return new Failure('invalid', 'the output directories have too many entries')
 }
 
-/** A small Tree can stand for a huge folder, so that what it unfolds to is bounded. */
+/** A small Tree can stand for a huge folder, so the expansion is bounded. */
 function expand(root: Digest, all: Directories, segments: readonly string[], depth: number, plan: Plan): void {
   const directory = all.get(digestText(root))
   if (!directory)

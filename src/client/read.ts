@@ -18,10 +18,9 @@ const blobsPerCall = 4_000
 const zstdCompressor = 1
 
 /**
- * Reads whole blobs into memory, by `hash/size`; those that the server lacks are left out.
- * Small ones come in batches, larger ones as streams. Every blob is verified.
- * The caller bounds what it asks for: all of it is in memory at once.
- * @throws Failure 'corrupt' when bytes are not the digest's
+ * Reads whole blobs into memory, by `hash/size`; those that the server lacks are left out. Small ones are batched,
+ * larger ones streamed. Every blob is verified. The caller limits the total, all of which is in memory at once.
+ * @throws Failure 'corrupt' when bytes do not match the digest
  */
 export async function readBlobs(
   context: Context,
@@ -41,7 +40,7 @@ export async function readBlobs(
     const last = batches.at(-1)
     if (digest.size === 0) found.set(key, new Uint8Array())
     else if (digest.size > smallBlobBytesMax || cost > context.batchBytes) large.push(digest)
-    // One call speaks of one digest function.
+    // A call has only one digest function.
     else if (!last || cost > room || last.length >= blobsPerCall || last[0]?.fn !== digest.fn) {
       batches.push([digest])
       room = context.batchBytes - cost
@@ -59,10 +58,9 @@ export async function readBlobs(
 }
 
 /**
- * One blob as a stream of pieces, from its beginning. A broken stream is taken up again
- * where it stopped. The bytes are verified only once the iteration has ended without an
- * error: whoever keeps them must wait for that.
- * @throws Failure 'not-found' when the server lacks it, 'corrupt' when bytes are not the digest's
+ * Streams a blob in pieces, from its beginning. A broken stream is resumed where it stopped. The bytes are verified
+ * only once the iteration has ended without an error: whoever keeps them must wait for that.
+ * @throws Failure 'not-found' when the server lacks it, 'corrupt' when bytes do not match the digest
  */
 export async function* readStream(context: Context, digest: Digest, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
   const hasher = createHasher(digest.fn)
@@ -89,7 +87,7 @@ export async function* readStream(context: Context, digest: Digest, signal?: Abo
   if (hasher.hex() !== digest.hash) throw corrupt(digest, 'the bytes that came have another hash')
 }
 
-/** The failure of a blob that a server ought to have. */
+/** The failure for a blob that a server should have. */
 export function absent(digest: Digest, cause?: unknown): Failure {
   return new Failure('not-found', 'the server does not have the blob', { where: digestText(digest), cause })
 }

@@ -4,7 +4,7 @@ import { messageBytesMax } from '../core/limits.ts'
 import { re } from '../wire/proto.ts'
 import type { Caller, Ended, Found, Recorder, Repeated } from './recorder.ts'
 
-/** What was seen, as it waits to be told. `at` is milliseconds since 1970. */
+/** An event that waits to be sent. `at` is milliseconds since 1970. */
 export type Seen =
   | (AboutAction & { readonly kind: 'lookup'; readonly found: Found })
   | (AboutAction & { readonly kind: 'update'; readonly result: Told })
@@ -15,7 +15,7 @@ export type Seen =
 interface AboutAction extends Caller {
   readonly at: number
   readonly action: Digest
-  /** In memory and in a message, at most. */
+  /** Upper bound of its size in memory and in a message. */
   readonly bytes: number
 }
 
@@ -31,13 +31,13 @@ interface Traffic {
   readonly bytes: number
 }
 
-/** Events that wait, oldest first. */
+/** Events that wait to be sent, oldest first. */
 export interface EventList {
   readonly recorder: Recorder
   readonly size: number
-  /** Takes the oldest out, as many as fit into a batch, and how many were dropped since the last time. */
+  /** Takes out the oldest, as many as fit into a batch, and the number dropped since the last time. */
   take(max: number): { readonly events: readonly Seen[]; readonly dropped: number }
-  /** From now on nothing is taken in. */
+  /** From now on nothing is added. */
   close(): void
 }
 
@@ -48,20 +48,20 @@ export interface EventListHooks {
 }
 
 const eventsMax = 20_000
-/** Usually it is some 10 MB, of which the clients' metadata are the most. */
+/** Typically some 10 MB, most of it the clients' metadata. */
 const listBytesMax = 32 * 1024 * 1024
-/** Of a batch, which is one message; that of a single event is always below the bound of messages. */
+/** Of a batch, which is one message; a single event is always below the message limit. */
 const batchBytesMax = messageBytesMax / 2
 /** Of both results of an action that was run twice. */
 const resultsBytesMax = 1024 * 1024
-/** As long as the console keeps them. */
+/** As much as the console keeps. */
 const textLengthMax = 1024
 /** Digests, times and numbers of an event. */
 const eventBytes = 512
 
 export function createEventList(clock: Clock, hooks: EventListHooks): EventList {
   let events: Seen[] = []
-  /** Counted together, a client at a time. */
+  /** Added up per client. */
   const traffic = new Map<string, Traffic>()
   let dropped = 0
   let bytes = 0
@@ -69,7 +69,7 @@ export function createEventList(clock: Clock, hooks: EventListHooks): EventList 
 
   const size = () => events.length + traffic.size
 
-  /** Is there room for one more, of so many bytes? */
+  /** Is there room for another event of this size? */
   function admits(more: number): boolean {
     if (closed) return false
     if (size() < eventsMax && bytes + more <= listBytesMax) return true
@@ -84,7 +84,7 @@ export function createEventList(clock: Clock, hooks: EventListHooks): EventList 
     if (size() === 1) hooks.first()
   }
 
-  /** What all events of actions have, if there is room for one with so many bytes besides. */
+  /** What all events of actions have, if there is room for one with this many more bytes. */
   function admitted({ metadata, instance }: Caller, action: Digest, more = 0): AboutAction | undefined {
     const own = eventBytes + (metadata?.length ?? 0) + textBytes(instance) + more
     return admits(own) ? { at: clock.now(), metadata, instance: cut(instance), action, bytes: own } : undefined
@@ -151,10 +151,10 @@ export function createEventList(clock: Clock, hooks: EventListHooks): EventList 
   }
 }
 
-/** Two results that are the same are of no further use. */
+/** Two equal results are of no further use. */
 const sameTwice: Repeated = { isSame: true, first: {}, second: {} }
 
-/** What is compared of two results; without what they made where that is too much. */
+/** What is compared of two results; without their outputs if those are too large. */
 function toldResults(
   first: re.ActionResult.$Properties,
   second: re.ActionResult.$Properties,
@@ -177,20 +177,20 @@ function resultBytes(result: re.ActionResult.$Properties): number {
   return re.ActionResult.encode(result).finish().length
 }
 
-/** Whatever a worker or a client adds there may be large, and nobody looks at it. */
+/** A worker or a client may add large things there that nobody reads. */
 function toldMetadata(metadata: re.ExecutedActionMetadata.$Properties | null | undefined) {
   if (!metadata) return null
   const { worker, auxiliaryMetadata: _, ...times } = metadata
   return { ...times, worker: cut(worker ?? '') }
 }
 
-/** A copy, since a slice would keep the whole text in memory. */
+/** A copy, since a slice would keep the whole string in memory. */
 function cut(text: string): string {
   if (text.length <= textLengthMax) return text
   return Buffer.from(text.slice(0, textLengthMax), 'utf16le').toString('utf16le')
 }
 
-/** Of a text that is cut, at most. */
+/** Upper bound for a text that gets cut. */
 function textBytes(text: string | null | undefined): number {
   return 3 * Math.min(text?.length ?? 0, textLengthMax)
 }

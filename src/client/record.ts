@@ -14,39 +14,39 @@ import type { Recorder } from './recorder.ts'
 export const recordMethod = 'native.console.v1.Recorder/Record'
 
 export interface RecordingOptions {
-  /** To the console; its calls of recordMethod are signed where the cluster has a secret. */
+  /** To the console; its calls of recordMethod are signed if the cluster has a secret. */
   readonly channel: Channel
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
 }
 
-/** A recorder whose events go to the console in batches. */
+/** A recorder that sends its events to the console in batches. */
 export interface Recording {
   readonly recorder: Recorder
-  /** Sends what waits, once; settles when it has arrived or 1 s is over. Nothing is recorded any more. */
+  /** Sends what waits, once; settles when it has arrived or after 1 s. Nothing more is recorded. */
   close(): Promise<void>
 }
 
-/** How long an event waits for others to go with, in milliseconds. */
+/** How long an event waits for others to be sent with, in milliseconds. */
 const batchMs = 250
-/** Events of one batch: 2 ms of work to encode. */
+/** Events in one batch: 2 ms of work to encode. */
 const batchEventsMax = 1_000
-/** After a batch that was full, when the next one follows, in milliseconds: calls come first. */
+/** Pause after a full batch, in milliseconds: calls come first. */
 const nextMs = 10
 const callMsMax = 5_000
 const closeMsMax = 1_000
-/** While the console is away. */
+/** Retry delay while the console is away. */
 const delayMsMin = 500
 const delayMsMax = 10_000
-/** How often a batch is sent over which the console fails: three minutes. */
+/** Attempts to send a batch that the console fails on: three minutes. */
 const attemptsMax = 20
 
-/** A batch that is refused so would be refused the next time as well. */
+/** A batch refused with one of these would be refused again. */
 const refusals: ReadonlySet<Code> = new Set([Code.INVALID_ARGUMENT, Code.OUT_OF_RANGE])
 /**
- * The console is away, or takes nothing from this server, because of a secret or of its release: the batch can wait. What
- * else it may answer can be the fault of the batch.
+ * The console is away, or rejects this server because of a secret or its release: the batch can wait. Any other error
+ * may be the batch's fault.
  */
 const closedDoors: ReadonlySet<Code> = new Set([
   ...[Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED, Code.CANCELLED, Code.ABORTED],
@@ -63,8 +63,8 @@ const answerValue = {
 } as const
 
 /**
- * Records for a console. One batch is on its way at a time; what comes while it is away waits, up to a bound, and what
- * is beyond that is dropped and counted. So is a batch that the console cannot take.
+ * Records for a console. One batch is in flight at a time; what arrives meanwhile waits, up to a limit, beyond which
+ * events are dropped and counted. So is a batch that the console cannot take.
  */
 export function createRecording({ channel, clock, log, metrics }: RecordingOptions): Recording {
   const run = randomBytes(16)
@@ -75,12 +75,12 @@ export function createRecording({ channel, clock, log, metrics }: RecordingOptio
     )
     .of({})
   let sequence = 0
-  /** Calls in a row, and those of them in which the console was there and did not take this batch. */
+  /** Consecutive failures, and those of them in which the console was there and rejected this batch. */
   let failures = 0
   let attempts = 0
   let sending: Promise<void> | undefined
   let batch: Batch | undefined
-  /** Events that were refused, which the next batch tells. */
+  /** Events that were refused, reported with the next batch. */
   let refused = 0
   let hasWarnedOfRefusal = false
   let closed = false
@@ -129,13 +129,13 @@ export function createRecording({ channel, clock, log, metrics }: RecordingOptio
     return true
   }
 
-  /** Counts a failure. @returns whether to send the batch again is of no use */
+  /** Counts a failure. @returns whether sending the batch again is pointless */
   function isHopeless(error: unknown): boolean {
     const code = error instanceof RpcError ? error.code : Code.UNKNOWN
     if (refusals.has(code)) return true
     failures += 1
     if (!closedDoors.has(code)) attempts += 1
-    // It starts and ends beside this server: the first failure says nothing yet.
+    // The console starts and stops alongside this server: the first failures mean nothing.
     if (failures === 3) log.warn('the console cannot be told of builds, which go on', { reason: messageOf(error) })
     return attempts >= attemptsMax
   }
@@ -161,11 +161,11 @@ export function createRecording({ channel, clock, log, metrics }: RecordingOptio
   }
 }
 
-/** A batch on its way. */
+/** A batch in flight. */
 interface Batch {
   readonly bytes: Uint8Array
   readonly events: number
-  /** Events that it says were dropped before. */
+  /** Number of events that it reports as dropped before it. */
   readonly dropped: number
 }
 
@@ -174,7 +174,7 @@ interface Taken {
   readonly dropped: number
 }
 
-/** Each client's metadata stands there once, however many events are of it. */
+/** Each client's metadata is included once, however many of the events have it. */
 function encodeBatch(run: Uint8Array, sequence: number, { events, dropped }: Taken): Uint8Array {
   const places = new Map<string, number>()
   const clients: Uint8Array[] = []

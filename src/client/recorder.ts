@@ -5,43 +5,43 @@ import type { Call } from '../wire/rpc.ts'
 import { requestMetadataHeader } from './request-metadata.ts'
 
 /**
- * Where the cache and the scheduler put down what they see, for whoever explains builds later (the console). None of
- * these waits, fails, or costs more than a place in a list.
+ * Where the cache and the scheduler note what they see, for whoever explains builds later (the console). None of these
+ * waits, fails, or costs more than appending to a list.
  */
 export interface Recorder {
-  /** A client asked for an action's result. */
+  /** A client looked up an action's result. */
   lookup(caller: Caller, action: Digest, found: Found): void
-  /** A client ran an action by itself and stored its result. */
+  /** A client ran an action itself and stored its result. */
   update(caller: Caller, action: Digest, result: re.ActionResult.$Properties): void
   /** An Execute has ended. */
   execution(caller: Caller, action: Digest, ended: Ended): void
-  /** An action was run a second time, to be compared. */
+  /** An action was run a second time for comparison. */
   repeat(caller: Caller, action: Digest, repeated: Repeated): void
-  /** Bytes of blobs that a client sent, and was sent; those of one that says nothing of itself do not count. */
+  /** Bytes of blobs that a client sent and received; those of a client without metadata do not count. */
   traffic(metadata: string | undefined, received: number, sent: number): void
 }
 
-/** What two runs of one action came to. */
+/** The results of two runs of one action. */
 export interface Repeated {
   readonly isSame: boolean
-  /** Without what is inlined. */
+  /** Without inlined contents. */
   readonly first: re.ActionResult.$Properties
   readonly second: re.ActionResult.$Properties
 }
 
-/** On whose behalf. */
+/** The client on whose behalf. */
 export interface Caller {
-  /** The RequestMetadata header as it came, in base64; undefined where there is none. */
+  /** The RequestMetadata header as received, in base64; undefined if there is none. */
   readonly metadata: string | undefined
   readonly instance: string
 }
 
-/** What the action cache had. */
+/** What the action cache found. */
 export interface Found {
   readonly answer: LookupAnswer
-  /** A blob that the result refers to and that is gone. */
+  /** A blob that the result references and that is gone. */
   readonly missing?: Digest | undefined
-  /** How long ago the result, or that blob, was evicted, in milliseconds; absent when that is not known. */
+  /** How long ago the result, or that blob, was evicted, in milliseconds; absent if unknown. */
   readonly evictedMs?: number | undefined
 }
 
@@ -53,7 +53,7 @@ export interface Ended {
   readonly merged: boolean
   readonly skipCacheLookup: boolean
   readonly doNotCache: boolean
-  /** A code of google.rpc, and its text where that is not 0. */
+  /** A google.rpc code, and its message if that is not 0. */
   readonly status: number
   readonly message: string
   readonly exitCode: number
@@ -62,10 +62,10 @@ export interface Ended {
   readonly attempts: number
 }
 
-/** More than any tool writes; a longer one is not looked at. */
+/** More than any tool writes; longer headers are ignored. */
 const headerLengthMax = 8192
 
-/** The RequestMetadata header of a call as it came, in base64; undefined where there is none of a usual length. */
+/** The RequestMetadata header of a call as received, in base64; undefined if there is none, or it is too long. */
 export function requestMetadataOf(call: Pick<Call, 'header'>): string | undefined {
   const value = call.header(requestMetadataHeader)
   return value === undefined || value.length > headerLengthMax ? undefined : value

@@ -7,7 +7,7 @@ import type { CasClient } from './cas.ts'
 import type { ClientOptions } from './context.ts'
 import { execute } from './execute.ts'
 
-/** How an action ended that was run again. */
+/** The result of running an action again. */
 export interface Rerun {
   readonly result: re.ActionResult.$Properties
   /** A status other than OK. */
@@ -23,12 +23,12 @@ export interface RerunOptions {
 const priority = 1_000
 
 /**
- * Runs an action once more, whatever is cached, and leaves the cache as it is: skip_cache_lookup alone would run it, and put
- * its result in the place of the one that builds have used (proto, ExecuteRequest). A copy with do_not_cache has another
- * digest, runs the same command on the same inputs, and is neither stored nor joined with another run of its own.
- * @param cas with what the scheduler reads
- * @throws Failure 'not-found' without the Action; RpcError when the server refuses it (FAILED_PRECONDITION for inputs that
- *   it lacks) or cannot be reached, or the signal aborts
+ * Runs an action once more, whatever is cached, without changing the cache: skip_cache_lookup alone would replace the
+ * result that builds have used (proto, ExecuteRequest). A copy with do_not_cache has another digest, runs the same
+ * command on the same inputs, and is neither stored nor merged with another run of its own.
+ * @param cas the storage that the scheduler reads
+ * @throws Failure 'not-found' without the Action; RpcError when the server refuses it (FAILED_PRECONDITION for
+ *   missing inputs) or cannot be reached, or the signal aborts
  */
 export async function rerun(cas: CasClient, scheduler: Channel, digest: Digest, options: RerunOptions): Promise<Rerun> {
   const action = decoded(digest, await cas.readBlob(digest, options.signal))
@@ -36,8 +36,8 @@ export async function rerun(cas: CasClient, scheduler: Channel, digest: Digest, 
 }
 
 /**
- * Runs an action after all that builds want to run, and has its result stored nowhere.
- * @param blobs of it that the storage may lack, such as its Command
+ * Runs an action at a lower priority than builds, without storing its result.
+ * @param blobs of it that the CAS may lack, such as its Command
  * @throws RpcError as for rerun
  */
 export async function runUncached(

@@ -5,15 +5,15 @@ import { unpackAny } from '../wire/any.ts'
 import { rpc } from '../wire/proto.ts'
 import { Code, RpcError } from '../wire/rpc.ts'
 
-/** How often and how fast a call is made again. */
+/** How often and how soon a call is retried. */
 export interface RetryPolicy {
-  /** Calls in all, the first one counted. */
+  /** All attempts, including the first. */
   readonly attemptsMax: number
-  /** The wait after the first failure; it doubles with each further one. */
+  /** The delay after the first failure; it doubles with each further one. */
   readonly delayMsMin: number
   readonly delayMsMax: number
   readonly clock: Clock
-  /** From 0 to 1; spreads the waits of many clients that failed together. */
+  /** From 0 to 1; jitter for many clients that failed together. */
   readonly random: () => number
 }
 
@@ -24,15 +24,15 @@ const retried: ReadonlySet<Code> = new Set([
   Code.UNKNOWN,
   Code.DEADLINE_EXCEEDED,
 ])
-/** No server keeps a client waiting longer than this, whatever it asks for. */
+/** The maximum delay, whatever a server asks for. */
 const retryInfoMsMax = 10 * 60_000
 
-/** Is the call worth making again? True for failures that pass, and for all that carry a RetryInfo. */
+/** Is the call worth retrying? True for transient failures, and for all that carry a RetryInfo. */
 export function isRetriable(error: unknown): error is RpcError {
   return error instanceof RpcError && (retried.has(error.code) || retryInfoMs(error) !== undefined)
 }
 
-/** The wait that a server asks for with a google.rpc.RetryInfo (rule 44), in milliseconds. */
+/** The delay that a server asks for with a google.rpc.RetryInfo (rule 44), in milliseconds. */
 function retryInfoMs(error: RpcError): number | undefined {
   for (const detail of error.details) {
     const value = unpackAny(detail, 'google.rpc.RetryInfo')
@@ -45,8 +45,8 @@ function retryInfoMs(error: RpcError): number | undefined {
 }
 
 /**
- * The wait before the next attempt, or undefined when there shall be none.
- * @param failures how many attempts have failed in a row, this one counted
+ * The delay before the next attempt, or undefined if there should be none.
+ * @param failures consecutive failed attempts, including this one
  */
 export function retryDelayMs(error: unknown, failures: number, policy: RetryPolicy): number | undefined {
   if (failures >= policy.attemptsMax || !isRetriable(error)) return undefined
@@ -56,7 +56,7 @@ export function retryDelayMs(error: unknown, failures: number, policy: RetryPoli
 }
 
 /**
- * Makes a call, and again while it fails in a way that passes.
+ * Makes a call, and retries it on transient failures.
  * @throws what the last attempt threw; RpcError CANCELLED when the signal aborts a wait
  */
 export async function withRetries<T>(
@@ -77,8 +77,8 @@ export async function withRetries<T>(
 }
 
 /**
- * Waits between two calls.
- * @throws RpcError CANCELLED when the signal aborts first, as a call does that it ends
+ * Waits between two attempts.
+ * @throws RpcError CANCELLED when the signal aborts first, as an aborted call does
  */
 export async function waitToRetry(ms: number, clock: Clock, signal?: AbortSignal): Promise<void> {
   try {

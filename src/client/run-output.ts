@@ -4,7 +4,7 @@ import type { OutputStream } from './follow.ts'
 
 const method = 'native.worker.v1.Status/FollowOutput'
 
-/** What is told of running actions, in the order in which it happens. */
+/** Events of running actions, in order. */
 export type RunEvent =
   | FlightEvent
   | ({ readonly kind: 'begun'; readonly run: number } & RunFacts)
@@ -13,19 +13,19 @@ export type RunEvent =
       readonly run: number
       readonly stream: OutputStream
       readonly data: Uint8Array
-      /** Bytes of the stream before these that nobody has any more. */
+      /** Bytes of the stream before these that are no longer available. */
       readonly lost: number
     }
-  /** @param broken why it did not come to its end; empty when it did */
+  /** @param broken why it ended early; empty if it did not */
   | { readonly kind: 'ended'; readonly run: number; readonly broken: string }
 
-/** What waits or runs of those that are followed. */
+/** Waiting and running actions among those followed. */
 export interface FlightEvent {
   readonly kind: 'flight'
   readonly operations: number
-  /** Some of the builds that they belong to; empty of a client that names none. */
+  /** Some of the builds that they belong to; empty for a client that names none. */
   readonly invocations: readonly string[]
-  /** Runs whose output is not told, since there are too many. */
+  /** Runs whose output is left out because there are too many. */
   readonly skipped: number
 }
 
@@ -40,14 +40,16 @@ export interface RunFacts {
 
 /** Which runs are followed. */
 export interface WantedRuns {
-  /** What the invocations of their clients begin with; all of them when absent or empty. */
+  /** Prefix of their clients' invocation ids; all of them when absent or empty. */
   readonly invocationPrefix?: string
-  /** The hash of their action's digest, likewise. A scheduler of an earlier release tells of other actions nevertheless. */
+  /**
+   * The hash of their action's digest, likewise. A scheduler of an earlier release reports other actions nevertheless.
+   */
   readonly actionHash?: string
 }
 
 /**
- * Follows what actions print, on one of our schedulers: of those that run and those that begin later, without an end.
+ * Follows what actions print, on one of our schedulers: those running now and those that start later, without end.
  * @throws RpcError; UNIMPLEMENTED from a scheduler that is not ours or of an earlier release
  */
 export async function* followRuns(
@@ -62,7 +64,7 @@ export async function* followRuns(
   }
 }
 
-/** Undefined for a kind of event that a later release has. */
+/** Undefined for an event kind of a later release. */
 function runEvent({ run, flight, begun, output, ended }: workerApi.OutputEvent): RunEvent | undefined {
   if (flight) {
     const { operations, invocations, skipped } = flight

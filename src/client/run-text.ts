@@ -3,18 +3,18 @@ import { lastLines } from '../core/last-lines.ts'
 import type { RunningOutput, RunningText } from '../core/scheduler-view.ts'
 import type { RunEvent } from './run-output.ts'
 
-/** What one action has printed last, out of what is told of it. */
+/** The latest output of an action, assembled from its events. */
 export interface RunText {
   hear(event: RunEvent): void
-  /** Another call begins to tell, which counts runs anew. What was heard stays until a run begins. */
+  /** A new call begins, which numbers runs anew. What was received stays until a run begins. */
   restart(): void
   output(): RunningOutput
 }
 
-/** Bytes of each stream that are kept. */
+/** Bytes kept of each stream. */
 const keptBytesMax = 32 * 1024
 
-/** @param hash of the action's digest: a scheduler of an earlier release tells of others, too */
+/** @param hash of the action's digest: a scheduler of an earlier release reports others, too */
 export function createRunText(hash: string): RunText {
   let run: number | undefined
   let streams = { stdout: nothing, stderr: nothing }
@@ -55,14 +55,14 @@ export function createRunText(hash: string): RunText {
 
 /** What is kept of a stream. */
 interface Text extends RunningText {
-  /** What comes next belongs to a line that is left out. */
+  /** The next bytes continue a line that has been dropped. */
   readonly isTorn: boolean
 }
 
 const nothing: Text = { bytes: new Uint8Array(), before: 0, isTorn: false }
 
 function longer(text: Text, { data, lost }: Extract<RunEvent, { kind: 'output' }>): Text {
-  // What lies between the two is not there any more, so that the lines are none.
+  // What lies in between is gone, so the lines cannot be joined.
   const all = lost > 0 ? Buffer.from(data) : Buffer.concat([text.bytes, data])
   const gone = text.before + lost + (lost > 0 ? text.bytes.length : 0)
   const { bytes, left, isTorn } = lastLines(all, keptBytesMax, text.isTorn || lost > 0)

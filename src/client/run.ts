@@ -19,40 +19,40 @@ import { compareOutputs, type OutputDifference } from './plan.ts'
 import type { BlobSource } from './source.ts'
 import { readingStdin, rootWithStdin } from './stdin.ts'
 
-/** One command, and how it shall run. */
+/** One command, and how to run it. */
 export interface RunRequest {
   /** Sent with every call (request-metadata.ts). */
   readonly metadata?: Readonly<Record<string, string>>
-  /** Program and arguments; no shell is in between. */
+  /** Program and arguments; no shell is involved. */
   readonly argv: readonly string[]
   readonly env: Readonly<Record<string, string>>
-  /** The folder whose contents become the input root; without it the root is empty. */
+  /** The folder whose contents become the input root; if absent, the root is empty. */
   readonly inputFolder?: string
-  /** A file that becomes the command's standard input; without it that is empty. */
+  /** A file that becomes the command's standard input, which is empty otherwise. */
   readonly stdinFile?: string
   /** Relative to the input root; files or folders. */
   readonly outputPaths: readonly string[]
-  /** Where outputs are written, those that were asked for; nothing is fetched without it. */
+  /** Where the requested outputs are written; if absent, nothing is fetched. */
   readonly outputFolder?: string
-  /** May what stands at this absolute path give way to an output? */
+  /** May what is at this absolute path be replaced by an output? */
   readonly mayReplace?: (path: string) => boolean
   readonly properties: readonly PlatformProperty[]
-  /** Milliseconds of running; the server's default when absent. */
+  /** Execution timeout in milliseconds; the server's default if absent. */
   readonly timeoutMs?: number
-  /** Neither look in the action cache nor write to it. */
+  /** Neither look up the action cache nor write to it. */
   readonly doNotCache: boolean
-  /** Run it even when its result is cached, and cache the new one. */
+  /** Run it even if its result is cached, and cache the new one. */
   readonly skipCacheLookup: boolean
-  /** Told apart from the same command without it, for checks that must run. */
+  /** Makes the action differ from the same command without it, for checks that must really run. */
   readonly salt?: string
-  /** The digest function to speak; the first that server and client share when absent. */
+  /** The digest function to use; if absent, the first that server and client share. */
   readonly fn?: DigestFunction
   readonly signal?: AbortSignal
 }
 
-/** What a caller may show while it runs. */
+/** Progress that a caller may show. */
 export interface RunEvents {
-  /** So many bytes are about to be sent, then so many more of them were; the same for outputs. */
+  /** First the bytes about to be sent, then increments as they are; likewise for outputs. */
   onUploading?(bytes: number): void
   onSent?(bytes: number): void
   onDownloading?(bytes: number): void
@@ -64,26 +64,26 @@ export interface RunEvents {
 export interface RunReport {
   readonly exitCode: number
   readonly cached: boolean
-  /** Who ran it, now or when the result was cached. */
+  /** The worker that ran it, now or when the result was cached. */
   readonly worker: string
   readonly action: Digest
   readonly uploaded: UploadReport
-  /** Milliseconds that it took to ask what is missing, and to send it. */
+  /** Milliseconds for finding what is missing and sending it. */
   readonly uploadMs: number
   readonly outputs: Materialised | undefined
   readonly difference: OutputDifference
-  /** Milliseconds that the command itself ran. */
+  /** Milliseconds that the command itself took. */
   readonly ranMs: number
-  /** The action did not end by itself: a time-out, a lost worker. */
+  /** The action did not end by itself: a timeout, a lost worker. */
   readonly error: RpcError | undefined
   readonly message: string
 }
 
 /**
- * Runs one command remotely as a client of the API does: makes the Merkle tree, uploads what
- * is missing, executes, writes the outputs. What the command prints goes to events.onOutput,
- * while it runs where the server offers that, and complete in any case.
- * @param scheduler speaks Execution; `cache` the other services (it may be the same channel)
+ * Runs one command remotely as an API client does: builds the Merkle tree, uploads what is missing, executes, writes
+ * the outputs. The command's output goes to events.onOutput, as it runs if the server supports that, and always
+ * completely.
+ * @param scheduler serves Execution; `cache` the other services (it may be the same channel)
  * @throws Failure for bad input; RpcError when the server refuses or cannot be reached
  */
 export async function runRemotely(
@@ -139,7 +139,7 @@ export async function runRemotely(
   }
 }
 
-/** The Action and all blobs that it refers to. */
+/** The Action and all blobs that it references. */
 async function actionOf(
   request: RunRequest,
   fn: DigestFunction,
@@ -194,7 +194,7 @@ function wanted(sources: readonly BlobSource[], digests: readonly Digest[]): Blo
   return sources.filter((source) => texts.has(digestText(source.digest)))
 }
 
-/** What was not heard while it ran: inline, or by digest. */
+/** Output that was not received while it ran: inline, or by digest. */
 async function restOfOutput(
   cas: CasClient,
   { result, followed }: Executed,

@@ -5,23 +5,27 @@ import { type Channel, Code, RpcError } from '../wire/rpc.ts'
 import { followRuns } from './run-output.ts'
 import { createRunText, type RunText } from './run-text.ts'
 
-/** What actions that run have printed last, for those who look now and then. */
+/** The latest output of running actions, for callers that poll. */
 export interface RunningOutputs {
   /**
-   * The last lines of an action. It is followed from the first question on, for as long as it is asked for.
+   * The last lines of an action. It is followed from the first request on, for as long as requests keep coming.
    * @param hash of the action's digest
    */
   of(hash: string): RunningOutput
   /**
-   * What is still there of an action that nobody need follow any more; undefined where that is nothing. Asking does not keep it.
+   * What is still held of an action that need not be followed any more; undefined if there is nothing. Asking does not
+   * extend its life.
    */
   held(hash: string): RunningOutput | undefined
   close(): void
 }
 
-/** Actions that are followed at once. */
+/** Actions followed at once. */
 const followedMax = 8
-/** One that nobody has asked for so long is followed no more, and what broke is tried again after as long, in milliseconds. */
+/**
+ * An action is no longer followed after this long without a request, and a broken call is retried after as long, in
+ * milliseconds.
+ */
 const idleMs = 10_000
 
 interface Followed {
@@ -31,11 +35,11 @@ interface Followed {
   askedAt: number
   /** When its call ended; undefined while there is one. */
   brokenAt: number | undefined
-  /** Why the last call ended, until the next one has told something. */
+  /** Why the last call ended, until the next one has delivered something. */
   whyBroken: string | undefined
 }
 
-/** Follows running actions on a scheduler of ours. */
+/** Follows running actions on one of our schedulers. */
 export function createRunningOutputs(scheduler: Channel, clock: Clock, log: Log): RunningOutputs {
   const followed = new Map<string, Followed>()
   let stopLooking: (() => void) | undefined
@@ -51,7 +55,7 @@ export function createRunningOutputs(scheduler: Channel, clock: Clock, log: Log)
     return begun
   }
 
-  /** Makes a call, and never throws: what breaks it is known from then on. */
+  /** Makes a call, and never rejects: a failure is noted in the state. */
   async function follow(state: Followed): Promise<void> {
     const { hash, text } = state
     const { signal } = state.ending

@@ -3,16 +3,15 @@ import type { Digest } from '../core/digest.ts'
 import { Failure } from '../core/failure.ts'
 import { chunkBytesMax } from '../core/limits.ts'
 
-/** A blob that can be sent: its bytes, or the path of a file that holds them. */
+/** A blob to send: its bytes, or the path of a file with them. */
 export interface BlobSource {
   readonly digest: Digest
   readonly content: Uint8Array | string
 }
 
 /**
- * The blob's bytes from an offset on, in pieces of at most chunkBytesMax; each piece is the
- * caller's to keep.
- * @throws Failure 'invalid' when a file does not have the digest's size any more
+ * The blob's bytes from an offset on, in pieces of at most chunkBytesMax; the caller owns each piece.
+ * @throws Failure 'invalid' when a file's size no longer matches the digest
  */
 export async function* openSource(source: BlobSource, offset = 0): AsyncGenerator<Uint8Array> {
   if (typeof source.content === 'string') return yield* readFilePieces(source.content, source.digest.size, offset)
@@ -20,7 +19,7 @@ export async function* openSource(source: BlobSource, offset = 0): AsyncGenerato
     yield source.content.subarray(at, at + chunkBytesMax)
 }
 
-/** The whole blob, for those that fit a batch. */
+/** The whole blob, for blobs that fit into a batch. */
 export async function readSource(source: BlobSource): Promise<Uint8Array> {
   if (typeof source.content !== 'string') return source.content
   const whole = Buffer.allocUnsafe(source.digest.size)

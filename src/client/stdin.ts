@@ -7,18 +7,18 @@ import { wireDigest } from './context.ts'
 import type { MerkleTree } from './merkle.ts'
 import type { BlobSource } from './source.ts'
 
-/** The API has no standard input: it becomes a file of this name beside the other inputs. */
+/** The API has no standard input: it becomes a file of this name among the inputs. */
 const stdinName = '.native-stdin'
 
-/** The command, started by a shell that opens that file as its standard input; each word stays one word. */
+/** The command, run by a shell that opens that file as standard input; each word stays one word. */
 export function readingStdin(argv: readonly string[]): string[] {
   return ['/bin/sh', '-c', 'exec "$@" < "$0"', stdinName, ...argv]
 }
 
 /**
- * An input root with standard input in it.
- * @param tree the other inputs, if there are any; its own root is no longer needed
- * @throws Failure 'exists' when a file of that name is among them
+ * An input root that includes standard input.
+ * @param tree the other inputs, if any; its own root is no longer needed
+ * @throws Failure 'exists' when they contain a file of that name
  */
 export function rootWithStdin(
   tree: MerkleTree | undefined,

@@ -7,17 +7,17 @@ import type { WireTime } from '../wire/time.ts'
 import type { Caller, Ended, Recorder } from './recorder.ts'
 import { checkTool } from './request-metadata.ts'
 
-/** Makes a trace of each build out of the executions that a recorder hears of. */
+/** Makes a trace of each build from the executions reported to a recorder. */
 export interface Traces {
   readonly recorder: Recorder
-  /** Ends the builds that are open. */
+  /** Ends the open builds. */
   close(): void
 }
 
-/** A build is over when none of its actions has ended for so long: then its own span is sent. */
+/** A build is over when none of its actions has ended for this long: then its own span is sent. */
 const quietMs = 30_000
 const lookMs = 5_000
-/** Builds that are open at once; of further ones the actions are told and no span of the build itself. */
+/** Builds open at once; of further ones the actions are traced without a span for the build itself. */
 const buildsMax = 1_000
 
 interface Build {
@@ -33,8 +33,8 @@ interface Build {
 }
 
 /**
- * A trace is a build: its id is the invocation id of the client where that is a UUID, as Bazel's, so that whoever knows
- * the one finds the other. Its actions are spans below that of the build, and queue, fetch, run and upload below those.
+ * A trace is a build: its id is the client's invocation id if that is a UUID, like Bazel's, so that one can be found
+ * from the other. Its actions are spans below the build's, and queue, fetch, run and upload below those.
  */
 export function createTraces(exporter: Pick<SpanExporter, 'add'>, clock: Clock): Traces {
   const builds = new Map<string, Build>()
@@ -58,7 +58,7 @@ export function createTraces(exporter: Pick<SpanExporter, 'add'>, clock: Clock):
   function buildOf(invocation: string, tool: string, at: number): Build {
     const known = builds.get(invocation)
     if (known) return known
-    // Another span for a client that goes on after a pause: an id may stand once in a trace.
+    // A new span for a client that goes on after a pause: span ids must be unique within a trace.
     const ids = { traceId: traceIdOf(invocation), spanId: newSpanId() }
     const build = { ...ids, tool, invocation, start: at, end: at, actions: 0, failed: 0, heardAt: at }
     if (builds.size < buildsMax) builds.set(invocation, build)
@@ -69,7 +69,7 @@ export function createTraces(exporter: Pick<SpanExporter, 'add'>, clock: Clock):
     const client = clientOf(metadata)
     if (!client || client.tool === checkTool) return
     const now = clock.now()
-    // Those of a cached result are of another build.
+    // The times of a cached result belong to another build.
     const times: Times = ended.cached ? {} : timesOf(ended)
     const start = Math.min(times.queued ?? now, now)
     const build = buildOf(client.invocation, client.tool, start)
@@ -114,7 +114,7 @@ export function createTraces(exporter: Pick<SpanExporter, 'add'>, clock: Clock):
 
 const ignore = () => undefined
 
-/** What a run went through, below the span of its action; those whose times the worker did not tell are left out. */
+/** The phases of a run, below its action's span; those whose times the worker did not report are left out. */
 function phasesOf(action: Span, times: Times): Span[] {
   const phases = [
     ['queue', times.queued, times.workerStart],
@@ -141,10 +141,10 @@ function phasesOf(action: Span, times: Times): Span[] {
 
 type Times = Partial<ReturnType<typeof timesOf>>
 
-/** 2^63 nanoseconds, where int64 ends for many who read spans: the year 2262. */
+/** 2^63 nanoseconds, where many readers' int64 overflows: the year 2262. */
 const msMax = 2 ** 63 / 1e6
 
-/** A worker's word is not worth an error: what is no time is not known. */
+/** An invalid time from a worker is not worth an error: it counts as unknown. */
 function time(wire: WireTime | null | undefined): number | undefined {
   if (!wire) return undefined
   const ms = Number(wire.seconds ?? 0) * 1000 + (wire.nanos ?? 0) / 1e6
@@ -167,7 +167,7 @@ function timesOf({ metadata }: Ended) {
 
 const textLengthMax = 1024
 
-/** Undefined for a client that says nothing of itself, or rubbish: there is no build that its actions would belong to. */
+/** Undefined for a client that sends no metadata, or rubbish: its actions belong to no build. */
 function clientOf(metadata: string | undefined) {
   if (metadata === undefined) return undefined
   try {
@@ -178,7 +178,7 @@ function clientOf(metadata: string | undefined) {
     const [target, mnemonic] = [bounded(said.targetId), bounded(said.actionMnemonic)]
     return { invocation, target, mnemonic, tool: bounded(said.toolDetails?.toolName) }
   } catch {
-    // What a client sends as its metadata is its own affair.
+    // Malformed client metadata is not an error here.
     return undefined
   }
 }
@@ -188,7 +188,7 @@ function errorOf({ status, message, exitCode }: Ended): string | undefined {
   return exitCode === 0 ? undefined : `exit code ${exitCode}`
 }
 
-/** The digits of a UUID are those of a trace; of any other name, its hash. */
+/** The hex digits of a UUID; for any other name, its hash. */
 export function traceIdOf(invocation: string): string {
   const digits = invocation.replaceAll('-', '').toLowerCase()
   if (/^[0-9a-f]{32}$/.test(digits) && !/^0+$/.test(digits)) return digits

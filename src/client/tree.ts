@@ -12,15 +12,14 @@ import { type ClientOptions, callOptions, clientContext, functionValue, wireDige
 const emptyDirectory = re.Directory.decode(new Uint8Array())
 const method = 'build.bazel.remote.execution.v2.ContentAddressableStorage/GetTree'
 
-/** The directories of a tree by `hash/size`, each checked for its structure. */
+/** The directories of a tree by `hash/size`, each structurally checked. */
 export type Directories = ReadonlyMap<string, re.Directory>
 
 /**
- * Fetches all directories below a root, the root with them. Asks GetTree first; what that
- * does not give (it may be unimplemented, and it skips what the server lacks) is fetched level
- * by level.
- * @throws Failure 'not-found' naming a directory that the server lacks, 'invalid' for one that
- *   is not a canonical Directory or is a tree beyond core/limits.ts
+ * Fetches all directories below a root, including the root. Tries GetTree first; what that does not give (it may be
+ * unimplemented, and it skips what the server lacks) is fetched level by level.
+ * @throws Failure 'not-found' naming a directory that the server lacks, 'invalid' for one that is not a canonical
+ *   Directory, or for a tree beyond core/limits.ts
  */
 export async function fetchTree(
   channel: Channel,
@@ -34,15 +33,15 @@ export async function fetchTree(
   return fetchDirectories(cas, [root], known, signal)
 }
 
-/** Where directories that were read before are found, by `hash/size`; it may forget any of them. */
+/** A cache of directories already read, by `hash/size`; it may drop any of them. */
 export interface KnownDirectories {
   get(key: string): re.Directory | undefined
   set(key: string, directory: re.Directory): unknown
 }
 
 /**
- * All directories below some roots. Fetches level by level what is not known yet, and adds it
- * to what is known; nothing known is fetched again.
+ * All directories below some roots. Fetches unknown ones level by level and adds them to the cache; known ones are not
+ * fetched again.
  */
 export async function fetchDirectories(
   cas: Pick<CasClient, 'readBlobs'>,
@@ -98,13 +97,13 @@ function childrenOf(
   return next
 }
 
-/** The checked digest of a file or directory in a Directory. */
+/** The digest of a node in a Directory, checked. */
 export function nodeDigest(node: re.DirectoryNode.$Properties | re.FileNode.$Properties, parent: Digest): Digest {
   return checkedDigest(parent.fn, node.digest?.hash ?? '', node.digest?.sizeBytes ?? 0, node.name ?? 'entry')
 }
 
 /**
- * A Directory from its blob, its structure checked (rule 39).
+ * Decodes a Directory from its blob and checks its structure (rule 39).
  * @param bytes undefined when the server lacks the blob
  * @throws Failure 'not-found', 'invalid'
  */
@@ -151,13 +150,12 @@ async function fromGetTree(
       }
     } while (pageToken !== '')
   } catch (error) {
-    // Whatever GetTree cannot do, reading the directories one by one can; only a caller who
-    // has left wants no second try.
+    // If GetTree fails, reading the directories one by one still works; only a caller who has left wants no second try.
     if (!(error instanceof RpcError) || error.code === Code.CANCELLED) throw error
   }
 }
 
-/** GetTree does not say digests: they are computed, and what does not match is not used. */
+/** GetTree gives no digests: they are computed, and directories that nothing references are ignored. */
 function keep(root: Digest, directory: re.Directory.$Properties, known: Map<string, re.Directory>): void {
   const bytes = re.Directory.encode(directory).finish()
   const digest = digestOf(root.fn, bytes)

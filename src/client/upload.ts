@@ -10,13 +10,13 @@ import { type BlobSource, readSource } from './source.ts'
 import { writeBlob } from './write.ts'
 
 const method = 'build.bazel.remote.execution.v2.ContentAddressableStorage/BatchUpdateBlobs'
-/** What a blob costs in a batch beside its bytes: digest, tags and lengths, generously. */
+/** Overhead of a blob in a batch: digest, tags and lengths, generously. */
 const overheadBytes = 200
 const blobsPerCall = 4_000
 
 /**
- * Sends blobs, whether the server has them or not: small ones packed into batches, those
- * that fit none as streams. Each digest is sent once; the empty blob never.
+ * Sends blobs, whether the server has them or not: small ones in batches, others as streams. Each digest is sent once;
+ * the empty blob never.
  * @throws RpcError of the first blob that the server refused, its message naming the digest
  */
 export async function upload(context: Context, sources: readonly BlobSource[], signal?: AbortSignal): Promise<void> {
@@ -28,7 +28,7 @@ export async function upload(context: Context, sources: readonly BlobSource[], s
   await forEachLimited(jobs, context.parallel, (job) => job())
 }
 
-/** Puts what fits into batches of at most so many bytes, in the order given. */
+/** Packs blobs that fit into batches of at most this size, in the order given. */
 function pack(
   sources: readonly BlobSource[],
   batchBytes: number,
@@ -47,7 +47,7 @@ function pack(
       continue
     }
     const last = batches.at(-1)
-    // One call speaks of one digest function.
+    // A call has only one digest function.
     if (!last || cost > room || last.length >= blobsPerCall || last[0]?.digest.fn !== source.digest.fn) {
       batches.push([source])
       room = batchBytes - cost

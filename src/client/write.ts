@@ -12,9 +12,8 @@ const writeMethod = 'google.bytestream.ByteStream/Write'
 const queryMethod = 'google.bytestream.ByteStream/QueryWriteStatus'
 
 /**
- * Sends one blob as a stream. After a failure that passes it goes on where the server says
- * that it stopped (QueryWriteStatus); a compressed stream begins anew, since servers do not
- * agree on what its offsets count.
+ * Sends one blob as a stream. After a transient failure it resumes at the server's committed size (QueryWriteStatus); a
+ * compressed stream starts over, since servers disagree on what its offsets count.
  */
 export async function writeBlob(context: Context, source: BlobSource, signal?: AbortSignal): Promise<void> {
   let uuid = randomUUID()
@@ -31,7 +30,7 @@ export async function writeBlob(context: Context, source: BlobSource, signal?: A
   })
 }
 
-/** How much the server has; 0 where it cannot say (rule 11). */
+/** How much the server has; 0 if it cannot say (rule 11). */
 async function committed(
   context: Context,
   name: string,
@@ -58,7 +57,7 @@ async function writeFrom(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const { size } = source.digest
-  // What goes wrong on our side must not be taken for the server's answer.
+  // A local error must not be taken for the server's answer.
   let own: { readonly error: unknown } | undefined
   const requests = async function* () {
     try {
@@ -71,7 +70,7 @@ async function writeFrom(
   try {
     const answer = await context.channel.clientStream(writeMethod, requests(), callOptions(context, signal, size))
     const got = bytestream.WriteResponse.decode(answer).committedSize ?? 0
-    // Compressed, a server may count compressed bytes or say -1 (rules 7 and 8).
+    // With compression, a server may count compressed bytes or say -1 (rules 7 and 8).
     if (!context.zstd && got !== size)
       throw new RpcError(Code.INTERNAL, `uploading ${digestText(source.digest)}: the server took ${got} bytes of it`)
   } catch (error) {
