@@ -4,12 +4,12 @@ import type { ActionEvent, Run } from './events.ts'
 import type { Ids } from './ids.ts'
 import { outcomeAfter, outcomeNumber } from './outcomes.ts'
 
-/** The rows of the table `actions`: one for each action of each build, whatever is seen of it. */
+/** The rows of the table `actions`: one for each action of each build, whatever is known of it. */
 export interface ActionRows {
   /**
-   * Writes what was seen of an action of a build.
+   * Records an event of an action of a build.
    * @param content the action's number
-   * @returns its outcome before, where anything was seen of it, and now
+   * @returns its outcome before, if it had any, and now
    * @throws what SQLite throws
    */
   add(event: ActionEvent, build: number, content: number): { before: ActionOutcome | undefined; after: ActionOutcome }
@@ -68,7 +68,7 @@ function lookupValues({ answer, missing, evictedMs }: LookupRecord): readonly SQ
 
 const noLookup: readonly SQLInputValue[] = [null, null, null, null]
 
-/** As lastRun has them, without the id. */
+/** In the order of lastRun, without the id. */
 function runValues({ times, ...run }: Run): readonly SQLInputValue[] {
   return [
     (run.skipCacheLookup ? 1 : 0) | (run.doNotCache ? 2 : 0) | (run.merged ? 4 : 0),

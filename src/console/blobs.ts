@@ -4,31 +4,32 @@ import { type Digest, type DigestFunction, digestKey } from '../core/digest.ts'
 import { number, text } from './cells.ts'
 import { prepareArrays } from './rows.ts'
 
-/** The bytes of Actions, Commands and Directories that the history keeps by itself. */
+/** The bytes of Actions, Commands and Directories that the history keeps itself. */
 export interface KeptBlobs {
   get(digest: Digest): Uint8Array | undefined
-  /** Many at once, by digestKey, in less than half the time; those that are not there are left out. */
+  /** Many at once, by digestKey, in less than half the time; absent ones are left out. */
   getAll(digests: readonly Digest[]): Map<string, Uint8Array>
-  /** Adds one, or notes that it was used. @param at milliseconds since 1970 */
+  /** Adds a blob, or notes a use of it. @param at milliseconds since 1970 */
   put(digest: Digest, bytes: Uint8Array, at: number): void
   /**
-   * Notes that it was used.
-   * @returns whether it was there, and noted to be used lately: then so were those that hang on it
+   * Notes a use.
+   * @returns whether it was there, and whether a recent use was already noted: then so were those of the blobs below
+   *   it
    */
   touch(digest: Digest, at: number): { readonly there: boolean; readonly lately: boolean }
-  /** Removes those that have not been used for longest. @returns how many, countMax at most */
+  /** Removes the least recently used. @returns how many, countMax at most */
   removeOldest(countMax: number): number
-  /** Removes those that were used before a time. @returns how many, countMax at most */
+  /** Removes those last used before a time. @returns how many, countMax at most */
   removeUnused(before: number, countMax: number): number
-  /** Counts again what they take, after a transaction was taken back. */
+  /** Recomputes the total size after a rollback. */
   recount(): void
-  /** What they take, in bytes. */
+  /** Their total size in bytes. */
   readonly bytes: number
 }
 
-/** Smaller ones hardly shrink. */
+/** Smaller blobs hardly compress. */
 const packBytesMin = 256
-/** A use is noted again when the last one is so long past, in milliseconds. */
+/** A use is only noted again this long after the last one, in milliseconds. */
 const noteMsMin = 60 * 60_000
 
 export function createKeptBlobs(database: DatabaseSync): KeptBlobs {

@@ -2,30 +2,30 @@ import type { DatabaseSync } from 'node:sqlite'
 import { type ActionOutcome, actionOutcomes } from '../core/build-history.ts'
 import { countColumns } from './outcomes.ts'
 
-/** What a batch changes about one build. */
+/** The changes of a batch to one build. */
 export interface BuildChange {
   readonly counts: Record<ActionOutcome, number>
   instance: string
   received: number
   sent: number
-  /** Actions that were run twice, and those of them that differ. */
+  /** Actions that were run twice, and how many of them differ. */
   repeated: number
   different: number
   first: number
   last: number
-  /** An action had an outcome, or none, and has another. */
+  /** An action's outcome, if any, changes to another. */
   count(before: ActionOutcome | undefined, after: ActionOutcome): void
 }
 
-/** What a batch changes about builds: each is written once, however many events are of it. */
+/** The changes of a batch to builds: each build is written once, however many events it has. */
 export interface BuildChanges {
-  /** @param build its number @param at of an event, in milliseconds since 1970 */
+  /** @param build its number @param at time of an event, in milliseconds since 1970 */
   of(build: number, at: number): BuildChange
-  /** @param dropped events that were lost since the batch before @throws what SQLite throws */
+  /** @param dropped events lost since the previous batch @throws what SQLite throws */
   write(dropped: number): void
 }
 
-/** @returns makes the changes of a batch */
+/** @returns a function that begins the changes of a batch */
 export function prepareBuildChanges(database: DatabaseSync): () => BuildChanges {
   const counted = actionOutcomes.map((outcome) => `${countColumns[outcome]} = ${countColumns[outcome]} + ?`).join(', ')
   const update = database.prepare(

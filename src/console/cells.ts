@@ -1,14 +1,14 @@
 import type { SQLOutputValue } from 'node:sqlite'
 
-/** A row whose columns are told by their names. */
+/** A row with its columns by name. */
 export type Row = Readonly<Record<string, SQLOutputValue>>
 
-/** A number, or 0 for nothing. */
+/** A number; 0 for null. */
 export function number(value: SQLOutputValue | undefined): number {
   return Number(value ?? 0)
 }
 
-/** A text, or an empty one for nothing. */
+/** A text; empty for null. */
 export function text(value: SQLOutputValue | undefined): string {
   return typeof value === 'string' ? value : ''
 }

@@ -3,42 +3,42 @@ import type { ActionRecord } from '../core/build-history.ts'
 import { number } from './cells.ts'
 import { actionRecord, prepareActions, prepareArrays, type Values } from './rows.ts'
 
-/** Looks up the first of some actions, by their rows: as many as one turn of the event loop may take, and at least one. */
+/** Looks up as many of some actions, given by row, as one turn of the event loop allows, and at least one. */
 export type ReadComparable = (rows: readonly number[], build?: string) => Looked
 
 export interface Looked {
-  /** What each may be compared with, by its row; those without anything are left out. */
+  /** Comparison candidates by row; rows without any are left out. */
   readonly found: ReadonlyMap<number, readonly ActionRecord[]>
-  /** Rows that are to be asked for again, in another turn. */
+  /** Rows to ask for again, in another turn. */
   readonly left: readonly number[]
 }
 
-/** Different actions that made one output, the newest, which are looked at. */
+/** How many of the different actions that made an output are considered, the newest first. */
 export const contentsMax = 200
-/** Contents that one turn looks at, for all its rows together: those of 16 rows that have the most. */
+/** Contents considered in one turn, for all its rows together: as many as 16 rows have at most. */
 const contentsPerTurnMax = 16 * (contentsMax + 1)
 
-/** Of the same label, or of any; in all builds, or in one alone. */
+/** With the same label, or any; in all builds, or in one only. */
 interface Kind {
   readonly labelled: boolean
   readonly only: boolean
 }
 
-/** The last one with some content; `a` is the action that is compared. */
+/** The last action with this content; `a` is the action being compared. */
 function latest(content: string, { labelled, only }: Kind): string {
   return `SELECT t.id FROM actions t WHERE t.content = ${content} AND +t.id < a.id AND t.build <> a.build
     ${labelled ? 'AND +t.label = a.label' : ''} ${only ? 'AND t.build = ?2' : ''} ORDER BY t.build DESC LIMIT 1`
 }
 
 /**
- * Ten thousand actions of a build that missed are ten thousand questions. A statement answers those of many at once, which takes a
- * tenth of the time of a statement for each step of each of them. What an action costs depends on how many others have made its
+ * Ten thousand misses in a build are ten thousand questions. One statement answers many of them, in a tenth of the time
+ * that a statement for each step of each would take. The cost of an action depends on how many others have made its
  * output, so these are counted first.
  */
 export function createReadComparable(database: DatabaseSync): ReadComparable {
   const buildId = database.prepare('SELECT id FROM builds WHERE name = ?')
   const asked = 'json_each(?1) j CROSS JOIN actions a ON a.id = j.value CROSS JOIN contents c ON c.id = a.content'
-  // An action without a known output has nothing to be compared with.
+  // An action without a known output cannot be compared.
   const sizes = prepareArrays(
     database,
     `SELECT a.id, l.target <> '' AND l.mnemonic <> '',
@@ -46,7 +46,7 @@ export function createReadComparable(database: DatabaseSync): ReadComparable {
       FROM ${asked} CROSS JOIN labels l ON l.id = a.label WHERE c.first_output <> '' ORDER BY j.key`,
   )
   const ofSame = (kind: Kind) => prepareArrays(database, `SELECT a.id, (${latest('a.content', kind)}) FROM ${asked}`)
-  // Of each content that has the same output, the last build; of these, the one that began last counts.
+  // For each content with the same output, the last build; of these, the one that began last counts.
   const ofOthers = (kind: Kind) =>
     prepareArrays(
       database,
@@ -67,7 +67,7 @@ export function createReadComparable(database: DatabaseSync): ReadComparable {
   }
   const records = prepareActions(database, 'WHERE a.id IN (SELECT value FROM json_each(?))')
 
-  /** Those whose turn it is. */
+  /** Those that this turn takes. */
   function begun(rows: readonly number[]): { asked: Asked[]; left: readonly number[] } {
     const all = sizes
       .all(JSON.stringify(rows))
@@ -81,7 +81,7 @@ export function createReadComparable(database: DatabaseSync): ReadComparable {
     return { asked: all.slice(0, end), left: all.slice(end).map(({ row }) => row) }
   }
 
-  /** Ids of what each row may be compared with. */
+  /** Ids of the candidates for each row. */
   function idsOf(asked: readonly Asked[], build: string | undefined): Map<number, readonly number[]> {
     const only = build === undefined ? [] : [number(buildId.get(build)?.['id'])]
     const { labelled, any } = build === undefined ? inAll : inOne
@@ -122,11 +122,11 @@ interface Asked {
   readonly row: number
   /** Does its client name target and mnemonic? */
   readonly named: boolean
-  /** Its own, and those that made the same output. */
+  /** Its own content, and others that made the same output. */
   readonly contents: number
 }
 
-/** @param answers a row, what it may be compared with, and the build of that */
+/** @param answers a row, a candidate, and the candidate's build */
 function ofLatestBuild(answers: readonly Values[]): ReadonlyMap<number, readonly number[]> {
   const latest = new Map<number, { readonly build: number; readonly ids: number[] }>()
   for (const [of, id, within] of answers) {

@@ -13,38 +13,38 @@ import type { Written } from './ingest.ts'
 
 export interface ComparerOptions {
   readonly history: History
-  /** The server that has the outputs. */
+  /** The server that stores the outputs. */
   readonly cas: Channel
   readonly clock: Clock
   readonly log: Log
 }
 
-/** Looks into the outputs of actions that were run twice, one action after the other, and writes down what differs. */
+/** Compares the outputs of actions that were run twice, one action at a time, and records what differs. */
 export interface Comparer {
-  /** Puts results into the queue; those for which there is no room are only counted. */
+  /** Queues results; those for which there is no room are only counted. */
   add(different: Written['different']): void
-  /** Settles when the queue is empty and nothing is compared. */
+  /** Settles when the queue is empty and nothing is being compared. */
   idle(): Promise<void>
   close(): void
 }
 
 type Different = Written['different'][number]
 
-/** An action whose two results are still to be compared. */
+/** An action whose two results still have to be compared. */
 interface Waiting extends Omit<Different, 'event'> {
   readonly event: Omit<RepeatEvent, 'results'>
-  /** Encoded: it is known what they take, and they hold nothing of the batch that they came in. */
+  /** Encoded, so that their size is known and they retain nothing of their batch. */
   readonly results: readonly Uint8Array[]
   readonly bytes: number
 }
 
 const queueMax = 100
-/** Of results that wait: one that names a hundred thousand files has some 10 MB. */
+/** Of queued results: one that names a hundred thousand files takes some 10 MB. */
 const queueBytesMax = 32 * 1024 * 1024
-/** Two of them are in memory, and this process answers others meanwhile. */
+/** Two of them are in memory while this process serves others. */
 const fileBytesMax = 16 * 1024 * 1024
 const expandedBytes = 64 * 1024 * 1024
-/** A folder of some ten thousand files: larger ones are known to differ, and not in what. */
+/** A folder of some ten thousand files: larger ones are known to differ, but not how. */
 const planBounds = {
   treeBytesMax: 4 * 1024 * 1024,
   treesBytesMax: 8 * 1024 * 1024,
@@ -89,7 +89,7 @@ export function createComparer({ history, cas, clock, log }: ComparerOptions): C
     }
   }
 
-  /** None where they cannot be read: that they differ is known all the same. */
+  /** Empty if they cannot be read: that they differ is known all the same. */
   async function outputsOf({ action, instance }: Waiting['event'], [one, other]: Results): Promise<OutputsCompared> {
     const client = createCasClient(cas, { fn: action.fn, instance, clock, timeoutMs: callMsMax, attemptsMax: 2 })
     try {

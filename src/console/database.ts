@@ -9,32 +9,32 @@ import type { Log } from '../telemetry/log.ts'
 import { migrations } from './schema.ts'
 
 export interface DatabaseOptions {
-  /** The file; its folder is made. */
+  /** The file; its folder is created. */
   readonly path: string
-  /** What the file may grow to, in bytes; a write beyond it fails with SQLITE_FULL. */
+  /** Maximum size of the file in bytes; a write beyond it fails with SQLITE_FULL. */
   readonly bytesMax: number
   readonly clock: Clock
   readonly log: Log
 }
 
-/** An open database, and what it is used through. */
+/** An open database, and what was prepared for it. */
 export interface Opened<T> {
   readonly database: DatabaseSync
   readonly tables: T
 }
 
 const pageBytes = 4096
-/** How long a write waits for another process that has the database open, in milliseconds: nobody should. */
+/** How long a write waits for another process that has the database open, in milliseconds: none should. */
 const busyMs = 2_000
-/** Pages in memory: with SQLite's usual 2 MB, each question about an action reads a dozen of them from the file again. */
+/** Page cache: with SQLite's default 2 MB, each question about an action reads a dozen pages from the file again. */
 const cacheKiB = 64 * 1024
-/** What is kept of the write-ahead log when it is empty. */
+/** Size to which the write-ahead log is truncated. */
 const walBytesKept = 16 * 1024 * 1024
 
 /**
- * Opens the history's database, and makes it what this release needs. One that cannot be read, or that a later release
- * has written, is moved aside, and an empty one takes its place: history is worth less than a console that starts.
- * @param prepare makes what the database is used through; its errors say that the tables are not what they should be
+ * Opens the history's database and migrates it to this release. One that cannot be read, or that a later release has
+ * written, is moved aside for an empty one: a console that starts is worth more than the history.
+ * @param prepare makes what the database is used through; its errors mean that the tables are not what they should be
  * @throws Failure when the file or its folder cannot be written
  */
 export function openDatabase<T>(options: DatabaseOptions, prepare: (database: DatabaseSync) => T): Opened<T> {
@@ -55,13 +55,13 @@ export function openDatabase<T>(options: DatabaseOptions, prepare: (database: Da
 class FromTheFuture extends Error {}
 
 function openChecked<T>({ path, bytesMax }: DatabaseOptions, prepare: (database: DatabaseSync) => T): Opened<T> {
-  // Loaded by whoever runs a console alone.
+  // Loaded only where a console runs.
   const { DatabaseSync: Database } = process.getBuiltinModule('node:sqlite')
-  // Who ended in good order has left no log, and its database whole.
+  // A clean shutdown leaves no log and an intact database.
   const unclean = existsSync(`${path}-wal`)
   const database = new Database(path, { timeout: busyMs })
   try {
-    // Arguments and environments of builds are nobody else's; the log beside it gets the same mode.
+    // Arguments and environments of builds are private; the log beside it gets the same mode.
     chmodSync(path, 0o600)
     database.exec(`PRAGMA page_size = ${pageBytes}; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;`)
     database.exec(`PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = ${walBytesKept};`)
@@ -82,7 +82,7 @@ function assertWhole(database: DatabaseSync, path: string): void {
   if (said !== 'ok') throw new Failure('corrupt', `the database is damaged: ${said}`, { where: path })
 }
 
-/** Each step is whole or not there. */
+/** Each step is a transaction. */
 function migrate(database: DatabaseSync): void {
   const version = Number(database.prepare('PRAGMA user_version').get()?.['user_version'])
   if (version > migrations.length)
@@ -97,20 +97,20 @@ const schemaError = 1
 const constraint = 19
 const mismatch = 20
 
-/** SQLite's primary result code, when it is SQLite's error. */
+/** SQLite's primary result code, if it is SQLite's error. */
 export function sqliteCode(error: unknown): number | undefined {
   if (errnoOf(error) !== 'ERR_SQLITE_ERROR' || !(error instanceof Error) || !('errcode' in error)) return undefined
-  // The lower byte; the upper ones say more exactly what it was.
+  // The lower byte; the upper ones are the extended code.
   return Number(error.errcode) & 0xff
 }
 
-/** Are the bytes of the database not what they should be? */
+/** Is the database file damaged? */
 export function isDamage(error: unknown): boolean {
   const code = sqliteCode(error)
   return code === corrupt || code === notADatabase || (error instanceof Failure && error.kind === 'corrupt')
 }
 
-/** Is it the values that the tables do not take (SQLITE_CONSTRAINT, SQLITE_MISMATCH), rather than the state of things? */
+/** Did the tables reject the values (SQLITE_CONSTRAINT, SQLITE_MISMATCH), rather than the operation fail? */
 export function isUnfit(error: unknown): boolean {
   const code = sqliteCode(error)
   return code === constraint || code === mismatch
@@ -122,7 +122,7 @@ function reasonUnusable(error: unknown): string | undefined {
 }
 
 /**
- * Moves a database that is not open out of the way.
+ * Moves a closed database out of the way.
  * @returns where it is now
  */
 export function moveAside({ path, clock }: Pick<DatabaseOptions, 'path' | 'clock'>): string {

@@ -6,7 +6,7 @@ import { type consoleApi, re } from '../wire/proto.ts'
 import { fromTimestamp, type WireTime } from '../wire/time.ts'
 import { outcomeOfExecution } from './outcomes.ts'
 
-/** What a client says of itself and of what it does; empty where it does not. */
+/** What a client says about itself and its work; empty where it does not. */
 export interface Client {
   readonly invocation: string
   readonly correlated: string
@@ -17,7 +17,7 @@ export interface Client {
   readonly configuration: string
 }
 
-/** Something that was seen of an action; times are milliseconds since 1970. */
+/** An event of an action; times are milliseconds since 1970. */
 export type ActionEvent = {
   readonly kind: 'lookup' | 'update' | 'execution'
   readonly at: number
@@ -29,7 +29,7 @@ export type ActionEvent = {
   | { readonly kind: 'update' | 'execution'; readonly run: Run }
 )
 
-/** How an action ran, or that it was found in the cache by an Execute. */
+/** How an action ran, or that an Execute found it in the cache. */
 export interface Run {
   readonly outcome: 'hit' | 'missed' | 'executed' | 'local' | 'failed'
   readonly skipCacheLookup: boolean
@@ -51,14 +51,14 @@ interface TrafficEvent {
   readonly sent: number
 }
 
-/** An action was run twice, to be compared. */
+/** An action was run twice for comparison. */
 export interface RepeatEvent {
   readonly kind: 'repeat'
   readonly at: number
   readonly client: Client
   readonly instance: string
   readonly action: Digest
-  /** Two results that differ; undefined where they are the same. */
+  /** Two results that differ; undefined if they are the same. */
   readonly results: readonly [re.ActionResult.$Properties, re.ActionResult.$Properties] | undefined
 }
 
@@ -67,8 +67,8 @@ export type ConsoleEvent = ActionEvent | RepeatEvent | TrafficEvent
 const textLengthMax = 1024
 
 /**
- * The events of a batch. One that makes no sense (its digest is none) is left out: the others are worth having. So are
- * those of our own looks at whether the servers work.
+ * The events of a batch. Malformed ones (with an invalid digest) are left out, since the others are still of use; so
+ * are those of our own health checks.
  * @returns them, and how many were left out
  */
 export function eventsOf(request: consoleApi.RecordRequest): { events: ConsoleEvent[]; unreadable: number } {
@@ -110,7 +110,7 @@ function clientOf(bytes: Uint8Array): Client {
       configuration: bounded(metadata.configurationId),
     }
   } catch {
-    // What a client sends as its metadata is its own affair: rubbish counts as nothing said.
+    // Malformed client metadata counts as none.
     return nobody
   }
 }
@@ -172,7 +172,7 @@ function runOfExecution(wire: consoleApi.Execution.$Properties): Run {
     message: bounded(wire.message),
     worker: bounded(wire.metadata?.worker),
     attempts: wire.attempts ?? 0,
-    // Those of a cached result are of another build.
+    // The times of a cached result belong to another build.
     times: facts.cached ? {} : timesOf(wire.metadata),
   }
 }

@@ -10,12 +10,12 @@ import type { Call, Method } from '../wire/rpc.ts'
 import { answerBytesMax } from './list-answer.ts'
 import { wireBuild } from './wire.ts'
 
-/** Builds that are explained at once: each reads for seconds, and remembers what it has read. */
+/** Builds explained at once: each reads for seconds, and caches what it has read. */
 const explainedAtOnceMax = 2
 
 /**
- * Explain, next to the database: of ten thousand actions, each is asked for an earlier one and for four messages.
- * @param whole where a build that has ended was explained already, before anybody asked
+ * Explain, next to the database: each of ten thousand actions needs a predecessor and four messages.
+ * @param whole has builds explained already when they ended, before anybody asked
  */
 export function explainMethod(history: LocalHistory, whole: Explanations): Method {
   const semaphore = createSemaphore(explainedAtOnceMax)
@@ -30,14 +30,14 @@ export function explainMethod(history: LocalHistory, whole: Explanations): Metho
     const explanation = isMade
       ? await whole.of(build, { signal })
       : await semaphore(() => explainBuild(build, { subject, signal, ...(against !== '' && { against }) }))
-    // What its client tells of a build may be newer.
+    // What its client reports of the build may be newer.
     return consoleApi.ExplainResponse.encode(wireExplanation({ ...explanation, build })).finish()
   }
 
   return { kind: 'unary', handle: explain }
 }
 
-/** What does not fit into an answer (causes with long chains of actions with long names) is counted. */
+/** What does not fit into a response (causes with long chains of actions with long names) is counted. */
 function wireExplanation({ build, causes, more, ...rest }: Explanation): consoleApi.ExplainResponse.$Properties {
   const named: consoleApi.Cause.$Properties[] = []
   const wire = { ...rest, build: wireBuild(build) }

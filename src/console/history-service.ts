@@ -12,11 +12,11 @@ import { outcomesOf, wireAction, wireBuild } from './wire.ts'
 
 const buildsMax = 1_000
 const earlierMax = 1_000
-/** Usually some 1 MB of messages. */
+/** Typically 1 MB of messages. */
 const actionsMax = 2_000
 const repeatsMax = 1_000
 
-/** native.console.v1.History: what is asked of builds. */
+/** native.console.v1.History: queries about builds. */
 export function historyService(history: History, local: LocalHistory, explanations: Explanations): Service {
   function listBuilds(bytes: Buffer): Uint8Array {
     const { limit, idPrefix, skip } = decodeMessage(consoleApi.ListBuildsRequest, bytes)

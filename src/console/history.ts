@@ -20,17 +20,17 @@ export interface HistoryOptions {
   readonly log: Log
 }
 
-/** What is done with an open history. */
+/** The operations on an open history. */
 export interface Tables {
   readonly ingest: Ingest
   readonly learn: Learn
   readonly queries: Queries
   readonly invocation: ReadInvocation
   readonly log: ReadLog
-  /** What build tools tell themselves. */
+  /** Events from the build tools themselves. */
   readonly streams: KeptStreams
   readonly blobs: KeptBlobs
-  /** What actions made differently the second time. */
+  /** Differences between two runs of an action. */
   readonly repeats: KeptRepeats
   readonly prune: Prune
 }
@@ -38,24 +38,24 @@ export interface Tables {
 /** Builds and their actions on disk. */
 export interface History {
   /**
-   * Does something with the tables.
-   * @throws Failure 'exhausted' when the disk or the history is full, 'invalid' when the tables do not take the values,
-   *   'unavailable' for whatever else keeps the database from it: nothing of it has been written then
+   * Uses the tables.
+   * @throws Failure 'exhausted' when the disk or the history is full, 'invalid' when the tables reject the values,
+   *   'unavailable' for any other trouble with the database; nothing has been written then
    */
   use<T>(work: (tables: Tables) => T): T
-  /** Why it cannot be used at present: a sentence, or nothing. */
+  /** Why the history cannot be used at present, as sentences; empty if it can. */
   notes(): string[]
   close(): void
 }
 
-/** Above the bound, so that there is something to remove and room to work in. */
+/** Above the bound, so that pruning has something to remove and room to work in. */
 const marginBytes = 64 * 1024 * 1024
 const full = 13
 
-/** How soon it is tried again to open what could not be opened, in milliseconds. */
+/** Interval between attempts to open it, in milliseconds. */
 const openAgainMs = 5_000
 
-/** The history, which is opened now, or, where that fails, once it can be. It is made where there is none. */
+/** Opens the history now or, if that fails, as soon as possible. It is created if there is none. */
 export function openHistory(options: HistoryOptions): History {
   const { path, bounds, clock, log } = options
   const file = { path, bytesMax: bounds.bytesMax + marginBytes, clock, log }
@@ -82,7 +82,7 @@ export function openHistory(options: HistoryOptions): History {
     throw trouble?.error ?? new Failure('unavailable', 'the history of builds is closed')
   }
 
-  /** What is damaged beneath our feet begins anew, as at a start. */
+  /** A database found damaged while in use is replaced by an empty one, as at startup. */
   function beginAnew(error: unknown): void {
     open?.database.close()
     open = undefined

@@ -2,17 +2,17 @@ import type { DatabaseSync } from 'node:sqlite'
 import { type Digest, digestKey } from '../core/digest.ts'
 import type { Client } from './events.ts'
 
-/** The numbers under which builds, labels and contents stand; what is new gets one. */
+/** The row ids of builds, labels and contents; new ones are inserted. */
 export interface Ids {
   build(name: string, client: Client, instance: string, at: number): number
   label(client: Client): number
   /** @returns also whether its Action has been read */
   content(action: Digest): { readonly id: number; readonly known: boolean }
-  /** Remembers nothing any more, since the tables may have changed. */
+  /** Empties the cache, since the tables may have changed. */
   forget(): void
 }
 
-/** Remembered of each kind, a few MB altogether. */
+/** Cached ids of each kind, a few MB altogether. */
 const rememberedMax = 20_000
 
 export function createIds(database: DatabaseSync): Ids {

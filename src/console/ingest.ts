@@ -6,7 +6,7 @@ import type { Client, ConsoleEvent, RepeatEvent } from './events.ts'
 import { createIds } from './ids.ts'
 import { createUnnamedBuilds } from './unnamed-builds.ts'
 
-/** A batch of a server, decoded. */
+/** A batch from a server, decoded. */
 export interface Batch {
   readonly run: Uint8Array
   readonly sequence: number
@@ -14,30 +14,30 @@ export interface Batch {
   readonly events: readonly ConsoleEvent[]
 }
 
-/** An action whose Action and Command are worth reading now. */
+/** An action whose Action and Command should be read now. */
 export interface Readable {
   readonly content: number
   readonly action: Digest
   readonly instance: string
-  /** A worker ran it: its input tree is in the storage. */
+  /** A worker ran it: its input tree is in the CAS. */
   readonly ran: boolean
 }
 
-/** What a batch leaves to be read out of the cache. */
+/** What remains to be read from the cache after a batch. */
 export interface Written {
   readonly readable: readonly Readable[]
-  /** Results that differ, with the build that they are of, by its number. */
+  /** Results that differ, with the number of their build. */
   readonly different: readonly { readonly build: number; readonly event: RepeatEvent }[]
 }
 
 export interface Ingest {
   /**
-   * Writes a batch, all of it or nothing.
-   * @returns what is to be read now; undefined for a batch that was written before
+   * Writes a batch in one transaction.
+   * @returns what to read now; undefined for a batch that was written before
    * @throws what SQLite throws
    */
   add(batch: Batch): Written | undefined
-  /** Rows were removed: what was remembered of them counts no more. */
+  /** Rows were removed: cached ids are no longer valid. */
   forget(): void
 }
 
@@ -101,7 +101,7 @@ export function createIngest(database: DatabaseSync): Ingest {
         database.exec('COMMIT')
         return written
       } catch (error) {
-        // What was given a number in this transaction has none any more.
+        // Ids assigned in this transaction were rolled back.
         ids.forget()
         if (database.isTransaction) database.exec('ROLLBACK')
         throw error

@@ -14,10 +14,10 @@ import {
 import { shownValue } from '../explain/secrets.ts'
 import { number, type Row, text } from './cells.ts'
 
-/** Reads what was told of a build, by its whole id; undefined where nothing was. @throws what SQLite throws */
+/** Reads what was reported of a build, by its full id; undefined if nothing was. @throws what SQLite throws */
 export type ReadInvocation = (build: string) => InvocationRecord | undefined
 
-/** Reads one log of what was told; as core/invocation.ts has it. @throws what SQLite throws */
+/** Reads one of its logs, as in core/invocation.ts. @throws what SQLite throws */
 export type ReadLog = (build: string, of: LogOwner, row: number, at: number) => LogRecord | undefined
 
 const ownerTables = { attempt: 'invocation_attempts', failure: 'invocation_failures' } as const
@@ -34,7 +34,7 @@ export function createReadLog(database: DatabaseSync): ReadLog {
   }
 }
 
-/** Of each list, those that failed first. */
+/** Of each list, failures first. */
 const shownMax = 500
 const attemptsMax = 1_000
 
@@ -46,7 +46,7 @@ export function createReadInvocation(database: DatabaseSync): ReadInvocation {
   const targets = database.prepare(
     'SELECT * FROM invocation_targets WHERE build = ? ORDER BY state DESC, label, aspect LIMIT ?',
   )
-  // Failed ones, then those that passed at last, then the rest.
+  // Failed, then flaky, then the rest.
   const tests = database.prepare(
     'SELECT * FROM invocation_tests WHERE build = ? ORDER BY status IN (0, 1), status = 2, label LIMIT ?',
   )
@@ -83,7 +83,7 @@ export function createReadInvocation(database: DatabaseSync): ReadInvocation {
   }
 }
 
-/** The columns of `invocations i` that a summary is made of. */
+/** The columns of `invocations i` for a summary. */
 export const summaryColumns = `i.command, i.patterns, i.started, i.finished, i.exit_code, i.exit_name, i.targets,
   i.targets_failed, i.tests, i.tests_failed`
 
@@ -153,7 +153,7 @@ function logs(row: Row): LogRecord[] {
   return JSON.parse(text(row['logs']) || '[]') as LogRecord[]
 }
 
-/** Whole lines, since a name and its value may have come in two pieces. */
+/** Whole lines, since a name and its value may have arrived in two pieces. */
 function withoutSecrets(printed: string): string {
   return printed
     .split('\n')

@@ -4,22 +4,22 @@ import type { KeptBlobs } from './blobs.ts'
 
 /** What an Action and its Command say. */
 export interface Learned {
-  /** In the table `contents`. */
+  /** Id in the table `contents`. */
   readonly content: number
   readonly action: Digest
   readonly command: Digest
   readonly inputRoot: Digest
-  /** From the input root, in the order of their names. */
+  /** Paths relative to the input root, sorted. */
   readonly outputs: readonly string[]
 }
 
-/** A blob that is worth keeping. */
+/** A blob to keep. */
 export interface Kept {
   readonly digest: Digest
   readonly bytes: Uint8Array
 }
 
-/** Writes what was learned, all of it or nothing. @throws what SQLite throws */
+/** Stores what was read, in one transaction. @throws what SQLite throws */
 export type Learn = (learned: readonly Learned[], kept: readonly Kept[], at: number) => void
 
 export function createLearn(database: DatabaseSync, blobs: KeptBlobs): Learn {
@@ -35,7 +35,7 @@ export function createLearn(database: DatabaseSync, blobs: KeptBlobs): Learn {
       for (const { content: id, action, command, inputRoot, outputs } of learned) {
         const first = outputs[0] ?? ''
         const { hash, size } = command
-        // It may have been forgotten meanwhile.
+        // It may have been pruned meanwhile.
         const { changes } = content.run(hash, size, inputRoot.hash, inputRoot.size, first, id, action.hash)
         if (Number(changes) > 0) for (const path of outputs) output.run(path, id)
       }

@@ -1,13 +1,13 @@
 import { messageBytesMax } from '../core/limits.ts'
 
-/** Of an answer, in bytes: a client that says nothing else takes no more, headers of the message included. */
+/** Of a response, in bytes: by default a client accepts no more, message headers included. */
 export const answerBytesMax = messageBytesMax - 64 * 1024
 
 /**
- * A list as one answer, with as many of its items as fit, and one at least. Messages that follow each other are one
- * message whose lists have the items of all: each item is encoded once.
- * @param answerOf an answer with this item alone
- * @param more what is added to an answer that ends early
+ * A list as one response, with as many items as fit, at least one. Concatenated protobuf messages merge their lists, so
+ * each item is encoded once.
+ * @param answerOf a response with only this item
+ * @param more what is added to a response that ends early
  */
 export function listAnswer<Item>(
   items: Iterable<Item>,

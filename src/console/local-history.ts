@@ -6,7 +6,7 @@ import type { InvocationHistory } from '../core/invocation.ts'
 import type { History } from './history.ts'
 import type { Reader } from './reader.ts'
 
-/** The history for whoever asks in this process, without a network between. Errors are those of History.use. */
+/** The history for callers in this process, without a network between. Errors are those of History.use. */
 export function localHistory(
   history: History,
   reader: Pick<Reader, 'fetch' | 'isIdle'>,

@@ -10,14 +10,14 @@ export const countColumns: Readonly<Record<ActionOutcome, string>> = {
   failed: 'failed',
 }
 
-/** How an outcome stands in a table. */
+/** An outcome as stored in a table. */
 export function outcomeNumber(outcome: ActionOutcome): number {
   return actionOutcomes.indexOf(outcome)
 }
 
 /**
- * What an action's outcome is after one more thing was seen of it. The cache and the scheduler tell apart from each other,
- * so that what came first may be heard last: a run outweighs a lookup, and the last run counts.
+ * An action's outcome after one more event. The cache and the scheduler report independently, so the first event may
+ * arrive last: a run outweighs a lookup, and the last run counts.
  */
 export function outcomeAfter(before: ActionOutcome | undefined, seen: ActionOutcome): ActionOutcome {
   if (before === undefined || before === 'missed') return seen
@@ -25,7 +25,7 @@ export function outcomeAfter(before: ActionOutcome | undefined, seen: ActionOutc
   return seen === 'hit' ? before : seen
 }
 
-/** What an ended Execute comes to. */
+/** The outcome of a finished Execute. */
 export function outcomeOfExecution(ended: { cached: boolean; status: number; exitCode: number }): ActionOutcome {
   // Nobody knows how a cancelled one would have ended.
   if (ended.status === Code.CANCELLED) return 'missed'

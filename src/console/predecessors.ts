@@ -4,7 +4,7 @@ import { number, text } from './cells.ts'
 import { contentsMax } from './comparable.ts'
 import { type ArrayStatement, actionRecord, prepareActions, prepareArrays } from './rows.ts'
 
-/** What an action may be compared with, newest first: `earlier` of core/build-history.ts. @throws what SQLite throws */
+/** What an action can be compared with, newest first: `earlier` of core/build-history.ts. @throws what SQLite throws */
 export type ReadPredecessors = (row: number, limit: number) => ActionRecord[]
 
 export function createReadPredecessors(database: DatabaseSync): ReadPredecessors {
@@ -14,13 +14,13 @@ export function createReadPredecessors(database: DatabaseSync): ReadPredecessors
       FROM actions a JOIN contents c ON c.id = a.content JOIN labels l ON l.id = a.label WHERE a.id = ?`,
   )
   const whole = prepareActions(database, 'WHERE a.id = ?')
-  // Content by content: there are few that make one output, and a thousand builds that had each of them in the cache.
+  // Content by content: few contents make one output, while a thousand builds may have had each of them in the cache.
   const makers = prepareArrays(
     database,
     `SELECT o.content, d.first_output = o.path FROM outputs o JOIN contents d ON d.id = o.content
       WHERE o.path = ? ORDER BY o.content DESC LIMIT ${contentsMax}`,
   )
-  // The last builds are those that began last; of those that ran at once, any is as good.
+  // The last builds are those that began last; among concurrent ones, any will do.
   const ofContent = `SELECT t.id FROM actions t WHERE t.content = ? AND +t.id < ? AND t.build <> ?`
   const latest = 'ORDER BY t.build DESC LIMIT ?'
   const ofLabel = prepareArrays(database, `${ofContent} AND +t.label = ? ${latest}`)
@@ -33,7 +33,7 @@ export function createReadPredecessors(database: DatabaseSync): ReadPredecessors
 
   /**
    * Ids, newest first.
-   * @param builds of each content, actions of so many builds
+   * @param builds how many builds to take actions from, for each content
    */
   function found(row: number, builds: number): number[] {
     const [label = 0, content = 0, build = 0, output = '', named] = one.get(row) ?? []

@@ -2,16 +2,16 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { KeptBlobs } from './blobs.ts'
 import { number } from './cells.ts'
 
-/** What the history may take. */
+/** The limits of the history. */
 export interface Bounds {
   readonly bytesMax: number
   /** How long a build is kept, in milliseconds. */
   readonly ageMsMax: number
 }
 
-/** Rows that one slice removes: some 10 ms of work. */
+/** Rows removed in one slice: some 10 ms of work. */
 const sliceRows = 1_000
-/** What hangs on a build beside its actions. */
+/** Tables that refer to a build, besides its actions. */
 const toldTables = [
   'event_streams',
   'invocation_targets',
@@ -21,14 +21,14 @@ const toldTables = [
   'invocation_output',
   'repeats',
 ] as const
-/** The part of the history that kept blobs may take. */
+/** The share of the history that kept blobs may take. */
 const blobsShareMax = 1 / 2
-/** Runs of servers whose last batch is so long past, in milliseconds, send nothing any more. */
+/** Server runs whose last batch is older than this, in milliseconds, will send nothing more. */
 const runMsMax = 7 * 24 * 3_600_000
 
 /**
- * Removes a slice of what is too old or too much: whole builds, those that were seen last longest ago first, then what only
- * they referred to.
+ * Removes a slice of what is too old or too large: whole builds, least recently active first, then what only they
+ * referenced.
  * @returns whether there is more to remove
  * @throws what SQLite throws
  */
@@ -60,7 +60,7 @@ export function createPrune(database: DatabaseSync, blobs: KeptBlobs, bounds: Bo
     return (number(pages.get()?.['page_count']) - number(free.get()?.['freelist_count'])) * pageSize
   }
 
-  /** A part of a build, or the build once nothing is left of it. */
+  /** A part of a build, or the build itself once nothing else is left of it. */
   function removeFrom(id: number): void {
     for (const each of told) if (Number(each.run(id, sliceRows).changes) === sliceRows) return
     const rows = actions.all(id, sliceRows)
@@ -81,7 +81,7 @@ export function createPrune(database: DatabaseSync, blobs: KeptBlobs, bounds: Bo
       return true
     }
     if (blobs.bytes > bounds.bytesMax * blobsShareMax) return blobs.removeOldest(sliceRows) > 0
-    // Uses are noted by the hour (blobs.ts), and a blob is read some time after its action was seen.
+    // Uses are noted by the hour (blobs.ts), and a blob is read some time after its action's event.
     if (blobs.removeUnused(Math.min(firstSeen, now) - 2 * 3_600_000, sliceRows) > 0) return true
     if (first && usedBytes() > bounds.bytesMax) {
       removeFrom(number(first['id']))
@@ -96,7 +96,7 @@ export function createPrune(database: DatabaseSync, blobs: KeptBlobs, bounds: Bo
     try {
       const more = removeSlice(now)
       database.exec('COMMIT')
-      // Pages that are free go back to the file system, some at a time.
+      // Free pages are returned to the file system, some at a time.
       database.exec(`PRAGMA incremental_vacuum(${sliceRows})`)
       return more
     } catch (error) {

@@ -15,7 +15,7 @@ import { outcomeNumber } from './outcomes.ts'
 import { createReadPredecessors } from './predecessors.ts'
 import { actionRecord, buildRecord, prepareActions, prepareArrays } from './rows.ts'
 
-/** The reading side of the tables; core/build-history.ts says what each of these answers. */
+/** The read side of the tables; core/build-history.ts says what each of these returns. */
 export interface Queries {
   builds(query: { readonly limit: number; readonly idPrefix?: string }): BuildRecord[]
   actions(query: ActionsQuery): ActionRecord[]
@@ -27,16 +27,16 @@ export interface Queries {
   revision(): number
 }
 
-/** No text has it, and none that has others in its place comes after it. */
+/** The greatest code point, which no name contains: the upper end of a range of prefixes. */
 const lastCharacter = '\u{10ffff}'
 
-/** Paths that one answer names. */
+/** Paths in one response. */
 const outputsMax = 100_000
 
 export function createQueries(database: DatabaseSync): Queries {
   const selectBuilds = `SELECT b.*, i.build AS told, ${summaryColumns} FROM builds b LEFT JOIN invocations i ON i.build = b.id`
   const builds = database.prepare(
-    // By name: in the order of time it would look through all builds.
+    // By name: in order of time, it would scan all builds.
     `${selectBuilds} WHERE name >= ? AND name < ? AND substr(name, 1, length(?)) = ? AND name <> ?
       ORDER BY +last_seen DESC, id DESC LIMIT ?`,
   )

@@ -17,15 +17,15 @@ export interface ActionReading {
   readonly signal: AbortSignal
 }
 
-/** Larger Actions and Commands are not looked at. */
+/** Larger Actions and Commands are ignored. */
 const actionBytesMax = 64 * 1024
 const commandBytesMax = 1024 * 1024
-/** Paths of one action that are written down. */
+/** Paths recorded per action. */
 const outputsMax = 10_000
 
 /**
- * Brings Actions of one digest function and one instance into the history, with their Commands and, where a worker ran
- * them, their input trees. Those that the cache lacks are left out.
+ * Reads Actions of one digest function and instance into the history, with their Commands and, if a worker ran them,
+ * their input trees. Those that the cache lacks are left out.
  */
 export async function readActions(reading: ActionReading, actions: readonly Readable[]): Promise<void> {
   const { history, clock, signal } = reading
@@ -79,7 +79,7 @@ function actionFacts(bytes: Uint8Array, digest: Digest): { command: Digest; inpu
   })
 }
 
-/** What a Command makes, from the input root, sorted; undefined for bytes that are not a Command. */
+/** The outputs of a Command, relative to the input root, sorted; undefined for bytes that are not a Command. */
 function outputsOf(bytes: Uint8Array): string[] | undefined {
   return ifWellFormed(() => {
     const command = decodeMessage(re.Command, bytes)

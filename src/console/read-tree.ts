@@ -16,14 +16,14 @@ export interface TreeReading {
   readonly signal: AbortSignal
 }
 
-/** Directories of one tree that are read for it; most of a tree was there before. */
+/** Directories read for one tree; most of a tree is usually known already. */
 const directoriesMax = 20_000
-/** A larger Directory is not kept. */
+/** Larger Directories are not kept. */
 const directoryBytesMax = 1024 * 1024
 
 /**
- * Brings the Directories of an input tree into the history, level by level. One that was noted lately has been brought
- * with all that is below it, so that a tree costs what is new in it.
+ * Reads the Directories of an input tree into the history, level by level. One noted recently has been read together
+ * with all below it, so a tree costs only what is new in it.
  */
 export async function readTree({ client, history, clock, signal }: TreeReading, root: Digest): Promise<void> {
   const seen = new Set<string>([digestText(root)])
@@ -51,7 +51,7 @@ export async function readTree({ client, history, clock, signal }: TreeReading, 
 
 interface Wanted {
   readonly digest: Digest
-  /** The history's own copy; what is below it is to be noted. */
+  /** The history's own copy; uses of what is below it are still to be noted. */
   readonly own?: Uint8Array
 }
 
@@ -59,7 +59,7 @@ interface Found extends Kept {
   readonly fresh: boolean
 }
 
-/** Nothing for one that was noted lately. */
+/** Empty for one that was noted recently. */
 function unseenOf({ blobs }: Tables, digest: Digest, now: number): Wanted[] {
   if (digest.size > directoryBytesMax || digest.size === 0) return []
   const { there, lately } = blobs.touch(digest, now)
@@ -68,7 +68,7 @@ function unseenOf({ blobs }: Tables, digest: Digest, now: number): Wanted[] {
   return [own ? { digest, own } : { digest }]
 }
 
-/** Those that the cache has not any more are left out. */
+/** Those that the cache no longer has are left out. */
 async function readLevel(client: CasClient, wanted: readonly Wanted[], signal: AbortSignal): Promise<Found[]> {
   const found: Found[] = wanted.flatMap(({ digest, own }) => (own ? [{ digest, bytes: own, fresh: false }] : []))
   for (const part of digestGroups(
@@ -89,7 +89,7 @@ function childrenOf(bytes: Uint8Array, { fn }: Digest): Digest[] {
     const { directories } = decodeMessage(re.Directory, bytes)
     return directories.map(({ digest }) => digestFromWire(digest, digestFunctions[fn].value, 'directories.digest'))
   } catch (error) {
-    // The scheduler has refused such a tree; here it has nothing below it.
+    // The scheduler has refused such a tree; here it counts as empty.
     if (error instanceof Failure && error.kind === 'invalid') return []
     throw error
   }

@@ -13,32 +13,35 @@ import { createReadingQueue } from './reading-queue.ts'
 
 export interface ReaderOptions {
   readonly history: History
-  /** The server that has the blobs. */
+  /** The server that stores the blobs. */
   readonly cas: Channel
   readonly clock: Clock
   readonly log: Log
 }
 
-/** Reads Actions, Commands and input trees out of the cache, for the history, after the builds that used them. */
+/** Reads Actions, Commands and input trees from the cache into the history, after the builds that used them. */
 export interface Reader {
   /**
-   * Puts actions into the queue; those for which there is no room are read when they are seen again. What cannot be read
-   * is tried again, up to a bound.
+   * Queues actions; those for which there is no room are read when they are seen again. Failed reads are retried, up to
+   * a limit.
    */
   add(actions: readonly Readable[]): void
   /** Is the queue empty, and nothing being read? */
   isIdle(): boolean
-  /** Settles when the queue is empty and nothing is read. */
+  /** Settles when the queue is empty and nothing is being read. */
   idle(): Promise<void>
-  /** Blobs that the history does not have, by digestKey; those that the cache lacks too, or that are too large, are left out. */
+  /**
+   * Blobs that the history does not have, by digestKey; those that the cache lacks too, or that are too large, are left
+   * out.
+   */
   fetch(digests: readonly Digest[]): Promise<ReadonlyMap<string, Uint8Array>>
   close(): void
 }
 
-/** A larger blob is not fetched for whoever asks. */
+/** Larger blobs are not fetched on request. */
 const fetchedBytesMax = batchBytesMax
 const callMsMax = 10_000
-/** How long the cache is left in peace after failures in a row. */
+/** Pause after consecutive failures, in milliseconds. */
 const restBounds = { msMin: 5_000, msMax: 60_000 }
 
 export function createReader({ history, cas, clock, log }: ReaderOptions): Reader {
@@ -46,7 +49,7 @@ export function createReader({ history, cas, clock, log }: ReaderOptions): Reade
   const ending = new AbortController()
   let working: Promise<void> | undefined
   let resting: (() => void) | undefined
-  /** In a row. */
+  /** Consecutive. */
   let failures = 0
 
   function work(): void {
@@ -66,7 +69,7 @@ export function createReader({ history, cas, clock, log }: ReaderOptions): Reade
     })
   }
 
-  /** Until the queue is empty, or something fails. */
+  /** Until the queue is empty, or a read fails. */
   async function readAll(): Promise<void> {
     while (queue.size > 0 && !ending.signal.aborted) {
       const groups = Map.groupBy(queue.next(), ({ action, instance }) => `${action.fn} ${instance}`)
@@ -74,7 +77,7 @@ export function createReader({ history, cas, clock, log }: ReaderOptions): Reade
     }
   }
 
-  /** Reads actions of one digest function and one instance. @returns whether they could be read */
+  /** Reads actions of one digest function and instance. @returns whether they could be read */
   async function readGroup(group: readonly Readable[]): Promise<boolean> {
     const [first] = group
     if (!first) return true

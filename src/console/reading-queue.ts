@@ -1,21 +1,21 @@
 import type { Readable } from './ingest.ts'
 
-/** Actions that wait to be read, oldest first. One stays here until it has been read, or has failed too often. */
+/** Actions waiting to be read, oldest first. One stays here until it has been read, or has failed too often. */
 export interface ReadingQueue {
-  /** Adds actions, up to a bound; those for which there is no room are added when they are seen again. */
+  /** Adds actions, up to a limit; those for which there is no room are added when they are seen again. */
   add(actions: readonly Readable[]): void
-  /** The next to be read together; none when the queue is empty. One that has failed before is read alone. */
+  /** The next actions to read together; none if the queue is empty. One that has failed before is read alone. */
   next(): readonly Readable[]
-  /** They have been read, and leave the queue; one that was seen otherwise meanwhile is read again. */
+  /** They have been read, and leave the queue, except for those that were seen in another way meanwhile. */
   done(actions: readonly Readable[]): void
-  /** They could not be read: they go to the end. @returns those that have failed too often, and have left the queue */
+  /** They could not be read: they go to the end. @returns those that failed too often, and have left the queue */
   failed(actions: readonly Readable[]): Readable[]
   readonly size: number
 }
 
 const queueMax = 50_000
 const batchMax = 100
-/** With the waits between, some minutes: a cache that restarts is back by then. */
+/** With the delays between, a few minutes: a restarting cache is back by then. */
 const attemptsMax = 8
 
 interface Waiting {

@@ -20,7 +20,7 @@ export interface RecorderParts {
 
 const runBytesMax = 64
 
-/** native.console.v1.Recorder: what the cache and the scheduler saw. */
+/** native.console.v1.Recorder: events from the cache and the scheduler. */
 export function recorderService({ history, reader, comparer, metrics, secret }: RecorderParts): Service {
   const taken = metrics.counter('native_console_events_total', 'Events that have been taken down.').of({})
   const unreadable = metrics.counter('native_console_unreadable_total', 'Events that made no sense.').of({})

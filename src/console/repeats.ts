@@ -3,17 +3,19 @@ import { wireDifferentAction } from '../client/different-action.ts'
 import type { DifferentAction } from '../core/output-difference.ts'
 import { consoleApi } from '../wire/proto.ts'
 
-/** What actions made differently when they were run twice, build by build. */
+/** Differences between two runs of an action, by build. */
 export interface KeptRepeats {
-  /** @param build its number; one that has been forgotten meanwhile is passed over */
+  /** @param build its number; ignored if it has been pruned meanwhile */
   add(build: number, action: DifferentAction): void
-  /** Those of a build, by its whole id, the latest first; read as they are asked for. @param range `limit` counts those to skip */
+  /** Those of a build, by its full id, latest first; read lazily. @param range `limit` includes the skipped ones */
   list(build: string, range: { readonly limit: number; readonly skip: number }): Iterable<consoleApi.DifferentAction>
 }
 
-/** Of one build, at some kilobytes each. */
+/** Per build, at a few kilobytes each. */
 const perBuildMax = 1_000
-/** Of one action, in bytes; of one with more (paths of a hundred thousand characters), the outputs are only counted. */
+/**
+ * Per action, in bytes; for a larger one (with paths of a hundred thousand characters), the outputs are only counted.
+ */
 const reportBytesMax = 1024 * 1024
 
 export function createKeptRepeats(database: DatabaseSync): KeptRepeats {

@@ -11,7 +11,7 @@ import type { Digest, DigestFunction } from '../core/digest.ts'
 import { number, type Row, text } from './cells.ts'
 import { invocationSummary } from './invocations.ts'
 
-/** What a query of actions selects; `actions a`, `contents c`, `labels l` and `builds b` are joined. */
+/** The columns of a query for actions; `actions a`, `contents c`, `labels l` and `builds b` are joined. */
 const columns = [
   ...['a.id', 'b.name', 'b.instance', 'c.fn', 'c.hash', 'c.size', 'l.target', 'l.mnemonic', 'l.configuration'],
   ...['c.command_hash', 'c.command_size', 'c.root_hash', 'c.root_size', 'c.first_output', 'a.outcome'],
@@ -23,17 +23,17 @@ type Column = (typeof columns)[number]
 export const actionTables = `actions a JOIN contents c ON c.id = a.content JOIN labels l ON l.id = a.label
   JOIN builds b ON b.id = a.build`
 
-/** A row whose columns are told by their places: an object of forty names takes six times as long to make. */
+/** A row with its columns by position: an object with forty names takes six times as long to make. */
 export type Values = readonly SQLOutputValue[]
 
 /**
- * A question whose answers are arrays, as actionRecord and whoever names his columns take them.
- * @param sql what stands behind `SELECT columns`
+ * A query that returns arrays, in the order of actionRecord or of the caller's own columns.
+ * @param sql what follows `SELECT columns`
  */
 export function prepareArrays(database: DatabaseSync, sql: string): ArrayStatement {
   const statement = database.prepare(sql)
   statement.setReturnArrays(true)
-  // What @types/node says of its rows is true without setReturnArrays.
+  // The row type in @types/node only holds without setReturnArrays.
   return statement as unknown as ArrayStatement
 }
 
@@ -42,7 +42,7 @@ export interface ArrayStatement {
   all(...values: SQLInputValue[]): Values[]
 }
 
-/** Actions, in the columns that actionRecord reads. */
+/** A query for actions, in the columns of actionRecord. */
 export function prepareActions(database: DatabaseSync, rest: string): ArrayStatement {
   return prepareArrays(database, `SELECT ${columns.join(', ')} FROM ${actionTables} ${rest}`)
 }

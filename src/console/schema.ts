@@ -1,9 +1,9 @@
 /**
- * The history's tables, a step for each version: user_version says how many of them a database has had. A step that
- * has been released is never changed; what is to be different comes as a further one.
+ * The history's tables, one migration per version: user_version says how many a database has had. A released migration
+ * is never changed; changes are made by a new one.
  *
- * Rows are small, since there are millions of them: texts that repeat stand in tables of their own. Times are
- * milliseconds since 1970.
+ * Rows are small, since there are millions: repeated texts are in tables of their own. Times are milliseconds since
+ * 1970.
  */
 export const migrations: readonly string[] = [
   `

@@ -18,12 +18,12 @@ import { createReader } from './reader.ts'
 import { recorderService } from './recorder-service.ts'
 
 export interface ConsoleOptions {
-  /** The folder of the history; made when it is not there. */
+  /** The folder of the history; created if necessary. */
   readonly folder: string
   readonly bounds: Bounds
-  /** The server that has the Actions. */
+  /** The server that stores the Actions. */
   readonly cas: Channel
-  /** What servers have to know that tell of builds; absent, whoever reaches this server may. */
+  /** The secret by which servers that report events prove themselves; if absent, anyone who reaches this server may. */
   readonly secret?: Secret | undefined
   readonly clock: Clock
   readonly log: Log
@@ -35,7 +35,7 @@ export interface Console {
   readonly services: readonly Service[]
   /** The same for this process. */
   readonly history: LocalHistory & InvocationHistory
-  /** Of its builds, for the pages as well. */
+  /** Of its builds, also for the web pages. */
   readonly explanations: Explanations
   /** What keeps the history from being written, for people. */
   notes(): string[]
@@ -44,14 +44,14 @@ export interface Console {
   close(): void
 }
 
-/** How often it is looked whether there is too much, and how soon the next slice follows while there is, in milliseconds. */
+/** How often the limits are checked, and how soon the next slice follows while they are exceeded, in milliseconds. */
 const pruneMs = 10_000
 const sliceMs = 50
 
 /**
- * A console: it takes what the cache and the scheduler tell, keeps it, and answers what it is asked. It holds a timer,
- * which does not keep the process alive, until it is closed. A history that cannot be opened does not keep it from its
- * work: it is tried again, and those who ask are told why.
+ * A console: it takes events from the cache and the scheduler, stores them, and answers queries. Until closed it holds
+ * a timer, which does not keep the process alive. If the history cannot be opened the console still runs: it retries,
+ * and tells callers why.
  */
 export function createConsole(options: ConsoleOptions): Console {
   const { clock, log, metrics } = options

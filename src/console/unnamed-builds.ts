@@ -1,10 +1,10 @@
 import type { Client } from './events.ts'
 
-/** Calls of a tool that names no invocation are one build until it pauses for so long, in milliseconds. */
+/** Calls of a tool that sends no invocation id form one build until a pause of this length, in milliseconds. */
 const pauseMsMax = 60_000
 const unnamedMax = 1_000
 
-/** Names the builds of clients that give them none. @returns the name of the one to which a call of a client belongs */
+/** Names the builds of clients that send no id. @returns the build to which a client's call belongs */
 export function createUnnamedBuilds(): (client: Client, at: number) => string {
   const unnamed = new Map<string, { name: string; lastSeen: number }>()
   return ({ tool, toolVersion, correlated }, at) => {

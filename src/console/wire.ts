@@ -10,19 +10,17 @@ import {
 import { type Digest, digestFunctions } from '../core/digest.ts'
 import type { consoleApi } from '../wire/proto.ts'
 
-/** A build as a message. */
 export function wireBuild(build: BuildRecord): consoleApi.Build.$Properties {
   const { correlatedId, instance, told, ...rest } = build
   const wireTold = told && { ...told, patterns: [...told.patterns] }
   return { ...rest, correlatedId, instanceName: instance, ...(wireTold && { told: wireTold }) }
 }
 
-/** The outcomes that a query names; unknown ones are left out. */
+/** The outcomes in a query; unknown ones are left out. */
 export function outcomesOf(values: readonly consoleApi.Outcome[]): ActionOutcome[] {
   return actionOutcomes.filter((outcome) => values.includes(outcomeValues[outcome]))
 }
 
-/** An action as a message. */
 export function wireAction(action: ActionRecord): consoleApi.Action.$Properties {
   const { digest, command, inputRoot, instance, outcome, lookup, times, ...rest } = action
   return {

@@ -3,12 +3,12 @@ import { decodeMessage } from '../../wire/decode.ts'
 import { bes } from '../../wire/proto.ts'
 
 const idCharactersMax = 200
-/** More events than a build has; what is missing before one is added up in a number. */
+/** More events than any build has; bounded because gaps are added up in a number. */
 const sequenceMax = 1_000_000_000
 
-/** An event as it came, with its place in its stream. */
+/** An event as received, with its place in its stream. */
 export interface Arrived {
-  /** A name of the stream that no other has. */
+  /** A unique name of the stream. */
   readonly stream: string
   readonly streamId: bes.IStreamId
   readonly sequence: number

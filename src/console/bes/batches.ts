@@ -1,27 +1,27 @@
 import { setImmediate } from 'node:timers/promises'
 
-/** Messages of a stream as they come, those together that are there already. */
+/** Messages of a stream in batches of those that have already arrived. */
 export interface Batches {
   /** At least one message; undefined once the stream has ended. */
   next(): Promise<Uint8Array[] | undefined>
-  /** Takes no more. */
+  /** Stops reading. */
   close(): Promise<void>
 }
 
 export interface BatchBounds {
   readonly countMax: number
-  /** A batch takes no further message once it has so much. */
+  /** A batch that has reached this size takes no further message. */
   readonly bytesMax: number
 }
 
-/** Nothing is waited for but the first message of each batch; beyond a batch, one message is asked for ahead. */
+/** Only the first message of each batch is waited for; at most one message is requested ahead. */
 export function batchesOf(messages: AsyncIterable<Uint8Array>, { countMax, bytesMax }: BatchBounds): Batches {
   const iterator = messages[Symbol.asyncIterator]()
   let ahead: Promise<IteratorResult<Uint8Array>> | undefined
 
   function ask(): Promise<IteratorResult<Uint8Array>> {
     const asked = iterator.next()
-    // Whoever awaits it hears of its failure; nobody may come to that.
+    // Its failure surfaces where it is awaited, if it ever is.
     asked.catch(() => undefined)
     return asked
   }

@@ -20,17 +20,17 @@ export interface IntakeParts {
 }
 
 /**
- * Keeps events, if need be once the history can be written again.
- * @returns how many of them are kept now: all up to the first gap
+ * Stores events, waiting if necessary until the history is writable again.
+ * @returns how many of them are stored now: all up to the first gap
  * @throws Failure when the history could not be written for too long
  */
 export type Intake = (arrived: readonly Arrived[], place: Place, signal: AbortSignal) => Promise<number>
 
-/** How long a call waits for a history that cannot be written, and how often it tries, in milliseconds. */
+/** How long a call waits for a history that cannot be written, and how often it retries, in milliseconds. */
 const patienceMsMax = 5 * 60_000
 const againMs = 1_000
 
-/** What the events of build tools tell, on its way into the history, and counted. */
+/** Puts the events of build tools into the history, and counts them. */
 export function createIntake({ history, clock, metrics }: IntakeParts): Intake {
   const taken = metrics
     .counter('native_console_build_events_total', 'Events of build tools that have been kept.')
@@ -42,7 +42,7 @@ export function createIntake({ history, clock, metrics }: IntakeParts): Intake {
     .counter('native_console_build_events_unreadable_total', 'Events of build tools that made no sense.')
     .of({})
 
-  /** What the event tells. One that makes no sense is acknowledged all the same: it would not make more when it came again. */
+  /** The content of an event. A malformed one is acknowledged all the same: sending it again would not help. */
   function toldIn(event: bes.IBuildEvent | null | undefined): Told | undefined {
     const bytes = unpackAny(event?.bazelEvent, 'build_event_stream.BuildEvent')
     if (!bytes) return undefined
@@ -67,7 +67,7 @@ export function createIntake({ history, clock, metrics }: IntakeParts): Intake {
     }
   }
 
-  /** @returns how many of the events are kept now: all up to the first gap */
+  /** @returns how many of the events are stored now: all up to the first gap */
   function keep(events: readonly StreamEvent[]): number {
     const receptions = history.use(({ streams }) => {
       try {
@@ -84,7 +84,10 @@ export function createIntake({ history, clock, metrics }: IntakeParts): Intake {
     return kept + before
   }
 
-  /** One by one, since one of them does not fit: that is kept by its number alone, for it fits no better when it comes again. */
+  /**
+   * One by one, because one of them violates a constraint: of that one, only its number is recorded, since it would
+   * fail again if resent.
+   */
   function keepEach(streams: KeptStreams, events: readonly StreamEvent[]): Reception[] {
     const receptions: Reception[] = []
     for (const event of events) {

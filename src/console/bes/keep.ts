@@ -3,31 +3,31 @@ import { number } from '../cells.ts'
 import type { Told } from './told.ts'
 import { createWriter } from './write.ts'
 
-/** An event as it came, in its stream. */
+/** An event as received, with its place in its stream. */
 export interface StreamEvent {
   /** The stream; one invocation may have several. */
   readonly stream: string
   readonly invocation: string
-  /** What several invocations have in common; may be empty. */
+  /** An id that several invocations share; may be empty. */
   readonly correlated: string
   /** From 1. */
   readonly sequence: number
   /** When it arrived, in milliseconds since 1970. */
   readonly at: number
-  /** Undefined for one of which nothing is kept. */
+  /** Undefined for an event of which nothing is kept. */
   readonly told: Told | undefined
-  /** It is the stream's last one. */
+  /** It is the last one of its stream. */
   readonly last: boolean
 }
 
-/** kept: it is on disk. repeated: it was before. gap: others are missing before it, and nothing has been written. */
+/** kept: it is on disk. repeated: it already was. gap: others are missing before it, and it was not written. */
 export type Reception = 'kept' | 'repeated' | 'gap'
 
 export interface KeptStreams {
   /**
-   * Keeps events with their numbers, all of them or none; what came before a gap is kept, and nothing behind it. A stream
-   * that is not known, since the history began anew or has lost the build, may begin anywhere: its client has forgotten
-   * what was acknowledged, and nobody can send it again.
+   * Stores events with their numbers in one transaction: those before a gap, and none after it. A stream that is not
+   * known, because the history was reset or has lost the build, may begin anywhere: its client has discarded what was
+   * acknowledged, and nobody can send it again.
    * @returns what became of each, up to the first gap
    * @throws what SQLite throws
    */

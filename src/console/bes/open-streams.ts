@@ -1,26 +1,28 @@
 import { Code, RpcError } from '../../wire/rpc.ts'
 
-/** A call's place among those that are open. */
+/** A call's slot among the open ones. */
 export interface Place {
   readonly stream: string
-  /** Waits, as long as the call keeps its place: fails when another has taken it, with a status at which clients come again. */
+  /**
+   * Waits as long as the call holds its slot: rejects when another call has taken it, with a status that clients retry.
+   */
   wait<T>(work: Promise<T>): Promise<T>
-  /** Something has come. */
+  /** Notes activity. */
   touch(): void
   leave(): void
 }
 
-/** Calls at once; a further one takes the place of the one of which nothing has been heard for longest. */
+/** Concurrent calls; a further one takes the slot of the one that has been silent for longest. */
 const openMax = 500
 
-/** The calls that tell of builds: one for each stream, and not too many. */
+/** The calls that report builds: one per stream, and a limited number. */
 export function createOpenStreams(): { enter(stream: string): Place } {
-  /** By stream, the one heard of last at the end. */
+  /** By stream, the most recently active at the end. */
   const open = new Map<string, { end(why: RpcError): void }>()
 
   return {
     enter(stream) {
-      // A client that has come again does not wait until its old connection is found to be broken.
+      // A client that reconnects does not have to wait until its old connection is found to be broken.
       open.get(stream)?.end(new RpcError(Code.ABORTED, 'another call tells of this stream now'))
       open.delete(stream)
       const [quietest] = open
@@ -29,7 +31,7 @@ export function createOpenStreams(): { enter(stream: string): Place } {
         open.delete(quietest[0])
       }
       let over: RpcError | undefined
-      // One promise for each wait: a single one for all would keep what hangs on it for as long as the call.
+      // A new promise for each wait: a single one would retain all that is chained to it for as long as the call lasts.
       let stopWaiting: ((why: RpcError) => void) | undefined
       const own = {
         end(why: RpcError) {

@@ -1,13 +1,13 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { number } from '../cells.ts'
 
-/** What is kept of the end of what a tool printed in one build. */
+/** How much is kept of the end of a tool's output in one build. */
 export const outputBytesMax = 1024 * 1024
 
-/** What goes at once when there is too much. */
+/** How much is dropped at once when there is too much. */
 const pieceCharactersMax = 64 * 1024
 
-/** Adds a piece of what a tool printed; what is too much goes at the beginning. @throws what SQLite throws */
+/** Adds a piece of a tool's output; if there is too much, the beginning is dropped. @throws what SQLite throws */
 export type OutputWriter = (build: number, text: string) => void
 
 export function createOutputWriter(database: DatabaseSync): OutputWriter {

@@ -7,16 +7,17 @@ import { batchesOf } from './batches.ts'
 import { createIntake, type IntakeParts } from './intake.ts'
 import { createOpenStreams, type Place } from './open-streams.ts'
 
-/** A command line may be long, and a piece of output too. */
+/** A command line or a piece of output may be long. */
 const eventBytesMax = 16 * 1024 * 1024
-/** What goes into one transaction: some milliseconds of work. */
+/** One transaction: a few milliseconds of work. */
 const batchBounds = { countMax: 200, bytesMax: 1024 * 1024 }
 
 /**
- * google.devtools.build.v1.PublishBuildEvent: what a build tool tells of its builds. Each event is acknowledged when it
- * is on disk, in the order of the numbers; what has arrived by then goes into one transaction. Nothing else waits in memory,
- * and the client has to wait meanwhile. So it does while nothing can be written: Bazel goes on with the next build then, where after an error it would
- * try again and hold that up. In the end the call fails with a status at which clients send again what was not acknowledged.
+ * google.devtools.build.v1.PublishBuildEvent: what build tools report of their builds. Each event is acknowledged, in
+ * order, once it is on disk; all that have arrived by then share a transaction. Nothing else is buffered, so the client
+ * feels back-pressure. So it does while nothing can be written: Bazel then goes on with the next build, whereas after
+ * an error it would retry and hold that up. In the end the call fails with a status on which clients resend what was
+ * not acknowledged.
  */
 export function besService(parts: IntakeParts): Service {
   const keep = createIntake(parts)
@@ -41,7 +42,7 @@ export function besService(parts: IntakeParts): Service {
             arrived.push(each)
           }
         } catch (error) {
-          // What came before it is kept and acknowledged first.
+          // What came before it is stored and acknowledged first.
           fault = error
         }
         if (place && arrived.length > 0) await keepAndTell(arrived, place, call.signal, send)
@@ -69,7 +70,7 @@ export function besService(parts: IntakeParts): Service {
     if (missing) throw new RpcError(Code.ABORTED, `events before ${missing.sequence} are missing: send them first`)
   }
 
-  /** The tool's own stream tells the same and more: it is only looked at whether this one makes sense. */
+  /** The tool's own stream reports the same and more, so these events are only validated. */
   function publishLifecycle(bytes: Buffer): Uint8Array {
     const { buildEvent } = decodeMessage(bes.PublishLifecycleEventRequest, bytes)
     if (!buildEvent?.streamId?.buildId) throw new Failure('invalid', 'build_event.stream_id.build_id is missing')

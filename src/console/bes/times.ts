@@ -2,22 +2,22 @@ import { Failure } from '../../core/failure.ts'
 import { fromDuration, fromTimestamp, type WireTime } from '../../wire/time.ts'
 
 /**
- * When something happened, by the field that tells it now or by the older one in milliseconds.
- * @returns whole milliseconds since 1970; undefined where neither is set, or it is no time that timestamp.proto allows
+ * A point in time, from the current field or the deprecated one in milliseconds.
+ * @returns whole milliseconds since 1970; undefined if neither is set, or it is invalid by timestamp.proto
  */
 export function momentOf(time: WireTime | null | undefined, ms?: number | null): number | undefined {
   return whole(fromTimestamp, time, ms)
 }
 
 /**
- * How long something took.
- * @returns whole milliseconds; undefined where neither is set, or it is none that duration.proto allows
+ * A duration, likewise.
+ * @returns whole milliseconds; undefined if neither is set, or it is invalid by duration.proto
  */
 export function spanOf(time: WireTime | null | undefined, ms?: number | null): number | undefined {
   return whole(fromDuration, time, ms)
 }
 
-/** What does not fit is left out: a column that cannot be read back as a number would break every list that it is in. */
+/** Out-of-range values are dropped: a column that cannot be read back as a number would break every list with it. */
 function whole(from: (time: WireTime) => number, time: WireTime | null | undefined, ms: number | null | undefined) {
   if (!time && !ms) return undefined
   try {
@@ -29,7 +29,7 @@ function whole(from: (time: WireTime) => number, time: WireTime | null | undefin
 }
 
 function wireTimeOf(ms: number): WireTime {
-  // Only the seconds are held against the bounds; what is left is below one of them.
+  // Only the seconds are checked against the bounds; the rest is less than a second.
   const seconds = Math.floor(ms / 1000)
   return { seconds, nanos: Math.round((ms - seconds * 1000) * 1e6) }
 }

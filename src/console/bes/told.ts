@@ -3,7 +3,7 @@ import { hiddenText, shownArgument, shownValue } from '../../explain/secrets.ts'
 import { bep } from '../../wire/proto.ts'
 import { momentOf, spanOf } from './times.ts'
 
-/** One thing that an event of Bazel tells: bounded, and without what looks like a secret. */
+/** One thing that a Bazel event reports: bounded, and without apparent secrets. */
 export type Told =
   | {
       readonly kind: 'started'
@@ -27,7 +27,7 @@ export interface ToldTarget {
   readonly kind: 'target'
   readonly label: string
   readonly aspect: string
-  /** Empty where this event does not say. */
+  /** Empty if this event does not say. */
   readonly rule: string
   readonly state: TargetState
   readonly message: string
@@ -58,7 +58,7 @@ export interface ToldFailure {
 export interface ToldEnd {
   readonly kind: 'finished'
   readonly at: number
-  /** Absent where the tool broke off. */
+  /** Absent if the tool was interrupted. */
   readonly exit: { readonly code: number; readonly name: string } | undefined
   readonly message: string
 }
@@ -67,13 +67,13 @@ const nameCharactersMax = 1_000
 const messageCharactersMax = 4_000
 const optionCharactersMax = 4_000
 const optionsMax = 2_000
-/** How much of a text is looked through for secrets: more than is kept of it, so that what is cut off here is not shown. */
+/** How much of a text is searched for secrets: more than is kept, so that a secret cut at the end is not shown. */
 const readCharactersMax = 64 * 1024
 const patternsMax = 100
 const logsMax = 20
 
 /**
- * What an event tells, where it tells something that is kept.
+ * What an event reports, if it is something to keep.
  * @param at when it happened, in whole milliseconds since 1970, for events that do not say
  */
 export function toldBy(event: bep.BuildEvent, at: number): Told | undefined {
@@ -134,7 +134,7 @@ function targetOf({ id, configured, completed, aborted }: bep.BuildEvent): ToldT
   return { ...base, state: stateAfter(aborted.reason), message: message(aborted.description) }
 }
 
-/** What was not built since somebody or something else ended the build has not failed itself. */
+/** A target that was not built because something else ended the build has not itself failed. */
 function stateAfter(reason: bep.Aborted.AbortReason | null | undefined): TargetState {
   const { LOADING_FAILURE, ANALYSIS_FAILURE, REMOTE_ENVIRONMENT_FAILURE } = bep.Aborted.AbortReason
   const own = reason === LOADING_FAILURE || reason === ANALYSIS_FAILURE || reason === REMOTE_ENVIRONMENT_FAILURE
@@ -163,7 +163,7 @@ function testOf({ id, testResult, testSummary }: bep.BuildEvent): Told | undefin
 
 function failureOf({ id, action }: bep.BuildEvent): ToldFailure | undefined {
   if (!action || action.success) return undefined
-  // Its exit_code is Bazel's own for a failed build, whatever the process had.
+  // For a failed build its exit_code is Bazel's own, not that of the process.
   const { stdout, stderr, type, failureDetail } = action
   const about = id?.actionCompleted
   return {
@@ -180,7 +180,7 @@ function statusOf(status: bep.TestStatus | null | undefined): TestStatus {
   return testStatuses[status ?? 0] ?? 'unknown'
 }
 
-/** Contents that stand in the event itself are left out: only short ones of no interest do. */
+/** Contents inlined in the event are left out: only short, uninteresting ones are. */
 function logsOf(files: readonly bep.File.$Properties[] | null | undefined): LogRecord[] {
   const named = (files ?? []).filter(({ uri }) => typeof uri === 'string' && uri !== '')
   return named.slice(0, logsMax).map((each) => ({ name: name(each.name), uri: shownName(each.uri) }))
@@ -191,7 +191,7 @@ function optionsOf(startup: readonly string[] | null | undefined, command: reado
   return some.map((each, at) => cut(each, (option) => shownOption(option, some[at - 1]), optionCharactersMax))
 }
 
-/** --remote_header=NAME=VALUE and its like are there for credentials, whatever these are called. */
+/** --remote_header=NAME=VALUE and the like carry credentials, whatever the header's name. */
 const headerOption = /^(--\w*header=[^=]*=)./s
 
 function shownOption(option: string, before: string | undefined): string {
@@ -203,7 +203,7 @@ function name(text: string | null | undefined): string {
   return (text ?? '').slice(0, nameCharactersMax)
 }
 
-/** A name that may hold a secret, such as an address with a password in it. */
+/** A name that may contain a secret, such as a URL with a password. */
 function shownName(text: string | null | undefined): string {
   return cut(text ?? '', (whole) => shownValue('', whole), nameCharactersMax)
 }
@@ -212,7 +212,7 @@ function message(text: string | null | undefined): string {
   return cut(text ?? '', (whole) => shownValue('', whole), messageCharactersMax)
 }
 
-/** Hides first, then cuts: half a secret, or one whose name or end was cut off, is not told for one. */
+/** Hides secrets, then truncates: a truncated secret, or one that lost its name or end, would not be recognised. */
 function cut(text: string, hide: (text: string) => string, charactersMax: number): string {
   return hide(text.slice(0, readCharactersMax)).slice(0, charactersMax)
 }

@@ -4,19 +4,19 @@ import { number } from '../cells.ts'
 import { createOutputWriter } from './output.ts'
 import type { Told, ToldAttempt, ToldEnd, ToldFailure, ToldTarget } from './told.ts'
 
-/** Targets, tests, attempts and failures of one build, in bytes: some 100,000 of the usual length. */
+/** Targets, tests, attempts and failures of one build, in bytes: some 100,000 of typical length. */
 const keptBytesMax = 32 * 1024 * 1024
-/** What a row takes beside its texts. */
+/** Overhead of a row beyond its texts. */
 const rowBytes = 100
 
-/** Writes what was told of a build, within what one build may take. @throws what SQLite throws */
+/** Writes what was reported of a build, within that build's limits. @throws what SQLite throws */
 export type Writer = (build: number, told: Told) => void
 
 export function createWriter(database: DatabaseSync): Writer {
   const statements = prepare(database)
   const output = createOutputWriter(database)
 
-  /** Is there room for a row of these texts? It counts as taken then, and as left out otherwise. */
+  /** Reserves space for a row with these texts; if there is none, counts it as left out. */
   function takeRoom(build: number, ...texts: readonly string[]): boolean {
     const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), rowBytes)
     if (Number(statements.room.run(bytes, build, bytes, keptBytesMax).changes) > 0) return true
@@ -51,7 +51,7 @@ export function createWriter(database: DatabaseSync): Writer {
     if (!takeRoom(build, label, details, logs)) return
     const [at, is] = [testStatuses.indexOf(status), cached ? 1 : 0]
     statements.attempt.run(build, label, run, shard, attempt, at, ms ?? null, is, details, logs)
-    // A test that is broken off has no summary.
+    // An interrupted test has no summary.
     if (!statements.findTest.get(build, label)) writeTest(build, label, status)
   }
 
@@ -105,7 +105,7 @@ export function createWriter(database: DatabaseSync): Writer {
   }
 }
 
-/** One statement of a table of invocations. */
+/** One statement for a table of invocations. */
 interface Statement {
   run(...values: readonly SQLInputValue[]): { readonly changes: number | bigint }
 }
@@ -125,7 +125,7 @@ function prepare(database: DatabaseSync) {
     countTargets: invocation('targets = targets + ?, targets_failed = targets_failed + ?'),
     countTests: invocation('tests = tests + ?, tests_failed = tests_failed + ?'),
     findTarget: database.prepare('SELECT state FROM invocation_targets WHERE build = ? AND label = ? AND aspect = ?'),
-    // In several configurations it counts once: what failed in one has failed.
+    // A target in several configurations counts once, as failed if any of them failed.
     target: database.prepare(
       `INSERT INTO invocation_targets (build, label, aspect, kind, state, message) VALUES (?, ?, ?, ?, ?, ?)
         ON CONFLICT DO UPDATE SET kind = iif(excluded.kind = '', kind, excluded.kind),
