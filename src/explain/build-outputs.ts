@@ -1,15 +1,15 @@
 import { setImmediate } from 'node:timers/promises'
 import type { ActionRecord, LocalHistory } from '../core/build-history.ts'
 
-/** What the actions of one build make. */
+/** The outputs of one build's actions. */
 export interface Outputs {
-  /** Who makes a path, from the input root. */
+  /** The action that makes a path, relative to the input root. */
   maker(path: string): ActionRecord | undefined
-  /** Is something made below this folder? The input root is ''. */
+  /** Is anything made below this folder? The input root is ''. */
   hasBelow(folder: string): boolean
 }
 
-/** Actions whose outputs are asked for in one turn of the event loop. */
+/** Actions whose outputs are fetched in one turn of the event loop. */
 const turnMax = 500
 
 /** @param actions of the same build */

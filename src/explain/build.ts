@@ -4,20 +4,23 @@ import { digestText } from '../core/digest.ts'
 import { type Cause, type CauseKind, causeKey, type Root } from './cause.ts'
 import { createWhy, type Explained } from './why.ts'
 
-/** A cause with all that it explains. */
+/** A cause with everything that it explains. */
 export interface CauseOfMany extends Cause {
-  /** Actions of which it is the cause, and those of them that have others besides. */
+  /** Actions with this cause, and how many of them have other causes too. */
   readonly actions: number
   readonly notAlone: number
-  /** What these actions took, from when a worker or the client began until it ended. */
+  /** The duration of these actions, from when a worker or the client began until it ended. */
   readonly seconds: number
-  /** The way to one of them that is furthest from it. */
+  /** The longest chain from the cause to one of them. */
   readonly chain: Root['chain']
-  /** Some of them, those that took longest first. */
+  /** Some of them, slowest first. */
   readonly examples: readonly Example[]
-  /** The build that most of them were compared with; null where there was none. */
+  /** The build that most of them were compared with; null if there was none. */
   readonly against: Against | null
-  /** How long before it was asked for the result, or what it refers to, was evicted, in milliseconds: the least and the most. */
+  /**
+   * How long before the lookup the result, or a blob that it references, was evicted, in milliseconds: minimum and
+   * maximum.
+   */
   readonly evictedMs: { readonly least: number; readonly most: number } | null
 }
 
@@ -28,7 +31,7 @@ export interface Example {
   readonly action: string
   readonly output: string
   readonly seconds: number
-  /** The action that it was compared with, `hash/size`; null where there was none. */
+  /** The action that it was compared with, `hash/size`; null if there was none. */
   readonly against: string | null
 }
 
@@ -42,14 +45,14 @@ export interface Against {
 /** Why actions were not cached, worst first. */
 export interface Explanation {
   readonly build: BuildRecord
-  /** Actions that were looked at: those of the build, or of one target, output or digest in it. */
+  /** Actions considered: those of the build, or of one target, output or digest in it. */
   readonly actions: number
-  /** Of these, found in the cache. */
+  /** Of these, the cache hits. */
   readonly hits: number
   readonly causes: readonly CauseOfMany[]
-  /** Causes that are not named, and their actions. */
+  /** Causes that are not listed, and their actions. */
   readonly more: { readonly causes: number; readonly actions: number }
-  /** Actions beyond those that were looked at. */
+  /** Actions beyond those considered. */
   readonly cut: number
 }
 
@@ -63,24 +66,25 @@ const actionsMax = 100_000
 const pageMax = 2_000
 const causesMax = 50
 const examplesMax = 3
-/** Actions whose earlier ones are looked up together; the history spreads over several turns what would take too long for one. */
+/** Actions whose predecessors are looked up together; the history splits what would take too long for one turn. */
 const lookedUpMax = 100
-/** Of these, actions that are looked into at once: their messages are loaded and compared between two turns of the event loop. */
+/**
+ * Of these, actions compared concurrently: their messages are loaded and compared between two turns of the event loop.
+ */
 const parallelMax = 16
 
 export interface ExplainOptions {
   /** All actions when absent. */
   readonly subject?: Subject
-  /** Compares with this build alone, by its whole id. */
+  /** Compares with this build only, by its full id. */
   readonly against?: string
   /** Ends the work. */
   readonly signal?: AbortSignal
 }
 
 /**
- * Why the actions of a build were not in the cache. Every action counts once: for that of its causes which explains
- * most, so that a thousand misses which one changed header causes are one answer. The event loop gets its turns
- * meanwhile.
+ * Why the actions of a build were not in the cache. Every action counts once, under the cause that explains most
+ * actions, so that a thousand misses from one changed header are one cause. Yields to the event loop.
  */
 export async function explainBuild(
   history: LocalHistory,
@@ -116,7 +120,7 @@ function* slices<T>(all: readonly T[], max: number): Generator<readonly T[]> {
   for (let at = 0; at < all.length; at += max) yield all.slice(at, at + max)
 }
 
-/** A page is read in one turn of the event loop; of those that were in the cache, only the number is kept. */
+/** A page is read in one turn of the event loop; hits are only counted. */
 async function actionsOf(
   history: BuildHistory,
   build: BuildRecord,
@@ -152,7 +156,7 @@ function grouped(all: readonly Explained[]): CauseOfMany[] {
     .sort((a, b) => b.actions - a.actions || b.seconds - a.seconds || (causeKey(a) < causeKey(b) ? -1 : 1))
 }
 
-/** To each action that of its causes which most actions have; of those, the one that is easiest to name. */
+/** Assigns to each action the most common of its causes; among equals, the easiest to name. */
 function attributed(all: readonly Explained[]): [Explained, Root][] {
   const counts = new Map<string, number>()
   for (const { roots } of all)
@@ -220,7 +224,7 @@ function evictedSpan(kind: CauseKind, actions: readonly ActionRecord[]): CauseOf
   }
 }
 
-/** What an action took whoever ran it, but for the time in which it waited for a worker. */
+/** The duration of an action wherever it ran, without the time in which it waited for a worker. */
 function secondsOf({ times }: ActionRecord): number {
   const began = times.workerStart ?? times.runStart
   const ended = times.workerEnd ?? times.runEnd

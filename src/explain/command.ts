@@ -4,7 +4,7 @@ import type { Field, FieldDifference, ItemDifference, PropertyDifference, Variab
 import { shownArgument, shownValue } from './secrets.ts'
 import { sequenceDiff } from './sequence.ts'
 
-/** An Action with its Command; null where the command is not to be had. */
+/** An Action with its Command; null if the command is not available. */
 export interface Described {
   readonly action: re.Action
   readonly command: re.Command | null
@@ -15,17 +15,17 @@ export function compareArguments(one: readonly string[], other: readonly string[
   return compareLists(one, other, shownArgument)
 }
 
-/** Output paths that differ: of a command of an old client, its files and directories. */
+/** Output paths that differ; for a command of an old client, its files and directories. */
 export function compareOutputs(one: re.Command, other: re.Command): ItemDifference[] {
   return compareLists(outputsOf(one), outputsOf(other), (path) => path)
 }
 
-/** What a Command says that it makes: paths, or files and directories of a client that does not say paths. */
+/** The outputs that a Command declares: paths, or the files and directories of an older client. */
 export function outputsOf(command: re.Command): readonly string[] {
   return command.outputPaths.length > 0 ? command.outputPaths : [...command.outputFiles, ...command.outputDirectories]
 }
 
-/** Variables that differ. Their order says nothing. */
+/** Variables that differ, in any order. */
 export function compareVariables(one: re.Command, other: re.Command): VariableDifference[] {
   const [before, after] = [variablesOf(one), variablesOf(other)]
   const names = [...new Set([...before.keys(), ...after.keys()])].sort()
@@ -35,7 +35,7 @@ export function compareVariables(one: re.Command, other: re.Command): VariableDi
     .map((name) => ({ name, one: shown(name, before.get(name)), other: shown(name, after.get(name)) }))
 }
 
-/** Platform properties that differ. An Action's own stand before its Command's (rule 32). */
+/** Platform properties that differ. An Action's own take precedence over its Command's (rule 32). */
 export function compareProperties(one: Described, other: Described): PropertyDifference[] {
   const [before, after] = [propertiesOf(one), propertiesOf(other)]
   const names = [...new Set([...before.keys(), ...after.keys()])].sort()
@@ -49,7 +49,7 @@ export function compareProperties(one: Described, other: Described): PropertyDif
     }))
 }
 
-/** All else that an Action or a Command says. */
+/** All other differences of Actions and Commands. */
 export function compareFields(one: Described, other: Described): FieldDifference[] {
   const [before, after] = [fieldsOf(one), fieldsOf(other)]
   return [...before].flatMap(([field, text]) => {
@@ -67,7 +67,7 @@ function compareLists(
   let removed: number[] = []
   let added: number[] = []
   const close = () => {
-    // As many on both sides: each stands for one.
+    // Equal numbers on both sides: pair them.
     const paired = removed.length === added.length
     for (const [at, position] of removed.entries())
       differences.push(item(position, paired ? (added[at] ?? null) : null))

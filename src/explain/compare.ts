@@ -13,7 +13,7 @@ import { type Comparison, some, type Unknown } from './difference.ts'
 import { decodeAs, type Load, loadable, loadMessage } from './load.ts'
 import { compareTrees, type KnownPairs } from './tree.ts'
 
-/** An Action, and the digests of what it refers to. */
+/** An Action, and the digests that it references. */
 export interface LoadedAction extends Described {
   readonly digest: Digest
   readonly commandDigest: Digest
@@ -22,7 +22,7 @@ export interface LoadedAction extends Described {
 
 /**
  * Reads an Action and its Command.
- * @throws Failure 'not-found' without the Action, 'invalid' for a blob that is none
+ * @throws Failure 'not-found' without the Action, 'invalid' for a blob that is not one
  */
 export async function loadAction(digest: Digest, load: Load): Promise<LoadedAction> {
   const action = await loadMessage(load, digest, re.Action, 'an Action')
@@ -34,7 +34,7 @@ export async function loadAction(digest: Digest, load: Load): Promise<LoadedActi
   }
 }
 
-/** @throws Failure 'invalid' where it refers to nothing */
+/** @throws Failure 'invalid' if it references nothing */
 function referring(digest: Digest, action: re.Action): Omit<LoadedAction, 'command'> {
   return {
     digest,
@@ -45,8 +45,8 @@ function referring(digest: Digest, action: re.Action): Omit<LoadedAction, 'comma
 }
 
 /**
- * Reads two Actions, and their Commands only where they say different things: two actions mostly share one.
- * @returns undefined for an Action that is not to be had, or is none
+ * Reads two Actions, and their Commands only if these differ: usually two actions share one.
+ * @returns undefined for an Action that is not available, or is not one
  */
 export async function loadBoth(
   one: Digest,
@@ -75,7 +75,7 @@ function samePlatform({ platform: one }: re.Action, { platform: other }: re.Acti
   return Buffer.compare(re.Platform.encode(one).finish(), re.Platform.encode(other).finish()) === 0
 }
 
-/** Compares two actions: what they say, and down their input trees wherever those differ. */
+/** Compares two actions, and their input trees wherever those differ. */
 export async function compareActions(
   one: LoadedAction,
   other: LoadedAction,
@@ -86,9 +86,9 @@ export async function compareActions(
   const unknown = sameDigest(one.commandDigest, other.commandDigest)
     ? []
     : [...unknownCommand(one, 'one'), ...unknownCommand(other, 'other')]
-  // The same command may have been left unread.
+  // If both have the same command, it may have been left unread.
   const known = one.command && other.command ? { one: one.command, other: other.command } : undefined
-  // Of a message that is not to be had, nothing is said: not even that its fields are empty.
+  // Of an unavailable message nothing is reported, not even that its fields are empty.
   const bare = (each: LoadedAction): Described => ({ action: each.action, command: known ? each.command : null })
   return {
     one: digestText(one.digest),
@@ -108,7 +108,7 @@ function unknownCommand({ command, commandDigest }: LoadedAction, side: 'one' | 
   return command ? [] : [{ what: 'command', side, path: '', digest: digestText(commandDigest) }]
 }
 
-/** A blob of something else often decodes as well, but refers to nothing. */
+/** A blob of something else often decodes as well, but references nothing. */
 function referred(wire: re.Digest.$Properties | null | undefined, action: Digest, field: string): Digest {
   try {
     return digestFromWire(wire, wire?.hash?.length === 64 && action.fn === 'blake3' ? 9 : 0, field)

@@ -4,19 +4,19 @@ import { createOutputs } from './build-outputs.ts'
 import { makersOf } from './makers.ts'
 import { loadFrom } from './messages.ts'
 
-/** The actions of a build of which each waited for the one before it, up to the one that ended last. */
+/** A chain of actions of a build, each of which waited for the one before, up to the one that ended last. */
 export interface CriticalPath {
-  /** In the order of time. */
+  /** In chronological order. */
   readonly steps: readonly CriticalStep[]
-  /** What is before the first of them: nothing of this build that it reads, something that is not known, or more than is shown. */
+  /** What precedes the first: nothing of this build, something unknown, or more steps than are shown. */
   readonly before: 'nothing' | 'unknown' | 'more'
 }
 
 export interface CriticalStep {
   readonly action: ActionRecord
-  /** What it reads of the step before, from the input root; empty for the first. */
+  /** The output of the previous step that it reads, relative to the input root; empty for the first. */
   readonly waitedFor: string
-  /** From when a worker or the client had it until it was done, in milliseconds since 1970; both the same where it was cached. */
+  /** From when a worker or the client had it until it was done, in milliseconds since 1970; equal if it was cached. */
   readonly from: number
   readonly to: number
 }
@@ -24,9 +24,9 @@ export interface CriticalStep {
 const stepsMax = 200
 
 /**
- * Begins with the action that ended last and follows, from each, the last that ended of those which made its inputs. So it reads the
- * input trees of these few alone, where others would have to be read for the longest of all ways; and it is what the
- * build waited for, with as many workers as there were. The event loop gets its turns meanwhile.
+ * Begins with the action that ended last and, from each, goes to the last to end among those that made its inputs. So
+ * it reads only the input trees of these few, while the longest of all paths would need many others; and it is what the
+ * build actually waited for, given its workers. Yields to the event loop.
  * @param actions of one build
  */
 export async function criticalPath(
@@ -43,7 +43,7 @@ export async function criticalPath(
   for (let action = last; ; ) {
     await setImmediate()
     const makers = await makersOf(action, outputs, load, budget)
-    // What is said to have ended later cannot be what it waited for: clocks differ.
+    // What ended later according to another clock cannot be what it waited for.
     const to = timeOf(action)
     const earlier = [...makers.found.keys()].filter((maker) => maker.row !== action.row && timeOf(maker) < to)
     const maker = latest(earlier)
@@ -54,7 +54,7 @@ export async function criticalPath(
   }
 }
 
-/** Directories that are read for one path. */
+/** Directories read for one path. */
 const directoriesMax = 20_000
 
 function latest(actions: readonly ActionRecord[]): ActionRecord | undefined {
@@ -63,7 +63,7 @@ function latest(actions: readonly ActionRecord[]): ActionRecord | undefined {
   return found
 }
 
-/** Undefined while it runs, or where nobody saw what became of it. */
+/** Undefined while it runs, or if its end was not seen. */
 function endOf({ outcome, times, firstSeen, lastSeen }: ActionRecord): number | undefined {
   if (outcome === 'missed') return undefined
   return outcome === 'hit' ? firstSeen : (times.workerEnd ?? times.runEnd ?? lastSeen)

@@ -1,27 +1,30 @@
-/** An item of a list that was changed in its place, left out, or put in. Positions count from 0: an action's program is argument 0. */
+/**
+ * An item of a list that was changed in place, removed or added. Positions count from 0: an action's program is
+ * argument 0.
+ */
 export interface ItemDifference {
-  /** Position in the first list; null for an item that is only in the other. */
+  /** Position in the first list; null for an item only in the other. */
   readonly position: number | null
   readonly otherPosition: number | null
   readonly one: string | null
   readonly other: string | null
 }
 
-/** A variable, null where it is not set. Values whose name looks like a secret's are hidden. */
+/** A variable, null where it is not set. Values of variables with secret-looking names are hidden. */
 export interface VariableDifference {
   readonly name: string
   readonly one: string | null
   readonly other: string | null
 }
 
-/** A platform property, which may stand several times; empty where it is not asked for. */
+/** A platform property, which may be repeated; empty where it is not requested. */
 export interface PropertyDifference {
   readonly name: string
   readonly one: readonly string[]
   readonly other: readonly string[]
 }
 
-/** What else an Action or a Command says, as text; null where it says nothing. */
+/** Any other field of an Action or a Command, as text; null where it is not set. */
 export interface FieldDifference {
   readonly field: Field
   readonly one: string | null
@@ -36,19 +39,19 @@ export type Field =
   | 'output node properties'
   | 'output directory format'
 
-/** What stands at a path of an input tree. */
+/** The entry at a path of an input tree. */
 export interface Entry {
   readonly kind: 'file' | 'directory' | 'symlink'
-  /** `hash/size` of a file; null of the others. */
+  /** `hash/size` of a file; otherwise null. */
   readonly digest: string | null
   readonly executable: boolean
-  /** Of a symlink; null of the others. */
+  /** Of a symlink; otherwise null. */
   readonly target: string | null
-  /** Node properties by name, the time and mode of a file among them as `mtime` and `unix_mode`. */
+  /** Node properties by name, including a file's time and mode as `mtime` and `unix_mode`. */
   readonly properties: Readonly<Record<string, string>>
 }
 
-/** A path of which the two trees say something else; null where one has nothing there. */
+/** A path at which the two trees differ; null where one has nothing there. */
 export interface InputDifference {
   /** From the input root; empty for the root itself. */
   readonly path: string
@@ -56,23 +59,23 @@ export interface InputDifference {
   readonly other: Entry | null
 }
 
-/** Something that could not be compared, because the message is not to be had. */
+/** Something that could not be compared because its message is not available. */
 export interface Unknown {
   readonly what: 'command' | 'input tree'
   readonly side: 'one' | 'other'
-  /** The directory of the tree, from its root; empty for the root, and for a command. */
+  /** The directory of the tree, relative to its root; empty for the root, and for a command. */
   readonly path: string
   /** `hash/size` of the message. */
   readonly digest: string
 }
 
-/** The first differences of a kind, and how many there are beside them. */
+/** The first differences of a kind, and the number of further ones. */
 export interface Some<T> {
   readonly first: readonly T[]
   readonly more: number
 }
 
-/** What two actions differ in. */
+/** How two actions differ. */
 export interface Comparison {
   /** `hash/size` of each. */
   readonly one: string
@@ -84,11 +87,11 @@ export interface Comparison {
   readonly fields: readonly FieldDifference[]
   readonly inputs: Some<InputDifference>
   readonly unknown: readonly Unknown[]
-  /** The trees have more directories that differ than were looked at. */
+  /** More directories differ than were compared. */
   readonly inputsCut: boolean
 }
 
-/** Differences of one kind that are named; the rest is counted. */
+/** Differences of one kind that are listed; the rest are counted. */
 const namedMax = 100
 
 /** The first of them, the others counted. */

@@ -4,36 +4,39 @@ import { Failure } from '../core/failure.ts'
 import { createSemaphore } from '../core/semaphore.ts'
 import { type Explanation, explainBuild } from './build.ts'
 
-/** Explanations of whole builds, which are the costly part of its page and of `native explain`. */
+/** Explanations of whole builds, the costly part of a build's page and of `native explain`. */
 export interface Explanations {
-  /** @throws Failure 'cancelled' when everybody who waited for it has left, 'unavailable' when the console stops */
+  /** @throws Failure 'cancelled' when all callers waiting for it have left, 'unavailable' when the console stops */
   of(build: BuildRecord, asked?: Asked): Promise<Explanation>
-  /** Is one kept that stays as it is, as long as nothing more is heard of the build? */
+  /** Is there an explanation that stays valid unless more is heard of the build? */
   isFinal(build: BuildRecord): boolean
   close(): void
 }
 
 export interface Asked {
-  /** Compares with this build alone, by its whole id. */
+  /** Compares with this build only, by its full id. */
   readonly against?: string | undefined
-  /** Aborts when whoever asks has left; absent, it is made to its end. */
+  /** Aborts when the caller has left; if absent, the explanation is always completed. */
   readonly signal?: AbortSignal
 }
 
 /** A build that has ended stays as it is. */
 const keptMax = 20
-/** Builds that are explained at once: each reads for seconds, and remembers what it has read. */
+/** Builds explained at once: each reads for seconds, and caches what it has read. */
 const atOnceMax = 2
-/** How often it is looked for builds that have ended, how many of the newest are looked at, and when one has, in milliseconds. */
+/**
+ * How often to look for builds that have ended, how many of the newest to look at, and when one counts as ended, in
+ * milliseconds.
+ */
 const lookMs = 1_000
 const lookedAtMax = 5
 const quietMs = 3_000
 /** No history is at this revision. */
 const unseen = -1
-/** How long what was made of a history that goes on is good: a twentieth of the time may go into it. */
+/** How long an explanation is good while the history goes on: at most a twentieth of the time is spent on it. */
 const goodMsMin = 2_000
 const goodFactor = 20
-/** Those that ended longer ago are explained when somebody asks. */
+/** Builds that ended longer ago are explained on demand. */
 export const freshMs = 60_000
 
 /** @param tookMs to make it, in milliseconds */
@@ -42,9 +45,9 @@ export function goodMs(tookMs: number): number {
 }
 
 /**
- * Explains a build once, as long as nothing more is heard of it; and one that has just ended before anybody asks, so that
- * whoever clicks the address that Bazel prints does not wait. What is said while actions are still to be read may be
- * wrong, since these have no outputs and no predecessors yet: it is good for a while only.
+ * Explains a build once, until more is heard of it; and one that has just ended before anybody asks, so that whoever
+ * clicks the link that Bazel prints does not wait. While actions are still to be read, the explanation may be wrong,
+ * since these have no outputs and no predecessors yet: it is only good for a while.
  */
 export function createExplanations(history: LocalHistory, clock: Clock): Explanations {
   const kept = new Map<string, Kept>()
@@ -91,9 +94,9 @@ export function createExplanations(history: LocalHistory, clock: Clock): Explana
     const isSame = key === keyOf(build)
     if (!isSame && !goesOn) return false
     if (!made || (isSame && isFinal)) return true
-    // The first one that knows all is not put off.
+    // The first explanation with complete data is not delayed.
     if (!goesOn && made.learning && !history.isLearning()) return false
-    // Pages that are open ask at every action.
+    // Open pages ask at every action.
     return clock.now() - made.at < goodMs(made.tookMs) || made.revision === history.revision()
   }
 
@@ -104,7 +107,7 @@ export function createExplanations(history: LocalHistory, clock: Clock): Explana
 
   function look(): void {
     ahead()
-      // Whoever asks for it is told why there is none, and until then nothing is to be done.
+      // Whoever asks for it gets the reason; until then there is nothing to do.
       .catch(() => undefined)
       .finally(() => {
         if (!ending.signal.aborted) stop = clock.after(lookMs, look)
@@ -119,7 +122,7 @@ export function createExplanations(history: LocalHistory, clock: Clock): Explana
     const builds = await history.builds({ limit: lookedAtMax })
     const waiting = builds.filter((build) => now - build.lastSeen < freshMs && !isFinal(build))
     if (!history.isLearning()) for (const build of waiting) if (hasEnded(build, now)) await of(build)
-    // One that is quiet, or has been read, only later is looked at once more.
+    // One that becomes quiet, or is fully read, only later is looked at once more.
     if (!waiting.every(isFinal)) revision = unseen
   }
 
@@ -134,21 +137,21 @@ export function createExplanations(history: LocalHistory, clock: Clock): Explana
 }
 
 interface Kept {
-  /** Of the build as it was then. */
+  /** Of the build's state at that time. */
   readonly key: string
   readonly explanation: Promise<Explanation>
   /** Ends the work. */
   readonly leaving: AbortController
-  /** Those who wait for it and may leave. */
+  /** Callers that wait for it and may leave. */
   readers: number
   readonly state: {
-    /** When it was begun, what was known then, and what it took in milliseconds; absent until it is there. */
+    /** When it was begun, what was known then, and how long it took in milliseconds; absent until it is complete. */
     made?: { readonly at: number; readonly revision: number; readonly learning: boolean; readonly tookMs: number }
     isFinal: boolean
   }
 }
 
-/** What nobody waits for any more is not made. */
+/** Aborts the work when nobody waits for it any more. */
 async function awaited(kept: Kept, signal: AbortSignal | undefined): Promise<Explanation> {
   if (!signal) {
     kept.readers = Number.POSITIVE_INFINITY
@@ -177,8 +180,8 @@ function keyOf(build: BuildRecord): string {
 }
 
 /**
- * Changes with all that is heard of a build's actions. The cache and the scheduler tell apart from each other: what one of them
- * tells last may be older than what the other has told, and of an action that is known.
+ * Changes with everything heard of a build's actions. The cache and the scheduler report independently: a late report
+ * from one may be older than the other's, and about an action that is known already.
  */
 export function heardOf({ lastSeen, actions, hits, executed, local, failed, missed }: BuildRecord): string {
   return JSON.stringify([lastSeen, actions, hits, executed, local, failed, missed])

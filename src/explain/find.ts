@@ -8,15 +8,15 @@ export interface Found {
   readonly subject: Subject
 }
 
-/** Builds that are looked through, the newest first. */
+/** Builds that are searched, newest first. */
 const buildsMax = 50
 const ambiguousShownMax = 5
 
 /**
- * What somebody means by a word: nothing is the last build; else an invocation (the beginning of its id), a target, the
- * digest of an action (or its beginning), or the path of an output. Of a target, a digest and a path, the last build
- * that had it counts.
- * @throws Failure 'not-found', or 'invalid' where several builds begin so
+ * Resolves a word: nothing means the last build; otherwise an invocation (a prefix of its id), a target, the digest of
+ * an action (or a prefix), or the path of an output. For a target, a digest or a path, the last build that had it
+ * counts.
+ * @throws Failure 'not-found', or 'invalid' if several builds match
  */
 export async function findSubject(history: BuildHistory, what: string | undefined): Promise<Found> {
   if (what === undefined) return { build: await lastBuild(history), subject: {} }
@@ -34,8 +34,8 @@ export async function findSubject(history: BuildHistory, what: string | undefine
 }
 
 /**
- * The one build whose id begins so.
- * @throws Failure 'not-found', or 'invalid' where there are several
+ * The one build whose id has this prefix.
+ * @throws Failure 'not-found', or 'invalid' if there are several
  */
 export async function findBuild(history: BuildHistory, prefix: string): Promise<BuildRecord> {
   const build = await buildOf(history, prefix)
@@ -61,7 +61,7 @@ async function byTarget(history: BuildHistory, what: string): Promise<Found | un
   return undefined
 }
 
-/** `//app` is short for `//app:app`; of the main repository, `@//app:lib` and `@@//app:lib` are `//app:lib`. */
+/** `//app` is short for `//app:app`; in the main repository, `@//app:lib` and `@@//app:lib` are `//app:lib`. */
 function labelsOf(what: string): string[] {
   const full = what.includes(':') ? what : `${what}:${what.split('/').at(-1) ?? ''}`
   const bare = full.replace(/^@{1,2}\/\//, '//')

@@ -3,13 +3,14 @@ import { printable } from '../core/printable.ts'
 import type { Traced } from './trace.ts'
 
 /**
- * What an action takes from its machine besides its inputs. missing: it looked in vain for what the machine has outside of the
- * sandbox. variable: its environment names such a place. output: it is not as the first time, or not there.
+ * What an action takes from its machine besides its inputs. missing: it looked for something that the machine has
+ * outside of the sandbox. variable: its environment names such a place. output: it differs from the first time, or is
+ * missing.
  */
 export const findingKinds = ['missing', 'network', 'variable', 'output', 'tool', 'header', 'library', 'file'] as const
 export type FindingKind = (typeof findingKinds)[number]
 
-/** One thing that one action has taken. */
+/** One such thing that one action used. */
 export interface Finding {
   readonly kind: FindingKind
   readonly what: string
@@ -22,19 +23,19 @@ export interface CheckedAction {
   readonly mnemonic: string
 }
 
-/** One thing, and the actions that have taken it. */
+/** One such thing, and the actions that used it. */
 export interface FindingOfMany extends Finding {
   readonly actions: number
   readonly examples: readonly CheckedAction[]
 }
 
 const examplesMax = 3
-/** The programs of the machine, which a sandbox shows; an environment may name them. */
+/** Places with the machine's programs, which a sandbox exposes; an environment may name them. */
 const shownPlaces = /^\/((usr|bin|sbin|lib\w*|nix\/store|etc|dev|proc|build)(\/|$)|(var\/)?tmp\/*$)/
 const headerPath = /\/include\/|\.(h|hh|hpp|hxx|inc)$/
 const libraryPath = /\.so(\.[\w.]+)?$|\.[ao]$|\/ld\.so\.(cache|preload)$|\/(locale|gconv)\b/
 
-/** @param isHere tells of paths that are on the machine on which this is asked */
+/** @param isHere whether a path exists on this machine */
 export function findingsIn(
   traced: Traced,
   variables: Readonly<Record<string, string>>,
@@ -53,7 +54,7 @@ export function findingsIn(
   ]
 }
 
-/** The same things of several actions together, those that most have taken first. */
+/** Merges equal findings of several actions, most common first. */
 export function gathered(all: readonly { by: CheckedAction; findings: readonly Finding[] }[]): FindingOfMany[] {
   const found = new Map<string, { finding: Finding; by: CheckedAction[] }>()
   for (const { by, findings } of all)
@@ -80,7 +81,7 @@ const headings: Readonly<Record<FindingKind, string>> = {
 }
 const shownOfKindMax = 12
 
-/** What was found, for people; a paragraph for each kind. */
+/** The findings for people; a paragraph for each kind. */
 export function findingsText(findings: readonly FindingOfMany[]): string {
   return findingKinds
     .map((kind) => findings.filter((each) => each.kind === kind))
@@ -105,7 +106,7 @@ function kindOf(path: string): FindingKind {
   return libraryPath.test(path) ? 'library' : 'file'
 }
 
-/** Absolute paths in a value: alone, or in a list as PATH is one. */
+/** Absolute paths in a value: alone, or in a list like PATH. */
 function pathsIn(value: string): string[] {
   return value.split(/[:;,=\s]/).filter((part) => /^\/[^/]/.test(part))
 }

@@ -1,10 +1,10 @@
 import type { BuildRecord, LocalHistory } from '../core/build-history.ts'
 import { type ExplainOptions, type Explanation, explainBuild } from './build.ts'
 
-/** Explanations that are kept, each of a few hundred kB at most. */
+/** Cached explanations, each of a few hundred kB at most. */
 const keptMax = 20
 
-/** Explains builds as explainBuild does, and the same one once, for as long as nothing more is written into the history. */
+/** Explains builds as explainBuild does, each only once until the history is written again. */
 export function keepExplanations(
   history: LocalHistory,
 ): (build: BuildRecord, options: ExplainOptions) => Promise<Explanation> {
@@ -22,7 +22,7 @@ export function keepExplanations(
     const explanation = await explainBuild(history, build, options)
     const [oldest] = kept.keys()
     if (kept.size >= keptMax && oldest !== undefined) kept.delete(oldest)
-    // What was written meanwhile, it may have missed.
+    // It may have missed what was written meanwhile.
     if (history.revision() === asked && revision === asked) kept.set(key, explanation)
     return explanation
   }

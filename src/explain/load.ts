@@ -1,19 +1,19 @@
 import { type Digest, digestText } from '../core/digest.ts'
 import { Failure } from '../core/failure.ts'
 
-/** Finds messages by their digests, as bytes by `hash/size`; what is not to be had is left out. */
+/** Loads messages by digest, as bytes by `hash/size`; unavailable ones are left out. */
 export type Load = (digests: readonly Digest[]) => Promise<ReadonlyMap<string, Uint8Array>>
 
-/** A longer blob is not a message that anybody wants in memory. */
+/** No message that anybody wants in memory is longer. */
 const messageBytesMax = 64 * 1024 * 1024
 
-/** May this be taken into memory? */
+/** Is this small enough to load? */
 export function loadable({ size }: Digest): boolean {
   return size <= messageBytesMax
 }
 
 /**
- * One message; undefined where it is not to be had.
+ * One message; undefined if it is not available.
  * @throws Failure 'invalid' for a blob that cannot be one
  */
 export async function loadMessage<T>(

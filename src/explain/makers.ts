@@ -6,11 +6,11 @@ import { re } from '../wire/proto.ts'
 import type { Outputs } from './build-outputs.ts'
 import { decodeAs, type Load, loadable } from './load.ts'
 
-/** The actions that made what another one reads. */
+/** The actions whose outputs another one reads. */
 export interface Makers {
   /** Each with one of the paths that it made. */
   readonly found: ReadonlyMap<ActionRecord, string>
-  /** Was all of the input tree looked at that may have been made? */
+  /** Was every part of the input tree examined that the build may have made? */
   readonly isComplete: boolean
 }
 
@@ -20,8 +20,9 @@ interface Folder {
 }
 
 /**
- * Goes down an action's input tree where the build has made something, and nowhere else: the folders of a toolchain are not read.
- * @param budget how many Directories may be read; it is made less
+ * Descends into an action's input tree only where the build has made something: the folders of a toolchain are not
+ * read.
+ * @param budget how many Directories may be read; it is reduced
  */
 export async function makersOf(
   action: ActionRecord,
@@ -59,7 +60,7 @@ export async function makersOf(
   return { found, isComplete }
 }
 
-/** @returns undefined where it is not to be had, or is none */
+/** @returns undefined if it is not available, or is not one */
 function directoryOf(digest: Digest, found: ReadonlyMap<string, Uint8Array>): re.Directory | undefined {
   const key = digestText(digest)
   const bytes = digest.size === 0 ? new Uint8Array() : found.get(key)

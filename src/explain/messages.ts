@@ -2,17 +2,17 @@ import type { LocalHistory } from '../core/build-history.ts'
 import { type Digest, digestKey, digestText } from '../core/digest.ts'
 import { type Load, loadable } from './load.ts'
 
-/** Bytes that are kept in memory. */
+/** Bytes cached in memory. */
 const keptBytesMax = 64 * 1024 * 1024
 
 /**
- * Reads messages out of a history; those that were read lately are kept, since a thousand actions share their folders.
- * What several ask for at once is asked for together.
+ * Reads messages from a history; recent ones are cached, since a thousand actions share their folders. Concurrent
+ * requests are batched.
  */
 export function loadFrom(history: Pick<LocalHistory, 'blobs'>): Load {
   const kept = new Map<string, Uint8Array | undefined>()
   let keptBytes = 0
-  /** What was asked for in this turn, and its reading. */
+  /** What was requested in this turn, and the read that serves it. */
   let wanted: Map<string, Digest> | undefined
   let reading: Promise<Found> = Promise.resolve(new Map())
 

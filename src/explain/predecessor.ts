@@ -3,8 +3,8 @@ import { sameDigest } from '../core/digest.ts'
 
 /**
  * What an action is compared with: the latest earlier run of the same target, mnemonic, configuration and first output
- * (the history says which these are). The very same action, whenever it was, comes first: then nothing has changed, and
- * what happened to its result is the question. Of several in one build, it is the one that has most in common with it.
+ * (the history determines these). An identical action, however old, comes first: then nothing has changed, and the
+ * question is what happened to its result. Of several in one build, the most similar is taken.
  * @param candidates newest first
  */
 export function predecessorOf(

@@ -2,21 +2,20 @@ import type { Digest } from '../core/digest.ts'
 import { computableFunctions, digestOf } from '../core/hash.ts'
 
 /**
- * Entries of directories that stand in the place of others. What one changed file does to a thousand directories is the
- * same: of most of them, only the earlier one need be read, since its bytes with the new entry have the digest of the later one.
+ * Directory entries that replaced others. One changed file has the same effect on a thousand directories: for most of
+ * them only the earlier version has to be read, since its bytes with the new entry have the digest of the later one.
  */
 export interface Replacements<T> {
-  /** Is none known? */
   readonly isEmpty: boolean
-  /** Takes down what two directories differ in, where that is one entry. @param means what is to be said of it */
+  /** Records the difference of two directories, if it is one entry. @param means what is to be said of it */
   note(one: Uint8Array, other: Uint8Array, means: T): void
-  /** What two directories differ in; undefined where it is none of those that are known. @param one the bytes of the first */
+  /** The difference of two directories; undefined if it is not a recorded one. @param one the bytes of the first */
   between(one: Uint8Array, other: Digest): T | undefined
 }
 
-/** Those that were met last; each one more is looked for in directories that have none of them. */
+/** The most recent ones; each further one is tried on directories that contain none of them. */
 const keptMax = 8
-/** In longer directories nothing is looked for: they would be hashed for nothing. */
+/** Longer directories are not tried: hashing them would not pay off. */
 const bytesMax = 256 * 1024
 
 interface Replacement<T> {
@@ -26,7 +25,7 @@ interface Replacement<T> {
 }
 
 export function createReplacements<T>(): Replacements<T> {
-  /** The one that was met last comes first. */
+  /** The most recent first. */
   let kept: Replacement<T>[] = []
 
   return {
@@ -41,7 +40,7 @@ export function createReplacements<T>(): Replacements<T> {
       const [at = -1] = different
       const [was, is] = [before[at], after[at]]
       if (different.length !== 1 || !was || !is) return
-      // Several that are compared at once meet the same one.
+      // Concurrent comparisons find the same one.
       const isMet = kept.some(({ before, after }) => isSame(before, was) && isSame(after, is))
       if (!isMet) kept = [{ before: was, after: is, means }, ...kept].slice(0, keptMax)
     },
@@ -69,11 +68,11 @@ function replaced(bytes: Uint8Array, entry: Uint8Array, after: Uint8Array): Uint
   return Buffer.concat([bytes.subarray(0, start), after, bytes.subarray(start + entry.length)])
 }
 
-/** The fields of a message, each with its number and length, as long as they are such as a Directory has. */
+/** The fields of a message, each with its tag and length, as long as they look like a Directory's. */
 function entriesOf(bytes: Uint8Array): Uint8Array[] {
   const entries: Uint8Array[] = []
   for (let at = 0; at < bytes.length; ) {
-    // The numbers of a Directory's fields fit into one byte, and each of them has a length.
+    // A Directory's field tags fit into one byte, and all its fields are length-delimited.
     const isDelimited = ((bytes[at] ?? 0) & 0b1000_0111) === 2
     const [length, start] = lengthAt(bytes, at + 1)
     if (!isDelimited || start + length > bytes.length) return []

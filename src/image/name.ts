@@ -1,17 +1,17 @@
 import { Failure } from '../core/failure.ts'
 import { type ContentDigest, parseContentDigest } from './content-digest.ts'
 
-/** An image in a registry: `host/path[:tag][@digest]`, with docker's short forms spelled out. */
+/** An image in a registry: `host/path[:tag][@digest]`, with docker's short forms expanded. */
 export interface ImageName {
   /** `host[:port]`; docker.io for the Hub. */
   readonly registry: string
   readonly repository: string
   readonly tag?: string
-  /** Where both are there the digest decides, as everywhere. */
+  /** If both are there, the digest decides, as everywhere. */
   readonly digest?: ContentDigest
 }
 
-/** An image in a registry that is known otherwise: `path[:tag][@digest]`. */
+/** An image in a registry known from elsewhere: `path[:tag][@digest]`. */
 export type RepositoryImage = Omit<ImageName, 'registry'>
 
 // Grammar: distribution-spec ("Pulling manifests") and distribution/reference.
@@ -23,9 +23,9 @@ const repositoryMax = 255
 const portMax = 65_535
 
 /**
- * Parses `ubuntu`, `user/app:1`, `ghcr.io/owner/app@sha256:...`, `localhost:5000/app`. The
- * first component is a host only with a `.`, a `:`, a bracket or as `localhost`; without one
- * the Hub is meant, and a single component stands in its `library`.
+ * Parses `ubuntu`, `user/app:1`, `ghcr.io/owner/app@sha256:...`, `localhost:5000/app`. The first component is a host
+ * only if it contains a `.`, a `:` or a bracket, or is `localhost`; otherwise the Hub is meant, where a single
+ * component is in `library`.
  * @throws Failure 'invalid', saying which part is wrong
  */
 export function parseImageName(text: string): ImageName {
@@ -73,7 +73,7 @@ function assertRepository(repository: string, text: string): void {
   if (wrong !== undefined) throw bad(text, nameProblem(wrong))
 }
 
-/** The full name, as it can be pasted. */
+/** The full name, ready to paste. */
 export function imageNameText(image: ImageName): string {
   return `${image.registry}/${repositoryImageText(image)}`
 }
@@ -101,7 +101,7 @@ function splitHost(name: string): { registry: string; repository: string } {
   return { registry: 'docker.io', repository: path.includes('/') ? path : `library/${path}` }
 }
 
-/** 0 where none is written. */
+/** 0 if there is none. */
 function portOf(registry: string): number {
   return Number(/:(\d+)$/.exec(registry)?.[1] ?? 0)
 }

@@ -11,25 +11,25 @@ import type { Reference } from './reference.ts'
 export interface ImageContext extends ClusterSearch {
   /** False accepts any certificate and plain HTTP. */
   readonly tlsVerify: boolean
-  /** The flag of the command that says so, for errors. */
+  /** The command's flag for this, for errors. */
   readonly tlsFlag?: string | undefined
   readonly login: LoginPlaces
   readonly retryTimes: number
-  /** For what is remembered of registries; without it nothing is. */
+  /** For cached facts about registries; if absent, nothing is cached. */
   readonly cacheFolder?: string | undefined
   /** DOCKER_HOST. */
   readonly dockerHost: string | undefined
-  /** For what has to be expanded or kept for a while. */
+  /** For what has to be expanded or kept temporarily. */
   readonly temporary: string
-  /** How far archives and layers may expand; what is usual for each when absent. */
+  /** How far archives and layers may expand; if absent, the default for each. */
   readonly expansion?: ExpansionLimits | undefined
   readonly clock: Clock
   readonly signal: AbortSignal
-  /** Is told in a line why nothing happens for longer than a moment. */
+  /** Receives a line about why nothing happens for longer than a moment. */
   readonly tell?: ((text: string) => void) | undefined
 }
 
-/** Opens the place that a reference names, for reading; loads the one medium that it needs. */
+/** Opens what a reference names for reading; loads only the medium that it needs. */
 export async function openSource(reference: Reference, around: ImageContext): Promise<Source> {
   switch (reference.transport) {
     case 'docker':
@@ -60,7 +60,7 @@ export async function openSource(reference: Reference, around: ImageContext): Pr
   }
 }
 
-/** Opens the place that a reference names, for writing; loads the one medium that it needs. */
+/** Opens what a reference names for writing; loads only the medium that it needs. */
 export async function openDestination(reference: Reference, around: ImageContext): Promise<Destination> {
   switch (reference.transport) {
     case 'docker':

@@ -3,23 +3,23 @@ import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promis
 import { basename, join } from 'node:path'
 import { systemFailure } from '../host/system-errors.ts'
 
-/** What a copy that was killed has left; no file takes so long without growing. */
+/** Older files are left over from a copy that was killed; no file takes this long without growing. */
 const leftoverMs = 24 * 60 * 60_000
 const partialName = /^(.+)\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.partial$/
 
-/** A file under a temporary name beside its own, until it is whole. */
+/** A file under a temporary name next to its final one, until it is complete. */
 export interface PartialFile {
   readonly handle: FileHandle
-  /** Syncs it and gives it its name. */
+  /** Syncs it and renames it to its final name. */
   finish(): Promise<void>
-  /** Removes it, unless it has its name already. */
+  /** Removes it, unless it has been renamed already. */
   discard(): Promise<void>
 }
 
 /**
  * Opens a file for writing.
- * @param path where it will stand
- * @throws Failure 'denied', 'exhausted', 'not-found' when its folder is not there
+ * @param path its final path
+ * @throws Failure 'denied', 'exhausted', 'not-found' when its folder does not exist
  */
 export async function openPartial(path: string): Promise<PartialFile> {
   const temporary = `${path}.${randomUUID()}.partial`
@@ -41,14 +41,14 @@ export async function openPartial(path: string): Promise<PartialFile> {
   }
 }
 
-/** Is this the name of a file that is being written, or was when its writer died? */
+/** Is this the name of a file being written, or abandoned by its writer? */
 export function isPartial(name: string): boolean {
   return partialName.test(name)
 }
 
 /**
- * Removes what writers that were killed have left in a folder of ours; what is younger than a day may still be
- * written, by whatever machine, and stays.
+ * Removes what killed writers have left in one of our folders; files younger than a day may still be in use, by any
+ * machine, and stay.
  * @param of the file whose leftovers they are; all by default
  */
 export async function removeLeftovers(folder: string, of?: string): Promise<void> {
@@ -58,7 +58,7 @@ export async function removeLeftovers(folder: string, of?: string): Promise<void
     if (whose === undefined || (of !== undefined && whose !== of)) continue
     const path = join(folder, name)
     const facts = await stat(path).catch(() => undefined)
-    // One that cannot be removed takes room and does no other harm.
+    // One that cannot be removed takes up space but does no other harm.
     if (facts && Date.now() - facts.mtimeMs > leftoverMs) await rm(path, { force: true }).catch(() => undefined)
   }
 }
@@ -66,8 +66,8 @@ export async function removeLeftovers(folder: string, of?: string): Promise<void
 const writingCalls: ReadonlySet<unknown> = new Set(['write', 'fsync', 'fdatasync', 'ftruncate', 'rename'])
 
 /**
- * Does work that writes a file, and tells what the disk says against it. What the content itself throws passes as
- * it is, since it may come from another disk.
+ * Runs work that writes a file, and translates errors of the disk. Errors of the content pass unchanged, since they may
+ * come from another disk.
  */
 export async function whileWriting<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
@@ -78,7 +78,7 @@ export async function whileWriting<T>(path: string, work: () => Promise<T>): Pro
   }
 }
 
-/** What an error of the operating system means to whoever named the path; any other error as it is. */
+/** An error of the operating system in terms of the path; any other error unchanged. */
 export function diskFailure(error: unknown, path: string): unknown {
   return systemFailure(error, { doing: `cannot write ${basename(path)}`, where: path })
 }

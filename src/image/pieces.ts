@@ -1,13 +1,12 @@
 import type { FileHandle } from 'node:fs/promises'
 
-/** Bytes of the largest piece of a file: large enough that a copy is not bound by calls. */
+/** The largest piece of a file: large enough that calls do not limit a copy. */
 const pieceBytesMax = 512 * 1024
 
 /**
- * The bytes of a part of a file in pieces, the next one being read while the last is used.
- * Two buffers take turns, since a fresh one for each piece costs more than hashing it: as
- * everywhere in this room, a piece is valid until the next is asked for. Ends early where the
- * file does.
+ * Reads a range of a file in pieces, the next one being read while the last is used. Two buffers alternate, since
+ * allocating one for each piece costs more than hashing it: as everywhere in this room, a piece is valid until the next
+ * is requested. Ends early if the file does.
  */
 export async function* readPieces(
   handle: FileHandle,
@@ -33,16 +32,16 @@ export async function* readPieces(
       yield piece
     }
   } finally {
-    // Whoever closes the file now must not do it under a read.
+    // Whoever closes the file now must not do so during a read.
     await Promise.allSettled([coming])
   }
 }
 
 /**
- * Writes content into a file, the next pieces being taken while the last are written; small
- * ones, as sockets give them, are gathered.
- * @param grew is told of bytes that the file has now
- * @returns the offset behind the last byte
+ * Writes content into a file, taking the next pieces while the last are written; small ones, as from sockets, are
+ * combined.
+ * @param grew hears of bytes added to the file
+ * @returns the offset after the last byte
  */
 export async function writePieces(
   handle: FileHandle,
@@ -89,7 +88,7 @@ export async function writePieces(
   }
 }
 
-/** Bytes at hand as content. */
+/** Bytes in memory as content. */
 export async function* onePiece(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
   yield bytes
 }
@@ -99,7 +98,7 @@ async function writeAll(handle: FileHandle, bytes: Uint8Array, at: number): Prom
     done += (await handle.write(bytes, done, bytes.byteLength - done, at + done)).bytesWritten
 }
 
-/** Work that runs ahead of whoever waits for it: its failure is told when it is waited for. */
+/** Work that runs ahead of its consumer: its failure surfaces when it is awaited. */
 function ahead<T>(work: Promise<T>): Promise<T> {
   work.catch(() => undefined)
   return work

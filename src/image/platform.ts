@@ -8,7 +8,7 @@ export interface Platform {
 }
 
 const nodeArchitectures: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386', ppc64: 'ppc64le' }
-/** Other names of architectures, as containerd understands them. */
+/** Aliases of architectures, as containerd defines them. */
 const aliases: Readonly<Record<string, Omit<Platform, 'os'>>> = {
   x86_64: { architecture: 'amd64' },
   'x86-64': { architecture: 'amd64' },
@@ -20,7 +20,7 @@ const aliases: Readonly<Record<string, Omit<Platform, 'os'>>> = {
 const grammar = /^([a-z0-9]+)\/([a-z0-9_-]+)(?:\/([a-z0-9.]+))?$/
 
 /**
- * `linux/amd64` or `linux/arm64/v8`, also with another name of the architecture (`linux/x86_64`).
+ * `linux/amd64` or `linux/arm64/v8`, also with an alias of the architecture (`linux/x86_64`).
  * @throws Failure 'invalid'
  */
 export function parsePlatform(text: string): Platform {
@@ -33,7 +33,7 @@ export function parsePlatform(text: string): Platform {
   return match[3] ? { os: match[1], ...known, variant: match[3] } : { os: match[1], ...known }
 }
 
-/** The image platform that this machine's containers run: Linux, whatever the desktop is. */
+/** The image platform of this machine's containers: Linux, whatever the desktop is. */
 export function hostPlatform(arch: string): Platform {
   return { os: 'linux', architecture: nodeArchitectures[arch] ?? arch }
 }
@@ -42,7 +42,7 @@ export function platformText(platform: Platform): string {
   return [platform.os, platform.architecture, platform.variant].filter(Boolean).join('/')
 }
 
-/** Does this say for which platform it is? Go writes empty texts where nothing is known. */
+/** Is a platform given? Go writes empty strings for unknown values. */
 export function isPlatformSaid(platform: Platform): boolean {
   return platform.os !== '' && platform.architecture !== ''
 }
@@ -52,16 +52,18 @@ export function samePlatform(a: Platform, b: Platform): boolean {
   return a.os === b.os && a.architecture === b.architecture && variantOf(a) === variantOf(b)
 }
 
-/** Can these be one platform, as far as both say it? A config often leaves out the variant that its index names. */
+/**
+ * Could these be the same platform, as far as both are specified? A config often omits the variant that its index has.
+ */
 export function mayBeSame(a: Platform, b: Platform): boolean {
   if (!isPlatformSaid(a) || !isPlatformSaid(b)) return true
   return a.os === b.os && a.architecture === b.architecture && (!a.variant || !b.variant || samePlatform(a, b))
 }
 
 /**
- * How well an image for one platform suits another, as containerd has it (platforms.Only): the very same is 0, an
- * older variant of the same architecture comes after it, the newer before the older. A newer one does not run there.
- * @returns undefined when it does not suit
+ * How well an image for one platform suits another, as in containerd (platforms.Only): 0 for the same platform, then
+ * older variants of the architecture, newest first. Newer variants do not run there.
+ * @returns undefined if it does not suit
  */
 export function suitability(wanted: Platform, found: Platform): number | undefined {
   if (wanted.os !== found.os || wanted.architecture !== found.architecture) return undefined
@@ -71,7 +73,7 @@ export function suitability(wanted: Platform, found: Platform): number | undefin
   return (want.major - have.major) * 100 + (want.features - have.features)
 }
 
-/** What a processor runs beside its own programs, in the order in which they are taken. */
+/** What else a processor can run, in order of preference. */
 export function alsoRun({ os, architecture }: Platform): readonly Platform[] {
   if (architecture === 'amd64') return [{ os, architecture: '386' }]
   return architecture === 'arm64' ? [{ os, architecture: 'arm', variant: 'v8' }] : []
@@ -79,11 +81,11 @@ export function alsoRun({ os, architecture }: Platform): readonly Platform[] {
 
 interface Level {
   readonly major: number
-  /** Architecture features in one order over all majors: Arm's v9.0 has those of v8.5. */
+  /** Architecture features as one order across major versions: Arm's v9.0 includes v8.5. */
   readonly features: number
 }
 
-/** How new a variant is, where variants of an architecture include the older ones. */
+/** The level of a variant, for architectures whose variants include the older ones. */
 function levelOf(platform: Platform): Level | undefined {
   if (!['amd64', 'arm', 'arm64'].includes(platform.architecture)) return undefined
   const match = /^v(\d{1,2})(?:\.(\d{1,2}))?$/.exec(variantOf(platform))

@@ -8,7 +8,7 @@ import {
   repositoryImageText,
 } from './name.ts'
 
-/** A place that an image can be in. The grammar is that of containers-transports(5). */
+/** A place where an image can be. The grammar is that of containers-transports(5). */
 export type Reference =
   | { readonly transport: 'docker'; readonly image: ImageName }
   | { readonly transport: 'docker-daemon'; readonly image: ImageName }
@@ -17,7 +17,7 @@ export type Reference =
   | { readonly transport: 'dir'; readonly path: string }
   | KindReference
 
-/** The registry of a cluster, and an image in it. */
+/** A cluster's registry, and an image in it. */
 export interface KindReference {
   readonly transport: 'kind'
   readonly cluster: string
@@ -41,15 +41,14 @@ export const transports: readonly Transport[] = [
 ]
 
 const textMax = 4096
-/** As `--name` takes it. */
+/** As accepted by `--name`. */
 const clusterName = /^[a-z][a-z0-9-]{0,30}$/
 // org.opencontainers.image.ref.name: image-spec, annotations.md.
 const refName = /^[A-Za-z0-9]+(?:(?:[-._:@/+]|--)[A-Za-z0-9]+)*$/
 
 /**
- * Parses `docker://name[:tag|@digest]`, `docker-daemon:name:tag`, `docker-archive:path[:ref]`,
- * `oci:path[:ref]`, `oci-archive:path[:ref]`, `dir:path` and `kind:[cluster][/name[:tag|@digest]]`.
- * In the path forms the path ends at the first colon.
+ * Parses `docker://name[:tag|@digest]`, `docker-daemon:name:tag`, `docker-archive:path[:ref]`, `oci:path[:ref]`,
+ * `oci-archive:path[:ref]`, `dir:path` and `kind:[cluster][/name[:tag|@digest]]`. A path ends at the first colon.
  * @throws Failure 'invalid', saying which form was expected
  */
 export function parseReference(text: string): Reference {
@@ -92,7 +91,7 @@ export function parseReference(text: string): Reference {
 }
 
 /**
- * Parses what is in a registry: `docker://name`, `kind:[cluster]/name`, or a name alone, as cosign takes it.
+ * Parses an image in a registry: `docker://name`, `kind:[cluster]/name`, or a bare name, as cosign accepts it.
  * @throws Failure 'invalid' for another transport too
  */
 export function parseRegistryReference(text: string): RegistryReference {
@@ -107,7 +106,7 @@ export function parseRegistryReference(text: string): RegistryReference {
 }
 
 /**
- * Parses any place, or a name alone, which is an image in a registry.
+ * Parses any reference, or a bare name, which means an image in a registry.
  * @throws Failure 'invalid'
  */
 export function parseAnyReference(text: string): Reference {
@@ -127,7 +126,7 @@ function parseKind(text: string, rest: string): KindReference {
   return { transport: 'kind', cluster: cluster === '' ? 'native' : cluster, ...image }
 }
 
-/** The reference as one writes it. */
+/** The reference in its written form. */
 export function referenceText(reference: Reference): string {
   switch (reference.transport) {
     case 'docker':

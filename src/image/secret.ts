@@ -2,13 +2,13 @@ import { inspect } from 'node:util'
 
 /** Text that no log line, error or JSON may show. */
 export interface Secret {
-  /** The text itself: for a header that is being sent, nothing else. */
+  /** The text itself: only for a header that is about to be sent. */
   reveal(): string
 }
 
 const shown = '[secret]'
 
-/** Wraps a text so that printing, inspecting or serializing what holds it does not show it. */
+/** Wraps a text so that printing, inspecting or serializing an object that holds it does not reveal it. */
 export function secret(text: string): Secret {
   const wrapped = { reveal: () => text, toString: () => shown, toJSON: () => shown, [inspect.custom]: () => shown }
   return Object.freeze(wrapped)

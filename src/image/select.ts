@@ -7,20 +7,20 @@ import type { Source } from './medium.ts'
 import { alsoRun, isPlatformSaid, mayBeSame, type Platform, platformText, suitability } from './platform.ts'
 import { verifiedBytes } from './verified.ts'
 
-/** Which image of what a reference names is meant. */
+/** Which image of a reference is wanted. */
 export interface ImageWish {
   /** 'all': every one, and the index. */
   readonly platform: Platform | 'all'
-  /** Somebody named the platform, so another one is not what they want though it is the only one there. */
+  /** The platform was named explicitly, so no other is acceptable even if it is the only one. */
   readonly isNamed: boolean
 }
 
-/** Entries of an index that do not say their platform and whose configs are asked for it. */
+/** Entries of an index without a platform whose configs are read to find it. */
 const unsaidMax = 16
 
 /**
- * The manifest or index that is meant.
- * @throws Failure 'not-found' when the image is not there for the platform, with those that are
+ * The manifest or index that is wanted.
+ * @throws Failure 'not-found' when there is no image for the platform, listing those that exist
  */
 export async function selectRoot(source: Source, { platform, isNamed }: ImageWish): Promise<RawManifest> {
   const raw = await source.manifest()
@@ -37,15 +37,15 @@ export async function selectRoot(source: Source, { platform, isNamed }: ImageWis
 }
 
 /**
- * The image of an index for a platform: the one that suits it best, and of these the first.
- * @throws Failure 'not-found', naming the platforms that there are
+ * The image of an index for a platform: the best match, and the first among equals.
+ * @throws Failure 'not-found', listing the platforms that exist
  */
 export function selectPlatform(index: Index, platform: Platform, where: string): Descriptor {
   const found = bestOf(index, platform)
   if (found) return found
   const images = imagesOf(index)
   const [only, ...others] = images
-  // An index around one image without a platform: there is nothing to choose.
+  // An index with a single image without a platform: there is nothing to choose.
   if (only && others.length === 0 && !isSaid(only)) return only
   throw notThere(
     platform,
@@ -71,7 +71,7 @@ function bestOf(index: Index, platform: Platform): Descriptor | undefined {
   return best?.image
 }
 
-/** Of images whose entry says no platform, the first whose config says one that is wanted. */
+/** Of images whose entry has no platform, the first whose config has the wanted one. */
 async function askedConfigs(
   source: Source,
   index: Index,
@@ -84,7 +84,7 @@ async function askedConfigs(
   for (const image of unsaid) {
     const manifest = parseManifest(await childManifest(source, image), source.name)
     const platform = manifest.kind === 'manifest' ? await configPlatform(source, manifest) : undefined
-    // What is for no platform is for any.
+    // No platform fits any.
     if (!platform || !isPlatformSaid(platform)) {
       if (unsaid.length === 1) return image
     } else found.push({ image, platform })
@@ -108,7 +108,7 @@ async function assertPlatform(source: Source, image: Manifest, wanted: Platform)
     throw notThere(wanted, [found], source.name)
 }
 
-/** An artifact is for no platform, so for any. */
+/** An artifact has no platform, so it fits any. */
 async function configPlatform(source: Source, { config }: Manifest): Promise<Platform | undefined> {
   if (!isConfigType(config.mediaType)) return undefined
   return parseConfig(await verifiedBytes(await source.blob(config), config, configBytesMax, source.name), source.name)

@@ -19,27 +19,27 @@ import { parseRemoteRef, remoteTree } from './tree/remote.ts'
 import type { SourceTree } from './tree/tree.ts'
 import { workingTree } from './tree/working.ts'
 
-/** What a user asked for, and where he stands. */
+/** What the user asked for, and the current folder. */
 export interface SourceQuery {
-  /** Nothing is the working tree; else a commit, branch or tag, `github:`, or a git URL. */
+  /** Absent for the working tree; else a commit, branch or tag, `github:`, or a git URL. */
   readonly ref: string | undefined
-  /** A definition that comes with `native`. */
+  /** One of `native`'s own definitions. */
   readonly image: string
-  /** A definition of the user's own; then `image` is not looked at. */
+  /** A definition of the user's own; `image` is then ignored. */
   readonly definitionFile: string | undefined
   readonly cwd: string
-  /** The folder of `native` itself. */
+  /** `native`'s own folder. */
   readonly root: string
-  /** A folder that is kept, for fetched repositories. */
+  /** A persistent folder for fetched repositories. */
   readonly cache: string
-  /** What git gets. */
+  /** The environment for git. */
   readonly env: Environment
   readonly signal: AbortSignal
 }
 
-/** A definition in the state of its sources. */
+/** A definition at a state of its sources. */
 export interface ImageSources {
-  /** The definition's file, from the tree's root. */
+  /** The definition's file, relative to the tree's root. */
   readonly file: string
   readonly definition: ImageDefinition
   /** The definition's folder in the tree; the files that it names are relative to it. */
@@ -47,12 +47,12 @@ export interface ImageSources {
   readonly tree: SourceTree
 }
 
-/** What `npm pack` records of a checkout, since the package has none (native image tag in it). */
+/** Recorded by `npm pack` from a checkout, since the package has none (native image tag uses it). */
 export const recordedFile = 'dist/image-tags.json'
 
 /**
- * The tag of an image. From an installed package, without a checkout and without a REF, the
- * one that was recorded when the package was made.
+ * The tag of an image. In an installed package, without a checkout and without a REF, the one recorded when the package
+ * was made.
  * @throws Failure 'not-found', 'invalid', 'program'
  */
 export async function imageTag(query: SourceQuery): Promise<TagFacts> {
@@ -62,8 +62,7 @@ export async function imageTag(query: SourceQuery): Promise<TagFacts> {
 }
 
 /**
- * The tags of every image that is defined in the sources, by name: what a package records of
- * the checkout that it is made from.
+ * The tags of all images defined in the sources, by name: what a package records of the checkout that it is made from.
  */
 export async function imageTags(query: SourceQuery): Promise<Record<string, TagFacts>> {
   const first = await findSources({ ...query, image: 'native', definitionFile: undefined })
@@ -96,7 +95,7 @@ export async function findSources(query: SourceQuery): Promise<ImageSources | nu
   return read(commitTree(at, await commitOf(at, query.ref)), file, asked)
 }
 
-/** @throws Failure 'invalid' for a name that is empty, which would be the folder's */
+/** @throws Failure 'invalid' for an empty name, which would mean the folder */
 function ownFile(cwd: string, file: string): string {
   if (file !== '') return resolve(cwd, file)
   throw new Failure('invalid', 'the name of the definition is empty', { where: '--definition' })
@@ -106,7 +105,7 @@ function placeOf(query: Pick<SourceQuery, 'env'>, cwd: string): GitPlace {
   return { cwd, env: query.env }
 }
 
-/** @param image the one that was asked for by its name, if so */
+/** @param image the name if it was asked for by name */
 async function read(tree: SourceTree, file: string, image: string | null): Promise<ImageSources> {
   const bytes = await tree.read(file).catch(async (error: unknown) => {
     if (image === null || !(error instanceof Failure) || error.kind !== 'not-found') throw error
@@ -133,13 +132,13 @@ async function readWorking(at: GitPlace, file: string, image: string | null): Pr
 }
 
 /**
- * The checkout whose images are meant: the one that the user stands in when it is one of
- * `native`, else the program's own; null when there is none.
- * @throws Failure 'program' when git does not read it
+ * The checkout whose images are meant: the one around the current folder if it is one of `native`, else the program's
+ * own; null if there is none.
+ * @throws Failure 'program' when git cannot read it
  */
 export async function ownCheckout(query: Pick<SourceQuery, 'cwd' | 'root' | 'env'>): Promise<string | null> {
   for (const folder of [query.cwd, query.root]) {
-    // First without git: whether it reads another repository is no matter here.
+    // First without git: whether git can read some other repository does not matter here.
     const above = await repositoryAbove(folder)
     if (above === null || !(await isFile(join(above, builtInFile('native'))))) continue
     const checkout = await checkoutOf(placeOf(query, folder))

@@ -7,9 +7,8 @@ import { platformText } from './platform.ts'
 import type { SourceTree, TreeFile } from './tree/tree.ts'
 
 /**
- * Counts up when the same inputs give another image: a change of the layers' order, of the
- * compression, of what is left out. Every released `native` with the same number makes the
- * same tag of the same commit.
+ * Incremented when the same inputs give a different image: a change in the order of layers, in compression, in what is
+ * left out. All releases of `native` with the same number derive the same tag from the same commit.
  */
 export const builderVersion = 1
 
@@ -27,11 +26,11 @@ export const programPaths: readonly string[] = [
   'web',
 ]
 
-/** What a tag was derived from; `native image tag --json` prints it. */
+/** What a tag is derived from; `native image tag --json` prints it. */
 export interface TagFacts {
   readonly tag: string
   readonly image: string
-  /** The commit, or null where there is none; the tag does not depend on it. */
+  /** The commit, or null if there is none; the tag does not depend on it. */
   readonly revision: string | null
   readonly dirty: boolean
   readonly inputs: TagInputs
@@ -39,24 +38,24 @@ export interface TagFacts {
 
 export interface TagInputs {
   readonly builder: number
-  /** A digest over the definition's meaning: comments in it do not matter. */
+  /** A digest of the definition's meaning: comments in it do not matter. */
   readonly definition: string
   readonly base: ContentDigest | 'scratch'
   readonly platforms: readonly string[]
-  /** git's id of package-lock.json, where the program is in the image. */
+  /** git's id of package-lock.json, if the program is in the image. */
   readonly packageLock: string | null
-  /** A digest over mode, path and id of every file that enters, and how many they are. */
+  /** A digest of mode, path and id of every file that counts, and the number of them. */
   readonly files: string
   readonly fileCount: number
 }
 
 /**
- * The tag of an image at a state of its sources: a hash of everything in them that decides what is in
- * the image and of nothing else, so known without building. 32 hex digits; `-dirty` behind
- * them where files differ from the commit. Another base and SOURCE_DATE_EPOCH are not part of it: they are not sources.
- * @param folder the definition's folder in the tree, which its files stand in; '' is the root
+ * The tag of an image at a state of its sources: a hash of everything in them that determines the image and of nothing
+ * else, so it is known without building. 32 hex digits, followed by `-dirty` if files differ from the commit. Another
+ * base and SOURCE_DATE_EPOCH are not part of it: they are not sources.
+ * @param folder the definition's folder in the tree, which its files are relative to; '' is the root
  * @param file the definition's, for errors
- * @throws Failure 'not-found' when a file that the definition names does not enter
+ * @throws Failure 'not-found' when a file that the definition names does not count
  */
 export async function deriveTag(
   definition: ImageDefinition,
@@ -87,12 +86,12 @@ export function relevantPaths(definition: ImageDefinition, folder: string): stri
   return [...new Set([...(definition.program ? programPaths : []), ...ownPaths(definition, folder)])].sort()
 }
 
-/** Does a file decide what is in the program? Notes beside sources do not. */
+/** Does a file affect the program? Notes beside sources do not. */
 export function entersProgram(path: string): boolean {
   return path.startsWith('templates/') || !path.endsWith('.md')
 }
 
-/** Which files under the relevant paths decide what is in the image. */
+/** Which files under the relevant paths affect the image. */
 export function entering(definition: ImageDefinition, folder: string): (path: string) => boolean {
   const own = ownPaths(definition, folder)
   return (path) => own.some((each) => path === each || path.startsWith(`${each}/`)) || entersProgram(path)
@@ -105,7 +104,7 @@ async function enteringFiles(definition: ImageDefinition, folder: string, tree: 
   return (await tree.files(paths)).filter((each) => enters(each.path))
 }
 
-/** The definition's files, from the tree's root. */
+/** The definition's files, relative to the tree's root. */
 export function ownPaths(definition: ImageDefinition, folder: string): string[] {
   return definition.files.map((each) => (folder === '' ? each.from : `${folder}/${each.from}`))
 }
@@ -116,9 +115,9 @@ function withFolders(path: string): string[] {
 }
 
 /**
- * Why a file of a definition does not enter.
+ * Why a file of a definition does not count.
  * @param at which of its files
- * @param path that file from the tree's root
+ * @param path that file, relative to the tree's root
  */
 export async function missing(
   { files }: ImageDefinition,
@@ -151,12 +150,12 @@ function isPlain(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Keys in the order of their names, so that the order in the YAML file does not matter. */
+/** Sorted by key, so that the order in the YAML file does not matter. */
 export function sortedByKey<T>(value: Readonly<Record<string, T>>): Record<string, T> {
   return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
 }
 
-/** The base as its lock says: `host/path:tag@digest`. */
+/** The base as locked: `host/path:tag@digest`. */
 export function baseText(definition: ImageDefinition): string {
   if (definition.base === 'scratch') return 'scratch'
   return imageNameText({ ...definition.base.image, digest: definition.base.digest })

@@ -43,7 +43,7 @@ function gnuName(own: string, names: string): string {
   return name.replace(/\/$/, '')
 }
 
-/** NULs fill it up. */
+/** Padded with NULs. */
 function bsdName(bytes: Buffer): string {
   const end = bytes.indexOf(0)
   return bytes.toString('utf8', 0, Math.min(end < 0 ? bytes.length : end, nameBytesMax))

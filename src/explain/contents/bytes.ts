@@ -1,4 +1,4 @@
-/** The place of the first byte that differs; the length of the shorter one where it begins the other. */
+/** The offset of the first byte that differs; the length of the shorter one if it is a prefix of the other. */
 export function firstDifference(one: Uint8Array, other: Uint8Array): number {
   const most = Math.min(one.length, other.length)
   let at = 0

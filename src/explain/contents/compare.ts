@@ -15,9 +15,9 @@ const expandedBytesMax = 512 * 1024 * 1024
 const openers = [openAr, openElf, openZip, openGzip, openTar]
 
 /**
- * What two files that are not the same differ in, down to the entry of an archive (ar, tar, zip, gzip) and the section of
- * an ELF file. It reads each byte a few times at the most and then stops: the answer is cut.
- * @param expandedBytes how much of what is compressed is expanded, of both together
+ * How two different files differ, down to the entry of an archive (ar, tar, zip, gzip) and the section of an ELF file.
+ * Each byte is read only a few times; beyond that the result is marked as cut.
+ * @param expandedBytes how much compressed data is expanded, for both together
  */
 export function compareContents(
   one: Uint8Array,
@@ -36,7 +36,7 @@ export function compareContents(
   }
 }
 
-/** Names and facts of archives are as long as whoever wrote them likes. */
+/** An archive's author chooses how long its names and facts are. */
 function bounded({ within, kind, offset, one, other }: ContentDifference): ContentDifference {
   const cut = (text: string | null) => text?.slice(0, nameBytesMax) ?? null
   return { within: within.map((name) => name.slice(0, nameBytesMax)), kind, offset, one: cut(one), other: cut(other) }
@@ -56,7 +56,7 @@ function compare(within: readonly string[], one: Buffer, other: Buffer, work: Wo
   }
   const before = work.found.length
   compareParts(within, opened.one.parts, opened.other.parts, work)
-  // All parts are the same: it is padding, a level of compression, the table itself.
+  // All parts are equal: it is padding, the compression level, the table itself.
   if (work.found.length === before && !isSpent(work.room))
     work.found.push({ within, ...leafDifference(one, other), kind: 'framing' })
   return opened.one.format
@@ -102,7 +102,7 @@ function alone(within: readonly string[], kind: 'only-first' | 'only-second', na
   return { within, kind, offset: null, one, other }
 }
 
-/** By name; of several of one name, the later ones with a number. */
+/** By name; duplicates are numbered. */
 function named(parts: readonly Part[]): ReadonlyMap<string, Part> {
   const counts = new Map<string, number>()
   return new Map(

@@ -2,7 +2,7 @@ import { nameBytesMax, type Open, type Part, partsMax } from './part.ts'
 
 const noBits = 8
 
-/** An object file, a library or a program by its table of sections (gABI, chapter 4). */
+/** An object file, library or program, by its section table (gABI, chapter 4). */
 export const openElf: Open = (bytes) => {
   if (bytes.length < 64 || bytes.toString('latin1', 0, 4) !== '\x7fELF') return undefined
   const [wide, little] = [bytes[4] === 2, bytes[5] === 1]

@@ -1,7 +1,7 @@
 import { gunzipSync } from 'node:zlib'
 import { nameBytesMax, noteExpanded, type Open, timeText } from './part.ts'
 
-/** What was compressed, with the time and the name that RFC 1952, 2.3 puts before it. */
+/** The uncompressed content, with the time and name from its header (RFC 1952, 2.3). */
 export const openGzip: Open = (bytes, room) => {
   if (bytes.length < 18 || bytes[0] !== 0x1f || bytes[1] !== 0x8b || room.bytesLeft === 0) return undefined
   try {
@@ -13,7 +13,7 @@ export const openGzip: Open = (bytes, room) => {
     const facts = { time: timeText(bytes.readUInt32LE(4)), ...(name !== '' && { kind: `named ${name}` }) }
     return { format: 'gzip', parts: [{ name: 'contents', bytes: content, facts }] }
   } catch (error) {
-    // Damaged, or larger than there is room for: then it is bytes.
+    // Damaged, or too large: treat it as plain bytes.
     if (error instanceof Error) return undefined
     throw error
   }

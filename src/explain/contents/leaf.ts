@@ -1,6 +1,6 @@
 import { firstDifference } from './bytes.ts'
 
-/** What two runs of bytes differ in, as far as can be told. */
+/** How two runs of bytes differ, as far as can be told. */
 export interface Leaf {
   readonly kind: 'time' | 'path' | 'order' | 'contents'
   readonly offset: number
@@ -8,7 +8,7 @@ export interface Leaf {
   readonly other: string
 }
 
-/** What is shown from shortly before the first byte that differs, and how far a path or a time may reach around it. */
+/** What is shown, beginning shortly before the first difference, and how far a path or a time may extend around it. */
 const shownBytes = 64
 const beforeBytes = 16
 const hexBytes = 16
@@ -17,11 +17,11 @@ const aroundBytes = 256
 const textBytesMax = 4 * 1024 * 1024
 const linesMax = 100_000
 
-/** How builds write down when they ran: dates, times of day, seconds, or thousandths and further of them, since 1970 in our days. */
+/** How builds record when they ran: dates, times of day, or current Unix times in seconds, milliseconds or finer. */
 const times =
   /\d{4}-\d\d-\d\d|\d{4}\/\d\d\/\d\d|\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]* +\d{1,2}\b|\b\d{1,2}:\d\d:\d\d\b|\b(?:1[5-9]|2[0-2])\d{8}(?:\d{3}){0,3}(?:\.\d+)?\b/g
 
-/** Compares bytes of no format that is known. */
+/** Compares bytes of unknown format. */
 export function leafDifference(one: Buffer, other: Buffer): Leaf {
   const offset = firstDifference(one, other)
   const [before, after] = [textAt(one, offset), textAt(other, offset)]
@@ -34,19 +34,19 @@ export function leafDifference(one: Buffer, other: Buffer): Leaf {
 }
 
 interface Text {
-  /** The run of printable characters that the byte is in, cut to a window, and where in it the byte is. */
+  /** The run of printable characters around the byte, cut to a window, and the byte's position in it. */
   readonly run: string
   readonly place: number
   readonly shown: string
 }
 
-/** Undefined where the byte is no text. */
+/** Undefined if the byte is not text. */
 function textAt(bytes: Buffer, offset: number): Text | undefined {
   let from = offset
   while (from > 0 && offset - from < aroundBytes && isPrintable(bytes[from - 1])) from -= 1
   let to = offset
   while (to < bytes.length && to - offset < aroundBytes && isPrintable(bytes[to])) to += 1
-  // At its end one of two texts may just stop.
+  // One of the two texts may simply end here.
   if (to === from) return undefined
   const start = Math.max(from, offset - beforeBytes)
   return {
@@ -65,14 +65,14 @@ function inTime({ run, place }: Text): boolean {
   return [...run.matchAll(times)].some(({ index, 0: match }) => index <= place && place <= index + match.length)
 }
 
-/** The word around the byte begins as an absolute path does, or names a file in a folder. */
+/** The word around the byte looks like an absolute path, or a file in a folder. */
 function inPath({ run, place }: Text): boolean {
   const from =
     Math.max(...['"', "'", ' ', '=', ':', ',', ';', '(', '<'].map((end) => run.lastIndexOf(end, place - 1))) + 1
   return /^(?:\/|[A-Za-z]:[\\/])[^/\\]*[/\\]/.test(`${run.slice(from)}`) && run.slice(from, place + 1).includes('/')
 }
 
-/** Nothing but the order of its lines is another one. */
+/** Do only the order of lines differ? */
 function sameLines(one: Buffer, other: Buffer): boolean {
   if (one.length !== other.length || one.length > textBytesMax || one.includes(0)) return false
   const [before, after] = [linesOf(one), linesOf(other)]
@@ -87,7 +87,7 @@ function sameLines(one: Buffer, other: Buffer): boolean {
   return true
 }
 
-/** One more than there may be tells that there are too many. */
+/** One more than allowed reveals that there are too many. */
 function linesOf(bytes: Buffer): string[] {
   return bytes.toString('latin1').split('\n', linesMax + 1)
 }

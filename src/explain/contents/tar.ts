@@ -3,7 +3,7 @@ import { type Open, type Part, partsMax, timeText } from './part.ts'
 const blockBytes = 512
 const extensions = new Set(['x', 'g', 'L', 'K'])
 
-/** POSIX ustar and pax, with GNU's long names. It forgives what a tool that unpacks must not. */
+/** POSIX ustar and pax, with GNU's long names. More lenient than an unpacker may be. */
 export const openTar: Open = (bytes) => {
   if (!isHeader(bytes.subarray(0, blockBytes))) return undefined
   const parts: Part[] = []
@@ -46,7 +46,7 @@ function partOf(header: Buffer, flag: string, bytes: Buffer, said: ReadonlyMap<s
   }
 }
 
-/** Its checksum is that of a header. */
+/** Does its checksum match? */
 function isHeader(header: Buffer): boolean {
   if (header.length < blockBytes) return false
   let sum = 8 * 0x20
@@ -54,7 +54,7 @@ function isHeader(header: Buffer): boolean {
   return numberIn(header, 148, 156) === sum
 }
 
-/** Octal, or GNU's base 256 for what is too large for that. */
+/** Octal, or GNU's base 256 for larger numbers. */
 function numberIn(header: Buffer, from: number, to: number): number {
   if (((header[from] ?? 0) & 0x80) !== 0) return Number(BigInt(`0x${header.toString('hex', from + 1, to)}`))
   return Number.parseInt(textIn(header, from, to).trim() || '0', 8)
@@ -69,7 +69,7 @@ function longName(flag: string, content: Buffer): [string, string][] {
   return [[flag === 'L' ? 'path' : 'linkpath', textIn(content, 0, content.length)]]
 }
 
-/** `LENGTH NAME=VALUE\n` each; what is damaged ends the list. */
+/** `LENGTH NAME=VALUE\n` each; a damaged record ends the list. */
 function recordsOf(content: Buffer): [string, string][] {
   const records: [string, string][] = []
   for (let at = 0; at < content.length; ) {

@@ -8,7 +8,7 @@ const endBytes = 22
 const commentBytesMax = 0xffff
 const methods: Readonly<Record<number, string>> = { 0: 'stored', 8: 'deflate' }
 
-/** A zip file by its central directory (APPNOTE.TXT 4.3.12); of zip64 the 32-bit fields alone. */
+/** A zip file by its central directory (APPNOTE.TXT 4.3.12); for zip64 only the 32-bit fields. */
 export const openZip: Open = (bytes, room) => {
   if (bytes.length < endBytes || bytes.readUInt32LE(0) !== localSignature) return undefined
   const end = endOf(bytes)
@@ -42,7 +42,7 @@ function endOf(bytes: Buffer): number | undefined {
   return undefined
 }
 
-/** Expanded where that is possible, else as it stands; undefined where there is no room for it. */
+/** Expanded if possible, otherwise as stored; undefined if it exceeds the budget. */
 function contentOf(bytes: Buffer, central: number, room: Room): Uint8Array | undefined {
   const [packed, size, local] = [20, 24, 42].map((field) => bytes.readUInt32LE(central + field))
   if (packed === undefined || size === undefined || local === undefined || local + 30 > bytes.length) return undefined
@@ -56,13 +56,13 @@ function contentOf(bytes: Buffer, central: number, room: Room): Uint8Array | und
     noteExpanded(room, content.length)
     return content
   } catch (error) {
-    // Of damaged bytes, the difference is one of bytes.
+    // Damaged content is compared as stored.
     if (error instanceof Error) return stored
     throw error
   }
 }
 
-/** The time of MS-DOS, local time of nobody knows where, and the one of UNIX (extra field 0x5455) where there is one. */
+/** The MS-DOS time, in an unknown time zone, and the UNIX one (extra field 0x5455) if there is one. */
 function timeOf(bytes: Buffer, central: number, extra: Buffer): string {
   const [time, date] = [bytes.readUInt16LE(central + 12), bytes.readUInt16LE(central + 14)]
   const two = (value: number) => String(value).padStart(2, '0')

@@ -4,16 +4,16 @@ import { getCACertificates } from 'node:tls'
 import { errnoOf, Failure } from '../../core/failure.ts'
 import { smallFile } from '../media/files.ts'
 
-/** Variables as a process has them. */
+/** A process's environment variables. */
 type Environment = Readonly<Record<string, string | undefined>>
 
 const fileBytesMax = 4 * 1024 * 1024
 const filesMax = 1024
 
 /**
- * The authorities that are trusted for one registry: those of its folder in certs.d (containers-certs.d(5), docker's
- * "verify repository client") and of SSL_CERT_FILE and SSL_CERT_DIR, beside those that Node trusts, with
- * NODE_EXTRA_CA_CERTS and --use-system-ca; undefined when there are none beside these.
+ * The extra certificate authorities for a registry: those in its certs.d folder (containers-certs.d(5), docker's
+ * "verify repository client") and in SSL_CERT_FILE and SSL_CERT_DIR, with those that Node trusts, including
+ * NODE_EXTRA_CA_CERTS and --use-system-ca; undefined if there are no extra ones.
  */
 export async function trustedCertificates(
   registry: string,
@@ -32,8 +32,8 @@ export async function trustedCertificates(
 }
 
 /**
- * The authorities in SSL_CERT_FILE and SSL_CERT_DIR, PEM, each once. As in Go's programs what cannot be read, or is
- * no certificate, is passed over: such a variable is often left from another machine.
+ * The authorities in SSL_CERT_FILE and SSL_CERT_DIR, as PEM, without duplicates. As in Go programs, unreadable files
+ * and anything that is not a certificate are ignored: such a variable is often left over from another machine.
  */
 export async function namedCertificates(env: Environment): Promise<string[]> {
   const files = env['SSL_CERT_FILE'] ? [env['SSL_CERT_FILE']] : []
@@ -49,8 +49,8 @@ export async function namedCertificates(env: Environment): Promise<string[]> {
 }
 
 /**
- * The authorities of the operating system, PEM. Reading and parsing them takes a third of a second, so it is done when
- * somebody's certificate is not trusted otherwise.
+ * The operating system's authorities, as PEM. Reading and parsing them takes a third of a second, so it is done only
+ * when a certificate is not trusted otherwise.
  */
 export function systemCertificates(): readonly string[] {
   return getCACertificates('system')

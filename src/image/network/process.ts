@@ -4,8 +4,8 @@ import { namedCertificates, systemCertificates } from './certificates.ts'
 import { proxyFor } from './proxy.ts'
 
 /**
- * Runs work that reaches an address by the requests of a package, which asks no one how: with the proxy and the
- * authorities that all our own requests have. They are set for the process and taken back in the end.
+ * Runs work in which a package makes its own requests, with the proxy and the authorities of all our other requests.
+ * These are set for the process and restored afterwards.
  */
 export async function withNetwork<T>(
   url: URL,
@@ -15,7 +15,7 @@ export async function withNetwork<T>(
   const before = tls.getCACertificates('default')
   tls.setDefaultCACertificates([...before, ...(await namedCertificates(env)), ...systemCertificates()])
   const proxy = proxyFor(url, env)
-  // Node knows it from 24.14 on; before that a package's requests go directly, as they always did.
+  // Available from Node 24.14 on; before that, a package's requests go directly, as they always did.
   const set = 'setGlobalProxyFromEnv' in http ? http.setGlobalProxyFromEnv : () => () => undefined
   const undo = set(proxy ? { HTTP_PROXY: proxy.href, HTTPS_PROXY: proxy.href } : {})
   try {

@@ -5,8 +5,8 @@ import { proxyVariables } from './proxy.ts'
 const timeMsMax = 60_000
 
 /**
- * What git gets to reach an address as we would: libcurl has rules of its own about NO_PROXY, and other names for
- * SSL_CERT_FILE and SSL_CERT_DIR. What the user has said to git itself stays.
+ * The environment for git to reach a URL as we would: libcurl has its own rules for NO_PROXY, and other names for
+ * SSL_CERT_FILE and SSL_CERT_DIR. The user's own git settings stay.
  */
 export function gitNetwork(url: string, env: Environment): Record<string, string> {
   if (!/^https?:/.test(url) || !URL.canParse(url)) return {}
@@ -20,8 +20,9 @@ export function gitNetwork(url: string, env: Environment): Record<string, string
 }
 
 /**
- * What npm gets to reach its registry as we would: it trusts what the system does, SSL_CERT_FILE and SSL_CERT_DIR
- * included, and where NO_PROXY says something that it cannot read (networks, ports, `*`) it gets our answer.
+ * The environment for npm to reach its registry as we would: it trusts what the system does, including SSL_CERT_FILE
+ * and SSL_CERT_DIR, and where NO_PROXY has entries that it does not understand (networks, ports, `*`) it gets our
+ * decision.
  * @param own what it needs to be run at all
  */
 export async function npmNetwork(

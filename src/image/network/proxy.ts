@@ -2,7 +2,7 @@ import { BlockList, isIP } from 'node:net'
 import { isLoopback } from '../../core/address.ts'
 import { Failure } from '../../core/failure.ts'
 
-/** Variables as a process has them. */
+/** A process's environment variables. */
 type Environment = Readonly<Record<string, string | undefined>>
 
 const variables = { 'http:': ['HTTP_PROXY', 'http_proxy'], 'https:': ['HTTPS_PROXY', 'https_proxy'] } as const
@@ -10,9 +10,9 @@ const exceptions = ['NO_PROXY', 'no_proxy'] as const
 const entriesMax = 1024
 
 /**
- * The proxy that an address is reached by, or undefined when it is reached directly: as Go's programs read these
- * variables (golang.org/x/net/http/httpproxy), so that one setting holds for docker, skopeo and us.
- * @throws Failure 'invalid' for a proxy that is not an address, 'unimplemented' for SOCKS; its login is not shown
+ * The proxy for a URL, or undefined for a direct connection: as Go programs read these variables
+ * (golang.org/x/net/http/httpproxy), so that one setting works for docker, skopeo and us.
+ * @throws Failure 'invalid' for a proxy that is not a URL, 'unimplemented' for SOCKS; its login is not shown
  */
 export function proxyFor(url: URL, env: Environment): URL | undefined {
   const names = url.protocol === 'https:' ? variables['https:'] : variables['http:']
@@ -29,15 +29,13 @@ export function proxyFor(url: URL, env: Environment): URL | undefined {
   })
 }
 
-/**
- * These variables for a program with rules of its own about NO_PROXY, which reaches this address: it gets our answer.
- */
+/** These variables for a program with its own rules for NO_PROXY that accesses this URL: it gets our decision. */
 export function proxyVariables(url: URL, env: Environment): Record<string, string> {
   const isProxied = proxyFor(url, env) !== undefined
   return Object.fromEntries(exceptions.map((each) => [each, isProxied ? '' : '*']))
 }
 
-/** Is this address one that no proxy is asked for? */
+/** Is this URL reached without a proxy? */
 export function isDirect(url: URL, env: Environment): boolean {
   const host = url.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '')
   if (isLoopback(host)) return true
@@ -62,7 +60,7 @@ function excepts(entry: string, host: string, port: string): boolean {
   return domain !== '' && (host.endsWith(`.${domain}`) || (domain === bare && host === domain))
 }
 
-/** CIDR (RFC 4632); a name is in no network, whatever it resolves to. */
+/** CIDR (RFC 4632); a host name is in no network, whatever it resolves to. */
 function isInNetwork(cidr: string, host: string): boolean {
   const [network = '', bits = ''] = cidr.split('/')
   const family = isIP(network)
@@ -73,7 +71,7 @@ function isInNetwork(cidr: string, host: string): boolean {
   return own !== 0 && list.check(host, own === 4 ? 'ipv4' : 'ipv6')
 }
 
-/** By its value: one IPv6 address is written in many ways. */
+/** By value: an IPv6 address can be written in many ways. */
 function sameAddress(a: string, b: string): boolean {
   const family = isIP(a)
   return family !== 0 && family === isIP(b) && isInNetwork(`${a}/${family === 4 ? 32 : 128}`, b)
