@@ -10,22 +10,21 @@ import type { Source } from './medium.ts'
 import { mayBeSame, type Platform, platformText } from './platform.ts'
 import { verified, verifiedBytes } from './verified.ts'
 
-/** What an image was found to be. */
+/** The result of validating an image. */
 export interface Validated {
   readonly digest: ContentDigest
-  /** `os/architecture` of each image in it, in order; an image that is named twice is there once. */
+  /** `os/architecture` of each image in it, in order, without duplicates. */
   readonly platforms: readonly string[]
   readonly layers: number
-  /** Bytes of the layers as they are stored. */
+  /** Bytes of the layers as stored. */
   readonly bytes: number
 }
 
 /**
- * Judges what a medium holds, whichever it is, by reading all of it: every digest and size,
- * the config against the layers (their number, and each layer's content against its diff id),
- * an index against the configs of its images.
+ * Validates what a medium holds by reading all of it: every digest and size, the config against the layers (their
+ * number, and each layer's content against its diff id), an index against the configs of its images.
  * @param limits how far layers may expand
- * @throws Failure 'corrupt' or 'invalid' naming the first thing that is wrong
+ * @throws Failure 'corrupt' or 'invalid' naming the first error
  */
 export async function validateImage(source: Source, signal: AbortSignal, limits?: ExpansionLimits): Promise<Validated> {
   const raw = await source.manifest()
@@ -39,9 +38,9 @@ interface Found {
   platforms: string[]
   layers: number
   bytes: number
-  /** Manifests, each as often as an index names it. */
+  /** Manifests, counted as often as an index names them. */
   manifests: number
-  /** What was read already: indexes may name one manifest any number of times. */
+  /** What has been read already: indexes may name a manifest any number of times. */
   readonly done: Map<ContentDigest, Platform | undefined>
 }
 
@@ -78,7 +77,7 @@ async function validateManifest(
   found.done.set(raw.digest, undefined)
 }
 
-/** @returns the platform that the config says; undefined for an artifact */
+/** @returns the platform from the config; undefined for an artifact */
 async function validateOne(run: Run, manifest: Manifest): Promise<Platform | undefined> {
   const { source, found, signal } = run
   const { config: descriptor, layers } = manifest
@@ -86,7 +85,7 @@ async function validateOne(run: Run, manifest: Manifest): Promise<Platform | und
   found.layers += layers.length
   found.bytes += layers.reduce((sum, each) => sum + each.size, 0)
   if (!isConfigType(descriptor.mediaType)) {
-    // An artifact: its blobs are what they are.
+    // An artifact: its blobs have no further structure.
     for (const layer of layers) await drained(source, layer, signal)
     return undefined
   }
@@ -114,7 +113,7 @@ async function validateLayer(
   layer: Descriptor,
   diffId: ContentDigest | undefined,
 ): Promise<void> {
-  // Its bytes stay with whoever may hand them out, so they are nothing that the place should have.
+  // Only its owner may distribute it, so the medium need not have it.
   if (isForeignLayer(layer)) return
   const compression = layerCompression(layer.mediaType)
   if (compression === undefined || diffId === undefined) return drained(source, layer, signal)

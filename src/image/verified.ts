@@ -3,8 +3,8 @@ import { algorithmOf, type ContentDigest, contentDigestOf, contentHash, hexOf } 
 import { type Descriptor, type RawManifest, rawManifest } from './manifest.ts'
 
 /**
- * The same bytes, judged: more bytes than the descriptor says end it at once, fewer or others
- * at the end. Whoever consumes it must wait for its end before believing what it got.
+ * The same bytes, verified: more bytes than the descriptor says fail at once, fewer or other ones at the end. Consumers
+ * must not trust the content before its end.
  * @param where the place that it is read from, for errors
  * @throws Failure 'corrupt' while it is consumed
  */
@@ -30,8 +30,8 @@ export async function* verified(
 
 /**
  * All bytes of a small blob (a config, a signature), verified.
- * @param bytesMax what may come into memory
- * @throws Failure 'exhausted' when it is larger, 'corrupt' when it is not what it was said to be
+ * @param bytesMax limit for memory
+ * @throws Failure 'exhausted' when it is larger, 'corrupt' when it does not match its descriptor
  */
 export async function verifiedBytes(
   content: AsyncIterable<Uint8Array>,
@@ -49,10 +49,10 @@ export async function verifiedBytes(
 }
 
 /**
- * Makes a raw manifest of what a place gave.
- * @param told the type that the place said, if it said one
- * @param wanted the digest by which it was asked for, if it was
- * @throws Failure 'corrupt' when it is another one, 'invalid' when its type is none that we know
+ * Makes a raw manifest from what a place returned.
+ * @param told the type that the place reported, if any
+ * @param wanted the digest by which it was requested, if any
+ * @throws Failure 'corrupt' when it is another one, 'invalid' when its type is unknown
  */
 export function verifiedManifest(
   bytes: Uint8Array,

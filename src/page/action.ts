@@ -16,22 +16,22 @@ import { numberCell, table } from './table.ts'
 import { treePath } from './tree-page.ts'
 import { actionPath, actionTitle, buildPath, moment, outcomeText, shortHash, shortId } from './words.ts'
 
-/** What an action's page is made of. */
+/** The data for an action's page. */
 export interface ActionFacts {
   readonly action: ActionRecord
-  /** Why it was not cached; absent of one that was. */
+  /** Why it was not cached; absent if it was. */
   readonly explanation: Explanation | undefined
   /** Absent when neither the history nor the cache has it. */
   readonly loaded: LoadedAction | undefined
-  /** Earlier ones of the same kind, newest first. */
+  /** Earlier runs of the same action, newest first. */
   readonly earlier: readonly ActionRecord[]
   /** Absent when the cache has none. */
   readonly result: re.ActionResult | undefined
-  /** What the scheduler does with it just now; absent when it does nothing. */
+  /** What the scheduler is doing with it; absent if nothing. */
   readonly operation: OperationView | undefined
 }
 
-/** One action: what it ran, with what, what became of it, and how it was before. @param now milliseconds since 1970 */
+/** One action: what it ran, on which inputs, the outcome, and earlier runs. @param now milliseconds since 1970 */
 export function actionPage(
   { action, explanation, loaded, earlier, result, operation }: ActionFacts,
   now: number,
@@ -89,7 +89,7 @@ function pairs(all: readonly { readonly name: string; readonly value: string }[]
   return html`<dl class="facts mono">${all.map(({ name, value }) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl>`
 }
 
-/** An argument as a shell takes it. */
+/** An argument quoted for a shell. */
 function quoted(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 }
@@ -117,7 +117,7 @@ function lookupText({ answer, evictedMs }: NonNullable<ActionRecord['lookup']>):
   return evictedMs === undefined ? texts[answer] : `${texts[answer]}, ${spanText(evictedMs)} before`
 }
 
-/** Links to what it reads and makes, as far as anybody has it. */
+/** Links to its inputs and outputs, as far as they are available. */
 function filesMarkup(action: ActionRecord, result: re.ActionResult | undefined): Html {
   const inputs = action.inputRoot
     ? html`<a href="${treePath(action, 'inputs', [])}">Browse its inputs</a>`

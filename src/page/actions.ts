@@ -4,7 +4,7 @@ import { type Html, html } from './html.ts'
 import { numberCell, table } from './table.ts'
 import { actionPath, actionTitle, outcomeText, shortHash } from './words.ts'
 
-/** Actions as a table, in the order in which they are given. @param id of the table */
+/** Actions as a table, in the given order. @param id of the table */
 export function actionsTable(id: string, actions: readonly ActionRecord[], label: string): Html {
   return table(
     id,

@@ -1,7 +1,7 @@
 import { Failure } from '../core/failure.ts'
 import { problemPage } from './frame.ts'
 
-/** What a page answers with: a text, or a blob that comes in pieces. */
+/** The response of a page: a text, or a blob in pieces. */
 export type Answer = TextAnswer | BlobAnswer
 
 export interface TextAnswer {
@@ -11,7 +11,7 @@ export interface TextAnswer {
   readonly location?: string
 }
 
-/** A file to be saved, never shown: its bytes are foreign. */
+/** A file to download, never shown: its bytes are untrusted. */
 export interface BlobAnswer {
   readonly name: string
   readonly size: number
@@ -26,7 +26,7 @@ export function redirect(location: string): TextAnswer {
   return { status: 303, type: 'text/plain; charset=utf-8', text: '', location }
 }
 
-/** The page of a failure. @throws what is a bug */
+/** The page for a failure. @throws errors that are bugs */
 export function problem(error: unknown): TextAnswer {
   if (!(error instanceof Failure)) throw error
   const status = error.kind === 'not-found' ? 404 : error.kind === 'invalid' ? 400 : 503

@@ -7,12 +7,12 @@ import type { Sources } from './sources.ts'
 import { directoryTree, resultTree, type Tree } from './tree.ts'
 import { type Side, treePage } from './tree-page.ts'
 
-/** A list of an output directory that is taken into memory. */
+/** Limit for loading the listing of an output directory. */
 const listBytesMax = 16 * 1024 * 1024
 
 /**
- * A folder of an action's inputs or outputs, or a file of them to be saved: only what belongs to this action, by its path.
- * @throws Failure 'not-found' where nothing stands there, or it is gone
+ * A folder of an action's inputs or outputs, or a file in them to download: only what belongs to this action, by path.
+ * @throws Failure 'not-found' if there is nothing at the path, or it is gone
  */
 export async function browsed(
   sources: Sources,
@@ -30,13 +30,13 @@ export async function browsed(
   return { name, size: digest.size, pieces: sources.contents.read(digest, action.instance, signal) }
 }
 
-/** The result of an action; undefined where the cache has none, or is away. */
+/** The result of an action; undefined if the cache has none, or is unreachable. */
 export async function resultOf(
   { contents }: Sources,
   { digest, instance, outcome }: ActionRecord,
   signal: AbortSignal,
 ): Promise<re.ActionResult | undefined> {
-  // Only those that ended well are kept.
+  // Only successful results are kept.
   if (outcome === 'failed') return undefined
   try {
     return await contents.result(digest, instance, signal)

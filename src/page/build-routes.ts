@@ -26,15 +26,15 @@ import { buildPath, shortId } from './words.ts'
 
 const actionsShown = 500
 const earlierShown = 20
-/** Actions whose times a build's page is made of. */
+/** Actions whose times are used for a build's page. */
 const timedMax = 20_000
 const pageMax = 1_000
-/** Builds whose actions are kept while pages of them are open: some 20 MB each at most. */
+/** Builds whose actions are cached while pages of them are open: up to some 20 MB each. */
 const buildsKeptMax = 3
 
 /**
- * The pages of one build, below `/build/ID`. They settle with undefined for an address that leads nowhere.
- * @throws Failure 'not-found' and others, of which a page is to be made
+ * The pages of one build, below `/build/ID`. They resolve to undefined for an unknown path.
+ * @throws Failure 'not-found' and others, to be shown as a page
  */
 export type BuildRoutes = (build: BuildRecord, route: Route, signal: AbortSignal) => Promise<Answer | undefined>
 
@@ -61,7 +61,7 @@ export function createBuildRoutes(sources: Sources, explanations: Explanations, 
   }
 
   function keyOf(build: BuildRecord): string {
-    // Nothing that is new would lead to those again that were missed at the end.
+    // Nothing new would lead back to actions that were missed at the end.
     const end = hasEnded(build, clock.now()) ? [heardOf(build), explanations.isFinal(build)] : []
     return JSON.stringify([build.id, ...end])
   }
@@ -72,7 +72,7 @@ export function createBuildRoutes(sources: Sources, explanations: Explanations, 
       const next = await history.actions({ build: id, limit: pageMax, after: actions.at(-1)?.row ?? 0 })
       actions.push(...next)
       if (next.length < pageMax) break
-      // A page is read in one turn; between two of them others have theirs.
+      // A page of actions is read in one turn; yield in between.
       await setImmediate()
     }
     return actions
@@ -114,14 +114,14 @@ ${actions.length === 0 ? html`<p>No more actions.</p>` : actionsTable('actions',
     return ok(actionPage({ action, explanation, loaded, earlier, result, operation }, clock.now()))
   }
 
-  /** What the scheduler has to say of an action that has not ended. */
+  /** The scheduler's view of an action that has not ended. */
   async function operationOf({ outcome, digest }: ActionRecord) {
     if (outcome !== 'missed' || !scheduler) return undefined
     const view = await orNothing(scheduler(), 'unavailable')
     return view?.operations.find(({ action }) => action.hash === digest.hash)
   }
 
-  /** Only what a client has named of this build, not any blob. */
+  /** Only logs that a client has named for this build, not any blob. */
   async function ofLog({ id }: BuildRecord, of: 'attempt' | 'failure', row: number, at: number): Promise<Answer> {
     const log = await history.log(id, of, row, at)
     if (!log) throw new Failure('not-found', 'this build has no such log')

@@ -18,45 +18,45 @@ import { buildPath, moment, shortId, toolText } from './words.ts'
 
 const slowestShown = 20
 const failuresShown = 50
-/**
- * A build that was heard of lately may still be running, or be told more of; one of which nothing was heard for an hour
- * is over.
- */
+/** A build heard of this recently may still be running, or receive more events; after an hour of silence it is over. */
 export const quietMs = 10_000
 const overMs = 3_600_000
 
-/** What a build's page is made of. */
+/** The data for a build's page. */
 export interface BuildFacts {
   readonly build: BuildRecord
-  /** May be of the build as it was a little earlier. */
+  /** May be slightly older than the build's state. */
   readonly explanation: Explanation
-  /** Does it stay as it is? */
+  /** Will the explanation stay as it is? */
   readonly isFinal: boolean
-  /** Those that were looked at. */
+  /** Those considered. */
   readonly actions: readonly ActionRecord[]
-  /** Of these. */
+  /** Of these actions. */
   readonly critical: CriticalPath
-  /** What its client told of it itself. */
+  /** What its client reported about it. */
   readonly told: InvocationRecord | undefined
-  /** The build that the reader compares with, by its whole id. */
+  /** The build that the reader compares with, by its full id. */
   readonly against: string | undefined
 }
 
-/** What says whether a build is followed. */
+/** What decides whether a build is followed. */
 interface Followed {
   readonly build: BuildRecord
   readonly isFinal: boolean
   readonly told?: Pick<InvocationRecord, 'complete'> | undefined
 }
 
-/** Is there more to come, so that its page follows it? @param now milliseconds since 1970 */
+/** Is more to come, so that its page follows it? @param now milliseconds since 1970 */
 export function isLive({ build, isFinal, told }: Followed, now: number): boolean {
   const over = told?.complete || build.told?.finished !== undefined
   const age = now - build.lastSeen
   return age < (over ? quietMs : overMs) || (!isFinal && age < freshMs)
 }
 
-/** One build: what it was in a sentence, why it missed, where its time went, what failed. @param now milliseconds since 1970 */
+/**
+ * One build: a one-sentence summary, why it missed, where its time went, what failed. @param now milliseconds since
+ * 1970
+ */
 export function buildPage(of: BuildFacts, now: number): string {
   const { build, explanation, actions, told, against } = of
   const title = `Build ${shortId(build.id)}`

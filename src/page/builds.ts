@@ -6,10 +6,10 @@ import { html } from './html.ts'
 import { numberCell, table } from './table.ts'
 import { buildPath, moment, numberText, shortId, toolText } from './words.ts'
 
-/** Of a command that names many targets. */
+/** For commands that name many targets. */
 const commandCharactersMax = 80
 
-/** The last builds. @param now milliseconds since 1970 */
+/** The latest builds. @param now milliseconds since 1970 */
 export function buildsPage(builds: readonly BuildRecord[], now: number): string {
   if (builds.length === 0)
     return page(

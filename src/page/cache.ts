@@ -7,15 +7,15 @@ import { type Html, html } from './html.ts'
 import { numberCell, table } from './table.ts'
 import { numberText } from './words.ts'
 
-/** What the page of the cache is made of. */
+/** The data for the cache's page. */
 export interface CacheFacts {
-  /** What the cache itself tells; undefined where it does not answer, or nobody said where to ask. */
+  /** The cache's own report; undefined if it does not answer, or no address is configured. */
   readonly usage: CacheUsage | undefined
   /** The newest builds. */
   readonly builds: readonly BuildRecord[]
-  /** What the cache answered in the newest of them. */
+  /** The cache's answers in the newest of them. */
   readonly answers: ReadonlyMap<LookupAnswer, number>
-  /** Builds that `answers` is of, at most. */
+  /** The number of builds in `answers`, at most. */
   readonly answersOf: number
 }
 
@@ -24,7 +24,9 @@ const dayMs = 24 * hourMs
 const hoursShown = 24
 const daysShown = 30
 
-/** What the cache holds, what it gave up, and how often it had what builds asked for. @param now milliseconds since 1970 */
+/**
+ * What the cache holds, what it evicted, and how often it had what builds asked for. @param now milliseconds since 1970
+ */
 export function cachePage({ usage, builds, answers, answersOf }: CacheFacts, now: number): string {
   return page(
     { title: 'Cache', place: 'cache', top: true, live: true },
@@ -134,7 +136,7 @@ ${numberCell(actions, numberText(actions))}${numberCell(rate, html`${percentText
 ${numberCell(received, sizeText(received))}${numberCell(sent, sizeText(sent))}</tr>`
 }
 
-/** Never 100 % where one was missed. */
+/** Never 100 % if there was a miss. */
 function percentText(share: number): string {
   return `${share === 1 ? 100 : Math.min(99, Math.floor(100 * share))} %`
 }

@@ -31,7 +31,7 @@ function causeRow(build: string, cause: CauseOfMany, now: number): Html {
 ${numberCell(actions, numberText(actions))}${numberCell(seconds > 0 ? seconds : undefined, spanText(seconds * 1000))}</tr>`
 }
 
-/** The same as long as the cause is, so that a row keeps its place on a page that is open. */
+/** Stable for a cause, so that its row keeps its place on an open page. */
 function idOf(cause: CauseOfMany): string {
   return createHash('sha256').update(causeKey(cause)).digest('hex').slice(0, 16)
 }
@@ -49,14 +49,14 @@ ${notAlone > 0 ? html`<p>In ${numberText(notAlone)} of ${numberText(actions)}, o
 ${advice ? html`<p>${advice}</p>` : undefined}`
 }
 
-/** Where all that differs stands, of the first example. */
+/** A link to the full comparison for the first example. */
 function comparison(build: string, { examples: [first] }: CauseOfMany): Html | undefined {
   const other = first?.against?.split('/')[0]
   if (!first || other === undefined) return undefined
   return html` <a href="${actionPath({ build, digest: digestOf(first.action) })}/compare?with=${other}">All differences</a>`
 }
 
-/** Of a page's address the hash alone matters. */
+/** Only the hash matters for a page's address. */
 function digestOf(text: string): { readonly fn: 'sha256'; readonly hash: string; readonly size: number } {
   const [hash = '', size = '0'] = text.split('/')
   return { fn: 'sha256', hash, size: Number(size) }

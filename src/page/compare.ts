@@ -7,7 +7,7 @@ import { type Html, html } from './html.ts'
 import { table } from './table.ts'
 import { actionPath, actionTitle, moment, numberText, shortHash, shortId } from './words.ts'
 
-/** What two actions differ in; the first is the earlier one. @param now milliseconds since 1970 */
+/** How two actions differ; the first is the earlier one. @param now milliseconds since 1970 */
 export function comparePage(
   [first, second]: readonly [ActionRecord, ActionRecord],
   comparison: Comparison,

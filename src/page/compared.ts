@@ -7,9 +7,9 @@ import { type Answer, ok } from './answer.ts'
 import { comparePage } from './compare.ts'
 
 /**
- * An action beside another one.
- * @param what the other: its digest or the beginning of it, a target, a path
- * @throws Failure 'not-found' where there is none, or neither history nor cache has them
+ * An action compared with another.
+ * @param what the other: its digest or a prefix of it, a target, a path
+ * @throws Failure 'not-found' if there is none, or neither history nor cache has them
  */
 export async function compared(
   history: LocalHistory,

@@ -6,12 +6,12 @@ import { type Html, html } from './html.ts'
 import { numberCell, table } from './table.ts'
 import { actionPath, actionTitle, numberText, outcomeText } from './words.ts'
 
-/** The last of them are the ones that are listed. */
+/** Only the last ones are listed. */
 const shownMax = 50
 
-/** What the build waited for, one action after the other, in a sentence and as a table. */
+/** What the build waited for, one action after another, as a sentence and a table. */
 export function criticalSteps(build: BuildRecord, { steps, before }: CriticalPath): Html | undefined {
-  // One action alone, of which nobody knows what it waited for, is no path.
+  // A single action with unknown inputs is not a path.
   if (steps.length === 0 || (steps.length === 1 && before === 'unknown')) return undefined
   const whole = tookMs(build)
   const busy = steps.reduce((sum, { from, to }) => sum + to - from, 0)
@@ -50,7 +50,7 @@ function beginning(before: CriticalPath['before'], hidden: number): string {
     : left
 }
 
-/** @param ready when what it waited for was there, in milliseconds since 1970 */
+/** @param ready when the previous step was done, in milliseconds since 1970 */
 function row({ action, waitedFor, from, to }: CriticalStep, ready: number, wholeMs: number): Html {
   const waited = Math.max(0, from - ready)
   return html`<tr id="critical-${action.row}"><td><a href="${actionPath(action)}">${actionTitle(action)}</a></td><td class="mono">${waitedFor}</td>

@@ -1,18 +1,18 @@
 import { type Html, html } from './html.ts'
 
-/** Which of the navigation's pages it is, or belongs to. */
+/** The navigation entry that a page belongs to. */
 export type Place = 'builds' | 'queue' | 'workers' | 'cache'
 
-/** What stands around every page. */
+/** What surrounds every page. */
 export interface Frame {
   readonly title: string
-  /** What the navigation shows as current. */
+  /** The current navigation entry. */
   readonly place?: Place
-  /** It is the place itself, not something below it. */
+  /** It is that entry's own page, not one below it. */
   readonly top?: boolean
-  /** The search's text, where the page is the answer to one. */
+  /** The search text, if the page shows search results. */
   readonly search?: string
-  /** A page that changes while it is looked at: its script keeps it up to date. */
+  /** A page that the script keeps up to date while it is open. */
   readonly live?: boolean
 }
 

@@ -13,18 +13,20 @@ export interface PageOptions extends Sources {
   /** Of the builds in the history. */
   readonly explanations: Explanations
   readonly clock: Clock
-  /** What runs in the browser; without it the pages are as they come. */
+  /** The browser script; without it the pages are static. */
   readonly script?: string
 }
 
-/** The pages, for as long as somebody may ask for them. */
+/** The pages, while the server runs. */
 export interface Pages {
   readonly handle: HttpHandler
-  /** Ends the streams of pages that are open, which would keep a server from ending; all else is answered still. */
+  /**
+   * Ends the event streams of open pages, which would keep a server from stopping; other requests are still answered.
+   */
   endStreams(): void
 }
 
-/** Nothing but its own script, style and forms: no other host, in nobody's frame. */
+/** Only its own script, style and forms: no other host, and no framing. */
 const policy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -43,7 +45,7 @@ const fields = {
   'cache-control': 'no-store',
 }
 
-/** The history of builds for a browser: pages of text and markup, made here, and a script that keeps them up to date. It changes nothing. */
+/** The build history for browsers: HTML made here, and a script that keeps it up to date. It is read-only. */
 export function createPages({ clock, explanations, script = '', ...sources }: PageOptions): Pages {
   const live = createLive(clock)
   const routes = createRoutes(sources, explanations, clock)
@@ -79,13 +81,13 @@ async function sendText(exchange: Exchange, { status, type, text, location }: Te
   if (exchange.method === 'GET' && bytes.length > 0) await exchange.write(bytes)
 }
 
-/** Its head leaves with the first piece, so that what is not there is told as that. */
+/** The head is sent with the first piece, so that a missing blob can still be reported as such. */
 async function sendBlob(exchange: Exchange, { name, size, pieces }: BlobAnswer): Promise<void> {
   const ready = {
     ...fields,
     'content-type': 'application/octet-stream',
     'content-length': String(size),
-    // RFC 6266; a name of other letters than these is told by its encoded form.
+    // RFC 6266; other characters are given in the encoded form.
     'content-disposition': `attachment; filename="${name.replace(/[^\w.+-]/g, '_')}"; filename*=UTF-8''${encoded(name)}`,
   }
   if (exchange.method === 'HEAD') return exchange.respond(200, ready)
@@ -103,7 +105,7 @@ async function sendBlob(exchange: Exchange, { name, size, pieces }: BlobAnswer):
   }
 }
 
-/** RFC 8187: what encodeURIComponent leaves and that does not take. */
+/** RFC 8187: also encodes what encodeURIComponent leaves but that grammar does not allow. */
 function encoded(name: string): string {
   return encodeURIComponent(name.toWellFormed()).replace(
     /['()*!]/g,
@@ -112,8 +114,8 @@ function encoded(name: string): string {
 }
 
 /**
- * Refuses what another page's script asks for, and names of this machine that another's name server made up (DNS
- * rebinding). A link on another page may lead here.
+ * Refuses requests by scripts of other pages, and host names that somebody else's name server points at this machine
+ * (DNS rebinding). Links from other pages are allowed.
  * @throws HttpError
  */
 function assertOwnReader(exchange: Exchange): void {

@@ -1,4 +1,4 @@
-/** Markup: text that is put into it is escaped, markup is not. */
+/** Markup: text inserted into it is escaped, markup is not. */
 export interface Html {
   readonly markup: string
 }
@@ -14,8 +14,8 @@ const escapes: Readonly<Record<string, string>> = {
 }
 
 /**
- * A template of markup. Values may stand wherever text may, and in quoted attributes; nowhere else.
- * What clients sent (paths, arguments, messages) comes in as text and stays text.
+ * A markup template. Values may be used where text may, and in quoted attributes, but nowhere else. Client input
+ * (paths, arguments, messages) arrives as text and stays text.
  */
 export function html(texts: TemplateStringsArray, ...values: readonly Part[]): Html {
   return { markup: texts.reduce((all, text, at) => `${all}${markupOf(values[at - 1])}${text}`) }

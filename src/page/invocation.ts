@@ -14,7 +14,7 @@ import { table } from './table.ts'
 import { terminalMarkup } from './terminal-markup.ts'
 import { buildPath, numberText } from './words.ts'
 
-/** What was typed and what became of it, in two lines. */
+/** What was typed and how it ended, in two lines. */
 export function invocationHead(told: InvocationRecord): Html {
   const { exit, started, finished, message } = told
   const failed = exit !== undefined && exit.code !== 0
@@ -34,7 +34,7 @@ function counts({ targets, targetsFailed, tests, testsFailed }: InvocationRecord
   return parts.length > 0 ? `; ${parts.join('; ')}` : ''
 }
 
-/** Failures, tests, targets and what was printed; what failed is open to begin with. */
+/** Failures, tests, targets and output; failures are expanded initially. */
 export function invocationBody(build: string, told: InvocationRecord): Html {
   const { failures, testsShown, targetsShown, leftOut } = told
   const lost = html`<p class="soft">${numberText(leftOut)} events are not shown: they exceed what is kept of a build, or never arrived.</p>`
@@ -87,7 +87,7 @@ function attemptLinks(build: string, label: string, { row, logs, details }: Test
   return html`${logLinks(`${buildPath(build)}/log/${row}`, logs, label)}${details ? html` <span class="soft">${details}</span>` : undefined}`
 }
 
-/** Links whose names say what they are of, also to those who hear the page. */
+/** Links whose names say what they belong to, also for screen readers. */
 function logLinks(path: string, logs: readonly LogRecord[], of: string): Html {
   return html`${logs.map(({ name }, at) => html`${at > 0 ? ', ' : ''}<a href="${path}/${at}" aria-label="${name} of ${of}">${name}</a>`)}`
 }
@@ -121,7 +121,7 @@ function output({ output: printed, outputCut, exit }: InvocationRecord): Html {
 <details id="output"${open}><summary>Output, ${sizeText(Buffer.byteLength(printed))}</summary>${cut}<pre>${terminalMarkup(printed)}</pre></details>`
 }
 
-/** Options and places: small, at the end. */
+/** Options and environment: small, at the end. */
 export function invocationFacts({ options, allOptions, workspace, profile, cpuMs }: InvocationRecord): Html {
   return html`<dl class="facts">
 ${workspace ? html`<dt>Workspace</dt><dd class="mono">${workspace}</dd>` : undefined}

@@ -2,15 +2,15 @@ import type { LocalHistory } from '../core/build-history.ts'
 import type { Clock } from '../core/clock.ts'
 import { goodMs } from '../explain/explanations.ts'
 
-/** Reads large parts of a history once for all pages that are open, of which each asks at every change. */
+/** Caches large parts of a history for all open pages, each of which asks at every change. */
 export interface Kept<T> {
-  /** What was read under this key, if it is good still. */
+  /** The cached value of this key, if it is still good. */
   of(key: string, read: () => Promise<T>): Promise<T>
-  /** The revision that `of` would answer from: another one as soon as there is something newer to be had. */
+  /** The revision that `of` would answer from; it changes as soon as there is something newer. */
   revision(key: string): number
 }
 
-/** @param keptMax values; the oldest goes first */
+/** @param keptMax values; the oldest is evicted first */
 export function createKept<T>(history: Pick<LocalHistory, 'revision'>, clock: Clock, keptMax: number): Kept<T> {
   const kept = new Map<string, Entry<T>>()
 
@@ -45,7 +45,7 @@ export function createKept<T>(history: Pick<LocalHistory, 'revision'>, clock: Cl
 }
 
 interface Entry<T> {
-  /** When its reading began, and what the history was then. */
+  /** When reading it began, and the history's revision then. */
   readonly at: number
   readonly revision: number
   readonly value: Promise<T>

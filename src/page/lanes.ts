@@ -1,13 +1,13 @@
 import type { ActionRecord } from '../core/build-history.ts'
 
-/** An action that a worker ran, from when it took it until it was done, in milliseconds since 1970. */
+/** An action that a worker ran, from when the worker took it until it was done, in milliseconds since 1970. */
 export interface Timed {
   readonly action: ActionRecord
   readonly from: number
   readonly to: number
 }
 
-/** Actions that one worker ran one after the other. */
+/** Actions that one worker ran one after another. */
 export interface Lane {
   readonly worker: string
   /** It is the first of its worker. */
@@ -15,10 +15,10 @@ export interface Lane {
   readonly drawn: Timed[]
 }
 
-/** Lanes of one worker; what it ran beyond that at once stands in its last one, over what is there. */
+/** Lanes of one worker; whatever exceeds them overlaps in the last one. */
 const lanesMax = 1_000
 
-/** Those that a worker ran, and whose times are known. */
+/** Actions that a worker ran and whose times are known. */
 export function timedOf(actions: readonly ActionRecord[]): Timed[] {
   return actions.flatMap((action): Timed[] => {
     const { workerStart: from, workerEnd: to } = action.times
@@ -26,7 +26,7 @@ export function timedOf(actions: readonly ActionRecord[]): Timed[] {
   })
 }
 
-/** Each worker has as many lanes as it ran actions at once. */
+/** Each worker has as many lanes as it ran actions concurrently. */
 export function lanesOf(timed: readonly Timed[]): Lane[] {
   const workers = Map.groupBy(timed, ({ action }) => action.worker)
   return [...workers].toSorted(byName).flatMap(([worker, its]) => {

@@ -1,23 +1,26 @@
 import type { Clock } from '../core/clock.ts'
 import { type Exchange, HttpError } from '../wire/http.ts'
 
-/** Tells pages that are open that there is something new to be seen: the one event stream of a page. */
+/** Tells open pages when there is something new: the one event stream of a page. */
 export interface Live {
-  /** Answers with Server-Sent Events until the reader leaves, or its time is up; a browser comes back by itself. */
+  /** Sends Server-Sent Events until the reader leaves, or the time is up; browsers reconnect by themselves. */
   follow(exchange: Exchange, state: State, fields: Readonly<Record<string, string>>): Promise<void>
   /** Ends all of them. */
   close(): void
 }
 
-/** What a page is made of, as a text that differs when the page would. */
+/** A page's state as a text that changes whenever the page would. */
 export type State = () => Promise<string>
 
 const streamsMax = 64
-/** How often it is looked, after which silence the reader is told that somebody is there, and how long one stream lasts, in milliseconds. */
+/**
+ * How often the state is checked, after which silence a keep-alive is sent, and how long one stream lasts, in
+ * milliseconds.
+ */
 const lookMs = 1_000
 const beatMs = 15_000
 const streamMsMax = 10 * 60_000
-/** Between two streams of a browser. */
+/** A browser's reconnection delay. */
 const againMs = 2_000
 
 export function createLive(clock: Clock): Live {
@@ -41,7 +44,7 @@ export function createLive(clock: Clock): Live {
     const until = clock.now() + streamMsMax
     let known = await state()
     let told = clock.now()
-    // What the page shows was made before: it has to look once more.
+    // The page was made before this stream began, so it has to check once more.
     await exchange.write(event('ready'))
     while (clock.now() < until && (await pause(ended))) {
       const now = await state()
@@ -53,7 +56,7 @@ export function createLive(clock: Clock): Live {
     }
   }
 
-  /** @returns false when it has been ended */
+  /** @returns false if it was ended */
   function pause(ended: AbortSignal): Promise<boolean> {
     if (ended.aborted) return Promise.resolve(false)
     return new Promise((resolve) => {

@@ -7,7 +7,7 @@ import { html } from './html.ts'
 import { textMarkup } from './printed.ts'
 import { buildPath, shortId } from './words.ts'
 
-/** A log that a client has named, out of the cache; or where else it is. */
+/** A log named by a client, from the cache, or a note on where else it is. */
 export async function logPage(history: BuildHistory, build: string, { name, uri }: LogRecord): Promise<string> {
   const title = `${name} of build ${shortId(build)}`
   const bytes = await bytesOf(history, uri)
@@ -19,7 +19,7 @@ ${bytes ? textMarkup(bytes) : html`<p>${whyNot(uri)}</p>`}`,
   )
 }
 
-/** The host is not looked at: of any other cache the digest is not here. */
+/** The host is ignored: a digest of some other cache is simply not here. */
 async function bytesOf(history: BuildHistory, uri: string): Promise<Uint8Array | undefined> {
   const [, name] = /^bytestream:\/\/[^/]+\/(.+)$/.exec(uri) ?? []
   if (name === undefined) return undefined

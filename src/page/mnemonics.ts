@@ -5,10 +5,10 @@ import { type Html, html } from './html.ts'
 import { numberCell, table } from './table.ts'
 import { numberText } from './words.ts'
 
-/** Kinds of actions that are listed, those with most actions first. */
+/** Mnemonics listed, those with most actions first. */
 const shownMax = 100
 
-/** How often each kind of action was found in the cache, and what the others took. */
+/** The cache hits of each mnemonic, and the time of its misses. */
 export function mnemonicsTable(actions: readonly ActionRecord[]): Html {
   const groups = [...Map.groupBy(actions, ({ mnemonic }) => mnemonic)].sort(([, a], [, b]) => b.length - a.length)
   if (groups.length === 0) return html`<p class="soft">No action was seen.</p>`

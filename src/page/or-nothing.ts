@@ -1,6 +1,6 @@
 import { Failure } from '../core/failure.ts'
 
-/** What may be gone, or be something else, is shown as not known. */
+/** Whatever may be gone, or malformed, is shown as unknown. */
 export async function orNothing<T>(asked: Promise<T>, ...also: readonly string[]): Promise<T | undefined> {
   try {
     return await asked

@@ -2,7 +2,7 @@ import type { ActionRecord, ActionTimes } from '../core/build-history.ts'
 import { spanText } from '../core/units.ts'
 import { type Html, html } from './html.ts'
 
-/** What an action does one after the other. */
+/** The phases of an action, in order. */
 export const phases = [
   { name: 'queue', title: 'waiting for a worker', from: 'queued', to: 'workerStart' },
   { name: 'fetch', title: 'fetching inputs', from: 'inputStart', to: 'inputEnd' },
@@ -11,13 +11,13 @@ export const phases = [
 ] as const satisfies readonly { name: string; title: string; from: keyof ActionTimes; to: keyof ActionTimes }[]
 export type Phase = (typeof phases)[number]
 
-/** Milliseconds of a phase; 0 where it is not known. */
+/** Milliseconds of a phase; 0 if unknown. */
 export function lengthOf({ from, to }: Phase, times: ActionTimes): number {
   const [began, ended] = [times[from], times[to]]
   return began === undefined || ended === undefined ? 0 : Math.max(0, ended - began)
 }
 
-/** One bar of what actions spent their time with, and the same in words. */
+/** A bar of where the time of actions went, and the same in words. */
 export function phaseBar(actions: readonly ActionRecord[]): Html {
   const lengths = phases.map((phase) => ({
     ...phase,

@@ -5,10 +5,10 @@ import { type Html, html } from './html.ts'
 import { terminalMarkup } from './terminal-markup.ts'
 import { numberText } from './words.ts'
 
-/** Longer text is shown from its end, which is where it says what went wrong. */
+/** Of longer text the end is shown, which is where errors are. */
 const shownBytesMax = 1024 * 1024
 
-/** What an action printed, where its result has that in itself; undefined where there is nothing. */
+/** An action's output, if inlined in its result; undefined if there is none. */
 export function printedMarkup({ stdoutRaw, stderrRaw, stdoutDigest, stderrDigest }: re.ActionResult): Html | undefined {
   const streams = [
     { name: 'stdout', bytes: stdoutRaw, size: Number(stdoutDigest?.sizeBytes ?? 0) },
@@ -19,7 +19,7 @@ export function printedMarkup({ stdoutRaw, stderrRaw, stdoutDigest, stderrDigest
 ${streams.map(({ name, bytes, size }) => html`<h3>${name}</h3>${bytes.length > 0 ? textMarkup(bytes) : html`<p>${sizeText(size)}, too long for the result itself.</p>`}`)}`
 }
 
-/** Foreign bytes as text, without what looks like a secret. */
+/** Untrusted bytes as text, without apparent secrets. */
 export function textMarkup(bytes: Uint8Array): Html {
   if (bytes.includes(0)) return html`<p>It is not text, and is not shown.</p>`
   const { bytes: shown, left } = lastLines(bytes, shownBytesMax)

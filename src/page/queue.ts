@@ -7,10 +7,10 @@ import { operationTitle } from './running.ts'
 import { numberCell, table } from './table.ts'
 import { numberText, shortHash, since } from './words.ts'
 
-/** Actions of each list; the scheduler tells of the oldest. */
+/** Actions per list; the scheduler reports the oldest. */
 const shownMax = 500
 
-/** What waits, and why; what runs, and where. @param now milliseconds since 1970 */
+/** What is queued, and why; what is running, and where. @param now milliseconds since 1970 */
 export function queuePage(view: SchedulerView, now: number): string {
   const { queues, operations, draining } = view
   const waiting = operations.filter(({ worker }) => worker === '').slice(0, shownMax)
@@ -31,7 +31,7 @@ ${runningLeft > 0 ? html`<p class="soft">Not listed: ${countText(runningLeft, 'm
   )
 }
 
-/** Several calls may wait for one action, which waits, or runs, once. */
+/** Several calls may wait for one action, which is queued, or runs, only once. */
 function actionsOf(operations: readonly OperationView[]): number {
   return new Set(operations.map(({ action }) => action.hash)).size
 }

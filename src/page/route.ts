@@ -1,14 +1,14 @@
 import { Failure } from '../core/failure.ts'
 import type { Exchange } from '../wire/http.ts'
 
-/** Where a request leads. */
+/** The parsed address of a request. */
 export interface Route {
-  /** Without percent signs, from the first one on. */
+  /** The path's segments, percent-decoded. */
   readonly parts: readonly string[]
   readonly query: URLSearchParams
 }
 
-/** @throws Failure 'invalid' for percent signs that make no sense */
+/** @throws Failure 'invalid' for malformed percent-encoding */
 export function routeOf({ path, query }: Pick<Exchange, 'path' | 'query'>): Route {
   return { parts: path.slice(1).split('/').map(decoded), query: new URLSearchParams(query) }
 }

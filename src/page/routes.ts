@@ -21,17 +21,17 @@ import { actionPath, buildPath, shortId } from './words.ts'
 import { workersPage } from './workers.ts'
 
 const buildsShown = 100
-/** Actions that one search lists. */
+/** Actions listed for one search. */
 const foundMax = 500
-/** Builds that the page of the cache is made of, and those whose lookups are counted there. */
+/** Builds considered for the cache's page, and those whose lookups are counted there. */
 const cacheBuildsMax = 1_000
 const answersOf = 20
 
-/** The pages, by their addresses. */
+/** The pages by address. */
 export interface Routes {
-  /** @throws Failure 'not-found' and others, of which a page is to be made */
+  /** @throws Failure 'not-found' and others, to be shown as a page */
   answer(route: Route, signal: AbortSignal): Promise<Answer>
-  /** What a page is made of, as a text that differs when the page would. */
+  /** A page's state as a text that changes whenever the page would. */
   state(route: Route): Promise<string>
 }
 
@@ -70,7 +70,7 @@ export function createRoutes(sources: Sources, explanations: Explanations, clock
 
   function runningFacts(hash: string, view: SchedulerView | undefined): RunningFacts {
     const operation = view?.operations.find(({ action }) => action.hash === hash)
-    // No other action is followed, so that addresses that are made up lead nowhere.
+    // No other action is followed, so that made-up addresses lead nowhere.
     return { hash, operation, output: operation ? running?.of(hash) : running?.held(hash) }
   }
 
@@ -96,7 +96,7 @@ export function createRoutes(sources: Sources, explanations: Explanations, clock
     return ok(page({ title, place: 'builds', search: what }, body))
   }
 
-  /** Of an action that waits or runs; it is followed for as long as somebody asks for this. */
+  /** For a queued or running action, which is followed for as long as somebody asks. */
   async function runningState(hash: string): Promise<string> {
     const view = await orNothing(viewOf(), 'unavailable')
     const { operation, output } = runningFacts(hash, view)
@@ -111,7 +111,7 @@ export function createRoutes(sources: Sources, explanations: Explanations, clock
       const build = await orNothing(findBuild(history, id))
       if (!build) return ''
       const [now, isFinal] = [clock.now(), explanations.isFinal(build)]
-      // Its last explanation is made when it has ended and is read; and the page has to hear that it is followed no more.
+      // Its last explanation is made once it has ended and been read; and the page has to learn that following ends.
       const ages = [hasEnded(build, now), now - build.lastSeen < quietMs, isLive({ build, isFinal }, now)]
       return JSON.stringify([build, isFinal, ...ages])
     }

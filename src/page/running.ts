@@ -4,19 +4,19 @@ import { type Html, html } from './html.ts'
 import { textMarkup } from './printed.ts'
 import { numberText, shortHash, since } from './words.ts'
 
-/** An action that waits or runs, whoever asked for it. */
+/** A queued or running action, whoever requested it. */
 export interface RunningFacts {
   readonly hash: string
-  /** Undefined when it does neither. */
+  /** Undefined if it is neither. */
   readonly operation: OperationView | undefined
-  /** Undefined where nothing is held of it. */
+  /** Undefined if nothing is held of it. */
   readonly output: RunningOutput | undefined
 }
 
-/** What a running action prints, while it does, and for a while after it. @param now milliseconds since 1970 */
+/** The output of a running action, and for a while afterwards. @param now milliseconds since 1970 */
 export function runningPage({ hash, operation, output }: RunningFacts, now: number): string {
   const title = operation ? operationTitle(operation) : 'An action that has ended'
-  // Its end is told on another way than its last lines, which may come later.
+  // The end is reported separately from the last lines, which may arrive later.
   const goesOn = operation !== undefined || (output && !output.isComplete && output.whyUnheard === undefined)
   return page(
     { title, place: 'queue', live: goesOn === true },
@@ -27,7 +27,7 @@ ${runningMarkup(operation !== undefined, output)}`,
   )
 }
 
-/** Can be closed and opened by the keyboard as well, and stays so. @param isInFlight it waits or runs */
+/** Can be collapsed and expanded by keyboard, and stays so. @param isInFlight it is queued or running */
 export function runningMarkup(isInFlight: boolean, output: RunningOutput | undefined): Html {
   const streams = (['stdout', 'stderr'] as const).flatMap((name) => {
     const text = output?.[name]
@@ -46,7 +46,7 @@ function streamMarkup({ bytes, before }: RunningText): Html {
 ${textMarkup(bytes)}`
 }
 
-/** What is to be said beside the text: that there is none, and why, or that it is not whole. */
+/** A note beside the text: that there is none, and why, or that it is incomplete. */
 function noteOf(isInFlight: boolean, output: RunningOutput | undefined, isEmpty: boolean): string | undefined {
   if (!output) return isInFlight ? 'It is not followed here.' : 'It is not kept here any more.'
   const { isComplete, whyUnheard } = output

@@ -5,30 +5,30 @@ import type { InvocationHistory } from '../core/invocation.ts'
 import type { RunningOutput, SchedulerView } from '../core/scheduler-view.ts'
 import type { re } from '../wire/proto.ts'
 
-/** What the pages are made of. All of these end with a Failure. */
+/** What the pages are made from. All of these fail with a Failure. */
 export interface Sources {
   readonly history: LocalHistory & InvocationHistory
-  /** What the scheduler does now; absent where nobody said where it is. */
+  /** The scheduler's current state; absent if no scheduler is configured. */
   readonly scheduler?: (() => Promise<SchedulerView>) | undefined
-  /** Absent where nobody said where the scheduler is. */
+  /** Absent if no scheduler is configured. */
   readonly running?: RunningSource | undefined
-  /** What the cache tells of itself: undefined where it does not answer; absent where nobody said where to ask. */
+  /** The cache's own report: undefined if it does not answer; absent if no address is configured. */
   readonly cache?: (() => Promise<CacheUsage | undefined>) | undefined
   readonly contents: Contents
 }
 
-/** The last lines of actions that run, by the hash of their digest. */
+/** The latest output of running actions, by the hash of their digest. */
 export interface RunningSource {
-  /** Of one that waits or runs: it is followed for as long as somebody asks. */
+  /** For a queued or running action: it is followed for as long as somebody asks. */
   of(hash: string): RunningOutput
-  /** Of any other, what is still there; undefined where that is nothing. */
+  /** For any other, what is still there; undefined if nothing is. */
   held(hash: string): RunningOutput | undefined
 }
 
-/** Results and files of actions, out of the cache. */
+/** Results and files of actions, from the cache. */
 export interface Contents {
-  /** Undefined where there is none any more. */
+  /** Undefined if it is gone. */
   result(action: Digest, instance: string, signal: AbortSignal): Promise<re.ActionResult | undefined>
-  /** Fails before its first piece where the cache does not have it. */
+  /** Fails before its first piece if the cache does not have it. */
   read(digest: Digest, instance: string, signal: AbortSignal): AsyncIterable<Uint8Array>
 }

@@ -1,6 +1,6 @@
 /**
- * Queue grey, fetch blue, run green, upload violet, failed red, cached a light green; each with a word beside it.
- * All texts have the contrast that WCAG AA asks for, on light and on dark.
+ * Queue grey, fetch blue, run green, upload violet, failed red, cached light green; each with a word beside it. All
+ * text has WCAG AA contrast, in light and dark mode.
  */
 export const style = `
 :root {

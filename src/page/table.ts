@@ -1,16 +1,16 @@
 import { type Html, html } from './html.ts'
 
-/** A column of a table: its name, and whether it holds numbers, which stand to the right. */
+/** A column of a table: its name, and whether it holds numbers, which are right-aligned. */
 export interface Column {
   readonly name: string
   readonly isNumber?: boolean
-  /** In that order when the page comes. */
+  /** The initial sort order, if it is sorted by this column. */
   readonly sorted?: 'ascending' | 'descending'
 }
 
 /**
- * A table in a frame that scrolls by itself, which the page's script lets readers sort.
- * @param id unique in its page, and the same whenever it is made
+ * A table in a scrollable frame, which readers can sort if the script runs.
+ * @param id unique within its page, and stable
  * @param rows `<tr>` each
  */
 export function table(id: string, label: string, columns: readonly Column[], rows: readonly Html[]): Html {
@@ -24,7 +24,7 @@ function head({ name, isNumber = false, sorted }: Column): Html {
   return html`<th scope="col"${isNumber ? html` class="number"` : undefined}${order}>${name}</th>`
 }
 
-/** A cell of a number, whose text may be a rounded one. @param value undefined where it is not known */
+/** A cell with a number, whose text may be rounded. @param value undefined if unknown */
 export function numberCell(value: number | undefined, text: Html | string): Html {
   if (value === undefined) return html`<td class="number">-</td>`
   return html`<td class="number" data-value="${String(value)}">${text}</td>`

@@ -3,12 +3,12 @@ import { type Html, html } from './html.ts'
 import { type TerminalLine, terminalLines } from './terminal.ts'
 import { penClasses } from './terminal-pen.ts'
 
-/** An address that may be followed; what surrounds one in a sentence is no part of it. */
+/** A URL to link; surrounding punctuation is not part of it. */
 const address = /\bhttps?:\/\/[^\s<>"'`()[\]{}]{1,2000}[^\s<>"'`()[\]{}.,;:!?]/g
 
 /**
- * Output for the page: as a terminal would show it, with its colours, links to http(s) alone, and without what looks like a
- * secret. That is looked for in what is seen, where no code can stand within a name; such a line loses its colours.
+ * Output as a terminal would show it, with colours, links to http(s) only, and without apparent secrets. These are
+ * searched for in the visible text, so that no escape code can hide a name; a line with one loses its colours.
  */
 export function terminalMarkup(printed: string): Html[] {
   return terminalLines(printed).map((line, at) => html`${at > 0 ? '\n' : ''}${lineMarkup(line)}`)

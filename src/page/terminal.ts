@@ -3,20 +3,20 @@ import { createPen } from './terminal-pen.ts'
 /** A line as a terminal shows it in the end. */
 export interface TerminalLine {
   readonly text: string
-  /** As many characters as the text has; the code of each is the pen that wrote it (terminal-pen.ts). */
+  /** As long as the text; each character's code is the style it was written in (terminal-pen.ts). */
   readonly pens: string
 }
 
 /**
- * What a terminal would show in the end of what was printed to it: Bazel overwrites its lines of progress when it is on one.
- * Colours are kept; whatever else a terminal can be told is left out.
+ * What a terminal would show in the end: on one, Bazel overwrites its progress lines. Colours are kept; all other
+ * terminal features are ignored.
  */
 export function terminalLines(printed: string): TerminalLine[] {
   const lines: TerminalLine[] = [blank]
   const pen = createPen()
   let row = 0
   let column = 0
-  /** The first line that is kept, and the characters of all that are, ends of lines included. */
+  /** The first line that is kept, and the characters in all kept lines, line ends included. */
   let first = 0
   let kept = 1
 
@@ -91,20 +91,23 @@ export function terminalLines(printed: string): TerminalLine[] {
 
 const noPen = '\0'
 const blank: TerminalLine = { text: '', pens: '' }
-/** So that output made for it costs neither time nor memory out of proportion: a terminal is hardly wider. */
+/** A terminal is hardly wider; bounds the time and memory that crafted output can take. */
 const columnsMax = 200
-/** Characters, those of the end: a command of five characters moves to a line, and has its columns filled with blanks. */
+/**
+ * Characters, counted from the end: a code of five characters can move to a line, whose columns are then padded with
+ * spaces.
+ */
 const keptMax = 2 * 1024 * 1024
 const leftOutText = '(Earlier lines are left out.)'
-/** A longer line is not kept behind what is written over it. */
+/** Text in longer lines is not kept once overwritten. */
 const overwrittenMax = 2_000
 
 const esc = String.fromCharCode(27)
 const bell = String.fromCharCode(7)
-// A command of a terminal, a title or the like, a lone escape with what follows it, an end of a line, or text.
+// A control sequence, a title or the like, a lone escape with the character after it, an end of line, or text.
 const parts = new RegExp(
   `${esc}\\[([\\d;?]{0,20})[ -/]{0,2}([@-~])|${esc}\\][^${bell}${esc}]{0,1000}(?:${bell}|${esc}\\\\)|${esc}[^${esc}\\r\\n]?|[\\r\\n]|[^${esc}\\r\\n]+`,
   'g',
 )
-// Control characters, and those that turn a line around or cannot be seen; tabs stay.
+// Control, bidirectional and invisible characters; tabs stay.
 const invisible = /(?!\t)[\p{Cc}\p{Cf}]/gu

@@ -7,20 +7,19 @@ import { diskFailure } from '../partial.ts'
 import { safeName } from './files.ts'
 
 const entriesMax = 100_000
-/** Characters of a path: no system that we know takes longer ones. */
+/** Maximum length of a path: no system that we know accepts longer ones. */
 const pathLengthMax = 4096
 const where = 'tar'
 
-/** What the system says of an entry that no archive has that was made from a tree of files. */
+/** Errors of the system for entries that no archive of a file tree has. */
 const impossible: ReadonlySet<string> = new Set(['EEXIST', 'EISDIR', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'EINVAL'])
 
 /**
- * Writes the files, folders and symbolic links of a tar stream into an empty folder; modes are
- * 0755 or 0644, owners and times are not kept. Nothing is written through a link, and no link
- * leads out, not even by way of another.
+ * Writes the files, folders and symbolic links of a tar stream into an empty folder; modes are 0755 or 0644, owners and
+ * times are not kept. Nothing is written through a link, and no link leads out, not even via another.
  * @param wanted which entries, and under which name; all by default
- * @throws what the stream throws; Failure 'invalid' for a path or a link that leads out, for two entries of
- *   one name, and for whatever else is in a tar file; 'corrupt', 'exhausted'
+ * @throws what the stream throws; Failure 'invalid' for a path or a link that leads out, for duplicate names, and for
+ *   other kinds of entries; 'corrupt', 'exhausted'
  */
 export async function extractTar(
   tar: AsyncIterable<Uint8Array>,
@@ -48,7 +47,7 @@ export async function extractTar(
 async function put(entry: TarEntry, name: string, folder: string, folders: Set<string>): Promise<void> {
   const path = join(folder, name)
   const isFile = entry.flag === '0' || entry.flag === '7'
-  // Before POSIX, a folder was a file whose name ends so.
+  // Before POSIX, a folder was a file whose name ends with a slash.
   if (entry.flag === '5' || (isFile && entry.name.endsWith('/'))) return makeFolder(path, folders)
   if (name === '.') throw hostile('has an entry without a name', where)
   await makeFolder(dirname(path), folders)
@@ -57,7 +56,7 @@ async function put(entry: TarEntry, name: string, folder: string, folders: Set<s
   else throw hostile(`has an entry of type ${JSON.stringify(entry.flag)}, "${short(name)}"`, where)
 }
 
-/** Makes a folder, unless it is there. One that is a link is none: what is written in it could be anywhere. */
+/** Makes a folder, unless it exists. A link does not count as one: what is written in it could go anywhere. */
 async function makeFolder(path: string, folders: Set<string>): Promise<void> {
   if (folders.has(path)) return
   await makeFolder(dirname(path), folders)
@@ -70,8 +69,8 @@ async function makeFolder(path: string, folders: Set<string>): Promise<void> {
 }
 
 /**
- * A link's target, which may go up from its folder, and then down. The folder is none that was reached by a link,
- * so that cannot lead out; going up behind a name could, since that name may be a link to another place.
+ * A link's target, which may go up from its folder, and then down. The folder was not reached through a link, so that
+ * cannot lead out; going up after a name could, since that name may be a link to another place.
  */
 function insideTarget(name: string, target: string): string {
   const parts = target.split('/').filter((part) => part !== '' && part !== '.')

@@ -11,22 +11,21 @@ import {
 import { blockBytes, decodeHeader, type RawHeader } from '../../archive/tar-header.ts'
 import { Failure } from '../../core/failure.ts'
 
-/** Entries that one archive may have. */
+/** Entries per archive. */
 const entriesMax = 100_000
 const sparseMapBytesMax = 4 * 1024 * 1024
 
-/** Where a file's content lies in the archive. */
+/** Where a file's content is in the archive. */
 export interface TarFile {
   readonly offset: number
   readonly size: number
 }
 
 /**
- * Where each file of a tar archive lies, found by reading nothing but its headers. The archive
- * is not trusted: a path that is absolute or has `..`, a link out of the archive, two files of
- * one name, a device, and an entry that reaches beyond the end are refused.
+ * Locates the files of a tar archive by reading only its headers. The archive is not trusted: absolute paths, `..`,
+ * links out of the archive, duplicate names, devices, and entries that extend beyond the end are refused.
  * @param where the archive's name, for errors
- * @throws Failure 'corrupt' for what is not a whole archive, 'invalid' for a hostile one
+ * @throws Failure 'corrupt' for an incomplete archive, 'invalid' for a hostile one
  */
 export async function tarFiles(handle: FileHandle, where: string): Promise<ReadonlyMap<string, TarFile>> {
   const { size: total } = await handle.stat()
@@ -54,12 +53,12 @@ export async function tarFiles(handle: FileHandle, where: string): Promise<Reado
     if (files.has(name) || links.has(name)) throw hostile(`has two entries named "${short(name)}"`, where)
     if (raw.flag === '0' || raw.flag === '7') files.set(name, { offset, size })
     else if (raw.flag === '1' || raw.flag === '2') links.set(name, linkTarget(raw, name, extension, where))
-    // A sparse file of GNU's is no harm as long as nobody asks for it; it counts as not there.
+    // A GNU sparse file does no harm as long as nobody asks for it; it counts as absent.
     else if (raw.flag !== '5' && raw.flag !== 'S')
       throw hostile(`has an entry of type ${raw.flag}, "${short(name)}"`, where)
     extension = {}
   }
-  // docker save writes a layer that stands in twice as a symbolic link to the other.
+  // docker save writes a layer that occurs twice as a symbolic link to the first.
   for (const [name, target] of links) {
     const file = files.get(target)
     if (file) files.set(name, file)
@@ -67,7 +66,7 @@ export async function tarFiles(handle: FileHandle, where: string): Promise<Reado
   return files
 }
 
-/** Bytes of the map that continues behind the header of a GNU sparse file (tar(5), "GNU sparse"). */
+/** Size of the map that continues after the header of a GNU sparse file (tar(5), "GNU sparse"). */
 async function sparseMapBytes(handle: FileHandle, at: number, header: Buffer, where: string): Promise<number> {
   let bytes = 0
   for (let hasMore = header[482] !== 0; hasMore; ) {
@@ -87,7 +86,7 @@ function linkTarget(raw: RawHeader, name: string, extension: Extension, where: s
 }
 
 /**
- * A name without what means nothing; the folder itself is '.'.
+ * A normalised name; the folder itself is '.'.
  * @throws Failure 'invalid' for one that leads out
  */
 export function safeName(name: string, where: string): string {

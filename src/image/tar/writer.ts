@@ -4,35 +4,34 @@ import { Failure } from '../../core/failure.ts'
 import { openPartial, removeLeftovers, whileWriting } from '../partial.ts'
 import { writePieces } from '../pieces.ts'
 
-/** What a header of one block can say. */
+/** The largest size that fits into a single header block. */
 const sizeMax = octalSizeMax - 1
 
-/** A tar file that is being made under a temporary name beside its own. */
+/** A tar file written under a temporary name next to its final one. */
 export interface TarWriter {
   /**
-   * Adds a file. When the content fails, what was written of it is forgotten and it, or
-   * another file, can be added again.
-   * @param size bytes that the content gives
+   * Adds a file. If the content fails, what was written of it is discarded and it, or another file, can be added again.
+   * @param size bytes that the content will have
    */
   add(name: string, size: number, content: AsyncIterable<Uint8Array>): Promise<void>
-  /** Adds a file of bytes at hand. */
+  /** Adds a file from memory. */
   addBytes(name: string, bytes: Uint8Array): Promise<void>
   /**
-   * Adds a file whose size is known when its content has ended.
-   * @throws Failure 'exhausted' at 8 GiB, which its header could not say any more
+   * Adds a file whose size is only known at the end.
+   * @throws Failure 'exhausted' at 8 GiB, which would no longer fit into its header
    */
   addUnsized(name: string, content: AsyncIterable<Uint8Array>): Promise<void>
-  /** Ends the archive, syncs it and puts it in its place. */
+  /** Ends the archive, syncs it and moves it into place. */
   finish(): Promise<void>
   /** Removes it. */
   discard(): Promise<void>
 }
 
 /**
- * Opens a tar file for writing, and removes what an earlier one of this name has left that was killed.
- * @param path where it will stand when it is finished
- * @param mtime seconds since 1970, of every entry
- * @throws Failure 'denied', 'exhausted', 'not-found' when its folder is not there; so does all that it can do
+ * Opens a tar file for writing, and removes leftovers of an earlier writer of this name that was killed.
+ * @param path its final path
+ * @param mtime seconds since 1970, for every entry
+ * @throws Failure 'denied', 'exhausted', 'not-found' when its folder does not exist; its methods throw the same
  */
 export async function openTar(path: string, mtime: number): Promise<TarWriter> {
   await removeLeftovers(dirname(path), basename(path))
@@ -70,7 +69,7 @@ export async function openTar(path: string, mtime: number): Promise<TarWriter> {
     finish: () =>
       whileWriting(path, async () => {
         const at = await put(endOfArchive, end)
-        // A file that failed after the last good one may have reached further.
+        // A file that failed after the last good one may have extended further.
         await handle.truncate(at)
         await file.finish()
       }),

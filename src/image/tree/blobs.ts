@@ -6,8 +6,9 @@ const headerBytesMax = 256
 const lineFeed = 0x0a
 
 /**
- * Reads what `git cat-file --batch` prints: for each blob a line `ID blob SIZE`, its bytes and a line feed.
- * @returns gives the content of a file; to be asked in git's own order, each read to its end before the next
+ * Reads the output of `git cat-file --batch`: for each blob a line `ID blob SIZE`, its bytes and a line feed.
+ * @returns a function for the content of a file; to be called in git's own order, each read to its end before the
+ *   next
  */
 export function blobsOf(output: AsyncIterable<Buffer>): (file: TreeFile) => AsyncIterable<Uint8Array> {
   const chunks = output[Symbol.asyncIterator]()

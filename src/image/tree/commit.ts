@@ -5,8 +5,8 @@ import { byPath, type SourceTree, type TreeFile } from './tree.ts'
 import { writeFiles } from './write.ts'
 
 /**
- * A commit's tree. Its files are read out of the object store, as they were committed: attributes, filters and line
- * ends are affairs of one checkout, which a tag does not count.
+ * A commit's tree. Its files are read from the object store, as they were committed: attributes, filters and line
+ * endings concern a particular checkout and do not count for a tag.
  * @param at a checkout or a bare repository
  * @param commit the full id of a commit, or of a tree
  */
@@ -30,7 +30,7 @@ export function commitTree(at: GitPlace, commit: string): SourceTree {
 }
 
 async function committedFiles(at: GitPlace, commit: string, paths: readonly string[]): Promise<readonly TreeFile[]> {
-  // Without a path ls-tree lists all.
+  // Without a path ls-tree would list everything.
   if (paths.length === 0) return []
   const answer = await git(['ls-tree', '-r', '-z', '--full-tree', commit, '--', ...paths], at)
   return nulParts(answer.stdout).map(fileOf).sort(byPath)
@@ -42,7 +42,7 @@ function fileOf(line: string): TreeFile {
   throw submodule(path)
 }
 
-/** An image holds no submodules: git knows but their names, and what is in them may not be here. */
+/** An image cannot contain submodules: git only knows their commits, and their contents may not be here. */
 export function submodule(path: string): Failure {
   return new Failure('invalid', 'a submodule or another repository is among the files of the image', {
     where: path,

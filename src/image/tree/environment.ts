@@ -1,10 +1,10 @@
-/** Variables as a process has them. */
+/** A process's environment variables. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /**
- * What `git rev-parse --local-env-vars` lists: a hook has these, and with them every call would be about the
- * repository of the hook. Settings of the command line (GIT_CONFIG_COUNT, GIT_CONFIG_PARAMETERS) stay, as they do
- * when git itself goes into another repository (run-command.c, prepare_other_repo_env).
+ * What `git rev-parse --local-env-vars` lists: they are set in a hook, and would direct every call to the hook's
+ * repository. Command-line settings (GIT_CONFIG_COUNT, GIT_CONFIG_PARAMETERS) stay, as they do when git itself enters
+ * another repository (run-command.c, prepare_other_repo_env).
  */
 const ofOneRepository: ReadonlySet<string> = new Set([
   'GIT_ALTERNATE_OBJECT_DIRECTORIES',
@@ -23,7 +23,7 @@ const ofOneRepository: ReadonlySet<string> = new Set([
   'GIT_WORK_TREE',
 ])
 
-/** An environment without what binds git to a certain repository: for programs that may call git themselves. */
+/** An environment without variables that tie git to a repository: for programs that may call git themselves. */
 export function ofNoRepository(env: Environment): Environment {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !ofOneRepository.has(name)))
 }

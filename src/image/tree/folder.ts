@@ -72,8 +72,8 @@ async function* contentOf(root: string, { path, mode }: TreeFile): AsyncGenerato
 }
 
 /**
- * A file of sources, into memory. A pipe would be waited for until somebody writes.
- * @throws Failure 'not-found', 'invalid' for what is not a regular file, 'exhausted'
+ * Reads a source file into memory. A pipe would block until somebody writes.
+ * @throws Failure 'not-found', 'invalid' for anything but a regular file, 'exhausted'
  */
 export async function readWhole(file: string): Promise<Uint8Array> {
   try {

@@ -13,34 +13,34 @@ const errorBytesMax = 64 * 1024
 /** Where git works. */
 export interface GitPlace {
   readonly cwd: string
-  /** The user's; what in it means a certain repository is not passed on. */
+  /** The user's environment; variables that tie git to a repository are not passed on. */
   readonly env: Environment
-  /** What this place adds, an index or objects of its own. */
+  /** Variables for this place, such as an index or object store of its own. */
   readonly own?: Readonly<Record<string, string>>
 }
 
 export interface GitOptions {
   readonly signal?: AbortSignal
   readonly input?: string
-  /** Exit codes that are answers; others are failures. */
+  /** Exit codes that are valid results; others are failures. */
   readonly expected?: readonly number[]
 }
 
-/** What git answered. */
+/** The result of a git command. */
 export interface GitAnswer {
   readonly exitCode: number
   readonly stdout: Uint8Array
 }
 
-/** Other ways to read a path than by its letters, which git refuses beside ours. */
+/** Other pathspec modes, which git refuses in combination with ours. */
 const ofPaths: ReadonlySet<string> = new Set(['GIT_GLOB_PATHSPECS', 'GIT_ICASE_PATHSPECS', 'GIT_NOGLOB_PATHSPECS'])
-/** A path is a path and no pattern; and `git replace` is an affair of one clone, not of the commit. */
+/** Paths are literal, not patterns; and `git replace` affects one clone, not the commit. */
 const always = ['--no-pager', '--no-optional-locks', '--literal-pathspecs', '--no-replace-objects']
 
 /**
- * Runs git by argument list: no prompts, no transports that run programs, none of the user's
- * aliases, locks or pagers.
- * @throws Failure 'program' with what it printed
+ * Runs git with an argument list: no prompts, no transports that run programs, none of the user's aliases, locks or
+ * pagers.
+ * @throws Failure 'program' with its output
  */
 export async function git(args: readonly string[], place: GitPlace, options: GitOptions = {}): Promise<GitAnswer> {
   const { error, exitCode, stdout, stderr } = await run(args, place, options)
@@ -51,13 +51,13 @@ export async function git(args: readonly string[], place: GitPlace, options: Git
 
 interface Ended {
   readonly error: Error | null
-  /** -1 when it did not end by itself. */
+  /** -1 if it did not end by itself. */
   readonly exitCode: number
   readonly stdout: Buffer
   readonly stderr: Buffer
 }
 
-/** Node's own way to run a program: loading execa would take a fifth of the time that a tag may take. */
+/** Uses node:child_process: loading execa would take a fifth of the time that a tag may take. */
 function run(args: readonly string[], place: GitPlace, { signal, input }: GitOptions): Promise<Ended> {
   return new Promise((resolve) => {
     const child = execFile(
@@ -76,14 +76,14 @@ function run(args: readonly string[], place: GitPlace, { signal, input }: GitOpt
         resolve({ error, exitCode: typeof code === 'number' ? code : -1, stdout, stderr })
       },
     )
-    // It may end without reading: its exit code says so then.
+    // git may end without reading its input: its exit code then says why.
     child.stdin?.on('error', () => undefined)
     child.stdin?.end(input)
   })
 }
 
 /**
- * Runs git, and reads what it prints while it does.
+ * Runs git, and reads its output as it runs.
  * @throws Failure 'program', and what read throws
  */
 export async function gitStream(
@@ -98,7 +98,7 @@ export async function gitStream(
   child.stderr.on('data', (chunk: Buffer) => {
     if (said.length < errorBytesMax) said += chunk
   })
-  // With a listener Node keeps what was printed until it is read, also when git has ended meanwhile.
+  // With a listener, Node keeps the output until it is read, even if git has ended meanwhile.
   child.stdout.on('readable', () => undefined)
   child.stdin.on('error', () => undefined)
   child.stdin.end(input)
@@ -107,7 +107,7 @@ export async function gitStream(
     ended,
   ])
   if (hasEnded.status === 'rejected') throw failed(args, place, hasEnded.reason, said)
-  // What was not read to its end ends git too, and is the cause.
+  // Not reading to the end makes git fail too, so the reader's error is the cause.
   if (hasRead.status === 'rejected') throw hasRead.reason
   const [exitCode] = hasEnded.value as [number | null]
   if (exitCode !== 0) throw failed(args, place, null, said)
@@ -138,12 +138,12 @@ function failed(args: readonly string[], { cwd }: GitPlace, error: unknown, said
   return new Failure('program', `git ${args[0]} failed`, { where: cwd, output })
 }
 
-/** git's answer as one trimmed line. */
+/** git's output as one trimmed line. */
 export async function gitLine(args: readonly string[], place: GitPlace, options: GitOptions = {}): Promise<string> {
   return text((await git(args, place, options)).stdout).trim()
 }
 
-/** The parts of an answer that ends each with NUL. */
+/** The NUL-terminated parts of an output. */
 export function nulParts(bytes: Uint8Array): string[] {
   const parts = text(bytes).split('\0')
   parts.pop()
@@ -155,8 +155,8 @@ function text(bytes: Uint8Array): string {
 }
 
 /**
- * The checkout that a folder is in, or null when it is in none.
- * @throws Failure 'program' when it is in one and git does not say which: it is missing, or refuses to read it
+ * The checkout that contains a folder, or null if none does.
+ * @throws Failure 'program' if there is one but git does not return it: git is missing, or refuses to read it
  */
 export async function checkoutOf(place: GitPlace): Promise<string | null> {
   if ((await repositoryAbove(place.cwd)) === null) return null
@@ -164,18 +164,18 @@ export async function checkoutOf(place: GitPlace): Promise<string | null> {
   const { error, exitCode, stdout, stderr } = await run(args, place, {})
   if (exitCode === 0) return text(stdout).trim()
   const said = text(stderr)
-  // A .git that is not a repository, a file system's border that git does not pass, or the inside of a .git folder.
+  // A .git that is not a repository, a file system boundary that git does not cross, or the inside of a .git folder.
   if (/not a git repository \(or any|must be run in a work tree/.test(said)) return null
   throw failed(args, place, error, said)
 }
 
 /**
- * The folder at or above this one that has a .git, or null. It is looked for without git, which may be missing or
- * refuse to tell.
+ * The nearest folder at or above this one with a .git, or null. Found without git, which may be missing or refuse to
+ * answer.
  */
 export async function repositoryAbove(cwd: string): Promise<string | null> {
   const isThere = (path: string) => lstat(path).then(() => true, falseIfGone)
-  // A folder that is not there is told by whoever reads in it.
+  // A missing folder is reported by whoever reads from it.
   const start = await realpath(cwd).catch(falseIfGone)
   if (start === false) return null
   for (let folder = start; ; folder = dirname(folder)) {

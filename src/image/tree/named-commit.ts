@@ -3,9 +3,9 @@ import { type GitPlace, git, gitLine } from './git.ts'
 import { checkedRef } from './remote.ts'
 
 /**
- * The full id of the commit that a checkout calls so.
- * @param ref a commit, branch or tag, with any `~2` or `^` behind it
- * @throws Failure 'invalid' for what cannot be one, 'not-found'
+ * The full id of a commit by its name in a checkout.
+ * @param ref a commit, branch or tag, possibly with a suffix like `~2` or `^`
+ * @throws Failure 'invalid' for an impossible name, 'not-found'
  */
 export async function commitOf(at: GitPlace, ref: string): Promise<string> {
   checkedRef(ref.replace(/[~^]\d*/g, ''), ref)
@@ -30,7 +30,7 @@ async function whereCommitsAre(at: GitPlace): Promise<string[]> {
   ]
 }
 
-/** The commit that is checked out; null in a new repository, which has none yet. */
+/** The commit that is checked out; null in a repository without commits. */
 export async function headOf(at: GitPlace): Promise<string | null> {
   const revision = await gitLine(['rev-parse', '--verify', '--quiet', 'HEAD^{commit}'], at, { expected: [1] })
   return revision === '' ? null : revision

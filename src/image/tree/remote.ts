@@ -8,24 +8,24 @@ import type { Environment } from './environment.ts'
 import { type GitPlace, git, gitLine } from './git.ts'
 import type { SourceTree } from './tree.ts'
 
-/** A repository somewhere else, and what of it. */
+/** A remote repository, and a ref in it. */
 export interface RemoteRef {
   readonly url: string
-  /** A branch, a tag or a full commit id; undefined is the default branch. */
+  /** A branch, a tag or a full commit id; undefined for the default branch. */
   readonly ref: string | undefined
 }
 
-/** Commits of one repository that are kept. */
+/** Commits kept per repository. */
 const commitsMax = 10
 const newPrefix = 'new-'
-/** No fetch takes so long. */
+/** No fetch takes this long. */
 const leftoverMs = 24 * 60 * 60_000
 const refGrammar = /^(?!-)(?!.*(?:\.\.|@\{|\/\/|\.lock$|[\s~^:?*[\\]))[\x21-\x7e]{1,255}$/
 
 /**
- * Reads `github:OWNER/REPO[/REF]` and git URLs (`https://...git[#REF]`, `git@host:path[#REF]`,
- * `ssh://`, `file://`); undefined for anything else: that is a name in the checkout.
- * @throws Failure 'invalid' for a github: that is none
+ * Parses `github:OWNER/REPO[/REF]` and git URLs (`https://...git[#REF]`, `git@host:path[#REF]`, `ssh://`, `file://`);
+ * undefined for anything else, which is a name in the checkout.
+ * @throws Failure 'invalid' for a malformed github: reference
  */
 export function parseRemoteRef(text: string): RemoteRef | undefined {
   if (text.startsWith('github:')) {
@@ -41,7 +41,7 @@ export function parseRemoteRef(text: string): RemoteRef | undefined {
 
 /**
  * @param written as the user wrote it, for the error
- * @throws Failure 'invalid' for what cannot be a name of git's, an option above all
+ * @throws Failure 'invalid' for anything that cannot be a git name, above all an option
  */
 export function checkedRef(ref: string | undefined, written = ref): string | undefined {
   if (ref === undefined || refGrammar.test(ref)) return ref
@@ -49,9 +49,9 @@ export function checkedRef(ref: string | undefined, written = ref): string | und
 }
 
 /**
- * Fetches one commit, without history, into a repository of the cache; a commit that is there needs no network.
- * @param cache a folder that is kept; any number of processes may use it at once
- * @throws Failure 'not-found' for a repository or a ref that is not there, 'program'; each with what git said
+ * Fetches one commit, without history, into a cached repository; a cached commit needs no network.
+ * @param cache a persistent folder; any number of processes may use it at once
+ * @throws Failure 'not-found' for an unknown repository or ref, 'program'; each with git's message
  */
 export async function remoteTree(
   { url, ref = 'HEAD' }: RemoteRef,
@@ -66,7 +66,7 @@ export async function remoteTree(
   return commitTree(placeOf(repositoryOf(folder, commit), env), commit)
 }
 
-/** Each commit has a repository of its own, which gets its name when it is whole: git locks what it shares. */
+/** Each commit has its own repository, renamed into place when complete, since git locks a shared one. */
 function repositoryOf(folder: string, commit: string): string {
   return join(folder, `${commit}.git`)
 }
@@ -106,7 +106,7 @@ async function fetched(
   }
 }
 
-/** What git says of a repository or a ref that is not there; another failure as it is. */
+/** git's message for an unknown repository or ref; other failures unchanged. */
 function notThere(error: unknown, ref: string): unknown {
   if (!(error instanceof Failure) || error.output === undefined) return error
   const { output } = error
@@ -117,7 +117,7 @@ function notThere(error: unknown, ref: string): unknown {
       next: ['A remote only knows branches, tags and full commit ids, not abbreviated ones.'],
       cause: error,
     })
-  // GitHub asks for a login where there is nothing, so as not to tell what is private.
+  // GitHub asks for a login where there is nothing, so as not to reveal what is private.
   if (/does not appear to be a git repository|[Rr]epository (?:'.*' )?not found|could not read Username/.test(output))
     return new Failure('not-found', 'there is no such repository, or it is not public', {
       where: 'REF',
@@ -128,7 +128,7 @@ function notThere(error: unknown, ref: string): unknown {
   return error
 }
 
-/** Removes those commits that were not used for longest, and what a fetch that was killed has left. */
+/** Removes the least recently used commits, and what a killed fetch has left. */
 async function trim(folder: string): Promise<void> {
   const entries: { path: string; usedMs: number }[] = []
   for (const name of await readdir(folder)) {
@@ -141,7 +141,7 @@ async function trim(folder: string): Promise<void> {
   const leftovers = entries.filter((each) => isNew(each) && each.usedMs < Date.now() - leftoverMs)
   for (const { path } of leftovers) await rm(path, { recursive: true, force: true })
   for (const { path } of commits.slice(commitsMax)) {
-    // Half of a repository must not have its name.
+    // A partly deleted repository must not keep its name.
     const going = join(folder, `${newPrefix}${randomUUID()}`)
     await rename(path, going).catch(noneIfGone)
     await rm(going, { recursive: true, force: true })
@@ -153,7 +153,7 @@ function noneIfGone(error: unknown): false {
   throw error
 }
 
-/** Another process was faster, with the same. */
+/** Another process was faster, with the same result. */
 function fineIfThere(error: unknown): void {
   if (errnoOf(error) !== 'ENOTEMPTY' && errnoOf(error) !== 'EEXIST') throw error
 }

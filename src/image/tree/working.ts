@@ -6,10 +6,10 @@ import { headOf } from './named-commit.ts'
 import type { SourceTree } from './tree.ts'
 
 /**
- * A checkout as it is now: the commit, and over it what was changed, added (and is not
- * ignored) or removed. Where nothing was, it is the very same as the commit.
+ * A checkout as it is now: the commit, overlaid with what was changed, added (and is not ignored) or removed. Without
+ * changes it is identical to the commit.
  * @param at the checkout's folder
- * @param relevant the paths that are looked at
+ * @param relevant the paths to consider
  * @param enters which changes there count: only they make it dirty
  */
 export async function workingTree(
@@ -32,7 +32,7 @@ export async function workingTree(
   }
 }
 
-/** A folder is ignored as such, or all that is in it. */
+/** A folder is ignored itself, or all that is in it. */
 async function isIgnored(at: GitPlace, path: string): Promise<boolean> {
   const args = ['ls-files', '--others', '--ignored', '--exclude-standard', '--directory', '-z', '--', path]
   return (await git(args, at)).stdout.byteLength > 0
@@ -47,8 +47,8 @@ async function changedPaths(at: GitPlace, paths: readonly string[]): Promise<str
 }
 
 /**
- * Makes the tree that a commit of the changes would have, with an index and objects of its own: nothing is written
- * into the user's repository. So a file enters as git would store it, and not as it lies here.
+ * Makes the tree that committing the changes would give, with an index and object store of its own: nothing is written
+ * into the user's repository. Files thus enter as git would store them, not as they are on disk.
  */
 async function withChanges<T>(
   at: GitPlace,

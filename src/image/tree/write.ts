@@ -3,14 +3,14 @@ import { dirname, join, posix } from 'node:path'
 import { errnoOf, Failure } from '../../core/failure.ts'
 import type { TreeFile } from './tree.ts'
 
-/** Linux's PATH_MAX: no link is longer. */
+/** Linux's PATH_MAX, which no link exceeds. */
 const targetBytesMax = 4096
 
 /**
- * Writes files with the modes that they have in the tree. Whoever made the tree may wish to write, or to have read,
- * something outside of the folder: neither a path nor a link may lead there.
+ * Writes files with their modes from the tree. A hostile tree may try to write or read outside of the folder: neither
+ * paths nor links may lead there.
  * @param folder an empty one
- * @param contentOf asked for one file after the other, in the order given; a link's content is where it leads
+ * @param contentOf called for one file at a time, in the order given; a link's content is its target
  * @throws Failure 'invalid' for what leads out, and what contentOf throws
  */
 export async function writeFiles(
@@ -29,7 +29,7 @@ export async function writeFiles(
       await writeFile(join(folder, path), contentOf(file), how).catch(notTwice(path))
     }
   }
-  // After all files: none is written through a link.
+  // After all files, so that none is written through a link.
   for (const { path, target } of links) {
     if (posix.isAbsolute(target) || isOutside(posix.join(posix.dirname(path), target))) throw leadsOut(path)
     await symlink(target, join(folder, path)).catch(notTwice(path))
@@ -59,18 +59,18 @@ function isOutside(path: string): boolean {
   return normal === '..' || normal.startsWith('../')
 }
 
-/** Its letters alone do not tell where a link ends: `..` behind another link goes up from where that one leads. */
+/** A link's text does not tell where it ends: `..` after another link goes up from where that one leads. */
 async function assertEndsInside(folder: string, path: string): Promise<void> {
   try {
     const [root, end] = await Promise.all([realpath(folder), realpath(join(folder, path))])
     if (end !== root && !end.startsWith(`${root}/`)) throw leadsOut(path)
   } catch (error) {
-    // It leads nowhere.
+    // A dangling link.
     if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'ENOTDIR' && errnoOf(error) !== 'ELOOP') throw error
   }
 }
 
-/** Names that differ in case alone are one on some file systems; and a forged tree may have anything. */
+/** Names that differ only in case are the same on some file systems; and a forged tree may contain anything. */
 function notTwice(path: string) {
   return (error: unknown): never => {
     if (errnoOf(error) !== 'EEXIST' && errnoOf(error) !== 'EISDIR') throw error

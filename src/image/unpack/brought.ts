@@ -4,23 +4,23 @@ import { join } from 'node:path'
 import { createTimeSlice } from '../../host/time-slice.ts'
 import { tooLarge } from './room.ts'
 
-/** What one layer has brought into a tree, which its whiteouts do not mean. */
+/** What one layer has added to a tree, which its own whiteouts do not affect. */
 export interface Brought {
-  /** @throws Failure 'exhausted' when the paths of a layer are too many and too long */
+  /** @throws Failure 'exhausted' when the total length of a layer's paths is too large */
   add(path: string): void
-  /** Has it brought this? Then also the folders above. */
+  /** Has the layer added this? If so, it has the folders above, too. */
   has(path: string): boolean
   /** Removes what the layers below have there, and nothing of this one. @throws a system error */
   clear(path: string): Promise<void>
 }
 
-/** Characters of all the paths that a layer brings: some 800,000 usual ones. */
+/** Total length of the paths in a layer: some 800,000 of typical length. */
 const pathCharactersMax = 64 * 1024 * 1024
 
-/** @param tree its own folder, which counts as brought */
+/** @param tree its root folder, which counts as added */
 export function createBrought(tree: string, where: string): Brought {
   const own = new Set([''])
-  /** Folders in which nothing of the layers below is left: a whiteout that comes once more has nothing to do. */
+  /** Folders with nothing left of the layers below: a repeated whiteout has nothing to do. */
   const cleared = new Set<string>()
   let characters = 0
   const slice = createTimeSlice()
@@ -47,7 +47,7 @@ export function createBrought(tree: string, where: string): Brought {
   }
 }
 
-/** Removes whatever is there, if anything; a folder may hold so much that nobody should wait for it. @throws a system error */
+/** Removes what is there, if anything, asynchronously, since a folder may be huge. @throws a system error */
 export async function removeAll(path: string): Promise<void> {
   const stats = lstatSync(path, { throwIfNoEntry: false })
   if (stats?.isDirectory()) await rm(path, { recursive: true, force: true })

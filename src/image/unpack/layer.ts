@@ -10,28 +10,28 @@ import { type Brought, createBrought, removeAll } from './brought.ts'
 import { type Room, takeRoom } from './room.ts'
 import { folderIn, segmentsOf } from './tree-path.ts'
 
-/** How a layer says that something of the layers below is gone (image-spec, layer.md, "Whiteouts"). */
+/** Marks something of the layers below as deleted (image-spec, layer.md, "Whiteouts"). */
 const whiteout = '.wh.'
 const opaque = '.wh..wh..opq'
-/** What aufs kept for itself has names that begin so. */
+/** The prefix of aufs' own files. */
 const ownOfAufs = '.wh..wh.'
-/** No set-user-ID and set-group-ID bits. */
+/** Without the set-user-ID and set-group-ID bits. */
 const modeBits = 0o1777
 
 const flags = { hardLink: '1', symlink: '2', characters: '3', blocks: '4', folder: '5', pipe: '6' } as const
 const leftOut: ReadonlySet<string> = new Set([flags.characters, flags.blocks, flags.pipe])
 const fileFlags: ReadonlySet<string> = new Set(['0', '7'])
-/** What the system says of an entry that cannot be where it should. */
+/** Errors of the system for an entry that cannot be placed. */
 const impossible: ReadonlySet<string> = new Set(['EEXIST', 'EISDIR', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'EINVAL'])
 
 /**
- * Puts a layer on top of those that a tree was made of before. All of it belongs to whoever runs this, who may read and
- * enter everything; devices and pipes are left out, and so are owners, extended attributes and set-user-ID bits. Nothing is written
- * or removed outside of the tree, whatever symlinks are in there.
+ * Applies a layer to a tree made of the layers below. Everything belongs to the current user, who may read and enter
+ * all of it; devices and pipes are left out, and so are owners, extended attributes and set-user-ID bits. Nothing is
+ * written or removed outside of the tree, whatever symlinks it contains.
  * @param tar the layer, expanded
- * @param room gets smaller
- * @throws what the stream throws; Failure 'corrupt', 'invalid' for a hostile layer, 'exhausted' for one that is too large, and as
- *   diskFailure has it
+ * @param room the remaining budget, which is reduced
+ * @throws what the stream throws; Failure 'corrupt', 'invalid' for a hostile layer, 'exhausted' for one that is too
+ *   large, and those of diskFailure
  */
 export async function applyLayer(
   tar: AsyncIterable<Uint8Array>,
@@ -42,7 +42,7 @@ export async function applyLayer(
   const own = createBrought(tree, where)
   const slice = createTimeSlice()
   for await (const entry of tarEntries(tar, where)) {
-    // Headers come many in one piece: whoever has something else to do would wait for all of them.
+    // One piece may contain many headers: yield to other work between them.
     if (slice.over) await slice.next()
     takeRoom(room, fileFlags.has(entry.flag) ? entry.size : 0, where)
     const segments = segmentsOf(entry.name, where)
@@ -75,7 +75,7 @@ async function put(entry: TarEntry, folder: string, name: string, around: Around
   const path = join(folder, name)
   const mode = entry.mode & modeBits
   own.add(path)
-  // Before POSIX, a folder was a file whose name ends so.
+  // Before POSIX, a folder was a file whose name ends with a slash.
   if (entry.flag === flags.folder || (fileFlags.has(entry.flag) && entry.name.endsWith('/'))) {
     if (!lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) {
       rmSync(path, { force: true })

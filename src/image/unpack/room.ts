@@ -1,16 +1,16 @@
 import { Failure } from '../../core/failure.ts'
 
-/** What may still come into a tree. */
+/** The remaining budget of a tree. */
 export interface Room {
   bytes: number
   entries: number
 }
 
-/** What file systems give a file, a folder or a name at least, and by what they give more. */
+/** The minimum that file systems allocate for a file, a folder or a name, and the unit of more. */
 const diskBlockBytes = 4096
 
 /**
- * Takes the room of one more file, folder or link, as a disk has it and not as it is written in an archive.
+ * Charges for one more file, folder or link, by its size on disk rather than in the archive.
  * @param bytes of its content
  * @throws Failure 'exhausted'
  */
@@ -21,7 +21,7 @@ export function takeRoom(room: Room, bytes: number, where: string): void {
   if (room.bytes < 0) throw tooLarge('is larger than it may be', where)
 }
 
-/** The refusal of an image that takes too much. */
+/** The refusal of an image that is too large. */
 export function tooLarge(what: string, where: string): Failure {
   return new Failure('exhausted', `the image ${what}`, { where })
 }

@@ -3,11 +3,11 @@ import { join } from 'node:path'
 import { hostile, short } from '../../archive/tar-extension.ts'
 import { type Room, takeRoom } from './room.ts'
 
-/** As many symlinks as Linux follows for one path. */
+/** As many symlinks as Linux follows in one path. */
 const linksMax = 40
-/** Characters of a path: no system that we know takes longer ones. */
+/** Maximum length of a path: no system that we know accepts longer ones. */
 const pathLengthMax = 4096
-/** Folders in one another: each costs a look with every entry in there. */
+/** Nested folders: each level is checked again for every entry in it. */
 const depthMax = 128
 /** Segments of one path and of all symlinks on it. */
 const stepsMax = 1024
@@ -22,10 +22,10 @@ export function segmentsOf(name: string, where: string): string[] {
 }
 
 /**
- * The folder in a tree that a path means to a program whose root the tree is: symlinks lead to places in the tree, and
- * nowhere else. What is missing of it is made.
- * @param room gets smaller by what is made
- * @returns its path on this machine, in which no symlink is
+ * The folder that a path means to a program whose root is the tree: symlinks lead to places in the tree, and nowhere
+ * else. Missing folders are created.
+ * @param room reduced by what is created
+ * @returns its path on this machine, free of symlinks
  * @throws Failure 'invalid' for a path that leads through a file, in circles or too deep; 'exhausted'
  */
 export function folderIn(tree: string, segments: readonly string[], room: Room, where: string): string {

@@ -10,22 +10,23 @@ import { verified, verifiedBytes } from '../verified.ts'
 import { applyLayer } from './layer.ts'
 import type { Room } from './room.ts'
 
-/** Files, folders and symlinks of all layers of an image. */
+/** Files, folders and symlinks in all layers of an image. */
 const entriesMax = 2_000_000
 
-/** What an image was found to be. */
+/** The result of unpacking an image. */
 export interface Unpacked {
-  /** What all files, folders and links take on a disk, as often as layers bring them. */
+  /** Disk space of all files, folders and links, counted as often as layers contain them. */
   readonly bytes: number
-  /** `NAME=value`, as its config has them. */
+  /** `NAME=value`, from its config. */
   readonly environment: readonly string[]
 }
 
 /**
- * Unpacks an image into an empty folder: layer on layer, each verified against the manifest and the config.
- * @param raw the manifest of one image, not of an index
- * @param bytesMax what its files may take
- * @throws Failure of the source; 'corrupt', 'invalid', 'exhausted' for what is not an image, or too large; the signal's reason
+ * Unpacks an image into an empty folder: layer by layer, each verified against the manifest and the config.
+ * @param raw the manifest of one image, not an index
+ * @param bytesMax limit for its files
+ * @throws Failure of the source; 'corrupt', 'invalid', 'exhausted' for something that is not an image, or is too
+ *   large; the signal's reason
  */
 export async function unpackImage(
   source: Source,
