@@ -99,7 +99,7 @@ const columnsMax = 200
  */
 const keptMax = 2 * 1024 * 1024
 const leftOutText = '(Earlier lines are left out.)'
-/** Text in longer lines is not kept once overwritten. */
+/** In a longer line, whatever follows overwritten text is dropped. */
 const overwrittenMax = 2_000
 
 const esc = String.fromCharCode(27)

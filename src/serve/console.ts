@@ -19,16 +19,18 @@ import { clientTlsOf } from './tls.ts'
 
 const msPerDay = 24 * 3_600_000
 
-/** All pages are one thing to read. */
+/** The pages count as one resource, which is only read. */
 const operationOf = ({ method }: Pick<Exchange, 'method'>) => ({
   name: `http/console ${method === 'HEAD' ? 'GET' : method}`,
   instance: '',
 })
 
-/** Where the build has put what runs in the browser, `dist/page.js`: as seen from the bundle of the servers, and from `dist/src/serve`. */
+/**
+ * Where the build puts the browser script, `dist/page.js`: relative to the servers' bundle, and to `dist/src/serve`.
+ */
 const scriptFiles = ['../page.js', '../../page.js'].map((each) => new URL(each, import.meta.url))
 
-/** What runs in the browser; nothing where this program runs from its sources, and the pages do without. */
+/** The browser script; undefined when running from source, where the pages do without it. */
 async function browserScript(): Promise<string> {
   for (const file of scriptFiles) {
     try {
@@ -40,7 +42,7 @@ async function browserScript(): Promise<string> {
   return ''
 }
 
-/** The history of builds: told by the cache and the scheduler, asked by commands. */
+/** The build history: fed by the cache and the scheduler, queried by commands. */
 export async function startConsole(config: ConsoleConfig, context: ServeContext): Promise<Running> {
   const { log } = context
   const secret = config.secret === undefined ? undefined : await loadSecret(config.secret)
@@ -88,7 +90,7 @@ export async function startConsole(config: ConsoleConfig, context: ServeContext)
       notes: () => console.notes(),
       async drain() {
         readiness.set(false)
-        // Pages that are open follow what happens for as long as they may.
+        // Open pages would keep following events for as long as they can.
         pages.endStreams()
         await server.drain(config.drain)
       },

@@ -1,29 +1,28 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
-/** How often it is looked, and what share of a processor counts as idle meanwhile. */
+/** How often the process is checked, and the share of a processor that counts as idle. */
 const lookMs = 5_000
 const idleShareMax = 0.02
-/** So many looks in a row must find the process idle: a pause between two builds is no reason to collect. */
+/** Consecutive idle checks that are required: a pause between two builds is no reason to collect. */
 const idleLooksMin = 6
-/** Growth since the last collection that is worth another one. */
+/** Growth since the last collection that makes another one worthwhile. */
 const grownBytesMin = 32 * 1024 * 1024
 
-/** What a process uses: kept apart so that a test can say it. */
+/** Resource usage of a process; an interface so that tests can provide it. */
 export interface Usage {
   /** Microseconds of processor time so far. */
   cpuMicros(): number
-  /** Bytes that the process holds. */
+  /** Resident set size. */
   residentBytes(): number
   collect(): void
 }
 
 /**
- * Gives memory back to the system once a server is idle: V8 collects garbage as more of it is
- * made, so that a server which was busy and then has nothing to do keeps its largest size
- * (measured: 570 MB for minutes, where 110 MB are in use). A collection takes some 100 ms and costs the
- * next calls about 200 ms of processor time, since it also drops compiled code: it waits for half a minute
- * without work, and comes at most once for each burst of work.
+ * Returns memory to the system once a server is idle. V8 collects garbage as more of it is made, so a server that was
+ * busy and then idles keeps its peak size (measured: 570 MB for minutes, with 110 MB in use). A collection takes some
+ * 100 ms and costs the next calls about 200 ms of processor time, since it also drops compiled code: so it waits for
+ * half a minute of idleness, and happens at most once per burst of work.
  * @returns stops watching
  */
 export function collectWhenIdle(usage: Usage = processUsage()): () => void {
@@ -54,7 +53,7 @@ export function processUsage(): Usage {
       return user + system
     },
     residentBytes: () => process.memoryUsage.rss(),
-    // The only flavor that also gives back the pages which V8 keeps to grow again: up to 60 MB of them.
+    // The only flavor that also releases the pages which V8 keeps for growth: up to 60 MB.
     collect: () => gc({ type: 'major', execution: 'sync', flavor: 'last-resort' }),
   }
 }

@@ -2,7 +2,7 @@ import { instanceNames, type UsedInstances } from '../core/instance.ts'
 import { printable } from '../core/printable.ts'
 import type { Count, Metrics } from '../telemetry/metrics.ts'
 
-/** The instance names of a server's configuration; each use of one is counted. */
+/** The instance names in a server's configuration; their use is counted. */
 export function countedInstances(names: readonly string[], metrics: Metrics): UsedInstances {
   const calls = metrics.counter('native_instance_calls_total', 'Calls by the instance name that they used.', [
     'instance',
@@ -19,7 +19,7 @@ export function countedInstances(names: readonly string[], metrics: Metrics): Us
   })
 }
 
-/** Tells people which names clients use, where any is more than the empty one. */
+/** Lists for people the names that clients use, if any is not the empty one. */
 export function instanceNotes(instances: UsedInstances): string[] {
   const used = instances.used()
   if (used.every((name) => name === '')) return []

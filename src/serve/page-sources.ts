@@ -20,7 +20,7 @@ import { type Channel, RpcError } from '../wire/rpc.ts'
 import { toFailure } from '../wire/status.ts'
 import type { ClientTls } from '../wire/tls/client-tls.ts'
 
-/** What the page of builds asks the other servers, beside the history. All of it ends with a Failure. */
+/** What the build pages ask other servers, besides the history. All of these fail with a Failure. */
 export interface PageSources {
   readonly scheduler: (() => Promise<SchedulerView>) | undefined
   readonly running: Pick<RunningOutputs, 'of' | 'held'> | undefined
@@ -40,10 +40,10 @@ export interface PageSourcesOptions {
 }
 
 const callMsMax = 3_000
-/** Pages that are open ask once a second, each of them: what was heard so lately is heard again, in milliseconds. */
+/** Each open page asks once a second: an answer this recent is reused, in milliseconds. */
 const freshMs = 900
 
-/** Opens what the page asks: as a server of the cluster, on behalf of whoever may read the page. */
+/** Opens these sources, as a server of the cluster that acts for whoever may read the pages. */
 export function openPageSources(config: ConsoleConfig, { tls, secret, clock, log }: PageSourcesOptions): PageSources {
   const open = (url: string): Channel => {
     const plain = openDirectChannel(url, { tls })
@@ -65,7 +65,7 @@ export function openPageSources(config: ConsoleConfig, { tls, secret, clock, log
     cache: metrics === undefined ? undefined : lately(clock, () => usage(metrics)),
     contents: {
       result(action, instance, signal) {
-        // What is looked at here is no lookup of a client's.
+        // Lookups from here do not count as a client's.
         const options = { fn: action.fn, instance, clock, timeoutMs: callMsMax, attemptsMax: 1, metadata: forExecute }
         return failing(createActionsClient(cas, options).get(action, { stdout: true, stderr: true }, signal))
       },
@@ -93,7 +93,7 @@ async function failing<T>(asked: Promise<T>): Promise<T> {
   }
 }
 
-/** Asks once for all who ask at about the same time. */
+/** Shares one request among callers at about the same time. */
 function lately<T>(clock: Clock, ask: () => Promise<T>): () => Promise<T> {
   let asked: { readonly at: number; readonly answer: Promise<T> } | undefined
   return () => {

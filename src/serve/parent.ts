@@ -3,12 +3,11 @@ import { Socket } from 'node:net'
 import { errnoOf } from '../core/failure.ts'
 
 /**
- * Calls back once when the process that started this one is gone, however it ended. The
- * parent keeps the other end of a pipe open for as long as it lives (`--parent-fd`); the
- * kernel closes it even at kill -9, and the end of file is seen here. Nothing is read: what
- * arrives is thrown away.
+ * Calls back once when the parent process is gone, however it ended. The parent keeps the other end of a pipe open for
+ * as long as it lives (`--parent-fd`); the kernel closes it even on kill -9, which shows up here as end of file.
+ * Nothing is read: data is discarded.
  * @param fd the inherited end of the pipe; undefined (started by hand) watches nothing
- * @param gone should end this process without a drain: nobody waits for it any more
+ * @param gone should end this process without draining: nobody waits for it any more
  * @returns stops watching
  */
 export function exitWhenParentGoes(fd: number | undefined, gone: () => void): () => void {
@@ -33,20 +32,20 @@ export function exitWhenParentGoes(fd: number | undefined, gone: () => void): ()
 }
 
 /**
- * Tells the process that started this one, over the same pipe, that it serves: its ports are
- * bound. Somebody else's server may answer on a port; only ours can say this.
+ * Tells the parent, over the same pipe, that this server is ready: its ports are bound. Some other server may answer on
+ * a port; only ours can say this.
  * @param fd as above; undefined tells nobody
  */
 export function tellParentReady(fd: number | undefined): void {
   if (fd !== undefined) tell(fd, 'ready\n')
 }
 
-/** How often a server says that it lives. */
+/** How often a server sends a heartbeat. */
 const signMs = 5_000
 
 /**
- * Gives signs of life to the process that started this one, over the same pipe: they come out of
- * the loop that serves calls, so that none come when that stands still (supervisor/watch.ts).
+ * Sends heartbeats to the parent over the same pipe: from the event loop that serves calls, so that they stop if that
+ * hangs (supervisor/watch.ts).
  * @returns stops
  */
 export function giveSignsOfLife(fd: number | undefined): () => void {
@@ -61,8 +60,8 @@ function tell(fd: number, word: string): void {
   try {
     writeSync(fd, word)
   } catch (error) {
-    // A parent that is gone needs no word, one that reads nothing (EBADF: its pipe goes one way) wants none, and one
-    // that is behind (EAGAIN) has enough of them.
+    // The parent may be gone, may not read (EBADF: its pipe is one-way), or may be behind (EAGAIN) and have enough
+    // heartbeats.
     if (!['EPIPE', 'ECONNRESET', 'EBADF', 'ENOTCONN', 'EAGAIN'].includes(errnoOf(error) ?? '')) throw error
   }
 }

@@ -1,12 +1,12 @@
 import type { HealthSource } from '../wire/health.ts'
 
-/** Whether a server can do its work, and who wants to hear of it. */
+/** Whether a server is ready, and who is told of changes. */
 export interface Readiness extends HealthSource {
   ready(): boolean
   set(ready: boolean): void
 }
 
-/** @param services the full names of the services whose health can be asked for */
+/** @param services the full names of the services whose health can be queried */
 export function createReadiness(services: readonly string[], ready: boolean): Readiness {
   const known = new Set(['', ...services])
   const watchers = new Set<() => void>()

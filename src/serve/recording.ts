@@ -7,7 +7,7 @@ import { signedChannel } from '../wire/signed.ts'
 import type { ServeContext } from './running.ts'
 
 /**
- * What a server that has a console tells it of; undefined for one that has none.
+ * The recorder of a server that has a console; undefined without one.
  * @param url `grpc://host:port` of the console
  */
 export function recordingFor(
@@ -30,7 +30,7 @@ export function recordingFor(
   }
 }
 
-/** One recorder for all who are to hear; undefined where nobody is. */
+/** Combines recorders into one; undefined if there are none. */
 export function allOf(recorders: readonly (Recorder | undefined)[]): Recorder | undefined {
   const each = recorders.filter((recorder) => recorder !== undefined)
   if (each.length <= 1) return each[0]

@@ -3,7 +3,7 @@ import type { Evictions } from '../store/evictions.ts'
 
 const msPerMinute = 60_000
 
-/** Tells people when the store had to give up, within the last hour, what had been used within an hour before. */
+/** Tells people if, within the last hour, the store evicted blobs that had been used less than an hour before. */
 export function roomNotes(evictions: Evictions | undefined): string[] {
   const idleMs = evictions?.youngestIdleMs()
   if (!evictions || idleMs === undefined) return []

@@ -20,14 +20,14 @@ export interface ServeOptions {
   readonly version: string
   /** The inherited end of a pipe whose other end the parent holds (parent.ts). */
   readonly parentFd: number | undefined
-  /** A worker's name, in place of the one in the file. */
+  /** A worker's name, overriding the one in the file. */
   readonly workerName?: string
 }
 
 type AnyConfig = CasConfig | SchedulerConfig | WorkerConfig | ConsoleConfig
 
 /**
- * Runs one server in this process until it is asked to end; settles when all of it has.
+ * Runs one server in this process until it is asked to stop; settles when all of it has stopped.
  * @throws Failure 'invalid' for a mistake in the configuration, with file, line and key
  */
 export async function serve(role: Role, options: ServeOptions): Promise<void> {
@@ -37,7 +37,7 @@ export async function serve(role: Role, options: ServeOptions): Promise<void> {
   metrics.gauge('native_build_info', 'Always 1; its label is the release.', ['version']).set(1, {
     version: options.version,
   })
-  // The lines of several workers can be told apart in one stream.
+  // Keeps the lines of several workers apart in one stream.
   const log = createLog({ ...config.log, name: 'name' in config && config.name !== undefined ? config.name : role })
   const stopCollecting = collectWhenIdle()
   const shutdown = watchShutdown(process, (gone) => exitWhenParentGoes(options.parentFd, gone))
@@ -63,7 +63,7 @@ export async function serve(role: Role, options: ServeOptions): Promise<void> {
   }
 }
 
-/** Loads only the rooms of the one role: a worker stays as lean as it can be. */
+/** Loads only the rooms for this role, to keep a worker small. */
 async function start(role: Role, config: AnyConfig, context: ServeContext): Promise<Running> {
   if (role === 'cas') return (await import('./cas.ts')).startCas(config as CasConfig, context)
   if (role === 'scheduler') return (await import('./scheduler.ts')).startScheduler(config as SchedulerConfig, context)

@@ -10,18 +10,18 @@ export interface ServeContext {
   readonly version: string
 }
 
-/** A server at work. */
+/** A running server. */
 export interface Running {
-  /** Where it answers; undefined for one that only calls others. */
+  /** Its address; undefined for one that only makes calls. */
   readonly address: string | undefined
-  /** Is it able to do its work just now? */
+  /** Can it do its work at the moment? */
   ready(): boolean
-  /** What people should know of it that does not keep it from its work: whole sentences, printable. */
+  /** Conditions that people should know about but that do not stop the server: whole sentences, printable. */
   notes?(): string[]
-  /** Settles when it ends by itself, because another server asked it to; most never do. */
+  /** Settles if the server ends by itself because another server asked it to; most never do. */
   readonly ended?: Promise<void>
-  /** Takes nothing new; settles when what is under way has ended, or the configured time is over. */
+  /** Accepts nothing new; settles when work in progress has finished, or the configured time is over. */
   drain(): Promise<void>
-  /** Ends everything, siblings before what they depend on. */
+  /** Ends everything, dependents before what they depend on. */
   close(): Promise<void>
 }

@@ -19,10 +19,10 @@ import type { Running, ServeContext } from './running.ts'
 import { clientTlsOf, serverTlsOf } from './tls.ts'
 import { tracingFor } from './tracing.ts'
 
-/** What the CAS may send ahead of a client that reads a blob through this server, and stops. */
+/** How far the CAS may send ahead of a client that reads a blob through this server and stops reading. */
 const casWindowBytes = 1024 * 1024
 
-/** Tools that speak HTTP want the cache: they are told where it is. */
+/** Points HTTP clients, which want the cache, to its address. */
 function pointTo(cas: string): HttpHandler {
   const where = cas.startsWith('unix:') ? `the socket ${cas}` : cas.replace(/^grpc/, 'http')
   return async () => {
@@ -30,7 +30,7 @@ function pointTo(cas: string): HttpHandler {
   }
 }
 
-/** Workers are known by it, and so is this scheduler to the cache. */
+/** Workers authenticate with it, and so does this scheduler to the cache. */
 function withoutSecret(): Failure {
   return new Failure('invalid', 'with access, the servers need a shared secret to recognize each other', {
     where: 'secret',
@@ -40,7 +40,7 @@ function withoutSecret(): Failure {
   })
 }
 
-/** Execution, Operations, the workers' stream, and everything of the cache passed on to the CAS. */
+/** Execution, Operations, the workers' stream, and a proxy to the CAS for everything of the cache. */
 export async function startScheduler(config: SchedulerConfig, context: ServeContext): Promise<Running> {
   const secret = config.secret === undefined ? undefined : await loadSecret(config.secret)
   const admit = config.private ? await sameUserOnly() : undefined

@@ -1,17 +1,17 @@
 /**
- * What ends a server: the first SIGTERM or SIGINT asks for a drain, the second one, or the
- * end of the process that started it, asks to stop at once.
+ * Shutdown requests: the first SIGTERM or SIGINT asks for a drain; the second one, or the end of the parent process,
+ * for an immediate stop.
  */
 export interface Shutdown {
-  /** Settles when the server shall begin to drain. */
+  /** Settles when the server should begin to drain. */
   readonly drain: Promise<void>
-  /** Settles when it shall wait no longer. */
+  /** Settles when it should wait no longer. */
   readonly now: Promise<void>
-  /** Listens no more. */
+  /** Removes the listeners. */
   release(): void
 }
 
-/** @param watchParent calls back when the parent goes; answers how to stop watching */
+/** @param watchParent calls back when the parent is gone; returns a function that stops watching */
 export function watchShutdown(process: NodeJS.Process, watchParent: (gone: () => void) => () => void): Shutdown {
   const drain = Promise.withResolvers<void>()
   const now = Promise.withResolvers<void>()

@@ -4,13 +4,13 @@ import type { Log } from '../telemetry/log.ts'
 import type { ClientTls } from '../wire/tls/client-tls.ts'
 import type { ServerTls, ServerTlsFiles } from '../wire/tls/server-tls.ts'
 
-/** How often it is looked whether a certificate of our own has to be renewed: an expiry is a month away then. */
+/** How often our own certificates are checked for renewal, which happens a month before they expire. */
 const renewalMs = 3_600_000
 
 /**
- * What a server's `tls` stands for.
- * @param listen the address that the server has
- * @throws Failure for files that are missing, damaged or do not fit together
+ * The TLS settings that a server's `tls` describes.
+ * @param listen the address of the server
+ * @throws Failure for files that are missing, damaged or do not match
  */
 export async function serverTlsOf(
   config: ServerTlsConfig | undefined,
@@ -29,7 +29,7 @@ export async function serverTlsOf(
   return openOwn(auto ?? '', [...('host' in place ? [place.host] : []), ...config.hosts], clients, log)
 }
 
-/** Certificates that the server itself makes, and makes anew in time. */
+/** Certificates that the server makes itself, and renews in time. */
 async function openOwn(
   folder: string,
   hosts: readonly string[],
@@ -57,7 +57,7 @@ async function openOwn(
   }
 }
 
-/** What a server's `client_tls` stands for. @throws Failure as above */
+/** The TLS settings that a server's `client_tls` describes. @throws Failure as above */
 export async function clientTlsOf(config: ClientTlsConfig | undefined, log: Log): Promise<ClientTls | undefined> {
   if (config === undefined) return undefined
   const { openClientTls } = await import('../wire/tls/client-tls.ts')

@@ -3,7 +3,7 @@ import type { OtlpConfig } from '../config/scheduler.ts'
 import type { ServeContext } from './running.ts'
 
 /**
- * Traces of the builds that a server hears of. Its code is loaded for those who ask for it alone.
+ * Traces of the builds that a server hears of. Its code is loaded only if configured.
  * @param service its name in the traces
  */
 export async function tracingFor(otlp: OtlpConfig, service: string, context: ServeContext): Promise<Recording> {

@@ -3,7 +3,7 @@ import { hostPortText, parseHostPort } from '../core/address.ts'
 import { messageOf } from '../core/failure.ts'
 import type { Admit } from '../wire/same-user.ts'
 
-// An import statement of node:http loads undici as well: 40 ms of processor time at each server's start.
+// Importing node:http also loads undici: 40 ms of processor time at each server's start.
 const { createServer } = process.getBuiltinModule('node:http')
 
 export interface WebOptions {
@@ -13,9 +13,9 @@ export interface WebOptions {
   metricsText(): Promise<string>
   /** False while it starts or drains. */
   ready(): boolean
-  /** Who may come in; the others get 403. Everybody when absent. */
+  /** Who is admitted; others get 403. Everybody if absent. */
   readonly admit?: Admit | undefined
-  /** Lines for people, after the answer's first one. */
+  /** Lines for people, after the first line of the response. */
   notes(): string[]
 }
 
@@ -24,7 +24,7 @@ export interface Web {
   close(): Promise<void>
 }
 
-/** Serves GET /metrics and GET /healthz (200 when ready, 503 otherwise) for machines that watch. */
+/** Serves GET /metrics and GET /healthz (200 when ready, 503 otherwise) for monitoring. */
 export async function startWeb(options: WebOptions): Promise<Web> {
   const server = createServer((request, response) => {
     answer(options, request, response).catch((error: unknown) => response.writeHead(500).end(`${messageOf(error)}\n`))

@@ -10,17 +10,17 @@ import type { ServeContext } from './running.ts'
 
 const tokenBytesMax = 8192
 
-/** How a worker is known to scheduler and cache. */
+/** How a worker authenticates to scheduler and cache. */
 export interface WorkerIdentity {
-  /** What it shows the scheduler that it knows, and the scheduler it; undefined with a token. */
+  /** The secret by which worker and scheduler authenticate each other; undefined with a token. */
   readonly secret: Secret | undefined
-  /** The same channel, whose calls say who calls. */
+  /** The same channel, whose calls carry the worker's credentials. */
   identified(channel: Channel): Channel
 }
 
 /**
- * The secret of the cluster, the token that was given to a machine of somebody else's, or neither.
- * @throws Failure for files that are missing, that everybody can read, or in which is neither
+ * The cluster's secret, the token given to somebody else's machine, or neither.
+ * @throws Failure for files that are missing, readable by everybody, or contain neither
  */
 export async function workerIdentity(config: WorkerConfig, { clock, log }: ServeContext): Promise<WorkerIdentity> {
   if (config.token !== undefined) {

@@ -15,10 +15,12 @@ import type { WorkerOptions } from '../worker/worker.ts'
 type Settings = WorkerConfig['images']
 type ImageSource = NonNullable<WorkerOptions['images']>['source']
 
-/** As `image copy` has it by default. */
+/** The default of `image copy`. */
 const retryTimes = 3
 
-/** Where the images of actions come from: what a worker's settings let them name, with the logins of the worker's user. */
+/**
+ * The source of images for actions: what a worker's settings allow them to name, with the logins of the worker's user.
+ */
 export function imageSourceOf(settings: Settings, clock: Clock): ImageSource {
   const context = (signal: AbortSignal): ImageContext => ({
     tlsVerify: true,
@@ -31,7 +33,7 @@ export function imageSourceOf(settings: Settings, clock: Clock): ImageSource {
   })
   return {
     check(text) {
-      // The deployment's own image is where the deployment says it is.
+      // The deployment's own image is at the place that the deployment gives.
       const reference = parseReference(text)
       if (text !== settings.default) assertAllowed(reference, text, settings)
     },
@@ -52,7 +54,7 @@ export function imageSourceOf(settings: Settings, clock: Clock): ImageSource {
   }
 }
 
-/** What a worker offers for actions that name an image: one value for each kind of place. */
+/** The platform properties of a worker for actions that name an image: one value for each kind of place. */
 export function imageOffers({ from }: Settings): PlatformProperty[] {
   return from.map((place) => ({ name: imageProperty, value: place === 'docker' ? 'docker://*' : `${place}:*` }))
 }
@@ -72,7 +74,7 @@ function assertAllowed(reference: Reference, text: string, { from, folders }: Se
   })
 }
 
-/** Symlinks count as what they lead to. */
+/** Symlinks count as their targets. */
 function isBelow(path: string, folders: readonly string[]): boolean {
   const real = realOf(path)
   return folders.some((folder) => {
@@ -85,7 +87,7 @@ function realOf(path: string): string | undefined {
   try {
     return realpathSync(path)
   } catch {
-    // What is not there is nowhere; whether it is there is not for whoever names it to know.
+    // A missing path is in no folder; whether it exists is not revealed.
     return undefined
   }
 }

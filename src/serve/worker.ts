@@ -14,12 +14,12 @@ import { clientTlsOf } from './tls.ts'
 import { workerIdentity } from './worker-identity.ts'
 
 /**
- * After so long a silence the scheduler is asked whether it is there, and given up when it says nothing for as long
- * again: by then it has given this worker's actions to others.
+ * After this silence the scheduler is pinged, and given up if it stays silent for as long again: by then it has given
+ * this worker's actions to others.
  */
 const schedulerSilenceMs = 5_000
 
-/** A worker; it answers health checks where it is given an address, and is ready while it is connected. */
+/** A worker; it serves health checks if it is given an address, and is ready while it is connected. */
 export async function startWorkerServer(config: WorkerConfig, context: ServeContext): Promise<Running> {
   closeInherited()
   const { secret, identified } = await workerIdentity(config, context)
@@ -84,7 +84,7 @@ function persistentOf({ persistent }: WorkerConfig): WorkerOptions['persistent']
   return { idleMs: idle, idleMax: idle_max, idleMemoryBytes: idle_memory }
 }
 
-/** Most workers run no images, and do not load what it takes. */
+/** Most workers run no images, and need not load the code for it. */
 async function imagesOf({ images }: WorkerConfig, { clock }: ServeContext): Promise<WorkerOptions['images']> {
   if (images.from.length === 0 && images.default === undefined) return undefined
   const { imageOffers, imageSourceOf } = await import('./worker-images.ts')
@@ -96,7 +96,7 @@ async function imagesOf({ images }: WorkerConfig, { clock }: ServeContext): Prom
   }
 }
 
-/** Where nobody offers it, an action that asks for the network is refused, by name. */
+/** If no worker offers it, an action that asks for network access is refused, naming the property. */
 function networkOf({ network }: WorkerConfig): Record<string, string> {
   return network === 'allowed' ? { [networkProperty]: 'on' } : {}
 }

@@ -1,15 +1,15 @@
 import { Failure } from '../core/failure.ts'
 
-// An import statement of node:http, and fetch as well, load undici: 40 ms of processor time in each `native status`.
+// Importing node:http, or using fetch, loads undici: 40 ms of processor time in each `native status`.
 const { get } = process.getBuiltinModule('node:http')
 
-/** A server's metrics have 50 KiB. */
+/** A server's metrics take some 50 KiB. */
 const answerBytesMax = 4 * 1024 * 1024
 
 /**
- * What a server says at a path of its web address.
- * @param msMax for all of the answer
- * @returns undefined when it says nothing, or more than it would, in that time
+ * A server's response at a path of its web address.
+ * @param msMax for the whole response
+ * @returns undefined if there is none in that time, or it is too long
  */
 export function askWeb(
   address: string,

@@ -1,10 +1,10 @@
 import type { CacheUsage, ChunkedUsage, Lookups, Stored } from '../core/cache-usage.ts'
 import { type Samples, sumOf } from './samples.ts'
 
-/** The kinds of lookups that the cache counts, as its metrics name them. */
+/** The kinds of lookups that the cache counts, by their metrics labels. */
 const kinds = { actionResults: 'action', executions: 'execute', blobs: 'find_missing' } as const
 
-/** What the cache says of itself; null where it does not answer, or is of a release that does not tell. */
+/** The cache's own report; null if it does not answer, or belongs to a release without these metrics. */
 export function cacheUsageOf(samples: Samples | undefined): CacheUsage | null {
   if (!samples) return null
   const stored = storedIn(samples, 'native_store_stored_bytes', 'native_store_capacity_bytes')
@@ -44,7 +44,7 @@ function chunkedOf(samples: Samples): ChunkedUsage | null {
   return { blobs, bytes, sharedBytes }
 }
 
-/** Bytes by the metrics that say what is used and what may be. */
+/** Bytes from the metrics for used space and its limit. */
 export function storedIn(samples: Samples, used: string, limit: string): Stored {
   return { usedBytes: sumOf(samples, used) ?? null, limitBytes: sumOf(samples, limit) ?? null }
 }

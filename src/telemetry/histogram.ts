@@ -1,10 +1,10 @@
 import { Histogram, type Registry } from 'prom-client'
 import { createSeries, type Labels, type SeriesSet } from './series.ts'
 
-/** The values of one series. A class, since `observe` stands in the hottest paths. */
+/** The values of one series. A class, since `observe` is in the hottest paths. */
 export class Spread {
   readonly #bounds: readonly number[]
-  /** One for each bound, and one for what is beyond the last. */
+  /** One for each bound, and one for values beyond the last. */
   readonly counts: Float64Array
   sum = 0
 
@@ -31,7 +31,7 @@ interface HistogramOptions {
   readonly registry: Registry
 }
 
-/** A histogram of prom-client that keeps its numbers in series of ours, and tells them when it is asked. */
+/** A prom-client histogram that keeps its numbers in our own series and reports them on request. */
 export class SeriesHistogram extends Histogram {
   readonly series: SeriesSet<Spread>
   readonly #options: HistogramOptions
@@ -43,14 +43,17 @@ export class SeriesHistogram extends Histogram {
     this.series = createSeries(labelNames, () => new Spread(buckets))
   }
 
-  /** What prom-client makes its text and its objects of; its types do not know this method (metrics.test.ts does). */
+  /**
+   * prom-client makes its text and objects from this; the method is not in its types (metrics.test.ts checks that it
+   * exists).
+   */
   async getForPromString() {
     const { name, help } = this.#options
     const values = [...this.series.all()].flatMap(({ labels, state }) => this.#told(labels, state))
     return { name, help, type: 'histogram', aggregator: 'sum', values }
   }
 
-  /** A bucket counts what lies in those before it too. */
+  /** Buckets are cumulative. */
   #told(sharedLabels: Labels, { counts, sum }: Spread) {
     const { name, buckets } = this.#options
     let count = 0

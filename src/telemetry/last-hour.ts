@@ -1,23 +1,23 @@
 import type { Clock } from '../core/clock.ts'
 
 const msPerMinute = 60_000
-/** The minute that runs, and the 59 before it. */
+/** The current minute, and the 59 before it. */
 const minutesKept = 60
 
-/** What was counted within the last hour, to the minute. */
+/** A count over the last hour, to the minute. */
 export interface LastHour {
   /** @param by 0 or more; 1 when absent */
   add(by?: number): void
-  /** The sum of the minute that runs and the 59 before it. */
+  /** The sum of the current minute and the 59 before it. */
   sum(): number
 }
 
-/** Nothing counted yet. It takes 480 bytes, however much is counted: a ring of one number for each minute. */
+/** Starts at zero. It takes 480 bytes, however much is counted: a ring with one number per minute. */
 export function createLastHour({ now }: Pick<Clock, 'now'>): LastHour {
   const minutes = new Float64Array(minutesKept)
   let current = minuteAt(now())
 
-  /** Clears what has left the hour. A clock that was set back counts into the minute that it had come to. */
+  /** Clears what is older than an hour. If the clock is set back, counts go to the latest minute reached. */
   function moveOn(): void {
     const minute = minuteAt(now())
     const passed = minute - current

@@ -1,7 +1,7 @@
 import { type DestinationStream, pino } from 'pino'
 import { prettyFactory } from 'pino-pretty'
 
-/** Says what happened, with facts as fields. */
+/** Records events, with facts as fields. */
 export interface Log {
   debug(message: string, fields?: object): void
   info(message: string, fields?: object): void
@@ -15,15 +15,15 @@ export interface LogOptions {
   readonly level: 'debug' | 'info' | 'warn' | 'error'
   /** `json` for programs, `pretty` for people. */
   readonly format: 'json' | 'pretty'
-  /** Which server speaks: the field `name` of every line. */
+  /** The server's name: the field `name` of every line. */
   readonly name: string
-  /** Where lines go; standard output when absent. */
+  /** Where lines go; standard output if absent. */
   readonly destination?: DestinationStream
 }
 
 /**
- * A log that writes each line before it returns, so that none is lost when the process ends.
- * An error under the field `error` is written with its stack and causes.
+ * A log that writes each line before it returns, so that none is lost when the process ends. An error in the field
+ * `error` is written with its stack and causes.
  */
 export function createLog({
   level,

@@ -7,7 +7,7 @@ import { createSeries, type Labels } from './series.ts'
 /** A count that only grows. */
 export interface CounterMetric {
   inc(labels?: Labels, by?: number): void
-  /** The count of these labels, for hot paths: to add to it is to add to a number. */
+  /** The count for these labels, for hot paths: incrementing it is adding to a number. */
   of(labels: Labels): Count
 }
 /** One count of a counter. */
@@ -19,22 +19,22 @@ export interface Count {
 export interface GaugeMetric {
   set(value: number, labels?: Labels): void
 }
-/** How values spread. */
+/** A distribution of values. */
 export interface HistogramMetric {
   observe(value: number, labels?: Labels): void
-  /** The values of these labels, for hot paths. */
+  /** The values for these labels, for hot paths. */
   of(labels: Labels): { observe(value: number): void }
 }
 
-/** What a server counts about itself. Names begin with `native_`, units stand in them (`_seconds`, `_bytes`). */
+/** A server's metrics. Names begin with `native_` and contain units (`_seconds`, `_bytes`). */
 export interface Metrics {
   /** Asking for a name again gives the same metric. */
   counter(name: string, help: string, labels?: readonly string[]): CounterMetric
-  /** A count of the last hour alone, to the minute; it is told as a gauge, since it falls too. */
+  /** A count over the last hour, to the minute; reported as a gauge, since it also falls. */
   lastHour(name: string, help: string, labels: readonly string[], clock: Clock): CounterMetric
-  /** @param read called whenever the metrics are asked for, in place of set */
+  /** @param read called whenever the metrics are requested, instead of set */
   gauge(name: string, help: string, labels?: readonly string[], read?: () => number): GaugeMetric
-  /** @param buckets upper bounds, ascending; those for seconds when absent */
+  /** @param buckets upper bounds, ascending; if absent, those for seconds */
   histogram(name: string, help: string, labels?: readonly string[], buckets?: readonly number[]): HistogramMetric
   /** All of them in Prometheus' text format. */
   text(): Promise<string>
@@ -49,7 +49,7 @@ export interface MetricsOptions {
   readonly process?: boolean
 }
 
-/** An empty registry of its own: two servers in one process do not share theirs. */
+/** An empty registry: two servers in one process do not share one. */
 export function createMetrics(options: MetricsOptions = {}): Metrics {
   const registry = new Registry()
   if (options.process) collectDefaultMetrics({ register: registry })

@@ -3,9 +3,9 @@ import { messageOf } from '../core/failure.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
 
-/** A span of a trace (opentelemetry-proto, trace/v1/trace.proto), as much of it as is used here. */
+/** A span of a trace (opentelemetry-proto, trace/v1/trace.proto), with only the fields used here. */
 export interface Span {
-  /** 16 and 8 bytes, in lower-case hexadecimal digits. */
+  /** 16 and 8 bytes, in lower-case hexadecimal. */
   readonly traceId: string
   readonly spanId: string
   readonly parentSpanId?: string
@@ -14,48 +14,48 @@ export interface Span {
   readonly start: number
   readonly end: number
   readonly attributes: Readonly<Record<string, string | number | boolean>>
-  /** Why what it stands for did not go well; absent when it did. */
+  /** Why the operation failed; absent if it did not. */
   readonly error?: string
 }
 
 export interface OtlpOptions {
-  /** A collector's address, such as http://localhost:4318; the path of traces is added to it. */
+  /** A collector's address, such as http://localhost:4318; the path for traces is appended. */
   readonly endpoint: string
   readonly headers: Readonly<Record<string, string>>
-  /** What of us sends: `native-scheduler`. */
+  /** The service name: `native-scheduler`. */
   readonly service: string
   readonly version: string
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
-  /** For tests; fetch when absent. */
+  /** For tests; fetch if absent. */
   readonly send?: typeof fetch
 }
 
 /** Sends spans to a collector in batches; nobody waits for it. */
 export interface SpanExporter {
   add(span: Span): void
-  /** Sends what waits, once; settles when it has arrived or 2 s are over. What has not is dropped and counted. */
+  /** Sends pending spans, once; settles when they have arrived or after 2 s. The rest are dropped and counted. */
   close(): Promise<void>
 }
 
 const tracesPath = '/v1/traces'
-/** Spans that wait, some 5 MB of them; what comes beyond is dropped and counted. */
+/** Pending spans, some 5 MB; further ones are dropped and counted. */
 const waitingMax = 8_192
 const batchMax = 512
-/** How long a span waits for others to go with, in milliseconds. */
+/** How long a span waits for others to be sent with, in milliseconds. */
 const batchMs = 1_000
 const sendMsMax = 10_000
 const closeMsMax = 2_000
-/** How soon it is tried again; longer each time in a row. */
+/** The first retry delay; it grows with each consecutive failure. */
 const retryMsMin = 1_000
 const retryMsMax = 60_000
-/** The answers at which a batch may be sent again (OTLP specification, "OTLP/HTTP Response"); after any other it is lost. */
+/** The statuses on which a batch may be retried (OTLP specification, "OTLP/HTTP Response"); on any other it is lost. */
 const retryable: ReadonlySet<number> = new Set([429, 502, 503, 504])
 
 /**
- * An exporter by OTLP/HTTP, in JSON: that is some lines over the fetch that Node has, where the SDK of OpenTelemetry is twenty
- * packages, most of them for what is not needed here (context, instrumentation, samplers).
+ * An exporter for OTLP/HTTP with JSON: a few lines over Node's fetch, while the OpenTelemetry SDK is twenty packages,
+ * most of them for things not needed here (context, instrumentation, samplers).
  */
 export function createSpanExporter(options: OtlpOptions): SpanExporter {
   const { clock, log, metrics, send = fetch } = options
@@ -80,13 +80,13 @@ export function createSpanExporter(options: OtlpOptions): SpanExporter {
     const batch = waiting.slice(0, batchMax)
     sending = deliver(batch).then((retryMs) => {
       sending = undefined
-      // What was dropped meanwhile was the newest: these are the first still.
+      // Only the newest were dropped meanwhile, so these are still the first.
       if (retryMs === undefined) waiting = waiting.slice(batch.length)
       later(retryMs ?? (waiting.length >= batchMax ? 0 : batchMs))
     })
   }
 
-  /** @returns after how many milliseconds it may be sent again; undefined when it is done with */
+  /** @returns the delay in milliseconds before it may be retried; undefined when it is done with */
   async function deliver(batch: readonly Span[]): Promise<number | undefined> {
     try {
       const response = await send(url, {
@@ -96,7 +96,7 @@ export function createSpanExporter(options: OtlpOptions): SpanExporter {
         redirect: 'error',
         signal: AbortSignal.any([AbortSignal.timeout(sendMsMax), ending.signal]),
       })
-      // Read to its end, so that the connection can be used again.
+      // Read to the end, so that the connection can be reused.
       await response.arrayBuffer()
       if (response.ok) return done(batch)
       if (!retryable.has(response.status)) return lost(batch, `it answers ${response.status}`)
@@ -123,7 +123,7 @@ export function createSpanExporter(options: OtlpOptions): SpanExporter {
     return askedMs > 0 ? Math.min(askedMs, retryMsMax) : usual
   }
 
-  /** Once, until it works again. */
+  /** Logged once, until it works again. */
   function tell(reason: string): void {
     failures += 1
     if (failures === 1) log.warn('traces do not arrive', { endpoint: url, reason })
@@ -141,7 +141,7 @@ export function createSpanExporter(options: OtlpOptions): SpanExporter {
       const stop = clock.after(closeMsMax, () => ending.abort())
       await sending
       while (waiting.length > 0 && failures === 0) {
-        // One that fails counts as a failure, and is not done with.
+        // An attempt that fails counts as a failure; the batch stays.
         if ((await deliver(waiting.slice(0, batchMax))) === undefined) waiting = waiting.slice(batchMax)
       }
       stop()
@@ -151,7 +151,7 @@ export function createSpanExporter(options: OtlpOptions): SpanExporter {
   }
 }
 
-/** The address of traces of a collector, with or without a path of its own. */
+/** A collector's address for traces, whether or not it has a path of its own. */
 export function tracesUrl(endpoint: string): string {
   const url = new URL(endpoint)
   if (!url.pathname.endsWith(tracesPath)) url.pathname = url.pathname.replace(/\/$/, '') + tracesPath
@@ -162,7 +162,7 @@ export function tracesUrl(endpoint: string): string {
 const kindInternal = 1
 const statusError = 2
 
-/** An ExportTraceServiceRequest in the JSON of OTLP: identifiers in hexadecimal, enumerations and 64 bits as the mapping has them. */
+/** An ExportTraceServiceRequest as OTLP JSON: ids in hexadecimal, enumerations and 64-bit numbers as in the mapping. */
 function requestOf(spans: readonly Span[], { service, version }: Pick<OtlpOptions, 'service' | 'version'>): object {
   const resource = { attributes: attributesOf({ 'service.name': service, 'service.version': version }) }
   return {

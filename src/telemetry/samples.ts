@@ -5,13 +5,13 @@ interface Sample {
   readonly value: number
 }
 
-/** What a server's /metrics said. */
+/** The content of a server's /metrics. */
 export type Samples = readonly Sample[]
 
 const line = /^(native_[a-z0-9_]+)(?:\{(.*)\})? (\S+)/
 const label = /([a-zA-Z0-9_]+)="((?:[^"\\]|\\.)*)"/g
 
-/** Reads our own metrics out of Prometheus' text format; everything else in it is passed over. */
+/** Reads our own metrics from Prometheus' text format; everything else is skipped. */
 export function readSamples(text: string): Samples {
   return text.split('\n').flatMap((each) => {
     const [, name, labels = '', value] = line.exec(each) ?? []
@@ -21,7 +21,7 @@ export function readSamples(text: string): Samples {
   })
 }
 
-/** The sum of a metric's samples that have these labels; undefined where there is none, or it is not a number. */
+/** The sum of a metric's samples with these labels; undefined if there are none, or it is not a number. */
 export function sumOf(samples: Samples, name: string, labels: Sample['labels'] = {}): number | undefined {
   const found = samples.filter(
     (each) => each.name === name && Object.entries(labels).every(([key, value]) => each.labels[key] === value),

@@ -1,20 +1,20 @@
 /** The labels of one series of a metric. */
 export type Labels = Readonly<Record<string, string>>
 
-/** The series of one metric, each found again by its labels. */
+/** The series of one metric, looked up by labels. */
 export interface SeriesSet<State> {
   /**
-   * The series of these labels, made when it is not known; the same one each time.
+   * The series with these labels, created if necessary; always the same one.
    * @throws Error for a label that the metric does not have: a bug of ours
    */
   of(labels: Labels): State
-  /** In the order in which they were made. */
+  /** In order of creation. */
   all(): Iterable<{ readonly labels: Labels; readonly state: State }>
 }
 
 /**
- * Keeps what series count as plain numbers, which prom-client reads when it is asked: its own
- * way looks the labels up each time, and takes a tenth of what a small call costs.
+ * Keeps the counts of series as plain numbers, which prom-client reads on request: prom-client itself looks the labels
+ * up each time, which takes a tenth of the time of a small call.
  */
 export function createSeries<State>(names: readonly string[], make: () => State): SeriesSet<State> {
   const known = new Map<string, { readonly labels: Labels; readonly state: State }>()

@@ -33,7 +33,7 @@ const envelope = z.looseObject({
 })
 
 /**
- * A signature in cosign's first form: the layer is the payload, the rest stands in annotations.
+ * A signature in cosign's original format: the layer is the payload, everything else is in annotations.
  * @throws Rejection 'malformed'
  */
 export async function readSimpleSigning(layer: AttachedLayer, payload: Uint8Array): Promise<readonly Evidence[]> {
@@ -44,8 +44,8 @@ export async function readSimpleSigning(layer: AttachedLayer, payload: Uint8Arra
 }
 
 /**
- * An attestation in cosign's first form: the layer is a DSSE envelope.
- * @returns one for each of its signatures: whose counts is for whoever knows the keys to say (envelope.md, "Multi-signature")
+ * An attestation in cosign's original format: the layer is a DSSE envelope.
+ * @returns one for each of its signatures: which counts depends on the known keys (envelope.md, "Multi-signature")
  * @throws Rejection 'malformed'
  */
 export async function readDsseLayer(layer: AttachedLayer, bytes: Uint8Array): Promise<readonly Evidence[]> {
@@ -75,7 +75,7 @@ async function annotated(
   }
 }
 
-/** Rekor's answer as cosign keeps it: an entry with its promise of inclusion (SET). */
+/** Rekor's response as cosign stores it: an entry with its promise of inclusion (SET). */
 function readLogEntry(text: string): TransparencyLogEntry {
   const { SignedEntryTimestamp, Payload } = readJson(text, rekorBundle, 'its log entry')
   const canonicalizedBody = readBase64(Payload.body, 'the body of its log entry')
@@ -107,11 +107,11 @@ async function certificateOf(text: string | undefined): Promise<X509Certificate 
   }
 }
 
-/** An annotation's text; empty and null mean none, as cosign writes them. */
+/** An annotation's value; empty and null mean absent, as cosign writes them. */
 function annotation(layer: AttachedLayer, key: string): string | undefined {
   const value = layer.annotations[key]
   if (value !== undefined && Buffer.byteLength(value) > partBytesMax)
     throw new Rejection('malformed', `its annotation ${key} has more than ${partBytesMax} bytes`)
-  // What Go writes of a nil pointer.
+  // Go's encoding of a nil pointer.
   return value === 'null' ? undefined : value || undefined
 }

@@ -14,7 +14,7 @@ import {
 import { Rejection } from './rejection.ts'
 import type { AttachedLayer, AttachedManifest, ManifestDigest, Referrer, SignatureSource } from './source.ts'
 
-/** A signature that was found beside an image, not read yet. */
+/** A signature found with an image, not read yet. */
 export interface Attachment {
   /** Where it is stored, for people: a tag, or the digest of a referrer. */
   readonly where: string
@@ -29,7 +29,7 @@ export interface Attachment {
 /** Characters of a tag (distribution-spec): too few for a SHA-512. */
 const tagMax = 128
 
-/** More is attached to an image than is looked at. */
+/** More is attached to an image than we examine. */
 export class TooManyAttached extends Error {
   constructor(what: string) {
     super(what)
@@ -38,8 +38,8 @@ export class TooManyAttached extends Error {
 }
 
 /**
- * Everything beside an image that can be what is wanted: cosign's tag `sha256-<hex>.sig` (or
- * `.att`), and what refers to the image. Bundles come first, as cosign 3 has it.
+ * Everything attached to an image that may be what is wanted: cosign's tag `sha256-<hex>.sig` (or `.att`), and what
+ * refers to the image. Bundles come first, as in cosign 3.
  * @throws Failure of the source; TooManyAttached
  */
 export async function findAttached(
@@ -61,7 +61,7 @@ export async function findAttached(
   }
   if (tagged instanceof Rejection) found.push(unreadable('tag', tag, tagged))
   else if (tagged) found.push(...attachmentsOf(source, tagged, wanted, 'tag', tag))
-  // Last: what is under the tag may be enough; only if it is not does the missing list matter.
+  // Last, because the tag may be enough; the unreadable list only matters if it is not.
   if (referrers instanceof Error) found.push(unreadable('referrer', 'the list of referrers', referrers))
   if (found.length > attachmentsMax)
     throw new TooManyAttached(
@@ -122,7 +122,7 @@ function attachmentsOf(
   })
 }
 
-/** How a layer is read, or undefined when it is not what is looked for. */
+/** The reader for a layer, or undefined if it is not what is wanted. */
 function readerOf(
   layer: AttachedLayer,
   manifest: AttachedManifest,
@@ -132,13 +132,13 @@ function readerOf(
   if (layer.mediaType === simpleSigningType) return isSignature ? readSimpleSigning : undefined
   if (layer.mediaType === dsseType) return isSignature ? undefined : readDsseLayer
   if (!layer.mediaType.startsWith(bundleTypePrefix)) return undefined
-  // Nobody signed the annotation: it can only spare us a large download, never let anything pass.
+  // The annotation is not signed: it can only save a large download, never make anything pass.
   const told = manifest.annotations[bundlePredicateKey]
   const asked = isSignature ? cosignSignPredicate : wanted.predicateType
   return told === undefined || told === asked ? readBundleLayer : undefined
 }
 
-/** What reads bundles is loaded for the first of them. */
+/** The code for bundles is loaded for the first of them. */
 async function readBundleLayer(_: AttachedLayer, bytes: Uint8Array): Promise<readonly Evidence[]> {
   const { readBundle } = await import('./bundle.ts')
   return readBundle(bytes)
@@ -154,7 +154,7 @@ async function fetched(source: SignatureSource, layer: AttachedLayer, bytesMax: 
   }
 }
 
-/** What a failure says about the signature; undefined when it is one of the way to it. */
+/** What a failure means for the signature; undefined if it is about reaching it. */
 function rejectionOf(cause: Failure): Rejection | undefined {
   switch (cause.kind) {
     case 'corrupt':

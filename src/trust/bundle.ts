@@ -7,14 +7,14 @@ import { chainMax, logEntriesMax, partBytesMax, proofHashesMax, timestampsMax } 
 import { Rejection } from './rejection.ts'
 
 const part = z.string().max(partBytesMax).nullish()
-// 64 bits, in digits. A protobuf may have them as a number, too.
+// A 64-bit number in decimal. Protobuf JSON may also have it as a number.
 const integer = z.union([z.string().max(20), z.number()]).nullish()
 const hash = z.string().max(128)
 
 /**
- * How much there may be of each part (sigstore/protobuf-specs, sigstore_bundle.proto), looked at before bundleFromJSON
- * makes objects of all of it, and before anything is verified with a public key operation each. Whether what is needed
- * is there bundleFromJSON says.
+ * Limits for each part (sigstore/protobuf-specs, sigstore_bundle.proto), checked before bundleFromJSON makes objects of
+ * everything, and before anything is verified at the cost of a public key operation each. bundleFromJSON checks that
+ * required parts are there.
  */
 const bounds = z.looseObject({
   mediaType: z.string().max(128),
@@ -63,9 +63,8 @@ const bounds = z.looseObject({
 })
 
 /**
- * A Sigstore bundle (0.1 to 0.3) with a DSSE envelope: what cosign 3 and attestations of
- * GitHub's workflows are.
- * @throws Rejection 'malformed'; 'unsupported' for a bundle of another content
+ * A Sigstore bundle (0.1 to 0.3) with a DSSE envelope: the format of cosign 3 and of GitHub's workflow attestations.
+ * @throws Rejection 'malformed'; 'unsupported' for a bundle with other content
  */
 export async function readBundle(bytes: Uint8Array): Promise<readonly Evidence[]> {
   const bundle = parsed(bytes)
@@ -74,7 +73,7 @@ export async function readBundle(bytes: Uint8Array): Promise<readonly Evidence[]
     throw new Rejection('unsupported', 'its bundle contains only a bare signature, not a statement about an image')
   const { payload, payloadType, signatures } = content.dsseEnvelope
   const [only] = signatures
-  // bundleFromJSON has made sure that there is exactly one.
+  // bundleFromJSON has ensured that there is exactly one.
   if (!only) throw new Rejection('malformed', 'the envelope has no signature')
   const evidence: Evidence = {
     form: 'bundle',
@@ -97,7 +96,7 @@ function parsed(bytes: Uint8Array): Bundle {
   }
 }
 
-/** The leaf. Further certificates are not looked at: issuers come from the trusted root alone. */
+/** The leaf. Further certificates are ignored: issuers come from the trusted root only. */
 async function certificateOf({ verificationMaterial: { content } }: Bundle): Promise<X509Certificate | undefined> {
   if (content.$case === 'publicKey') return undefined
   const leaf = content.$case === 'certificate' ? content.certificate : content.x509CertificateChain.certificates[0]

@@ -11,9 +11,9 @@ const userNameOid = '1.3.6.1.4.1.57264.1.7'
 const alternativeNameOid = '2.5.29.17'
 const codeSigningOid = '1.3.6.1.5.5.7.3.3'
 
-/** Whom a certificate names. */
+/** The names in a certificate. */
 export interface CertificateNames {
-  /** URIs, e-mail addresses and Fulcio's user names; a certificate of Fulcio has one. */
+  /** URIs, e-mail addresses and Fulcio's user names; a Fulcio certificate has one. */
   readonly identities: readonly string[]
   /** Who vouched for the identity (an OIDC issuer), or undefined. */
   readonly issuer: string | undefined
@@ -21,7 +21,7 @@ export interface CertificateNames {
 }
 
 /**
- * Parses a certificate that a stranger gave.
+ * Parses an untrusted certificate.
  * @param bytes DER
  * @throws Rejection 'malformed'
  */
@@ -29,7 +29,7 @@ export function readCertificate(bytes: Uint8Array): X509Certificate {
   if (bytes.byteLength > certificateBytesMax) throw new Rejection('malformed', 'its certificate is too large')
   try {
     const certificate = X509Certificate.parse(Buffer.from(bytes))
-    // The parts that are needed later: the parser finds them by position, and would only fail then.
+    // Touch the parts needed later: the parser locates them lazily, and would only fail then.
     void [certificate.notBefore, certificate.notAfter, certificate.publicKey, certificate.extensions]
     return certificate
   } catch (cause) {
@@ -56,8 +56,7 @@ export function namesOf(certificate: X509Certificate): CertificateNames {
 }
 
 /**
- * A certificate for something else (a server, an authority) must not sign code, although it
- * comes from the same authority.
+ * A certificate for something else (a server, an authority) must not sign code, even if the same authority issued it.
  * @throws Rejection 'other-signer'
  */
 export function assertMaySignCode(certificate: X509Certificate): void {
@@ -70,7 +69,7 @@ export function assertMaySignCode(certificate: X509Certificate): void {
 
 function usageOf(certificate: X509Certificate): { isAuthority: boolean; extendedUsage: readonly string[] } {
   try {
-    // Node's keyUsage is the extended one. Its `ca` would be false where the key's usage contradicts it.
+    // Node's keyUsage is the extended one. Its `ca` would be false if the key usage contradicts it.
     const { keyUsage } = new NodeCertificate(certificate.root.toDER())
     return { isAuthority: certificate.extBasicConstraints?.isCA ?? false, extendedUsage: keyUsage ?? [] }
   } catch (cause) {
@@ -91,8 +90,8 @@ function identitiesOf(certificate: X509Certificate): string[] {
 }
 
 /**
- * Fulcio writes the issuer twice, as DER and as a raw string, and verifiers differ in which
- * of them they read: a certificate in which they differ would be somebody else to each.
+ * Fulcio includes the issuer twice, as DER and as a raw string, and verifiers differ in which one they read: if the two
+ * differ, the certificate would be somebody else to each.
  */
 function issuerOf(certificate: X509Certificate): string | undefined {
   const wrapped = certificate.extension(issuerOid)?.valueObj.subs[0]?.value
@@ -108,7 +107,7 @@ function rawText(certificate: X509Certificate, oid: string): string | undefined 
   return value && text(value)
 }
 
-/** A name with a NUL, a line break or a byte order mark in it is read differently by others. */
+/** Others may read a name with a NUL, a line break or a byte order mark differently. */
 function text(bytes: Uint8Array): string {
   const value = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
   if (value.length > nameCharactersMax || printable(value, nameCharactersMax) !== value)

@@ -5,9 +5,8 @@ import { Rejection } from './rejection.ts'
 type Authority = TrustMaterial['certificateAuthorities'][number]
 
 /**
- * Was the certificate, and were all its issuers, valid at each of these times? The chain
- * itself is verified by @sigstore/verify; this tells "expired" from other flaws, and looks at
- * issuers once more (CVE-2026-24122).
+ * Checks that the certificate and all its issuers were valid at each of these times. The chain itself is verified by
+ * @sigstore/verify; this tells "expired" from other flaws, and checks issuers again (CVE-2026-24122).
  * @param times milliseconds since 1970, not empty
  * @throws Rejection 'other-signer' when no trusted authority issued it, 'expired'
  */
@@ -37,7 +36,7 @@ function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): bool
   try {
     return certificate.verify(issuer)
   } catch {
-    // An issuer with another kind of key is not the issuer.
+    // An issuer with another type of key is not the issuer.
     return false
   }
 }

@@ -6,12 +6,12 @@ import { cosignSignPredicate, inTotoType } from './media.ts'
 import { Rejection } from './rejection.ts'
 import type { ManifestDigest } from './source.ts'
 
-/** What is asked of an image: that it was signed, or that something was attested about it. */
+/** What is required of an image: a signature, or an attestation. */
 export type RequiredKind =
   | { readonly kind: 'signature' }
   | { readonly kind: 'attestation'; readonly predicateType: string }
 
-/** What a signer signed, read only after the signature was found good. */
+/** What a signer signed, read only after the signature was verified. */
 export interface Claims {
   readonly subjects: readonly Subject[]
   readonly kind: RequiredKind['kind']
@@ -19,13 +19,13 @@ export interface Claims {
   readonly predicateType: string | undefined
 }
 
-/** An image that was signed, and what was noted about it. */
+/** A signed image, and its annotations. */
 export interface Subject {
   readonly digest: string
   readonly annotations: ReadonlyMap<string, string>
 }
 
-/** The bytes under a signature, and how they are to be read. */
+/** The signed bytes, and their format. */
 export type SignedContent =
   | { readonly format: 'simple-signing'; readonly payload: Buffer }
   | { readonly format: 'in-toto'; readonly payload: Buffer; readonly payloadType: string }
@@ -42,8 +42,8 @@ const simpleSigning = z.looseObject({
   optional: z.record(z.string(), z.unknown()).nullish(),
 })
 
-// in-toto/attestation, spec/v1/statement.md; v0.1 has the same fields that we read.
-// Large ones are not copied, and are counted before their members are looked at.
+// in-toto/attestation, spec/v1/statement.md; v0.1 has the same fields that we read. Large ones are not copied, and are
+// counted before their members are examined.
 const notes = z.custom<Readonly<Record<string, unknown>>>((value) => isRecord(value), {
   error: `expected at most ${notesMax} annotations`,
 })
@@ -62,7 +62,7 @@ function isRecord(value: unknown): boolean {
 }
 
 /**
- * Reads what was signed.
+ * Parses what was signed.
  * @throws Rejection 'malformed', 'unsupported'
  */
 export function readClaims(content: SignedContent): Claims {
@@ -102,8 +102,8 @@ function statementClaims(content: { payload: Buffer; payloadType: string }): Cla
 }
 
 /**
- * The image that we resolved, among those that the signature is about.
- * @throws Rejection 'other-subject' when it is not there
+ * The resolved image among the subjects of the signature.
+ * @throws Rejection 'other-subject' if it is not one of them
  */
 export function subjectOf(claims: Claims, digest: ManifestDigest): Subject {
   const found = claims.subjects.find((each) => each.digest === digest)
@@ -113,7 +113,7 @@ export function subjectOf(claims: Claims, digest: ManifestDigest): Subject {
 }
 
 /**
- * Is it of the kind and the predicate type that is asked for (CVE-2022-35929)?
+ * Checks the kind and the predicate type (CVE-2022-35929).
  * @throws Rejection 'unsupported'
  */
 export function assertKind(claims: Claims, wanted: RequiredKind): void {
@@ -132,8 +132,8 @@ export function assertKind(claims: Claims, wanted: RequiredKind): void {
 }
 
 /**
- * It says itself that it is something other than what is asked for: then it does not matter who signed it, and it is not
- * a signature by the wrong person. The claim is not trusted: it can only exclude something.
+ * If the content itself claims to be something other than what is wanted, it does not matter who signed it, and it is
+ * not a signature by the wrong person. The claim is not trusted: it can only exclude something.
  * @throws Rejection 'unsupported'
  */
 export function assertMayBe(content: SignedContent, wanted: RequiredKind): void {
@@ -148,7 +148,7 @@ export function assertMayBe(content: SignedContent, wanted: RequiredKind): void 
 }
 
 /**
- * Does it carry every annotation that is asked for?
+ * Checks that it has every required annotation.
  * @throws Rejection 'other-annotations'
  */
 export function assertAnnotations(subject: Subject, wanted: ReadonlyMap<string, string>): void {

@@ -8,10 +8,10 @@ import { signerText } from './signer.ts'
 import type { ManifestDigest } from './source.ts'
 import type { GoodSignature, RejectedSignature, Verdict } from './verdict.ts'
 
-/** What became of one signature. */
+/** The result for one signature. */
 export type Finding = { readonly good: GoodSignature } | { readonly where: string; readonly rejection: Rejection }
 
-/** Are there signatures of as many different signers as are required? */
+/** Have as many different signers signed as are required? */
 export function isSatisfied({ signers, threshold }: Requirement, findings: readonly Finding[]): boolean {
   const found = goodOf(findings).map((each) => each.signer)
   return found.length > 0 && signersCounted(signers, found) >= Math.max(threshold, 1)
@@ -19,7 +19,8 @@ export function isSatisfied({ signers, threshold }: Requirement, findings: reado
 
 /**
  * The verdict after every signature has been judged. If several things are wrong, the answer is the one closest to
- * "verified": whoever may push to the repository can add rubbish, and must not be able to hide other signatures with it.
+ * "verified": whoever may push to the repository can add rubbish, and must not be able to hide other signatures that
+ * way.
  */
 export function conclude(
   image: string,
@@ -35,13 +36,13 @@ export function conclude(
     return { ...looked, answer: 'wrong-identity', wanted: requiredKindOf(requirement), found: foundOf(findings) }
   const expired = first('expired')
   if (expired) return { ...looked, answer: 'expired', message: expired.message }
-  // What cannot be read is not a signature, and nothing says that it ever was.
+  // Something unreadable is not a signature, and nothing says that it ever was one.
   const tampered = first('forged', 'other-subject')
   if (tampered) return { ...looked, answer: 'tampered', message: tampered.message }
   return { ...looked, answer: 'unsigned', message: unsignedText(requirement, looked.rejected) }
 }
 
-/** The verdict when looking was cut short; undefined when the failure is not about the image. */
+/** The verdict if the search was cut short; undefined when the failure is not about the image. */
 export function concludeFailure(
   image: string,
   digest: ManifestDigest | undefined,

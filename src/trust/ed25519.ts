@@ -30,8 +30,8 @@ const schemeOfKind: Readonly<Partial<Record<string, EdScheme>>> = {
 const signatureLength = 64
 
 /**
- * Did the owner of an Ed25519 key sign these bytes by Ed25519ph, with an empty context? Strict: without encodings
- * that are not canonical, and false for keys of small order, for which one signature is good for many messages.
+ * Did the owner of an Ed25519 key sign these bytes with Ed25519ph, with an empty context? Strict: rejects non-canonical
+ * encodings, and keys of small order, for which one signature is valid for many messages.
  */
 export async function isPrehashSignedBy(key: KeyObject, signed: Uint8Array, signature: Uint8Array): Promise<boolean> {
   const { x } = key.export({ format: 'jwk' })

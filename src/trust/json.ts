@@ -3,9 +3,9 @@ import { valuesMax } from './limits.ts'
 import { Rejection } from './rejection.ts'
 
 /**
- * JSON that a stranger wrote, in the shape that the schema states.
- * @param max values that it may have
- * @throws Rejection 'malformed'; a payload that cannot be read never passes (CVE-2026-39395)
+ * Parses untrusted JSON against a schema.
+ * @param max number of values allowed
+ * @throws Rejection 'malformed'; an unreadable payload never passes (CVE-2026-39395)
  */
 export function readJson<Schema extends z.ZodType>(
   text: Uint8Array | string,
@@ -38,7 +38,9 @@ function parsed(bytes: Uint8Array, what: string): unknown {
 
 const [quote, backslash, comma, brace, bracket] = [...Buffer.from('"\\,{[')]
 
-/** Every value but the first of a list or an object follows a comma; UTF-8 has none of these bytes within a character. */
+/**
+ * Every value but the first of a list or object follows a comma; in UTF-8 these bytes never occur within a character.
+ */
 function hasMoreValues(bytes: Uint8Array, max: number): boolean {
   let count = 1
   let inText = false
@@ -55,8 +57,8 @@ function hasMoreValues(bytes: Uint8Array, max: number): boolean {
 }
 
 /**
- * Strict base64: Buffer.from would skip whatever else is in it. Line breaks are ignored, as by Go's decoder, and both
- * alphabets are accepted, as DSSE requires of readers.
+ * Strict base64: Buffer.from would skip invalid characters. Line breaks are ignored, as in Go's decoder, and both
+ * alphabets are accepted, as DSSE requires.
  * @throws Rejection 'malformed'
  */
 export function readBase64(text: string, what: string): Buffer {

@@ -3,11 +3,11 @@ import { systemFailure } from '../host/system-errors.ts'
 import { assertKeyFile, parsePublicKey, type TrustedKey } from './keys.ts'
 
 /**
- * Reads a public key that somebody trusts.
- * @param name as they wrote it
- * @param file where that is
- * @param where who named it, for errors: a policy, or the name itself
- * @throws Failure 'not-found'; 'unimplemented' for a key that is in no file; 'invalid' for what is no such key
+ * Reads a trusted public key.
+ * @param name as the user wrote it
+ * @param file its path
+ * @param where what named it, for errors: a policy, or the name itself
+ * @throws Failure 'not-found'; 'unimplemented' for a key that is not in a file; 'invalid' for anything but such a key
  */
 export async function readPublicKey(name: string, file = name, where = name): Promise<TrustedKey> {
   assertKeyFile(name, where)

@@ -6,8 +6,8 @@ import { Rejection } from './rejection.ts'
 import { isMadeBy } from './signature.ts'
 
 /**
- * Verifies a signature with one key, and all that came with it. What only proofs of logs and timestamp
- * authorities need is loaded for these: a signature by key alone has none.
+ * Verifies a signature with one key, and all that came with it. Code for proofs of logs and timestamp authorities is
+ * only loaded if there are any: a signature by key alone has none.
  * @throws Rejection; 'other-signer' when the key did not make it
  */
 export async function proveByKey(evidence: Evidence, rule: KeyRule, options: ProvingOptions): Promise<Proof> {
@@ -25,7 +25,7 @@ async function provenTimes(evidence: Evidence, rule: KeyRule, options: ProvingOp
   return proveTimes(evidence, rule, { ...options, root: await options.openRoot() })
 }
 
-/** A key that was withdrawn signs nothing any more; without a trusted time, now is what counts. */
+/** Checks that the key was in service at these times; without a trusted time, now. */
 function assertKeyServed(rule: KeyRule, times: readonly number[]): void {
   const from = rule.validFrom ?? Number.NEGATIVE_INFINITY
   const until = rule.validUntil ?? Number.POSITIVE_INFINITY

@@ -2,17 +2,17 @@ import { createPublicKey, hash, type KeyObject, verify } from 'node:crypto'
 import { Failure } from '../core/failure.ts'
 import { certificateBytesMax } from './limits.ts'
 
-/** A public key that somebody trusts. */
+/** A trusted public key. */
 export interface TrustedKey {
   readonly key: KeyObject
-  /** sha256 of its SubjectPublicKeyInfo, hexadecimal: its name here. */
+  /** sha256 of its SubjectPublicKeyInfo in hexadecimal: its name here. */
   readonly fingerprint: string
 }
 
-/** Digest by which a signature is made, of every kind of key that is read; Ed25519 has its own. */
+/** Digests used for signatures, by type of key; Ed25519 has its own. */
 const digestOf: Readonly<Record<string, readonly string[]>> = {
   prime256v1: ['sha256'],
-  // cosign 2 takes SHA-256 for every curve, cosign 3 the one of the curve's size.
+  // cosign 2 uses SHA-256 for every curve, cosign 3 the one of the curve's size.
   secp384r1: ['sha384', 'sha256'],
   secp521r1: ['sha512', 'sha256'],
   rsa: ['sha256'],
@@ -28,7 +28,7 @@ export function parsePublicKey(pem: string, where: string): TrustedKey {
   if (Buffer.byteLength(pem) > certificateBytesMax) throw bad('it is too large', where)
   if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(pem)) throw bad('it is a private key', where)
   if (!/-----BEGIN (?:RSA )?PUBLIC KEY-----/.test(pem)) throw bad('it has no -----BEGIN PUBLIC KEY-----', where)
-  // The file does not say which of them counts; OpenSSL takes the first and ignores the others.
+  // The file does not say which one is meant; OpenSSL would take the first and ignore the others.
   if (pem.split('-----BEGIN ').length > 2) throw bad('there is more than one in it', where)
   const key = decoded(pem, where)
   if (!schemesOf(key)) throw bad(`keys of the type ${curveOf(key)} are not used to sign images`, where)
@@ -37,12 +37,12 @@ export function parsePublicKey(pem: string, where: string): TrustedKey {
   return { key, fingerprint: fingerprintOf(key) }
 }
 
-// cosign takes URLs of key management systems, of Kubernetes, of the environment and of the web, and PKCS #11's.
+// cosign accepts URLs for key management systems, Kubernetes, the environment, the web, and PKCS #11.
 const elsewhere = /^(?:[a-z][a-z0-9+]*:\/\/|pkcs11:)/
 
 /**
- * Keys are read from files: what is signed should be checked against a key that lies beside it, not against
- * whatever a service says today.
+ * Keys are read from files: a signature should be checked against a local key, not against whatever a service returns
+ * today.
  * @throws Failure 'unimplemented' for a key elsewhere, with what to do instead
  */
 export function assertKeyFile(name: string, where: string): void {
@@ -62,18 +62,21 @@ export function fingerprintOf(key: KeyObject): string {
   return hash('sha256', spkiOf(key), 'hex')
 }
 
-/** The key as SubjectPublicKeyInfo in DER: equal bytes are equal keys. */
+/** The key as SubjectPublicKeyInfo in DER: equal bytes mean equal keys. */
 export function spkiOf(key: KeyObject): Buffer {
   return key.export({ type: 'spki', format: 'der' })
 }
 
-/** Did the owner of the key sign these bytes (Ed25519: as they are)? Also false for kinds of keys that sign no images. */
+/**
+ * Did the owner of the key sign these bytes (Ed25519: without prehashing)? Also false for types of keys that do not
+ * sign images.
+ */
 export function isSignedBy(key: KeyObject, signed: Uint8Array, signature: Uint8Array): boolean {
   return (schemesOf(key) ?? []).some((digest) => {
     try {
       return verify(digest, signed, key, signature)
     } catch {
-      // OpenSSL throws for a malformed signature: that is not one either.
+      // OpenSSL throws for a malformed signature, which is not valid either.
       return false
     }
   })

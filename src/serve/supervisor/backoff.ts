@@ -1,14 +1,14 @@
-/** Before the first restart: clients that try again for a few seconds (Bazel: three) hardly notice it. */
+/** Before the first restart: clients that retry for a few seconds (Bazel: three) hardly notice it. */
 const pauseMsFirst = 100
-/** Before the second, and what it grows to: a server that cannot stay up must not take the machine. */
+/** Before the second, doubling from there: a server that cannot stay up must not overload the machine. */
 const pauseMsMin = 1_000
 const pauseMsMax = 30_000
-/** A server that ran for so long was healthy: its next crash counts as the first. */
+/** A server that ran this long was healthy: its next crash counts as the first. */
 const healthyMs = 60_000
 
 /**
- * How long to wait before a crashed server is started again: a tenth of a second, then a
- * second, doubled with each crash in a row, thirty seconds at most.
+ * The delay before a crashed server is restarted: a tenth of a second, then a second, doubled with each consecutive
+ * crash, thirty seconds at most.
  * @param previousMs the pause before the run that just ended; 0 for the first
  * @param ranMs how long that run lasted
  */

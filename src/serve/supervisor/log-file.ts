@@ -3,14 +3,14 @@ import { join } from 'node:path'
 import { Transform, Writable } from 'node:stream'
 import { logFileName, rotatedLogsMax } from '../../config/supervisor.ts'
 
-/** What a line may have before it is cut: a server that never ends a line costs no more memory. */
+/** Longer lines are split, so that a server that never ends a line uses no more memory. */
 const lineBytesMax = 64 * 1024
 const newline = 10
 
 /**
- * A server's log file. When a write would make it larger than bytesMax, it becomes
- * `NAME.log.1`, the older ones move up, and the oldest goes. It never fails: a write that the
- * disk refuses is dropped and told to `failed`, since a stream that stops would stop the server.
+ * A server's log file. When a write would exceed bytesMax, the file becomes `NAME.log.1`, older ones move up, and the
+ * oldest is deleted. It never fails: a write that the disk refuses is dropped and reported to `failed`, since a blocked
+ * stream would block the server.
  */
 export function rotatingLog(
   folder: string,
@@ -67,10 +67,7 @@ async function moveIfThere(folder: string, server: string, age: number): Promise
   }
 }
 
-/**
- * Passes on whole lines only, so that two streams can share a log. A line longer than
- * 64 KiB is cut there.
- */
+/** Passes on whole lines only, so that two streams can share a log. Lines longer than 64 KiB are split. */
 export function wholeLines(): Transform {
   let rest: Buffer = Buffer.alloc(0)
   return new Transform({

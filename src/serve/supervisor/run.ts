@@ -14,7 +14,7 @@ import { rotatingLog } from './log-file.ts'
 import { listenOn } from './socket.ts'
 import { createSupervisor } from './supervisor.ts'
 
-/** What the servers get when the supervisor is asked to end by a signal. */
+/** How long the servers get when a signal asks the supervisor to end. */
 const signalGraceMs = 10_000
 
 export interface RunOptions {
@@ -32,8 +32,8 @@ export interface RunningSupervisor {
 }
 
 /**
- * Listens on the socket and starts the servers that the record says should run: after a
- * reboot they come back.
+ * Listens on the socket and starts the servers that should be running according to the record, for instance after a
+ * reboot.
  * @throws Failure 'exists' when another supervisor has the socket
  */
 export async function runSupervisor({ settings, pid, clock, log }: RunOptions): Promise<RunningSupervisor> {
@@ -91,7 +91,7 @@ function argvOf(settings: SupervisorSettings, spec: ServerSpec): string[] {
   return [...settings.program, ...spec.args, '--parent-fd', String(parentFd)]
 }
 
-/** Written aside and renamed, so that a reader never sees half of it. */
+/** Written to a temporary file and renamed, so that no reader sees half of it. */
 function writeRecord(file: string, status: SupervisorStatus, log: Log): void {
   try {
     writeFileSync(`${file}.new`, JSON.stringify(status), { mode: 0o600 })
@@ -101,7 +101,7 @@ function writeRecord(file: string, status: SupervisorStatus, log: Log): void {
   }
 }
 
-/** What ran under the last supervisor; nothing when there was none, or its record is of another release. */
+/** What ran under the last supervisor; nothing if there was none, or its record is from another release. */
 function readDesired(file: string): readonly ServerSpec[] {
   try {
     const checked = supervisorStatus.safeParse(JSON.parse(readFileSync(file, 'utf8')))

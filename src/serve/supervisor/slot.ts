@@ -14,18 +14,18 @@ export interface SlotOptions {
   readonly changed: () => void
 }
 
-/** The place of one server: at most one process at a time, whatever is asked of it. */
+/** The slot of one server: at most one process at a time, whatever is requested. */
 export interface Slot {
-  /** What should run here; null for nothing. A process of another specification drains first. */
+  /** What should run here; null for nothing. A process with a different specification is drained first. */
   want(spec: ServerSpec | null): void
-  /** Ends the process, at kill after graceMs, and settles when it is gone. */
+  /** Ends the process, by SIGKILL after graceMs, and settles when it is gone. */
   end(graceMs: number): Promise<void>
   view(): ServerProcess
   /** True when nothing runs and nothing should. */
   readonly empty: boolean
 }
 
-/** An empty slot that is told at once what it should run. */
+/** A slot that immediately starts its first server. */
 export function createSlot(first: ServerSpec, { clock, log, launch, changed }: SlotOptions): Slot {
   let wanted: ServerSpec | null = null
   let shown = first
@@ -39,7 +39,7 @@ export function createSlot(first: ServerSpec, { clock, log, launch, changed }: S
   const waiters: (() => void)[] = []
   let hung = false
   let stopWatching: () => void = () => undefined
-  /** The one timer that there can be beside the watch: the end of a pause or of a grace. */
+  /** The only timer besides the watch: the end of a pause or of a grace period. */
   let cancelTimer: () => void = () => undefined
 
   function timer(ms: number, callback: () => void): void {
@@ -69,7 +69,7 @@ export function createSlot(first: ServerSpec, { clock, log, launch, changed }: S
     changed()
   }
 
-  /** It cannot drain either: a process that does nothing hears no signal but this one. */
+  /** It cannot drain either: a hung process only reacts to SIGKILL. */
   function killHung(launched: Launched): void {
     if (running !== launched || state === 'draining') return
     hung = true

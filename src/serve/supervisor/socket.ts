@@ -7,7 +7,7 @@ import { jsonLine, readJsonLines } from '../../wire/jsonlines.ts'
 import type { Supervisor } from './supervisor.ts'
 
 const connectionsMax = 64
-/** A status may be waited for a minute; a client silent for longer has forgotten us. */
+/** Waiting for a status may take a minute; a client silent for longer is gone. */
 const idleMs = 120_000
 
 export interface SupervisorSocket {
@@ -15,9 +15,8 @@ export interface SupervisorSocket {
 }
 
 /**
- * Listens on a Unix socket that only its user may open: JSON lines, one answer for each
- * request, in order.
- * @param stop called once for a `stop` request, after its answer was sent
+ * Listens on a Unix socket that only its user may open: JSON lines, one response per request, in order.
+ * @param stop called once for a `stop` request, after the response was sent
  * @throws Failure 'exists' when the path is taken
  */
 export async function listenOn(
@@ -70,7 +69,7 @@ async function converse(connection: Socket, supervisor: Supervisor, stop: (grace
   }
 }
 
-/** Answers one request; returns the grace of a stop. */
+/** Answers one request; returns the grace period of a stop. */
 async function answer(
   line: unknown,
   supervisor: Supervisor,

@@ -4,19 +4,19 @@ import { supervisorVersion } from '../../config/supervisor.ts'
 import { createSlot, type Slot, type SlotOptions } from './slot.ts'
 
 /**
- * Who ends first: a worker still needs the scheduler and the cache to hand over its results, and both tell the console of
- * what was built last.
+ * Shutdown order: a worker needs the scheduler and the cache to deliver its results, and both report the latest builds
+ * to the console.
  */
 const endOrder: readonly ServerSpec['role'][] = ['worker', 'scheduler', 'cas', 'console']
 
 export interface SupervisorOptions extends Omit<SlotOptions, 'changed'> {
   readonly pid: number
-  /** Keeps the status where the driver finds it when this process is gone. */
+  /** Stores the status where the driver finds it after this process is gone. */
   readonly record: (status: SupervisorStatus) => void
 }
 
 export interface Supervisor {
-  /** Makes these the servers that run. What need not change is left alone. */
+  /** Makes these the running servers. Unchanged ones are left alone. */
   apply(servers: readonly ServerSpec[]): void
   status(): SupervisorStatus
   /** Settles with the first status whose revision is above `after`, or at the end of waitMs. */
@@ -25,7 +25,7 @@ export interface Supervisor {
   stop(graceMs: number): Promise<void>
 }
 
-/** Runs servers: one slot for each name, and a record of what runs. */
+/** Runs servers: one slot per name, and a record of what runs. */
 export function createSupervisor(options: SupervisorOptions): Supervisor {
   const { clock, log } = options
   const slots = new Map<string, Slot>()
@@ -52,7 +52,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     reconcile(servers).catch((error: unknown) => log.error('cannot apply', { error: String(error) }))
   }
 
-  /** First what goes or changes, in the order that lets work in flight end well; then what comes. */
+  /** First stops or changes servers, in the order that lets work in flight finish; then starts new ones. */
   async function reconcile(servers: readonly ServerSpec[]): Promise<void> {
     const byName = new Map(servers.map((spec) => [spec.name, spec]))
     for (const role of endOrder) {

@@ -1,18 +1,18 @@
 import type { Clock } from '../../core/clock.ts'
 
-/** How often it is looked whether a server has given a sign of life (serve/parent.ts: every five seconds). */
+/** How often a server's heartbeats are checked (serve/parent.ts: one every five seconds). */
 const lookMs = 5_000
 /**
- * Looks in a row without one, after which a server hangs: many times what a busy server's loop
- * may stand still. Looks are counted, not time, so that a machine that slept kills nobody.
+ * Consecutive checks without a heartbeat after which a server counts as hung: far longer than a busy event loop may
+ * block. Checks are counted, not time, so that nothing is killed after the machine slept.
  */
 const looksMax = 12
 /** How long a server may be silent, in seconds. */
 export const silentSecondsMax = (lookMs * looksMax) / 1000
 
 /**
- * Calls back once when a server, having given signs of life, gives none for a minute.
- * @param signs how many it has given so far; while there are none, nothing is expected
+ * Calls back once if a server that has sent heartbeats sends none for a minute.
+ * @param signs the number of heartbeats so far; until the first, none is expected
  * @returns stops watching
  */
 export function watchLife(clock: Clock, signs: () => number, hangs: () => void): () => void {
