@@ -1,11 +1,11 @@
-/** What a reader has chosen on a page, in the part of its address behind the #: so a link shows the same to others. */
+/** A reader's choices on a page, kept in the URL's fragment: so a link shows others the same. */
 
-/** What was chosen; undefined where nothing was. */
+/** A choice; undefined if none was made. */
 export function chosen(name: string): string | undefined {
   return parameters().get(name) ?? undefined
 }
 
-/** Notes a choice, without a step in the browser's history. */
+/** Records a choice, without adding to the browser's history. */
 export function choose(name: string, value: string | undefined): void {
   const all = parameters()
   if (value === undefined) all.delete(name)
@@ -16,6 +16,6 @@ export function choose(name: string, value: string | undefined): void {
 
 function parameters(): URLSearchParams {
   const text = location.hash.slice(1)
-  // A plain place on the page is no choice.
+  // A plain fragment is an anchor, not a choice.
   return new URLSearchParams(text.includes('=') ? text : '')
 }

@@ -1,7 +1,7 @@
 const offered = 'Copy'
 const saidMs = 2_000
 
-/** Puts a button beside what people take elsewhere: commands, digests, ids. */
+/** Adds copy buttons to what people use elsewhere: commands, digests, ids. */
 export function offerCopies(root: ParentNode): void {
   for (const element of root.querySelectorAll<HTMLElement>('[data-copy]')) {
     if (element.nextElementSibling?.matches('.copy') || element.querySelector('.copy')) continue
@@ -10,7 +10,7 @@ export function offerCopies(root: ParentNode): void {
     button.className = 'copy'
     button.textContent = offered
     button.setAttribute('aria-label', `Copy ${nameOf(element)}`)
-    // A list of facts takes no button between its parts.
+    // A description list allows no button between its items.
     if (element.tagName === 'DD') element.append(' ', button)
     else element.after(button)
   }
@@ -31,7 +31,8 @@ function copyBeside(button: HTMLButtonElement): void {
   copyText(text).then(
     () => say(button, 'Copied'),
     () => {
-      // Not over plain HTTP from another machine, or not allowed: selected, it can be copied by hand.
+      // The clipboard is unavailable over plain HTTP from another machine, or not permitted: select it, to copy by
+      // hand.
       getSelection()?.selectAllChildren(element)
       say(button, 'Selected')
     },
@@ -50,7 +51,7 @@ function say(button: HTMLButtonElement, text: string): void {
   }, saidMs)
 }
 
-/** Of a digest that is shown by its beginning, all is copied. */
+/** Copies the whole digest where only its beginning is shown. */
 function wholeDigest(event: ClipboardEvent): void {
   const selection = getSelection()
   const shown = selection?.anchorNode?.parentElement?.closest<HTMLElement>('[data-whole]')
@@ -59,7 +60,7 @@ function wholeDigest(event: ClipboardEvent): void {
   event.preventDefault()
 }
 
-/** Of a fact its name; of anything else what it is. */
+/** A fact's name; for anything else, its kind. */
 function nameOf(element: HTMLElement): string {
   const name = element.previousElementSibling
   if (element.tagName === 'DD' && name?.tagName === 'DT') return name.textContent.toLowerCase()

@@ -1,4 +1,4 @@
-/** `/` leads to the search from anywhere, and Escape out of it. */
+/** `/` moves to the search from anywhere, and Escape leaves it. */
 export function startKeys(): void {
   const search = document.querySelector<HTMLInputElement>('#q')
   document.addEventListener('keydown', (event) => {
@@ -11,7 +11,7 @@ export function startKeys(): void {
   })
 }
 
-/** Does a key belong to what somebody writes? */
+/** Is the reader typing text? */
 export function isWriting(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && (target.matches('input, textarea, select') || target.isContentEditable)
 }

@@ -1,21 +1,21 @@
 import { Idiomorph } from 'idiomorph'
 
 export interface LiveParts {
-  /** Gives a page that has just come what the script gives to all of them. */
+  /** Adds to a new page what the script adds to every page. */
   furnish(root: ParentNode): void
-  /** Called when the page has become another one. */
+  /** Called when the page's content has changed. */
   changed(): void
 }
 
-/** Between two times that the page is fetched, at least; it is tried again after so long where there is no stream. */
+/** Minimum interval between fetches of the page, and the retry interval without a stream. */
 const fetchMsMin = 1_000
 const againMs = 5_000
 const fetchMsMax = 30_000
 
 /**
- * Keeps a page up to date: one event stream says when there is something new, and then the page is fetched again and what
- * differs in it is changed. What the reader has opened, focused, selected or scrolled to stays. A page that is not looked at
- * follows nothing: a browser has few connections for all of its pages.
+ * Keeps a page up to date: an event stream says when there is something new; the page is then fetched again and the
+ * differences are applied. What the reader has opened, focused, selected or scrolled to stays. A hidden page follows
+ * nothing: a browser has few connections for all of its pages.
  */
 export function startLive(parts: LiveParts): void {
   const status = document.querySelector<HTMLElement>('#live')
@@ -42,7 +42,7 @@ export function startLive(parts: LiveParts): void {
     })
     opened.addEventListener('change', refresh)
     opened.addEventListener('error', () => {
-      // A stream has its time and ends; a page is not connected when the next attempt fails as well.
+      // Streams end after some time; the page counts as disconnected only if the next attempt fails as well.
       if (awaySince) say(`not connected since ${awaySince.toLocaleTimeString('en-GB')}; trying again`)
       else awaySince = new Date()
       if (opened.readyState !== EventSource.CLOSED) return
@@ -65,9 +65,9 @@ export function startLive(parts: LiveParts): void {
     fetching = true
     while (wanted && isLive()) {
       wanted = false
-      // That it does not come at all is the same to the reader.
+      // For the reader, a failed fetch is the same.
       const isShown = await show().catch(() => false)
-      // A page that nobody looks at is fetched when somebody does.
+      // A hidden page is fetched when it becomes visible.
       if (!isShown && stream) wanted = true
       if (stream && !awaySince) say(isShown ? 'live' : 'not up to date; trying again')
       await new Promise((resolve) => setTimeout(resolve, isShown ? fetchMsMin : againMs))
@@ -78,7 +78,7 @@ export function startLive(parts: LiveParts): void {
     say('')
   }
 
-  /** @returns false for an answer that is not the page: a console that is busy or starts gives it later */
+  /** @returns false for a response other than the page: a console that is busy or starting will serve it later */
   async function show(): Promise<boolean> {
     const answer = await fetch(location.pathname + location.search, { signal: AbortSignal.timeout(fetchMsMax) })
     if (!answer.ok && answer.status !== 404) return false
@@ -107,12 +107,12 @@ function isLive(): boolean {
   return 'live' in document.body.dataset
 }
 
-/** What is open stays open, and what is closed stays closed. */
+/** Open elements stay open, and closed ones closed. */
 function beforeAttributeUpdated(name: string, node: Element): boolean {
   return !(name === 'open' && node.tagName === 'DETAILS')
 }
 
-/** The script has its own timeline there. */
+/** There the script has put its own timeline. */
 function beforeNodeMorphed(node: Node): boolean {
   return !(node instanceof HTMLElement && node.id === 'timeline')
 }

@@ -5,7 +5,7 @@ import { offerSorting, startSorting } from './sorting.ts'
 import { startTimeline } from './timeline/start.ts'
 import { startTimes } from './times.ts'
 
-/** What a page gets that it does not come with. Parts that have it already stay as they are. */
+/** Adds what the script provides to a page. Parts that have it already stay as they are. */
 function furnish(root: ParentNode): void {
   offerSorting(root)
   offerCopies(root)

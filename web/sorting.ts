@@ -2,7 +2,7 @@ import { choose, chosen } from './address-state.ts'
 
 type Direction = 'ascending' | 'descending'
 
-/** Puts buttons into the heads of tables that can be sorted, and sorts them as the reader has chosen. */
+/** Adds buttons to the heads of sortable tables, and sorts them as the reader has chosen. */
 export function offerSorting(root: ParentNode): void {
   for (const table of root.querySelectorAll<HTMLTableElement>('table[data-sortable]')) {
     for (const head of table.tHead?.rows[0]?.cells ?? []) addButton(head)
@@ -18,7 +18,7 @@ export function startSorting(): void {
     const table = head?.closest<HTMLTableElement>('table[data-sortable]')
     if (!head || !table || !target.closest('button')) return
     const before = head.getAttribute('aria-sort')
-    // Numbers are mostly looked at for the largest, and then for the smallest.
+    // For numbers, the largest are usually wanted first.
     const first: Direction = head.classList.contains('number') ? 'descending' : 'ascending'
     const direction = before === null ? first : before === 'ascending' ? 'descending' : 'ascending'
     choose(`sort.${table.id}`, `${head.cellIndex}${direction === 'ascending' ? 'a' : 'd'}`)
@@ -53,7 +53,7 @@ function sort(table: HTMLTableElement, column: number, direction: Direction): vo
   body.append(...rows.sort((a, b) => compared(a.value, b.value, sign)).map(({ row }) => row))
 }
 
-/** A number, a text, or undefined for what is not known. */
+/** A number, a text, or undefined if unknown. */
 function sortedBy(cell: HTMLTableCellElement | undefined): number | string | undefined {
   const value = cell?.dataset['value']
   if (value !== undefined) return Number(value)
@@ -61,7 +61,7 @@ function sortedBy(cell: HTMLTableCellElement | undefined): number | string | und
   return text === '' || text === '-' ? undefined : text
 }
 
-/** What is not known comes last, whatever the direction. */
+/** Unknown values come last in either direction. */
 function compared(a: number | string | undefined, b: number | string | undefined, sign: number): number {
   if (a === undefined || b === undefined) return Number(a === undefined) - Number(b === undefined)
   if (typeof a === 'number' && typeof b === 'number') return sign * (a - b)

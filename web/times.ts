@@ -2,7 +2,7 @@ import { spanText } from '../src/core/units.ts'
 
 const againMs = 20_000
 
-/** Times that are told from now on move on by themselves. */
+/** From now on relative times update themselves. */
 export function startTimes(): void {
   setInterval(() => {
     if (document.visibilityState === 'hidden') return

@@ -63,14 +63,17 @@ export function causeText(cause: Cause): string {
   return printable(texts[cause.kind](cause), 400)
 }
 
-/** What to do about it; undefined where that depends. */
+/** What to do about it; undefined if that depends. */
 export function adviceText(cause: Cause): string | undefined {
   return advice[cause.kind]?.(cause)
 }
 
 const shownLinksMax = 4
 
-/** Through which actions a cause came to an action that missed, as a sentence; empty where that met it itself. */
+/**
+ * The actions through which a cause reached an action that missed, as a sentence; empty if it affected that one
+ * directly.
+ */
 export function chainText({ chain, subject }: Pick<CauseOfMany, 'chain' | 'subject'>): string {
   const [first] = chain
   if (!first) return ''
@@ -80,7 +83,7 @@ export function chainText({ chain, subject }: Pick<CauseOfMany, 'chain' | 'subje
   return `${began}${[...made, ...more].join('; ')}.`
 }
 
-/** `Build 3f2a19c0: 2,014 actions in 48 s: 1,702 cached (84.5 %), 312 not cached.`, and what explains most of them. */
+/** `Build 3f2a19c0: 2,014 actions in 48 s: 1,702 cached (84.5 %), 312 not cached.`, and the main cause. */
 export function summaryText({ build, actions, hits, causes, cut }: Explanation): string {
   const missed = actions - hits
   const counted = `${countText(actions, 'action')} in ${spanText(tookMs(build))}`
@@ -99,7 +102,7 @@ function leading(causes: readonly CauseOfMany[], missed: number): string {
   return ` One cause explains ${which}: ${causeText(worst)}${madeBy(worst)}.`
 }
 
-/** Whose change it is, where it came from another action. */
+/** Which action made the change, if it came from another one. */
 function madeBy({ kind, chain, subject }: CauseOfMany): string {
   const [first] = chain
   if (!first) return ''

@@ -1,15 +1,15 @@
-/** One step of the way from one list to another: keep an item of the first, leave it out, or take one of the second. */
+/** One step of an edit script: keep an item of the first list, remove it, or insert one of the second. */
 export type Edit =
   | { readonly kind: 'same'; readonly one: number; readonly other: number }
   | { readonly kind: 'removed'; readonly one: number }
   | { readonly kind: 'added'; readonly other: number }
 
-/** Edits beyond which two lists count as having nothing in common: what is remembered grows with their square. */
+/** Beyond this many edits, two lists count as having nothing in common: memory grows with the square. */
 const editsMax = 1_000
 
 /**
- * The shortest way from one list to another (Myers' algorithm), so that one inserted item does not make all later ones
- * differ. Of lists further apart than `editsMax` edits, only their common beginning and end count as the same.
+ * The shortest edit script between two lists (Myers' algorithm), so that one inserted item does not make all later ones
+ * differ. Of lists further apart than `editsMax` edits, only their common prefix and suffix count as equal.
  * @returns edits in order; the numbers are positions in each list, from 0
  */
 export function sequenceDiff(one: readonly string[], other: readonly string[]): Edit[] {
@@ -62,8 +62,8 @@ function shortest(one: readonly string[], other: readonly string[]): Edit[] {
 }
 
 /**
- * How far each diagonal is reached with 0, 1, 2, ... edits. A diagonal is the position in the first list less that in
- * the second; round d holds diagonals -d to d at 0 to 2d.
+ * The furthest point on each diagonal after 0, 1, 2, ... edits. A diagonal is the position in the first list minus that
+ * in the second; round d holds diagonals -d to d at 0 to 2d.
  * @returns undefined beyond editsMax
  */
 function forwards(one: readonly string[], other: readonly string[]): Int32Array[] | undefined {
@@ -82,7 +82,7 @@ function forwards(one: readonly string[], other: readonly string[]): Int32Array[
   return undefined
 }
 
-/** Where the next edit leads on this diagonal: down from the one above, or right from the one below. */
+/** The next edit on this diagonal: down from the one above, or right from the one below. */
 function stepped(before: Int32Array, edits: number, diagonal: number): number {
   const at = (of: number) => before[of + edits - 1] ?? 0
   if (isDown(before, edits, diagonal)) return at(diagonal + 1)
@@ -107,7 +107,7 @@ function backwards(rounds: readonly Int32Array[], oneLength: number, otherLength
     const before = rounds[round - 1] ?? new Int32Array(1)
     const down = isDown(before, round, x - y)
     const from = before[x - y + (down ? 1 : -1) + round - 1] ?? 0
-    // What was the same behind the edit.
+    // Equal items after the edit.
     while (x > from + (down ? 0 : 1)) back()
     if (down) {
       y -= 1

@@ -4,21 +4,21 @@ import { computableFunctions, digestOf } from '../core/hash.ts'
 import { re } from '../wire/proto.ts'
 
 /**
- * What Actions say beside their Command and input tree: time-out, platform and the like. The actions of a build have a few of
- * these in common. So an Action need not be read where its digest is known: it is what one of these gives, and nothing else.
+ * What Actions say besides their Command and input tree: timeout, platform and the like. A build's actions share only a
+ * few such combinations, so an Action need not be read if one of these gives its digest: then that is what it says.
  */
 export interface Terms {
-  /** Takes down what an Action that was read says. */
+  /** Records what an Action that was read says. */
   note(action: re.Action): void
-  /** Do two say the same, except for their input trees? False also where that is not known. */
+  /** Are two equal except for their input trees? False also if that is unknown. */
   same(one: ActionRecord, other: ActionRecord): boolean
 }
 
-/** Those that the last actions had; each one more is tried on an action that has none of them. */
+/** The most recent ones; each further one is tried on every action that matches none. */
 const keptMax = 8
 
 export function createTerms(): Terms {
-  /** The one that was met last comes first. */
+  /** The most recent first. */
   let kept: { readonly key: string; readonly terms: re.Action.$Properties }[] = []
 
   function meet(met: (typeof kept)[number]): void {

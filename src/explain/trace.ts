@@ -1,30 +1,30 @@
 import { posix } from 'node:path'
 
-/** What strace has to write down for this: `strace -f -qq -s 4096 -e TRACED`. */
+/** Arguments that make strace record what is needed: `strace -f -qq -s 4096 -e TRACED`. */
 export const tracedCalls = 'trace=%file,connect,sendto'
 
-/** What a traced command had to do with its machine, each thing once. */
+/** What a traced command used of its machine, without duplicates. */
 export interface Traced {
   /** Programs that were started, and files that were read; absolute, outside of the input root. */
   readonly programs: readonly string[]
   readonly files: readonly string[]
-  /** Absolute paths that were looked for in vain. */
+  /** Absolute paths that were looked up but did not exist. */
   readonly absent: readonly string[]
-  /** `ADDRESS:PORT` that it tried to reach; of its own addresses only that of a name service. */
+  /** `ADDRESS:PORT` that it tried to reach; of local addresses only a name service's. */
   readonly addresses: readonly string[]
 }
 
-/** What an action has of its own, wherever it runs: what is there is its own, and what is not there says nothing. */
+/** Places private to an action wherever it runs: neither existing nor missing files there mean anything. */
 const ownPlaces = /^\/(build|proc|dev)(\/|$)/
-/** What is there is its own; what is not may be in the machine's. */
+/** Existing files there are private; missing ones may exist on the machine. */
 const temporaryPlaces = /^\/(var\/)?tmp(\/|$)/
 const failure = /= -1 (ENOENT|EACCES|ENOTDIR) /
 const firstPath = /^\w+\((?:AT_FDCWD, |\d+, )?"((?:[^"\\]|\\.)*)"/
 const nameServicePort = '53'
 
 /**
- * Reads what strace has written.
- * @param root the action's folder as it saw it
+ * Parses strace's output.
+ * @param root the action's folder as seen by the action
  */
 export function readTrace(trace: string, root: string): Traced {
   const found = { programs: new Set<string>(), files: new Set<string>(), absent: new Set<string>() }
@@ -43,7 +43,7 @@ export function readTrace(trace: string, root: string): Traced {
   return { programs: [...programs], files: [...files], absent: [...absent], addresses: [...addresses] }
 }
 
-/** One call a line, those put together that another process's call came in between. */
+/** One call per line, rejoining those that another process's call interrupted. */
 function* callsIn(trace: string): Generator<string> {
   const begun = new Map<string, string>()
   for (const line of trace.split('\n')) {
@@ -77,14 +77,14 @@ function addressOf(call: string): string | undefined {
   const host = four ?? six
   if (!port || host === undefined) return undefined
   const isOwn = host === '::1' || host.startsWith('127.')
-  // A socket without a peer yet asks for the way there, with port 0.
+  // An unconnected socket looks up a route, with port 0.
   if (port === '0' || (isOwn && port !== nameServicePort)) return undefined
   return six === undefined ? `${host}:${port}` : `[${host}]:${port}`
 }
 
 const named: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', v: '\v', f: '\f' }
 
-/** strace writes what is not printable in octal. */
+/** strace writes unprintable characters in octal. */
 function unescaped(text: string): string {
   const bytes = text.replace(/\\([0-7]{1,3}|.)/g, (_, each: string) =>
     /^[0-7]/.test(each) ? String.fromCharCode(Number.parseInt(each, 8)) : (named[each] ?? each),

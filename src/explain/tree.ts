@@ -7,15 +7,15 @@ import type { Entry, InputDifference, Unknown } from './difference.ts'
 import { decodeAs, type Load, loadable } from './load.ts'
 import { createReplacements, type Replacements } from './replacements.ts'
 
-/** What two input trees differ in. */
+/** How two input trees differ. */
 export interface TreeComparison {
   readonly differences: readonly InputDifference[]
   readonly unknown: readonly Unknown[]
-  /** There are more directories that differ than were looked at. */
+  /** More directories differ than were compared. */
   readonly cut: boolean
 }
 
-/** Pairs of directories that one comparison looks at, and that one step asks for together. */
+/** Pairs of directories in one comparison, and in one batch of it. */
 const pairsMax = 20_000
 const pairsPerLoadMax = 500
 /** Differences that are counted. */
@@ -29,14 +29,14 @@ interface Pair {
   readonly other: Digest | undefined
 }
 
-/** What two directories differ in by themselves; paths are from there. */
+/** How two directories themselves differ; paths are relative to them. */
 interface Local {
   readonly differences: readonly InputDifference[]
   readonly unknown: readonly Unknown[]
   readonly below: readonly Pair[]
 }
 
-/** Remembers what pairs of directories differ in, for trees that share folders, or changes. */
+/** Caches the differences of pairs of directories, for trees that share folders or changes. */
 export interface KnownPairs {
   readonly locals: Map<string, Local>
   readonly replacements: Replacements<Local>
@@ -48,9 +48,9 @@ export function createKnownPairs(): KnownPairs {
 }
 
 /**
- * Compares two input trees, down only where digests of directories differ. A directory that only one tree has is told
+ * Compares two input trees, descending only where digests of directories differ. A directory in only one tree is listed
  * file by file.
- * @param known from earlier comparisons of the same digest function
+ * @param known from earlier comparisons with the same digest function
  */
 export async function compareTrees(
   one: Digest,
@@ -91,7 +91,7 @@ function keyOf({ one, other }: Pair): string {
   return `${one ? digestText(one) : ''} ${other ? digestText(other) : ''}`
 }
 
-/** Compares those pairs that are not known yet. */
+/** Compares those pairs that are not cached yet. */
 async function learn(pairs: readonly Pair[], load: Load, { locals, replacements }: KnownPairs): Promise<void> {
   if (locals.size + pairs.length > knownPairsMax) locals.clear()
   const fresh = pairs.filter((pair) => !locals.has(keyOf(pair)))
@@ -112,7 +112,7 @@ async function learn(pairs: readonly Pair[], load: Load, { locals, replacements 
   }
 }
 
-/** Of many pairs the first one tells all. @returns the others */
+/** Of many pairs the first one may explain the rest. @returns the others */
 async function learnFromOne(
   pairs: readonly Pair[],
   load: Load,
@@ -165,7 +165,7 @@ function localOf({ one, other }: Pair, found: ReadonlyMap<string, re.Directory>)
   const [entries, otherEntries] = [entriesOf(before), entriesOf(after)]
   for (const name of new Set([...was.children.keys(), ...is.children.keys()])) {
     const [child, otherChild] = [was.children.get(name), is.children.get(name)]
-    // What one tree has as a directory and the other as something else is one difference.
+    // A directory in one tree in place of something else in the other is one difference.
     if (child && otherEntries.has(name)) entries.set(name, directoryEntry(emptyDirectory))
     else if (otherChild && entries.has(name)) otherEntries.set(name, directoryEntry(emptyDirectory))
     else if (!child || !otherChild || !sameDigest(child, otherChild))

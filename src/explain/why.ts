@@ -14,25 +14,25 @@ import { inputTold } from './words.ts'
 /** Why one action was not cached. */
 export interface Explained {
   readonly action: ActionRecord
-  /** What it was compared with, where there was something. */
+  /** The action that it was compared with, if any. */
   readonly against: ActionRecord | undefined
-  /** At least one; the first one is what it says itself. */
+  /** At least one; the first is the action's own. */
   readonly roots: readonly Root[]
 }
 
-/** How far back a chain is followed, and how many changed inputs of one action are followed. */
+/** Maximum length of a chain, and of changed inputs that are followed per action. */
 const chainLengthMax = 50
 const followedInputsMax = 20
 const rootsMax = 50
-/** Paths whose makers are remembered. */
+/** Paths whose makers are cached. */
 const makersMax = 200_000
-/** Longer files of arguments are told as files. */
+/** Larger argument files are reported as files. */
 const parametersBytesMax = 4 * 1024 * 1024
 
 /** Answers for one build; what several actions need is looked up once. */
 export interface Why {
   /**
-   * What each of some actions is compared with, or is chosen among, by its row.
+   * The candidates that each action may be compared with, by row.
    * @param actions 1,000 at most
    */
   candidates(actions: readonly ActionRecord[]): Promise<Candidates>
@@ -41,15 +41,13 @@ export interface Why {
 
 type Candidates = ReadonlyMap<number, readonly ActionRecord[]>
 
-/** What two actions differ in: what they say themselves, and what they read. */
+/** How two actions differ: in themselves, and in their inputs. */
 interface Different {
   readonly own: readonly Cause[]
   readonly inputs: readonly InputDifference[]
 }
 
-/**
- * @param against compares with this build alone, by its whole id
- */
+/** @param against compares with this build only, by its full id */
 export function createWhy(history: LocalHistory, against?: string): Why {
   const load = loadFrom(history)
   const pairs = new Map<string, Promise<readonly Root[]>>()
@@ -70,7 +68,7 @@ export function createWhy(history: LocalHistory, against?: string): Why {
     return { action, against: undefined, roots: [{ cause: unseen(action, against), chain: [] }] }
   }
 
-  /** What made an action another one than an earlier one, each change followed to where it began. */
+  /** What distinguishes an action from an earlier one, each change traced back to its origin. */
   function rootsOf(now: ActionRecord, then: ActionRecord, depth: number): Promise<readonly Root[]> {
     const key = `${now.row} ${then.row}`
     const known = pairs.get(key)
@@ -93,14 +91,16 @@ export function createWhy(history: LocalHistory, against?: string): Why {
     return roots.length > 0 ? roots : [{ cause: cause('encoding'), chain: [] }]
   }
 
-  /** Of two actions that say the same but for their inputs, without reading them. @returns undefined where that is not known */
+  /**
+   * For two actions known to differ only in their inputs, without reading them. @returns undefined if that is not known
+   */
   async function inputsAlone(now: ActionRecord, then: ActionRecord): Promise<Different | undefined> {
     if (!now.inputRoot || !then.inputRoot || !terms.same(then, now)) return undefined
     const { differences, unknown } = await compareTrees(then.inputRoot, now.inputRoot, load, known)
     return { own: unknown.length > 0 ? [cause('inputs-unknown')] : [], inputs: differences }
   }
 
-  /** @returns undefined where one of them is not to be had */
+  /** @returns undefined if one of them is not available */
   async function compared(now: ActionRecord, then: ActionRecord): Promise<Different | undefined> {
     const both = await loadBoth(then.digest, now.digest, load)
     if (!both) return undefined
@@ -121,7 +121,7 @@ export function createWhy(history: LocalHistory, against?: string): Why {
     const written = await parametersOf(difference, now.digest.fn, load)
     if (written.length > 0) return written.map((each) => ({ cause: each, chain: [] }))
     const [maker, before] = [await makerOf(path, now), await makerOf(path, then)]
-    // Who made it was seen before whoever read it: so a chain ends, whatever the history says.
+    // A maker was seen before its readers: this makes every chain end, whatever the history says.
     if (!maker || maker.row >= now.row) return [itself]
     const link = linkOf(maker, path)
     if (!before) return [{ ...itself, chain: [link] }]
@@ -131,7 +131,7 @@ export function createWhy(history: LocalHistory, against?: string): Why {
     return roots.map((root) => ({ cause: root.cause, chain: [...root.chain, link] }))
   }
 
-  /** The action that made a path as this one has read it: of its own build, or else the last one before it. */
+  /** The action that made a path as read by this one: of its own build, or else the latest one before. */
   function makerOf(path: string, reader: ActionRecord): Promise<ActionRecord | undefined> {
     const key = `${reader.build} ${path}`
     const known = makers.get(key)
@@ -152,13 +152,13 @@ export function createWhy(history: LocalHistory, against?: string): Why {
   return { candidates, explain }
 }
 
-/** What the record tells without an earlier one. */
+/** The cause that the record gives without an earlier run. */
 function saidByItself(action: ActionRecord): Cause | undefined {
   if (action.doNotCache) return cause('not-cacheable')
   if (action.skipCacheLookup) return cause('not-asked')
   switch (action.lookup?.answer) {
     case undefined:
-      // The scheduler looks by itself before it runs something.
+      // The scheduler always looks the action up before it runs something.
       return action.outcome === 'local' ? cause('not-asked') : undefined
     case 'unauthorized':
       return cause('unauthorized')
@@ -176,7 +176,7 @@ function unseen({ command }: ActionRecord, against: string | undefined): Cause {
   return command ? cause('never-seen', against) : cause('not-uploaded')
 }
 
-/** What is to say of two records before anybody looks into the actions. */
+/** What two records show without reading the actions. */
 function ofTheSame(now: ActionRecord, then: ActionRecord): Cause | undefined {
   if (now.digest.fn !== then.digest.fn) return cause('other-function', '', then.digest.fn, now.digest.fn)
   if (!sameDigest(now.digest, then.digest)) return undefined
@@ -185,7 +185,7 @@ function ofTheSame(now: ActionRecord, then: ActionRecord): Cause | undefined {
   return cause('gone')
 }
 
-/** What the two say themselves, without their inputs. */
+/** The differences in the actions themselves, without their inputs. */
 function ownCauses(comparison: Comparison): Cause[] {
   const own = [
     ...comparison.properties.first.map(({ name, one, other }) =>
@@ -210,8 +210,8 @@ function inputCause(difference: InputDifference): Cause {
 }
 
 /**
- * A long command line comes in a file, an argument a line: what differs in it are arguments.
- * @returns nothing where it is no such file, or not to be had
+ * Long command lines are passed in a file with one argument per line: its differences are arguments.
+ * @returns nothing if it is not such a file, or not available
  */
 async function parametersOf({ path, one, other }: InputDifference, fn: DigestFunction, load: Load): Promise<Cause[]> {
   const texts = await Promise.all(
@@ -231,7 +231,7 @@ function linkOf({ target, mnemonic, digest }: ActionRecord, path: string): Link 
   return { target, mnemonic, action: digestText(digest), path }
 }
 
-/** Each cause once, by the shortest way, the first of them. */
+/** Each cause once, by the shortest chain, or the first of these. */
 function distinct(roots: readonly Root[]): Root[] {
   const shortest = new Map<string, Root>()
   for (const root of roots) {

@@ -11,11 +11,11 @@ import type {
   VariableDifference,
 } from './difference.ts'
 
-/** One difference in words: what it is about, and what each side has. */
+/** One difference in words: its subject, and the value on each side. */
 export interface Told {
   /** `argument 3 differs`, `variable PATH is only in the second`. */
   readonly title: string
-  /** What the first has, null for nothing; and the second. */
+  /** The value in the first, null if absent; and in the second. */
   readonly one: string | null
   readonly other: string | null
 }
@@ -69,7 +69,7 @@ export function unknownText({ what, side, path, digest }: Unknown): string {
   return `Inputs differ, but which ones is not known: the input tree of the ${whose} action (${digest}) is not in the cache. With a cache alone, Bazel uploads no tree; with remote execution it does.`
 }
 
-/** All that a comparison names, in the order in which it is read. */
+/** All differences that a comparison lists, in reading order. */
 export function toldDifferences(comparison: Comparison): Told[] {
   return [
     ...comparison.arguments.first.map((each) => itemTold('argument', each)),
@@ -93,7 +93,7 @@ function changeOf(kind: Entry['kind'], one: Entry, other: Entry): string {
   return kind === 'directory' ? 'has other properties of its own' : 'has other properties'
 }
 
-/** What stands at a path, with what tells it from the other side. */
+/** The entry at a path, with what distinguishes it from the other side. */
 function entryText(entry: Entry | null, than: Entry | null): string | null {
   if (!entry) return null
   const properties = Object.entries(entry.properties).filter(
@@ -116,7 +116,7 @@ function contentText(digest: string): string {
   return `${sizeText(Number(size))}, ${hash.slice(0, 8)}`
 }
 
-/** Two long texts, from shortly before where they begin to differ. */
+/** Two long texts, starting shortly before their first difference. */
 function around(one: string | null, other: string | null): [string | null, string | null] {
   const longest = Math.max(one?.length ?? 0, other?.length ?? 0)
   let from = 0

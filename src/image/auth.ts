@@ -9,9 +9,9 @@ import { checked, parseJson } from './manifest.ts'
 import { sizeIfThere, smallFile } from './media/files.ts'
 import { secret } from './secret.ts'
 
-/** Where logins are looked for; everything that comes from outside is passed in here. */
+/** Where logins are looked up; everything from outside is passed in here. */
 export interface LoginPlaces {
-  /** `--authfile` or REGISTRY_AUTH_FILE: then no other file is read. */
+  /** `--authfile` or REGISTRY_AUTH_FILE: if set, no other file is read. */
   readonly authFile?: string
   readonly home: string
   readonly env: Readonly<Record<string, string | undefined>>
@@ -42,9 +42,9 @@ const schema = z.preprocess(
 type LoginFile = z.output<typeof schema>
 
 /**
- * The login for a repository, or null: the first file of containers-auth.json(5)'s order that
- * has one. In a file a helper for the host comes before the store, the store before `auths`;
- * in `auths` the longest matching `host/path` wins.
+ * The login for a repository, or null: from the first file, in the order of containers-auth.json(5), that has one.
+ * Within a file, a helper for the host takes precedence over the store, and the store over `auths`; in `auths` the
+ * longest matching `host/path` wins.
  * @throws Failure 'invalid' for a malformed file, 'program' when a helper fails
  */
 export async function findLogin(
@@ -63,7 +63,7 @@ export async function findLogin(
   return null
 }
 
-/** Every file that is looked at, in order. */
+/** Every file that is consulted, in order. */
 export function loginFiles(places: LoginPlaces): string[] {
   const { authFile, env, home } = places
   if (authFile !== undefined) return [authFile]

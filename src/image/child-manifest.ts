@@ -3,7 +3,7 @@ import type { Descriptor, RawManifest } from './manifest.ts'
 import type { Source } from './medium.ts'
 
 /**
- * The manifest that an index names: of the digest, the size and the type that the index says.
+ * A manifest that an index names, with the digest, size and type from the index.
  * @throws Failure 'corrupt' for another size, 'invalid' for another type; what the source throws
  */
 export async function childManifest(source: Source, wanted: Descriptor): Promise<RawManifest> {

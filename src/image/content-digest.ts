@@ -41,12 +41,12 @@ export function parseContentDigest(text: string): ContentDigest {
   )
 }
 
-/** The digest of bytes at hand, sha256 unless told. */
+/** The digest of bytes in memory, sha256 by default. */
 export function contentDigestOf(bytes: Uint8Array, algorithm: DigestAlgorithm = 'sha256'): ContentDigest {
   return `${algorithm}:${hashOnce(algorithm, bytes, 'hex')}`
 }
 
-/** A running hash for content that streams. */
+/** A hash for streamed content. */
 export function contentHash(algorithm: DigestAlgorithm = 'sha256'): Hash {
   return createHash(algorithm)
 }
@@ -56,7 +56,7 @@ export function algorithmOf(digest: ContentDigest): DigestAlgorithm {
   return digest.startsWith('sha256:') ? 'sha256' : 'sha512'
 }
 
-/** The hexadecimal half: safe as a file's name, since it holds nothing but 0-9a-f. */
+/** The hexadecimal part: safe as a file name, since it contains only 0-9a-f. */
 export function hexOf(digest: ContentDigest): string {
   return digest.slice(digest.indexOf(':') + 1)
 }

@@ -7,8 +7,8 @@ interface Named {
 }
 
 /**
- * The same image with OCI's types instead of docker's: only names of types change, blobs stay
- * as they are. What is of OCI's types already is given back untouched.
+ * The same image with OCI's types instead of docker's: only type names change, blobs stay as they are. Something that
+ * already has OCI's types is returned unchanged.
  * @throws Failure 'invalid'
  */
 export function toOci(raw: RawManifest, where: string): RawManifest {

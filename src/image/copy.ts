@@ -28,9 +28,9 @@ export const manifestsMax = 2 * indexEntriesMax
 export interface CopyOptions {
   /** Which image of an index; 'all' copies every one and the index. */
   readonly platform: Platform | 'all'
-  /** The user named it: an image for another platform is refused even if it is the only one. */
+  /** The platform was named explicitly: an image for another one is refused even if it is the only one. */
   readonly isPlatformNamed?: boolean
-  /** Refuse rather than write another manifest than the one that was read. */
+  /** Refuse to write a manifest that differs from the one that was read. */
   readonly preserveDigests: boolean
   readonly signal: AbortSignal
   readonly progress?: CopyProgress
@@ -40,29 +40,28 @@ export interface CopyOptions {
 export interface CopyProgress {
   /** Blobs of one image that have to be at the destination in the end. */
   planned?(descriptors: readonly Descriptor[]): void
-  /** Bytes that came since the last call; negative when a blob starts again. */
+  /** Bytes received since the last call; negative when a blob starts over. */
   moved?(descriptor: Descriptor, bytes: number): void
   finished?(descriptor: Descriptor, outcome: BlobOutcome): void
-  /** A blob has failed. Others may be under way: a request that has stalled may be ended now. */
+  /** A blob has failed. Others may be in flight: a stalled request may be ended now. */
   failed?(): void
 }
 
 export interface CopyResult {
-  /** The manifest that is now at the destination. */
+  /** The manifest now at the destination. */
   readonly digest: ContentDigest
   readonly mediaType: string
-  /** The config of the image, by which docker knows it; null for an index. */
+  /** The digest of the image's config, which is docker's image id; null for an index. */
   readonly config: ContentDigest | null
   readonly blobs: Readonly<Record<BlobOutcome, number>>
-  /** Bytes of blobs that were written; those that were there or mounted do not count. */
+  /** Bytes of blobs that were written, without those present or mounted. */
   readonly bytes: number
 }
 
 /**
- * Copies an image, blobs before the manifests that name them, the root last. Everything is
- * verified while it is read. What the destination has is not sent again, so a second try goes
- * on where the first one stopped. Closes neither side.
- * @throws Failure of either side, or 'invalid' when the destination cannot hold what was asked for
+ * Copies an image, blobs before the manifests that name them, the root last. Everything is verified as it is read. What
+ * the destination has is not sent again, so a retry continues where the first attempt stopped. Closes neither side.
+ * @throws Failure of either side, or 'invalid' when the destination cannot hold what was requested
  */
 export async function copyImage(source: Source, destination: Destination, options: CopyOptions): Promise<CopyResult> {
   const blobs: Record<BlobOutcome, number> = { present: 0, mounted: 0, written: 0 }
@@ -85,9 +84,9 @@ interface Run {
   readonly blobs: Record<BlobOutcome, number>
   config: ContentDigest | null
   bytes: number
-  /** Manifests that were read, each counted as often as it was. */
+  /** Manifests that were read, counted with repetitions. */
   manifests: number
-  /** Manifests as they were written, by their digests in the source. Not their bytes, which may be megabytes. */
+  /** Descriptors of written manifests, by their digests in the source. Not the bytes, which may be megabytes. */
   readonly done: Map<ContentDigest, Descriptor>
 }
 
@@ -137,7 +136,8 @@ async function copyChildren(run: Run, raw: RawManifest, index: Index, depth: num
   const written: Descriptor[] = []
   for (const each of index.manifests) {
     if (!isManifestType(each.mediaType) && !isIndexType(each.mediaType)) {
-      // What names layers and no manifests (a build cache) is an index as well, and they are stored as blobs.
+      // Something that names layers but no manifests (a build cache) is also an index, whose entries are stored as
+      // blobs.
       await copyEntry(run, each)
       written.push(each)
     } else written.push(await copyManifest(run, await childManifest(run.source, each), false, depth + 1))
@@ -147,7 +147,7 @@ async function copyChildren(run: Run, raw: RawManifest, index: Index, depth: num
   return rewrittenIndex(raw, written, run.source.name)
 }
 
-/** @throws Failure 'unimplemented' for what is not a blob either: a manifest of a type that is not known */
+/** @throws Failure 'unimplemented' for anything that is not a blob either: a manifest of an unknown type */
 async function copyEntry(run: Run, entry: Descriptor): Promise<void> {
   run.options.progress?.planned?.([entry])
   await copyBlob(run, entry, new AbortController().signal).catch((cause: unknown) => {
@@ -159,7 +159,7 @@ async function copyEntry(run: Run, entry: Descriptor): Promise<void> {
   })
 }
 
-/** The same index, naming its children as they were written; everything else in it stays. */
+/** The same index, with its children's new descriptors; everything else in it stays. */
 function rewrittenIndex(raw: RawManifest, written: readonly Descriptor[], where: string): RawManifest {
   const document = parseJson(raw.bytes, 'the index', where) as { manifests: readonly object[] | null }
   const mediaType = ociTypeOf(raw.mediaType)
@@ -181,7 +181,7 @@ async function copyBlobs(run: Run, raw: RawManifest, manifest: Manifest): Promis
         run.options.progress?.failed?.()
       })
   })
-  // All lanes end before the first failure is reported, so that nothing is written after an abort.
+  // All lanes end before the first failure is thrown, so that nothing is written after an abort.
   await Promise.all(lanes)
   failed.signal.throwIfAborted()
   return run.destination.holds === 'oci' ? toOci(raw, run.source.name) : raw
@@ -217,7 +217,7 @@ async function copyBlob(run: Run, descriptor: Descriptor, failed: AbortSignal): 
 
 function reader(run: Run, descriptor: Descriptor, failed: AbortSignal): () => Promise<AsyncIterable<Uint8Array>> {
   const { source, options } = run
-  // A failure of another kind: readers would retry what failed because of another blob.
+  // Another kind of failure: otherwise readers would retry what was aborted because of another blob.
   const sibling = new Failure('cancelled', 'another blob of the image has failed', { where: source.name })
   const assertWanted = (): void => {
     options.signal.throwIfAborted()
@@ -236,7 +236,7 @@ function reader(run: Run, descriptor: Descriptor, failed: AbortSignal): () => Pr
   }
 }
 
-/** The content; before each piece it is checked whether the copy still goes on. */
+/** The content; before each piece it checks whether the copy goes on. */
 async function* counted(
   content: AsyncIterable<Uint8Array>,
   assertWanted: () => void,

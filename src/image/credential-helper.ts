@@ -5,7 +5,7 @@ import { isBlank, text } from './go-json.ts'
 import { checked, parseJson } from './manifest.ts'
 import { secret } from './secret.ts'
 
-/** What a credential helper said. */
+/** The output of a credential helper. */
 export interface HelperAnswer {
   readonly exitCode: number | undefined
   readonly stdout: string
@@ -22,11 +22,11 @@ const answer = z.preprocess(
   (value) => value ?? {},
   z.looseObject({ Username: text(outputBytesMax), Secret: text(outputBytesMax) }),
 )
-// Helpers answer so, on stdout, with exit code 1; the protocol has no other sign
-// (docker-credential-helpers, credentials/error.go).
+// Helpers print this on stdout, with exit code 1; the protocol has no other indication (docker-credential-helpers,
+// credentials/error.go).
 const noCredentials = 'credentials not found in native keychain'
 
-/** Runs helpers as programs, by argument list. */
+/** Runs helpers as programs, with an argument list. */
 export const runHelper: HelperRunner = async (program, host) => {
   // Loaded only here: most logins need no helper, and loading it takes noticeable time.
   const { execa } = await import('execa')
@@ -40,8 +40,8 @@ export const runHelper: HelperRunner = async (program, host) => {
 }
 
 /**
- * Asks `docker-credential-NAME` for the login of a host; null when it has none.
- * @throws Failure 'program', without what it printed: that may be a secret
+ * Asks `docker-credential-NAME` for the login of a host; null if it has none.
+ * @throws Failure 'program', without its output, which may contain a secret
  */
 export async function askHelper(run: HelperRunner, name: string, host: string): Promise<Credentials | null> {
   if (!/^[A-Za-z0-9._-]+$/.test(name))

@@ -7,12 +7,12 @@ import type { Destination, Source } from './medium.ts'
 /** Addresses that an error shows. */
 const urlsMax = 3
 
-/** True for a layer that only its owner may distribute: the image links to it, and its bytes stay where they are. */
+/** True for a layer that only its owner may distribute: the image links to it, and its bytes are not copied. */
 export function isLeftElsewhere(destination: Destination, layer: Descriptor): boolean {
   return isForeignLayer(layer) && destination.holds !== 'one-docker-image'
 }
 
-/** What a failed copy of a blob means: a foreign layer is often not stored with its image. */
+/** Explains a failed copy of a blob: a foreign layer is often not stored with its image. */
 export function absentLayer(error: unknown, layer: Descriptor, source: Source, destination: Destination): unknown {
   if (!isForeignLayer(layer) || !(error instanceof Failure) || error.kind !== 'not-found') return error
   return new Failure('not-found', `the layer ${layer.digest} is a foreign layer, which is not stored with the image`, {
@@ -26,8 +26,8 @@ export function absentLayer(error: unknown, layer: Descriptor, source: Source, d
 }
 
 /**
- * What a failed push of a manifest with foreign layers may mean: the CNCF's registry, for one, refuses links to
- * addresses that its configuration does not allow, and names neither the link nor the setting.
+ * Explains a failed push of a manifest with foreign layers: the CNCF's registry, for one, refuses links that its
+ * configuration does not allow, without naming the link or the setting.
  */
 export function refusedLayers(error: unknown, manifest: Manifest, destination: Destination): unknown {
   const layer = manifest.layers.find((each) => isLeftElsewhere(destination, each))
@@ -45,7 +45,7 @@ export function refusedLayers(error: unknown, manifest: Manifest, destination: D
   })
 }
 
-/** What registries answer, by the status that they chose for it. */
+/** How registries refuse, depending on the status that they chose. */
 const refusals: ReadonlySet<string> = new Set(['precondition', 'not-found', 'unavailable', 'invalid'])
 
 function addresses({ urls = [] }: Descriptor): string {

@@ -2,15 +2,15 @@ import { Failure } from '../core/failure.ts'
 import { type ImageName, parseImageName, type RepositoryImage } from './name.ts'
 import { type KindReference, type Reference, type RegistryReference, referenceText } from './reference.ts'
 
-/** The registry that a cluster brings along, as either side sees it. */
+/** A cluster's own registry, as seen from either side. */
 export interface ClusterRegistry {
-  /** For programs of this machine: `127.0.0.1:PORT`. */
+  /** For programs on this machine: `127.0.0.1:PORT`. */
   readonly host: string
-  /** For pods, in the names of images: `native-registry:5000`. */
+  /** For pods, in image names: `native-registry:5000`. */
   readonly name: string
 }
 
-/** How a cluster's registry is found; absent where `kind:` means nothing. */
+/** How to find a cluster's registry; absent where `kind:` is not supported. */
 export interface ClusterSearch {
   /** @throws Failure 'not-found' without such a cluster */
   readonly findRegistry?: (cluster: string) => Promise<ClusterRegistry>
@@ -19,13 +19,14 @@ export interface ClusterSearch {
 /** An image in a cluster's registry, by both of its names. */
 export interface ImageInCluster {
   readonly image: ImageName
-  /** What pods call it. */
+  /** Its name for pods. */
   readonly podsImage: ImageName
 }
 
 /**
- * Where the image of a `kind:` reference is.
- * @throws Failure 'invalid' when the reference names none, 'unimplemented' without a way to clusters, and of the search
+ * The image of a `kind:` reference.
+ * @throws Failure 'invalid' when the reference names none, 'unimplemented' without access to clusters, and those of
+ *   the search
  */
 export async function imageInCluster(
   reference: KindReference,
@@ -46,7 +47,7 @@ export async function imageInCluster(
 }
 
 /**
- * Where an image in a registry is reached, and what it is called.
+ * How to reach an image in a registry, and its name.
  * @throws Failure as imageInCluster does
  */
 export async function registryImage(
@@ -59,9 +60,9 @@ export async function registryImage(
 }
 
 /**
- * A destination in a cluster that names no image takes the name and tag that the image has where it comes from;
- * any other destination stays as it is.
- * @param source what is copied; or what was built, by its name and tag
+ * A destination in a cluster without an image name takes name and tag from the source; any other destination stays as
+ * it is.
+ * @param source what is copied; or the name and tag of what was built
  */
 export function namedLike(destination: Reference, source: Reference | RepositoryImage): Reference {
   if (destination.transport !== 'kind' || destination.image) return destination
@@ -69,7 +70,7 @@ export function namedLike(destination: Reference, source: Reference | Repository
   return image ? { ...destination, image } : destination
 }
 
-/** Without the registry, and without the digest: of an index one image may be what is copied. */
+/** Without the registry and the digest: a single image of an index may be what is copied. */
 function ownName(source: Reference): RepositoryImage | undefined {
   switch (source.transport) {
     case 'docker':
@@ -90,13 +91,13 @@ function tagged({ repository, tag = 'latest' }: RepositoryImage): RepositoryImag
   return { repository, tag }
 }
 
-/** What the Hub keeps under `library/` is known without it. */
+/** Images in the Hub's `library/` are known without that prefix. */
 function familiar(image: ImageName): RepositoryImage {
   const { registry, repository } = image
   return registry === 'docker.io' ? { ...image, repository: repository.replace(/^library\//, '') } : image
 }
 
-/** A layout's name may be a whole image's name or a mere tag, which names nothing. */
+/** A name in a layout may be a full image name or only a tag, which does not name an image. */
 function nameInLayout(name: string | undefined): RepositoryImage | undefined {
   if (name === undefined || !/[:/]/.test(name)) return undefined
   return tagged(familiar(parseImageName(name)))

@@ -7,7 +7,7 @@ import { type ImageName, imageNameText, parseImageName } from './name.ts'
 import { type Platform, parsePlatform } from './platform.ts'
 import { readWhole } from './tree/folder.ts'
 
-/** What a refresh of a pin found. */
+/** The result of refreshing a pin. */
 export interface LockResult {
   readonly file: string
   readonly image: string
@@ -16,11 +16,11 @@ export interface LockResult {
 }
 
 /**
- * Asks where the base's tag points now and writes that digest into the definition; its
- * comments and its order stay, as the file's mode does. Works on a definition that has no digest yet.
- * @param resolve gives the digest that a name has now, which has to be there for these platforms
- * @returns null for an image that has no base
- * @throws Failure 'invalid', 'not-found', 'denied' for a file that is not to be written, and what resolve throws
+ * Looks up where the base's tag points now and writes that digest into the definition, whose comments, order and file
+ * mode stay. Works on a definition without a digest, too.
+ * @param resolve returns the current digest of a name, which must exist for these platforms
+ * @returns null for an image without a base
+ * @throws Failure 'invalid', 'not-found', 'denied' for a read-only file, and what resolve throws
  */
 export async function refreshLock(
   file: string,
@@ -47,7 +47,7 @@ export async function refreshLock(
   return { file, image: imageNameText(image), before: typeof pinned === 'string' ? pinned : null, after }
 }
 
-/** The map that says the base, also where it stands under another name (an alias of YAML). */
+/** The map with the base, also if it is elsewhere (a YAML alias). */
 function baseOf(document: Document): YAMLMap | undefined {
   const node = document.get('base', true)
   const found = isAlias(node) ? node.resolve(document) : node
@@ -55,9 +55,9 @@ function baseOf(document: Document): YAMLMap | undefined {
 }
 
 /**
- * The text with another digest and nothing else changed, for whoever reads the difference: comments, blanks and line
- * ends stay. A first one comes behind the image, on a line of its own unless the map stands in one line.
- * @throws Failure 'invalid' where nothing says where that is
+ * The text with a new digest and nothing else changed, to keep the diff small: comments, spaces and line endings stay.
+ * A first digest is put after the image, on a line of its own unless the map is on one line.
+ * @throws Failure 'invalid' if that place cannot be found
  */
 function withDigest(before: string, map: YAMLMap, digest: ContentDigest): string {
   const old = map.get('digest', true)
@@ -65,7 +65,7 @@ function withDigest(before: string, map: YAMLMap, digest: ContentDigest): string
     const [start, end] = old.range
     const isBlock = old.type === 'BLOCK_FOLDED' || old.type === 'BLOCK_LITERAL'
     const tail = isBlock && /\s$/.test(before.slice(start, end)) ? lineEnd(before) : ''
-    // Behind the colon of a key that has no value yet there may be no blank.
+    // After the colon of a key without a value there may be no space.
     const lead = before[start - 1] === ':' ? ' ' : ''
     return `${before.slice(0, start)}${lead}${digest}${tail}${before.slice(end)}`
   }
@@ -91,7 +91,7 @@ function lineEnd(text: string): string {
   return text.includes('\r\n') ? '\r\n' : '\n'
 }
 
-/** A definition without platforms is not finished, and a build says so. */
+/** A definition without platforms is incomplete, which a build reports. */
 function platformsOf(document: Document, file: string): Platform[] {
   const { platforms } = document.toJS() as { platforms?: unknown }
   if (!Array.isArray(platforms)) return []
@@ -102,14 +102,14 @@ function platformsOf(document: Document, file: string): Platform[] {
   }
 }
 
-/** In place of what a link leads to, and as it was: somebody may have forbidden to write it, or keep it from others. */
+/** Replaces the target of a link, and keeps its mode: somebody may have made it read-only or private. */
 async function rewrite(file: string, bytes: Uint8Array): Promise<void> {
   const path = await realpath(file)
   const { mode } = await stat(path)
   await access(path, constants.W_OK).catch((cause: unknown) => {
     throw readOnly(file, cause)
   })
-  // To the superuser the system says yes.
+  // For root, the system allows everything.
   if ((mode & 0o222) === 0) throw readOnly(file)
   await writeWhole(path, bytes)
   await chmod(path, mode & 0o777)

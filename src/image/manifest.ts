@@ -15,11 +15,11 @@ import type { Platform } from './platform.ts'
 
 /** Bytes that a manifest or index may have: what registries accept (distribution-spec, "Pushing Manifests"). */
 export const manifestBytesMax = 4 * 1024 * 1024
-/** Layers of one image; docker stops at 127. */
+/** Layers of one image; docker allows 127. */
 export const layersMax = 1024
 /** Manifests that one index may name. */
 export const indexEntriesMax = 2048
-/** Largest blob that we would store: keeps sums of sizes exact. */
+/** The largest blob that we would store: keeps sums of sizes exact. */
 export const blobBytesMax = 2 ** 48
 
 /** Names content: what it is, its digest and its exact size in bytes. */
@@ -33,7 +33,7 @@ export interface Descriptor {
   readonly urls?: readonly string[] | undefined
 }
 
-/** A manifest or index as it was received: the bytes are what the digest is of. */
+/** A manifest or index as received: its digest is that of these bytes. */
 export interface RawManifest {
   readonly bytes: Uint8Array
   readonly mediaType: string
@@ -51,7 +51,7 @@ export interface Manifest {
   readonly annotations?: Readonly<Record<string, string>> | undefined
 }
 
-/** Images for several platforms, or anything else that is named together. */
+/** Images for several platforms, or any other group of manifests. */
 export interface Index {
   readonly kind: 'index'
   readonly mediaType: string
@@ -100,9 +100,8 @@ const indexSchema = z.looseObject({
 })
 
 /**
- * Makes a raw manifest of bytes whose type the place told, or did not; the document's own
- * mediaType then says it.
- * @throws Failure 'invalid' when it is too large or its type is none that we know
+ * Makes a raw manifest from bytes and the type that the place reported; if none, the document's own mediaType counts.
+ * @throws Failure 'invalid' when it is too large or its type is unknown
  */
 export function rawManifest(bytes: Uint8Array, toldType: string | undefined, where: string): RawManifest {
   if (bytes.byteLength > manifestBytesMax)
@@ -141,8 +140,8 @@ export function descriptorOf(raw: RawManifest, extra: Partial<Descriptor> = {}):
 }
 
 /**
- * Serializes a manifest that we made: keys in the order given, no blanks, as the digest depends on it.
- * @throws Failure 'invalid' when what it keeps of another one is nested deeper than the stack is
+ * Serializes a manifest that we made: keys in the given order, no spaces, since the digest depends on it.
+ * @throws Failure 'invalid' when what it preserves of another one is nested too deeply for the stack
  */
 export function serializeManifest(document: object, type: string): RawManifest {
   const bytes = Buffer.from(textOf(document))
@@ -153,14 +152,14 @@ function textOf(document: object): string {
   try {
     return JSON.stringify(document)
   } catch (cause) {
-    // Parsing needs no stack; writing does.
+    // Parsing does not recurse; writing does.
     if (cause instanceof RangeError) throw new Failure('invalid', 'the manifest is nested too deeply', { cause })
     throw cause
   }
 }
 
 /**
- * Parses JSON that came from outside.
+ * Parses untrusted JSON.
  * @throws Failure 'invalid'; without the parser's error, which quotes what may be a secret
  */
 export function parseJson(bytes: Uint8Array, what: string, where: string): unknown {
@@ -172,7 +171,7 @@ export function parseJson(bytes: Uint8Array, what: string, where: string): unkno
 }
 
 /**
- * The value in the shape that the schema states.
+ * Validates a value against a schema.
  * @throws Failure 'invalid' with every problem, each with its path
  */
 export function checked<T>(schema: z.ZodType<T>, value: unknown, what: string, where: string): T {
@@ -193,7 +192,7 @@ function typeOf(bytes: Uint8Array, told: string | undefined, where: string, pars
   return impliedType(parsed ?? parseJson(bytes, 'the manifest', where), where)
 }
 
-/** Without a type from outside: the document's own, or what its shape says (OCI's mediaType is optional). */
+/** Without a reported type: the document's own, or what its shape implies (OCI's mediaType is optional). */
 function impliedType(document: unknown, where: string): string {
   if (!isObject(document)) throw new Failure('invalid', 'the manifest is not a JSON object', { where })
   const facts: {
@@ -225,7 +224,7 @@ function schema1(where: string): Failure {
   })
 }
 
-/** What is said of a manifest of this type, which is none that we read. */
+/** The error for a manifest type that we do not read. */
 export function unreadType(type: string, where: string): Failure {
   return isSchema1(type) ? schema1(where) : unknownType(type, where)
 }

@@ -1,6 +1,6 @@
 import type { Compression } from '../archive/expand.ts'
 
-/** Media types of manifests, configs and layers, and how docker's and OCI's answer to each other. */
+/** Media types of manifests, configs and layers, and how docker's and OCI's correspond. */
 
 export const ociManifest = 'application/vnd.oci.image.manifest.v1+json'
 export const ociIndex = 'application/vnd.oci.image.index.v1+json'
@@ -36,7 +36,7 @@ const toOci: Readonly<Record<string, string>> = {
   [dockerForeignLayer]: `${nondistributable}v1.tar+gzip`,
 }
 
-/** What a registry is told that we understand. */
+/** The types that we accept from a registry. */
 export const acceptedManifests: readonly string[] = [ociManifest, ociIndex, dockerManifest, dockerList]
 
 export function isManifestType(mediaType: string): boolean {
@@ -59,12 +59,12 @@ export function isConfigType(mediaType: string): boolean {
   return mediaType === ociConfig || mediaType === dockerConfig
 }
 
-/** The OCI type that means the same; one that has none stays what it is. */
+/** The equivalent OCI type; types without one stay. */
 export function ociTypeOf(mediaType: string): string {
   return toOci[mediaType] ?? mediaType
 }
 
-/** A layer that only those may hand out whom its addresses name (image-spec, "Non-Distributable Layers"). */
+/** A layer that may only be distributed from its URLs (image-spec, "Non-Distributable Layers"). */
 export function isForeignLayer({
   mediaType,
   urls,
@@ -76,7 +76,7 @@ export function isForeignLayer({
   return isForeign && urls !== undefined && urls.length > 0
 }
 
-/** How a layer of this type is compressed; undefined for what is not a filesystem layer. */
+/** The compression of a layer of this type; undefined if it is not a filesystem layer. */
 export function layerCompression(mediaType: string): Compression | undefined {
   const type = ociTypeOf(mediaType).replace('.layer.nondistributable.', '.layer.')
   if (type === ociLayer) return 'none'

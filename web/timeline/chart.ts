@@ -10,7 +10,7 @@ import { createView } from './view.ts'
 
 /**
  * The timeline: a picture that the pointer zooms, buttons and keys that do the same, and the list beside it.
- * @param place whose contents it takes the place of
+ * @param place whose contents it replaces
  * @param build the address of the build's page
  */
 export function openChart(place: HTMLElement, build: string) {
@@ -24,12 +24,12 @@ export function openChart(place: HTMLElement, build: string) {
   place.replaceChildren(createTools(view), painting.canvas, tip, status, list.element)
   let rows: readonly Row[] = []
 
-  /** @param byReader another part is seen since the reader chose it, not since there is more */
+  /** @param byReader the reader chose another part, as opposed to new data */
   function update(byReader: boolean): void {
     const { from, to } = view.range
     const seen = rows.filter((row) => row.to >= from && row.from <= to)
     list.show(seen, byReader)
-    // What a build adds every few seconds is not read aloud.
+    // Updates of a running build every few seconds are not announced.
     status.setAttribute('aria-live', byReader ? 'polite' : 'off')
     status.textContent = view.isZoomed
       ? `${seen.length.toLocaleString('en-US')} of ${countText(rows.length, 'action')}, from ${spanText(from)} to ${spanText(to)}.`

@@ -2,7 +2,7 @@ import { spanText } from '../../src/core/units.ts'
 import type { Row } from './rows.ts'
 import type { Range } from './view.ts'
 
-/** Where what is drawn stands, in CSS pixels. */
+/** Layout of the drawing, in CSS pixels. */
 export interface Geometry {
   readonly width: number
   readonly height: number
@@ -24,7 +24,7 @@ export interface Colours {
 const headHeight = 18
 const lanesHeightMax = 560
 const [laneHeightMin, laneHeightMax] = [3, 14]
-/** Lower lanes have no room for the name of their worker. */
+/** Lower lanes have no room for their worker's name. */
 const namedHeightMin = 10
 const narrow = 600
 const tickPixels = 120
@@ -40,7 +40,7 @@ export function geometryOf(width: number, lanes: number): Geometry {
   }
 }
 
-/** The colours of the page, which are others in the dark. */
+/** The page's colours, which differ in dark mode. */
 export function coloursOf(style: CSSStyleDeclaration): Colours {
   const colour = (name: string) => style.getPropertyValue(`--${name}`).trim()
   return {
@@ -62,14 +62,14 @@ function xAt({ width, labelWidth }: Geometry, { from, to }: Range, at: number): 
   return labelWidth + ((at - from) / (to - from)) * (width - labelWidth)
 }
 
-/** What is drawn: all lanes, as far as they are in the range. */
+/** What is drawn: all lanes, within the visible range. */
 export interface Picture {
   readonly rows: readonly Row[]
   readonly lanes: readonly string[]
   readonly range: Range
   readonly geometry: Geometry
   readonly colours: Colours
-  /** What the reader is marking, in milliseconds. */
+  /** The reader's selection, in milliseconds. */
   readonly marked: Range | undefined
 }
 
@@ -112,7 +112,7 @@ function drawTicks(context: CanvasRenderingContext2D, { geometry, range, colours
   }
 }
 
-/** 1, 2 or 5 times a power of ten, at least as much. */
+/** The smallest 1, 2 or 5 times a power of ten that is at least this. */
 function roundStep(ms: number): number {
   const power = 10 ** Math.floor(Math.log10(Math.max(1, ms)))
   return ([1, 2, 5, 10].find((each) => each * power >= ms) ?? 10) * power
@@ -129,7 +129,7 @@ function drawRows(context: CanvasRenderingContext2D, { rows, lanes, range, geome
     const y = geometry.headHeight + lane * geometry.laneHeight
     const height = Math.max(2, geometry.laneHeight - 2)
     for (const phase of phases) {
-      // What waits is on no worker yet.
+      // A queued action is not on a worker yet.
       if (phase.name === 'queue') continue
       const x = xAt(geometry, range, phase.from)
       context.fillStyle = colours[phase.name]

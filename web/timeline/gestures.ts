@@ -3,18 +3,18 @@ import type { Painting } from './painting.ts'
 import type { Row } from './rows.ts'
 import type { Range, View } from './view.ts'
 
-/** A drag that is shorter is a click, in CSS pixels. */
+/** A shorter drag is a click, in CSS pixels. */
 const dragPixelsMin = 4
 const wheelFactor = 1.2
 
-/** What becomes of the action below the pointer. */
+/** Reactions to the action under the pointer. */
 export interface Reaction {
   /** The pointer is over it, or over none. */
   hover(row: Row | undefined): void
   click(row: Row): void
 }
 
-/** A drag shows the part that it marks, and the wheel with a key shows more or less of it. */
+/** A drag zooms to its range, and the wheel with a modifier key zooms in and out. */
 export function followPointer(painting: Painting, view: View, { hover, click }: Reaction): void {
   const { canvas } = painting
   let began: { readonly x: number; readonly time: number } | undefined
@@ -54,7 +54,7 @@ export function followPointer(painting: Painting, view: View, { hover, click }: 
   canvas.addEventListener(
     'wheel',
     (event) => {
-      // Without a key it scrolls the page, as everywhere.
+      // Without a modifier key it scrolls the page, as everywhere.
       if (!event.ctrlKey && !event.metaKey) return
       event.preventDefault()
       view.zoom(event.deltaY > 0 ? wheelFactor : 1 / wheelFactor, painting.timeUnder(event))
@@ -63,7 +63,7 @@ export function followPointer(painting: Painting, view: View, { hover, click }: 
   )
 }
 
-/** `+`, `-` and `0`, unless the reader is writing something. */
+/** `+`, `-` and `0`, unless the reader is typing text. */
 export function followKeys(view: View): void {
   document.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || isWriting(event.target)) return

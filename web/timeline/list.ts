@@ -1,13 +1,13 @@
 import { spanText } from '../../src/core/units.ts'
 import type { Row } from './rows.ts'
 
-/** Actions of one page of the list. */
+/** Actions on one page of the list. */
 const shownMax = 100
 
-/** The actions of the range as a table: for the keyboard, and for those who cannot see the picture. */
+/** The actions in range as a table: for the keyboard, and for those who cannot see the picture. */
 export interface List {
   readonly element: HTMLElement
-  /** @param fromFirst begins with the first of them; otherwise it stays where it has been turned to */
+  /** @param fromFirst goes back to the first page; otherwise the current one stays */
   show(rows: readonly Row[], fromFirst: boolean): void
 }
 
@@ -29,7 +29,7 @@ export function createList(build: string): List {
   let first = 0
 
   function fill(): void {
-    // A table that nobody sees costs nothing.
+    // A hidden table costs nothing.
     if (!details.open) return
     const shown = rows.slice(first, first + shownMax)
     frame.replaceChildren(tableOf(shown, build))

@@ -2,15 +2,15 @@ import { coloursOf, draw, geometryOf, timeAt } from './draw.ts'
 import type { Row } from './rows.ts'
 import type { Range, View } from './view.ts'
 
-/** The canvas with the lanes on it, and what of them is below the pointer. */
+/** The canvas with the lanes, and hit testing. */
 export interface Painting {
   readonly canvas: HTMLCanvasElement
   show(rows: readonly Row[], lanes: readonly string[]): void
-  /** What the reader is marking; undefined for nothing. */
+  /** The reader's selection; undefined for none. */
   mark(range: Range | undefined): void
-  /** Draws once, before the browser shows the next frame. */
+  /** Draws once, before the browser's next frame. */
   repaint(): void
-  /** The moment below the pointer, in milliseconds from the timeline's beginning. */
+  /** The time under the pointer, in milliseconds from the timeline's beginning. */
   timeUnder(event: MouseEvent): number
   rowUnder(event: MouseEvent): Row | undefined
 }

@@ -1,11 +1,11 @@
 import type { TimelineData, TimelineRow } from '../../src/page/timeline-data.ts'
 
-/** An action of the timeline. Times are milliseconds from the timeline's beginning; undefined where they are not known. */
+/** An action of the timeline. Times are milliseconds from the timeline's beginning; undefined if unknown. */
 export interface Row {
   readonly name: string
   readonly outcome: string
   readonly isFailed: boolean
-  /** The build waited for it. */
+  /** It is on the critical path. */
   readonly isCritical: boolean
   readonly lane: number
   readonly worker: string
@@ -21,9 +21,9 @@ export interface Phase {
   readonly to: number
 }
 
-/** Unpacks what came. */
+/** Unpacks the received data. */
 export function rowsOf({ rows, names, outcomes, lanes, critical }: TimelineData): Row[] {
-  // A lane without a name is one more of the worker above it.
+  // A lane without a name is another one of the worker above it.
   const workers: string[] = []
   for (const lane of lanes) workers.push(lane || (workers.at(-1) ?? ''))
   const onPath = new Set(critical)

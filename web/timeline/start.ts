@@ -2,14 +2,14 @@ import type { TimelineData } from '../../src/page/timeline-data.ts'
 import { openChart } from './chart.ts'
 
 export interface Timeline {
-  /** Looks whether the page has one, and whether there is more to be seen. */
+  /** Checks whether the page has a timeline, and whether there is more to show. */
   look(): void
 }
 
-/** Between two times that it is fetched, at least. */
+/** Minimum interval between fetches. */
 const fetchMsMin = 3_000
 
-/** Draws the build's timeline in the place of that which the page came with. */
+/** Draws the build's timeline in place of the one that the page came with. */
 export function startTimeline(): Timeline {
   let chart: { show(data: TimelineData): void } | undefined
   let fetchedAt = Number.NEGATIVE_INFINITY
@@ -32,7 +32,7 @@ export function startTimeline(): Timeline {
       () => {
         waiting = undefined
         fetchedAt = performance.now()
-        // Where it fails, what is there stays.
+        // If it fails, the existing one stays.
         fetchOnce(place, source).catch((error: unknown) => console.warn('the timeline cannot be fetched', error))
       },
       Math.max(0, fetchedAt + fetchMsMin - performance.now()),

@@ -1,6 +1,6 @@
 import type { View } from './view.ts'
 
-/** Buttons for what the pointer does, and the words for the colours. */
+/** Buttons for what the pointer does, and a legend of the colours. */
 export function createTools(view: View): HTMLElement {
   const tools = document.createElement('p')
   tools.className = 'tools'

@@ -1,6 +1,6 @@
 import { choose, chosen } from '../address-state.ts'
 
-/** The part of the timeline that is seen, in milliseconds from its beginning. */
+/** The visible part of the timeline, in milliseconds from its beginning. */
 export interface Range {
   readonly from: number
   readonly to: number
@@ -8,14 +8,14 @@ export interface Range {
 
 export interface View {
   readonly range: Range
-  /** Has the reader zoomed? Otherwise all is seen, however long it becomes. */
+  /** Has the reader zoomed? Otherwise everything is shown, however long it becomes. */
   readonly isZoomed: boolean
   setLength(ms: number): void
   show(range: Range): void
   showAll(): void
-  /** @param factor below 1 shows less @param at what stays in its place; the middle when absent */
+  /** @param factor below 1 zooms in @param at the fixed point; the middle if absent */
   zoom(factor: number, at?: number): void
-  /** @param share of what is seen; below 0 towards the beginning */
+  /** @param share of the visible range; negative moves towards the beginning */
   move(share: number): void
 }
 
@@ -59,7 +59,7 @@ export function createView(changed: () => void): View {
     move(share) {
       const { from, to } = range()
       const by = (to - from) * share
-      // At an end it stops, with as much to be seen as before.
+      // At either end it stops, with the same range visible.
       const start = Math.min(Math.max(0, from + by), lengthMs - (to - from))
       show({ from: start, to: start + to - from })
     },

@@ -8,31 +8,31 @@ import { findSources, type ImageSources, type SourceQuery } from '../sources.ts'
 import { baseText, deriveTag, type TagFacts } from '../tag.ts'
 import { type BuildOptions, buildImage } from './build.ts'
 
-/** An image as somebody asks for it: which definition in which state, for what, on which base. */
+/** A requested image: which definition in which state, for which platforms, on which base. */
 export interface BuildRequest {
   readonly query: SourceQuery
-  /** Empty: the one that containers of this machine run. */
+  /** Empty: the one of this machine's containers. */
   readonly platforms: readonly Platform[] | 'all'
-  /** Another base than the definition's. */
+  /** A base other than the definition's. */
   readonly base: Reference | undefined
-  /** How the base is reached. */
+  /** How the base is accessed. */
   readonly reading: ImageContext
   readonly build: Pick<BuildOptions, 'epochSeconds' | 'cache' | 'path' | 'fresh'>
   readonly signal: AbortSignal
   readonly say?: (text: string) => void
 }
 
-/** What was built; closing the source closes the base too and removes what was made for it. */
+/** What was built; closing the source also closes the base and removes temporary files. */
 export interface NamedImage {
   readonly source: Source
   readonly digest: ContentDigest
-  /** What the image is called and its tag. The tag counts the definition's own base, not another. */
+  /** The image's name and tag. The tag reflects the definition's own base, not another one. */
   readonly facts: TagFacts
 }
 
 /**
- * Finds the sources of an image, opens its base and builds it. The result is copied anywhere with copyImage.
- * @throws Failure 'precondition' without sources, and of sources, base and build
+ * Finds the sources of an image, opens its base and builds it. The result can be copied anywhere with copyImage.
+ * @throws Failure 'precondition' without sources, and those of sources, base and build
  */
 export async function buildFor(request: BuildRequest): Promise<NamedImage> {
   const sources = await findSources(request.query)
@@ -66,7 +66,7 @@ function platformsOf({ platforms }: BuildRequest, { definition }: ImageSources):
   return platforms.length > 0 ? platforms : [hostPlatform(process.arch)]
 }
 
-/** Who builds without a network has the base somewhere else, and can say so. */
+/** To build without a network, the base can be given from elsewhere. */
 function withoutBase(error: unknown, name: string | null): unknown {
   if (!(error instanceof Failure) || name === null || !['unavailable', 'deadline', 'denied'].includes(error.kind))
     return error
@@ -82,10 +82,10 @@ function withoutBase(error: unknown, name: string | null): unknown {
 }
 
 interface Base {
-  /** By --base, which is not news to whoever gave it. */
+  /** Given by --base, so there is no need to suggest that. */
   readonly isNamed: boolean
   readonly source: Source | null
-  /** As a label names it; null for what has no name elsewhere. */
+  /** For the label; null if it has no name elsewhere. */
   readonly name: string | null
 }
 

@@ -26,36 +26,36 @@ import type { Layer } from './layer.ts'
 import { type LayerMaker, layerMaker } from './layers.ts'
 
 export interface BuildOptions {
-  /** One gives an image, several an index of them. */
+  /** One gives an image, several give an index. */
   readonly platforms: readonly Platform[]
-  /** Where the base's layers come from; null for `scratch`. */
+  /** The source of the base's layers; null for `scratch`. */
   readonly base: Source | null
   /** Its name, for the label. */
   readonly baseName: string | null
   /** SOURCE_DATE_EPOCH: seconds since 1970 of everything in the image. */
   readonly epochSeconds: number
-  /** A folder that is kept between builds. */
+  /** A persistent folder, kept between builds. */
   readonly cache: string
-  /** A folder for temporary ones. */
+  /** Where temporary folders are made. */
   readonly temporary: string
   /** PATH, to find npm. */
   readonly path: string
-  /** True makes every layer anew, where layers of earlier builds are taken out of the cache else. */
+  /** True rebuilds every layer; otherwise layers of earlier builds are taken from the cache. */
   readonly fresh?: boolean
   readonly signal: AbortSignal
-  /** Told what is being done. */
+  /** Hears what is being done. */
   readonly say?: (text: string) => void
 }
 
-/** A built image: a source like any other, so it is copied by the same code. */
+/** A built image: a source like any other, copied by the same code. */
 export interface BuiltImage {
   readonly source: Source
   readonly digest: ContentDigest
 }
 
 /**
- * Builds an image. Every byte of it follows from the definition, the sources, the base and the
- * epoch; the folder, the day and the machine do not enter.
+ * Builds an image. Every byte of it is determined by the definition, the sources, the base and the epoch; the folder,
+ * the date and the machine have no influence.
  * @throws Failure of the base, of npm, or 'invalid' for a platform that is not defined
  */
 export async function buildImage(sources: ImageSources, options: BuildOptions): Promise<BuiltImage> {
@@ -93,7 +93,7 @@ async function buildOne(sources: ImageSources, defined: Platform, options: OneOp
   const base = await basePart(options, defined)
   options.say?.(`layers for ${platformText(defined)}`)
   const layers = await options.maker.layersFor(defined)
-  // A variant that the definition does not name is nevertheless what the base's programs need.
+  // Even if the definition names no variant, the base's programs may need one.
   const platform = { ...defined, variant: defined.variant ?? base?.config.variant }
   const labels = labelsOf(definition, {
     revision: tree.revision && `${tree.revision}${tree.dirty ? '-dirty' : ''}`,
@@ -136,7 +136,7 @@ async function basePart(
       where: base.name,
     })
   const [layers, diffIds] = [manifest.layers.length, config.rootfs.diff_ids.length]
-  // One of ours would be taken for another one of the base's.
+  // Otherwise one of our layers would be mistaken for one of the base's.
   if (layers !== diffIds)
     throw new Failure('invalid', `the base has ${layers} layers, but its config names ${diffIds} diff ids`, {
       where: base.name,

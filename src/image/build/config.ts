@@ -15,7 +15,7 @@ export interface Provenance {
   readonly baseDigest: string | null
 }
 
-/** The labels of an image; the definition's own come first in doubt. */
+/** The labels of an image; the definition's own take precedence. */
 export function labelsOf(definition: ImageDefinition, facts: Provenance): Record<string, string> {
   const keys: [string, string | null][] = [
     ['revision', facts.revision],
@@ -31,7 +31,7 @@ export function labelsOf(definition: ImageDefinition, facts: Provenance): Record
 }
 
 /**
- * The image's config: what the base's says of how it runs, with the definition over it, and our layers on the base's.
+ * The image's config: the base's runtime settings, overridden by the definition, and our layers on top of the base's.
  * @param createdSeconds since 1970
  */
 export function imageConfig(
@@ -67,16 +67,16 @@ function ownConfig(
     User: definition.user ?? inherited.User,
     Env: environment(inherited.Env ?? [], definition.environment),
     Entrypoint: definition.entrypoint ?? inherited.Entrypoint,
-    // An entry point of ours makes the base's arguments meaningless, as in a Dockerfile.
+    // Our entry point makes the base's arguments meaningless, as in a Dockerfile.
     Cmd: definition.command ?? (definition.entrypoint ? undefined : inherited.Cmd),
     WorkingDir: definition.workdir ?? inherited.WorkingDir,
     Labels: sortedByKey({ ...inherited.Labels, ...labels }),
-    // Meant for whoever builds on the base with a Dockerfile, once.
+    // Only for those who build on the base with a Dockerfile.
     OnBuild: undefined,
   }
 }
 
-/** Without what says nothing: docker writes every field that it knows. */
+/** Without empty fields: docker writes every field that it knows. */
 function said(config: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(config).filter(([, value]) => value !== null && value !== ''))
 }

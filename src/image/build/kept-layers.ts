@@ -9,23 +9,23 @@ import { ociLayerGzip } from '../media-types.ts'
 import { verified } from '../verified.ts'
 import type { WrittenLayer } from './layer.ts'
 
-/** Some thirty images of ours that have no layer in common. */
+/** Some thirty of our images without common layers. */
 const bytesMaxUsual = 2 * 1024 ** 3
 const factsBytesMax = 4096
-/** What a build that was killed has left; no build takes so long. */
+/** Older files are left over from a build that was killed; no build takes this long. */
 const leftoverMs = 24 * 60 * 60_000
 const [blobName, factsName, newPrefix] = ['layer.tar.gz', 'layer.json', 'new-']
 
-/** Finished layers by what they were made from, for further builds. */
+/** A cache of finished layers, keyed by what they were made from. */
 export interface KeptLayers {
   /**
-   * Puts the layer of a key at `file`, verified.
-   * @returns undefined when there is none, or when it was damaged, which is told and removed
+   * Puts the layer with this key at `file`, verified.
+   * @returns undefined if there is none, or if it was damaged, which is reported and removed
    */
   take(key: string, file: string, say?: (text: string) => void): Promise<WrittenLayer | undefined>
   /**
-   * Keeps a layer, and drops those that were not used for longest when there are too many. That the folder
-   * cannot be written is told and no failure: the image does not depend on it.
+   * Stores a layer, and evicts the least recently used if there are too many. A folder that cannot be written is
+   * reported but not an error: the image does not depend on it.
    */
   keep(key: string, layer: WrittenLayer, say?: (text: string) => void): Promise<void>
 }
@@ -38,15 +38,15 @@ const factsSchema = z.strictObject({
 })
 type Facts = z.output<typeof factsSchema>
 
-/** The key of all that decides what is in a layer. */
+/** The key of everything that determines a layer. */
 export function layerKey(parts: readonly unknown[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex')
 }
 
 /**
- * Layers in a folder, one folder for each. Any number of processes may use it, and may be killed: an entry
- * gets its name when it is whole, and what is taken out has a name of its own before it is read.
- * @param bytesMax what all of them may take together
+ * Layers in a folder, with a subfolder for each. Any number of processes may use it, and may be killed: entries are
+ * renamed into place when complete, and renamed again before they are read.
+ * @param bytesMax total size limit
  */
 export function keptLayers(folder: string, bytesMax = bytesMaxUsual): KeptLayers {
   return {
@@ -85,7 +85,7 @@ async function readEntry(key: string, entry: string, file: string): Promise<Writ
   await linkOrCopy(join(entry, blobName), file)
   const descriptor = { mediaType: ociLayerGzip, digest: facts.digest, size: facts.size }
   for await (const _ of verified(await fileContent(file, 'a layer'), descriptor, entry)) {
-    // Reading it to its end is what verifies it.
+    // Reading it to the end verifies it.
   }
   return { descriptor, diffId: facts.diffId, file }
 }
@@ -96,7 +96,7 @@ function readFacts(bytes: Uint8Array, key: string): Facts {
   throw new Failure('corrupt', 'the record of a cached layer is damaged', { where: key })
 }
 
-/** The blob is verified by its digest; this verifies the digest, and the one of the tar inside. */
+/** The blob is verified by its digest; this verifies the digest, and that of the tar inside. */
 function sumOf(key: string, { digest, size, diffId }: Omit<Facts, 'sum'>): string {
   return contentDigestOf(Buffer.from(JSON.stringify([key, digest, size, diffId])))
 }
@@ -111,7 +111,7 @@ async function writeEntry(folder: string, key: string, layer: WrittenLayer): Pro
     await rename(fresh, join(folder, key))
   } catch (error) {
     await rm(fresh, { recursive: true, force: true })
-    // Another build was faster, with the same.
+    // Another build was faster, with the same result.
     if (errnoOf(error) !== 'ENOTEMPTY' && errnoOf(error) !== 'EEXIST') throw error
   }
 }
@@ -120,7 +120,7 @@ async function linkOrCopy(from: string, to: string): Promise<void> {
   try {
     await link(from, to)
   } catch (error) {
-    // Other errors come again from the copy: another file system, or one without links.
+    // Other errors will recur with the copy: another file system, or one without links.
     if (errnoOf(error) === 'ENOENT') throw error
     await copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
   }

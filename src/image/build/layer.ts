@@ -9,7 +9,7 @@ import { type ContentDigest, contentHash } from '../content-digest.ts'
 import type { Descriptor } from '../manifest.ts'
 import { ociLayerGzip } from '../media-types.ts'
 
-/** One thing in a layer. Paths are absolute in the image. */
+/** An entry of a layer. Paths are absolute in the image. */
 export type LayerEntry =
   | {
       readonly path: string
@@ -24,7 +24,7 @@ export type LayerEntry =
 /** A layer that was written to a file. */
 export interface WrittenLayer {
   readonly descriptor: Descriptor
-  /** The digest of the tar inside. */
+  /** The digest of the uncompressed tar. */
   readonly diffId: ContentDigest
   readonly file: string
 }
@@ -39,9 +39,8 @@ const gzipLevel = 6
 const pieceBytes = 256 * 1024
 
 /**
- * Writes a layer whose bytes depend on nothing but its entries and the time given: entries in
- * the order of their bytes, every parent folder before what is in it, owner 0:0, modes 0755 or
- * 0644, one time for all, and a gzip header without time or system.
+ * Writes a layer whose bytes depend only on its entries and the given time: entries in byte order, every folder before
+ * its contents, owner 0:0, modes 0755 or 0644, the same time for all, and a gzip header without time or system.
  * @param mtime seconds since 1970
  */
 export async function writeLayer(
@@ -82,10 +81,10 @@ export async function writeLayer(
 }
 
 /**
- * The entries of a folder, as they are to stand in the image.
+ * The entries of a folder, as they should be in the image.
  * @param to absolute in the image
- * @param keep by path relative to the folder; false leaves a file out, or a folder with all that is in it
- * @throws Failure 'invalid' for what is not a file, folder or link
+ * @param keep by path relative to the folder; false omits a file, or a folder with all its contents
+ * @throws Failure 'invalid' for anything but a file, folder or link
  */
 export async function folderEntries(
   folder: string,
@@ -136,7 +135,7 @@ function withParents(entries: readonly LayerEntry[]): LayerEntry[] {
   return [...all.values()].sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)))
 }
 
-/** In a layer such a name deletes what is below (image-spec, layer.md, "Whiteouts"); docker builds it silently. */
+/** In a layer such a name would delete what is below (image-spec, layer.md, "Whiteouts"); docker builds it silently. */
 function assertNoWhiteout(entry: LayerEntry): void {
   if (!entry.path.split('/').some((each) => each.startsWith('.wh.'))) return
   throw new Failure(
@@ -177,7 +176,7 @@ async function* fileBytes(
   yield padding(entry.size)
 }
 
-/** RFC 1952: bytes 4-7 are a time (Node writes none), 9 the system, which differs by system: 255 is "unknown". */
+/** RFC 1952: bytes 4-7 are a time (Node writes none), byte 9 the operating system: 255 is "unknown". */
 function plainGzipHeader(chunk: Buffer): Buffer {
   const fixed = Buffer.from(chunk)
   fixed.fill(0, 4, 8)

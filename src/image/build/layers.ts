@@ -12,7 +12,7 @@ import { type Ingredients, packagesOf, programOf } from './program.ts'
 export interface LayersOptions {
   readonly epochSeconds: number
   readonly cache: string
-  /** Layers of earlier builds; undefined makes every one anew. */
+  /** Layers of earlier builds; undefined rebuilds every one. */
   readonly kept: KeptLayers | undefined
   /** A folder for this build. */
   readonly work: string
@@ -21,13 +21,13 @@ export interface LayersOptions {
   readonly say?: (text: string) => void
 }
 
-/** Layers of one image that is being built. */
+/** The layers of an image that is being built. */
 export interface LayerMaker {
-  /** Those that come onto the base, from below. Called for one platform after the other. */
+  /** Those on top of the base, bottom first. Called for one platform at a time. */
   layersFor(platform: Platform): Promise<readonly Layer[]>
 }
 
-/** Node, packages, program and files of a definition as layers; they are made side by side. */
+/** Node, packages, program and files of a definition as layers, made in parallel. */
 export function layerMaker({ file, definition, folder, tree }: ImageSources, options: LayersOptions): LayerMaker {
   let sameForAll: Promise<Layer> | undefined
 
@@ -92,12 +92,14 @@ async function madeOrKept(from: Ingredients, comment: string, work: string, opti
   return { ...layer, comment }
 }
 
-/** What can make other bytes of the same: zlib compresses otherwise in another version, and on another processor. */
+/**
+ * What can change the bytes for the same input: zlib compresses differently in other versions and on other processors.
+ */
 function maker(): readonly unknown[] {
   return [builderVersion, process.versions.node, process.versions.zlib, process.arch]
 }
 
-/** Runs all at once; when one fails the others are stopped, and have ended before the failure is told. */
+/** Runs all at once; if one fails the others are aborted, and have ended before the failure is thrown. */
 async function sideBySide<T>(
   works: readonly ((signal: AbortSignal) => Promise<T>)[],
   signal: AbortSignal,

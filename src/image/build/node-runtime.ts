@@ -15,12 +15,12 @@ type NodePins = NonNullable<ImageDefinition['node']>
 const place = '/usr/local/bin/node'
 
 /**
- * The Node of the image: the official binary for its platform out of the npm package that the
- * definition pins. The archive is kept in the cache under its own hash, so it is fetched once.
- * @param cache a folder that is kept
+ * The image's Node: the official binary for its platform from the npm package that the definition pins. The archive is
+ * cached under its own hash, so it is fetched once.
+ * @param cache a persistent folder
  * @param work a folder for this build
- * @throws Failure 'invalid' for a platform without a pin; entries: 'corrupt' when npm gives other bytes than
- *   are pinned, 'program'
+ * @throws Failure 'invalid' for a platform without a pin; entries: 'corrupt' when npm returns bytes that do not match
+ *   the pin, 'program'
  */
 export function nodeOf(pins: NodePins, platform: Platform, cache: string, work: string): Ingredients {
   const pin = pins.packages[platformText(platform)]

@@ -5,22 +5,22 @@ import { npmNetwork } from '../network/programs.ts'
 
 const timeMsMax = 15 * 60_000
 const outputBytesMax = 4 * 1024 * 1024
-/** What npm and its scripts have to end by themselves. */
+/** How long npm and its scripts have to exit by themselves. */
 const endMs = 500
 
 export interface NpmOptions {
-  /** The PATH that npm is looked for in. */
+  /** The PATH in which npm is looked up. */
   readonly path: string
   readonly signal: AbortSignal
 }
 
 /**
- * Runs npm on this process's own Node, by argument list, without install scripts of strangers.
- * The user's npm settings (registry, proxy, cafile, cache) hold, and NODE_EXTRA_CA_CERTS does.
- * @throws Failure 'program' with the end of what it printed, and what to do by npm's own error code
+ * Runs npm on this process's own Node, with an argument list, without install scripts of dependencies. The user's npm
+ * settings (registry, proxy, cafile, cache) apply, and so does NODE_EXTRA_CA_CERTS.
+ * @throws Failure 'program' with the end of its output, and advice by npm's own error code
  */
 export async function npm(args: readonly string[], cwd: string, { path, signal }: NpmOptions): Promise<void> {
-  // A script prints whatever it likes, and that is what people need when it fails.
+  // A script prints whatever it likes, which is what people need when it fails.
   const runsScript = args[0] === 'run'
   const common = ['--no-audit', '--no-fund', '--no-update-notifier', '--ignore-scripts']
   const inPath = { PATH: `${dirname(process.execPath)}${delimiter}${path}`, NODE_ENV: '' }
@@ -31,7 +31,7 @@ export async function npm(args: readonly string[], cwd: string, { path, signal }
     maxBuffer: outputBytesMax,
     stdin: 'ignore',
     cancelSignal: signal,
-    // npm waits for its scripts when it is told to end, and those may not listen.
+    // When terminated, npm waits for its scripts, which may not react.
     killDescendants: true,
     forceKillAfterDelay: endMs,
     extendEnv: false,
@@ -48,7 +48,7 @@ export async function npm(args: readonly string[], cwd: string, { path, signal }
   })
 }
 
-/** Why a certificate is not believed, as Node (tls, "X509 certificate error codes") and so npm name it. */
+/** Reasons why a certificate is not trusted, as Node (tls, "X509 certificate error codes") and so npm name them. */
 const certificateCodes: ReadonlySet<string> = new Set([
   'CERT_CHAIN_TOO_LONG',
   'CERT_HAS_EXPIRED',
@@ -104,7 +104,7 @@ function codeIn(stdout: string): string | undefined {
   }
 }
 
-/** npm says what was wrong first, and then how it is used. */
+/** npm prints what was wrong first, then its usage. */
 function reason(output: string): string {
   const lines = output.split('\n').filter((line) => !/^npm (?:warn|notice)/.test(line))
   const usage = lines.findIndex((line) => /^npm error (?:Usage|Clean install)/.test(line))

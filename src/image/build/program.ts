@@ -7,7 +7,7 @@ import type { SourceTree } from '../tree/tree.ts'
 import { folderEntries, type LayerEntry } from './layer.ts'
 import { type NpmOptions, npm } from './npm.ts'
 
-/** What the program is at run time; sources and development packages are not. */
+/** What the program consists of at run time, without sources and development packages. */
 const shipped = [
   'bin/run.js',
   'bin/main.js',
@@ -25,14 +25,14 @@ const cpuNames: Readonly<Record<string, string>> = { amd64: 'x64' }
 
 /** What a layer is made from, and how. */
 export interface Ingredients {
-  /** All that decides what is in it; the same, the same layer. */
+  /** Everything that determines it; the same inputs give the same layer. */
   readonly inputs: readonly unknown[]
   entries(options: NpmOptions): Promise<readonly LayerEntry[]>
 }
 
 /**
- * The program, built from a state of its sources from nothing: a fresh folder, the packages that
- * package-lock.json names, the checkout's own build script. It is the same for all platforms.
+ * The program, built from scratch from a state of its sources: a fresh folder, the packages in package-lock.json, the
+ * checkout's own build script. It is the same for all platforms.
  * @param work an empty folder
  * @param to where it goes in the image
  */
@@ -40,13 +40,13 @@ export async function programOf(tree: SourceTree, work: string, to: string): Pro
   const folder = join(work, 'program')
   await mkdir(folder, { recursive: true })
   await tree.extract(programPaths, folder)
-  // Of what was extracted, not of the tree: a working tree may change at any moment.
+  // From what was extracted, not from the tree: a working tree may change at any moment.
   const files = (await folderTree(folder).files(programPaths)).filter(({ path }) => entersProgram(path))
   return {
     inputs: ['program', to, files.map(({ mode, path, id }) => [mode, path, id])],
     async entries(options) {
       await npm(['ci', '--prefer-offline'], folder, options)
-      // Only our own scripts run here; --ignore-scripts would skip nothing but pre and post ones.
+      // Only our own scripts run here; --ignore-scripts would only skip pre and post scripts.
       await npm(['run', 'build'], folder, options)
       return (await folderEntries(folder, to, isShipped)).filter((each) => each.path !== to)
     },
@@ -54,8 +54,8 @@ export async function programOf(tree: SourceTree, work: string, to: string): Pro
 }
 
 /**
- * The packages that the program needs at run time on a platform, as package-lock.json names them; they change
- * less often than it does.
+ * The packages that the program needs at run time on a platform, from package-lock.json; they change less often than
+ * the program.
  * @param work a folder
  * @param to where the program goes in the image
  */
@@ -72,7 +72,7 @@ export async function packagesOf(tree: SourceTree, platform: Platform, work: str
       const cpu = cpuNames[platform.architecture] ?? platform.architecture
       const where = [`--os=${platform.os}`, `--cpu=${cpu}`, '--libc=glibc']
       await npm(['ci', '--omit=dev', '--prefer-offline', ...where], target, options)
-      // Where nothing is needed npm makes no folder.
+      // If nothing is needed, npm makes no folder.
       await mkdir(join(target, 'node_modules'), { recursive: true })
       return folderEntries(join(target, 'node_modules'), posix.join(to, 'node_modules'), isPackageFile)
     },
@@ -84,7 +84,7 @@ function isShipped(path: string): boolean {
   return isPart && entersProgram(path) && !path.endsWith('.tsbuildinfo')
 }
 
-/** npm's own note of what it installed, and the links for scripts, are of no use to the program. */
+/** npm's own record of what it installed, and links to scripts, are of no use to the program. */
 function isPackageFile(path: string): boolean {
   return path !== '.package-lock.json' && path !== '.bin'
 }

@@ -14,13 +14,13 @@ export interface DaemonOptions {
   readonly env: NodeJS.ProcessEnv
   readonly temporary: string
   readonly signal: AbortSignal
-  /** How far layers may expand that the daemon could not load as they are. */
+  /** How far layers may expand that the daemon could not load compressed. */
   readonly expansion?: ExpansionLimits | undefined
-  /** Milliseconds without a byte after which the daemon is asked whether it lives. */
+  /** Milliseconds of silence after which the daemon is pinged. */
   readonly silenceMsMax?: number
 }
 
-/** What a daemon answers. */
+/** A daemon's response. */
 export interface DaemonAnswer {
   readonly status: number
   /**
@@ -30,9 +30,9 @@ export interface DaemonAnswer {
   lines(): AsyncGenerator<string, void, undefined>
   /** @throws as lines do */
   readonly body: AsyncIterable<Uint8Array>
-  /** The end of what is sent; an answer that came is not thrown away because this fails. */
+  /** Settles when sending ends; a response that arrived is not discarded if this fails. */
   readonly sent: Promise<void>
-  /** Ends the call, wherever it is. */
+  /** Aborts the call at any point. */
   close(): void
 }
 
@@ -40,14 +40,14 @@ const usualHost = 'unix:///var/run/docker.sock'
 const silenceMsUsual = 60_000
 const lineBytesMax = 1024 * 1024
 const sending = { 'content-type': 'application/x-tar', expect: '100-continue' }
-/** For servers that do not know what is expected; as curl does it. */
+/** For servers that do not support Expect: 100-continue; the same as curl's. */
 const continueMsMax = 1000
 
 /**
- * Asks a docker daemon.
+ * Calls a docker daemon.
  * @param archive a file to send
- * @throws Failure 'unavailable', 'denied', 'deadline' when it does not even answer a ping, 'unimplemented' for a
- *   host that we cannot reach, 'not-found' without the certificates that it wants
+ * @throws Failure 'unavailable', 'denied', 'deadline' when it does not even answer a ping, 'unimplemented' for an
+ *   unsupported host, 'not-found' without the certificates that it requires
  */
 export async function callDaemon(
   options: DaemonOptions,
@@ -70,7 +70,7 @@ export async function callDaemon(
   outgoing.once('socket', (socket) => {
     const silence = options.silenceMsMax ?? silenceMsUsual
     socket.setTimeout(silence)
-    // A daemon that writes a large image to a slow disk says nothing for minutes.
+    // A daemon that writes a large image to a slow disk is silent for minutes.
     socket.on('timeout', () => {
       ping(place, options).then(
         () => socket.setTimeout(silence),
@@ -84,7 +84,7 @@ export async function callDaemon(
   sent.catch(() => undefined)
   try {
     const answer = await answered
-    // Its readers are told; an error after the last of them has left must not end the process.
+    // Its readers get the error; one after the last of them has left must not end the process.
     answer.on('error', () => undefined)
     const body = believed(answer, options)
     const status = answer.statusCode ?? 0
@@ -95,8 +95,8 @@ export async function callDaemon(
 }
 
 /**
- * Sends when the daemon wants it. One that refuses says so before, and would close the connection on what is
- * sent nevertheless: its answer would be lost with it.
+ * Sends when the daemon is ready. If it refuses, it says so first, and would close the connection on data sent
+ * nevertheless, losing its response.
  */
 async function send(outgoing: ClientRequest, archive: string | undefined): Promise<void> {
   if (archive === undefined) return void outgoing.end()
@@ -113,7 +113,7 @@ async function send(outgoing: ClientRequest, archive: string | undefined): Promi
   await pipeline(createReadStream(archive), outgoing)
 }
 
-/** Ends well when the daemon answers anything. */
+/** Succeeds if the daemon answers anything. */
 async function ping({ request, options: place }: Place, options: DaemonOptions): Promise<void> {
   const ms = options.silenceMsMax ?? silenceMsUsual
   const silence = new Failure('deadline', `the docker daemon has not answered for ${(2 * ms) / 1000} s`, {
@@ -137,7 +137,7 @@ interface Place {
 }
 
 async function address({ host = usualHost, env }: DaemonOptions): Promise<Place> {
-  // docker takes no TLS over a socket, whatever DOCKER_TLS_VERIFY says.
+  // docker uses no TLS over a socket, whatever DOCKER_TLS_VERIFY says.
   if (host.startsWith('unix://')) {
     const socketPath = host.slice('unix://'.length)
     return { request: http.request, options: { agent: false, socketPath, headers: { host: 'docker' } } }
@@ -155,7 +155,7 @@ async function address({ host = usualHost, env }: DaemonOptions): Promise<Place>
   })
 }
 
-/** What docker's own client reads of DOCKER_CERT_PATH: the authority always, the client's own where there is one. */
+/** What docker's own client reads from DOCKER_CERT_PATH: always the CA, and the client certificate if there is one. */
 async function certificates(env: NodeJS.ProcessEnv): Promise<{ ca: Buffer; cert?: Buffer; key?: Buffer }> {
   const folder = env['DOCKER_CERT_PATH'] || env['DOCKER_CONFIG'] || join(env['HOME'] ?? '', '.docker')
   const [ca, cert, key] = await Promise.all(
@@ -173,7 +173,7 @@ async function certificates(env: NodeJS.ProcessEnv): Promise<{ ca: Buffer; cert?
   return { ca: ca ?? Buffer.alloc(0), ...(cert && key ? { cert, key } : {}) }
 }
 
-/** What an answer says, or that the daemon went away. */
+/** The response's body; fails if the daemon goes away. */
 async function* believed(answer: IncomingMessage, options: DaemonOptions): AsyncGenerator<Uint8Array, void, undefined> {
   try {
     for await (const piece of answer) yield piece as Uint8Array

@@ -8,7 +8,7 @@ import { openDockerArchiveDestination, openDockerArchiveSource } from './archive
 import { callDaemon, type DaemonAnswer, type DaemonOptions } from './daemon-call.ts'
 import { writeWhole } from './files.ts'
 
-/** Opens an image that a docker daemon has: it is saved into a temporary archive first. */
+/** Opens an image in a docker daemon: it is saved into a temporary archive first. */
 export async function openDaemonSource(image: ImageName, options: DaemonOptions): Promise<Source> {
   const name = image.digest ? imageNameText(image) : familiarName(image)
   return inTemporary(options, async (archive, remove) => {
@@ -32,8 +32,8 @@ export async function openDaemonSource(image: ImageName, options: DaemonOptions)
 }
 
 /**
- * Writes into a docker daemon: a temporary archive, loaded at the end, so that the daemon
- * gets a whole image or nothing.
+ * Writes into a docker daemon: a temporary archive, loaded at the end, so that the daemon gets a whole image or
+ * nothing.
  * @throws Failure 'invalid' without a tag
  */
 export async function openDaemonDestination(image: ImageName, options: DaemonOptions): Promise<Destination> {
@@ -63,7 +63,7 @@ export async function openDaemonDestination(image: ImageName, options: DaemonOpt
   })
 }
 
-/** Opens what needs an archive in a temporary folder, which is not left there when that fails. */
+/** Opens something with an archive in a temporary folder, which is removed if that fails. */
 async function inTemporary<T>(
   { temporary }: DaemonOptions,
   open: (archive: string, remove: () => Promise<void>) => Promise<T>,
@@ -84,7 +84,7 @@ async function load(archive: string, options: DaemonOptions): Promise<void> {
   const answer = await callDaemon(options, 'POST', '/images/load?quiet=1', archive)
   try {
     if (answer.status !== 200) throw await refusal(answer, 'load the image into the docker daemon')
-    // Errors come inside of a stream that began with 200.
+    // Errors come within a stream that began with 200.
     for await (const line of answer.lines()) {
       const problem = errorOf(line)
       if (problem) throw new Failure('precondition', `the docker daemon did not load the image: ${problem}`)
@@ -100,7 +100,7 @@ async function refusal(answer: DaemonAnswer, doing: string): Promise<Failure> {
   try {
     for await (const line of answer.lines()) text ||= errorOf(line) ?? line.slice(0, 200)
   } catch (error) {
-    // That it refused is known; why, it may not have said to the end.
+    // It is known that the daemon refused; its reason may be incomplete.
     if (!(error instanceof Failure) || error.kind !== 'unavailable') throw error
   }
   const kind = answer.status === 404 ? 'not-found' : 'precondition'
@@ -117,7 +117,7 @@ function errorOf(line: string): string | undefined {
     const text = message?.errorDetail?.message ?? message?.error ?? message?.message
     return typeof text === 'string' ? text.slice(0, 1000) : undefined
   } catch {
-    // A line that is not JSON is progress for people.
+    // A line that is not JSON is progress output.
     return undefined
   }
 }

@@ -4,22 +4,22 @@ import { Failure } from '../../../core/failure.ts'
 import { wait } from '../../../host/wait.ts'
 
 export interface RetryOptions {
-  /** How often something is tried again. */
+  /** Number of retries. */
   readonly times: number
   readonly clock: Clock
   readonly signal: AbortSignal
-  /** Is told in a line why nothing happens for longer than a moment. */
+  /** Receives a line about why nothing happens for longer than a moment. */
   readonly tell?: ((text: string) => void) | undefined
 }
 
 const delays = { msMin: 1000, msMax: 60_000 }
-/** A wait from this on is told. */
+/** Waits at least this long are reported. */
 const toldMsMin = 4000
 
-/** A failure that may go away: the server said to come back, or the network broke. */
+/** A transient failure: the server asked to retry, or the network failed. */
 export class Retryable extends Error {
   readonly failure: Failure
-  /** Milliseconds that the server asked to wait; undefined when it said nothing. */
+  /** Milliseconds that the server asked to wait; undefined if it did not say. */
   readonly afterMs: number | undefined
 
   constructor(failure: Failure, afterMs?: number) {
@@ -30,8 +30,8 @@ export class Retryable extends Error {
 }
 
 /**
- * Runs an attempt until it succeeds, fails for good, or was tried again often enough; waits
- * 1 s, doubled each time, at most a minute, or what the server asked for (Retry-After).
+ * Runs an attempt until it succeeds, fails permanently, or the retries are used up; waits 1 s, doubled each time up to
+ * a minute, or as long as the server asked (Retry-After).
  * @throws the last failure
  */
 export async function withRetries<T>(attempt: (times: number) => Promise<T>, options: RetryOptions): Promise<T> {
@@ -48,8 +48,8 @@ export async function withRetries<T>(attempt: (times: number) => Promise<T>, opt
 }
 
 /**
- * Waits before the next try, as long as withRetries says.
- * @param times how often it was tried again already
+ * Waits before the next attempt, as described for withRetries.
+ * @param times number of retries so far
  */
 export function backOff(retryable: Retryable, times: number, options: RetryOptions): Promise<void> {
   const ms = Math.min(retryable.afterMs ?? backoffMs(times + 1, delays), delays.msMax)
@@ -57,7 +57,7 @@ export function backOff(retryable: Retryable, times: number, options: RetryOptio
   return wait(ms, options.clock, options.signal)
 }
 
-/** Network failures are worth another try; what a server refuses is not. */
+/** Network failures are retried; a server's refusal is not. */
 export function asRetryable(error: unknown): Retryable | undefined {
   if (error instanceof Retryable) return error
   if (error instanceof Failure && (error.kind === 'unavailable' || error.kind === 'deadline'))

@@ -15,15 +15,15 @@ export interface RegistryRequest {
   readonly url: string | URL
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: { readonly size: number; open(): Promise<AsyncIterable<Uint8Array>> }
-  /** What it does, as the end of "cannot ...". */
+  /** The operation, to complete "cannot ...". */
   readonly doing: string
-  /** Answers that the caller understands; any other is an error. */
+  /** Statuses that the caller handles; any other is an error. */
   readonly expected: readonly number[] | ((status: number) => boolean)
-  /** A repository of the same registry that is read too (a mount). */
+  /** Another repository of the registry that is also read (a mount). */
   readonly from?: string
-  /** A redirect to another host is not followed, but is the answer. */
+  /** A redirect to another host is returned rather than followed. */
   readonly staysOnHost?: boolean
-  /** It moves a blob, which takes as long as it takes. */
+  /** It transfers a blob, so there is no overall time limit. */
   readonly isLarge?: boolean
 }
 
@@ -32,16 +32,16 @@ export interface Session {
   readonly registry: string
   readonly repository: string
   /**
-   * Sends it, as often as authentication and redirects need; retrying is the caller's.
+   * Sends it, repeatedly if authentication or redirects need that; retrying is up to the caller.
    * @throws Retryable for 408, 429 and 5xx; Failure otherwise
    */
   send(request: RegistryRequest): Promise<HttpAnswer>
 }
 
 export interface SessionOptions extends AuthorizationOptions {
-  /** When plain HTTP is tried: never, where TLS is not spoken, or before TLS. */
+  /** When plain HTTP is tried: never, if TLS is not spoken, or before TLS. */
   readonly plain: 'never' | 'second' | 'first'
-  /** The flag that allows what is not encrypted, for errors. */
+  /** The flag that allows unencrypted connections, for errors. */
   readonly tlsFlag?: string | undefined
 }
 
@@ -49,7 +49,7 @@ const redirectsMax = 5
 const redirects = new Set([301, 302, 303, 307, 308])
 const userAgent = 'native'
 
-/** The Hub's API lives on another host than its name. */
+/** The Hub's API is on another host than its name. */
 export function apiHost(registry: string): string {
   return registry === 'docker.io' ? 'registry-1.docker.io' : registry
 }
@@ -61,7 +61,7 @@ export function openSession(options: SessionOptions): Session {
   let base: Promise<Base> | undefined
   let refused: Challenge | undefined
 
-  /** A failure is not kept: the next request asks again. */
+  /** A failure is not cached: the next request asks again. */
   const findOnce = (): Promise<Base> => {
     if (base) return base
     const found = findBase(options)
@@ -74,7 +74,7 @@ export function openSession(options: SessionOptions): Session {
 
   const once = async (request: RegistryRequest, url: URL, { url: root, challenge }: Base): Promise<HttpAnswer> => {
     const asked = refused ?? challenge
-    // Credentials go to the registry itself and to nobody that it sends us to.
+    // Credentials go to the registry itself, never to a host that it redirects to.
     const allowed = asked && url.origin === root.origin && (await authorization.header(root, asked, request.from))
     const headers = { 'user-agent': userAgent, ...request.headers, ...(allowed ? { authorization: allowed } : {}) }
     const body = request.body && { size: request.body.size, content: await request.body.open() }
@@ -90,7 +90,7 @@ export function openSession(options: SessionOptions): Session {
     for (let hops = 0; ; ) {
       const answer = await once(request, url, found)
       if (answer.status === 401 && url.origin === found.url.origin && !isAgain && !isExpected(request, 401)) {
-        // Expired meanwhile, or another scope is wanted: the tokens that there are do not help.
+        // Expired meanwhile, or another scope is needed: the present tokens do not help.
         refused = usable(answer) ?? refused
         authorization.forget()
         answer.discard()
@@ -132,7 +132,7 @@ interface Base {
   readonly status: number
 }
 
-/** Asks /v2/ once: does it speak TLS, and how does it want to be authenticated to? */
+/** Requests /v2/ once: does the registry speak TLS, and how does it authenticate? */
 async function findBase(options: SessionOptions): Promise<Base> {
   const { origin } = options
   const plain = options.plain === 'first' ? await plainBase(options) : undefined
@@ -141,7 +141,7 @@ async function findBase(options: SessionOptions): Promise<Base> {
     return await ping('https', options)
   } catch (error) {
     if (!(error instanceof Failure)) throw error
-    // One that speaks TLS complains of plain HTTP too: then it is the certificate that is wrong.
+    // A TLS server complains about plain HTTP too: then its certificate is the problem.
     if (plain && error.kind !== 'denied') throw noRegistry(origin.registry, plain.status)
     if (!isNoTls(error.cause)) throw error
     if (options.plain !== 'never') return ping('http', options)
@@ -153,7 +153,7 @@ async function findBase(options: SessionOptions): Promise<Base> {
   }
 }
 
-/** A server that wants TLS answers plain HTTP with something else, or hangs up. */
+/** A TLS server answers plain HTTP with something else, or hangs up. */
 function isRegistry({ status }: Base): boolean {
   return status === 200 || status === 401
 }
@@ -164,7 +164,7 @@ function noRegistry(registry: string, status: number): Failure {
   })
 }
 
-/** What plain HTTP is answered, if anything. */
+/** The response to plain HTTP, if any. */
 async function plainBase(options: SessionOptions): Promise<Base | undefined> {
   try {
     return await ping('http', options)

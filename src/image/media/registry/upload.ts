@@ -21,15 +21,14 @@ const chunkBytesDefault = 16 * 1024 * 1024
 /** Another repository of the registry that has the blob. */
 export interface Mount {
   readonly from: string
-  /** Is told when the registry does not let it be mounted from there. */
+  /** Called if the registry does not allow mounting from there. */
   refused(): void
 }
 
 /**
- * Pushes a blob (distribution-spec, "Pushing blobs"): mounted from another repository of the
- * registry where that works, else sent as one stream, as every registry takes it. When that
- * breaks off the registry is asked how far it came and gets the rest from there; when the blob
- * is too large for one request it is sent in chunks.
+ * Pushes a blob (distribution-spec, "Pushing blobs"): mounted from another repository of the registry if that works,
+ * else sent as one stream, which every registry accepts. If that breaks off, the registry is asked for its offset and
+ * gets the rest from there; a blob too large for one request is sent in chunks.
  */
 export async function pushBlob(
   session: Session,
@@ -56,7 +55,7 @@ export async function pushBlob(
   }
 }
 
-/** Reading what was to be sent failed: the registry has nothing to do with it, and no other try helps. */
+/** Reading the content failed: the registry is not to blame, and retrying does not help. */
 class SourceFailed extends Error {
   readonly reason: unknown
 
@@ -67,8 +66,8 @@ class SourceFailed extends Error {
 }
 
 /**
- * Mounts the blob, or the upload that the registry opens instead; undefined where it does neither, whatever it
- * answers: then the blob is sent as if there was nothing to mount.
+ * Mounts the blob, or returns the upload that the registry opens instead; undefined for any other response: then the
+ * blob is sent as if there were nothing to mount.
  */
 async function mountedOr(
   session: Session,
@@ -110,7 +109,7 @@ async function sendAll(
       if (failures >= Math.max(1, retry.times)) throw retryable?.failure ?? error
       if (retryable) await backOff(retryable, failures, retry)
       failures += 1
-      // The registry may have kept a part of what broke off.
+      // The registry may have kept a part of the interrupted upload.
       await withRetries(() => askOffset(session, descriptor, upload), retry)
       if (upload.offset > before) failures = 0
     }
@@ -137,7 +136,8 @@ async function sendPart(session: Session, descriptor: Descriptor, open: OpenBlob
   answer.discard()
   if (answer.status === 404) throw new UploadLost(session)
   upload.location = locationOf(answer, upload.location)
-  // What it answered well to it has, whatever it says in Range: some count one too many there, others this part only.
+  // It has everything that it acknowledged, whatever its Range says: some count one too many there, others this part
+  // only.
   upload.offset = offset + size
 }
 
@@ -160,7 +160,7 @@ function isTooLarge(error: unknown): boolean {
   return error instanceof Failure && error.kind === 'exhausted'
 }
 
-/** Does it refuse the bytes that it has, as it does when they do not have the digest? */
+/** Did it reject the bytes, as it does when they do not match the digest? */
 function isRefusal(error: unknown): error is Failure {
   return error instanceof Failure && (error.kind === 'precondition' || error.kind === 'out-of-range')
 }
