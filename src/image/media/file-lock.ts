@@ -6,14 +6,13 @@ import { wait } from '../../host/wait.ts'
 import { diskFailure } from '../partial.ts'
 
 const pollMs = 20
-/** What is done under a lock takes milliseconds; whoever has held one for so long has died over it. */
+/** Work under a lock takes milliseconds; a holder that takes this long has died. */
 const holdMsMax = 10_000
 
 /**
- * Does work on a file while no other process does any on it: beside it stands `<file>.lock` meanwhile. The folder
- * may be shared between machines, so neither process numbers nor clocks tell whether a holder lives: one whose lock
- * stays the same for too long is taken for dead.
- * @throws what the work throws; Failure 'denied', 'exhausted' when there can be no lock
+ * Runs work on a file under a lock, `<file>.lock` beside it. The folder may be shared between machines, so neither
+ * process ids nor clocks show whether a holder is alive: one whose lock stays the same for too long is considered dead.
+ * @throws what the work throws; Failure 'denied', 'exhausted' when no lock can be made
  */
 export async function withFileLock<T>(file: string, work: () => Promise<T>, msMax = holdMsMax): Promise<T> {
   const path = `${file}.lock`
@@ -26,7 +25,7 @@ export async function withFileLock<T>(file: string, work: () => Promise<T>, msMa
   }
 }
 
-/** A text that somebody else has written, and since when it has been this one, as we have seen it. */
+/** The content of somebody else's lock, and since when we have seen it unchanged. */
 interface Seen {
   readonly text: string
   readonly since: number
@@ -52,9 +51,9 @@ async function take(path: string, mine: string, msMax: number): Promise<void> {
 }
 
 /**
- * Removes the lock of a holder that is dead. Only one may do so at a time, under a lock of its own: between looking
- * whose lock it is and removing it, another could have taken it over, and be at work.
- * @param other who was seen doing so before
+ * Removes a dead holder's lock. Only one process may do so at a time, under a lock of its own: between checking whose
+ * lock it is and removing it, another process could have taken it over and started work.
+ * @param other the process seen doing so before
  */
 async function takeAway(
   own: string,
@@ -83,12 +82,12 @@ function again(before: Seen | undefined, text: string | undefined): Seen | undef
   return before?.text === text ? before : { text, since: performance.now() }
 }
 
-/** File systems without hard links (FAT, some of networks) say one of these. */
+/** Errors of file systems without hard links (FAT, some network file systems). */
 const linkless: ReadonlySet<string | undefined> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
 
 /**
- * Makes the file where none is. A link is there with its text, or not at all; where there are no links, one that
- * somebody is about to write is seen empty for a moment.
+ * Creates the file if it does not exist. A link appears with its content, or not at all; without links, a file being
+ * written may be seen empty for a moment.
  */
 async function isLinked(own: string, path: string): Promise<boolean> {
   try {

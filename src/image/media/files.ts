@@ -8,8 +8,8 @@ import { readPieces, writePieces } from '../pieces.ts'
 import { writeBehind } from './write-behind.ts'
 
 /**
- * The bytes of a file.
- * @throws Failure 'not-found' (asked at once, so that it is known before anything is written)
+ * The content of a file.
+ * @throws Failure 'not-found' (checked at once, so that it is known before anything is written)
  */
 export async function fileContent(path: string, what: string): Promise<AsyncIterable<Uint8Array>> {
   await fileSize(path, what)
@@ -41,7 +41,7 @@ export async function smallFile(path: string, bytesMax: number, what: string): P
   }
 }
 
-/** Bytes of a regular file, or undefined when there is none of that name. */
+/** Size of a regular file, or undefined if there is none of that name. */
 export async function sizeIfThere(path: string): Promise<number | undefined> {
   try {
     const facts = await stat(path)
@@ -53,10 +53,9 @@ export async function sizeIfThere(path: string): Promise<number | undefined> {
 }
 
 /**
- * Makes a folder to write an image into, or takes the one that is there, without what writers that were killed
- * have left.
+ * Creates a folder for an image, or takes an existing one, without leftovers of killed writers.
  * @returns names in it
- * @throws Failure 'denied', 'exhausted', 'exists' when a file stands there
+ * @throws Failure 'denied', 'exhausted', 'exists' when there is a file in its place
  */
 export async function ownFolder(path: string): Promise<readonly string[]> {
   makeFolder(path)

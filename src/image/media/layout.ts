@@ -23,16 +23,16 @@ import { verifiedManifest } from '../verified.ts'
 import { withFileLock } from './file-lock.ts'
 import { fileContent, ownFolder, sizeIfThere, smallFile, writeWhole } from './files.ts'
 
-/** The annotation by which an image in a layout is named (image-spec, annotations.md). */
+/** The annotation that names an image in a layout (image-spec, annotations.md). */
 export const refNameKey = 'org.opencontainers.image.ref.name'
-/** What containerd and docker call an image in a layout, in full. */
+/** The full image name that containerd and docker add in a layout. */
 const containerdNameKey = 'io.containerd.image.name'
 const versionFile = 'oci-layout'
 const namesShownMax = 20
 export const layoutText = '{"imageLayoutVersion":"1.0.0"}'
 const layoutVersion = z.looseObject({ imageLayoutVersion: z.literal('1.0.0') })
 
-/** How a layout's files are read, be they in a folder or in an archive. */
+/** Access to a layout's files, in a folder or in an archive. */
 export interface LayoutFiles {
   readonly name: string
   small(path: string, bytesMax: number, what: string): Promise<Uint8Array>
@@ -107,8 +107,8 @@ export async function layoutSource(files: LayoutFiles, image: string | undefined
 }
 
 /**
- * A layout in a folder to write into: other images that are in it stay, one of the same name
- * is replaced; without a name, whatever had no name.
+ * Opens a layout in a folder for writing: other images in it stay, one of the same name is replaced; without a name,
+ * the unnamed one is.
  * @throws Failure 'exists' for a folder that holds something else
  */
 export async function openLayoutDestination(path: string, image: string | undefined): Promise<Destination> {
@@ -134,7 +134,7 @@ export async function openLayoutDestination(path: string, image: string | undefi
       const index = join(path, 'index.json')
       await withFileLock(index, async () => writeWhole(index, await indexWith(index, entry, image)))
     },
-    // Whole blobs stay: no index names them yet, and a second try finds them.
+    // Complete blobs stay: no index names them yet, and a retry finds them.
     abort: async () => undefined,
   }
 }
@@ -145,7 +145,7 @@ export function layoutEntry(raw: RawManifest, image: string | undefined): Descri
   return { mediaType, digest, size, ...(image === undefined ? {} : { annotations: { [refNameKey]: image } }) }
 }
 
-/** index.json's bytes, with whatever else one says that is replaced. */
+/** index.json's bytes, preserving other fields of the one that is replaced. */
 export function indexBytes(manifests: readonly Descriptor[], before: object = {}): Uint8Array {
   return Buffer.from(JSON.stringify({ ...before, schemaVersion: 2, mediaType: ociIndex, manifests }))
 }
@@ -172,7 +172,7 @@ function chosen(index: Index, image: string | undefined, where: string): Descrip
   if (only && fit.every((each) => each.digest === only.digest)) return only
   const other = index.manifests.find((each) => !isImage(each) && (image === undefined || namesOf(each).includes(image)))
   if (!only && other) throw unreadType(other.mediaType, `${where} ${other.digest}`)
-  // For each image the first of its names that no other has.
+  // For each image, its first name that is unique.
   const isUnique = (name: string): boolean => new Set(named(name, images).map((each) => each.digest)).size === 1
   const names = [...new Set(images.flatMap((each) => namesOf(each).find(isUnique) ?? []))].slice(0, namesShownMax)
   const list = names.length === 0 ? 'it has none' : `there are ${names.join(', ')}`
@@ -195,7 +195,7 @@ function replaced(before: readonly Descriptor[], root: Descriptor, image: string
   return [...others, root]
 }
 
-/** What index.json has to be, the image being in it too. */
+/** The new index.json, including the image. */
 async function indexWith(file: string, root: Descriptor, image: string | undefined): Promise<Uint8Array> {
   if ((await sizeIfThere(file)) === undefined) return indexBytes([root])
   const bytes = await smallFile(file, manifestBytesMax, 'the file index.json')
@@ -207,7 +207,7 @@ async function indexWith(file: string, root: Descriptor, image: string | undefin
 async function assertLayoutOrEmpty(path: string): Promise<void> {
   const names = await ownFolder(path)
   for (const algorithm of ['sha256', 'sha512']) await removeLeftovers(join(path, 'blobs', algorithm))
-  // blobs alone: an earlier try that ended before its index was written.
+  // Only blobs: an earlier attempt that ended before its index was written.
   if (names.length > 0 && !names.includes(versionFile) && names.some((each) => each !== 'blobs'))
     throw new Failure('exists', 'the folder is not empty and is not an OCI layout', { where: path })
 }

@@ -1,6 +1,6 @@
 /**
- * Node's own HTTP. An import statement of node:http reads all that it exports, and with its WebSocket comes
- * the whole of undici: 25 ms of processor time, half of what a short command of ours takes beside Node.
+ * Node's own HTTP. Importing node:http evaluates all that it exports, and its WebSocket loads the whole of undici: 25
+ * ms of processor time, half of what a short command of ours takes on top of Node.
  */
 export const http = process.getBuiltinModule('node:http')
 

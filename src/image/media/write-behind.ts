@@ -1,9 +1,9 @@
 import type { FileHandle } from 'node:fs/promises'
 
-/** Bytes that may wait in memory for the disk before it is told to take them. */
+/** Bytes that may be pending before they are flushed to disk. */
 const bytesBetween = 32 * 1024 * 1024
 
-/** One file at a time: Node has four threads for files, and the others' pieces need them. */
+/** One file at a time: Node has four threads for files, and the pieces of others need them. */
 let isBusy = false
 
 /**

@@ -25,7 +25,7 @@ import { oneAtATime } from './one-at-a-time.ts'
 import { assertReplaceable } from './replaceable.ts'
 import { openTarSource } from './tar-source.ts'
 
-/** Archives that are made by hand write `./` before their names. */
+/** Hand-made archives have names that begin with `./`. */
 const path = z
   .string()
   .min(1)
@@ -151,8 +151,8 @@ export async function openDockerArchiveDestination(
 }
 
 /**
- * Refuses what no reader of such archives takes, docker least of all.
- * @param config undefined where the config is of another type than an image's
+ * Refuses what no reader of such archives accepts, docker least of all.
+ * @param config undefined if the config is not an image's
  */
 function assertLoads(
   { config: descriptor, layers }: Manifest,
@@ -181,7 +181,7 @@ function assertDiffIds(
 ): void {
   for (const [at, { digest }] of layers.entries()) {
     const [found, said] = [expandedTo.get(digest), diffIds[at]]
-    // docker knows diff ids of sha256 alone; others are left to whoever reads them.
+    // docker only knows sha256 diff ids; others are left to the reader.
     if (found === undefined || found === said || (said && algorithmOf(said) !== 'sha256')) continue
     throw new Failure('corrupt', `${digest} expands to ${found}, the config says ${said ?? 'nothing'}`, { where })
   }

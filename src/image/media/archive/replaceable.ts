@@ -4,8 +4,8 @@ import { diskFailure } from '../../partial.ts'
 import { tarFiles } from '../../tar/files.ts'
 
 /**
- * A file may be replaced by an archive only if it is an image archive itself, as we write them and not
- * compressed: a mistyped path must not cost anybody's file.
+ * An archive may only replace an image archive in the uncompressed form that we write: a mistyped path must not cost
+ * anybody a file.
  * @throws Failure 'exists', 'denied'
  */
 export async function assertReplaceable(path: string): Promise<void> {

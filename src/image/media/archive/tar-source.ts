@@ -21,10 +21,10 @@ export interface TarSource {
 }
 
 /**
- * Opens an archive for reading. A compressed one (gzip, zstd) is first expanded into a
- * temporary file, since layers are read in another order than they stand in it.
- * @param temporary the folder for that
- * @param signal ends that
+ * Opens an archive for reading. A compressed one (gzip, zstd) is first expanded into a temporary file, since layers are
+ * not read in the order of the archive.
+ * @param temporary the folder for that file
+ * @param signal aborts the expansion
  * @throws Failure 'not-found', 'corrupt', 'invalid', 'exhausted'
  */
 export async function openTarSource(

@@ -6,7 +6,7 @@ import { listOf, text } from '../../go-json.ts'
 import type { HttpAnswer } from './exchange.ts'
 
 const errorBytesMax = 64 * 1024
-/** Characters that are shown of what a registry says about an error. */
+/** Characters shown of a registry's error message. */
 const textMax = 500
 const userMax = 100
 const errorsSchema = z.looseObject({
@@ -35,9 +35,9 @@ export async function answerBytes(answer: HttpAnswer, bytesMax: number): Promise
 }
 
 /**
- * What a refusing answer means, with what the registry said about it (distribution-spec, "Error Codes").
+ * The failure for an error response, with the registry's message (distribution-spec, "Error Codes").
  * @param registry whom to log in to
- * @param login what it was asked with, if that is known
+ * @param login what was used for the request, if known
  */
 export async function refusal(
   answer: HttpAnswer,
@@ -57,7 +57,7 @@ export async function refusal(
   )
 }
 
-/** A registry says the same to a wrong password as to none, and only we know which it was. */
+/** A registry responds the same to a wrong password as to none; only we know which it was. */
 function loginText(login: Credentials): string {
   return login.kind === 'password'
     ? `the login of "${printable(login.user, userMax)}" was refused`
@@ -101,7 +101,7 @@ async function errorText(answer: HttpAnswer): Promise<string> {
     const texts = parsed.success ? parsed.data.errors.map((each) => each.message || each.code) : []
     return printable([...new Set(texts.filter(Boolean))].slice(0, 3).join('; '), textMax)
   } catch {
-    // An error page that is none says nothing beyond its status.
+    // A malformed error body says nothing beyond its status.
     return ''
   }
 }

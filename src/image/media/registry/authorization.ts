@@ -15,32 +15,32 @@ export interface AuthorizationOptions {
   readonly signal: AbortSignal
 }
 
-/** What lets us in at one repository: the login, and the tokens that it buys. */
+/** Access to one repository: the login, and the tokens obtained with it. */
 export interface Authorization {
   /**
-   * The header that answers a challenge; undefined when there is no login that does.
+   * The header that answers a challenge; undefined if no login can.
    * @param root the registry itself
-   * @param from another repository of it that is read too
-   * @throws Failure of looking for the login or of buying a token
+   * @param from another of its repositories that is also read
+   * @throws Failure of looking up the login or of fetching a token
    */
   header(root: URL, challenge: Challenge, from: string | undefined): Promise<string | undefined>
-  /** The login that challenges were answered with; null when none is there, undefined before it was looked for. */
+  /** The login that challenges were answered with; null if there is none, undefined before it was looked up. */
   login(): Credentials | null | undefined
-  /** The tokens are of no use any more. */
+  /** The tokens are no longer valid. */
   forget(): void
 }
 
-/** A token that ends sooner than this is fetched anew before it is used. */
+/** A token that expires sooner than this is renewed before use. */
 const tokenMarginMs = 10_000
 
-/** Nothing is looked for or sent before the first challenge. */
+/** Nothing is looked up or sent before the first challenge. */
 export function openAuthorization(options: AuthorizationOptions): Authorization {
   const { origin, exchange, clock, signal } = options
   let login: Promise<Credentials | null> | undefined
   let used: Credentials | null | undefined
   const tokens = new Map<string, Promise<Token>>()
 
-  /** Lanes that need the same token at the same time share one request for it. */
+  /** Concurrent requests for the same token share one fetch. */
   const freshToken = async (key: string, fetch: () => Promise<Token>): Promise<Token> => {
     const known = tokens.get(key)
     if (known && (await known).expires - tokenMarginMs >= clock.now()) return known
@@ -67,12 +67,12 @@ export function openAuthorization(options: AuthorizationOptions): Authorization 
           fetchToken({ challenge, scopes, credentials, registry: root, name }, exchange, clock, signal),
         )
       if (from !== undefined) return bearer((await buy(own, `repository:${from}:pull`)).value, name)
-      // A proxy may call the repository otherwise than its users do, and says how.
+      // A proxy may use another name for the repository than its users, and says so.
       const asked = scopesOf(challenge).filter((each) => each !== own)
       if (asked.length === 0) return bearer((await buy(own)).value, name)
       const token = await buy(own, ...asked).catch((error: unknown) => {
         if (signal.aborted) throw error
-        // Not every server of tokens takes several scopes, or knows our name of the repository.
+        // Not every token server accepts several scopes, or knows our name of the repository.
         return buy(...asked).catch(() => buy(own))
       })
       return bearer(token.value, name)

@@ -14,13 +14,13 @@ export interface HttpOptions {
   readonly tlsVerify: boolean
   /** The flag that says so, for errors. */
   readonly tlsFlag?: string | undefined
-  /** Certificates (PEM) of all authorities that are trusted, in place of those that Node trusts. */
+  /** PEM certificates of all trusted authorities, in place of Node's own. */
   readonly ca?: string
-  /** Milliseconds in which nothing at all comes or goes before an exchange is given up. */
+  /** Milliseconds without any data after which an exchange is given up. */
   readonly idleMsMax: number
-  /** Milliseconds in which an exchange has to be over that is not large: bytes that drip are never idle. */
+  /** Total time limit in milliseconds for an exchange that is not large: a trickle of bytes is never idle. */
   readonly wholeMsMax: number
-  /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY are taken from here (network/proxy.ts). */
+  /** Source of HTTP_PROXY, HTTPS_PROXY and NO_PROXY (network/proxy.ts). */
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
@@ -32,7 +32,7 @@ export function openHttp(options: HttpOptions): { exchange: Exchange; close(): v
   const transportTo = (url: URL): Transport => {
     const proxy = proxyFor(url, options.env)
     const key = `${url.protocol} ${proxy?.href ?? ''}`
-    // Whether a proxy is asked is decided here, by one rule for everything that we reach.
+    // Whether to use a proxy is decided here, by one rule for everything that we reach.
     const proxyEnv = proxy ? { HTTP_PROXY: proxy.href, HTTPS_PROXY: proxy.href } : {}
     const common = { keepAlive: true, maxSockets: 16, proxyEnv: proxyEnv as NodeJS.ProcessEnv }
     if (url.protocol !== 'https:') {
@@ -50,7 +50,7 @@ export function openHttp(options: HttpOptions): { exchange: Exchange; close(): v
     for (const each of agents.values()) each.destroy()
     agents.clear()
   }
-  /** A company's authority often stands in the system's store alone. */
+  /** A company's authority is often only in the system's store. */
   const widen = (): void => {
     isWidened = true
     ca = [ca ?? getCACertificates('default').join('\n'), ...systemCertificates()].join('\n')
@@ -64,7 +64,7 @@ export function openHttp(options: HttpOptions): { exchange: Exchange; close(): v
       try {
         return await once()
       } catch (error) {
-        // What was sent cannot be sent again; but something without a body is always asked first.
+        // A body cannot be sent again, but a request without one always comes first.
         if (isWidened || request.body || !isUntrusted(error)) throw error
         widen()
         return once()
@@ -99,7 +99,7 @@ async function exchange(
     outgoing.once('timeout', () => outgoing.destroy(idle(request.url, idleMsMax)))
   })
   if (!request.isLarge) endLate(outgoing, request.url, wholeMsMax)
-  // Sending and answering overlap: a server may refuse before it has read everything.
+  // Sending and receiving overlap: a server may refuse before it has read everything.
   let isAnswered = false
   let bodyError: unknown
   const sent = send(outgoing, request.body?.content, () => isAnswered).catch((error: unknown) => {
@@ -116,12 +116,12 @@ async function exchange(
   } catch (error) {
     isAnswered = true
     await sent
-    // What reading the body threw is the cause; the broken connection only follows from it.
+    // An error from reading the body is the cause; the broken connection only follows from it.
     throw bodyError ?? failed(error, request.url, signal, tlsFlag)
   }
 }
 
-/** Ends an exchange that is not over in time. */
+/** Aborts an exchange that exceeds its time limit. */
 function endLate(outgoing: ClientRequest, url: URL, wholeMsMax: number): void {
   let answering: IncomingMessage | undefined
   outgoing.once('response', (message) => {
@@ -143,7 +143,7 @@ async function send(
   outgoing.end()
 }
 
-/** Until a piece has gone to the network, and its memory can be used again, or nothing has to be sent any more. */
+/** Waits until a piece has been sent, so that its memory can be reused, or nothing more has to be sent. */
 function written(outgoing: ClientRequest, piece: Uint8Array): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {

@@ -3,9 +3,9 @@ import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { type ContentDigest, isContentDigest } from '../../content-digest.ts'
 
-/** Blobs of one registry that are remembered; those that were seen last stay. */
+/** Blobs remembered per registry; the most recently seen stay. */
 const blobsMax = 1000
-/** Characters of a file that is read; what is longer was not written here. */
+/** Maximum length of the file; a longer one was not written here. */
 const charactersMax = 2 * 1024 * 1024
 
 const schema = z.object({
@@ -15,19 +15,18 @@ const schema = z.object({
 })
 
 /**
- * In which repository of a registry a blob was seen last, so that another repository there can
- * mount it though the copy comes from somewhere else. It is a hint: a registry that does not have
- * the blob there any more just opens an upload.
+ * The repository of a registry in which a blob was last seen, so that another repository there can mount it even if the
+ * copy comes from elsewhere. It is a hint: a registry that no longer has the blob there just opens an upload.
  */
 export interface KnownBlobs {
   repositoryOf(digest: ContentDigest): string | undefined
   saw(digest: ContentDigest, repository: string): void
-  /** Writes it down. Nothing is lost that matters where that cannot be, or where another process did meanwhile. */
+  /** Saves it. If that fails, or another process saves meanwhile, nothing important is lost. */
   keep(): Promise<void>
 }
 
 /**
- * @param folder where `native` keeps what can be made again; undefined remembers nothing
+ * @param folder `native`'s cache folder; undefined remembers nothing
  * @param registry `host` or `host:port`
  */
 export async function openKnownBlobs(folder: string | undefined, registry: string): Promise<KnownBlobs> {

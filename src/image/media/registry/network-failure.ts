@@ -1,11 +1,11 @@
 import { errnoOf, Failure, messageOf } from '../../../core/failure.ts'
 
-/** Nothing at all came or went for so many milliseconds. */
+/** The failure after this many milliseconds without any data. */
 export function idle(url: URL, idleMsMax: number): Failure {
   return new Failure('deadline', `nothing arrived for ${idleMsMax / 1000} s`, { where: url.host })
 }
 
-/** Something came and went, but it was not over after so many milliseconds. */
+/** The failure after this many milliseconds in total, although data was flowing. */
 export function late(url: URL, wholeMsMax: number): Failure {
   return new Failure('deadline', `a short answer was still incomplete after ${wholeMsMax / 1000} s`, {
     where: url.host,
@@ -14,25 +14,25 @@ export function late(url: URL, wholeMsMax: number): Failure {
 
 const tlsCodes = /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/
 
-/** True when the other side's certificate is the problem. */
+/** True if the other side's certificate is the problem. */
 function isTlsProblem(error: unknown): boolean {
   return error instanceof Error && tlsCodes.test(errnoOf(error) ?? '') && !isNoTls(error)
 }
 
-/** True when an exchange failed since nobody that is trusted vouches for the other side. */
+/** True if no trusted authority vouches for the other side. */
 export function isUntrusted(error: unknown): boolean {
   return error instanceof Failure && /^(UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_)/.test(errnoOf(error.cause) ?? '')
 }
 
-/** True when the other side does not speak TLS at all. */
+/** True if the other side does not speak TLS at all. */
 export function isNoTls(error: unknown): boolean {
   const code = errnoOf(error)
   return code === 'EPROTO' || code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'ERR_SSL_PACKET_LENGTH_TOO_LONG'
 }
 
 /**
- * What an exchange ended with, as a Failure of the kind that it is.
- * @param tlsFlag what the user's command calls the flag that switches the check of certificates off
+ * An exchange's error as a Failure of the right kind.
+ * @param tlsFlag the command's flag that disables certificate checks
  */
 export function failed(error: unknown, url: URL, signal?: AbortSignal, tlsFlag?: string): unknown {
   if (signal?.aborted) return signal.reason

@@ -10,7 +10,7 @@ import type { Session } from './session.ts'
 
 /**
  * A manifest by tag or digest.
- * @throws Failure 'not-found', 'corrupt' when it is another one than was asked for, 'invalid'
+ * @throws Failure 'not-found', 'corrupt' when it is not the requested one, 'invalid'
  */
 export function fetchManifest(
   session: Session,
@@ -42,15 +42,15 @@ export function fetchManifest(
   }, retry)
 }
 
-/** Does a registry's answer name this manifest? One that says nothing, or another kind of digest, does. */
+/** Does a registry's response name this manifest? Without a digest, or with another kind, it counts as yes. */
 export function isDigestOf(said: string | undefined, { digest }: RawManifest): boolean {
   return said === undefined || said === digest || !said.startsWith('sha256:')
 }
 
 /**
- * All of a small blob, verified; read anew when it breaks off.
+ * A whole small blob, verified; read again if the connection breaks.
  * @param name the place, for errors
- * @throws Failure 'exhausted', before anything is asked, when it has more than bytesMax; 'corrupt'
+ * @throws Failure 'exhausted', before anything is sent, when it has more than bytesMax; 'corrupt'
  */
 export function fetchSmallBlob(
   session: Session,
@@ -66,15 +66,15 @@ export function fetchSmallBlob(
 }
 
 /**
- * A blob's bytes, not verified. When the connection breaks in the middle, reading goes on
- * where it stopped (Range), as often as anything is tried again.
+ * A blob's bytes, not verified. If the connection breaks, reading resumes where it stopped (Range), within the usual
+ * number of retries.
  */
 export async function fetchBlob(
   session: Session,
   descriptor: Descriptor,
   retry: RetryOptions,
 ): Promise<AsyncIterable<Uint8Array>> {
-  // The first answer comes before anything is written, so that "not there" is known then.
+  // The first response arrives before anything is written, so that "not found" is known by then.
   const first = await withRetries(() => openBlob(session, descriptor, 0, 'large'), retry)
   return resumed(session, descriptor, first, retry)
 }

@@ -23,21 +23,21 @@ export interface RegistryOptions {
   /** The flag of the command that says so, for errors. */
   readonly tlsFlag?: string | undefined
   readonly login: LoginPlaces
-  /** How often what may go away is tried again. */
+  /** Number of retries of transient failures. */
   readonly retryTimes: number
   readonly clock: Clock
   readonly signal: AbortSignal
-  /** Is told in a line why nothing happens for longer than a moment. */
+  /** Receives a line about why nothing happens for longer than a moment. */
   readonly tell?: ((text: string) => void) | undefined
   /** Milliseconds of silence after which an exchange is given up. */
   readonly idleMsMax?: number
-  /** Milliseconds in which a manifest, a small blob or another short answer has to be there whole. */
+  /** Time limit in milliseconds for a complete manifest, small blob or other short response. */
   readonly wholeMsMax?: number
-  /** The folder where it is remembered which blobs a registry has; without it nothing is. */
+  /** The folder that records which blobs a registry has; if absent, nothing is recorded. */
   readonly cacheFolder?: string | undefined
 }
 
-/** One repository, for reading: what copying and signature verification need of a registry. */
+/** One repository, for reading: what copying and signature verification need. */
 export interface RegistryReader extends Source {
   /**
    * The manifest under a tag, or by digest.
@@ -57,7 +57,7 @@ const idleMsDefault = 120_000
 const wholeMsDefault = 600_000
 const loopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/
 
-/** Opens an image in a registry for reading; nothing is sent before it is asked for something. */
+/** Opens an image in a registry for reading; nothing is sent before the first request. */
 export async function openRegistryReader(image: ImageName, options: RegistryOptions): Promise<RegistryReader> {
   const { session, retry, close } = await connect(image, 'pull', options)
   const name = `docker://${imageNameText(image)}`
@@ -90,16 +90,16 @@ export async function openRegistryDestination(image: ImageName, options: Registr
     await known.keep()
     await close()
   }
-  /** Repositories that the registry does not let us mount from: asked for each blob, it would refuse each. */
+  /** Repositories from which the registry allows no mount: it would refuse each blob. */
   const closed = new Set<string>()
-  /** Blobs that the registry says it has mounted, and how their bytes are had should it not have. */
+  /** Blobs that the registry claims to have mounted, and how to read them in case it has not. */
   const mounted = new Map<ContentDigest, { readonly descriptor: Descriptor; readonly open: OpenBlob }>()
-  /** A repository nearby that the blob can be mounted from: the source, or one where it was seen before. */
+  /** A repository of the registry to mount the blob from: the source, or one where it was seen before. */
   const nearby = (digest: ContentDigest, origin: BlobOrigin | undefined): string | undefined => {
     const repository = origin?.registry === image.registry ? origin.repository : known.repositoryOf(digest)
     return repository === image.repository || closed.has(repository ?? '') ? undefined : repository
   }
-  /** A push must not fail of what was to make it faster. @returns false when nothing was mounted */
+  /** An optimisation must not make a push fail. @returns false if nothing was mounted */
   const sendMounted = async (): Promise<boolean> => {
     const blobs = [...mounted.values()]
     mounted.clear()
@@ -132,7 +132,7 @@ export async function openRegistryDestination(image: ImageName, options: Registr
             where: imageNameText(image),
           },
         )
-      // Beside a digest, which says what the image has to be, a tag is where it goes.
+      // With a digest, which determines the image, the tag is only where it goes.
       const isTagged = isRoot && (image.tag !== undefined || image.digest === undefined)
       const reference = isTagged ? (image.tag ?? 'latest') : raw.digest
       const push = () =>
@@ -143,25 +143,25 @@ export async function openRegistryDestination(image: ImageName, options: Registr
       })
     },
     commit: ended,
-    // What was sent before the failure is there, and the second try may go to another repository.
+    // What was sent before the failure is there, and a retry may go to another repository.
     abort: ended,
   }
 }
 
-/** Did the registry refuse what it got, as it does when a blob of it is not there? */
+/** Did the registry reject what it got, as it does when one of its blobs is missing? */
 function isRefusal(error: unknown): boolean {
   return error instanceof Failure && (error.kind === 'precondition' || error.kind === 'not-found')
 }
 
-/** HEAD before push: is the blob there, and as long as it should be? */
+/** HEAD before push: does the blob exist, with the right size? */
 async function headBlob(session: Session, descriptor: Descriptor): Promise<boolean> {
   const answer = await session
     .send({
       method: 'HEAD',
       url: `/v2/${session.repository}/blobs/${descriptor.digest}`,
       doing: `look for the blob ${descriptor.digest}`,
-      // It sends on to its storage only for what is there; the storage may not like HEAD. Whatever else is answered,
-      // the blob is pushed, which will tell what is wrong, if something is.
+      // It only redirects to its storage for what exists; the storage may not support HEAD. After any other response
+      // the blob is pushed, which will show what is wrong, if anything is.
       expected: (status) => ![301, 303, 308, 401, 429].includes(status),
     })
     .catch((error: unknown) => {
@@ -194,8 +194,8 @@ async function connect(
     origin: { registry, repository },
     actions,
     exchange: http.exchange,
-    // As with docker, this machine's own registry may speak plain HTTP. Nobody is in between there, so it is
-    // tried first: TLS is slow to load and to be refused.
+    // As with docker, a registry on this machine may speak plain HTTP. Nobody can intercept that, so it is tried first:
+    // TLS is slow to load and to be refused.
     plain: loopback.test(registry) ? 'first' : options.tlsVerify ? 'never' : 'second',
     tlsFlag: options.tlsFlag,
     findLogin: () => findLogin(options.login, registry, repository),

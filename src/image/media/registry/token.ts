@@ -10,7 +10,7 @@ import { answerBytes, refusal } from './answers.ts'
 import type { Challenge } from './challenge.ts'
 import type { Exchange, HttpAnswer } from './exchange.ts'
 
-/** A bearer token and when it is of no use any more. */
+/** A bearer token and its expiry. */
 export interface Token {
   readonly value: Secret
   /** Milliseconds since 1970. */
@@ -18,7 +18,7 @@ export interface Token {
 }
 
 const answerBytesMax = 1024 * 1024
-/** What the token specification says when nothing is said, and the least that is believed. */
+/** The token specification's default, and the minimum that is accepted. */
 const lifetimeSecondsMin = 60
 const tokenMax = 65_536
 const answerSchema = z.preprocess(
@@ -26,7 +26,7 @@ const answerSchema = z.preprocess(
   z.looseObject({
     token: text(tokenMax),
     access_token: text(tokenMax),
-    // How long it lasts is a hint: whatever is not a number says nothing.
+    // The lifetime is a hint: anything but a number is ignored.
     expires_in: z.number().optional().catch(undefined),
   }),
 )
@@ -36,9 +36,9 @@ export interface TokenRequest {
   /** `repository:name:pull,push` and so on. */
   readonly scopes: readonly string[]
   readonly credentials: Credentials | null
-  /** Where the challenge came from: a token server may not be asked less safely than it was. */
+  /** Where the challenge came from: a token server must not be asked less securely than the registry was. */
   readonly registry: URL
-  /** The registry as users name it. */
+  /** The registry's name for users. */
   readonly name: string
 }
 
@@ -112,7 +112,7 @@ function realmOf({ challenge, registry, credentials }: TokenRequest): URL {
   return realm
 }
 
-/** Whoever listens in between two of these has the login already. */
+/** Whoever can listen between these two has the login already. */
 function isSameMachine(registry: URL, realm: URL): boolean {
   const isHere = ({ hostname }: URL): boolean => /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname)
   return realm.hostname === registry.hostname || (isHere(registry) && isHere(realm))
@@ -138,8 +138,8 @@ function getToken(
 }
 
 /**
- * By an identity token: by POST, and where that is not known (404, 405 and so on) by GET as somebody without a login.
- * What refuses the token itself is no reason to go on without it.
+ * With an identity token: by POST, and if that is not supported (404, 405 and so on) by GET, anonymously. If the token
+ * itself is refused, there is no fallback.
  */
 async function refreshed(
   { scopes }: TokenRequest,

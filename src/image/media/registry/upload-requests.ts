@@ -5,17 +5,17 @@ import type { Session } from './session.ts'
 
 /** An upload that the registry has opened. */
 export interface Upload {
-  /** Where the next request goes; each answer may name another place. */
+  /** Target of the next request; each response may change it. */
   location: URL
-  /** Bytes that the registry has. */
+  /** Bytes that the registry has received. */
   offset: number
-  /** The registry was asked how far it came: some count wrongly. */
+  /** The registry was asked for its offset: some count wrongly. */
   isResumed: boolean
   chunkBytesMax: number
   readonly chunkBytesMin: number
 }
 
-/** The registry does not know its upload any more: it has to be begun again. */
+/** The registry no longer knows the upload: it has to start over. */
 export class UploadLost extends Error {
   readonly failure: Failure
 
@@ -37,7 +37,7 @@ export async function startUpload(session: Session): Promise<Upload> {
 }
 
 /**
- * Asks for an upload, or for a mount from another repository.
+ * Requests an upload, or a mount from another repository.
  * @param query of the request; '' for an upload
  */
 export function requestUpload(session: Session, query: string, from: string | undefined): Promise<HttpAnswer> {
@@ -62,7 +62,7 @@ export function openedUpload(answer: HttpAnswer): Upload {
   }
 }
 
-/** Where to go on (distribution-spec, "Resuming a push"). */
+/** Where to resume (distribution-spec, "Resuming a push"). */
 export async function askOffset(session: Session, descriptor: Descriptor, upload: Upload): Promise<void> {
   const answer = await session.send({
     method: 'GET',
@@ -78,10 +78,10 @@ export async function askOffset(session: Session, descriptor: Descriptor, upload
   if (upload.offset > descriptor.size) throw new UploadLost(session, lying(session, descriptor))
 }
 
-/** Ends an upload: from here on the registry has the blob. */
+/** Completes an upload: from here on the registry has the blob. */
 export async function finishUpload(session: Session, descriptor: Descriptor, upload: Upload): Promise<void> {
   const url = new URL(upload.location)
-  // Its own query is the registry's state and has to stay as it is.
+  // The URL's own query is the registry's state and must stay unchanged.
   url.search = `${url.search}${url.search === '' ? '?' : '&'}digest=${encodeURIComponent(descriptor.digest)}`
   const answer = await session.send({
     method: 'PUT',
@@ -93,7 +93,7 @@ export async function finishUpload(session: Session, descriptor: Descriptor, upl
   if (answer.status === 404) throw new UploadLost(session)
 }
 
-/** Where the next request goes; `before`, if the answer does not say. */
+/** Target of the next request; `before` if the response does not say. */
 export function locationOf(answer: HttpAnswer, before: URL | undefined): URL {
   const location = answer.header('location')
   if (location !== undefined && URL.canParse(location, answer.url)) return new URL(location, answer.url)
@@ -101,7 +101,7 @@ export function locationOf(answer: HttpAnswer, before: URL | undefined): URL {
   throw new Failure('invalid', 'the registry started an upload without saying where', { where: answer.url.host })
 }
 
-/** `Range: 0-N` is inclusive. `0-0` says nothing: registries write it for no byte and for one. */
+/** `Range: 0-N` is inclusive. `0-0` is ambiguous: registries send it for no byte and for one. */
 function offsetOf(answer: HttpAnswer): number | undefined {
   const last = Number(/^(?:bytes=)?0-(\d{1,15})$/.exec(answer.header('range') ?? '')?.[1] ?? 0)
   return last === 0 ? undefined : last + 1
