@@ -7,7 +7,7 @@ import { readBase64, readJson } from './json.ts'
 import { spkiOf } from './keys.ts'
 import { Rejection } from './rejection.ts'
 
-/** Whose signature a log entry says it is: a certificate or a public key, DER. */
+/** The signer named by a log entry: a certificate or a public key, DER. */
 interface LoggedSigner {
   readonly kind: 'certificate' | 'key'
   readonly der: Buffer
@@ -45,9 +45,9 @@ const bodies = {
 } as const
 
 /**
- * The signer that a log entry names. @sigstore/verify compares signature and digest only, so
- * an entry of somebody else's key over the same signature would pass there.
- * @throws Rejection 'malformed'; 'unsupported' for kinds of entries that hold no image's signature
+ * The signer that a log entry names. @sigstore/verify compares only signature and digest, so an entry with somebody
+ * else's key for the same signature would pass there.
+ * @throws Rejection 'malformed'; 'unsupported' for kinds of entries that hold no image signature
  */
 function loggedSigner(entry: TransparencyLogEntry): LoggedSigner {
   const body = entry.canonicalizedBody
@@ -67,8 +67,7 @@ function loggedSigner(entry: TransparencyLogEntry): LoggedSigner {
 }
 
 /**
- * The kind of a log entry, if it is one that can be read. intoto 0.0.1 keeps no signature, so that nothing
- * could be compared with it.
+ * The kind of a log entry, if it is supported. intoto 0.0.1 stores no signature, so there is nothing to compare.
  * @throws Rejection 'unsupported'
  */
 export function kindOf({ kindVersion: { kind, version } }: TransparencyLogEntry): keyof typeof bodies {
@@ -78,7 +77,7 @@ export function kindOf({ kindVersion: { kind, version } }: TransparencyLogEntry)
 }
 
 /**
- * Does the log entry name exactly the signer whose signature it is?
+ * Checks that the log entry names exactly the signer whose signature it is.
  * @throws Rejection 'forged'
  */
 export function assertLogNames(entry: TransparencyLogEntry, key: KeyObject, certificate?: X509Certificate): void {
@@ -101,7 +100,7 @@ function fromVerifier(value: z.output<typeof verifier>): LoggedSigner {
   throw new Rejection('malformed', 'its log entry names no signer')
 }
 
-/** PEM in base64. A key is brought into one encoding, since PEM of PKCS #1 and of SPKI can be the same key. */
+/** PEM in base64. Keys are normalised, since PEM of PKCS #1 and of SPKI can be the same key. */
 function fromPem(encoded: string): LoggedSigner {
   const text = readBase64(encoded, 'the signer in its log entry').toString('latin1')
   return readable(() =>

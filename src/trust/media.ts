@@ -1,4 +1,4 @@
-/** Names that signatures go by in a registry (cosign's SIGNATURE_SPEC.md, and its BUNDLE_SPEC.md). */
+/** Media types of signatures in a registry (cosign's SIGNATURE_SPEC.md and BUNDLE_SPEC.md). */
 
 export const simpleSigningType = 'application/vnd.dev.cosign.simplesigning.v1+json'
 export const dsseType = 'application/vnd.dsse.envelope.v1+json'
@@ -11,13 +11,13 @@ export const logEntryKey = 'dev.sigstore.cosign/bundle'
 export const timestampKey = 'dev.sigstore.cosign/rfc3161timestamp'
 export const bundlePredicateKey = 'dev.sigstore.bundle.predicateType'
 
-/** The statement that cosign 3 signs when it signs an image. */
+/** The statement type with which cosign 3 signs an image. */
 export const cosignSignPredicate = 'https://sigstore.dev/cosign/sign/v1'
 export const inTotoType = 'application/vnd.in-toto+json'
 
 /**
- * Types by which an index of referrers may list a signature. cosign 3 lists its bundles in the
- * index of the fallback tag under the type of their empty config.
+ * Types under which an index of referrers may list a signature. cosign 3 lists its bundles in the fallback tag's index
+ * under the type of their empty config.
  */
 const candidateTypes = new Set([
   'application/vnd.oci.empty.v1+json',
@@ -31,7 +31,7 @@ export function mayBeSignature(artifactType: string | undefined): boolean {
   return artifactType === undefined || artifactType.startsWith(bundleTypePrefix) || candidateTypes.has(artifactType)
 }
 
-/** The short names that cosign has for predicate types. */
+/** cosign's short names for predicate types. */
 const predicateTypes: Readonly<Record<string, string>> = {
   custom: 'https://cosign.sigstore.dev/attestation/v1',
   slsaprovenance: 'https://slsa.dev/provenance/v0.2',
@@ -45,10 +45,10 @@ const predicateTypes: Readonly<Record<string, string>> = {
   openvex: 'https://openvex.dev/ns',
 }
 
-/** What `--type` takes beside a URI. */
+/** What `--type` accepts besides a URI. */
 export const predicateNames: readonly string[] = Object.keys(predicateTypes)
 
-/** The predicate type that `--type` means, or undefined when it is neither a short name nor a URI. */
+/** The predicate type for a value of `--type`, or undefined if it is neither a short name nor a URI. */
 export function predicateTypeOf(text: string): string | undefined {
   return predicateTypes[text] ?? (URL.canParse(text) ? text : undefined)
 }

@@ -5,7 +5,7 @@ import { readPublicKey } from './key-file.ts'
 import { anchored, type SignerRule, type TextRule } from './policy.ts'
 import { workflowClaims } from './workflow.ts'
 
-/** Signers that a policy may name. */
+/** Maximum number of signers in a policy. */
 const signersMax = 64
 const tagText = '[A-Za-z0-9_][A-Za-z0-9._-]{0,127}'
 const tagPlace = '{tag}'
@@ -27,12 +27,12 @@ const identity = z
     error: 'expected either issuer or issuerRegexp: an identity needs the issuer that vouches for it',
   })
 const key = z.strictObject({ key: text, validFrom: time.optional(), validUntil: time.optional() })
-/** A pattern of repositories: a colon behind the host would begin a tag, and never fit. */
+/** A pattern for repositories: a colon after the host would begin a tag, and never match. */
 const pattern = text.refine((each) => !/[:@]/.test(each.slice(each.indexOf('/') + 1)), {
   error: 'expected host/repository: tags go into their own list, `tags`',
 })
 
-/** What is wrong with an entry that is neither kind of signer; of a key, what is wrong with that. */
+/** The problem with an entry that is neither kind of signer, or with its key. */
 function signerProblem({
   input,
   errors,
@@ -68,14 +68,14 @@ export const policyFileSchema = z.strictObject({ policies: z.array(policy).min(1
 type PolicyEntry = z.output<typeof policy> & { readonly file: string }
 type SignerEntry = PolicyEntry['signers'][number]
 
-/** An image as policies see it. */
+/** An image as matched by policies. */
 export interface PolicyImage {
   /** `host/repository`. */
   readonly repository: string
   readonly tag: string | undefined
 }
 
-/** What a policy says about an image. */
+/** The policy that applies to an image. */
 export interface AppliedPolicy {
   /** The file, for people. */
   readonly file: string
@@ -88,8 +88,7 @@ export interface AppliedPolicy {
 }
 
 /**
- * The first policy for the image, in the order of the files and in them; undefined when none
- * is for it.
+ * The first policy that matches the image, in the order of the files and within them; undefined if none does.
  * @throws Failure 'not-found' and 'invalid' for a file, also for a key that a policy names
  */
 export async function findPolicy(files: readonly string[], image: PolicyImage): Promise<AppliedPolicy | undefined> {
@@ -106,7 +105,7 @@ function isFor({ images, tags }: z.output<typeof policy>, { repository, tag }: P
   return tags === undefined || (tag !== undefined && tags.some((each) => globbed(each).test(tag)))
 }
 
-/** `*` stands for anything but a slash, `**` for anything. */
+/** `*` matches anything but a slash, `**` anything. */
 function globbed(pattern: string): RegExp {
   const parts = pattern.split(/(\*+)/).map((each) => {
     if (each.startsWith('*')) return each.length > 1 ? '.*' : '[^/]*'
@@ -120,7 +119,7 @@ async function applied(entry: PolicyEntry, image: PolicyImage): Promise<AppliedP
   return {
     file: entry.file,
     signers: await Promise.all(entry.signers.map((each) => ruleOf(each, near, entry.file, image.tag))),
-    // Everybody who is named, unless it says otherwise: forgetting the line must not open the door.
+    // All named signers by default: forgetting the line must not open the door.
     threshold: entry.threshold ?? entry.signers.length,
     logRequired: entry.log === 'required',
     annotations: new Map(Object.entries(entry.annotations)),
@@ -153,8 +152,8 @@ async function ruleOf(
 }
 
 /**
- * `{tag}` in an identity is the tag by which the image was asked for: an old release under a
- * new tag does not pass. An image that was asked for by digest has none, so any tag will do.
+ * `{tag}` in an identity is the requested tag: an old release under a new tag does not pass. An image requested by
+ * digest has none, so any tag matches.
  */
 function withTag(identity: string, tag: string | undefined, file: string): TextRule {
   if (!identity.includes(tagPlace)) return { exact: identity }

@@ -4,10 +4,10 @@ import type { TrustedKey } from './keys.ts'
 import { type Signer, signerKey } from './signer.ts'
 import type { WorkflowClaim } from './workflow.ts'
 
-/** What a text must be: exactly this, or wholly matched by a regular expression. */
+/** A condition on a text: an exact value, or a regular expression that matches all of it. */
 export type TextRule = { readonly exact: string } | { readonly pattern: RegExp; readonly source: string }
 
-/** Somebody whose signature counts: an identity in a certificate. */
+/** An accepted signer: an identity in a certificate. */
 export interface IdentityRule {
   readonly kind: 'identity'
   readonly identity: TextRule
@@ -16,7 +16,7 @@ export interface IdentityRule {
   readonly workflow: Readonly<Partial<Record<WorkflowClaim, string>>>
 }
 
-/** Somebody whose signature counts: the owner of a key. */
+/** An accepted signer: the owner of a key. */
 export interface KeyRule extends TrustedKey {
   readonly kind: 'key'
   /** The file, for people. */
@@ -28,30 +28,29 @@ export interface KeyRule extends TrustedKey {
 
 export type SignerRule = IdentityRule | KeyRule
 
-/** What has to be there for an image to count as verified. */
+/** What is required for an image to count as verified. */
 export interface Requirement {
   readonly wanted: RequiredKind
   readonly signers: readonly SignerRule[]
-  /** How many different signers of those must have signed; at least 1. */
+  /** How many different ones of these signers must have signed; at least 1. */
   readonly threshold: number
   readonly annotations: ReadonlyMap<string, string>
-  /** False: a signature without an entry in a log that we trust counts too (`--insecure-ignore-tlog`). */
+  /** False: a signature without an entry in a trusted log counts too (`--insecure-ignore-tlog`). */
   readonly logRequired: boolean
   /** False: certificates need no promise of a certificate log (`--insecure-ignore-sct`). */
   readonly sctRequired: boolean
-  /** True: a timestamp of a timestamp authority is needed (`--use-signed-timestamps`). */
+  /** True: a timestamp from a timestamp authority is required (`--use-signed-timestamps`). */
   readonly timestampRequired: boolean
 }
 
 /**
- * A regular expression that must match the whole text; anybody could otherwise be let in who
- * owns a name with the wanted one inside it.
+ * A regular expression that must match the whole text; otherwise anybody could pass whose name contains the wanted one.
  * @param where the flag or the policy, for errors
  * @throws Failure 'invalid'
  */
 export function anchored(source: string, where: string): TextRule {
   try {
-    // On its own first: "a)|(b" would be whole only inside the anchors, and undo them.
+    // Compiled alone first: "a)|(b" would only be valid between the anchors, and defeat them.
     void new RegExp(source, 'u')
     return { pattern: new RegExp(`^(?:${source})$`, 'u'), source }
   } catch (cause) {
@@ -66,7 +65,7 @@ export function fits(rule: TextRule, text: string): boolean {
   return 'exact' in rule ? rule.exact === text : rule.pattern.test(text)
 }
 
-/** Is this the signer that the rule means? */
+/** Does the rule accept this signer? */
 export function isMeant(rule: SignerRule, signer: Signer): boolean {
   if (rule.kind === 'key') return signer.kind === 'key' && signer.fingerprint === rule.fingerprint
   if (signer.kind === 'key' || signer.issuer === undefined) return false
@@ -78,8 +77,8 @@ export function isMeant(rule: SignerRule, signer: Signer): boolean {
 }
 
 /**
- * How many of the rules different signers satisfy: each signer counts for one rule, each rule
- * once, whatever patterns overlap (a maximum matching by augmenting paths).
+ * How many of the rules are satisfied by different signers: each signer counts for one rule, each rule once, even if
+ * patterns overlap (a maximum matching by augmenting paths).
  */
 export function signersCounted(rules: readonly SignerRule[], signers: readonly Signer[]): number {
   const taken = new Map<string, SignerRule>()

@@ -17,8 +17,8 @@ export interface ProofOptions extends Omit<ProvingOptions, 'openRoot'> {
 }
 
 /**
- * Verifies a signature that came with a certificate: chain, certificate log, log, timestamps
- * by @sigstore/verify, the signature and what else that leaves open here.
+ * Verifies a signature that came with a certificate: chain, certificate log, log and timestamps by @sigstore/verify;
+ * the signature, and what that library does not check, here.
  * @throws Rejection
  */
 export async function proveByCertificate(evidence: Evidence, options: ProofOptions): Promise<Proof> {
@@ -37,7 +37,7 @@ export async function proveByCertificate(evidence: Evidence, options: ProofOptio
 }
 
 /**
- * Verifies what logs and timestamp authorities say about a signature that a key was found to have made.
+ * Verifies what logs and timestamp authorities say about a signature that is known to be by a key.
  * @returns when it was made, as in a Proof
  * @throws Rejection
  */
@@ -61,7 +61,7 @@ function assertEnough(evidence: Known, { requirement, root }: ProofOptions, time
     throw new Rejection('unlogged', 'nothing trusted says when it was made, and its certificate was valid only briefly')
 }
 
-/** The signer's key, after all was verified but that it made the signature: isMadeBy sees to that, for more schemes. */
+/** The signer's key, after verifying everything but the signature itself: isMadeBy does that, for more schemes. */
 function verifiedSigner(
   evidence: Known,
   key: SignedEntity['key'],
@@ -87,7 +87,7 @@ function verifiedSigner(
     if (cause instanceof Rejection) throw cause
     if (cause instanceof VerificationError)
       throw new Rejection('forged', `its proofs are not valid: ${printable(cause.message)}`, { cause })
-    // Whatever a stranger's bytes made it stumble over: they prove nothing.
+    // Untrusted bytes on which it failed prove nothing.
     throw new Rejection('malformed', 'its proofs cannot be read', { cause })
   }
 }
@@ -112,13 +112,13 @@ function entityOf(evidence: Known, key: SignedEntity['key']): SignedEntity {
   }
 }
 
-/** Logs keep SHA-256, or the digest of the curve's size. */
+/** Logs store SHA-256, or the digest of the curve's size. */
 function isHashOf(digest: Buffer, bytes: Buffer): boolean {
   const algorithm = { 32: 'sha256', 48: 'sha384', 64: 'sha512' }[digest.byteLength]
   return algorithm !== undefined && hash(algorithm, bytes, 'buffer').equals(digest)
 }
 
-/** A log's key counts for the time in which the log served; @sigstore/verify sees to it for promises only. */
+/** A log's key is only valid while the log was in service; @sigstore/verify checks that for promises only. */
 function assertLogsServed({ logEntries }: Known, times: readonly number[], { root, now }: ProofOptions): void {
   for (const entry of logEntries) {
     const ofIt = root.material.tlogs.filter((each) => each.logID.equals(entry.logId.keyId))

@@ -10,9 +10,8 @@ import { type Signer, signerText } from './signer.ts'
 import type { ManifestDigest } from './source.ts'
 
 /**
- * Verifies the cryptography of a signature, by each of the keys that are trusted or by the certificate that came
- * with it.
- * @throws Rejection; of a signature that a trusted key made, what is wrong with it beside that
+ * Verifies a signature cryptographically, by the trusted keys or by the certificate that came with it.
+ * @throws Rejection; for a signature made by a trusted key, what else is wrong with it
  */
 export async function prove(
   evidence: Evidence,
@@ -38,7 +37,7 @@ export async function prove(
 }
 
 /**
- * Is the signer one of those who are meant?
+ * Checks that the signer is one of those accepted.
  * @throws Rejection 'other-signer'
  */
 export function assertMeant(signer: Signer, rules: readonly SignerRule[]): void {
@@ -57,8 +56,8 @@ async function attempt(work: () => Promise<Proof>): Promise<Proof | Rejection> {
 }
 
 /**
- * None of the keys made the signature. Nothing proves whether it is another's or was altered;
- * the rest of it tells which is the case.
+ * None of the keys made the signature. Nothing proves whether it is by another key or was altered; the rest of it
+ * indicates which.
  */
 async function unknownKey(evidence: Evidence, keys: readonly KeyRule[], digest: ManifestDigest): Promise<Rejection> {
   const named = namedKey(evidence)

@@ -2,10 +2,10 @@ import type { Requirement } from './policy.ts'
 import type { Root } from './root.ts'
 import type { Signer } from './signer.ts'
 
-/** A signature whose cryptography holds. */
+/** A cryptographically valid signature. */
 export interface Proof {
   readonly signer: Signer
-  /** When it was made, milliseconds since 1970, as logs and timestamp authorities say; the earliest first. */
+  /** When it was made, milliseconds since 1970, according to logs and timestamp authorities; earliest first. */
   readonly times: readonly number[]
 }
 

@@ -19,10 +19,10 @@ export type RejectionReason =
   | 'unlogged'
   | 'unsupported'
 
-/** Ends the judgement of one signature; the others are still looked at. */
+/** Ends the judgement of one signature; the others are still examined. */
 export class Rejection extends Error {
   readonly reason: RejectionReason
-  /** The signer or annotation that was found instead, if there is one to tell. */
+  /** The signer or annotation found instead, if any. */
   readonly found: string | undefined
 
   constructor(reason: RejectionReason, message: string, facts: { found?: string; cause?: unknown } = {}) {

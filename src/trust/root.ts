@@ -5,14 +5,14 @@ import { z } from 'zod'
 import { Failure } from '../core/failure.ts'
 import { trustedRootBytesMax } from './limits.ts'
 
-/** The instance that the shipped root is of. */
+/** The instance of the shipped root. */
 const publicInstance = 'https://tuf-repo-cdn.sigstore.dev'
 const mediaType = /^application\/vnd\.dev\.sigstore\.trustedroot(\+json;version=0\.[12]|\.v0\.[1-9]\+json)$/
 
 const seedsSchema = z.record(z.string(), z.looseObject({ targets: z.record(z.string(), z.string()) }))
 const rootSchema = z.looseObject({ mediaType: z.string().regex(mediaType) })
 
-/** Certificate authorities, logs and timestamp authorities that are trusted, without any keys of signers. */
+/** Trusted certificate authorities, logs and timestamp authorities, without signers' keys. */
 export interface Root {
   /** Where it came from, for people. */
   readonly name: string
@@ -20,8 +20,8 @@ export interface Root {
 }
 
 /**
- * The root of Sigstore's public instance as it comes with @sigstore/tuf: it needs no network,
- * and is as old as the package.
+ * The root of Sigstore's public instance as shipped with @sigstore/tuf: it needs no network, and is as old as the
+ * package.
  */
 export function shippedRoot(): Root {
   const seeds = seedsSchema.parse(createRequire(import.meta.url)('@sigstore/tuf/seeds.json'))
@@ -40,7 +40,7 @@ export function parseRoot(text: string, name: string): Root {
   return { name, material: materialOf(text, name) }
 }
 
-/** A root from a program of TUF's, which has checked where it comes from. */
+/** A root from a TUF client, which has verified its origin. */
 export function rootOf(root: TrustedRoot, name: string): Root {
   return parseRoot(JSON.stringify(TrustedRoot.toJSON(root)), name)
 }

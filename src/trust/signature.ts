@@ -3,7 +3,7 @@ import { edSchemes, isPrehashSignedBy } from './ed25519.ts'
 import { type Evidence, signedBytes } from './evidence.ts'
 import { isSignedBy } from './keys.ts'
 
-/** Did the owner of the key make this signature, by a scheme that a signature of its form can be of? */
+/** Did the owner of the key make this signature, by a scheme that is valid for its form? */
 export async function isMadeBy(
   key: KeyObject,
   { content, signature, logEntries }: Pick<Evidence, 'content' | 'signature' | 'logEntries'>,

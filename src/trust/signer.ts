@@ -1,6 +1,6 @@
 import type { WorkflowClaim } from './workflow.ts'
 
-/** Who made a signature. */
+/** The maker of a signature. */
 export type Signer =
   | {
       readonly kind: 'key'
@@ -15,7 +15,7 @@ export type Signer =
       readonly workflow: Readonly<Partial<Record<WorkflowClaim, string>>>
     }
 
-/** One text for one signer: two signatures with the same text are of the same signer. */
+/** A unique text for a signer: signatures with the same text have the same signer. */
 export function signerKey(signer: Signer): string {
   return signer.kind === 'key' ? signer.fingerprint : JSON.stringify([signer.issuer, ...signer.identities])
 }

@@ -3,7 +3,7 @@ import { Failure } from '../core/failure.ts'
 import { parsePublicKey } from './keys.ts'
 import { certificateBytesMax } from './limits.ts'
 
-/** A private key that somebody signs images with. */
+/** A private key for signing images. */
 export interface SigningKey {
   /** Its public half. */
   readonly publicKey: KeyObject
@@ -35,7 +35,7 @@ export function parseSigningKey(pem: string, where: string, passphrase: string |
   const publicKey = createPublicKey(key)
   if (key.asymmetricKeyType !== 'ec' && key.asymmetricKeyType !== 'rsa')
     throw bad(`keys of the type ${key.asymmetricKeyType ?? 'unknown'} cannot be used for signing`, where)
-  // The same kinds, and the same least size, as whoever verifies takes.
+  // The same types and minimum sizes that verification accepts.
   const { fingerprint } = parsePublicKey(publicKey.export({ type: 'spki', format: 'pem' }).toString(), where)
   return {
     publicKey,

@@ -6,17 +6,17 @@ import type { Root } from './root.ts'
 
 type Authority = TrustMaterial['timestampAuthorities'][number]
 
-/** Evidence with only those log entries and timestamps whose log or authority a root names. */
+/** Evidence with only those log entries and timestamps whose log or authority is in a root. */
 export interface Known extends Omit<Evidence, 'timestamps'> {
   readonly timestamps: readonly RFC3161Timestamp[]
 }
 
-/** The last moment that a Date can be of, milliseconds since 1970 (ECMA-262, 21.4.1.1). */
+/** The latest time of a Date, milliseconds since 1970 (ECMA-262, 21.4.1.1). */
 const timeMax = 8_640_000_000_000_000
 
 /**
- * The evidence without what logs and timestamp authorities say that the root does not name: it proves nothing. What
- * those that it names say is checked even where none is required (CVE-2022-36056).
+ * The evidence without entries and timestamps from logs and authorities that are not in the root: they prove nothing.
+ * Those from known ones are checked even if none is required (CVE-2022-36056).
  * @throws Rejection 'malformed' for a timestamp that cannot be read
  */
 export function knownOf(evidence: Evidence, { material }: Root): Known {
@@ -55,7 +55,7 @@ function isOf(stamp: RFC3161Timestamp, { certChain: [leaf] }: Authority): boolea
 function readTimestamp(der: Buffer): RFC3161Timestamp {
   try {
     const timestamp = RFC3161Timestamp.parse(Buffer.from(der))
-    // The parts that are needed later: the parser finds them by position, and would only fail then.
+    // Touch the parts needed later: the parser locates them lazily, and would only fail then.
     void [timestamp.signingTime, timestamp.signerIssuer, timestamp.signerSerialNumber]
     return timestamp
   } catch (cause) {

@@ -11,7 +11,7 @@ import type { GoodSignature, Verdict } from './verdict.ts'
 
 export interface VerifyOptions {
   readonly requirement: Requirement
-  /** Asked once something has to be proven by it: a certificate, a log entry, a timestamp. */
+  /** Called only when something has to be proven with it: a certificate, a log entry, a timestamp. */
   readonly openRoot: () => Promise<Root>
   /** Milliseconds since 1970. */
   readonly now: number
