@@ -18,13 +18,13 @@ import { assertDirectorySize, walkInputs } from './inputs.ts'
 import { type Platform, platformOf, propertiesMax } from './match.ts'
 import { missingInputs, reasonAbsent } from './missing.ts'
 
-/** What an action may run for. */
+/** How long an action may run. */
 export interface Timeouts {
   readonly defaultMs: number
   readonly maxMs: number
 }
 
-/** An action that has been read and checked: all that it needs is in the storage. */
+/** An action that has been read and checked: everything it needs is in storage. */
 export interface Admitted {
   /** The Action's own bytes. */
   readonly bytes: Uint8Array
@@ -36,7 +36,7 @@ export interface Admitted {
 export interface RunAdmission {
   readonly kind: 'run'
   readonly action: Admitted
-  /** The bytes of its Command, and of Directories as far as they were read now and are few. */
+  /** The bytes of its Command, and of Directories as far as they were read by this check and are few. */
   readonly read: readonly Uint8Array[]
 }
 
@@ -53,12 +53,12 @@ export interface AdmissionOptions {
 /** Decides whether an action may run; see admit. */
 export interface Admissions {
   /**
-   * Looks for a cached result, unless the client does not want one, and checks that Action,
-   * Command and the whole input tree are there and well formed. Equal requests at the same
-   * time share one check. It goes on when the client leaves: another may share it.
-   * @param client who asks: those with many requests take turns with others
-   * @throws RpcError FAILED_PRECONDITION with a MISSING violation for each absent blob
-   *   (rule 25); Failure 'invalid' for what is malformed; RpcErrors of the storage
+   * Looks for a cached result, unless the client does not want one, and checks that Action, Command and the whole input
+   * tree exist and are well formed. Concurrent identical requests share one check, which continues when a client leaves
+   * because another may share it.
+   * @param client used for fairness: clients with many requests take turns with others
+   * @throws RpcError FAILED_PRECONDITION with a MISSING violation for each absent blob (rule 25); Failure 'invalid' for
+   *   malformed messages; RpcErrors from the storage
    */
   admit(request: ExecuteRequest, client: string): Promise<Admission>
 }
@@ -86,20 +86,20 @@ export function createAdmissions(options: AdmissionOptions): Admissions {
     const { cas, actions } = clients(options, request)
     const [cached, blobs] = await Promise.all([lookup(actions, request), cas.readBlobs([digest])])
     const bytes = blobs.get(digestText(digest))
-    // A result outlives its Action in some storages, and then still is what the client wants.
+    // In some storages a result outlives its Action, and is then still what the client wants.
     if (cached && !bytes) return { kind: 'cached', result: cached }
     if (!bytes) throw missingInputs([digest], await reasonAbsent(cas, digest))
     const action = decodeMessage(re.Action, bytes)
-    // Rule 30: what must not be cached is not taken from the cache, no matter who put it there.
+    // Rule 30: a result that must not be cached is not taken from the cache, no matter who stored it.
     if (cached && !action.doNotCache) return { kind: 'cached', result: cached }
     const timeoutMs = actionTimeout(action, options.timeouts)
     const { platform, read } = await checkInputs(cas, action, digest)
-    // A copy: it is a small part of what was read together, which would stay in memory with it.
+    // A copy: these bytes are a small slice of a larger read, all of which would otherwise stay in memory.
     const own = Uint8Array.from(bytes)
     return { kind: 'run', action: { bytes: own, platform, timeoutMs, doNotCache: action.doNotCache }, read }
   }
 
-  /** Reads the Command and the input tree; gives the platform that counts, and what was read. */
+  /** Reads the Command and the input tree; returns the effective platform and what was read. */
   async function checkInputs(cas: CasClient, action: re.Action, digest: Digest) {
     const command = digestIn(action.commandDigest, digest, 'command_digest')
     const root = digestIn(action.inputRootDigest, digest, 'input_root_digest')
@@ -143,7 +143,7 @@ function lookup(actions: ActionsClient, request: ExecuteRequest): Promise<re.Act
 }
 
 /**
- * Rule 31: an action that names more than the server's bound is refused, never cut short.
+ * Rule 31: an action with a timeout above the server's limit is refused, never cut short.
  * @throws Failure 'invalid'
  */
 function actionTimeout(action: re.Action.$Properties, timeouts: Timeouts): number {

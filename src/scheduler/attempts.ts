@@ -6,11 +6,11 @@ import type { Leases } from './lease.ts'
 import type { Streams } from './streams.ts'
 import type { Attempt, Task, Worker } from './task.ts'
 
-/** How a task gets into a worker's hands, and out of them. */
+/** Assigns tasks to workers, and ends the assignments. */
 export interface Attempts {
-  /** Gives the task to the worker, whose slot is counted already. */
+  /** Gives the task to the worker; its slot must already be counted. */
   give(task: Task, worker: Worker): Attempt
-  /** Ends the attempt, if there is one. @param error given to whoever follows its output */
+  /** Ends the attempt, if there is one. @param error what followers of its output get */
   end(task: Task, error?: RpcError): void
   /** Tells the worker that its answer is no longer wanted; the lease keeps the slot until the worker releases it. */
   callOff(task: Task, reason: string): void

@@ -5,7 +5,7 @@ import { re } from '../wire/proto.ts'
 import type { Channel, Service } from '../wire/rpc.ts'
 
 const service = 'build.bazel.remote.execution.v2.Capabilities'
-/** A CAS that was restarted with other settings is noticed within this. */
+/** A CAS that was restarted with other settings is noticed within this time. */
 const keptMs = 30_000
 const callMsMax = 10_000
 const sha256 = 1
@@ -20,12 +20,12 @@ export interface MergedCapabilities {
   absoluteLinksAllowed(): Promise<boolean>
 }
 
-/** Clients may use any name for the one instance. */
+/** Clients may call the one instance by any name. */
 const instancesKeptMax = 64
 
 /**
- * The CAS's capabilities with our own beside them, so that a client that knows one address
- * sees both. What the CAS says is kept for half a minute.
+ * The CAS's capabilities merged with our own, so that a client that knows one address sees both. The CAS's answer is
+ * kept for half a minute.
  */
 export function mergedCapabilities(cas: Channel, instances: InstanceNames, clock: Clock): MergedCapabilities {
   const kept = new Map<string, { readonly at: number; readonly value: Promise<re.ServerCapabilities> }>()
@@ -38,7 +38,7 @@ export function mergedCapabilities(cas: Channel, instances: InstanceNames, clock
     kept.set(instance, entry)
     const [oldest] = kept.keys()
     if (oldest !== undefined && kept.size > instancesKeptMax) kept.delete(oldest)
-    // A failure is not kept: the next one to ask tries again.
+    // A failure is not cached: the next caller tries again.
     value.catch(() => {
       if (kept.get(instance) === entry) kept.delete(instance)
     })
@@ -72,7 +72,10 @@ async function ask(cas: Channel, instanceName: string): Promise<re.ServerCapabil
   return re.ServerCapabilities.decode(await cas.unary(`${service}/GetCapabilities`, request, { timeoutMs: callMsMax }))
 }
 
-/** Rule 33: Bazel takes a priority only from a published range. Rule 43: a named function that is listed too. */
+/**
+ * Rule 33: Bazel takes a priority only from a published range. Rule 43: the digest function named there must also be in
+ * the list.
+ */
 function merged(cas: re.ServerCapabilities): re.ServerCapabilities.$Properties {
   const functions = cas.cacheCapabilities?.digestFunctions ?? []
   return {

@@ -2,10 +2,10 @@ import { requestMetadataOf } from '../client/recorder.ts'
 import { re } from '../wire/proto.ts'
 import type { Call } from '../wire/rpc.ts'
 
-/** Who asks, for logs and the dashboard; empty where the client does not say. */
+/** Who is asking, for logs and the dashboard; empty where the client does not say. */
 export interface ClientFacts {
   readonly peer: string
-  /** The RequestMetadata as it came, for the console; absent where there is none of a usual length. */
+  /** The RequestMetadata as received, for the console; absent where there is none or its length is unusual. */
   readonly metadata: string | undefined
   /** `bazel 7.7.1` */
   readonly tool: string
@@ -16,7 +16,7 @@ export interface ClientFacts {
 
 const textLengthMax = 256
 
-/** Reads the RequestMetadata header. It is informative only: a malformed one counts as absent. */
+/** Reads the RequestMetadata header. It is only informative, so a malformed one counts as absent. */
 export function clientFacts(call: Call): ClientFacts {
   const header = requestMetadataOf(call)
   const metadata = requestMetadata(header)
@@ -31,7 +31,7 @@ export function clientFacts(call: Call): ClientFacts {
   }
 }
 
-/** The facts that are known, as fields of a log line. */
+/** The known facts, as fields of a log line. */
 export function clientFields({ tool, invocation, target, mnemonic }: ClientFacts): object {
   return {
     ...(tool && { tool }),
@@ -46,7 +46,7 @@ function requestMetadata(value: string | undefined): re.RequestMetadata.$Propert
   try {
     return re.RequestMetadata.decode(Buffer.from(value, 'base64'))
   } catch {
-    // Nothing depends on it: a client that sends rubbish here is served all the same.
+    // Nothing depends on it: a client that sends garbage here is served all the same.
     return {}
   }
 }

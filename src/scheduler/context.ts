@@ -3,36 +3,36 @@ import type { Clock } from '../core/clock.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Meters } from './meters.ts'
 
-/** How long and how much one scheduler waits for, keeps and allows. */
+/** The time and size limits of one scheduler. */
 export interface SchedulerBounds {
-  /** How long a worker may be silent about an action before it loses it. */
+  /** How long a worker may be silent about an action before it loses its lease. */
   readonly leaseMs: number
-  /** How often an action is given out again after its worker was lost. */
+  /** How often an action is queued again after its worker was lost. */
   readonly requeuesMax: number
-  /** How long an action waits for workers that could take it to come (back). */
+  /** How long an action waits for a suitable worker to connect or come back. */
   readonly workerWaitMs: number
-  /** How often a client that waits hears of its operation, at the least. */
+  /** The longest interval between updates to a client that waits for its operation. */
   readonly updateEveryMs: number
-  /** Actions that may wait. */
+  /** The most actions that may be queued. */
   readonly queueMax: number
-  /** What all actions in flight, and the clients that follow them, may take in memory. */
+  /** How much memory all actions in flight, and the clients that follow them, may take. */
   readonly queueBytesMax: number
-  /** How long a running action goes on that its last client has cancelled. */
+  /** How long a running action continues after its last client has cancelled. */
   readonly cancelledMs: number
-  /** How long an action goes on after the connection of its last client broke. */
+  /** How long an action continues after its last client's connection broke. */
   readonly lostMs: number
-  /** Which share of the actions is run a second time and compared, from 0 to 1. */
+  /** The share of actions that are run a second time and compared, from 0 to 1. */
   readonly repeatShare: number
 }
 
-/** What every part of one scheduler shares: its bounds, its time, and how it speaks. */
+/** What all parts of one scheduler share: its limits, its clock, and how it reports. */
 export interface SchedulerContext extends SchedulerBounds {
   readonly clock: Clock
   readonly log: Log
   readonly meters: Meters
-  /** Hears how executions end; absent, nobody does. */
+  /** Is told how executions end; if absent, nobody is. */
   readonly recorder: Recorder | undefined
-  /** Its release, which workers are told. */
+  /** Its release, which it tells workers. */
   readonly version: string
   readonly newName: () => string
   readonly newLease: () => string

@@ -9,17 +9,20 @@ export interface DirectoryFacts {
   readonly absoluteLink: string | undefined
 }
 
-/** Directories that have been read and checked, those used last; by content, so never out of date. */
+/**
+ * Directories that have been read and checked, least recently used evicted first; keyed by content, so never out of
+ * date.
+ */
 export interface DirectoryCache {
   get(digest: Digest): DirectoryFacts | undefined
   /**
-   * Checks a Directory and keeps what it says.
+   * Checks a Directory and remembers its facts.
    * @throws Failure 'invalid' when it is not a canonical Directory
    */
   add(digest: Digest, bytes: Uint8Array): DirectoryFacts
 }
 
-/** The Directory without entries is the empty blob. */
+/** The empty Directory is the empty blob. */
 const nothing: DirectoryFacts = { files: [], directories: [], absoluteLink: undefined }
 
 /** @param digestsMax how many digests all directories in it may name: about 200 bytes each */

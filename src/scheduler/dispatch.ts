@@ -5,24 +5,24 @@ import { comesBefore } from './queue.ts'
 /** A worker as the dispatcher sees it. */
 export interface Taker {
   readonly offer: Offer
-  /** Free slots: the dispatcher counts down, and the code that ends a lease counts up. */
+  /** Free slots: the dispatcher decrements, and the code that ends a lease increments. */
   free: number
 }
 
-/** Workers that offer the same, and the queues that they serve. */
+/** Workers with the same offer, and the queues they serve. */
 interface Pool<W extends Taker> {
   readonly offer: Offer
   readonly workers: Set<W>
-  /** Those with a free slot, the one that waited longest first. */
+  /** Those with a free slot, longest waiting first. */
   readonly idle: Set<W>
 }
 
-/** Can an action with this platform be taken? */
+/** Can an action with this platform be run? */
 type Verdict =
   | { readonly kind: 'queue' }
-  /** Not now, but the workers may be on their way: none is connected, or the right ones left just now. */
+  /** Not now, but suitable workers may be on their way: none is connected, or the right ones left just now. */
   | { readonly kind: 'wait' }
-  /** The workers are there and cannot (rule 32); the text says why, for people. */
+  /** The connected workers cannot (rule 32); the text tells people why. */
   | { readonly kind: 'refuse'; readonly text: string }
 
 /** A task that has waited too long. */
@@ -34,30 +34,30 @@ export interface Expired<T> {
 
 export interface DispatchOptions<T extends Waiting, W extends Taker> {
   readonly now: () => number
-  /** How long the workers that could take an action may be gone before it is refused. */
+  /** How long suitable workers may be gone before an action is refused. */
   readonly workerWaitMs: number
-  /** Gives the task to the worker, whose slot is counted already. */
+  /** Gives the task to the worker, whose slot is already counted. */
   readonly assign: (task: T, worker: W) => void
 }
 
-/** Brings waiting actions and free slots together. No event costs more than O(log n) in the actions that wait. */
+/** Matches queued actions with free slots. No event costs more than O(log n) in the number of queued actions. */
 export interface Dispatch<T extends Waiting, W extends Taker> {
-  /** Actions that wait, over all platforms. */
+  /** Queued actions, over all platforms. */
   readonly waiting: number
   verdict(platform: Platform): Verdict
-  /** Gives the task to a worker with a free slot, or lets it wait. */
+  /** Gives the task to a worker with a free slot, or queues it. */
   enqueue(task: T): void
-  /** Removes a waiting task; false if it is not waiting. */
+  /** Removes a queued task; false if it is not queued. */
   remove(task: T): boolean
-  /** Changes what a task's place in its queue depends on. */
+  /** Makes a change that affects a task's place in its queue. */
   reorder(task: T, change: () => void): void
   /** Lets the worker take tasks from now on. */
   join(worker: W): void
   /** No more tasks for this worker. */
   leave(worker: W): void
-  /** Claims a free slot that nothing waits for, on a worker that `accept` approves of. */
+  /** Claims a free slot that no task is waiting for, on a worker that `accept` approves. */
   claim(platform: Platform, accept: (worker: W) => boolean): W | undefined
-  /** The worker has a free slot again. */
+  /** Call when a slot of the worker has become free. */
   freed(worker: W): void
   /** Removes and returns the tasks that have waited long enough for a worker that could take them. */
   expire(): readonly Expired<T>[]
@@ -66,11 +66,11 @@ export interface Dispatch<T extends Waiting, W extends Taker> {
 }
 
 /**
- * After the scheduler's start, and after the first worker has come, others get this long to
- * come too: until then nothing is refused for what the first ones lack.
+ * After the scheduler's start, and after the first worker has connected, others get this long to connect too: until
+ * then nothing is refused because the first ones lack something.
  */
 export const reconnectMs = 2_000
-/** Offers of workers that left, kept for workerWaitMs and at most so many. */
+/** Offers of workers that left, kept for workerWaitMs, and at most this many. */
 const departedMax = 64
 
 /** A dispatcher without workers. */
@@ -81,7 +81,7 @@ export function createDispatch<T extends Waiting, W extends Taker>(options: Disp
   const departed = new Map<string, { readonly offer: Offer; readonly at: number }>()
   const queues = createPlatformQueues<T>(now)
 
-  /** The pool to take from: of those with a free slot the one that offers least, to spare the special ones. */
+  /** The pool to take from: of those with a free slot the one that offers least, to spare specialised workers. */
   function idlePool(queue: PlatformQueue<T>): Pool<W> | undefined {
     let best: Pool<W> | undefined
     for (const key of queue.served) {
@@ -92,7 +92,7 @@ export function createDispatch<T extends Waiting, W extends Taker>(options: Disp
     return best
   }
 
-  /** The task that comes first in all queues that the pool serves. */
+  /** The first task across all queues that the pool serves. */
   function best(pool: Pool<W>): PlatformQueue<T> | undefined {
     let found: PlatformQueue<T> | undefined
     for (const queue of queues.busyFor(pool.offer.key)) {
@@ -106,7 +106,7 @@ export function createDispatch<T extends Waiting, W extends Taker>(options: Disp
   function take(worker: W, pool: Pool<W>): void {
     worker.free -= 1
     pool.idle.delete(worker)
-    // Back in at the end: workers take turns.
+    // Re-added at the end, so that workers take turns.
     if (worker.free > 0) pool.idle.add(worker)
   }
 
@@ -194,7 +194,7 @@ export function createDispatch<T extends Waiting, W extends Taker>(options: Disp
       for (const queue of queues.all()) queues.unserve(queue, worker.offer.key)
     },
     claim(platform, accept) {
-      // Nothing waits for a free slot: it would have been given out.
+      // A free slot has no task waiting for it, or it would have been assigned.
       for (const pool of pools.values()) {
         if (!matches(platform, pool.offer)) continue
         const worker = [...pool.idle].find(accept)

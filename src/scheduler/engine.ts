@@ -23,7 +23,7 @@ import type { Task } from './task.ts'
 import { createTasks, type Tasks } from './tasks.ts'
 import { startTicks } from './ticks.ts'
 
-/** The scheduler without its wire: what the services in this room speak to. */
+/** The scheduler without its wire protocol: what the services in this room call. */
 export interface Engine {
   readonly tasks: Tasks
   readonly fleet: Fleet
@@ -31,17 +31,18 @@ export interface Engine {
   readonly streams: Streams
   readonly draining: boolean
   /**
-   * An operation for the action: on the identical one in flight, on a cached result, or on a
-   * run of its own.
-   * @throws RpcError or Failure when no operation begins (rule 24)
+   * An operation for the action: on the identical one in flight, on a cached result, or on a run of its own.
+   * @throws RpcError or Failure when no operation is started (rule 24)
    */
   execute(request: ExecuteRequest, client: ClientFacts, signal: AbortSignal): Promise<Operation>
   /**
-   * Counts a call that follows the operation, until the answer is called. When nobody listens any
-   * more, the signals of those who did say whether they may come back.
+   * Counts a call that follows the operation, until the returned function is called. When the last one has gone, the
+   * signals of those calls say whether their clients may come back.
    */
   listen(operation: Operation, signal: AbortSignal): () => void
-  /** Refuses new actions, sends away those that wait; settles when those that run have ended or the time is over. */
+  /**
+   * Refuses new actions and rejects those that are queued; settles when the running ones have ended or the time is up.
+   */
   drain(timeoutMs?: number): Promise<void>
   /** Ends everything at once. */
   close(): void
@@ -89,7 +90,7 @@ export function createEngine(context: SchedulerContext, cas: Channel, admissions
         reason: messageOf(error),
       })
       recordUnbegun(context, request, client, { error })
-      // Details that trailers cannot carry reach the client inside an operation that has ended.
+      // Details too large for trailers reach the client inside an operation that has ended.
       if (error instanceof RpcError && !fitsTrailers(error)) return ended(client, request, failedResponse(error))
       throw error
     }
@@ -100,7 +101,7 @@ export function createEngine(context: SchedulerContext, cas: Channel, admissions
     drained.clear()
   }
 
-  /** Rule 26: nobody is there, which may pass; or those who are there cannot, which stays. */
+  /** Rule 26: no worker is connected, which may pass; or those that are cannot run it, which will not. */
   function expire({ task, refusal }: Expired<Task>): void {
     const nobody = `no worker that could take it came within ${context.workerWaitMs} ms`
     const error = refusal
@@ -110,7 +111,7 @@ export function createEngine(context: SchedulerContext, cas: Channel, admissions
   }
 
   function look(lateMs: number): void {
-    // What workers sent meanwhile has to be read first.
+    // Messages that workers sent meanwhile have to be read first.
     if (lateMs > 0) fleet.forgive(lateMs)
     fleet.check()
     for (const each of dispatch.expire()) expire(each)

@@ -3,7 +3,7 @@ import { Failure } from '../core/failure.ts'
 import { decodeMessage } from '../wire/decode.ts'
 import { re } from '../wire/proto.ts'
 
-/** What the result itself should contain, if it is small enough. */
+/** What the result itself should contain inline, if it is small enough. */
 interface Inline {
   readonly stdout: boolean
   readonly stderr: boolean
@@ -20,7 +20,7 @@ export interface ExecuteRequest {
   readonly inline: Inline
 }
 
-/** Paths that clients may ask for inline. */
+/** The most paths that clients may ask to have inlined. */
 export const inlineFilesMax = 1000
 
 /**
@@ -41,7 +41,7 @@ export function readExecuteRequest(bytes: Uint8Array): ExecuteRequest {
   }
 }
 
-/** The digest of a message that an Action or a Command names, in the action's own function. */
+/** The digest of a message that an Action or a Command refers to, with the action's own digest function. */
 export function digestIn(
   wire: { hash?: string | null; sizeBytes?: number | null } | null | undefined,
   action: Digest,

@@ -10,8 +10,8 @@ import { type ExecuteRequest, readExecuteRequest } from './execute-request.ts'
 import type { Operation } from './operation.ts'
 
 /**
- * When a client whose operation is gone may execute again. It has tried to reach a scheduler
- * that was away until now, and may have no try left: the RetryInfo gives it new ones.
+ * When a client whose operation is gone may execute again. It has been retrying against a scheduler that was down, and
+ * may have no retries left: the RetryInfo resets them.
  */
 const executeAgainMs = 100
 
@@ -28,7 +28,7 @@ export function executionService(engine: Engine, context: SchedulerContext, inst
     methods: {
       Execute: {
         kind: 'server-stream',
-        // What an async function is called with stays in memory until it ends, and this may be an hour.
+        // An async function's arguments stay in memory until it ends, which may take an hour.
         handle: (request, call, send) => execute(readExecuteRequest(request), call, send),
       },
       WaitExecution: {
@@ -63,10 +63,9 @@ function noOperation(name: string, details: readonly Detail[] = []): RpcError {
 }
 
 /**
- * Sends the operation as it is, then each change, and at least one message every
- * updateEveryMs, so that nothing on the way takes the stream for dead. Ends after the message
- * that says done, never before (rule 27). A client that reads slowly gets the newest state,
- * not every one.
+ * Sends the operation as it is, then each change, and at least one message every updateEveryMs, so that no proxy takes
+ * the stream for dead. Ends after the message that says done, never before (rule 27). A client that reads slowly gets
+ * the latest state, not every one.
  */
 async function follow(
   engine: Engine,
@@ -81,7 +80,7 @@ async function follow(
       const { revision, done } = operation
       await send(operation.encode())
       if (done) return
-      // It may have changed while the last message was sent.
+      // It may have changed while the last message was being sent.
       if (operation.revision !== revision) continue
       await operation.changed(context.updateEveryMs, context.clock, call.signal)
     }

@@ -11,21 +11,21 @@ import { createSilence } from './silence.ts'
 import type { Task, Worker } from './task.ts'
 import type { Tasks } from './tasks.ts'
 
-/** The connected workers, and what they say. */
+/** The connected workers and their messages. */
 export interface Fleet {
   readonly workers: ReadonlySet<Worker>
   /**
-   * Takes a worker in, welcomes it, and gives it what it can take. A namesake that is there is
-   * dismissed when it is the same process, whose connection hangs, or has fallen silent.
-   * @throws RpcError ALREADY_EXISTS when a worker of this name is there and lives
+   * Admits a worker, welcomes it, and gives it what it can run. A connected worker of the same name is dismissed when
+   * it is the same process, whose connection hangs, or has fallen silent.
+   * @throws RpcError ALREADY_EXISTS when a live worker of this name is connected
    */
   join(worker: Worker): void
   hear(worker: Worker, message: workerApi.FromWorker.$Properties): void
-  /** The worker is gone: what it had is queued again. Nothing happens the second time. */
+  /** The worker is gone: its tasks are queued again. Idempotent. */
   lose(worker: Worker, reason: string): void
-  /** Takes from workers what they have been silent about for too long. */
+  /** Takes from workers the leases they have been silent about for too long. */
   check(): void
-  /** This process itself did not run for so long: nobody is silent for that. */
+  /** This process itself did not run for this long: silence meanwhile does not count. */
   forgive(ms: number): void
 }
 
@@ -81,7 +81,7 @@ export function createFleet(context: SchedulerContext, tasks: Tasks, store: Stor
     log.info('worker leaves', { worker: worker.name, reason })
   }
 
-  /** Two that take turns to send each other away would lose every action; so who is there stays. */
+  /** Two workers that keep replacing each other would lose every action, so the connected one stays. */
   function makePlace(worker: Worker): void {
     const other = [...workers].find(({ name }) => name === worker.name)
     if (!other) return

@@ -4,24 +4,24 @@ import type { Task } from './task.ts'
 
 /** Which actions a client follows. */
 export interface Wanted {
-  /** What the invocations of their clients begin with; empty for all. */
+  /** Prefix of the clients' invocation IDs; empty for all. */
   readonly invocationPrefix: string
-  /** The hash of the digest of a single one; empty for all. */
+  /** The hash of a single action's digest; empty for all. */
   readonly actionHash: string
 }
 
-/** Operations of some clients that wait or run, and whose they are. */
+/** Queued or running operations of some clients, and whose they are. */
 export interface Flight {
   readonly operations: number
-  /** Invocations of their clients; at most invocationsShown. */
+  /** The clients' invocations; at most invocationsShown. */
   readonly invocations: string[]
-  /** Runs that are not told of. */
+  /** Runs that are not reported. */
   readonly skipped: number
 }
 
 const invocationsShown = 20
 
-/** For whom a task is followed, once for each of their operations; nobody for one that is not. */
+/** The clients for whom a task is followed, once for each of their operations; empty for one that is not. */
 export function* followedClients(registry: Registry, task: Task, wanted: Wanted): Iterable<ClientFacts> {
   if (wanted.actionHash !== '' && task.digest.hash !== wanted.actionHash) return
   for (const { name } of task.operations) {

@@ -8,8 +8,8 @@ import type { Streams } from './streams.ts'
 const prefix = 'streams/'
 
 /**
- * ByteStream with the names of running actions' output beside those of blobs: reading one
- * follows what the action prints until it ends. All other names go to the cache.
+ * ByteStream that also knows the names of running actions' output: reading one follows what the action prints until it
+ * ends. All other names go to the cache.
  * @param cache the forwarded ByteStream
  */
 export function withOutputStreams(cache: Service, streams: Streams): Service {

@@ -3,7 +3,7 @@ import { digestsMessageBytesMax } from '../core/limits.ts'
 import { createSharedSemaphore, type SharedSemaphore } from '../core/semaphore.ts'
 import { type Call, type CallOptions, type Channel, Code, type Method, RpcError, type Service } from '../wire/rpc.ts'
 
-/** Set for each connection, so not passed on. */
+/** Specific to each connection, so not forwarded. */
 const ownHeaders: ReadonlySet<string> = new Set([
   'content-type',
   'content-length',
@@ -13,7 +13,7 @@ const ownHeaders: ReadonlySet<string> = new Set([
   'connection',
 ])
 
-/** What a forwarded method is, by the shape of its streams; one that lists blobs has large requests. */
+/** The kind of a forwarded method, by the shape of its streams; a method that lists blobs has large requests. */
 type Kind = 'unary' | 'listing' | 'server-stream' | 'client-stream'
 
 const cache: Readonly<Record<string, Readonly<Record<string, Kind>>>> = {
@@ -32,17 +32,16 @@ const cache: Readonly<Record<string, Readonly<Record<string, Kind>>>> = {
 }
 
 /**
- * Answers of many messages that are passed on at once, for all clients and for one connection.
- * All share one connection to the CAS: so many of them, should nobody read them, leave it the
- * room that the other calls need (about 256 KiB wait at the CAS for each).
+ * How many streamed answers are forwarded at once, in all and per connection. They share one connection to the CAS:
+ * even if nobody reads them, this many leave it enough room for the other calls (about 256 KiB wait at the CAS for
+ * each).
  */
 const streamsMax = 192
 const streamsMaxEach = 32
 
 /**
- * The cache's services on this server, for clients that know one address: each message goes
- * to the CAS and back as the bytes that it is, with metadata, deadline, cancellation and
- * backpressure. Statuses come back with their details.
+ * The cache's services on this server, for clients that know one address: each message goes to the CAS and back as raw
+ * bytes, with metadata, deadline, cancellation and back-pressure. Statuses come back with their details.
  */
 export function forwardedServices(cas: Channel, clock: Clock): Service[] {
   const streams = createSharedSemaphore(streamsMax, streamsMaxEach)
@@ -75,7 +74,7 @@ function forwarded(cas: Channel, kind: Kind, clock: Clock, streams: SharedSemaph
 }
 
 /**
- * What the forwarded call takes over from the one that came in.
+ * What the forwarded call takes over from the incoming one.
  * @throws RpcError DEADLINE_EXCEEDED when there is no time left
  */
 function carried(call: Call, clock: Clock): CallOptions {

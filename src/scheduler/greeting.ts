@@ -3,13 +3,13 @@ import type { Secret } from '../core/secret.ts'
 import type { workerApi } from '../wire/proto.ts'
 import { Code, RpcError } from '../wire/rpc.ts'
 
-/** The first messages of a worker's stream, until it may be taken in. */
+/** The first messages on a worker's stream, until it can be admitted. */
 export interface Greeting {
   /**
-   * Takes the next message; the worker's hello once all that it has to say is said.
-   * @param bytes the message as it came
-   * @throws RpcError INVALID_ARGUMENT for other messages than are due, UNAUTHENTICATED from a
-   *   worker that does not know the secret
+   * Takes the next message; returns the worker's hello once the exchange is complete.
+   * @param bytes the message as received
+   * @throws RpcError INVALID_ARGUMENT for an unexpected message, UNAUTHENTICATED for a worker that does not know the
+   *   secret
    */
   take(bytes: Uint8Array, message: workerApi.FromWorker.$Properties): workerApi.Hello.$Properties | undefined
 }
@@ -17,9 +17,9 @@ export interface Greeting {
 const nonceBytes = 32
 
 /**
- * @param secret what workers have to know; without it a hello is enough
+ * @param secret what workers must know; without it a hello is enough
  * @param tell sends the worker a message
- * @param guarded the transport lets in none but workers: one that shows no secret has come with a token
+ * @param guarded the transport admits only workers: one that proves no secret came with a token
  */
 export function createGreeting(
   secret: Secret | undefined,

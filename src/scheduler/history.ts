@@ -1,14 +1,14 @@
-/** What is forgotten first when there is too much. */
+/** How much is kept; beyond that the oldest is forgotten first. */
 export interface HistoryBounds {
   readonly countMax: number
   readonly bytesMax: number
   readonly ageMsMax: number
 }
 
-/** Things that have ended and are kept for a while, oldest first. */
+/** Ended items that are kept for a while, oldest first. */
 export interface History<T> {
   add(item: T, bytes: number): void
-  /** Forgets one at once. */
+  /** Forgets one immediately. */
   remove(item: T): void
   /** Forgets those that have been kept long enough. */
   expire(): void
@@ -16,7 +16,7 @@ export interface History<T> {
 
 /**
  * An empty history.
- * @param forget called for each item that leaves by itself
+ * @param forget called for each item that is dropped by these bounds
  */
 export function createHistory<T>(bounds: HistoryBounds, now: () => number, forget: (item: T) => void): History<T> {
   const items = new Map<T, { readonly bytes: number; readonly at: number }>()

@@ -6,30 +6,30 @@ import { batchBytesMax, treeDepthMax, treeDirectoriesMax } from '../core/limits.
 import type { DirectoryCache, DirectoryFacts } from './directories.ts'
 import { prefetchedBytesMax } from './prefetched.ts'
 
-/** A Directory as large as this has some 300,000 entries. */
+/** A Directory of this size has some 300,000 entries. */
 const directoryBytesMax = 32 * 1024 * 1024
-/** Bytes of Directories that are read into memory at once, unless one alone is larger. */
+/** Bytes of Directories that are read into memory at once; a single larger one is still read. */
 const readBytesMax = 4 * batchBytesMax
 /** Entries of all distinct directories of one tree. */
 const entriesMax = 4_000_000
 
-/** What the walk through an input tree has found. */
+/** What the walk through an input tree found. */
 export interface InputTree {
-  /** Directories that the storage lacks; what is below them is not known. */
+  /** Directories missing from storage; what is below them is unknown. */
   readonly missing: readonly Digest[]
-  /** Files, and directories that were known and so not read now: still to be looked for. */
+  /** Files, and directories that were known already and so not read: their existence is still to be checked. */
   readonly unseen: readonly Digest[]
   /** The first directory with a symlink to an absolute path, and the symlink's name. */
   readonly absoluteLink: string | undefined
-  /** The bytes of directories that were read, the upper levels first, as far as an action may carry them. */
+  /** The bytes of directories that were read, upper levels first, up to what an action may carry. */
   readonly read: readonly Uint8Array[]
 }
 
 /**
- * Walks the whole input tree (rule 25), level by level; each distinct directory counts once,
- * so that a tree which repeats itself costs no more than its distinct parts.
- * @param read blobs that have been read already, by `hash/size`
- * @throws Failure 'invalid' for a malformed Directory, or a tree beyond the bounds
+ * Walks the whole input tree (rule 25), level by level; each distinct directory counts once, so that a tree with
+ * repetition costs no more than its distinct parts.
+ * @param read blobs that have already been read, by `hash/size`
+ * @throws Failure 'invalid' for a malformed Directory, or a tree beyond the limits
  */
 export async function walkInputs(
   cas: Pick<CasClient, 'readBlobs'>,

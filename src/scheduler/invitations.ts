@@ -1,9 +1,9 @@
-/** Who gives machines that were invited tokens of their own. What it is given is the `authorization` of the call. */
+/** Gives invited machines tokens of their own. Its input is the `authorization` of the call. */
 export interface Invitations {
   /**
    * Exchanges an invitation for the right to use a token that the machine has made itself.
    * @param own the token's id and its hash
-   * @throws Failure 'denied' for an invitation that will not do, 'invalid', 'exists'
+   * @throws Failure 'denied' for an invitation that is not valid, 'invalid', 'exists'
    */
   redeem(
     authorization: string,

@@ -1,6 +1,6 @@
-/** One action in one worker's hands. */
+/** One action held by one worker. */
 export interface Lease<Task, Worker> {
-  /** Unguessable; also names the attempt's output streams. */
+  /** Not guessable; also names the attempt's output streams. */
   readonly id: string
   readonly worker: Worker
   /** Undefined once the answer is no longer wanted: the lease then only keeps its slot until the worker releases it. */
@@ -10,13 +10,13 @@ export interface Lease<Task, Worker> {
 }
 
 /**
- * Who holds what until when. A worker that is silent about a lease for `leaseMs` has lost
- * it; whatever it says of that lease later is ignored, because its id is not here any more.
+ * Which worker holds which task until when. A worker that is silent about a lease for `leaseMs` has lost it; whatever
+ * it says about that lease later is ignored, because its id is no longer known here.
  */
 export interface Leases<Task, Worker extends object> {
   readonly size: number
   grant(task: Task, worker: Worker, now: number): Lease<Task, Worker>
-  /** The lease, if this very worker holds it: a late answer, or another's, finds none. */
+  /** The lease, if this very worker holds it; undefined for a late answer or another worker's lease. */
   held(id: string, worker: Worker): Lease<Task, Worker> | undefined
   /** Extends those that the worker holds; IDs that it does not hold are ignored. */
   renew(worker: Worker, ids: readonly string[], now: number): void
@@ -24,7 +24,7 @@ export interface Leases<Task, Worker extends object> {
   end(lease: Lease<Task, Worker>): boolean
   /** The worker's leases, in the order of granting. */
   of(worker: Worker): readonly Lease<Task, Worker>[]
-  /** Those of the worker's leases whose time is over. */
+  /** The worker's leases that have expired. */
   expired(worker: Worker, now: number): readonly Lease<Task, Worker>[]
 }
 
@@ -35,7 +35,7 @@ export interface Leases<Task, Worker extends object> {
  */
 export function createLeases<Task, Worker extends object>(leaseMs: number, newId: () => string): Leases<Task, Worker> {
   const byId = new Map<string, Lease<Task, Worker>>()
-  // A worker has at most as many leases as slots, so that its own list is short.
+  // A worker has at most one lease per slot, so its own list is short.
   const byWorker = new Map<Worker, Set<Lease<Task, Worker>>>()
 
   function held(id: string, worker: Worker): Lease<Task, Worker> | undefined {

@@ -5,8 +5,8 @@ import type { Task } from './task.ts'
 import type { Tasks } from './tasks.ts'
 
 /**
- * Counts a call that follows the operation, until the returned function is called. When nobody listens any
- * more, the signals of those who did say whether they may come back.
+ * Counts a call that follows the operation, until the returned function is called. When the last one has gone, the
+ * signals of those calls say whether their clients may come back.
  */
 export type Listen = (operation: Operation, signal: AbortSignal) => () => void
 
@@ -44,8 +44,8 @@ export function createListeners(context: SchedulerContext, tasks: Tasks): Listen
 }
 
 /**
- * How long an action goes on for a client that has left. Who cancelled does not come back, but may
- * well ask for the same again: what runs already is kept for a moment.
+ * How long an action continues for a client that has left. One that cancelled does not come back, but may well start
+ * the same build again: what is already running is kept for a moment.
  */
 function patienceMs(
   { cancelledMs, lostMs }: SchedulerContext,

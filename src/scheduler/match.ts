@@ -2,10 +2,7 @@ import { type AskedLimits, type LimitName, limitIn, limitsIn } from '../core/lim
 import { anyImageLike, type PlatformProperty, propertiesText, sortedProperties } from '../core/platform.ts'
 import { sizeText } from '../core/units.ts'
 
-/**
- * What an action asks for. Two platforms with the same properties in another order are the
- * same one: `key` says so.
- */
+/** What an action asks for. Platforms with the same properties in a different order have the same `key`. */
 export interface Platform {
   readonly key: string
   readonly properties: readonly PlatformProperty[]
@@ -15,15 +12,15 @@ export interface Platform {
 export interface Offer {
   readonly key: string
   readonly properties: readonly PlatformProperty[]
-  /** Whether it has the property, lets an action have as much as that asks for, or runs the image that it names. */
+  /** Whether it has the property, allows the requested amount, or runs the image that the property names. */
   has(property: PlatformProperty): boolean
   /** The most that an action may ask for. */
   readonly limits: AskedLimits
 }
 
-/** Properties of one platform or one worker. */
+/** The most properties of one platform or one worker. */
 export const propertiesMax = 256
-/** How many different offers a refusal shows to people. */
+/** How many distinct offers a refusal lists. */
 const offersShown = 3
 
 /**
@@ -32,14 +29,14 @@ const offersShown = 3
  */
 const standardProperties: ReadonlySet<string> = new Set(['OSFamily', 'ISA'])
 
-/** The platform of these properties; none at all is the platform that any worker can take. */
+/** The platform of these properties; without any, every worker can take it. */
 export function platformOf(properties: readonly PlatformProperty[]): Platform {
   const sorted = sortedProperties(properties)
   const key = sortedProperties(properties.map(comparable)).map(({ name, value }) => [name, value])
   return { key: JSON.stringify(key), properties: sorted }
 }
 
-/** The form in which properties are compared: those of the lexicon without case, amounts as plain numbers. */
+/** The form in which properties are compared: lexicon values in lower case, amounts as plain numbers. */
 function comparable(property: PlatformProperty): PlatformProperty {
   const { name, value } = property
   const limit = limitIn(property)
@@ -49,7 +46,7 @@ function comparable(property: PlatformProperty): PlatformProperty {
 
 /**
  * What a worker with these properties offers.
- * @param largest the most that an action may ask for, by the names of the limits; of one that is absent anything
+ * @param largest the most that an action may ask for, by the names of the limits; unlimited where absent
  */
 export function offerOf(properties: readonly PlatformProperty[], largest: readonly PlatformProperty[] = []): Offer {
   const { key, properties: sorted } = platformOf(properties)
@@ -68,7 +65,7 @@ export function offerOf(properties: readonly PlatformProperty[], largest: readon
 }
 
 /**
- * Does the worker offer each property, by exact name and, but for the lexicon's, exact value? A name may stand
+ * Does the worker offer each property, by exact name and, except for the lexicon's, exact value? A name may occur
  * several times.
  */
 export function matches(platform: Platform, offer: Offer): boolean {
@@ -76,8 +73,8 @@ export function matches(platform: Platform, offer: Offer): boolean {
 }
 
 /**
- * Why none of these workers can take the action, for people: the property that no worker
- * offers, or, where each is offered by some but all by none, that.
+ * Why none of these workers can take the action, for people: the property that no worker offers, or, if each is offered
+ * by some worker but all by none, that.
  */
 export function refusalText(platform: Platform, offers: readonly Offer[]): string {
   const lacking = platform.properties.find((property) => !offers.some((offer) => offer.has(property)))
@@ -90,7 +87,7 @@ export function refusalText(platform: Platform, offers: readonly Offer[]): strin
   return `${problem}. ${offersText(offers)}`
 }
 
-/** `Connected workers offer: ...`, each different offer once, a few of them. */
+/** `Connected workers offer: ...`, each distinct offer once, a few of them. */
 function offersText(offers: readonly Offer[]): string {
   if (offers.length === 0) return 'No worker is connected.'
   const shown = offers.slice(0, offersShown).map((offer) => `(${propertiesText(offer.properties)})`)
@@ -103,7 +100,7 @@ function mostText(name: LimitName, offers: readonly Offer[]): string {
   return name === 'memory' || name === 'disk' ? sizeText(most) : String(most)
 }
 
-/** The values that workers do offer under a name, if any do. */
+/** The values that workers offer under a name, if any. */
 function valuesText(name: string, offers: readonly Offer[]): string {
   const values = new Set(
     offers.flatMap((offer) => offer.properties.filter((each) => each.name === name).map((each) => each.value)),
@@ -116,7 +113,7 @@ function pairText({ name, value }: PlatformProperty): string {
   return `${name}=${value}`
 }
 
-/** A key for name and value in which neither can run into the other. */
+/** An unambiguous key of name and value. */
 function pairOf(property: PlatformProperty): string {
   const { name, value } = comparable(property)
   return `${name.length}:${name}=${value}`

@@ -4,16 +4,16 @@ import type { Metrics } from '../telemetry/metrics.ts'
 export interface Meters {
   readonly queueSeconds: (seconds: number) => void
   readonly runSeconds: (seconds: number) => void
-  /** An action came to its end. */
+  /** An action ended. */
   readonly ended: (outcome: string) => void
-  /** A client got a result out of the action cache. */
+  /** A client got a result from the action cache. */
   readonly cached: () => void
   /** A client joined an action in flight. */
   readonly merged: () => void
   readonly requeued: () => void
   /** An action was run a second time, or was to be. */
   readonly repeated: (outcome: string) => void
-  /** Shows these values whenever the metrics are asked for. */
+  /** Reports these values whenever the metrics are read. */
   readonly watch: (gauges: Gauges) => void
 }
 

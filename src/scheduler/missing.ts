@@ -6,16 +6,16 @@ import { rpc } from '../wire/proto.ts'
 import { blobSubject } from '../wire/resource.ts'
 import { Code, RpcError } from '../wire/rpc.ts'
 
-/** What a client's bound on trailers (8 KiB, commonly) leaves for details, before base64. */
+/** What a client's limit on trailers (commonly 8 KiB) leaves for details, before base64. */
 const trailerDetailBytesMax = 4 * 1024
-/** Keeps an ExecuteResponse with all of them under a message's 4 MiB; the rest is told the next time. */
+/** Keeps an ExecuteResponse with all of them under the message limit of 4 MiB; the rest is reported next time. */
 const violationBytesMax = 3 * 1024 * 1024
 
 /**
- * Rule 25: FAILED_PRECONDITION with one violation of type MISSING for each absent blob, the
- * subject `blobs/{fn/}{hash}/{size}`: what makes clients upload them and try again.
- * @param absent each blob once; the first one is named in the message too
- * @param reason what the storage says of the first one
+ * Rule 25: FAILED_PRECONDITION with one violation of type MISSING for each absent blob, the subject
+ * `blobs/{fn/}{hash}/{size}`: what makes clients upload them and try again.
+ * @param absent each blob once; the message also names the first one
+ * @param reason what the storage says about the first one
  */
 export function missingInputs(absent: readonly Digest[], reason?: string): RpcError {
   const violations: { type: string; subject: string; description: string }[] = []
@@ -34,7 +34,7 @@ export function missingInputs(absent: readonly Digest[], reason?: string): RpcEr
 }
 
 /**
- * What the storage says of a blob that it lacks, which may be that it had to evict it lately; undefined when it has the
+ * What the storage says about a blob that it lacks, for example that it was recently evicted; undefined when it has the
  * blob by now, or cannot say.
  */
 export async function reasonAbsent(cas: CasClient, digest: Digest): Promise<string | undefined> {
@@ -42,15 +42,15 @@ export async function reasonAbsent(cas: CasClient, digest: Digest): Promise<stri
     for await (const _piece of cas.readStream(digest)) break
     return undefined
   } catch (error) {
-    // Any other trouble with the storage is not what the client is about to be told.
+    // Any other storage failure is not what the client is being told about.
     const { cause } = error instanceof Failure ? error : {}
     return cause instanceof RpcError && cause.code === Code.NOT_FOUND ? cause.message : undefined
   }
 }
 
 /**
- * Can the error end a call as its gRPC status? Its details travel in the trailers, which
- * clients bound; what is larger has to travel inside an ExecuteResponse.
+ * Can the error end a call as its gRPC status? Its details travel in the trailers, which clients limit; larger ones
+ * have to travel inside an ExecuteResponse.
  */
 export function fitsTrailers(error: RpcError): boolean {
   const bytes = error.details.reduce((sum, { value }) => sum + value.byteLength, 0)

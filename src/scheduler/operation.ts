@@ -11,7 +11,7 @@ export type Stage = 'cache-check' | 'queued' | 'executing' | 'completed'
 /** ExecutionStage.Value. */
 export const stageValue: Readonly<Record<Stage, number>> = { 'cache-check': 1, queued: 2, executing: 3, completed: 4 }
 
-/** The only legal ways. Back from executing to queued: its worker was lost (rule 29). */
+/** The legal transitions. Back from executing to queued: its worker was lost (rule 29). */
 const next: Readonly<Record<Stage, readonly Stage[]>> = {
   'cache-check': ['queued', 'completed'],
   queued: ['executing', 'completed'],
@@ -19,12 +19,12 @@ const next: Readonly<Record<Stage, readonly Stage[]>> = {
   completed: [],
 }
 
-/** What an operation's metadata tell of its action at this moment. */
+/** What an operation's metadata says about its action now. */
 export interface Progress {
   /** When the action was queued first, in milliseconds since 1970. */
   readonly queuedAt?: number
   readonly worker?: string
-  /** ByteStream resource names to follow the running action's output by. */
+  /** ByteStream resource names for following the running action's output. */
   readonly stdout?: string
   readonly stderr?: string
 }
@@ -37,31 +37,31 @@ export interface Operation {
   readonly done: boolean
   /** Counts its changes. */
   readonly revision: number
-  /** Bytes that it keeps for as long as it is known: none before it is done. */
+  /** Bytes that it holds for as long as it is known: none before it is done. */
   readonly keptBytes: number
   /** The serialised google.longrunning.Operation as it is now. */
   encode(): Uint8Array
   /**
-   * To another stage, or, while it is not completed, to the same one with other progress.
-   * @throws Failure 'internal' for a transition that is not legal
+   * Moves to another stage, or, while not completed, stays in the same one with new progress.
+   * @throws Failure 'internal' for an illegal transition
    */
   move(stage: Exclude<Stage, 'completed'>, progress: Progress): void
   /**
-   * The end: COMPLETED, done, and the response set, all at once (rule 27). Failures of the
-   * action stand in the response too; Operation.error is never set (rule 24).
+   * Ends it: COMPLETED, done, and the response set, all at once (rule 27). Failures of the action are part of the
+   * response too; Operation.error is never set (rule 24).
    * @param response a serialised ExecuteResponse
    */
   complete(response: Uint8Array): void
-  /** Settles on the next change, when the time is over, or when the signal aborts. */
+  /** Settles on the next change, when the time is up, or when the signal aborts. */
   changed(ms: number, clock: Clock, signal: AbortSignal): Promise<void>
 }
 
-/** A fresh operation in the stage cache-check. */
+/** A new operation in the stage cache-check. */
 export function createOperation(name: string, digest: Digest): Operation {
   let stage: Stage = 'cache-check'
   let progress: Progress = {}
   let revision = 0
-  // Encoded for each caller until the operation ends: most are sent once, and many wait.
+  // Encoded for each caller until the operation ends: most are sent once, and many are queued.
   let ended: Uint8Array | undefined
   let waiting: Set<() => void> | undefined
 
@@ -100,7 +100,7 @@ export function createOperation(name: string, digest: Digest): Operation {
     },
     complete(bytes) {
       enter('completed')
-      // A copy: freshly encoded bytes share a buffer with others, and would keep all of it alive.
+      // A copy: freshly encoded bytes share a buffer with others and would keep all of it alive.
       ended = Uint8Array.from(encodeOperation(name, digest, stage, progress, bytes))
       progress = {}
       notify()

@@ -9,11 +9,11 @@ import { operationNamed } from './execution.ts'
 
 const pageDefault = 100
 const pageMax = 1_000
-/** Operations hold results of up to 4 MiB, a page together no more than a message. */
+/** Operations hold results of up to 4 MiB; a whole page must still fit into one message. */
 const pageBytesMax = 3 * 1024 * 1024
 const empty = new Uint8Array()
 
-/** google.longrunning.Operations over what Execute began. */
+/** google.longrunning.Operations for what Execute started. */
 export function operationsService(engine: Engine, context: SchedulerContext, instances: InstanceNames): Service {
   return {
     name: 'google.longrunning.Operations',
@@ -59,7 +59,7 @@ export function operationsService(engine: Engine, context: SchedulerContext, ins
   }
 }
 
-/** Until the operation is done, the time is over, or the client leaves; the state at that moment. */
+/** Waits until the operation is done, the time is up, or the client leaves; returns the state then. */
 async function wait(
   engine: Engine,
   { clock, updateEveryMs }: SchedulerContext,
@@ -78,12 +78,12 @@ async function wait(
   return operation.encode()
 }
 
-/** The instance whose operations are asked for: clients write `INSTANCE/operations`, `operations`, or INSTANCE alone. */
+/** The instance whose operations are asked for: clients write `INSTANCE/operations`, `operations`, or just INSTANCE. */
 function collectionInstance(name: string): string {
   return name === 'operations' ? '' : name.replace(/\/operations$/, '')
 }
 
-/** A page in the order in which operations began; the token is the name of the last one shown. */
+/** A page in creation order; the token is the name of the last operation shown. */
 function list(engine: Engine, request: longrunning.ListOperationsRequest): Uint8Array {
   if (request.filter) throw new RpcError(Code.INVALID_ARGUMENT, 'filter: this server has no filters for operations')
   const size = Math.min(request.pageSize > 0 ? request.pageSize : pageDefault, pageMax)

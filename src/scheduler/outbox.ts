@@ -1,15 +1,15 @@
 import type { RpcError, Send } from '../wire/rpc.ts'
 import { toRpcError } from '../wire/status.ts'
 
-/** Messages on their way to one worker, in order. */
+/** Messages queued for one worker, in order. */
 export interface Outbox {
   push(message: Uint8Array): void
 }
 
 /**
- * Sends one message after the other, as fast as the stream takes them. What waits is bounded
- * by the protocol: a lease and its cancellation for each slot.
- * @param broken called once when the stream takes no more
+ * Sends one message after the other, as fast as the stream accepts them. The protocol bounds how many wait: a lease and
+ * its cancellation for each slot.
+ * @param broken called once when the stream fails
  */
 export function createOutbox(send: Send, broken: (error: RpcError) => void): Outbox {
   const waiting: Uint8Array[] = []
@@ -19,7 +19,7 @@ export function createOutbox(send: Send, broken: (error: RpcError) => void): Out
   async function pump(): Promise<void> {
     running = true
     for (let next = waiting.shift(); next; next = waiting.shift()) await send(next)
-    // In the same breath as the look at the empty list: a message pushed after it starts anew.
+    // Synchronously after the check for an empty list, so that a later push starts a new run.
     running = false
   }
 

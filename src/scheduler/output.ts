@@ -1,8 +1,8 @@
 import { Code, RpcError } from '../wire/rpc.ts'
 
-/** What of a running action's stdout or stderr is kept for those who follow it. */
+/** How much of a running action's stdout or stderr is kept for followers. */
 export const outputBytesMax = 1024 * 1024
-/** Less than this is copied together, so that many small writes cost no list entry each. */
+/** Pieces smaller than this are merged, so that many small writes do not cost a list entry each. */
 const pieceBytes = 4096
 
 /** One stream of one attempt, written by its worker and read by any number of followers. */
@@ -11,10 +11,10 @@ export interface Output {
   readonly kept: number
   /** The offset of the first byte that is kept. */
   readonly from: number
-  /** Nothing more comes; with the error that followers end with, if any. */
+  /** Set when the stream has ended; with the error that followers get, if any. */
   readonly over: { readonly error: RpcError | undefined } | undefined
   /**
-   * Some of what is kept from an offset on; undefined when nothing is.
+   * Some of the kept bytes from an offset on; undefined when there are none.
    * @throws RpcError OUT_OF_RANGE for bytes that are not kept any more
    */
   peek(offset: number): Uint8Array | undefined
@@ -23,10 +23,10 @@ export interface Output {
   /** Nothing more comes: followers end once they have read the rest, or fail with the error. */
   end(error?: RpcError): void
   /**
-   * From an offset on, following what comes until the end, in pieces.
+   * Reads from an offset on, following what is appended until the end, in pieces.
    * @param limit bytes in all; 0 means no limit
-   * @throws RpcError OUT_OF_RANGE for bytes that are not kept any more, or an offset beyond
-   *   the end of a stream that has ended (rule 10)
+   * @throws RpcError OUT_OF_RANGE for bytes that are not kept any more, or an offset beyond the end of a stream that
+   *   has ended (rule 10)
    */
   read(offset: number, limit: number, signal: AbortSignal): AsyncIterable<Uint8Array>
 }
@@ -69,7 +69,7 @@ export function createOutput(): Output {
     })
   }
 
-  /** What is kept from an offset on, as one piece; undefined when that is still to come. */
+  /** The kept bytes from an offset on, as one piece; undefined when they are still to come. */
   function at(offset: number): Buffer | undefined {
     if (offset < from)
       throw new RpcError(
@@ -97,7 +97,7 @@ export function createOutput(): Output {
     peek: at,
     append(data) {
       if (ended || data.length === 0) return
-      // A piece larger than all that is kept would drop itself.
+      // A piece larger than the limit would drop itself.
       for (let start = 0; start < data.length; start += outputBytesMax / 4)
         keep(data.subarray(start, start + outputBytesMax / 4))
       wake()
@@ -126,7 +126,7 @@ export function createOutput(): Output {
   }
 }
 
-/** In memory of their own: a small Buffer is a part of 64 KiB that Node shares out, all of which would stay. */
+/** In its own memory: a small Buffer is a slice of a 64 KiB pool, which would stay alive as a whole. */
 function joined(parts: readonly Uint8Array[]): Buffer {
   const memory = new ArrayBuffer(parts.reduce((sum, { length }) => sum + length, 0))
   const whole = Buffer.from(memory)

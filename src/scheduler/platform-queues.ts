@@ -4,7 +4,7 @@ import { createQueue, type Queue, type Queued } from './queue.ts'
 /** A task that waits for a worker. */
 export interface Waiting extends Queued {
   readonly platform: Platform
-  /** When it was queued the last time, in milliseconds since 1970. */
+  /** When it was last queued, in milliseconds since 1970. */
   queuedAt: number
 }
 
@@ -16,7 +16,7 @@ export interface PlatformQueue<T extends Waiting> {
   readonly order: Set<T>
   /** Keys of the offers that can take them. */
   readonly served: Set<string>
-  /** Since when no offer can. */
+  /** Since when no offer can take them. */
   orphanedAt: number
 }
 
@@ -26,28 +26,28 @@ export interface PlatformQueues<T extends Waiting> {
   all(): readonly PlatformQueue<T>[]
   /** Those with tasks that the offer can take. */
   busyFor(offer: string): Iterable<PlatformQueue<T>>
-  /** The platform's queue; a new one asks which offers serve it. */
+  /** The platform's queue; a new one asks which offers can serve it. */
   open(platform: Platform, served: () => Iterable<string>): PlatformQueue<T>
   serve(queue: PlatformQueue<T>, offer: string): void
   unserve(queue: PlatformQueue<T>, offer: string): void
   push(queue: PlatformQueue<T>, task: T): void
   pop(queue: PlatformQueue<T> | undefined): T | undefined
   remove(task: T): boolean
-  /** Changes what a task's place depends on, and puts it there if it waits. */
+  /** Makes a change that affects a task's place, and moves it there if it is queued. */
   reorder(task: T, change: () => void): void
   /** Those with tasks that no offer can take. */
   orphans(): readonly PlatformQueue<T>[]
-  /** Takes out the queue's tasks that were queued up to a moment. */
+  /** Removes and returns the queue's tasks that were queued up to this time. */
   take(queue: PlatformQueue<T>, until: number): readonly T[]
 }
 
-/** Queues without tasks are kept up to here, so that a steady platform is matched once. */
+/** Up to this many empty queues are kept, so that a platform in regular use is matched only once. */
 const queuesKeptMax = 256
 
 export function createPlatformQueues<T extends Waiting>(now: () => number): PlatformQueues<T> {
   const queues = new Map<string, PlatformQueue<T>>()
   const busy = new Set<PlatformQueue<T>>()
-  // By offer, so that a free slot never looks at queues that are not its own.
+  // By offer, so that a free slot never has to look at queues it cannot serve.
   const busyFor = new Map<string, Set<PlatformQueue<T>>>()
   let waiting = 0
 
@@ -80,7 +80,7 @@ export function createPlatformQueues<T extends Waiting>(now: () => number): Plat
     return true
   }
 
-  /** Makes room by forgetting queues without tasks, oldest first. */
+  /** Forgets empty queues, oldest first, to stay within the limit. */
   function tidy(): void {
     for (const [key, queue] of queues) {
       if (queues.size <= queuesKeptMax / 2) return

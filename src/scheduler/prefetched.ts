@@ -1,26 +1,26 @@
 /**
- * What was read while an action was checked, its Command and Directories, goes to the worker
- * with the assignment: that saves the worker a call to the storage, or several. It is optional:
- * what does not fit is left out, and the worker fetches it.
+ * What was read while an action was checked, its Command and Directories, is sent to the worker with the assignment,
+ * which saves the worker one or more calls to storage. It is optional: what does not fit is left out, and the worker
+ * fetches it.
  */
 export interface Prefetched {
   readonly blobs: readonly Uint8Array[]
-  /** What they take in memory. */
+  /** Their size in memory. */
   readonly bytes: number
-  /** Nobody needs it any more. */
+  /** Releases it once nobody needs it any more. */
   drop(): void
 }
 
-/** What one action may carry: some hundred entries of directories beside its Command. */
+/** The most one action may carry: some hundred directory entries beside its Command. */
 export const prefetchedBytesMax = 64 * 1024
-/** What all that wait may carry together. */
+/** The most all queued actions may carry together. */
 const totalBytesMax = 64 * 1024 * 1024
-/** What a blob takes in memory in addition to its bytes. */
+/** Memory overhead of a blob. */
 const blobCostBytes = 128
 
 export const nothingPrefetched: Prefetched = { blobs: [], bytes: 0, drop: () => undefined }
 
-/** A budget for the blobs of all actions that wait. */
+/** A budget for the blobs of all queued actions. */
 export function createPrefetchedBudget(): (blobs: Iterable<Uint8Array>) => Prefetched {
   let left = totalBytesMax
   return (blobs) => {
@@ -30,7 +30,7 @@ export function createPrefetchedBudget(): (blobs: Iterable<Uint8Array>) => Prefe
       const cost = blob.byteLength + blobCostBytes
       if (bytes + cost > prefetchedBytesMax || bytes + cost > left) break
       bytes += cost
-      // A copy: it may be a small part of a large answer, which would stay in memory with it.
+      // A copy: it may be a small slice of a large answer, all of which would stay in memory.
       taken.push(Uint8Array.from(blob))
     }
     if (taken.length === 0) return nothingPrefetched

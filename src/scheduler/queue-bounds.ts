@@ -1,18 +1,18 @@
 import { retryWhenThereIsRoom } from '../wire/status.ts'
 import type { SchedulerContext } from './context.ts'
 
-/** Bounds how many actions wait, and what all in flight take in memory. */
+/** Limits how many actions are queued, and how much memory all in flight take. */
 export interface QueueBounds {
-  /** @throws RpcError RESOURCE_EXHAUSTED with RetryInfo when so many wait that no more may */
+  /** @throws RpcError RESOURCE_EXHAUSTED with RetryInfo when the queue is full */
   refuseWhenMany(waiting: number): void
   /** @throws RpcError RESOURCE_EXHAUSTED with RetryInfo when the actions in flight take too much memory */
   refuseWhenLarge(inFlight: number): void
-  /** Counts bytes that an action in flight takes, or a client that follows one. */
+  /** Counts bytes held by an action in flight, or by a client that follows one. */
   hold(bytes: number): void
   release(bytes: number): void
 }
 
-/** When a client that was refused may come back, in milliseconds. */
+/** When a client that was refused should retry, in milliseconds. */
 const fullRetryMs = 5_000
 
 export function createQueueBounds(context: Pick<SchedulerContext, 'queueMax' | 'queueBytesMax'>): QueueBounds {

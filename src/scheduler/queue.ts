@@ -1,6 +1,6 @@
-/** What a queue needs to know of its items; it keeps `position` itself. */
+/** What a queue needs to know about its items; it maintains `position` itself. */
 export interface Queued {
-  /** No client listens for it now: whatever its priority, it waits behind all those that are wanted. */
+  /** No client is listening now: whatever its priority, it waits behind all wanted items. */
   unwanted: boolean
   /** Lower is sooner (rule 33); negative ones are legal. */
   priority: number
@@ -10,10 +10,10 @@ export interface Queued {
   position: number
 }
 
-/** Items that are wanted first, by priority, then arrival. Every change costs O(log n), looking costs O(1). */
+/** Wanted items first, by priority, then arrival. Every change costs O(log n), peeking O(1). */
 export interface Queue<T extends Queued> {
   readonly size: number
-  /** The item that comes next. */
+  /** The next item. */
   peek(): T | undefined
   push(item: T): void
   pop(): T | undefined
@@ -27,7 +27,7 @@ export function comesBefore(a: Queued, b: Queued): boolean {
   return a.priority < b.priority || (a.priority === b.priority && a.arrival < b.arrival)
 }
 
-/** An empty queue: a binary heap whose items know their place, so that any can be taken out. */
+/** An empty queue: a binary heap whose items know their index, so that any can be removed. */
 export function createQueue<T extends Queued>(): Queue<T> {
   const heap: T[] = []
 

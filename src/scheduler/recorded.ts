@@ -12,7 +12,7 @@ import type { Task } from './task.ts'
 /** How a run ended: with a worker's answer, or with an error. */
 type RunEnd = Pick<Ended, 'status' | 'message' | 'exitCode' | 'metadata'>
 
-/** What a worker's answer comes to. */
+/** The end that a worker's answer stands for. */
 export function runEnd({ status, message, result }: re.ExecuteResponse.$Properties): RunEnd {
   const code = status?.code ?? Code.OK
   return {
@@ -23,13 +23,13 @@ export function runEnd({ status, message, result }: re.ExecuteResponse.$Properti
   }
 }
 
-/** What an error comes to. */
+/** The end that an error stands for. */
 export function errorEnd(error: unknown): RunEnd {
   const { code, message } = toRpcError(error)
   return { status: code, message, exitCode: 0 }
 }
 
-/** Tells how a task has ended, on behalf of each client that follows it still, or of one of them. */
+/** Records how a task ended, for each client that still follows it, or for one of them. */
 export function recordEnd(
   { recorder }: SchedulerContext,
   registry: Registry,
@@ -52,7 +52,7 @@ export function recordEnd(
   }
 }
 
-/** Tells of an action that was not begun: its result was in the cache, or it was refused. */
+/** Records an action that was not started: its result was cached, or it was refused. */
 export function recordUnbegun(
   { recorder }: SchedulerContext,
   { instance, digest, skipCacheLookup }: ExecuteRequest,

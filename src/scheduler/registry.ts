@@ -4,7 +4,7 @@ import { createHistory } from './history.ts'
 import { createOperation, type Operation } from './operation.ts'
 import type { Task } from './task.ts'
 
-/** What of a request is told once its action has ended. */
+/** The facts of a request that are recorded once its action has ended. */
 export interface RequestFacts {
   readonly skipCacheLookup: boolean
   /** It joined an identical action in flight. */
@@ -15,7 +15,7 @@ export interface RequestFacts {
 export interface Entry {
   readonly operation: Operation
   readonly client: ClientFacts
-  /** Absent when no action in flight is asked for. */
+  /** Absent when the request has no action in flight. */
   readonly asked: RequestFacts | undefined
   /** Milliseconds since 1970. */
   readonly createdAt: number
@@ -23,11 +23,11 @@ export interface Entry {
   task: Task | undefined
 }
 
-/** Every operation that a client may ask for by name: those in flight, and those that ended lately. */
+/** Every operation that a client may ask for by name: those in flight, and those that ended recently. */
 export interface Registry {
   create(digest: Digest, client: ClientFacts, task: Task | undefined, asked?: RequestFacts): Entry
   find(name: string): Entry | undefined
-  /** In the order in which they were made. */
+  /** In creation order. */
   entries(): IterableIterator<Entry>
   /** Ends an operation with a serialised ExecuteResponse, and keeps it for WaitExecution. */
   complete(operation: Operation, response: Uint8Array): void
@@ -36,9 +36,9 @@ export interface Registry {
   expire(): void
 }
 
-/** Ended operations: long enough for a client that lost its connection to come back. */
+/** Ended operations are kept long enough for a client that lost its connection to come back. */
 const endedBounds = { countMax: 10_000, bytesMax: 64 * 1024 * 1024, ageMsMax: 10 * 60_000 }
-/** What an operation takes in the heap in addition to its bytes, as measured: names, digest, client metadata. */
+/** Measured heap overhead of an operation in addition to its bytes: names, digest, client metadata. */
 const entryBytes = 3.5 * 1024
 
 /** @param newName gives each operation a name that no earlier run of the scheduler has given (rule 28) */

@@ -7,29 +7,32 @@ import { differingOutputs } from './result-differences.ts'
 import type { Task, Worker } from './task.ts'
 import { type Tasks, taskFields } from './tasks.ts'
 
-/** How a repeat ended: with what the first run made, or something else; or without an answer, and why. */
+/**
+ * How a repeat ended: with the same outputs as the first run, with different ones, or, for one of the given reasons,
+ * without an answer.
+ */
 export type RepeatOutcome = 'same' | 'different' | 'gave-way' | 'failed' | 'dropped'
 
 /**
- * Runs some actions a second time, on another worker, and compares. Clients never wait for it: they have had their answer,
- * and a repeat begins only where nothing waits for the slot and leaves it when something does.
+ * Runs some actions a second time, on another worker, and compares the results. Clients never wait for it: they already
+ * have their answer, and a repeat only takes a slot that nothing waits for and gives it up when something does.
  */
 export interface Repeats {
-  /** A task has ended with this response; perhaps it is run again. */
+  /** A task has ended with this response; it may be run again. */
   consider(task: Task, worker: string, response: re.ExecuteResponse.$Properties, workers: Iterable<Worker>): void
-  /** Begins what waits, where slots are free. */
+  /** Starts waiting repeats where slots are free. */
   begin(): void
-  /** A client's action waits: a repeat that has a slot it could take leaves that. */
+  /** A client's action is queued: a repeat that occupies a slot it could use gives that up. */
   giveWay(task: Task): void
-  /** The worker of a repeat has answered. */
+  /** The repeat's worker has answered. */
   finished(task: Task, worker: string, response: re.ExecuteResponse.$Properties): void
-  /** The worker of a repeat was lost. */
+  /** The repeat's worker was lost. */
   lost(task: Task): void
-  /** Ends all of them, and begins no more. */
+  /** Ends all repeats, and starts no more. */
   close(): void
 }
 
-/** Of those that wait, how many: each holds an action and a result of some kilobytes. */
+/** The most that wait: each holds an action and a result of a few kilobytes. */
 const waitingMax = 32
 const waitMsMax = 60_000
 const pathsLogged = 5
@@ -43,8 +46,8 @@ interface First {
 }
 
 /**
- * @param share of the actions that ended well, from 0 to 1
- * @param random from 0 to 1, as Math.random
+ * @param share the share of successful actions that is repeated, from 0 to 1
+ * @param random like Math.random
  */
 export function createRepeats(context: SchedulerContext, tasks: Tasks, share: number, random: () => number): Repeats {
   const { clock, log, meters } = context

@@ -4,7 +4,7 @@ import { statusMessage } from '../wire/status.ts'
 import { toTimestamp } from '../wire/time.ts'
 import type { Task } from './task.ts'
 
-/** The response for a result out of the action cache. */
+/** The response for a result from the action cache. */
 export function cachedResponse(result: re.ActionResult): Uint8Array {
   return re.ExecuteResponse.encode({
     result,
@@ -20,8 +20,8 @@ export function failedResponse(error: RpcError): Uint8Array {
 }
 
 /**
- * A worker's response as clients get it: never cached, the worker and the time of queueing
- * filled in where the worker left them out, and a line for people about who ran it.
+ * A worker's response as clients get it: never marked as cached, the worker and the queueing time filled in where the
+ * worker left them out, and a line for people about who ran it.
  */
 export function workerResponse(
   task: Task,
@@ -42,8 +42,8 @@ export function workerResponse(
 }
 
 /**
- * May the result be stored for others? Rule 23: only a success whose action does not forbid
- * it. A failed action runs again when it is asked for again, as clients expect.
+ * May the result be stored for others? Rule 23: only a success whose action does not forbid it. A failed action runs
+ * again the next time it is requested, as clients expect.
  */
 export function storable(task: Task, response: re.ExecuteResponse.$Properties): boolean {
   return (
@@ -54,7 +54,7 @@ export function storable(task: Task, response: re.ExecuteResponse.$Properties): 
   )
 }
 
-/** A result as the cache gets it: what some client wanted inline stands there by its digest only. */
+/** A result as it is stored in the cache: what some client wanted inline is referred to by digest only. */
 export function withoutInlined(result: re.ActionResult.$Properties): re.ActionResult.$Properties {
   return {
     ...result,

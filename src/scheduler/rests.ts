@@ -3,27 +3,27 @@ import type { SchedulerContext } from './context.ts'
 import type { Dispatch } from './dispatch.ts'
 import type { Task, Worker } from './task.ts'
 
-/** Workers that take nothing for a while. */
+/** Workers that get no actions for a while. */
 export interface Rests {
   /**
-   * A worker whose machine is in trouble (its disk is full) would fail one action after the other, and faster than the
-   * others run them. Where there are others it rests: what it gave back goes to one of them.
+   * A worker whose machine is in trouble (a full disk, say) would fail one action after the other, faster than the
+   * others run them. If there are other workers it rests, and what it gave back goes to one of them.
    */
   begin(worker: Worker): void
-  /** The worker has completed an action, so its trouble is over. */
+  /** The worker has completed an action, so the trouble is over. */
   forget(worker: Worker): void
 }
 
-/** A worker that had to give an action back takes none for a while, longer each time in a row. */
+/** How long a worker that gave an action back rests; longer each time in a row. */
 const restMs = { msMin: 1_000, msMax: 30_000 }
 
-/** @param workers all that are connected */
+/** @param workers all connected workers */
 export function createRests(
   context: SchedulerContext,
   dispatch: Dispatch<Task, Worker>,
   workers: ReadonlySet<Worker>,
 ): Rests {
-  /** How often in a row each has given an action back. */
+  /** How many times in a row each has given an action back. */
   const returns = new WeakMap<Worker, number>()
   return {
     begin(worker) {

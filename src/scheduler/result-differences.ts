@@ -1,8 +1,8 @@
 import type { re } from '../wire/proto.ts'
 
 /**
- * The outputs that two results of one action differ in, by path: files by digest and mode, directories by their trees,
- * symlinks by target. What is printed does not count.
+ * The paths of the outputs in which two results of one action differ: files by digest and mode, directories by their
+ * trees, symlinks by target. stdout and stderr do not count.
  */
 export function differingOutputs(one: re.ActionResult.$Properties, other: re.ActionResult.$Properties): string[] {
   const [before, after] = [outputsOf(one), outputsOf(other)]

@@ -24,24 +24,26 @@ import { statusService } from './status.ts'
 import { createTail } from './tail.ts'
 import { workersService } from './workers.ts'
 
-/** All spans in milliseconds; config/scheduler.ts has the defaults. */
+/** All durations are in milliseconds; config/scheduler.ts has the defaults. */
 export interface SchedulerOptions extends SchedulerBounds {
   /** The server whose content addressable storage and action cache this scheduler uses and forwards to. */
   readonly cas: Channel
-  /** What workers have to know, and with what results are signed for the action cache; absent, anybody may be a worker. */
+  /**
+   * What workers must know, and what results for the action cache are signed with; if absent, anybody may be a worker.
+   */
   readonly secret?: Secret
-  /** The transport has looked at who calls (access): those who do not know the secret have come in as workers all the same. */
+  /** The transport authenticates callers (access), so those that do not know the secret are still workers. */
   readonly guarded?: boolean
-  /** Where this scheduler calls the CAS; told to workers that come from elsewhere. */
+  /** Where this scheduler calls the CAS; told to workers that come from other machines. */
   readonly casUrl?: string
-  /** Exchanges invitations for tokens; absent if there are none here. */
+  /** Exchanges invitations for tokens; absent if invitations are not supported here. */
   readonly invitations?: Invitations | undefined
-  /** Its release, which workers are told. */
+  /** Its release, which it tells workers. */
   readonly version?: string
-  /** The names that mean this server's one instance. */
+  /** The names by which this server's one instance may be called. */
   readonly instances: InstanceNames
   readonly timeouts: Timeouts
-  /** Hears how executions end; absent, nobody does. */
+  /** Is told how executions end; if absent, nobody is. */
   readonly recorder?: Recorder | undefined
   readonly clock: Clock
   readonly log: Log
@@ -51,20 +53,22 @@ export interface SchedulerOptions extends SchedulerBounds {
 }
 
 export interface Scheduler {
-  /** Execution, Operations, Capabilities, Workers, Status, and the cache's own, forwarded. */
+  /** Execution, Operations, Capabilities, Workers, Status, and the cache's services, forwarded. */
   readonly services: readonly Service[]
   /**
-   * Refuses new actions with a RetryInfo (rule 44), sends those that wait away in the same
-   * manner, and settles when those that run have ended or the time is over. Workers stay
-   * connected.
+   * Refuses new actions with a RetryInfo (rule 44), rejects the queued ones in the same way, and settles when the
+   * running ones have ended or the time is up. Workers stay connected.
    */
   drain(timeoutMs?: number): Promise<void>
-  /** Ends every operation and every call that follows output, and dismisses every worker, now. The channel to the CAS stays open. */
+  /**
+   * Immediately ends every operation and every call that follows output, and dismisses every worker. The channel to the
+   * CAS stays open.
+   */
   close(): void
   snapshot(): Snapshot
 }
 
-/** A scheduler. It holds a timer, which does not keep the process alive, until it is closed. */
+/** A scheduler. Until it is closed it holds a timer, which does not keep the process alive. */
 export function createScheduler(options: SchedulerOptions): Scheduler {
   const { cas, instances, clock, log, metrics, timeouts } = options
   const meters = createMeters(metrics)
@@ -86,7 +90,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     newName: options.newName ?? nameMaker(),
     newLease: randomUUID,
   }
-  // What clients send is passed on with their own credentials, and unsigned: never by these two.
+  // Clients' calls are forwarded with their own credentials and unsigned: never through these two.
   const { secret } = options
   const known = secret ? identifiedChannel(cas, secret, 'scheduler', clock.now) : cas
   const own = secret ? signedChannel(known, secret, updateMethod) : cas

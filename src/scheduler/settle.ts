@@ -10,14 +10,13 @@ import { type Outcome, type Tasks, taskFields } from './tasks.ts'
 /** Stores a result in the action cache; its failure is logged and costs the client nothing. */
 export type StoreResult = (task: Task, result: re.ActionResult.$Properties) => Promise<void>
 
-/** What an Operation needs around its response. */
+/** Room for the Operation around its response. */
 const envelopeBytes = 64 * 1024
 
 /**
- * A worker has answered for a task: its result is stored first, so that whoever asks next
- * finds it, then every client gets it. A worker that could not run it for a passing reason
- * counts as lost.
- * @param ended hears of it once clients have their answer
+ * Handles a worker's answer for a task: stores the result first, so that the next request finds it, then gives it to
+ * every client. A worker that could not run the task for a transient reason counts as lost.
+ * @param ended called once clients have their answer
  */
 export function settle(
   context: SchedulerContext,
@@ -51,7 +50,7 @@ export function settle(
   else end()
 }
 
-/** What is too large for one message goes without what was inlined. */
+/** A response too large for one message is sent without inlined contents. */
 function encoded(response: re.ExecuteResponse.$Properties): Uint8Array {
   const bytes = re.ExecuteResponse.encode(response).finish()
   if (bytes.byteLength <= messageBytesMax - envelopeBytes || !response.result) return bytes

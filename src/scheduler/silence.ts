@@ -4,22 +4,22 @@ import type { Lease } from './lease.ts'
 import type { Task, Worker } from './task.ts'
 import { type Tasks, taskFields } from './tasks.ts'
 
-/** Workers that say nothing, of themselves or of an action that they hold. */
+/** Detects workers that say nothing, about themselves or about an action that they hold. */
 export interface Silence {
-  /** Takes from workers what they have been silent about for too long. */
+  /** Takes from workers the leases they have been silent about for too long. */
   check(): void
-  /** This process itself did not run for so long: nobody is silent for that. */
+  /** This process itself did not run for this long: silence meanwhile does not count. */
   forgive(ms: number): void
 }
 
-/** Whom it is about, and what becomes of them. */
+/** The workers in question, and what to do about their losses. */
 export interface Losses {
   readonly workers: ReadonlySet<Worker>
   lose(worker: Worker, reason: string): void
   take(lease: Lease<Task, Worker>, reason: string): void
 }
 
-/** An idle worker renews too, and loses nothing when it is late: it is dismissed after so many leases’ spans. */
+/** An idle worker renews too; it has nothing to lose when late, so it is dismissed after this many lease durations. */
 const idleLeases = 3
 
 export function createSilence(context: SchedulerContext, tasks: Tasks, { workers, lose, take }: Losses): Silence {
@@ -34,7 +34,7 @@ export function createSilence(context: SchedulerContext, tasks: Tasks, { workers
       worker.dismiss(new RpcError(Code.UNAVAILABLE, reason))
       return
     }
-    // The worker is alive but does not know of the action (any more).
+    // The worker is alive but does not know the action (any more).
     for (const lease of expired) {
       log.warn('lease lost', { worker: worker.name, ...(lease.task && taskFields(lease.task)) })
       take(lease, `worker ${worker.name} did not renew its lease`)

@@ -16,7 +16,7 @@ export interface Snapshot extends SchedulerView {
 }
 
 interface WorkerSnapshot extends WorkerView {
-  /** It takes no actions for a while, because it had to give one back. */
+  /** It gets no actions for a while, because it had to give one back. */
   readonly resting: boolean
 }
 

@@ -17,7 +17,7 @@ export function statusService(
     methods: {
       GetStatus: {
         kind: 'unary',
-        // Operations name targets and actions, whichever instance they are of.
+        // Operations name targets and actions of every instance.
         handle: (_, { limited }) => encodeSnapshot(limited ? { ...snapshot(), operations: [] } : snapshot()),
       },
       FollowOutput: { kind: 'server-stream', handle: tail },

@@ -2,7 +2,7 @@ import { createHistory } from './history.ts'
 import { createOutput, type Output } from './output.ts'
 import { streamName } from './task.ts'
 
-/** What running and lately ended actions print, by ByteStream resource name. */
+/** The output of running and recently ended actions, by ByteStream resource name. */
 export interface Streams {
   get(name: string): Output | undefined
   /** Opens both streams of an attempt. */
@@ -13,9 +13,9 @@ export interface Streams {
   expire(): void
 }
 
-/** Ended streams: those who followed them need a moment to read the rest. */
+/** Ended streams: their followers need a moment to read the rest. */
 const endedBounds = { countMax: 2_000, bytesMax: 32 * 1024 * 1024, ageMsMax: 60_000 }
-/** What an entry takes in the heap in addition to its bytes, as measured. */
+/** Measured heap overhead of an entry in addition to its bytes. */
 const entryBytes = 1.5 * 1024
 
 export function createStreams(now: () => number): Streams {

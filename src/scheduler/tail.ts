@@ -7,18 +7,18 @@ import type { Engine } from './engine.ts'
 import { type Flight, flightOf, followedClients, sameFlight, type Wanted } from './flight.ts'
 import { createToldRuns } from './told-runs.ts'
 
-/** Calls at once: each may hold what its client has not read yet. */
+/** The most concurrent calls: each may hold what its client has not read yet. */
 const followersMax = 32
-/** How often it is looked whether anything was printed: together, lines cost less than each by itself. */
+/** The polling interval: lines sent together cost less than one by one. */
 const lookMs = 100
 /** After how many polls the actions in flight are counted again. */
 const looksPerFlight = 10
 const textLengthMax = 256
 
-/** native.worker.v1.Status/FollowOutput: what actions print, those of all clients, of some builds or of one action. */
+/** native.worker.v1.Status/FollowOutput: the output of actions, of all clients, some builds or a single action. */
 export interface Tail {
   readonly follow: (request: Uint8Array, call: Call, send: Send) => Promise<void>
-  /** Ends the calls, which have no end of their own, with UNAVAILABLE. */
+  /** Ends the calls, which never end by themselves, with UNAVAILABLE. */
   close(): void
 }
 
@@ -40,7 +40,7 @@ export function createTail(engine: Engine, clock: Clock): Tail {
       const following = tellRuns(engine, clock, { invocationPrefix, actionHash }, signal, (event) =>
         send(workerApi.OutputEvent.encode(event).finish()),
       )
-      // Also one whose client takes nothing, so that it waits for room, is ended at once.
+      // A call that waits for room because its client reads nothing has to end at once, too.
       await Promise.race([following, closed])
     } finally {
       followers.delete(reject)

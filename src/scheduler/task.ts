@@ -11,40 +11,40 @@ import type { Output } from './output.ts'
 import type { Waiting } from './platform-queues.ts'
 import { nothingPrefetched, type Prefetched } from './prefetched.ts'
 
-/** One action in flight. Identical ones share it, each client with an operation of its own. */
+/** One action in flight. Identical requests share it, each client with its own operation. */
 export interface Task extends Waiting {
   readonly digest: Digest
   readonly instance: string
   readonly action: Admitted
-  /** For its first worker; a second one fetches. */
+  /** For its first worker; a later one has to fetch. */
   readonly prefetched: Prefetched
-  /** What it takes in memory, as it is counted. */
+  /** Its size in memory, as counted. */
   heldBytes: number
-  /** What any of its clients wants inline; grows while the task waits. */
+  /** What any of its clients wants inline; grows while the task is queued. */
   readonly inline: { stdout: boolean; stderr: boolean; readonly outputFiles: Set<string> }
-  /** Who asked first. */
+  /** The first client that asked. */
   readonly client: ClientFacts
   readonly operations: Set<Operation>
-  /** Streams that follow one of its operations now. */
+  /** Streams that currently follow one of its operations. */
   listeners: number
-  /** How long clients that have left may still come back, in milliseconds since 1970. */
+  /** Until when clients that have left may come back, in milliseconds since 1970. */
   wantedUntil: number
-  /** Stops the time after which a task without listeners is cancelled. */
+  /** Stops the timer after which a task without listeners is cancelled. */
   keep: () => void
-  /** When it was queued the first time, in milliseconds since 1970. */
+  /** When it was first queued, in milliseconds since 1970. */
   readonly createdAt: number
-  /** How often it was given to a worker. */
+  /** How many times it was given to a worker. */
   attempts: number
-  /** When it was given to a worker the last time. */
+  /** When it was last given to a worker. */
   assignedAt: number
   attempt: Attempt | undefined
-  /** Its worker has answered; what remains is to store the result. */
+  /** Its worker has answered; only storing the result remains. */
   settling: boolean
-  /** No client hears of it: it is run to be compared with an earlier run. */
+  /** No client is told about it: it is run to be compared with an earlier run. */
   readonly isRepeat: boolean
 }
 
-/** A task in a worker's hands. */
+/** A task that a worker holds. */
 export interface Attempt {
   readonly lease: Lease<Task, Worker>
   readonly stdout: Output
@@ -56,21 +56,21 @@ export interface Worker extends Taker {
   readonly name: string
   readonly slots: number
   readonly version: string
-  /** Identifies its process, in hexadecimal; empty if it does not say. */
+  /** Identifies its process, in hexadecimal; empty if the worker does not give one. */
   readonly run: string
   readonly connectedAt: number
   /** When it last said anything. */
   heardAt: number
   /** It accepts no more actions and disconnects once its leases have ended. */
   leaving: boolean
-  /** It takes no actions for a while: it had to give one back, and there are other workers. */
+  /** It gets no actions for a while: it had to give one back, and there are other workers. */
   resting: boolean
   tell(message: workerApi.ToWorker.$Properties): void
   /** Ends its stream with this error. */
   dismiss(error: RpcError): void
 }
 
-/** A task for an action that has been admitted. */
+/** A task for an admitted action. */
 export function createTask(
   request: ExecuteRequest,
   action: Admitted,
@@ -110,7 +110,7 @@ export function createTask(
   }
 }
 
-/** A further run of a task that has ended, for nobody but the scheduler. */
+/** Another run of a task that has ended, for the scheduler alone. */
 export function repeatOf(task: Task, now: number): Task {
   return {
     ...task,
@@ -135,7 +135,7 @@ export function streamName(lease: string, which: 'stdout' | 'stderr'): string {
   return `streams/${lease}/${which}`
 }
 
-/** What the task's operations report about it now. */
+/** What the task's operations currently report about it. */
 export function progressOf(task: Task): Progress {
   const { attempt } = task
   if (!attempt) return { queuedAt: task.createdAt }

@@ -19,7 +19,7 @@ import { type Attempt, createTask, progressOf, repeatOf, type Task, type Worker 
 /** How a task ended, for the metrics. */
 export type Outcome = 'ok' | 'failed' | 'error' | 'cancelled'
 
-/** All actions in flight, from the start to the end: how they wait and are assigned. */
+/** All actions in flight, from start to end: how they are queued and assigned. */
 export interface Tasks {
   readonly active: ReadonlySet<Task>
   readonly registry: Registry
@@ -27,26 +27,28 @@ export interface Tasks {
   readonly leases: Leases<Task, Worker>
   readonly dispatch: Dispatch<Task, Worker>
   /**
-   * An operation on the identical action in flight, if there is one and it may be shared.
+   * An operation on the identical action in flight, if there is one that may be shared.
    * @throws RpcError like begin
    */
   merge(request: ExecuteRequest, client: ClientFacts): Operation | undefined
   /**
-   * Begins an action that has been admitted, with its first operation.
-   * @throws RpcError FAILED_PRECONDITION when the connected workers cannot take it,
-   *   RESOURCE_EXHAUSTED with RetryInfo when the queue is full
+   * Begins an admitted action, with its first operation.
+   * @throws RpcError FAILED_PRECONDITION when the connected workers cannot take it, RESOURCE_EXHAUSTED with RetryInfo
+   *   when the queue is full
    */
   begin(request: ExecuteRequest, admitted: RunAdmission, client: ClientFacts): Operation
   /** Its worker releases it: the attempt is over and the slot free. @returns the task, if it is still wanted */
   release(id: string, worker: Worker): Task | undefined
-  /** Queues it again after its worker was lost, or ends it when that has happened too often. */
+  /** Queues it again after its worker was lost, or ends it when that has happened too many times. */
   again(task: Task, reason: string): void
-  /** Ends one client's interest; the task goes on for others, or is cancelled with its last one. */
+  /** Ends one client's interest; the task continues for others, or is cancelled with the last one. */
   cancel(operation: Operation, reason: string): void
   /** Ends the task with a serialised ExecuteResponse for all of its operations. */
   end(task: Task, response: Uint8Array, outcome: Outcome): void
   fail(task: Task, error: RpcError): void
-  /** Runs a task that has ended once more, on a worker whose slot is already counted; no client hears of that run. */
+  /**
+   * Runs a task that has ended once more, on a worker whose slot is already counted; no client is told about that run.
+   */
   repeat(task: Task, worker: Worker): Task
   /** Ends such a run; its slot stays taken until the worker releases it. */
   breakOff(repeat: Task, reason: string): void
@@ -56,19 +58,19 @@ export interface Tasks {
   watch(watcher: RunWatcher): () => void
 }
 
-/** Hears that a worker has the task, or that a further client follows one that a worker has. */
+/** Called when a worker has got the task, or another client follows one that a worker has. */
 export type RunWatcher = (task: Task, attempt: Attempt) => void
 
 /**
- * What an action in flight takes in memory beside its bytes, and what each client that follows
- * it does, with its call: measured by the heap of a scheduler with 20,000 that wait.
+ * Memory that an action in flight takes in addition to its bytes, and that each client that follows it takes, including
+ * its call; measured on the heap of a scheduler with 20,000 queued actions.
  */
 const taskBytes = 3 * 1024
 const operationBytes = 8 * 1024
 
 /**
  * @param idle called whenever the last action in flight has ended
- * @param waits called for an action that no slot is free for
+ * @param waits called for an action that finds no free slot
  */
 export function createTasks(context: SchedulerContext, idle: () => void, waits: (task: Task) => void): Tasks {
   const { clock, log, meters } = context
@@ -81,7 +83,7 @@ export function createTasks(context: SchedulerContext, idle: () => void, waits: 
   const active = new Set<Task>()
   const bounds = createQueueBounds(context)
   const keepPrefetched = createPrefetchedBudget()
-  // Rule 30: only what may be cached may be merged, so nothing else is in here.
+  // Rule 30: only cacheable actions may be merged, so no others are in here.
   const mergeable = new Map<string, Task>()
   const watchers = new Set<RunWatcher>()
   let arrivals = 0
@@ -108,7 +110,7 @@ export function createTasks(context: SchedulerContext, idle: () => void, waits: 
     if (task.position >= 0) waits(task)
   }
 
-  /** Adds what a further client asks for, as long as the task still waits. */
+  /** Adds what another client asks for, as long as the task is still queued. */
   function join(task: Task, { priority, inline }: ExecuteRequest): void {
     if (task.position < 0) return
     task.inline.stdout ||= inline.stdout
@@ -166,7 +168,8 @@ export function createTasks(context: SchedulerContext, idle: () => void, waits: 
     },
     merge(request, client) {
       const task = mergeable.get(digestKey(request.digest))
-      // Rule 30: a result that must not predate the request may be that of a run, not of one that is over.
+      // Rule 30: a result that must not predate the request may come from a running task, but not from one that is
+      // over.
       if (!task || (task.settling && request.skipCacheLookup)) return undefined
       bounds.refuseWhenLarge(active.size)
       join(task, request)
@@ -217,7 +220,7 @@ export function createTasks(context: SchedulerContext, idle: () => void, waits: 
       recordEnd(context, registry, task, errorEnd(error), [operation])
       registry.complete(operation, failedResponse(error))
       bounds.release(operationBytes)
-      // A task that is about to store its result goes on: what is left of it is free.
+      // A task that is about to store its result continues: the rest costs nothing.
       if (task.operations.size > 0 || task.settling) return
       log.info('action cancelled', { ...taskFields(task), reason })
       end(task, new Uint8Array(), 'cancelled', reason)

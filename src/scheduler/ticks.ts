@@ -1,13 +1,14 @@
 import type { SchedulerContext } from './context.ts'
 
-/** How often bounds in time are looked at, at the most and at the least. */
+/** The shortest and longest interval between checks of time limits. */
 const tickMsMin = 10
 const tickMsMax = 1_000
 
 /**
- * Has bounds in time looked at, again and again.
- * @param look is told how late it is, in milliseconds, where that is more than a tick: the machine has slept, or the process was starved
- * @returns ends it
+ * Checks time limits periodically.
+ * @param look gets how late it is called, in milliseconds, if by more than a tick: the machine slept, or the process
+ *   was starved
+ * @returns stops it
  */
 export function startTicks(
   { clock, leaseMs, workerWaitMs }: SchedulerContext,

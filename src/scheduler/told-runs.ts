@@ -4,19 +4,25 @@ import type { ClientFacts } from './client.ts'
 import type { Output } from './output.ts'
 import type { Attempt, Task } from './task.ts'
 
-/** The runs of actions that one client follows, and how far it has been told of each. */
+/** The runs of actions that one client follows, and how much of each it has been sent. */
 export interface ToldRuns {
-  /** Runs that are not followed, since there are too many at once. */
+  /** Runs that are not followed because there are too many at once. */
   readonly skipped: number
-  /** Takes a run in, if the client follows it; once, however often it is called. */
+  /** Adds a run, if the client follows it; further calls for the same run do nothing. */
   add(task: Task, attempt: Attempt): void
-  /** What is new: a bounded piece of each stream, in turns, until there is nothing more. What is given is told. */
+  /**
+   * What is new: a bounded piece of each stream, in turns, until there is nothing more. What is returned counts as
+   * sent.
+   */
   news(): Iterable<workerApi.OutputEvent.$Properties>
 }
 
-/** Runs at once, of which those that have ended hold their output until it is told. */
+/** The most runs at once; ended ones hold their output until it is sent. */
 const runsMax = 2_000
-/** What ended runs may hold for a client that reads more slowly than they print; beyond it, the oldest go, and it is told so. */
+/**
+ * What ended runs may hold for a client that reads more slowly than they print; beyond it the oldest are dropped, and
+ * the client is told.
+ */
 const keptBytesMax = 8 * 1024 * 1024
 
 interface Told {
@@ -24,14 +30,16 @@ interface Told {
   readonly attempt: Attempt
   readonly begun: workerApi.RunBegun.$Properties
   isBegun: boolean
-  /** Bytes of stdout and stderr that were told, or are lost. */
+  /** Bytes of stdout and stderr that were sent, or are lost. */
   readonly at: [number, number]
 }
 
-/** @param clientOf for whom a task is followed; undefined for one that is not */
+/** @param clientOf the client for whom a task is followed; undefined if it is not followed */
 export function createToldRuns(clientOf: (task: Task) => ClientFacts | undefined): ToldRuns {
   const runs = new Map<string, Told>()
-  /** Runs that were told of and will not be told to their end; no more than runsMax, since the next ones begin once this is told. */
+  /**
+   * Runs that were announced and then dropped; no more than runsMax, since new runs begin only once this has been sent.
+   */
   const lost: number[] = []
   let [count, skipped] = [0, 0]
 
@@ -42,7 +50,7 @@ export function createToldRuns(clientOf: (task: Task) => ClientFacts | undefined
       run.isBegun = true
       yield { run: number, begun }
     }
-    // Before the streams are read: what comes between is for the next time.
+    // Taken before the streams are read: what is written in between is for the next time.
     const { over } = attempt.stdout
     for (const stream of [0, 1] as const) {
       const output = pieceOf(stream === 0 ? attempt.stdout : attempt.stderr, at[stream])
@@ -51,11 +59,11 @@ export function createToldRuns(clientOf: (task: Task) => ClientFacts | undefined
       yield { run: number, output: { stream, ...output } }
     }
     if (!over || !isRead(attempt.stdout, at[0]) || !isRead(attempt.stderr, at[1])) return
-    // What was let go meanwhile has another end.
+    // A run that was dropped meanwhile is ended by `lost`.
     if (runs.delete(attempt.lease.id)) yield { run: number, ended: { broken: over.error?.message ?? '' } }
   }
 
-  /** A client that reads slowly must not hold what the scheduler itself has long forgotten. */
+  /** A client that reads slowly must not hold what the scheduler itself forgot long ago. */
   function trim(): void {
     const ended = [...runs.values()].filter(({ attempt }) => attempt.stdout.over)
     let kept = ended.reduce((sum, { attempt }) => sum + attempt.stdout.kept + attempt.stderr.kept, 0)

@@ -16,19 +16,19 @@ const slotsMax = 1024
 const nameLengthMax = 256
 const helloMsMax = 10_000
 
-/** Who may be a worker, and what those hear who want to be one. */
+/** Who may be a worker, and what those that want to be one are told. */
 export interface WorkerAdmission {
-  /** What workers have to know; without it anybody who reaches this server may be one. */
+  /** What workers must know; without it anybody who reaches this server may be one. */
   readonly secret: Secret | undefined
-  /** Has the transport let in nobody but workers? Then a token will do in place of the secret. */
+  /** Does the transport admit only workers? Then a token will do in place of the secret. */
   readonly guarded: boolean
   /** Where the scheduler itself calls the CAS. */
   readonly casUrl: string | undefined
-  /** Absent, nobody is invited here. */
+  /** If absent, invitations are not supported here. */
   readonly invitations: Invitations | undefined
 }
 
-/** native.worker.v1.Workers: one stream a worker, for as long as it is there. */
+/** native.worker.v1.Workers: one stream per worker, for as long as it is connected. */
 export function workersService(engine: Engine, context: SchedulerContext, admission: WorkerAdmission): Service {
   return {
     name: 'native.worker.v1.Workers',
@@ -41,7 +41,7 @@ export function workersService(engine: Engine, context: SchedulerContext, admiss
   }
 }
 
-/** @throws RpcError FAILED_PRECONDITION to a release that speaks another protocol */
+/** @throws RpcError FAILED_PRECONDITION for a release that speaks another protocol */
 function introduction(
   { version }: SchedulerContext,
   { casUrl = '' }: WorkerAdmission,
@@ -82,11 +82,10 @@ function nobodyInvited(): RpcError {
 }
 
 /**
- * Serves one worker until it leaves or is dismissed; however that comes, what it had in its
- * hands is queued again.
- * @throws RpcError INVALID_ARGUMENT for a worker that does not begin with a valid hello, UNAUTHENTICATED
- *   for one that does not know the secret, FAILED_PRECONDITION for one of a release that speaks otherwise, ALREADY_EXISTS
- *   for one with the name of another, DEADLINE_EXCEEDED for one that says nothing, or what it is dismissed with
+ * Serves one worker until it leaves or is dismissed; either way, the tasks it held are queued again.
+ * @throws RpcError INVALID_ARGUMENT for a worker that does not begin with a valid hello, UNAUTHENTICATED for one that
+ *   does not know the secret, FAILED_PRECONDITION for a release that speaks another protocol, ALREADY_EXISTS for one
+ *   with the name of another, DEADLINE_EXCEEDED for one that says nothing, or the error it is dismissed with
  */
 async function work(
   engine: Engine,
@@ -130,7 +129,7 @@ async function work(
   }
 }
 
-/** The worker that introduces itself. */
+/** The worker that is introducing itself. */
 function greeted(
   hello: workerApi.Hello.$Properties,
   context: SchedulerContext,
