@@ -5,7 +5,7 @@ import { Code, RpcError } from '../wire/rpc.ts'
 import { missingBlobs, toRpcError } from '../wire/status.ts'
 import { MissingInputs } from './missing-inputs.ts'
 
-/** Kills an action; its words reach the client. */
+/** Kills an action; its message reaches the client. */
 export class ActionCancelled extends Error {
   constructor(reason: string) {
     super(reason)
@@ -19,16 +19,16 @@ export function isMachineError(error: unknown): boolean {
 }
 
 /**
- * What is wrong with this machine, as the end of "the worker has a problem: "; undefined for what is the action's doing.
- * A trouble of the machine is 'unavailable', upon which the scheduler gives the action to another worker, and never cached;
- * every other system error is 'precondition'.
+ * What is wrong with this machine, as the end of "the worker has a problem: "; undefined for what the action itself
+ * caused. Trouble with the machine is 'unavailable', upon which the scheduler gives the action to another worker, and
+ * is never cached; every other system error is 'precondition'.
  */
 export function machineTroubleOf(error: unknown): string | undefined {
   const meaning = systemMeaning(systemErrorOf(error))
   return meaning?.ofMachine ? meaning.says : undefined
 }
 
-/** Inputs say in words of their own that the disk is full once nothing is left to free (room.ts). */
+/** Inputs have their own error for a full disk once nothing is left to free (make-room.ts). */
 function systemErrorOf(error: unknown): unknown {
   return error instanceof Failure && error.kind === 'exhausted' ? error.cause : error
 }
@@ -41,7 +41,10 @@ export function systemText(thrown: unknown): string {
   return typeof errno === 'number' && errno < 0 ? `${code}, ${getSystemErrorMessage(errno)}` : code
 }
 
-/** The status of an action that could not be performed. Its words reach the client: no path of this machine is in them. */
+/**
+ * The status of an action that could not be performed. Its message reaches the client, so it contains no path of this
+ * machine.
+ */
 export function actionError(error: unknown, signal: AbortSignal): RpcError {
   if (signal.aborted) return new RpcError(Code.CANCELLED, messageOf(signal.reason), [], error)
   if (error instanceof MissingInputs)

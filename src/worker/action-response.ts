@@ -17,7 +17,7 @@ import type { Sinks } from './slot.ts'
 import type { Times } from './times.ts'
 import type { WorkerContext } from './worker-context.ts'
 
-/** How much may be inlined in a result; the whole message stays under 4 MiB. */
+/** The most that may be inlined in a result; the whole message stays under 4 MiB. */
 const inlineBytesMax = 1024 * 1024
 const responseBytesMax = messageBytesMax - 64 * 1024
 
@@ -30,7 +30,7 @@ export interface Made {
   readonly ran: Run
   readonly limits: Limits
   readonly image: HeldImage | undefined
-  /** Nothing changes the outputs meanwhile. */
+  /** Runs `act` while nothing can change the outputs. */
   readonly quietly: <T>(act: () => Promise<T>) => Promise<T>
 }
 
@@ -78,8 +78,8 @@ export async function respond(
 }
 
 /**
- * After a time-out, too, what an action finished and what it said may help (rule 31); but where it
- * was stopped in the middle, what is wrong with its outputs must not hide the time-out.
+ * Even after a time-out, finished outputs and printed messages may help (rule 31); but since the action was stopped
+ * midway, a problem with its outputs must not hide the time-out.
  */
 async function collectFinished(options: OutputOptions): Promise<CollectedOutputs> {
   try {
@@ -90,12 +90,12 @@ async function collectFinished(options: OutputOptions): Promise<CollectedOutputs
   }
 }
 
-/** Small streams are in memory anyway; larger ones are named only by their digest. */
+/** Small streams are in memory anyway; larger ones are referred to by digest only. */
 function inlined(content: Uint8Array | string): Uint8Array {
   return typeof content === 'string' ? new Uint8Array() : content
 }
 
-/** A result that does not fit into a message loses its inlined contents; if it still does not fit, it is refused. */
+/** A result that does not fit into a message loses its inlined contents; if it is still too large, it is refused. */
 export function bounded(response: re.ExecuteResponse.$Properties): re.ExecuteResponse.$Properties {
   const size = () => re.ExecuteResponse.encode(response).finish().byteLength
   const { result } = response

@@ -21,20 +21,21 @@ import { createSink } from './stream.ts'
 import { createTimes, type Times } from './times.ts'
 import type { WorkerContext } from './worker-context.ts'
 
-/** How often an action is attempted, as shared inputs may be changed, and cached ones or a persistent tool lost, meanwhile. */
+/**
+ * How often an action is attempted: meanwhile shared inputs may be changed, and cached ones or a persistent tool lost.
+ */
 const attemptsMax = 3
 
 /** An action that has its answer. */
 export interface Performed {
   readonly response: re.ExecuteResponse.$Properties
-  /** Removes the action's folder, or has it removed. Whoever waits for the answer need not wait for this. */
+  /** Removes the action's folder, or has it removed. Nobody who waits for the answer need wait for this. */
   tidy(): Promise<void>
 }
 
 /**
- * Does all that an action needs: fetches its inputs, runs it, uploads what it made.
- * Never throws: what goes wrong is the response's status (rule 24), with the times of what was
- * done until then (rule 42).
+ * Does everything for an action: fetches its inputs, runs it, uploads its outputs. Never throws: errors become the
+ * response's status (rule 24), with the times of what was done until then (rule 42).
  */
 export async function performAction(context: WorkerContext, assignment: Assignment): Promise<Performed> {
   const times = createTimes(context.clock, context.worker, assignment.queuedAt)
@@ -54,7 +55,7 @@ export async function performAction(context: WorkerContext, assignment: Assignme
 
 type Response = re.ExecuteResponse.$Properties
 
-/** What runs the action: a process of its own, or a persistent tool, which may have run others before. */
+/** What runs the action: a process of its own, or a persistent tool, which may have run other actions before. */
 type Way = 'plain' | 'tool' | 'fresh tool'
 
 /** One attempt to run an action. */
@@ -62,16 +63,16 @@ interface Attempt {
   readonly context: WorkerContext
   readonly assignment: Assignment
   readonly times: Times
-  /** Gets what removes what the attempt leaves. */
+  /** Collects functions that remove what the attempt leaves. */
   readonly leftovers: (() => Promise<void>)[]
   readonly commandDigest: Digest
   readonly inputRoot: Digest
-  /** The action's folder, which the attempt makes. */
+  /** The action's folder, which the attempt creates. */
   readonly root: string
   readonly way: Way
 }
 
-/** @param leftovers gets what removes the last attempt's folder */
+/** @param leftovers collects what removes the last attempt's folder */
 async function perform(
   context: WorkerContext,
   assignment: Assignment,
@@ -79,8 +80,8 @@ async function perform(
   leftovers: (() => Promise<void>)[],
 ): Promise<Response> {
   const { digest, action } = assignment
-  // All blobs of an action are named by the function that names the action: BLAKE3 could not be
-  // told by the length of a hash (rule 4).
+  // All blobs of an action use the digest function of the action's own digest: BLAKE3 could not be recognised by the
+  // length of a hash (rule 4).
   const { value } = digestFunctions[digest.fn]
   const commandDigest = digestFromWire(action.commandDigest, value, 'command_digest')
   const inputRoot = digestFromWire(action.inputRootDigest, value, 'input_root_digest')
@@ -105,7 +106,10 @@ async function perform(
   }
 }
 
-/** Runs it once. 'changed': it is unknown which inputs it has seen; the other words are those of `work` (persistent/work.ts). */
+/**
+ * Runs it once. 'changed': it is unknown which inputs it has seen; the other values are those of `work`
+ * (persistent/work.ts).
+ */
 async function attemptOnce(attempt: Attempt): Promise<Response | 'changed' | 'plainly' | 'again'> {
   const { context, assignment, times, leftovers, root } = attempt
   times.mark('inputFetchStart')
@@ -136,7 +140,7 @@ async function attemptOnce(attempt: Attempt): Promise<Response | 'changed' | 'pl
 
 type Prepared = Awaited<ReturnType<typeof prepare>>
 
-/** Fetches the messages that describe the action, and derives from them what it needs. */
+/** Fetches the messages that describe the action, and derives from them what is needed to run it. */
 async function prepare({ context, assignment, leftovers, commandDigest, inputRoot }: Attempt) {
   const { action, blobs, signal } = assignment
   const { command, directories } = await context.messages.load(commandDigest, inputRoot, blobs, signal)
@@ -152,7 +156,7 @@ async function prepare({ context, assignment, leftovers, commandDigest, inputRoo
   return { properties, command, env: environmentOf(command), working, declared, network, limits, directories, image }
 }
 
-/** All inputs; for an action that a persistent tool runs, all but the tool's own. */
+/** All inputs; for an action that a persistent tool runs, all but the tool's own ones. */
 async function inputsOf({ context, assignment, inputRoot, way }: Attempt, prepared: Prepared) {
   const { persistentTools, inputs } = context
   // A persistent tool sees the machine, not an image.
@@ -195,7 +199,7 @@ async function runAndRespond(
   )
 }
 
-/** Older clients say in the Command what an action's platform is (rule 32). */
+/** Older clients put the action's platform into the Command (rule 32). */
 function propertiesOf(action: re.Action, command: re.Command.$Properties): PlatformProperty[] {
   const properties = effectivePlatform(action.platform?.properties ?? [], command.platform?.properties ?? [])
   return properties.map(({ name, value }) => ({ name: name ?? '', value: value ?? '' }))

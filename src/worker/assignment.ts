@@ -12,20 +12,20 @@ export interface Assignment {
   readonly inlineStdout: boolean
   readonly inlineStderr: boolean
   readonly inlineOutputFiles: readonly string[]
-  /** Command and Directories, as far as they came with it. */
+  /** Its Command and Directories, as far as they came with the assignment. */
   readonly blobs: readonly Uint8Array[]
-  /** Unique among those of this worker; names its folder. */
+  /** Unique within this worker; names the action's folder. */
   readonly number: number
-  /** Kills it. */
+  /** Kills the action. */
   readonly signal: AbortSignal
   readonly onStarted: () => void
   readonly onOutput: (stream: 'stdout' | 'stderr', data: Uint8Array) => void
 }
 
-/** What the scheduler's message says of it. */
+/** What the scheduler's message says about it. */
 type AssignmentFacts = Omit<Assignment, 'number' | 'signal' | 'onStarted' | 'onOutput'>
 
-/** @throws Failure 'invalid' for a message that a scheduler should not have sent */
+/** @throws Failure 'invalid' for a message that no scheduler should send */
 export function assignmentOf(assign: workerApi.Assign.$Properties): AssignmentFacts {
   const digest = digestFromWire(assign.actionDigest, assign.digestFunction ?? 0, 'action_digest')
   const timeoutMs = fromDuration(assign.timeout ?? {}, 'timeout')

@@ -11,11 +11,11 @@ import { MissingInputs } from './missing-inputs.ts'
 import { type Need, needKey } from './need.ts'
 import { isUntouched, removeFile, sealFile, writeSealed } from './sealed.ts'
 
-/** Small blobs are fetched in groups of this size, which are held in memory meanwhile. */
+/** Small blobs are fetched in batches of this size, which are held in memory meanwhile. */
 const groupBytes = 8 * 1024 * 1024
 const groupsAtOnce = 4
 
-/** A file on its way here. */
+/** A file being fetched. */
 export interface Fetch {
   readonly need: Need
   readonly key: string
@@ -25,20 +25,20 @@ export interface Fetch {
   readonly fail: (error: unknown) => void
 }
 
-/** Brings files from the storage to the cache, each once however many actions wait for it. */
+/** Fetches files from storage into the cache, each only once however many actions wait for it. */
 export interface ContentFetches {
-  /** Bytes that came from the storage since the start. */
+  /** Bytes fetched from storage since the start. */
   readonly bytes: number
   /**
-   * Joins a fetch that is under way, or begins one; holds what it brings.
-   * @param begun gets the fetch if it is new: `fetchAll` does it
+   * Joins a fetch that is in progress, or begins one; the resulting entry is held.
+   * @param begun gets the fetch if it is new, for `fetchAll`
    */
   join(need: Need, key: string, begun: Fetch[]): Promise<Entry>
-  /** Does what was begun. Failures are those of the entries that `join` has promised. */
+  /** Performs the new fetches. Failures are reported through the promises that `join` returned. */
   fetchAll(begun: readonly Fetch[]): Promise<void>
 }
 
-/** @param signal ends fetches when the worker closes */
+/** @param signal aborts fetches when the worker closes */
 export function createContentFetches(index: ContentIndex, cas: CasClient, signal: AbortSignal): ContentFetches {
   const { makeRoom } = index
   const fetches = new Map<string, Fetch>()
@@ -46,7 +46,7 @@ export function createContentFetches(index: ContentIndex, cas: CasClient, signal
 
   const begin = (need: Need, key: string): Fetch => {
     const { promise, resolve, reject } = Promise.withResolvers<Entry>()
-    // Those who wait see a failure; it must not end the process before they look.
+    // Waiters see a failure; it must not end the process before they look.
     promise.catch(() => undefined)
     const fetch = { need, key, waiters: 0, entry: promise, settle: resolve, fail: reject }
     fetches.set(key, fetch)
@@ -61,7 +61,7 @@ export function createContentFetches(index: ContentIndex, cas: CasClient, signal
     fetch.fail(error)
   }
 
-  /** The same bytes are here as another file: with the other executable bit. */
+  /** The same bytes are in the cache as another file: with the other executable bit. */
   const fromSibling = async (fetch: Fetch): Promise<boolean> => {
     const sibling = index.get(needKey({ digest: fetch.need.digest, executable: !fetch.need.executable }))
     if (!sibling?.seal || !isUntouched(sibling.path, sibling.digest.size, sibling.executable, sibling.seal))

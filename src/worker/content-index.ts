@@ -10,42 +10,42 @@ import { createSpares, type Spares } from './spares.ts'
 export interface Entry extends Need {
   readonly key: string
   readonly path: string
-  /** Undefined until its bytes have been checked (again). */
+  /** Undefined until its bytes have been verified (again). */
   seal: Seal | undefined
-  /** It left the cache: somebody has touched it, or nobody held it and the room was needed. */
+  /** It left the cache: somebody has modified it, or nobody held it and the space was needed. */
   gone: boolean
-  /** How many hold it now: it stays as long. */
+  /** How many hold it now; it stays as long as anyone does. */
   holders: number
 }
 
-/** The files by key, in the order of their last use, within a bound of bytes. */
+/** The files by key, in the order of their last use, within a limit in bytes. */
 export interface ContentIndex {
   readonly bytes: number
   get(key: string): Entry | undefined
-  /** Takes in a file that is at the entry's path and evicts others for it. */
+  /** Adds a file that is at the entry's path, and evicts others to make room. */
   add(need: Need, seal: Seal | undefined, holders: number): Entry
   /** Counts as a use. */
   hold(entry: Entry): void
   release(entry: Entry): void
-  /** Takes it out and removes its file. */
+  /** Drops the entry and removes its file. */
   remove(entry: Entry): void
   readonly makeRoom: MakeRoom
-  /** Counted in; they give way before all else. */
+  /** Included in the size; evicted before anything else. */
   readonly spares: Spares
-  /** Where its file is or will be; the folder is there. */
+  /** Where its file is or will be; the parent folder exists. */
   pathOf(need: Need): string
 }
 
 const fileName = /^(sha256|sha1|sha384|sha512|blake3)-([0-9a-f]+)-(\d{1,16})(x?)$/
 
 /**
- * Opens the folder `DIRECTORY/ab/FUNCTION-HASH-SIZE[x]`, and takes in what is there without a
- * seal. Files of other names are removed.
+ * Opens the cache folder, with files `DIRECTORY/ab/FUNCTION-HASH-SIZE[x]`, and adds existing ones without a seal. Files
+ * of other names are removed.
  */
 export function openIndex(directory: string, bytesMax: number): ContentIndex {
   const entries = new Map<string, Entry>()
   let bytes = 0
-  // Made when a file comes: all 256 at once are a good part of a worker's start.
+  // Created on demand: all 256 at once are a good part of a worker's start-up time.
   const parts = new Set<string>()
   mkdirSync(directory, { recursive: true })
 
@@ -128,7 +128,7 @@ export function openIndex(directory: string, bytesMax: number): ContentIndex {
   return index
 }
 
-/** What the folder holds from before; anything that is not the cache's is removed. */
+/** What the folder still holds from before; anything that is not the cache's is removed. */
 function leftBefore(directory: string): Need[] {
   const needs: Need[] = []
   for (const part of readdirSync(directory, { withFileTypes: true })) {

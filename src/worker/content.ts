@@ -14,37 +14,37 @@ import type { Spares } from './spares.ts'
 /** The worker's own cache of input files. Actions get copies, or links where those are configured (links.ts). */
 export interface Content {
   /**
-   * Brings the files here that are not here yet, and holds all of them until they are
-   * released. A blob that several want at once is fetched once.
-   * @throws MissingInputs, or what the storage answered; Failure 'exhausted' when the disk is full of what others
+   * Fetches files that are not cached yet, and holds all of them until they are released. A blob wanted by several at
+   * once is fetched once.
+   * @throws MissingInputs, or the storage's error; Failure 'exhausted' when the disk is full with files that others
    *   hold; nothing is held then
    */
   acquire(needs: readonly Need[]): Promise<Entry[]>
   release(entries: readonly Entry[]): void
-  /** Drops a file for good, because somebody has touched it. */
+  /** Drops a file for good, because somebody has modified it. */
   remove(entry: Entry): void
-  /** Gives up files that nobody holds. */
+  /** Evicts files that nobody holds. */
   readonly makeRoom: MakeRoom
-  /** Copies that actions had. */
+  /** Copies left by earlier actions. */
   readonly spares: Spares
-  /** Bytes of all files; beyond the bound only while they are being used. */
+  /** Size of all files; exceeds the limit only while they are in use. */
   readonly bytes: number
-  /** Bytes that came from the storage since the start. */
+  /** Bytes fetched from storage since the start. */
   readonly fetchedBytes: number
 }
 
 /**
- * Opens the cache in a folder. What is there from before is used only after its hash has been
- * checked again: a worker or a machine may have died while it was written.
- * @param bytesMax its bound; files that were not used for longest leave first
- * @param signal ends fetches when the worker closes
+ * Opens the cache in a folder. Files that are already there are used only after their hash has been verified: a worker
+ * or a machine may have died while writing one.
+ * @param bytesMax its limit; the least recently used files are evicted first
+ * @param signal aborts fetches when the worker closes
  */
 export function openContent(directory: string, bytesMax: number, cas: CasClient, signal: AbortSignal): Content {
   const index = openIndex(directory, bytesMax)
   const { makeRoom } = index
   const fetches = createContentFetches(index, cas, signal)
 
-  /** Only we write here; a file that somebody has touched nevertheless is dropped. */
+  /** Only we write here; a file that somebody has modified nevertheless is dropped. */
   const isIntact = async (entry: Entry): Promise<boolean> => {
     if (entry.gone) return false
     if (entry.seal && isUntouched(entry.path, entry.digest.size, entry.executable, entry.seal)) return true
@@ -56,7 +56,7 @@ export function openContent(directory: string, bytesMax: number, cas: CasClient,
     return false
   }
 
-  /** Those of the files that are here and intact, held. */
+  /** Those of the files that are present and intact, held. */
   const holdPresent = async (needs: readonly Need[]): Promise<Map<string, Entry>> => {
     const present = needs.flatMap((need) => index.get(needKey(need)) ?? [])
     for (const entry of present) index.hold(entry)
@@ -78,12 +78,12 @@ export function openContent(directory: string, bytesMax: number, cas: CasClient,
       if (held.has(key)) return []
       const entry = index.get(key)
       if (!entry?.seal) return [fetches.join(need, key, begun)]
-      // It came while the others were looked at.
+      // It arrived while the others were being checked.
       index.hold(entry)
       held.set(key, entry)
       return []
     })
-    // Looked at from the start: a failure must not end the process while others are fetched.
+    // Awaited from the start: a failure must not end the process while others are fetched.
     const outcomes = Promise.allSettled(coming)
     await fetches.fetchAll(begun)
     const errors: unknown[] = []
@@ -113,7 +113,7 @@ export function openContent(directory: string, bytesMax: number, cas: CasClient,
   }
 }
 
-/** A file that cannot be read, for whatever reason, does not hold it. */
+/** A file that cannot be read, for whatever reason, counts as not matching. */
 async function holdsDigest(path: string, digest: Digest): Promise<boolean> {
   try {
     return sameDigest((await hashFile(path, digest.fn, digest.size)).digest, digest)

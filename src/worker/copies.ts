@@ -6,7 +6,7 @@ import { chunkBytesMax } from '../core/limits.ts'
 import type { Entry } from './content-index.ts'
 import { removeFile, type Seal, sealFile, writeSealed } from './sealed.ts'
 
-/** A cached file has been touched or has left before the action could have it, which can be tried again. */
+/** A cached file was modified or evicted before the action got it; can be tried again. */
 export class InputsChanged extends Error {
   constructor({ digest }: Entry) {
     super(`a cached input has gone: ${digestText(digest)}`)
@@ -14,15 +14,17 @@ export class InputsChanged extends Error {
   }
 }
 
-/** Up to this size, synchronous calls are several times faster than asynchronous ones and still short. */
+/**
+ * Up to this size, synchronous calls are several times faster than asynchronous ones and still do not block for long.
+ */
 export const smallFileBytesMax = chunkBytesMax
 
-/** One is enough: nothing else runs between reading and writing. */
+/** One buffer is enough: nothing else runs between reading and writing. */
 const scratch = Buffer.allocUnsafeSlow(smallFileBytesMax)
 
 /**
  * Copies a cached file of at most smallFileBytesMax.
- * @throws InputsChanged; a system error, EEXIST among them, and no file is left
+ * @throws InputsChanged; a system error, including EEXIST; no file is left then
  */
 export function copySmall(entry: Entry, path: string): Seal {
   const size = readInto(scratch, entry)
@@ -30,7 +32,7 @@ export function copySmall(entry: Entry, path: string): Seal {
   return writeInput(path, scratch.subarray(0, size), entry.executable)
 }
 
-/** Writes an input that an action has for itself; no file is left when it fails. */
+/** Writes an input of the action's own; when that fails, no file is left. */
 export function writeInput(path: string, bytes: Uint8Array, executable: boolean): Seal {
   try {
     return writeSealed(path, bytes, executable)
@@ -41,9 +43,9 @@ export function writeInput(path: string, bytes: Uint8Array, executable: boolean)
 }
 
 /**
- * Copies a cached file of any size without holding up the event loop; as a reflink, which shares blocks until one side
- * writes, where the file system has those.
- * @throws InputsChanged; a system error, EEXIST among them, and no file is left
+ * Copies a cached file of any size without blocking the event loop; as a reflink, which shares blocks until one side
+ * writes, where the file system supports that.
+ * @throws InputsChanged; a system error, including EEXIST; no file is left then
  */
 export async function copyLarge(entry: Entry, path: string): Promise<Seal> {
   try {

@@ -1,26 +1,26 @@
 import { errnoOf } from '../core/failure.ts'
 import type { ProcessRequest } from './command-file.ts'
 
-/** A way to keep the processes of a slot together, so that nothing of an action outlives it. */
+/** A way to contain the processes of a slot, so that nothing of an action outlives it. */
 export interface Enclosure {
   /**
-   * sandbox: a namespace of processes, and nothing of the machine is seen but what an action may need; namespace and marks:
-   * all processes are found; group: those that stay in their process group.
+   * sandbox: a PID namespace, in which only what an action may need of the machine is visible; namespace and marks: all
+   * processes are found; group: only those that stay in their process group.
    */
   readonly kind: 'sandbox' | 'namespace' | 'marks' | 'group'
-  /** Goes in front of the slot's shell. */
+  /** Prepended to the slot's shell. */
   readonly argv: readonly string[]
   /**
-   * Redirects a process's output to the slot's pipes, anew for each where the slot runs several: one
-   * that makes them non-blocking must not do so to the next.
+   * Redirects a process's output to the slot's pipes, reopened for each process where the slot runs several: one that
+   * makes them non-blocking must not affect the next.
    */
   readonly streams: string
   /** What the shell runs, and its second argument (slot-script.ts). */
   readonly script: string
   readonly mark: string
-  /** Goes in front of each program that an action starts with. */
+  /** Prepended to each program that an action starts with. */
   readonly prefix: readonly string[]
-  /** What starts the machine's `env` and `nice`, where the action's root is an image, whose own are not to be trusted with it. */
+  /** How to start the machine's `env` and `nice` where the action's root is an image, whose own cannot be trusted. */
   readonly tools?: (name: 'env' | 'nice') => readonly string[]
   /** What a sandbox does around each process. */
   readonly cell?: Cell
@@ -31,40 +31,40 @@ export interface Enclosure {
   enclosed(pid: number): Enclosed
 }
 
-/** A sandbox's place for the folder of one action after the other. */
+/** The place in a sandbox for the folder of one action after the other. */
 export interface Cell {
-  /** Where the action's folder is meanwhile, as a path of the machine. */
+  /** Where the action's folder is meanwhile, as a path on the machine. */
   readonly folder: string
   /**
-   * Moves the action's folder in, and gives the request as it is seen from inside.
+   * Moves the action's folder in, and returns the request with paths as seen from inside.
    * @param shell of the slot
    * @throws a system error
    */
   enter(request: ProcessRequest, shell: number): ProcessRequest
   /**
-   * Moves the folder back, once nothing of the action runs any more.
-   * @returns false when the slot may not be used again, since something of the action stays in it
+   * Moves the folder back, once nothing of the action is running.
+   * @returns false when the slot must not be used again because something of the action remains in it
    * @throws a system error
    */
   leave(): boolean
-  /** The slot has ended: what it leaves goes. */
+  /** The slot has ended: removes what it leaves. */
   remove(): void
 }
 
-/** Opens the pipes again, instead of sharing what the shell has open. */
+/** Reopens the pipes instead of sharing the shell's open ones. */
 export const reopenedStreams = '>/proc/self/fd/3 2>/proc/self/fd/4'
 
 /** The processes of one slot. */
 export interface Enclosed {
   /** The slot's shell. */
   readonly shell: number
-  /** Asks all of an action to end (SIGTERM), and wakes what is stopped. Settles when it has asked. */
+  /** Asks all processes of the action to end (SIGTERM), and resumes stopped ones. Settles when all have been asked. */
   terminate(): Promise<void>
-  /** Kills the shell and all of an action. Settles when no process is left that it could find. */
+  /** Kills the shell and all processes of the action. Settles when no process is left that it could find. */
   kill(): Promise<void>
   /** A process is about to be started. */
   begin(): void
-  /** A process has ended: kills what it left behind, unless the shell has. */
+  /** A process has ended: kills what it left behind, unless the shell does that. */
   end(): Promise<void>
 }
 
@@ -73,7 +73,7 @@ export function sendSignal(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal)
   } catch (error) {
-    // EPERM: what is left of a group is another user's.
+    // EPERM: the rest of the group belongs to another user.
     if (errnoOf(error) !== 'ESRCH' && errnoOf(error) !== 'EPERM') throw error
   }
 }

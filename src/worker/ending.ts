@@ -3,13 +3,13 @@ import { countText } from '../core/count-text.ts'
 import { sizeText } from '../core/units.ts'
 import { fileLimit, type LimitCounts, type Limits } from './limits/limits.ts'
 
-/** As a shell has it: 128 and the number of the signal. */
+/** As in a shell: 128 plus the number of the signal. */
 const signalCodes = 128
 const fileTooLarge = constants.signals.SIGXFSZ
 
 /**
- * Why an action failed, as far as its exit code and its limits tell, for the message of its response (rule 31 has the
- * time-out); undefined where they tell nothing.
+ * Why an action failed, as far as its exit code and limits show, for the message of its response (rule 31 covers the
+ * time-out); undefined where they show nothing.
  */
 export function endingText(exitCode: number, met: LimitCounts | undefined, limits: Limits): string | undefined {
   if (exitCode === 0) return undefined
@@ -27,7 +27,7 @@ export function endingText(exitCode: number, met: LimitCounts | undefined, limit
   return name && `the action was ended by a signal: exit code ${exitCode} stands for ${name}`
 }
 
-/** Where a limit may come from; the smaller one counts. */
+/** The possible sources of a limit; the smaller one counts. */
 function sourcesText(name: string): string {
   return `limits.${name} of the worker, or the property ${name} of the action`
 }

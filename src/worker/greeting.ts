@@ -13,17 +13,17 @@ export interface Greeting {
    */
   answer(challenge: workerApi.Challenge.$Properties): Uint8Array
   /**
-   * Nothing is taken from a scheduler before this holds.
+   * Nothing is accepted from a scheduler before this passes.
    * @throws RpcError UNAUTHENTICATED when the scheduler has yet to show that it knows the secret
    */
   assertKnown(): void
 }
 
 const nonceBytes = 32
-/** Identifies this process: only it may take over its own place with the scheduler when a connection hangs. */
+/** Identifies this process: only this process may replace its own registration when a connection hangs. */
 const run = randomBytes(16)
 
-/** @param secret what the scheduler has to know, and is shown; without it any scheduler will do */
+/** @param secret what the scheduler must prove to know, as this worker does; without it any scheduler will do */
 export function createGreeting(hello: workerApi.Hello.$Properties, secret: Secret | undefined): Greeting {
   const nonce = secret ? randomBytes(nonceBytes) : undefined
   const first = workerApi.FromWorker.encode({ hello: { ...hello, run, ...(nonce && { nonce }) } }).finish()

@@ -4,15 +4,15 @@ import { type Enclosed, type Enclosure, reopenedStreams, sendSignal } from './en
 import { lastProcess, locksMax, markedProcesses } from './marks.ts'
 import { groupScript } from './slot-script.ts'
 
-/** After this time an action may have started so many processes that their numbers have wrapped around. */
+/** After this time an action may have started so many processes that process ids have wrapped around. */
 const numbersHoldMs = 1000
-/** How often marked processes are looked for while there are any. */
+/** The most rounds of looking for marked processes while there are any. */
 const roundsMax = 1000
 
 /**
- * A process group, for systems without namespaces. On Linux its processes are marked, too,
- * so that what leaves the group is found. Limits: a process that lowers its own limit of file locks
- * is not found, and one that starts others faster than they are killed is not ended.
+ * A process group, for systems without namespaces. On Linux its processes are also marked, so that those that leave the
+ * group are found. Limits: a process that lowers its own limit of file locks is not found, and one that forks faster
+ * than its children are killed is not ended.
  */
 export function groupEnclosure(isMarked: boolean): Enclosure {
   const mark = isMarked ? freshMark() : ''
@@ -27,7 +27,7 @@ export function groupEnclosure(isMarked: boolean): Enclosure {
   }
 }
 
-/** Different for each slot: two of them must not kill each other's processes. */
+/** Different for each slot: slots must not kill each other's processes. */
 function freshMark(): string {
   return String(randomInt(1, Math.min(locksMax(), 2 ** 47)))
 }
@@ -35,7 +35,7 @@ function freshMark(): string {
 function grouped(shell: number): Enclosed {
   return {
     shell,
-    // The shell does not mind.
+    // The shell ignores SIGTERM.
     async terminate() {
       sendSignal(-shell, 'SIGTERM')
       sendSignal(-shell, 'SIGCONT')
@@ -44,7 +44,7 @@ function grouped(shell: number): Enclosed {
       sendSignal(-shell, 'SIGKILL')
     },
     begin: () => undefined,
-    // What is left in the group cannot be told from the shell: the slot is used once.
+    // Processes left in the group cannot be told from the shell, so the slot is used only once.
     async end() {
       sendSignal(-shell, 'SIGKILL')
     },
@@ -54,7 +54,7 @@ function grouped(shell: number): Enclosed {
 function marked(shell: number, mark: string): Enclosed {
   let begunAt = 0
   let before: number | undefined
-  /** Nothing can be left where nothing was started, which the process numbers show. */
+  /** If nothing was started, which the process ids show, nothing can be left. */
   const since = () => (performance.now() - begunAt < numbersHoldMs ? before : undefined)
   const killAll = async (after?: number) => {
     for (let round = 0; round < roundsMax; round += 1) {

@@ -4,9 +4,9 @@ import { errnoOf } from '../core/failure.ts'
 const closeOnExec = 0o2000000
 
 /**
- * Closes what this process was started with in addition to its standard streams, by a shell or a build
- * server, and every action would have too. Node closes its own files on exec, and those few that it
- * was started with; not those that lie beyond a gap.
+ * Closes the files that this process inherited in addition to its standard streams, from a shell or a build server;
+ * every action would inherit them too. Node closes its own files on exec and a few inherited ones, but not those beyond
+ * a gap in the numbering.
  */
 export function closeInherited(): void {
   for (const name of listing('/proc/self/fdinfo')) {
@@ -16,7 +16,7 @@ export function closeInherited(): void {
   }
 }
 
-/** Not every system has it. */
+/** Not every system has this folder. */
 function listing(path: string): string[] {
   try {
     return readdirSync(path)

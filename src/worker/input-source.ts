@@ -15,7 +15,7 @@ export interface InputSourceOptions {
   readonly remove: InputSource['remove']
 }
 
-/** How actions get their inputs, as a worker's setting says it and the machine permits. */
+/** How actions get their inputs, by the worker's setting and what the machine permits. */
 export function inputSource({ way, content, spawner, directory, remove }: InputSourceOptions): InputSource {
   return {
     content,
@@ -24,11 +24,11 @@ export function inputSource({ way, content, spawner, directory, remove }: InputS
     async reuse() {
       if (way !== 'auto' || !showsEveryWrite(directory)) return false
       try {
-        // Whoever clears its marks or leaves its group can live on and write to what it had.
+        // A process that clears its mark or leaves its group can live on and write to its inputs.
         const { kind } = await spawner.way
         return kind === 'namespace' || kind === 'sandbox'
       } catch {
-        // The start of the action tells that no process can be started here.
+        // Starting the action will report that no process can be started here.
         return false
       }
     },
@@ -36,12 +36,12 @@ export function inputSource({ way, content, spawner, directory, remove }: InputS
 }
 
 /**
- * Linux file systems that set a file's change time at every write, those through a mapping too (they have
- * `page_mkwrite`): ext2 to ext4, XFS, btrfs, F2FS, by their numbers in statfs(2). Those in memory do not.
+ * Linux file systems that set a file's change time at every write, including those through a mapping (they have
+ * `page_mkwrite`): ext2 to ext4, XFS, btrfs, F2FS, by their statfs(2) magic numbers. In-memory file systems do not.
  */
 const watchfulFileSystems = new Set([0xef53, 0x58465342, 0x9123683e, 0xf2f52010])
 
-/** Does a file's change time tell of every write to it, in this folder on this machine? */
+/** Does a file's change time reveal every write to it, in this folder on this machine? */
 function showsEveryWrite(folder: string): boolean {
   return hasFineTimes() && watchfulFileSystems.has(statfsSync(folder).type)
 }

@@ -15,27 +15,27 @@ import { applyNodeProperties, type FineTimes, setFineTimes, setsAnything } from 
 import type { Seal } from './sealed.ts'
 import type { Spares } from './spares.ts'
 
-/** Files, folders and symlinks that one action may have: a small graph can unfold to a huge tree. */
+/** The most files, folders and symlinks of one action: a small graph can unfold into a huge tree. */
 const entriesMax = 1_000_000
 const largeFilesAtOnce = 4
 
 /** Where inputs come from. */
 export interface InputSource {
   readonly content: Content
-  /** For a worker whose actions share inputs; else each has copies of its own. */
+  /** Set for a worker whose actions share inputs; otherwise each has its own copies. */
   readonly links: Links | undefined
-  /** Are copies that an action leaves untouched kept for others? Only where nothing of it can live on. */
+  /** Are copies that an action leaves untouched kept for others? Only where no process of it can live on. */
   readonly reuse: () => Promise<boolean>
   /** Removes an action's folder, at once or later. */
   readonly remove: (path: string) => void
 }
 
-/** What an action has of the cache. */
+/** What an action uses from the cache. */
 export interface Inputs {
-  /** Files that it shares, and all that these come from. */
+  /** Files that it shares with the cache, and the entries that they come from. */
   readonly linked: readonly Linked[]
   readonly held: readonly Entry[]
-  /** Copies that others may have when it has left them untouched. */
+  /** Copies that others may get once it has left them untouched. */
   readonly lent: readonly Lent[]
 }
 
@@ -62,9 +62,9 @@ interface Making {
 }
 
 /**
- * Makes an action's input root as a new folder: files that are the action's own, folders, symlinks with their targets
- * as given. Names were checked when the directories were parsed, and every entry has to be new, so that nothing can be
- * made outside, not even where the file system ignores case.
+ * Makes an action's input root as a new folder: files of the action's own, folders, and symlinks with targets as given.
+ * Names were checked when the directories were parsed, and every entry has to be new, so nothing can be created
+ * outside, not even where the file system ignores case.
  * @throws MissingInputs, InputsChanged; Failure 'invalid' for a tree that is too large or collides, 'exhausted' when
  *   the disk is full; the signal's reason
  */
@@ -99,8 +99,8 @@ export async function makeInputs(
 }
 
 /**
- * Gives an action's inputs back to the cache; its links stay until removeInputs.
- * @returns true when a shared one has been touched meanwhile: then nobody knows what the action has read
+ * Returns an action's inputs to the cache; its links stay until removeInputs.
+ * @returns true when a shared one has been modified meanwhile, so that it is unknown what the action has read
  */
 export function returnInputs({ held, linked }: Inputs, { content, links }: InputSource): boolean {
   const touched = links?.judge(linked) ?? false
@@ -108,7 +108,7 @@ export function returnInputs({ held, linked }: Inputs, { content, links }: Input
   return touched
 }
 
-/** Removes an action's folder, at once or later, but for copies that others can use. */
+/** Removes an action's folder, at once or later, except for copies that others can use. */
 export async function removeInputs(
   root: string,
   { linked, lent }: Inputs,
@@ -123,7 +123,7 @@ function* keep(lent: readonly Lent[], spares: Spares): Generator<void> {
   for (const { need, path, seal } of lent) yield spares.give(needKey(need), need, path, seal)
 }
 
-/** Counts each distinct directory once, so that it is quick for a tree that unfolds to billions. */
+/** Visits each distinct directory once, so that it is fast even for a tree that unfolds to billions of entries. */
 function countEntries(digest: Digest, directories: Directories, counted: Map<string, number>): number {
   const key = digestText(digest)
   const known = counted.get(key)
@@ -150,7 +150,7 @@ function needOf(node: re.FileNode.$Properties, parent: Digest): Need {
   return { digest: nodeDigest(node, parent), executable: node.isExecutable ?? false }
 }
 
-/** Makes the tree entry by entry, but for its large files, which are noted. */
+/** Makes the tree entry by entry, except for its large files, which are collected for later. */
 function* makeTree(root: string, inputRoot: Digest, directories: Directories, making: Making): Generator<void> {
   const { makeRoom } = making.source.content
   const ahead = [{ path: root, digest: inputRoot }]
@@ -183,7 +183,7 @@ function placeFile(path: string, node: re.FileNode.$Properties, parent: Digest, 
   placed(path, need, seal, node, making)
 }
 
-/** Gives the action a link, or a copy that another has had; false when neither can be. */
+/** Gives the action a link, or a copy that another has used; false when neither is available. */
 function placeShared(path: string, entry: Entry, making: Making): boolean {
   const { content, links } = making.source
   if (links?.link(entry, path)) {
@@ -191,7 +191,7 @@ function placeShared(path: string, entry: Entry, making: Making): boolean {
     return true
   }
   if (!making.reuse || !content.spares.has(entry.key)) return false
-  // Moving a file to where another is would replace it.
+  // A rename would replace an existing file.
   if (lstatSync(path, { throwIfNoEntry: false })) throw collision()
   const seal = content.spares.take(entry.key, path)
   if (seal) making.lent.push({ need: entry, path, seal })
@@ -204,7 +204,7 @@ async function placeLarge({ path, entry, node }: LargeFile, making: Making): Pro
   placed(path, entry, seal, node, making)
 }
 
-/** A new copy is where it should be. */
+/** Records that a new copy is in place. */
 function placed(path: string, need: Need, seal: Seal, node: re.FileNode.$Properties, making: Making): void {
   if (node.nodeProperties && setsAnything(node.nodeProperties))
     applyNodeProperties(path, node.nodeProperties, making.fine)

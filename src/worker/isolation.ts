@@ -6,10 +6,10 @@ import { searchPath } from './program.ts'
 import { imageTrouble, type SandboxOptions } from './sandbox/enclosure.ts'
 import type { Spawner } from './spawner.ts'
 
-/** How a worker isolates its actions from its machine, as far as it has found out. */
+/** How a worker isolates its actions from its machine, as far as it is known by now. */
 export interface Isolation {
   readonly sandboxed: boolean
-  /** What it offers to actions that run in an image. */
+  /** The properties it offers to actions that run in an image. */
   readonly offers: readonly PlatformProperty[]
   /** Which configured isolation is not available here, and why, in whole sentences. */
   notes(): string[]
@@ -18,7 +18,7 @@ export interface Isolation {
 export interface IsolationOptions {
   readonly spawner: Spawner
   readonly sandbox: SandboxOptions
-  /** The images that actions may run in; absent, none. */
+  /** The images that actions may run in; if absent, none. */
   readonly images: ImageSettings | undefined
   /** As in the worker's configuration. */
   readonly setting: 'auto' | 'on' | 'off'
@@ -30,7 +30,7 @@ export function observeIsolation({ spawner, sandbox, images, setting, log }: Iso
   let sandboxed = false
   let offers: readonly PlatformProperty[] = []
   let unsandboxed: string | undefined
-  /** Why no action can run in an image, where some should. */
+  /** Why no action can run in an image, where images are configured. */
   let imageless = images && 'there is no sandbox to run them in'
   spawner.way.then(
     ({ kind, refusals }) => {

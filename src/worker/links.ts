@@ -5,29 +5,29 @@ import type { Entry } from './content-index.ts'
 import { InputsChanged } from './copies.ts'
 import { isUntouched, resealed } from './sealed.ts'
 
-/** A file of the cache that an action shares, and where. */
+/** A cached file that an action shares, and its path. */
 export interface Linked {
   readonly entry: Entry
   readonly path: string
 }
 
 /**
- * Gives actions hard links to cached files instead of copies: for those who ask for it, since an action can write to
- * what it shares. So a file is compared before it is linked, and what was touched is given to nobody any more: it
+ * Gives actions hard links to cached files instead of copies, if that is configured, since an action can write to what
+ * it shares. So a file is checked before it is linked, and one that was modified is not given to anybody any more: it
  * leaves the cache, and its successor is copied.
  */
 export interface Links {
   /**
    * Makes a link; false where the file has to be copied instead.
-   * @throws InputsChanged when the file has been touched
+   * @throws InputsChanged when the file has been modified
    */
   link(entry: Entry, path: string): boolean
   /**
-   * Looks at an action's links when it has ended.
-   * @returns true when one was touched, by anybody: it is unknown what the action has read
+   * Checks an action's links when it has ended.
+   * @returns true when one was modified, by anybody, so that it is unknown what the action has read
    */
   judge(linked: readonly Linked[]): boolean
-  /** Removes an action's links, so that this is known to have been us. */
+  /** Removes an action's links, and records that the change was ours. */
   unlink(linked: readonly Linked[]): void
 }
 
@@ -52,7 +52,7 @@ export function createLinks(content: Content): Links {
       try {
         linkSync(entry.path, path)
       } catch (error) {
-        // Another device, a file system without links, or no room for one more of this file.
+        // Another device, a file system without links, or too many links to this file.
         if (!['EXDEV', 'EMLINK', 'EPERM', 'ENOTSUP'].includes(errnoOf(error) ?? '')) throw error
         return false
       }
@@ -66,7 +66,7 @@ export function createLinks(content: Content): Links {
     },
     unlink(linked) {
       for (const { entry, path } of linked) {
-        // Nothing may come between this look, after which a change would go unnoticed, and the new seal.
+        // There must be no await between this check, after which a change would go unnoticed, and the new seal.
         const whole = isWhole(entry)
         const stats = lstatSync(path, { throwIfNoEntry: false })
         if (stats?.ino !== entry.seal?.inode) continue

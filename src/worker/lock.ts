@@ -4,7 +4,7 @@ import { takeKernelLock } from '../host/kernel-lock.ts'
 
 /**
  * Takes a folder for this process alone.
- * @returns gives it back
+ * @returns releases it
  * @throws Failure 'unavailable' while another process, or this one, has it
  */
 export function lockFolder(directory: string): () => void {

@@ -1,15 +1,15 @@
 import { Failure } from '../core/failure.ts'
 import { isDiskFull } from '../host/system-errors.ts'
 
-/** Frees bytes of the disk by removing what is not in use; false when there is nothing to remove. */
+/** Frees disk space by removing what is not in use; false when there is nothing to remove. */
 export type MakeRoom = (bytes: number) => boolean
 
-/** The least that is worth freeing: a folder takes room too. */
+/** The least that is worth freeing: folders take space too. */
 const freedBytesMin = 1024 * 1024
 
 /**
- * Does work again, after making room for it, as long as it fails for want of disk and there is something to free.
- * @param bytes what it writes
+ * Retries work after making room, as long as it fails for lack of disk space and something can be freed.
+ * @param bytes how much it writes
  * @param work leaves nothing behind when it fails
  * @throws Failure 'exhausted' when nothing is left to free; else what the work throws
  */

@@ -1,30 +1,30 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { errnoOf } from '../core/failure.ts'
 
-/** Up to this many numbers are tried one by one before all processes are listed. */
+/** Up to this many process ids are probed one by one; beyond that all processes are listed. */
 const triedMax = 500
 
-/** How many file locks this process may have; the most that a mark can be. */
+/** This process's limit of file locks; the highest possible mark. */
 export function locksMax(): number {
   const hard = Number(/^Max file locks\s+\S+\s+(\d+)/m.exec(read('/proc/self/limits') ?? '')?.[1])
   return hard > 1 ? hard : Number.MAX_SAFE_INTEGER
 }
 
-/** The number that the system gave last to a process or a thread; undefined where it does not say. */
+/** The id that the system gave last to a process or a thread; undefined where it does not say. */
 export function lastProcess(): number | undefined {
   const last = Number(read('/proc/loadavg')?.split(' ')[4])
   return Number.isInteger(last) ? last : undefined
 }
 
 /**
- * The processes that have a mark and have not ended.
- * @param after only those that were started after the process of this number, where that is certain
+ * The live processes that have a mark.
+ * @param after only those started after the process with this id, where that is certain
  */
 export function markedProcesses(mark: string, after?: number): number[] {
   return candidates(after).filter((pid) => markOf(pid) === mark && !hasEnded(pid))
 }
 
-/** Numbers are given in order, and wrap around at some point. */
+/** Ids are assigned in order, and wrap around at some point. */
 function candidates(after: number | undefined): number[] {
   const last = lastProcess()
   if (after !== undefined && last !== undefined && last >= after && last - after <= triedMax)
@@ -41,7 +41,7 @@ function hasEnded(pid: number): boolean {
   return !/^ [^ZX]/.test(stat.slice(stat.lastIndexOf(')') + 1))
 }
 
-/** Processes end while they are looked at. */
+/** Processes may end while they are examined. */
 function read(path: string): string | undefined {
   try {
     return readFileSync(path, 'latin1')

@@ -6,7 +6,7 @@ import { digestOf } from '../core/hash.ts'
 import { re } from '../wire/proto.ts'
 import { MissingInputs } from './missing-inputs.ts'
 
-/** What the parsed messages may take, measured by their encoded size. */
+/** The most that the parsed messages may take, measured by their encoded size. */
 const bytesMax = 32 * 1024 * 1024
 
 /** A Command, and all Directories below an action's input root by `hash/size`. */
@@ -15,10 +15,10 @@ interface ActionInputs {
   readonly directories: Directories
 }
 
-/** The Commands and Directories that this worker has read, the last used ones kept. */
+/** The Commands and Directories that this worker has read, the most recently used ones kept. */
 export interface Messages {
   /**
-   * @param carried blobs that came with the action; what is among them is not fetched
+   * @param carried blobs that came with the action; these are not fetched
    * @throws MissingInputs; Failure 'invalid' for a malformed Command or Directory (rule 39)
    */
   load(command: Digest, inputRoot: Digest, carried: readonly Uint8Array[], signal: AbortSignal): Promise<ActionInputs>
@@ -71,7 +71,7 @@ export function createMessages(cas: CasClient): Messages {
   }
 }
 
-/** Reads blobs: what was carried here, named by its own hash, and the rest from the storage. */
+/** Reads blobs: those that came with the action, found by their own hash, and the rest from storage. */
 function readerOf(cas: CasClient, carried: readonly Uint8Array[], fn: DigestFunction): CasClient['readBlobs'] {
   const here = new Map(carried.map((bytes) => [digestText(digestOf(fn, bytes)), bytes]))
   return async (digests, signal) => {
@@ -92,7 +92,7 @@ async function loadDirectories(
   signal: AbortSignal,
 ): Promise<Directories> {
   const missing: Digest[] = []
-  // All that a level lacks is told at once, not one blob at a time.
+  // Everything missing on one level is reported at once, not one blob at a time.
   const readBlobs = async (digests: readonly Digest[]) => {
     const blobs = await read(digests, signal)
     missing.push(...digests.filter((digest) => !blobs.has(digestText(digest))))

@@ -12,8 +12,8 @@ export class MissingInputs extends Error {
 }
 
 /**
- * One error for several fetches that failed: all missing blobs together, so that the client
- * sends them at once (rule 25); any other failure comes first.
+ * One error for several failed fetches: all missing blobs together, so that the client uploads them at once (rule 25);
+ * any other failure takes precedence.
  */
 export function allMissing(errors: readonly unknown[]): unknown {
   const missing = errors.filter((error) => error instanceof MissingInputs)

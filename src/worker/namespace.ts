@@ -4,10 +4,9 @@ import { type Enclosed, type Enclosure, reopenedStreams, sendSignal } from './en
 import { namespaceScript } from './slot-script.ts'
 
 /**
- * Namespaces of processes and of mounts, made by the programs of util-linux: a user other than root
- * needs a user namespace for it, which some systems do not let everybody have. The slot ends with
- * the worker, however that ends, and everything in the slot with its shell. The shell has a session
- * of its own, so that `kill 0` of an action does not reach `unshare`.
+ * PID and mount namespaces, made by the programs of util-linux: a user other than root needs a user namespace for them,
+ * which some systems do not grant to everybody. The slot ends with the worker, however that ends, and everything in the
+ * slot with its shell. The shell has its own session, so that `kill 0` by an action does not reach `unshare`.
  * @param path where the programs are
  */
 export function namespaceEnclosure(isRoot: boolean, path: string): Enclosure {
@@ -23,7 +22,7 @@ export function namespaceEnclosure(isRoot: boolean, path: string): Enclosure {
   }
 }
 
-/** What starts a slot's shell in new namespaces. @param more further options of unshare(1) */
+/** The command that starts a slot's shell in new namespaces. @param more further options of unshare(1) */
 export function inNamespaces(more: readonly string[]): readonly string[] {
   const spaces = ['--pid', '--mount', '--fork', '--kill-child']
   return ['setpriv', '--pdeathsig', 'KILL', 'unshare', ...spaces, ...more, 'setsid']

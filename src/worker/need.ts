@@ -6,7 +6,7 @@ export interface Need {
   readonly executable: boolean
 }
 
-/** Names a need; the same blob is another file when it is executable. */
+/** The key of a need; the same blob is a different file when it is executable. */
 export function needKey(need: Need): string {
   return digestKey(need.digest) + (need.executable ? 'x' : '')
 }

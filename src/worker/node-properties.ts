@@ -9,9 +9,7 @@ import { fromTimestamp } from '../wire/time.ts'
 const knownNodeProperties = ['mtime', 'unix_mode'] as const
 const nanosPerSecond = 1_000_000_000n
 
-/**
- * @throws Failure 'invalid' when the Command wants one that we do not know (rule 40)
- */
+/** @throws Failure 'invalid' when the Command asks for an unknown one (rule 40) */
 export function checkNodeProperties(command: re.Command.$Properties): void {
   const known: readonly string[] = knownNodeProperties
   for (const name of command.outputNodeProperties ?? [])
@@ -21,12 +19,12 @@ export function checkNodeProperties(command: re.Command.$Properties): void {
       })
 }
 
-/** Do these change anything of a file? There are others that say what it is for, as Bazel's `bazel_tool_input`. */
+/** Do these change anything about a file? Others only say what it is for, like Bazel's `bazel_tool_input`. */
 export function setsAnything(properties: re.NodeProperties.$Properties | null | undefined): boolean {
   return properties != null && (properties.mtime != null || properties.unixMode != null)
 }
 
-/** What the Command wants to know of a file or symlink; nothing unless it asks (rule 40). */
+/** The properties of a file or symlink that the Command asks for; nothing unless it does (rule 40). */
 export function nodePropertiesOf(
   path: string,
   command: re.Command.$Properties,
@@ -46,8 +44,8 @@ export function nodePropertiesOf(
 export type FineTimes = Map<string, string[]>
 
 /**
- * Gives a file what its node says. Node sets a time as a number of seconds in 64 bits, which today's times have room
- * for to a quarter of a microsecond: what needs more is noted, for setFineTimes.
+ * Sets a file's properties as its node says. Node sets a time as a double of seconds, which for present times is
+ * precise to a quarter of a microsecond: times that need more are collected for setFineTimes.
  * @throws Failure 'invalid' for a malformed time
  */
 export function applyNodeProperties(path: string, properties: re.NodeProperties.$Properties, fine: FineTimes): void {
@@ -63,11 +61,11 @@ export function applyNodeProperties(path: string, properties: re.NodeProperties.
   if (lstatSync(path, { bigint: true }).mtimeNs !== wanted) fine.set(text, [...(fine.get(text) ?? []), path])
 }
 
-/** More files than this fit no command line. */
+/** Keeps command lines within their length limit. */
 const filesPerCallMax = 100
 const differentTimesMax = 1000
 
-/** Sets modification times to the nanosecond, by the machine's touch, where that is one that can. */
+/** Sets modification times to the nanosecond, with the machine's touch, where that supports it. */
 export async function setFineTimes(fine: FineTimes): Promise<void> {
   for (const [text, paths] of [...fine].slice(0, differentTimesMax))
     for (let at = 0; at < paths.length; at += filesPerCallMax) await touch(text, paths.slice(at, at + filesPerCallMax))
@@ -77,7 +75,7 @@ async function touch(seconds: string, paths: readonly string[]): Promise<void> {
   try {
     await promisify(execFile)('touch', ['-d', `@${seconds}`, '--', ...paths])
   } catch (error) {
-    // No touch, or not GNU's: the time that Node has set is the nearest that can be had here.
+    // No touch, or not GNU's: the time that Node has set is the nearest available.
     if (errnoOf(error) !== 'ENOENT' && !isExit(error)) throw error
   }
 }
@@ -86,7 +84,7 @@ function isExit(error: unknown): boolean {
   return error instanceof Error && 'code' in error && typeof error.code === 'number'
 }
 
-/** Seconds since 1970 as a decimal number, all nine digits of its fraction with it. */
+/** Seconds since 1970 as a decimal number, with all nine digits of its fraction. */
 function secondsText(ns: bigint): string {
   const size = ns < 0n ? -ns : ns
   return `${ns < 0n ? '-' : ''}${size / nanosPerSecond}.${String(size % nanosPerSecond).padStart(9, '0')}`

@@ -1,16 +1,16 @@
-/** Messages on their way to the scheduler, oldest first. */
+/** Messages queued for the scheduler, oldest first. */
 export interface Outbox {
   readonly messages: AsyncIterable<Uint8Array>
   /** Bytes that wait. */
   readonly bytes: number
-  /** How long the message has waited that waits for longest: the stream takes nothing; 0 when none waits. */
+  /** How long the oldest message has been waiting because the stream takes nothing; 0 when none is. */
   waitingMs(): number
   push(message: Uint8Array): void
-  /** Ends the stream once what waits has been taken. */
+  /** Ends the stream once all queued messages have been taken. */
   end(): void
 }
 
-/** An empty one; what is pushed after its end is dropped. */
+/** An empty outbox; messages pushed after its end are dropped. */
 export function createOutbox(nowMs: () => number): Outbox {
   const waiting: { readonly message: Uint8Array; readonly since: number }[] = []
   let bytes = 0

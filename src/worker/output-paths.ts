@@ -5,17 +5,17 @@ import { errnoOf, Failure } from '../core/failure.ts'
 import { createTimeSlice } from '../host/time-slice.ts'
 import type { re } from '../wire/proto.ts'
 
-/** What a client wants to have of an action, in one form for all dialects of the API. */
+/** An output that a client asks for, in one form for all dialects of the API. */
 export interface DeclaredOutput {
-  /** As the client wrote it, which is how the result names it. */
+  /** As the client wrote it, and as the result names it. */
   readonly path: string
-  /** From the input root on. */
+  /** Relative to the input root. */
   readonly segments: readonly string[]
-  /** output_paths takes what it finds; the fields before API 2.1 say what it has to be. */
+  /** output_paths accepts any kind; the fields from before API 2.1 say what it has to be. */
   readonly kind: 'any' | 'file' | 'directory'
 }
 
-/** More outputs than this no action has. */
+/** The most outputs of an action. */
 const outputsMax = 100_000
 
 /**
@@ -45,8 +45,8 @@ export function declaredOutputs(
 }
 
 /**
- * The working directory's segments (rule 37). Clients write it in all of the ways that name the same folder: `.` for
- * the input root (buildbox), `./a`, `a/`, `a//b`.
+ * The working directory's segments (rule 37). Clients write the same folder in various ways: `.` for the input root
+ * (buildbox), `./a`, `a/`, `a//b`.
  * @throws Failure 'invalid' for a path that is absolute or goes up
  */
 export function workingSegments(command: re.Command.$Properties): string[] {
@@ -60,8 +60,8 @@ export function workingSegments(command: re.Command.$Properties): string[] {
 }
 
 /**
- * Makes the working directory as far as the input tree does not have it: Bazel with
- * --experimental_sibling_repository_layout, and reclient, name one that no input lies in.
+ * Makes the working directory where the input tree lacks it: Bazel with --experimental_sibling_repository_layout, and
+ * reclient, name one that no input lies in.
  * @throws Failure 'invalid' when an input is in the way, 'precondition' when a symlink leads out
  */
 export function makeWorkingDirectory(root: string, working: readonly string[]): void {
@@ -74,9 +74,9 @@ export function makeWorkingDirectory(root: string, working: readonly string[]): 
 }
 
 /**
- * Makes the folders that the outputs go to, but not the outputs' own (rule 36). Only those of
- * output_directories are made themselves: clients of API 2.0 send nothing else for a tree that
- * their rules write into without making it (Bazel 4).
+ * Makes the parent folders of the outputs, but not the outputs themselves (rule 36). Only output_directories are made
+ * themselves: clients of API 2.0 send nothing else for a tree that their rules write into without creating it (Bazel
+ * 4).
  * @throws Failure 'invalid' when an input is in the way
  */
 export async function makeOutputParents(root: string, declared: readonly DeclaredOutput[]): Promise<void> {
@@ -95,7 +95,7 @@ export async function makeOutputParents(root: string, declared: readonly Declare
   }
 }
 
-/** One at a time: nothing is made behind a symlink before it is known where that leads. */
+/** One level at a time: nothing is created behind a symlink before it is known where that leads. */
 function makeFolder(root: string, folder: string, path: string, inTheWay: string): void {
   try {
     mkdirSync(folder)
@@ -108,8 +108,8 @@ function makeFolder(root: string, folder: string, path: string, inTheWay: string
 }
 
 /**
- * Does the folder really lie in the action's? An input or an action may have put a symlink on
- * the way to it.
+ * Checks that the folder really lies inside the action's. An input or an action may have put a symlink on the way to
+ * it.
  * @throws Failure 'precondition'
  */
 export function assertContained(root: string, folder: string, path: string): void {
@@ -126,8 +126,8 @@ export function parentOf(root: string, segments: readonly string[]): string {
 }
 
 /**
- * `.` and a trailing slash, which older clients write after the names of directories, mean nothing. `..` is allowed as
- * it stays inside: some clients write paths from deep working directories.
+ * `.` and a trailing slash, which older clients append to the names of directories, mean nothing. `..` is allowed as
+ * long as it stays inside: some clients write paths from deep working directories.
  */
 function relativeSegments(path: string, from: readonly string[], field: string): string[] {
   const bad = (what: string) => new Failure('invalid', `${field}: ${what}`, { where: path.slice(0, 200) })

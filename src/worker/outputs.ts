@@ -42,11 +42,11 @@ interface Collection {
   readonly fileSymlinks: re.OutputSymlink.$Properties[]
   readonly directorySymlinks: re.OutputSymlink.$Properties[]
   readonly sources: BlobSource[]
-  /** Bytes of small files that are kept rather than read again for the upload. */
+  /** Bytes of small files that are kept in memory rather than read again for the upload. */
   kept: number
 }
 
-/** Files up to this size are kept in memory until they are uploaded, up to a bound for an action. */
+/** Files up to this size are kept in memory until they are uploaded, up to a limit per action. */
 const keptFileBytesMax = 64 * 1024
 const keptBytesMax = 4 * 1024 * 1024
 
@@ -54,13 +54,12 @@ const treeOnly = 0
 const directoryOnly = 1
 
 /**
- * Collects what an action has made of its declared outputs. What is absent is left out (rule 36);
- * symlinks stay symlinks and stand in the newer and in the older fields (rule 41); a directory
- * becomes a Tree, Directory blobs or both, as the Command asks (rule 39), without sockets, pipes
- * and devices. The event loop gets its turns meanwhile.
- * @throws Failure 'precondition', naming the path that the Command names, when a directory, or a
- *   symlink to one, stands where a file was declared, or the other way around, when an output lies outside, cannot
- *   be read, or is a socket, a pipe or a device
+ * Collects those of an action's declared outputs that it made. Absent ones are left out (rule 36); symlinks stay
+ * symlinks and are listed in both the newer and the older fields (rule 41); a directory becomes a Tree, Directory blobs
+ * or both, as the Command asks (rule 39), without sockets, pipes and devices. The event loop gets its turns meanwhile.
+ * @throws Failure 'precondition', with the path as in the Command, when a directory, or a symlink to one, stands where
+ *   a file was declared, or the other way around, when an output lies outside, cannot be read, or is a socket, a pipe
+ *   or a device
  */
 export async function collectOutputs(options: OutputOptions): Promise<CollectedOutputs> {
   const collection: Collection = {
@@ -120,7 +119,7 @@ async function take(
 }
 
 /**
- * What is wrong with an output, by the client's name of it: it is not the request's fault, and where it lies on this
+ * The error for an output, with the client's name for it: it is not the request's fault, and where it lies on this
  * machine is not for clients to know.
  * @param at where the output, or the folder of them, lies; `declared` is the client's name of that
  */
@@ -139,7 +138,7 @@ function look(at: string): Stats | undefined {
   try {
     return lstatSync(at, { throwIfNoEntry: false })
   } catch (error) {
-    // A part of the path is not a folder, so that nothing can be there.
+    // A component of the path is not a folder, so nothing can be there.
     if (errnoOf(error) === 'ENOTDIR') return undefined
     throw error
   }
@@ -182,12 +181,12 @@ function collectSymlink(declared: DeclaredOutput, at: string, options: OutputOpt
   if (declared.kind === 'directory' && !toDirectory)
     throw wrongKind(declared, 'a symbolic link to a file', 'a directory')
   into.symlinks.push(link)
-  // Clients of API 2.0 read the older fields, which say what the link leads to.
+  // Clients of API 2.0 read the older fields, which distinguish what the link leads to.
   if (toDirectory) into.directorySymlinks.push(link)
   else into.fileSymlinks.push(link)
 }
 
-/** A link that leads nowhere is taken for what the Command said that the output is. */
+/** A dangling link is taken to be what the Command declared. */
 function leadsToDirectory(at: string, declared: DeclaredOutput): boolean {
   try {
     return statSync(at).isDirectory()
@@ -223,7 +222,7 @@ async function collectDirectory(
     const digest = digestOf(fn, bytes)
     into.sources.push({ digest, content: bytes })
     output.treeDigest = wireDigest(digest)
-    // Parents stand before their children, and each child once (client/merkle.ts).
+    // Parents come before their children, and each child once (client/merkle.ts).
     output.isTopologicallySorted = true
   }
   if (format !== treeOnly) {

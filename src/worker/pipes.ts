@@ -8,28 +8,28 @@ import type { StreamSink } from './stream.ts'
 
 type PipeSink = Pick<StreamSink, 'write'>
 
-/** A pipe that has no name. */
+/** A pipe without a name. */
 export interface Pipe {
-  /** Its writing end, to be handed to a process and then closed. */
+  /** Its write end, to be passed to a process and then closed. */
   readonly writeFile: number
-  /** Hands what is written to a sink, no faster than that takes it. undefined: nowhere. */
+  /** Passes what is written to a sink, with back-pressure. undefined: discards it. */
   flowInto(sink: PipeSink | undefined): void
-  /** Hands over what is left in it, once nothing writes to it any more. */
+  /** Passes on what is left in it, once nothing writes to it any more. */
   drain(sink: PipeSink): Promise<void>
-  /** Closes the reading end. */
+  /** Closes the read end. */
   close(): void
 }
 
 const pieceBytes = 64 * 1024
-/** More than a pipe holds: where a process can escape, it may go on writing. */
+/** More than a pipe holds: an escaped process may go on writing. */
 const drainedBytesMax = 64 * 1024 * 1024
 
 /**
- * Makes pipes. What child_process calls a pipe is a socket, which cannot be opened as /dev/stderr;
- * and Node makes no other, hence named pipes that lose their names at once.
- * @param directory where they stand meanwhile
+ * Makes pipes. What child_process calls a pipe is a socket, which cannot be opened as /dev/stderr, and Node cannot make
+ * any other kind; hence named pipes, which are unlinked at once.
+ * @param directory where they are created
  * @param path of `mkfifo`
- * @throws a system error, or that of a `mkfifo` that failed
+ * @throws a system error, or the error of a failed `mkfifo`
  */
 export async function makePipes(directory: string, names: readonly string[], path: string): Promise<Pipe[]> {
   const paths = names.map((name) => join(directory, name))
@@ -63,7 +63,7 @@ function createPipe(readFile: number, writeFile: number): Pipe {
       if (into === sink) reader.resume()
     })
   })
-  // Its writers have gone, or it is closed: both are known from elsewhere.
+  // Its writers are gone, or it is closed: both are noticed elsewhere.
   reader.on('error', () => undefined)
   return {
     writeFile,
@@ -86,10 +86,13 @@ function createPipe(readFile: number, writeFile: number): Pipe {
   }
 }
 
-/** For reads that may find nothing, as most do: a buffer of this size for each would keep the garbage collector busy. */
+/**
+ * Shared buffer for reads that may find nothing, as most do: one of this size for each read would keep the garbage
+ * collector busy.
+ */
 const scratch = Buffer.allocUnsafeSlow(pieceBytes)
 
-/** undefined: nothing is there now. */
+/** undefined: nothing to read now. */
 function readNow(file: number): Uint8Array | undefined {
   try {
     const bytes = readSync(file, scratch, 0, scratch.length, null)

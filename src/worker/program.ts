@@ -3,26 +3,26 @@ import { resolve } from 'node:path'
 import { Failure } from '../core/failure.ts'
 
 /**
- * Where a program without a slash is looked up when the Command sets no PATH: the usual folders.
- * The action does not see it.
+ * Where a program name without a slash is looked up when the Command sets no PATH: the usual folders. The action does
+ * not see it.
  */
 export const searchPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
-/** Which file a command means, or why there is none. */
+/** The file that a command refers to, or why there is none. */
 export type Program = { readonly file: string } | { readonly problem: Problem }
 
-/** How a shell would have put it: an exit code, and a line for standard error. */
+/** What a shell would have reported: an exit code, and a line for standard error. */
 export interface Problem {
   readonly exitCode: 126 | 127
   readonly text: string
 }
 
 /**
- * Finds the program that `arguments[0]` names (rule 38; Command.arguments, API 2.3): with a
- * slash it is relative to the working directory, or absolute; without one it is looked up in
- * the PATH of the Command's own environment, or in `searchPath` where that sets none.
+ * Finds the program that `arguments[0]` names (rule 38; Command.arguments, API 2.3): with a slash it is relative to the
+ * working directory, or absolute; without one it is looked up in the PATH of the Command's own environment, or in
+ * `searchPath` where that sets none.
  * @param cwd the action's working directory, absolute
- * @param at where a path that the action sees is on this machine, if anywhere
+ * @param at maps a path that the action sees to one on this machine, if there is one
  */
 export function findProgram(
   name: string,
@@ -47,26 +47,28 @@ export function findProgram(
   return { problem: notFound(name, `not found in ${where}`) }
 }
 
-/** How the C library says in a shell's message that the machine has no room, in the words of glibc and musl, or Node by a code. */
+/**
+ * How a shell's message says that the machine lacks resources, in the words of glibc and musl, or as Node's error code.
+ */
 const noRoom =
   /cannot (allocate memory|fork)|out of memory|resource temporarily unavailable|too many open files|no file descriptors available|no space left|\b(EAGAIN|ENOMEM|EMFILE|ENFILE)\b/i
 /** The error text for a slot's shell that takes too long to start. */
 export const noAnswer = 'it does not answer'
-/** What Linux takes as one argument or variable, the closing NUL counted. */
+/** The most that Linux takes as one argument or variable, including the closing NUL. */
 const wordBytesMax = 128 * 1024
-/** What any system takes at least of all of them; with a usual stack, Linux takes 2 MiB. */
+/** What every system takes for all of them together; with a usual stack limit, Linux takes 2 MiB. */
 const wordsBytesSure = 256 * 1024
 
-/** Does this say that the machine had no room for a process, or no time for it? */
+/** Does this say that the machine lacked resources to start a process, or took too long? */
 export function lacksRoom(text: string): boolean {
   return noRoom.test(text) || text.includes(noAnswer)
 }
 
 /**
- * What a program that could not be started says.
- * @param refusal what the shell said about it; of a foreign program there is nothing better
- * @throws Failure 'invalid' when a process cannot be given so much; 'unavailable' when the machine
- *   has no room for one
+ * The problem of a program that could not be started.
+ * @param refusal what the shell said about it; for a foreign program there is nothing better
+ * @throws Failure 'invalid' when the arguments and variables are too large for a process; 'unavailable' when the
+ *   machine lacks resources for one
  */
 export function startProblem(program: StartedProgram, exitCode: number, refusal: string): Problem {
   const { name, file, isHidden, image, at } = program
@@ -91,14 +93,14 @@ export function startProblem(program: StartedProgram, exitCode: number, refusal:
   return { exitCode: 126, text: line(name, refusal) }
 }
 
-/** A program that was found, and all that it was to be given. */
+/** A program that was found, and everything it was to be started with. */
 interface StartedProgram {
   readonly name: string
   /** Its absolute path. */
   readonly file: string
-  /** It ran in a sandbox, and the program is not one of its inputs. */
+  /** It was to run in a sandbox, and is not one of the inputs. */
   readonly isHidden: boolean
-  /** The image that it ran in, and where a path that it saw is on this machine. */
+  /** The image that it was to run in, and how paths seen there map to this machine. */
   readonly image: string | undefined
   readonly at: (path: string) => string | undefined
   readonly args: readonly string[]
@@ -135,7 +137,7 @@ function kindOf(file: string | undefined): 'program' | 'denied' | 'absent' {
     if (!stats) return 'absent'
     if (!stats.isFile()) return 'denied'
   } catch {
-    // A part of the path is not a folder, or may not be entered.
+    // A component of the path is not a folder, or must not be entered.
     return 'absent'
   }
   try {

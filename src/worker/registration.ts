@@ -10,37 +10,39 @@ export interface RegistrationOptions
   readonly properties: () => readonly PlatformProperty[]
   /** Settles when `properties` are complete; the worker registers only then. */
   readonly ready: Promise<unknown> | undefined
-  /** Called when the scheduler has accepted this worker, and when the connection to it is lost. */
+  /** Called when the scheduler has accepted this worker, and when the connection is lost. */
   readonly onConnected: ((connected: boolean) => void) | undefined
-  /** From 0 to 1; spreads the attempts of many workers to reach the scheduler. */
+  /** From 0 to 1; adds jitter to reconnects, so that many workers do not retry at the same time. */
   readonly random: () => number
 }
 
 /** A worker's registration with its scheduler, which is renewed whenever it is lost. */
 export interface Registration {
-  /** True while the scheduler knows the worker. */
+  /** True while registered with the scheduler. */
   readonly connected: boolean
-  /** Actions that run. */
+  /** Running actions. */
   readonly running: number
   /** Why there is no work, as a sentence; undefined while there is. */
   readonly idleBecause: string | undefined
-  /** Takes no more, finishes what runs, says good-bye, and ends. */
+  /** Accepts no more actions, finishes the running ones, says good-bye, and ends. */
   leave(reason: string): void
-  /** Does not register again: for when the signal has ended the session. */
+  /** Stops registering again: for when the signal has ended the session. */
   stop(): void
-  /** Settles when it has left, or was stopped, and nothing runs any more. */
+  /** Settles when it has left, or was stopped, and nothing is running any more. */
   readonly ended: Promise<void>
 }
 
 const retryMsMin = 100
 const retryMsMax = 5_000
-/** The same where one of the two has refused the other: only a person can change that. */
+/** The limit where one side has refused the other, which only a person can resolve. */
 const refusedMsMax = 30_000
 const refusals: ReadonlySet<number> = new Set([Code.UNAUTHENTICATED, Code.PERMISSION_DENIED, Code.FAILED_PRECONDITION])
 /** For this long after its own start a worker assumes that a scheduler that does not answer is still starting. */
 const startMsMax = 10_000
 
-/** Registers a worker, and does so again and again when the scheduler is away or has refused it, until it leaves. */
+/**
+ * Registers a worker, and registers again whenever the scheduler was away or has refused it, until the worker leaves.
+ */
 export function register(options: RegistrationOptions): Registration {
   const { context, log } = options
   const { clock } = context
@@ -95,7 +97,7 @@ export function register(options: RegistrationOptions): Registration {
     const reason = messageOf(error)
     refused = error instanceof RpcError && refusals.has(error.code)
     idleBecause = `${refused ? 'this worker cannot register with the scheduler' : 'the scheduler cannot be reached'}: ${reason}`
-    // The servers of a cluster start together: that one of them is ready a moment later is not worth a warning.
+    // The servers of a cluster start together, so it is not worth a warning if one of them is ready a moment later.
     if (away && !taken && clock.now() - began < startMsMax) log.info('the scheduler does not answer yet', { reason })
     else log.warn(away ? 'the scheduler does not answer' : 'no work from the scheduler', { reason })
   }

@@ -5,7 +5,10 @@ import { errnoOf } from '../core/failure.ts'
 import { beginRemoval, type Removal } from '../store/disk/remove-tree.ts'
 import type { Removed, RemoverFolders } from './remover.ts'
 
-/** The thread that removes what actions left (remover.ts): paths come, and what stays there goes back. */
+/**
+ * The thread that removes what actions left (remover.ts): it receives paths, and answers with what could not be
+ * removed.
+ */
 
 /** Large folders and small ones take turns of this length. */
 const turnMs = 10
@@ -20,8 +23,8 @@ parentPort?.on('message', (paths: readonly string[]) => {
 })
 
 /**
- * Removing an entry locks the folder around it, for milliseconds on some file systems. Nobody shall wait for that who makes the
- * folder of an action, so those that go are elsewhere.
+ * Removing an entry locks its parent folder, for milliseconds on some file systems. Creating an action's folder must
+ * not wait for that, so folders to be removed are moved elsewhere first.
  */
 function movedOut(path: string): string {
   moved += 1
@@ -31,7 +34,7 @@ function movedOut(path: string): string {
     renameSync(path, to)
     return to
   } catch (error) {
-    // It has gone already, or it is one that cannot be moved: a mount point, for instance.
+    // It is gone already, or cannot be moved: a mount point, for instance.
     if (errnoOf(error) === undefined) throw error
     return path
   }

@@ -11,40 +11,40 @@ export interface Removed extends Leftovers {
   readonly path: string
 }
 
-/** What the thread is told when it starts. */
+/** What the thread is given when it starts. */
 export interface RemoverFolders {
   /** The folder that actions' folders are in. */
   readonly work: string
-  /** Where they are moved before they are removed; on the same file system, made when it is needed. */
+  /** Where they are moved before they are removed; on the same file system, created on demand. */
   readonly outgoing: string
 }
 
-/** Removes what actions leave, in a thread: each entry can take the file system milliseconds. */
+/** Removes what actions leave, in a thread, as each entry can take the file system milliseconds. */
 export interface Remover {
   /** Folders that are still to be removed. */
   readonly waiting: number
-  /** Those with something in them that cannot be removed: the first ones, and how many there are. */
+  /** Folders with something in them that cannot be removed: the first few, and how many there are. */
   readonly left: readonly Removed[]
   readonly leftCount: number
   /** Begins within 50 ms. */
   remove(path: string): void
   /**
-   * Settles when no more wait than should: an action that begins waits for it, or a worker whose actions make more
-   * than it can remove would fill the disk.
+   * Settles when the backlog is within its limit: a new action waits for it, or a worker whose actions create more than
+   * it can remove would fill the disk.
    * @returns false when that took too long
    */
   room(signal: AbortSignal): Promise<boolean>
-  /** Settles when all is removed, or has not been within a few seconds: the next start removes the rest. */
+  /** Settles when everything is removed, or after a few seconds: the next start removes the rest. */
   close(): Promise<void>
 }
 
-/** A message to the thread for each folder would cost more than many a removal. */
+/** Folders are sent in batches: a message for each would cost more than many a removal. */
 const messageMs = 50
 const messagePathsMax = 16
 const waitingMax = 64
 const roomMsMax = 60_000
 const closeMsMax = 5_000
-/** Folders that are remembered as left; of further ones only the count grows. */
+/** How many left folders are remembered; beyond that only the count grows. */
 const leftMax = 100
 const heapMegabytesMax = 64
 const main = new URL(`./remover-main.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`, import.meta.url)
@@ -79,7 +79,7 @@ export function createRemover(folders: RemoverFolders, clock: Clock, log: Log): 
     for (const wake of waiters.splice(0)) wake()
   }
 
-  /** A thread ends only for an unforeseen reason; the folder that it was removing is left to the next start. */
+  /** A thread only ends unexpectedly; the folder that it was removing is left to the next start. */
   function lost(reason: string): void {
     thread = undefined
     log.error('the thread that removes folders has ended', { reason })
@@ -111,7 +111,7 @@ export function createRemover(folders: RemoverFolders, clock: Clock, log: Log): 
     return fresh
   }
 
-  /** True once at most this many wait; false when the time ran out or the signal came first. */
+  /** True once at most this many wait; false when the time ran out or the signal was aborted. */
   async function untilAtMost(count: number, msMax: number, signal?: AbortSignal): Promise<boolean> {
     if (queue.size <= count) return true
     const over = new AbortController()
@@ -152,7 +152,7 @@ export function createRemover(folders: RemoverFolders, clock: Clock, log: Log): 
         log.warn('folders of actions are left for the next start to remove', { folders: queue.size })
       closed = true
       await thread?.terminate()
-      // What stays in it is for the next start.
+      // The next start removes what stays in it.
       removeEmptyFolder(folders.outgoing)
     },
   }

@@ -13,20 +13,20 @@ export interface RunOptions {
   readonly spawner: Spawner
   readonly clock: Clock
   readonly command: re.Command.$Properties
-  /** The action's folder, and its working directory in there; absolute. */
+  /** The action's folder, and its working directory in it; absolute. */
   readonly root: string
   readonly cwd: string
-  /** Whether a sandbox leaves it the machine's network. */
+  /** Whether it may use the machine's network in a sandbox. */
   readonly network: boolean
-  /** What it sees in place of the machine's programs. */
+  /** What it sees instead of the machine's programs. */
   readonly image?: HeldImage | undefined
-  /** Whether it has the image's variables, beneath its own. */
+  /** Whether it gets the image's variables, overridden by its own. */
   readonly imageEnvironment?: boolean
-  /** What it may take. */
+  /** Its limits. */
   readonly limits: Limits
   readonly sinks: Sinks
   readonly timeoutMs: number
-  /** What lies between SIGTERM and SIGKILL after a time-out. */
+  /** The time between SIGTERM and SIGKILL after a time-out. */
   readonly graceMs: number
   /** Ends it. */
   readonly signal: AbortSignal
@@ -38,30 +38,28 @@ export interface Run {
   readonly exitCode: number
   /** Where the action saw its folder. */
   readonly seenRoot: string
-  /** How often it met its limits, where that is known. */
+  /** How often it hit its limits, where that is known. */
   readonly met?: LimitCounts | undefined
   /** Milliseconds since 1970. */
   readonly startedAt: number
   readonly endedAt: number
 }
 
-/** A timer that is set to more fires at once. */
+/** A timer with a longer delay fires at once. */
 const timerMsMax = 2 ** 31 - 1
-/** Nobody waits for the results of an action that is cancelled; it may still end what it has begun elsewhere. */
+/** Nobody waits for a cancelled action's results; it may still finish what it has begun elsewhere. */
 const cancelGraceMsMax = 500
-/** As a shell has it: 128 and the number of SIGKILL. */
+/** As in a shell: 128 plus the number of SIGKILL. */
 const killedCode = 137
 
 /**
- * Runs a command: its argv as it is and no shell, exactly its environment (rule 38), an empty
- * standard input. A time-out or the signal ends its whole process tree: asked with SIGTERM first,
- * with SIGKILL after the grace time.
- * A program that cannot be found or started is a result as from a shell: exit code 127 or 126
- * and a line on standard error. (Buildbarn answers INVALID_ARGUMENT; but a tool that is absent
- * from a worker is not a malformed request, and a result is what every client shows best.)
- * @throws Failure 'invalid' for a Command without arguments, with a variable that no environment
- *   can hold or with more than a process can be given; 'unavailable' when the machine does not let
- *   a process start
+ * Runs a command: its argv as is and without a shell, with exactly its environment (rule 38) and empty standard input.
+ * A time-out or the signal ends its whole process tree, with SIGTERM first and SIGKILL after the grace time. A program
+ * that cannot be found or started is a result, as from a shell: exit code 127 or 126 and a line on standard error.
+ * (Buildbarn answers INVALID_ARGUMENT; but a tool that a worker lacks does not make the request malformed, and every
+ * client presents a result well.)
+ * @throws Failure 'invalid' for a Command without arguments, with a variable that no environment can hold or with more
+ *   than a process can be started with; 'unavailable' when the machine does not let a process start
  */
 export async function run(options: RunOptions): Promise<Run> {
   const { clock, command, cwd, root, sinks, limits, image } = options
@@ -146,7 +144,7 @@ async function refused(
   return { outcome: 'exited', exitCode, ...facts }
 }
 
-/** What an action has of its image's variables, which it has to ask for: a Command says exactly what it wants (rule 38). */
+/** The image's variables for an action, which has to ask for them: a Command says exactly what it wants (rule 38). */
 function imageEnvironment({ image, imageEnvironment: isAsked }: RunOptions): Record<string, string> {
   const pairs = (isAsked && image ? image.environment : []).map((each) => {
     const equals = each.indexOf('=')

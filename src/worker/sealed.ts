@@ -13,10 +13,10 @@ import {
 import { errnoOf } from '../core/failure.ts'
 
 /**
- * How it is noticed that somebody changed a file of the cache. Every cached file has one fixed modification time, size
- * and mode; its inode and change time are written down whenever we have written, linked or unlinked it. A program can
- * set a modification time back, but no call sets a change time. What it cannot show: a write through a mapping of a
- * page that had been written to before. So a file that was touched once is used no more.
+ * Detects that somebody has changed a cached file. Every cached file has one fixed modification time, size and mode;
+ * its inode and change time are recorded whenever we have written, linked or unlinked it. A program can set a
+ * modification time back, but no call sets a change time. What this cannot show is a write through a mapping of a page
+ * that had been written to before, so a file that was modified once is never used again.
  */
 export interface Seal {
   readonly inode: number
@@ -24,12 +24,12 @@ export interface Seal {
   readonly changedMs: number
 }
 
-/** 2000-01-01 00:00 UTC, in seconds: a time that no running program gives to a file by itself. */
+/** 2000-01-01 00:00 UTC, in seconds: a time that no running program gives a file by default. */
 const sealedTime = 946_684_800
-/** Nobody writes to an input by accident. */
+/** Read-only, so that nobody writes to an input by accident. */
 const modeOf = (executable: boolean): number => (executable ? 0o555 : 0o444)
 
-/** Writes a new file of the cache. */
+/** Writes a new cached file. */
 export function writeSealed(path: string, bytes: Uint8Array, executable: boolean): Seal {
   const file = openSync(path, 'wx', modeOf(executable))
   try {
@@ -41,25 +41,25 @@ export function writeSealed(path: string, bytes: Uint8Array, executable: boolean
   }
 }
 
-/** Makes a file that is there one of the cache's. */
+/** Turns an existing file into a cached one. */
 export function sealFile(path: string, executable: boolean): Seal {
   chmodSync(path, modeOf(executable))
   utimesSync(path, sealedTime, sealedTime)
   return sealOf(lstatSync(path))
 }
 
-/** The file's new seal after we have linked or unlinked it, or undefined when more has changed than that. */
+/** The file's new seal after we have linked or unlinked it; undefined when anything else has changed. */
 export function resealed(path: string, size: number, executable: boolean, before: Seal): Seal | undefined {
   const stats = lstatSync(path, { throwIfNoEntry: false })
   return stats && stats.ino === before.inode && looksSealed(stats, size, executable) ? sealOf(stats) : undefined
 }
 
-/** Is the file as it was when we sealed it? */
+/** Is the file as it was when it was sealed? */
 export function isUntouched(path: string, size: number, executable: boolean, seal: Seal): boolean {
   return resealed(path, size, executable, seal)?.changedMs === seal.changedMs
 }
 
-/** Removes a file that may have gone already. */
+/** Removes a file that may be gone already. */
 export function removeFile(path: string): void {
   try {
     unlinkSync(path)
@@ -68,7 +68,7 @@ export function removeFile(path: string): void {
   }
 }
 
-/** The mode's write bits have to be off and the owner's executable bit right; a umask may take others. */
+/** The write bits have to be off and the owner's executable bit right; a umask may clear others. */
 function looksSealed(stats: Stats, size: number, executable: boolean): boolean {
   const mode = stats.mode & 0o777
   return (
@@ -80,7 +80,7 @@ function looksSealed(stats: Stats, size: number, executable: boolean): boolean {
   )
 }
 
-/** A file's seal as it is now. */
+/** A file's current seal. */
 export function sealOf(stats: Stats): Seal {
   return { inode: stats.ino, changedMs: stats.ctimeMs }
 }

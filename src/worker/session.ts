@@ -17,9 +17,9 @@ import { createOutbox } from './outbox.ts'
 import type { WorkerContext } from './worker-context.ts'
 
 const method = 'native.worker.v1.Workers/Work'
-/** Renewals in one lease's span: one may be lost without harm. */
+/** Renewals per lease duration: one may be lost without harm. */
 const renewalsPerLease = 3
-/** While more than this waits for the scheduler, what actions write is not streamed to it. */
+/** While more than this is queued for the scheduler, actions' output is not streamed. */
 const outputBacklogBytesMax = 4 * 1024 * 1024
 const leaseMsMin = 300
 /** How long the scheduler may take to end the stream after a good-bye. */
@@ -31,10 +31,10 @@ export interface SessionOptions {
   readonly slots: number
   readonly properties: readonly PlatformProperty[]
   readonly version: string
-  /** A secret that scheduler and worker each prove to know; without it neither has to. */
+  /** A secret that scheduler and worker prove to each other that they know; without it neither has to. */
   readonly secret?: Secret | undefined
   readonly log: Log
-  /** Ends the session and kills what runs. */
+  /** Ends the session and kills running actions. */
   readonly signal: AbortSignal
   /** The scheduler has said welcome. */
   readonly onWelcome: () => void
@@ -48,21 +48,20 @@ export interface SessionOptions {
 
 /** One stream to the scheduler, from hello to its end. */
 export interface Session {
-  /** Actions that run. */
+  /** Running actions. */
   readonly running: number
-  /** Takes no more, finishes what runs, then ends. */
+  /** Accepts no more actions, finishes the running ones, then ends. */
   leave(reason: string): void
   /**
-   * Settles when the stream has ended and nothing of it runs any more. Actions that ran when it
-   * broke were killed: the scheduler gives them to another worker, so that their answers would
-   * be for nobody. The same goes for a lease's span in which no renewal could leave: the stream
-   * is given up then.
-   * @throws RpcError of the stream
+   * Settles when the stream has ended and nothing of it is running any more. Actions that were running when it broke
+   * have been killed: the scheduler gives them to another worker, so nobody would want their answers. The same applies
+   * after a lease duration in which no renewal could be sent: the stream is then given up.
+   * @throws RpcError the stream's error
    */
   readonly ended: Promise<void>
 }
 
-/** Opens a stream to the scheduler and works for it. */
+/** Opens a stream to the scheduler and runs its assignments. */
 export function openSession(options: SessionOptions): Session {
   const { context, log } = options
   const monotonicMs = options.monotonicMs ?? (() => performance.now())
@@ -96,7 +95,7 @@ export function openSession(options: SessionOptions): Session {
     stopRenewals()
     const lastMs = monotonicMs()
     stopRenewals = context.clock.after(ms, () => {
-      // Whoever was silent for a lease's span has lost them all, and others run these actions by now.
+      // After a lease duration of silence all leases are lost, and others run these actions by now.
       const silentMs = Math.max(monotonicMs() - lastMs, outbox.waitingMs())
       if (silentMs >= leaseMs) giveUp(silentMs)
       else {
@@ -138,7 +137,7 @@ export function openSession(options: SessionOptions): Session {
     options.onFinished(response)
     send({ finished: { leaseId, response } })
     endWhenIdle()
-    // The answer leaves within the first turn.
+    // The answer is sent within the first turn.
     await nextTurn()
     await nextTurn()
     await performed.tidy()

@@ -1,15 +1,14 @@
 /**
  * What a slot's shell runs for as long as it lives.
  *
- * Arguments: $1 its command file, $2 the mark of what it starts (empty: none).
- * File descriptors: 0 a line for each process to start; 1 answers; 2 the shell's own trouble; 3 and
- * 4 what a process writes to standard output and error; 5 a pipe that ends when the worker does;
- * 6 /dev/null; 7 to 9 as a sandbox needs them.
+ * Arguments: $1 its command file, $2 the mark for the processes it starts (empty: none). File descriptors: 0 a line for
+ * each process to start; 1 answers; 2 the shell's own errors; 3 and 4 a process's standard output and error; 5 a pipe
+ * that ends when the worker does; 6 /dev/null; 7 to 9 as a sandbox needs them.
  *
- * Answers, a line each: `ready` and the shell's kind; then for each process `left CODE` if something
- * of it has to be killed first, and finally `CODE` (`CODE spoiled` when the slot must not be used
- * again), or `before CODE` when a command before it failed. When a command after it has failed, the shell ends, and its namespace with it. So it
- * does when what was killed does not go: the kernel then waits for it.
+ * Answers, one per line: `ready` and the shell's kind; then for each process `left CODE` if some of its descendants
+ * have to be killed first, and finally `CODE` (`CODE spoiled` when the slot must not be used again), or `before CODE`
+ * when a command before it failed. When a command after it fails, the shell ends, and its namespace with it. The same
+ * happens when killed processes do not go away: the kernel then waits for them.
  */
 function script(own: string, look = ''): string {
   return `
@@ -28,9 +27,8 @@ while read -r line; do . "$commands"; done
 }
 
 /**
- * The shell is process 1 of its namespace, so that `kill -1` means everything of the action,
- * whatever session or group it made, and nothing else; and whatever loses its parent becomes the
- * shell's child, to be reaped.
+ * The shell is process 1 of its namespace, so `kill -1` reaches everything of the action, whatever session or group it
+ * made, and nothing else; and orphans become the shell's children, which it reaps.
  */
 const namespaceOwn = `
 [ "$$" = 1 ] || exit 70
@@ -49,9 +47,9 @@ end_all() {
 export const namespaceScript = script(namespaceOwn)
 
 /**
- * The same, in a root of its own that `setUp` makes. What System V's calls made stays when processes go, and is seen in
- * /proc/sysvipc, below a line of titles. Shells read byte by byte, hence descriptors 5 (in place of the pipe, as the slot ends
- * with the worker anyway) and 9, which are behind those lines for good: as long as there is nothing, a look is one call.
+ * The same, in a root of its own that `setUp` makes. System V IPC objects outlive processes, and show in /proc/sysvipc
+ * below a heading line. Shells read byte by byte, hence descriptors 5 (in place of the pipe, as the slot ends with the
+ * worker anyway) and 9, which stay positioned behind the headings: as long as there is nothing, a check is one call.
  * @param setUp leaves the command file at descriptor 7
  */
 export function sandboxScript(setUp: string): string {
@@ -72,9 +70,9 @@ fi`
 }
 
 /**
- * The shell leads a group in which processes start. Where it has been given a mark, that is how many
- * file locks they may have, a limit that no kernel minds any more: every descendant has it, and a
- * look into /proc shows it. The worker ends them; should that die, the watcher does.
+ * The shell leads a group in which processes start. A mark, if given, is how many file locks they may have, a limit
+ * that kernels no longer enforce: every descendant inherits it, and /proc shows it. The worker ends the processes; if
+ * the worker dies, the watcher does.
  */
 export const groupScript = script(`
 limit() { ulimit "$@" 2>/dev/null; }

@@ -10,18 +10,18 @@ import { noAnswer } from './program.ts'
 export interface SlotShell {
   /** Sends a line. */
   say(line: string): void
-  /** Sends bytes to a process that has the shell's standard input. */
+  /** Sends bytes to a process that shares the shell's standard input. */
   write(bytes: Uint8Array): void
-  /** Called with each line that it answers. */
+  /** Called with each line of its answers. */
   onLine: (line: string) => void
   /** Called when it has ended, together with all that ran in its slot. */
   onEnd: () => void
   readonly ended: boolean
-  /** What it printed last on its standard error. */
+  /** The end of its standard error. */
   readonly trouble: string
-  /** What runs in its slot. */
+  /** The processes in its slot. */
   readonly enclosed: Enclosed
-  /** Lets it end once it waits for a line. Settles when it has ended, after 10 s at the latest. */
+  /** Lets it end once it waits for a line. Settles when it has ended, or after 10 s. */
   close(): Promise<void>
 }
 
@@ -38,7 +38,7 @@ const lineCharsMax = 1000
 /**
  * Starts a shell and waits for its first line.
  * @param argv the shell and its arguments
- * @param files its descriptors from 3 on
+ * @param files its file descriptors from 3 on
  * @returns the shell, and its first line
  * @throws Failure 'unavailable' when it does not start, with what was printed
  */
@@ -54,7 +54,7 @@ export async function startSlotShell(
     env: { PATH: path },
     // It must not keep a folder from being unmounted.
     cwd: '/',
-    // A terminal's Ctrl-C goes to the worker, which drains and then ends its slots.
+    // A terminal's Ctrl-C should only reach the worker, which drains and then ends its slots.
     detached: true,
   }) as Child
   const first = Promise.withResolvers<string>()
@@ -97,11 +97,11 @@ function watch(child: Child): Watched {
     say: (line: string) => void child.stdin.write(`${line}\n`),
     async close() {
       child.stdin.end()
-      // What hangs in the kernel must not keep the worker.
+      // Processes that hang in the kernel must not keep the worker from closing.
       if (!ended) await Promise.race([closed, delay(goneMsMax, undefined, { ref: false })])
     },
   }
-  // A pipe that broke is noticed by the shell's end.
+  // A broken pipe is noticed when the shell ends.
   child.stdin.on('error', () => undefined)
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     trouble = (trouble + text).slice(-troubleCharsMax)
@@ -116,7 +116,7 @@ function watch(child: Child): Watched {
     ended = true
     shell.onEnd()
   }
-  // The end of this pipe tells what outlives the shell that it is over.
+  // Closing this pipe tells processes that outlive the shell to end.
   child.once('exit', () => life.destroy())
   child.once('error', (error) => {
     trouble ||= error.message
@@ -126,7 +126,7 @@ function watch(child: Child): Watched {
   return shell
 }
 
-/** What the shell was started through may have been killed before it; the kernel then ends it, too. */
+/** The program that started the shell may have been killed before it; the kernel then ends the shell, too. */
 async function untilGone(pid: number | undefined): Promise<void> {
   for (let waitedMs = 0; waitedMs < goneMsMax && pid !== undefined && isThere(pid); waitedMs += goneEveryMs)
     await delay(goneEveryMs)

@@ -9,49 +9,46 @@ import { makePipes, type Pipe } from './pipes.ts'
 import { type SlotShell, startSlotShell } from './slot-shell.ts'
 import type { StreamSink } from './stream.ts'
 
-/** Where the output of a process goes. */
+/** Where a process's output goes. */
 export interface Sinks<Sink = StreamSink> {
   readonly stdout: Sink
   readonly stderr: Sink
 }
 
-/** What a slot needs of them. */
+/** The part of them that a slot uses. */
 export type ProcessSinks = Sinks<Pick<StreamSink, 'write' | 'small'>>
 
-/**
- * How a process ended. Everything that it started is dead by then, and its sinks have all that was
- * written.
- */
+/** How a process ended. Everything it started is dead by then, and its sinks have all output. */
 export type Ended = (
   | {
       readonly kind: 'exited'
       /** 128 + N when signal N ended it. */
       readonly code: number
-      /** Set when it could not be started: what the shell said about that. */
+      /** Set when it could not be started: the shell's message. */
       readonly refusal: string | undefined
     }
   /** By `kill`. */
   | { readonly kind: 'killed' }
 ) & {
-  /** How often it met its limits, where that is known. */
+  /** How often it hit its limits, where that is known. */
   readonly met?: LimitCounts
 }
 
 /** A process that runs in a slot. */
 export interface Process {
-  /** Where it sees the action's folder, if that was named. */
+  /** Where it sees the action's folder, if one was given. */
   readonly root: string | undefined
-  /** Where that folder is on this machine while it runs, as far as the process may be stopped. */
+  /** Where that folder is on this machine while it runs, provided that the process can be stopped. */
   readonly folder: string
-  /** The slot's shell, the ancestor of all that it starts. */
+  /** The slot's shell, the ancestor of everything it starts. */
   readonly shell: number
   /** Writes to its standard input, if it is interactive. */
   write(bytes: Uint8Array): void
   /** @throws Failure 'unavailable' when the slot was lost, or a command before or after failed */
   readonly ended: Promise<Ended>
-  /** Asks all of it to end (SIGTERM), also what is stopped. */
+  /** Asks all its processes to end (SIGTERM), including stopped ones. */
   terminate(): void
-  /** Ends all of it at once, and the slot with it. */
+  /** Kills all its processes at once, and the slot with them. */
   kill(): void
 }
 
@@ -59,11 +56,11 @@ export interface Process {
 export interface Slot {
   /** False once it has ended. */
   readonly usable: boolean
-  /** Its shell, the ancestor of all that it runs. */
+  /** Its shell, the ancestor of everything it runs. */
   readonly shell: number
-  /** Only when nothing runs. */
+  /** Only while nothing is running. */
   run(request: ProcessRequest, sinks: ProcessSinks): Process
-  /** Kills what runs, and ends it. */
+  /** Kills running processes, and ends the slot. */
   close(): Promise<void>
 }
 
@@ -71,15 +68,15 @@ export interface SlotOptions {
   readonly enclosure: Enclosure
   /** A POSIX shell, and its arguments. */
   readonly shell: readonly string[]
-  /** For its command file and, for a moment, its pipes. */
+  /** Holds its command file and, for a moment, its pipes. */
   readonly directory: string
   /** The PATH of the shell and of the commands before and after a process. */
   readonly path: string
-  /** Lines of the shell that limit what a process may take. */
+  /** Shell lines that limit what a process may use. */
   readonly limits?: readonly string[]
 }
 
-/** What has not ended this long after SIGKILL hangs in the kernel. */
+/** A process that has not ended this long after SIGKILL hangs in the kernel. */
 const killedMsMax = 30_000
 
 /**
@@ -88,7 +85,7 @@ const killedMsMax = 30_000
  */
 export async function openSlot(options: SlotOptions): Promise<Slot> {
   const { directory, path } = options
-  // Nobody can guess it, so that no output of an action is taken for a shell's message.
+  // Not guessable, so that no action's output is taken for the shell's message.
   const mark = randomBytes(16).toString('hex')
   const commands = join(directory, mark)
   const commandsFile = openSync(commands, 'wx', 0o600)
@@ -107,7 +104,7 @@ export async function openSlot(options: SlotOptions): Promise<Slot> {
     const starting = startSlotShell(enclosure, argv, files, path)
     for (const file of files) closeSync(file)
     const { shell, line } = await starting
-    // Shells that export variables of their own, or give some a meaning, say that they are such.
+    // Shells that export variables of their own, or treat some specially, report that.
     const { streams, prefix, tools } = enclosure
     const plain = line === 'ready ' && !tools
     const shape = { plain, mark, streams, prefix, limits: options.limits ?? [], ...(tools && { tools }) }
@@ -119,7 +116,7 @@ export async function openSlot(options: SlotOptions): Promise<Slot> {
   }
 }
 
-/** Over what is there: the shell returns before it comes to the rest of a longer text. */
+/** Overwrites without truncating: the shell returns before it would read the rest of a longer text. */
 function writeWhole(file: number, text: string): void {
   const bytes = Buffer.from(text)
   for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at, bytes.length - at, at)
@@ -139,10 +136,10 @@ interface SlotParts {
   readonly shell: SlotShell
   readonly pipes: readonly Pipe[]
   readonly shape: SlotShape
-  /** Puts a request into the command file. */
+  /** Writes a request into the command file. */
   readonly write: (request: ProcessRequest) => void
   readonly release: () => void
-  /** It runs one process only. */
+  /** It runs only one process. */
   readonly once: boolean
   readonly cell: Cell | undefined
 }
@@ -159,7 +156,7 @@ function createSlot({ shell, pipes, shape, write, release, once, cell }: SlotPar
   }
   idle()
 
-  /** A sandbox that cannot take an action in, or let it out, is this machine's trouble, and is not used again. */
+  /** A sandbox that cannot take an action in, or let it out, is this machine's fault, and is not used again. */
   const orSpoiled = <T>(move: () => T): T => {
     try {
       return move()
@@ -200,7 +197,7 @@ function createSlot({ shell, pipes, shape, write, release, once, cell }: SlotPar
     shell.say('')
     const wait = async (): Promise<Ended> => {
       const answered = await answer.promise
-      // A signal that is on its way must not reach the next process.
+      // A signal in flight must not reach the next process.
       await terminated
       if (answered.kind !== 'stuck') await (killing ?? shell.enclosed.end())
       await Promise.all([stdout.drain(sinks.stdout), stderr.drain(sinks.stderr)])

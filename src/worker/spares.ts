@@ -3,7 +3,7 @@ import { errnoOf } from '../core/failure.ts'
 import type { Need } from './need.ts'
 import { isUntouched, removeFile, type Seal, sealOf } from './sealed.ts'
 
-/** A copy that some action had, untouched. */
+/** An unmodified copy that some action had. */
 interface Spare {
   readonly key: string
   readonly path: string
@@ -13,24 +13,24 @@ interface Spare {
 }
 
 /**
- * Copies that actions have left untouched, each for one further action. A copy is in one place at a time: nobody else
+ * Copies that actions have left unmodified, each for one further action. A copy is in one place at a time: nobody else
  * sees it while an action has it. Moving it costs as much as making a hard link, a tenth of writing it again.
  */
 export interface Spares {
   readonly bytes: number
   has(key: string): boolean
-  /** Moves a copy to where an action wants it, a path where nothing is; undefined when there is none. */
+  /** Moves a copy to a path that does not exist yet; undefined when there is none. */
   take(key: string, path: string): Seal | undefined
   /**
-   * Takes a copy from an action that has ended entirely, unless the copy has been touched.
-   * @param seal what it had when the action got it
+   * Takes a copy from an action that has ended entirely, unless it has been modified.
+   * @param seal the copy's seal when the action got it
    */
   give(key: string, need: Need, path: string, seal: Seal): void
-  /** Gives up the one that has waited for longest; false when there is none. */
+  /** Removes the one that has been unused for longest; false when there is none. */
   removeOldest(): boolean
 }
 
-/** @param pathOf where a need's file would be in the cache: spares lie beside it */
+/** @param pathOf where a need's file would be in the cache: spares are kept beside it */
 export function createSpares(pathOf: (need: Need) => string): Spares {
   const byKey = new Map<string, Spare[]>()
   const inOrder = new Set<Spare>()
@@ -69,7 +69,7 @@ export function createSpares(pathOf: (need: Need) => string): Spares {
         if (!isUntouched(path, size, executable, seal)) return
         renameSync(path, to)
       } catch (error) {
-        // The action has removed it, or a folder above it.
+        // The action has removed it, or a parent folder.
         if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'ENOTDIR') throw error
         return
       }

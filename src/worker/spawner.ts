@@ -17,18 +17,18 @@ import { openSlot, type Process, type ProcessSinks, type Slot } from './slot.ts'
 /** Starts the processes of actions. */
 export interface Spawner {
   /**
-   * Starts a process in a slot where nothing else runs.
+   * Starts a process in a slot where nothing else is running.
    * @throws Failure 'unavailable' when the machine does not let it, 'precondition' when the image does not
    */
   start(request: ProcessRequest, sinks: ProcessSinks): Promise<Process>
   /**
-   * How processes are kept together here, and why better ways are not available.
+   * How processes are contained here, and why better ways are not available.
    * @throws Failure 'unavailable' when no process can be started
    */
   readonly way: Promise<{ readonly kind: Enclosure['kind']; readonly refusals: readonly string[] }>
-  /** What is not limited here, or not refused, although it should be, in whole sentences. */
+  /** Limits and refusals that should be in force but are not available here, in whole sentences. */
   notes(): string[]
-  /** Kills what runs, and ends the slots. */
+  /** Kills running processes, and ends the slots. */
   close(): Promise<void>
 }
 
@@ -37,34 +37,34 @@ export interface SpawnerOptions {
   readonly directory: string
   /** A POSIX shell, and its arguments. */
   readonly shell?: readonly string[]
-  /** The ways to keep processes together that are tried, the best first. */
+  /** The ways to contain processes that are tried, best first. */
   readonly ways?: readonly Enclosure['kind'][]
-  /** What the way `sandbox` needs. */
+  /** Options of the way `sandbox`. */
   readonly sandbox?: SandboxOptions | undefined
-  /** What each action may take. */
+  /** The limits of each action. */
   readonly limits?: Limits
 }
 
-/** How many kinds of slots are kept idle. */
+/** For how many kinds of slots idle ones are kept. */
 const idleKindsMax = 8
 
 const plainWays: readonly Enclosure['kind'][] = ['namespace', 'marks', 'group']
 
-/** The ways to keep processes together that a worker's setting permits, the best first. */
+/** The ways to contain processes that a worker's setting permits, best first. */
 export function waysOf(sandbox: 'auto' | 'on' | 'off'): readonly Enclosure['kind'][] {
   if (sandbox === 'on') return ['sandbox']
   return sandbox === 'auto' ? ['sandbox', ...plainWays] : plainWays
 }
 
 /**
- * Starts a slot, to learn how processes can be kept together here; each action that finds none free gets another.
- * The machine, or the worker's image, must have a shell and `mkfifo`, both of POSIX.
+ * Starts a slot to find out how processes can be contained here; each action that finds none free gets a new one. The
+ * machine, or the worker's image, must have a POSIX shell and `mkfifo`.
  */
 export function createSpawner(options: SpawnerOptions): Spawner {
   const { directory, shell = ['/bin/sh'], ways = plainWays } = options
   rmSync(directory, { recursive: true, force: true })
   mkdirSync(directory, { recursive: true })
-  /** By kind: whether actions may use the network, in which image they run, and how they are limited. */
+  /** By kind: network access, image and limits of the actions. */
   const idle = new Map<string, Slot[]>()
   const slots = new Map<Slot, Keeper>()
   const limits = options.limits ?? {}
@@ -90,8 +90,8 @@ export function createSpawner(options: SpawnerOptions): Spawner {
     } catch (error) {
       await slot.close()
       if (errnoOf(error) === undefined) throw error
-      // Whether cgroups may be used turns out only on trying; where they may not, each process is limited by itself. That the
-      // kernel rejects one action's own limits says nothing about cgroups in general.
+      // Whether cgroups may be used only turns out on trying; where not, each process is limited by itself. If the
+      // kernel rejects one action's own limits, that says nothing about cgroups in general.
       if (allowed === limits) places = {}
       return open(kind, slotKind, {})
     }
@@ -129,7 +129,7 @@ export function createSpawner(options: SpawnerOptions): Spawner {
   const giveBack = async (slot: Slot, key: string): Promise<void> => {
     if (!slot.usable || closed) return drop(slot)
     const free = [...(idle.get(key) ?? []), slot]
-    // The kind of slots that was used last is the last to go.
+    // The most recently used kind of slots is evicted last.
     idle.delete(key)
     idle.set(key, free)
     const [oldest] = idle.keys()
@@ -138,7 +138,8 @@ export function createSpawner(options: SpawnerOptions): Spawner {
     idle.delete(oldest)
     await Promise.all(gone.map(drop))
   }
-  // Whoever starts a process gets the failure, and the next one tries again: the machine may have been out of memory.
+  // The caller that starts a process gets the failure, and the next one tries again: the machine may have been out of
+  // memory.
   way.catch(() => undefined)
 
   return {
@@ -197,8 +198,8 @@ export function assertRunsImages(kind: Enclosure['kind']): void {
 }
 
 /**
- * When a slot does not start although others do, the image is the cause, unless the machine is in trouble. It would fail on the
- * next worker as well, and UNAVAILABLE would have the scheduler rest one worker after another.
+ * When a slot does not start although others do, the image is the cause, unless the machine is in trouble. It would
+ * fail on the next worker as well, and UNAVAILABLE would make one worker after another rest.
  */
 function imageSlotError(error: unknown): unknown {
   const isOfMachine = isMachineError(error) || lacksRoom(messageOf(error))
@@ -218,7 +219,10 @@ function idleKey({ network, image, limits }: SlotKind): string {
   return JSON.stringify([network, image, memoryBytes, cpus, pids, fileBytes, diskBytes])
 }
 
-/** What no cgroup limits, each process is. Numbers of processes are counted for each user namespace, which root has none of. */
+/**
+ * What no cgroup limits is limited per process. The number of processes is counted per user namespace, which root does
+ * not get.
+ */
 function linesOf(kind: Enclosure['kind'], limits: Limits, places: CgroupPlaces): string[] {
   const kept = keptBy(places, limits)
   const isApart = process.getuid?.() !== 0 && (kind === 'sandbox' || kind === 'namespace')

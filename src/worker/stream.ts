@@ -7,23 +7,23 @@ import type { Clock } from '../core/clock.ts'
 import type { DigestFunction } from '../core/digest.ts'
 import { createHasher, digestOf } from '../core/hash.ts'
 
-/** What an action writes to one of its streams, taken piece by piece. */
+/** What an action writes to one of its streams, received in pieces. */
 export interface StreamSink {
   /**
-   * Takes a piece, which it keeps.
-   * @returns undefined, or what settles when the next piece may come
+   * Takes a piece and keeps it.
+   * @returns undefined, or a promise that settles when the next piece may come
    */
   write(piece: Uint8Array): Promise<void> | undefined
-  /** What it has, as long as that is small. */
+  /** Its content, as long as that is small. */
   readonly small: Uint8Array | undefined
-  /** Forgets what it has, as long as that is small. */
+  /** Forgets its content, as long as that is small. */
   clear(): void
   /**
    * Nothing more will come.
-   * @throws the system error of a disk that could not take it
+   * @throws the system error when it could not be written to disk
    */
   finish(): Promise<BlobSource>
-  /** Gives up its file, if it has one. The blob cannot be read any more. */
+  /** Closes its file, if it has one. The blob can no longer be read. */
   close(): Promise<void>
 }
 
@@ -32,17 +32,17 @@ export interface SinkOptions {
   /** Where large output goes. */
   readonly directory: string
   readonly clock: Clock
-  /** Called with what was written, a little later, up to 1 MiB in all. */
+  /** Called with what was written, after a short delay, up to 1 MiB in all. */
   readonly onData: (data: Uint8Array) => void
 }
 
-/** Output up to this size never leaves the memory. */
+/** Output up to this size stays in memory. */
 const keptBytesMax = 64 * 1024
-/** How often what was written is handed on; an action that ends sooner costs nothing. */
+/** How often output is passed on; an action that ends sooner costs nothing. */
 const everyMs = 250
-/** What one stream of one action may send while it runs; the result has all of it. */
+/** The most that one stream of an action may send while it runs; the result has all of it. */
 const followedBytesMax = 1024 * 1024
-/** A file without a name is opened by its descriptor. */
+/** An unlinked file is opened by its descriptor. */
 const descriptors = process.platform === 'linux' ? '/proc/self/fd' : '/dev/fd'
 
 /** An empty stream. */
@@ -88,7 +88,7 @@ interface Spill {
   close(): Promise<void>
 }
 
-/** A file that has no name, so that no action finds it. */
+/** An unlinked file, so that no action finds it. */
 function createSpill(directory: string, fn: DigestFunction): Spill {
   const hasher = createHasher(fn)
   let size = 0
@@ -132,7 +132,7 @@ async function openNameless(directory: string): Promise<FileHandle> {
 
 interface Follower {
   write(piece: Uint8Array): void
-  /** Hands on what is left, if anything was handed on before, and stops. */
+  /** Passes on the rest, if anything was passed on before, and stops. */
   finish(): void
 }
 

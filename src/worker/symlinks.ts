@@ -1,8 +1,8 @@
 import { posix } from 'node:path'
 
 /**
- * The target of an output symlink as a client should get it. An absolute one that lies in the action's own folder
- * names a place that is gone with the action: it becomes relative to the link. Any other stays as it is.
+ * The target of an output symlink as a client should get it. An absolute one inside the action's own folder names a
+ * path that is gone with the action: it becomes relative to the link. Any other is kept.
  * @param link the link's own path, as segments from the input root on
  * @param root where the action saw its input root; absolute, without a slash at its end
  */
@@ -11,7 +11,7 @@ export function targetForClient(target: string, link: readonly string[], root: s
   if (inside === undefined) return target
   const parent = link.slice(0, -1)
   const segments = inside.split('/').filter((segment) => segment !== '' && segment !== '.')
-  // What `..` leads to depends on the symlinks before it: then the way begins at the input root.
+  // What `..` leads to depends on the symlinks before it, so the path then starts at the input root.
   if (segments.includes('..')) return leadsOut(segments) ? target : [...parent.map(() => '..'), ...segments].join('/')
   return posix.relative(`/${parent.join('/')}`, `/${segments.join('/')}`) || '.'
 }

@@ -12,7 +12,7 @@ type Name =
   | 'outputUploadCompleted'
   | 'workerCompleted'
 
-/** In the order in which they pass. */
+/** In chronological order. */
 const names: readonly Name[] = [
   'workerStart',
   'inputFetchStart',
@@ -30,13 +30,13 @@ export interface Times {
   /** @param ms since 1970, from the process that saw it */
   set(name: Name, ms: number): void
   /**
-   * The metadata of the result (rule 42). What was not reached has the time of the end, so
-   * that every field is there on a failure too, and never before the one that precedes it.
+   * The metadata of the result (rule 42). Phases that were not reached get the time of the end, so that every field is
+   * set on a failure too, and is never before the preceding one.
    */
   finish(): re.ExecutedActionMetadata.$Properties
 }
 
-/** Begins with the worker's start of the action. */
+/** Starts with the worker's start of the action. */
 export function createTimes(clock: Clock, worker: string, queuedAt: number | undefined): Times {
   const at = new Map<Name, number>([['workerStart', clock.now()]])
   return {

@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts'
 import { machineTroubleOf, systemText } from './action-error.ts'
 import type { Remover } from './remover.ts'
 
-/** What is wrong with a worker's machine, for people who ask how it does. */
+/** Problems of a worker's machine, for people who ask for its state. */
 export interface Troubles {
   /** A system error kept an action from being performed. */
   note(error: unknown): void
@@ -10,10 +10,10 @@ export interface Troubles {
   texts(): string[]
 }
 
-/** Troubles that were last met longer ago are over. */
+/** Problems last seen longer ago than this are over. */
 const recentMs = 10 * 60_000
 
-/** @param remover knows of what cannot be removed */
+/** @param remover knows what cannot be removed */
 export function createTroubles(clock: Clock, remover: Remover): Troubles {
   const met = new Map<string, { text: string; at: number; count: number }>()
 

@@ -5,21 +5,20 @@ import { errnoOf, Failure, messageOf } from '../core/failure.ts'
 /** The folder for the actions' folders, new and empty. */
 export interface WorkFolder {
   readonly path: string
-  /** Folders of earlier workers, moved out of the way: what may be removed of them should be. */
+  /** Folders of earlier workers, moved out of the way: whatever can be removed of them should be. */
   readonly former: readonly string[]
-  /** Where folders are moved to be removed; not there yet, and a former one for the next start. */
+  /** Where folders are moved to be removed; not created yet, and treated like a former one at the next start. */
   readonly outgoing: string
 }
 
-/** A folder that cannot even be moved makes way for one of another name. */
+/** If a folder cannot even be moved, another name is used, up to this many. */
 const namesMax = 16
 const formerMax = 10_000
 const formerName = /^left-\d+$/
 
 /**
- * Makes the folder for the actions' folders. What a dead worker left is moved aside rather than removed, so that a
- * start takes no longer for it and cannot fail over it: root's files, which a container or sudo made, immutable ones,
- * mounts.
+ * Makes the folder for the actions' folders. What a dead worker left is moved aside rather than removed, so that it
+ * neither delays a start nor makes it fail: files of root, which a container or sudo made, immutable ones, mounts.
  * @param directory the worker's own folder
  * @throws Failure 'precondition' when no folder can be made there
  */
@@ -44,7 +43,7 @@ export function makeWorkFolder(directory: string): WorkFolder {
   })
 }
 
-/** @returns the name that what was there has now, if there was anything */
+/** @returns the new name of what was there, if there was anything */
 function makeEmpty(path: string, directory: string, former: readonly string[]): string | undefined {
   let moved: string | undefined
   if (!removeEmptyFolder(path)) {
@@ -55,7 +54,7 @@ function makeEmpty(path: string, directory: string, former: readonly string[]): 
   return moved
 }
 
-/** @returns true when nothing is there, or nothing any more */
+/** @returns true when nothing is there, now or to begin with */
 export function removeEmptyFolder(path: string): boolean {
   try {
     rmdirSync(path)

@@ -17,18 +17,18 @@ export interface WorkerContext {
   readonly messages: Messages
   readonly spawner: Spawner
   readonly remover: Remover
-  /** Persistent tools; absent, each action runs by itself. */
+  /** Persistent tools; if absent, each action runs by itself. */
   readonly persistentTools?: PersistentTools | undefined
   readonly clock: Clock
-  /** Images that actions run in; absent, what names one is a label. */
+  /** Images that actions run in; if absent, a property that names one is only a label. */
   readonly images?: Images | undefined
-  /** The image of actions that name none. */
+  /** The default image, of actions that name none. */
   readonly usualImage?: string | undefined
   /** The properties that this worker declares. */
   readonly properties: readonly PlatformProperty[]
-  /** What each action may take. */
+  /** The limits of each action. */
   readonly limits: Limits
-  /** What lies between SIGTERM and SIGKILL after a time-out, in milliseconds. */
+  /** The time between SIGTERM and SIGKILL after a time-out, in milliseconds. */
   readonly graceMs: number
   /** Holds the actions' folders; a real path. */
   readonly directory: string

@@ -31,15 +31,15 @@ import type { WorkerContext } from './worker-context.ts'
 export interface WorkerOptions {
   readonly scheduler: Channel
   readonly cas: Channel
-  /** Shown to people and put in every result's metadata. */
+  /** Shown to people, and part of every result's metadata. */
   readonly name: string
-  /** Actions that it runs at once. */
+  /** How many actions it runs at once. */
   readonly slots: number
   readonly properties: readonly PlatformProperty[]
-  /** Its own folder, made if it is not there: the cache of inputs and a folder for each running action. */
+  /** Its own folder, created if absent: the input cache, and a folder for each running action. */
   readonly directory: string
   readonly cacheSizeBytes: number
-  /** What lies between SIGTERM and SIGKILL for an action that took too long, in milliseconds. */
+  /** The time between SIGTERM and SIGKILL for an action that timed out, in milliseconds. */
   readonly graceMs: number
   /** copy: new copies; auto: also untouched ones of earlier actions (spares.ts); links: cached files themselves (links.ts). */
   readonly inputs: 'auto' | 'copy' | 'links'
@@ -47,52 +47,53 @@ export interface WorkerOptions {
   readonly sandbox?: 'auto' | 'on' | 'off'
   /** Absolute paths that actions in a sandbox see in addition to the machine's programs, read-only. */
   readonly sandboxPaths?: readonly string[]
-  /** What each action may take. */
+  /** The limits of each action. */
   readonly limits?: Limits
-  /** How long tools stay that do one action after the other; absent, none do. */
+  /** How long persistent tools are kept; if absent, there are none. */
   readonly persistent?: PoolLimits | undefined
-  /** The images that actions may run in; absent, none. */
+  /** The images that actions may run in; if absent, none. */
   readonly images?: ImageSettings | undefined
   readonly version: string
-  /** What the scheduler has to know, and is shown that this worker knows. */
+  /** What the scheduler must prove to know, as this worker does. */
   readonly secret?: Secret | undefined
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
-  /** Called when the scheduler has accepted this worker, and when the connection to it is lost. */
+  /** Called when the scheduler has accepted this worker, and when the connection is lost. */
   readonly onConnected?: (connected: boolean) => void
-  /** The instance name for the storage; default: the empty name. */
+  /** The instance name used with the storage; default: the empty name. */
   readonly instance?: string
   /** A clock in milliseconds that keeps running while this process is stopped, and pauses while the machine sleeps. */
   readonly monotonicMs?: () => number
-  /** From 0 to 1; spreads the attempts of many workers to reach the scheduler. */
+  /** From 0 to 1; adds jitter to reconnects, so that many workers do not retry at the same time. */
   readonly random?: () => number
 }
 
 export interface Worker {
-  /** True while the scheduler knows it. */
+  /** True while it is registered with the scheduler. */
   readonly connected: boolean
-  /** Actions that run. */
+  /** Running actions. */
   readonly running: number
   /** What is wrong with its machine, in whole sentences; usually nothing. */
   notes(): string[]
-  /** Takes no more, finishes what runs, says good-bye, and closes. */
+  /** Accepts no more actions, finishes the running ones, says good-bye, and closes. */
   drain(): Promise<void>
-  /** Kills what runs, and closes. */
+  /** Kills running actions, and closes. */
   close(): Promise<void>
-  /** Settles when it has closed: on drain or close, or because the scheduler asked it to leave. */
+  /** Settles when it has closed: after drain or close, or because the scheduler asked it to leave. */
   readonly closed: Promise<void>
 }
 
-/** With the client's waits this outlasts a restart of the storage: about 10 s. */
+/** With the client's back-off this outlasts a restart of the storage: about 10 s. */
 const casAttemptsMax = 8
-/** What is freed of a full disk beyond what inputs free for themselves. */
+/** How much is freed on a full disk beyond what inputs free for themselves. */
 const freedBytes = 64 * 1024 * 1024
 
 /**
- * Starts a worker: it takes its folder, reaches for the scheduler, again and again when that
- * is away, and runs what it is given.
- * @throws Failure 'unavailable' while another worker has the folder, the kinds of system errors when it cannot be made
+ * Starts a worker: it locks its folder, connects to the scheduler, retrying while that is down, and runs the actions
+ * that it is assigned.
+ * @throws Failure 'unavailable' while another worker has the folder; the kinds of system errors when the folder cannot
+ *   be created
  */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const { clock, log, metrics, images } = options

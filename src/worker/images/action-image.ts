@@ -5,14 +5,14 @@ import type { HeldImage } from './store.ts'
 
 /** The image that one action runs in. */
 export interface ActionImage {
-  /** Held until that is released; undefined: it runs with the machine's programs. */
+  /** Held until released; undefined: it runs with the machine's programs. */
   readonly held: HeldImage | undefined
-  /** Whether the action has the image's variables. */
+  /** Whether the action gets the image's variables. */
   readonly environment: boolean
 }
 
 /**
- * Holds the image that the action's properties name, or else the worker's usual one.
+ * Holds the image that the action's properties name, or else the worker's default one.
  * @throws as Images.hold; Failure 'precondition' where there is no sandbox to run it in
  */
 export async function holdImage(
@@ -27,8 +27,8 @@ export async function holdImage(
 }
 
 /**
- * The reference of an action's image, if there is one, and whether it is to have that one's variables.
- * @param offered what the worker says of itself: an image that is named there is what it runs in already
+ * The reference of an action's image, if there is one, and whether the action is to get the image's variables.
+ * @param offered what the worker declares: an image named there is the one it already runs in
  */
 function namedImage(
   properties: readonly PlatformProperty[],

@@ -2,31 +2,31 @@ import type { Clock } from '../../core/clock.ts'
 import { Failure } from '../../core/failure.ts'
 import { createSemaphore } from '../../core/semaphore.ts'
 
-/** Fetches what several ask for once, and only as long as somebody waits for it. */
+/** Shares fetches between those who ask for the same, and aborts one that nobody waits for any more. */
 export interface Fetches<T> {
   /**
-   * @param take is given what was fetched, which is kept until it has returned
+   * @param take gets what was fetched, which is kept until it returns
    * @throws what `fetch` throws; Failure 'unavailable' when it takes too long; the signal's reason
    */
   get<R>(name: string, signal: AbortSignal, take: (value: T) => R): Promise<R>
 }
 
 export interface FetchOptions<T> {
-  /** Gives something that is kept until it is released. Ends soon when the signal is aborted. */
+  /** Returns something that is kept until it is released. Ends soon after the signal is aborted. */
   readonly fetch: (name: string, signal: AbortSignal) => Promise<T>
-  /** Nobody waits for it any more. */
+  /** Called when nobody waits for it any more. */
   readonly release: (value: T) => void
   readonly clock: Clock
-  /** Ends all. */
+  /** Aborts all fetches. */
   readonly signal: AbortSignal
 }
 
-/** What has not come by then does not come. */
+/** A fetch that takes longer is given up. */
 const fetchMsMax = 15 * 60_000
-/** How many come at once: each may take as much room as all that stay. */
+/** The most concurrent fetches: each may take as much disk as all images that are kept. */
 const fetchesMax = 4
 
-/** One fetch, which all who name its image wait for. */
+/** One fetch, which everybody who names its image waits for. */
 interface SharedFetch<T> {
   waiters: number
   over: boolean
@@ -48,7 +48,7 @@ export function createFetches<T>({ fetch, release, clock, signal: worker }: Fetc
       try {
         return await fetch(name, signal)
       } catch (error) {
-        // Whatever noticed the end says something of its own.
+        // Whatever noticed the abort has an error of its own.
         signal.throwIfAborted()
         throw error
       } finally {
@@ -71,7 +71,7 @@ export function createFetches<T>({ fetch, release, clock, signal: worker }: Fetc
       },
     )
     const one: SharedFetch<T> = { waiters: 0, over: false, life, value }
-    // Nobody may be waiting for it any more.
+    // There may be nobody left waiting.
     value.catch(() => undefined)
     shared.set(name, one)
     return one

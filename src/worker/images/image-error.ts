@@ -2,9 +2,9 @@ import { Failure, messageOf } from '../../core/failure.ts'
 import { isMachineError } from '../action-error.ts'
 
 /**
- * An image that cannot be had is the action's set-up that failed, FAILED_PRECONDITION, whatever the reason: a registry that does
- * not answer cannot be told from one that does not exist, and as UNAVAILABLE it would have one worker after the other rest for
- * what a client has mistyped. This machine's own trouble stays what it is.
+ * An image that cannot be obtained is FAILED_PRECONDITION, whatever the reason, as the action's set-up failed: a
+ * registry that does not answer cannot be told from one that does not exist, and UNAVAILABLE would make one worker
+ * after the other rest because of a client's typing error. Trouble with this machine itself keeps its own status.
  */
 export function imageError(reference: string, error: unknown): unknown {
   if (isMachineError(error)) return error

@@ -1,24 +1,24 @@
-/** Finds the images that actions name; what fetches them is not the worker's matter. */
+/** Finds the images that actions name; how they are fetched is not the worker's concern. */
 export interface ImageSource {
   /**
-   * Is this a reference to an image, in a place that this deployment lets actions name?
-   * @throws Failure 'invalid' for what is not a reference, 'precondition' for a place that is not allowed
+   * Checks that this is a reference to an image, in a registry that this deployment lets actions use.
+   * @throws Failure 'invalid' for anything but a reference, 'precondition' for a registry that is not allowed
    */
   check(reference: string): void
   /**
-   * What a reference stands for now.
-   * @throws Failure, of whatever kind, when it cannot be had
+   * What a reference currently resolves to.
+   * @throws Failure, of whatever kind, when it cannot be obtained
    */
   find(reference: string, signal: AbortSignal): Promise<FoundImage>
 }
 
-/** An image that is there. */
+/** An image that was found. */
 export interface FoundImage {
-  /** Of its manifest, `sha256:...`: the same for the same files. */
+  /** The manifest's digest, `sha256:...`: identical for identical files. */
   readonly digest: string
   /**
-   * Writes its files into an empty folder.
-   * @param bytesMax what they may take
+   * Unpacks its files into an empty folder.
+   * @param bytesMax their maximum size
    * @throws Failure, of whatever kind
    */
   unpack(folder: string, bytesMax: number): Promise<UnpackedImage>
@@ -27,6 +27,6 @@ export interface FoundImage {
 
 export interface UnpackedImage {
   readonly bytes: number
-  /** `NAME=value`, as the image has them. */
+  /** `NAME=value`, as the image sets them. */
   readonly environment: readonly string[]
 }

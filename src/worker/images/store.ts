@@ -8,13 +8,13 @@ import { imageError } from './image-error.ts'
 import type { FoundImage, ImageSource } from './image-source.ts'
 import { furnishTree } from './tree.ts'
 
-/** An image that an action has; it stays until it is released. */
+/** An image in use by an action; it stays until released. */
 export interface HeldImage {
-  /** Its files: a folder that nobody changes, and that no other image ever has. */
+  /** The folder with its files, which nobody changes and which is never reused for another image. */
   readonly tree: string
-  /** The reference, with the digest that it stands for. */
+  /** The reference, with the digest that it resolved to. */
   readonly name: string
-  /** `NAME=value`, as the image has them. */
+  /** `NAME=value`, as the image sets them. */
   readonly environment: readonly string[]
   release(): void
 }
@@ -23,24 +23,24 @@ export interface HeldImage {
 export interface Images {
   readonly bytes: number
   /**
-   * Has an image; the first use fetches it, for all that ask meanwhile and as long as one of them waits.
-   * @throws Failure 'invalid' for what is not a reference, 'precondition' for an image that cannot be used; a system error; the
-   *   signal's reason
+   * Obtains an image; the first use fetches it, for all who ask meanwhile and for as long as one of them waits.
+   * @throws Failure 'invalid' for anything but a reference, 'precondition' for an image that cannot be used; a system
+   *   error; the signal's reason
    */
   hold(reference: string, signal: AbortSignal): Promise<HeldImage>
 }
 
 export interface ImagesOptions {
   readonly source: ImageSource
-  /** For the images; what is in there of an earlier run is used. */
+  /** Holds the images; those from an earlier run are reused. */
   readonly directory: string
   /** How much disk unused images may take. */
   readonly sizeBytesMax: number
-  /** Removes a folder, whenever it likes. */
+  /** Removes a folder, now or later. */
   readonly discard: (path: string) => void
   readonly clock: Clock
   readonly log: Log
-  /** Ends what is being fetched. */
+  /** Aborts running fetches. */
   readonly signal: AbortSignal
 }
 
@@ -53,11 +53,11 @@ interface Facts {
 interface Stored extends Facts {
   readonly digest: string
   readonly folder: string
-  /** Actions that run in it, and fetches that have not given it to all who wait. */
+  /** Actions that run in it, and fetches that have not yet handed it to everybody who waits. */
   users: number
 }
 
-/** A build has many actions, and all of them name the image that is missing. */
+/** How long a failure is remembered: a build has many actions, and all of them name the missing image. */
 const failedMs = 5_000
 const failuresMax = 1000
 const referencesMax = 10_000
@@ -68,10 +68,10 @@ const folderName = /^sha(256|512)-([0-9a-f]{64,128})\.\d+$/
 export function createImages(options: ImagesOptions): Images {
   const { source, directory, sizeBytesMax, discard, clock, log } = options
   mkdirSync(directory, { recursive: true, mode: 0o700 })
-  /** By digest; what was used last stands last. */
+  /** By digest; most recently used last. */
   const stored = new Map<string, Stored>()
   const fetching = new Map<string, Promise<Stored>>()
-  /** What each reference stands for until this worker ends: a tag that moves would give one build two toolchains. */
+  /** What each reference resolves to until this worker ends: a moving tag would give one build two toolchains. */
   const digests = new Map<string, string>()
   const failures = new Map<string, { readonly error: unknown; readonly until: number }>()
   let numbers = 0
@@ -98,10 +98,13 @@ export function createImages(options: ImagesOptions): Images {
     image.users -= 1
     makeRoom()
   }
-  /** One with a digest of its own stands for just that, and an index's for the image of this platform in there. */
+  /**
+   * A reference with its own digest stands for exactly that, or, if it is an index's, for the image of this platform in
+   * it.
+   */
   const remember = (reference: string, digest: string) => {
     if (ownDigest.exec(reference)?.[1] === digest || digests.get(reference) === digest) return
-    // Without a registry there is no way to ask for a digest: the name may stand for another image by now.
+    // Without a registry a digest cannot be looked up again: the name may refer to another image by now.
     digests.delete(reference)
     const [oldest] = digests.keys()
     if (digests.size >= referencesMax && oldest !== undefined) digests.delete(oldest)
@@ -126,7 +129,7 @@ export function createImages(options: ImagesOptions): Images {
   }
   const stay = async (reference: string, found: FoundImage, signal: AbortSignal): Promise<Stored> => {
     const { digest } = found
-    // It may be on its way under another name, where possibly nobody waits for it any more.
+    // It may be being fetched under another name, possibly with nobody waiting for it any more.
     for (let running = fetching.get(digest); running; running = fetching.get(digest))
       await orAborted(Promise.allSettled([running]), signal)
     signal.throwIfAborted()
@@ -149,7 +152,7 @@ export function createImages(options: ImagesOptions): Images {
     try {
       const { bytes, environment } = await found.unpack(tree, sizeBytesMax)
       furnishTree(tree)
-      // It is whole once this stands there.
+      // It is complete once this file exists.
       writeFileSync(join(folder, 'new'), JSON.stringify({ bytes, environment } satisfies Facts))
       renameSync(join(folder, 'new'), join(folder, factsName))
       const image = { digest, folder, bytes, environment, users: 1 }
@@ -167,7 +170,7 @@ export function createImages(options: ImagesOptions): Images {
       try {
         return await fetchImage(reference, signal)
       } catch (error) {
-        // A fetch that nobody waits for any more has not failed.
+        // A fetch that was aborted because nobody waits for it has not failed.
         if (!signal.aborted) noteFailure(reference, error)
         throw error
       }
@@ -215,7 +218,9 @@ export function createImages(options: ImagesOptions): Images {
   }
 }
 
-/** A reference with the digest that it stands for; one with a digest of its own, of an index perhaps, stays. */
+/**
+ * A reference with the digest that it resolved to; one that has its own digest, perhaps of an index, is kept as it is.
+ */
 function pinned(reference: string, digest: string | undefined): string {
   const isRegistry = reference.startsWith('docker://')
   return digest === undefined || !isRegistry || reference.includes('@') ? reference : `${reference}@${digest}`

@@ -12,17 +12,21 @@ import {
 import { join } from 'node:path'
 import { errnoOf, Failure } from '../../core/failure.ts'
 
-/** As many symlinks as Linux follows for one path. */
+/** The most symlinks that Linux follows for one path. */
 const linksMax = 40
-/** What a slot's shell is told by one argument, of which Linux takes 128 KiB: each is a mount or a symlink of every slot. */
+/**
+ * Limits what a slot's shell is given as one argument, of which Linux takes 128 KiB: each entry is a mount or a symlink
+ * in every slot.
+ */
 const topEntriesMax = 256
 const topBytesMax = 64 * 1024
 const hosts = '127.0.0.1 localhost native\n::1 localhost native\n'
 
 /**
- * Makes an image's tree fit to be the root of a sandbox: what a container's engine would mount over is there, and no library
- * is named that every program has to load, since those that start actions have more rights than these.
- * @throws Failure 'precondition' for one that has more at its top than a slot can be told
+ * Prepares an image's tree to be the root of a sandbox: mount points that a container engine would provide exist, and
+ * no preload list makes every program load a library, since the programs that start actions have more rights than
+ * actions do.
+ * @throws Failure 'precondition' for one with more top-level entries than a slot can be given
  */
 export function furnishTree(tree: string): void {
   const etc = folder(tree, 'etc')
@@ -44,7 +48,7 @@ function assertTopFits(tree: string): void {
     const path = join(tree, name)
     return lstatSync(path).isSymbolicLink() ? [name, readlinkSync(path)] : [name]
   })
-  // Between the shell's quotes, a quote takes four characters.
+  // A quote inside shell quotes takes four characters.
   const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text.replaceAll("'", "''''")), 0)
   if (few.length === names.length && bytes <= topBytesMax) return
   throw new Failure(
@@ -54,11 +58,11 @@ function assertTopFits(tree: string): void {
   )
 }
 
-/** What the system says of a path that leads nowhere; longer ones than that it does not take. */
+/** System errors for a path that leads nowhere, including one that is too long. */
 const nowhere: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ELOOP', 'EACCES'])
 const pathBytesMax = 4095
 
-/** A folder of the tree itself, whatever the image has by that name. */
+/** Makes sure that this is a real folder of the tree, whatever the image has by that name. */
 function folder(tree: string, name: string): string {
   const path = join(tree, name)
   const stats = lstatSync(path, { throwIfNoEntry: false })
@@ -70,10 +74,10 @@ function folder(tree: string, name: string): string {
 }
 
 /**
- * Where a path that an action sees is on this machine, symlinks followed within the tree.
+ * Where a path seen by an action is on this machine, with symlinks followed within the tree.
  * @param path absolute
- * @returns undefined where the tree has nothing there
- * @throws a system error that says nothing of the path
+ * @returns undefined if the tree has nothing there
+ * @throws a system error that says nothing about the path
  */
 export function pathInTree(tree: string, path: string): string | undefined {
   if (Buffer.byteLength(path) > pathBytesMax) return undefined

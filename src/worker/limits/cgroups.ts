@@ -2,23 +2,23 @@ import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'no
 import { dirname, join, relative } from 'node:path'
 import { errnoOf } from '../../core/failure.ts'
 
-/** What a limit needs of the kernel. */
+/** The kernel's controller for a limit. */
 export type Controller = 'memory' | 'pids' | 'cpu'
 
-/** A folder of the machine's cgroups in which this process may make more. */
+/** A cgroup folder in which this process may create cgroups. */
 export interface CgroupPlace {
   readonly version: 1 | 2
   readonly directory: string
 }
 
-/** What keeps which limit; absent: nothing does. */
+/** Which place enforces which limit; absent: none does. */
 export type CgroupPlaces = Readonly<Partial<Record<Controller, CgroupPlace>>>
 
 const controllers = ['memory', 'pids', 'cpu'] as const
 
 /**
- * Looks where this process may make cgroups: beneath its own one of each controller of version 1; with version 2 beneath its
- * own where that hands controllers on, or else beside it (a cgroup that holds processes hands on none).
+ * Looks where this process may create cgroups: for version 1, beneath its own cgroup of each controller; for version 2,
+ * beneath its own where that delegates controllers, or else beside it (a cgroup that holds processes delegates none).
  */
 export function findCgroups(): CgroupPlaces {
   if (process.platform !== 'linux') return {}
@@ -64,7 +64,7 @@ function placeOf(controller: Controller, mounts: CgroupMount[], own: Member[]): 
   return undefined
 }
 
-/** undefined when what is mounted is another part than the one that this process is in. */
+/** undefined when the mount shows a part of the hierarchy that this process is not in. */
 function folderOf({ at, root }: CgroupMount, { path }: Member): string | undefined {
   const inside = relative(root, path)
   const folder = join(at, inside)

@@ -4,7 +4,7 @@ import type { Clock } from '../../core/clock.ts'
 import { errnoOf } from '../../core/failure.ts'
 import { inSlices } from '../../host/time-slice.ts'
 
-/** Looks what an action writes. */
+/** Watches how much an action writes. */
 export interface DiskWatch {
   stop(): void
 }
@@ -20,20 +20,20 @@ const everyMs = 500
 const blockBytes = 512
 
 export interface DiskWatchOptions {
-  /** As paths of the machine; one that is not there counts nothing. */
+  /** Paths on the machine; a missing one counts as empty. */
   readonly folders: readonly string[]
-  /** What they may hold: what was in there before, and what the action may write. */
+  /** Their maximum size: what was in there before plus what the action may write. */
   readonly bytesMax: number
   readonly clock: Clock
-  /** Called once, when they have. */
+  /** Called once, when it is exceeded. */
   readonly onFull: () => void
   /** Called with a system error, which ends the watch. */
   readonly onError: (error: unknown) => void
 }
 
 /**
- * Looks twice a second, beside the action, whether its folders have grown by more than they may. What comes and goes in between is
- * not seen, nor is a file that has lost its name.
+ * Checks twice a second, while the action runs, whether its folders have grown by more than they may. Files that come
+ * and go in between are not seen, nor are unlinked files that are still open.
  */
 export function watchDisk({ folders, bytesMax, clock, onFull, onError }: DiskWatchOptions): DiskWatch {
   let stopped = false
@@ -56,20 +56,20 @@ export function watchDisk({ folders, bytesMax, clock, onFull, onError }: DiskWat
   }
 }
 
-/** Where a process may write: its own folder, and the folders that a sandbox adds. */
+/** Where a process may write: its own folder, and those that a sandbox adds. */
 export function foldersOf({ folder, shell, root }: Place): string[] {
   const isSandboxed = root !== undefined && root !== folder
   return [folder, ...(isSandboxed ? ['/tmp', '/dev/shm'].map((path) => `/proc/${shell}/root${path}`) : [])]
 }
 
-/** What the folders take on disk. */
+/** The folders' size on disk. */
 export async function bytesOf(folders: readonly string[]): Promise<number> {
   const sum = { bytes: 0 }
   for (const folder of folders) await inSlices(add(folder, sum))
   return sum.bytes
 }
 
-/** Whatever is in the folder may go or change while it is looked at. */
+/** Entries may disappear or change during the walk. */
 function* add(folder: string, sum: { bytes: number }): Generator<void> {
   const ahead = [folder]
   for (let path = ahead.pop(); path !== undefined; path = ahead.pop()) {

@@ -5,17 +5,17 @@ import { type CgroupPlace, type CgroupPlaces, type Controller, cgroupsIn } from 
 import type { Keeper, Limits } from './limits.ts'
 
 const prefix = 'native-slot-'
-/** The kernel shares out time in rounds of this. */
+/** The period in which the kernel distributes processor time. */
 const roundUs = 100_000
 
-/** Which limits are kept by cgroups here. */
+/** Which limits are enforced by cgroups here. */
 export function keptBy(places: CgroupPlaces, limits: Limits): readonly Controller[] {
   const configured = { memory: limits.memoryBytes, pids: limits.pids, cpu: limits.cpus }
   return (['memory', 'pids', 'cpu'] as const).filter((each) => places[each] && configured[each] !== undefined)
 }
 
 /**
- * Puts a slot's shell, and so all that it starts from now on, into cgroups of its own with these limits.
+ * Puts a slot's shell, and so everything that it starts from now on, into cgroups of its own with these limits.
  * @param name of the slot
  * @throws a system error when the system does not let it
  */
@@ -62,7 +62,7 @@ export function keepSlot(name: string, shell: number, limits: Limits, places: Cg
   }
 }
 
-/** Removes what slots of workers that are gone have left. */
+/** Removes cgroups left by slots of workers that are gone. */
 export function removeLeftCgroups(places: CgroupPlaces): void {
   for (const place of Object.values(places))
     for (const name of cgroupsIn(place, prefix))
@@ -80,7 +80,7 @@ function settings(controller: Controller, version: 1 | 2, limits: Limits): (read
       ['cpu.cfs_quota_us', share],
     ]
   }
-  // Without a bound for swap an action that takes too much would make the machine slow in place of ending.
+  // Without a swap limit, an action that takes too much would make the machine slow instead of being killed.
   if (version === 2)
     return [
       ['memory.max', String(memoryBytes)],
@@ -109,7 +109,7 @@ function isThere(pid: number): boolean {
   }
 }
 
-/** One that still holds processes, or has gone, stays as it is. */
+/** A cgroup that still holds processes, or is gone, is left alone. */
 function removeCgroup(path: string): void {
   try {
     rmdirSync(path)

@@ -1,4 +1,4 @@
-/** What one action may take; what is not set has no bound but the machine's. */
+/** What one action may use; what is not set is limited only by the machine. */
 export interface Limits {
   readonly memoryBytes?: number | undefined
   /** Processors; 0.5 is half the time of one. */
@@ -7,7 +7,7 @@ export interface Limits {
   readonly pids?: number | undefined
   /** The largest file that it may write. */
   readonly fileBytes?: number | undefined
-  /** What it may write to its own folders together. */
+  /** How much it may write to all its folders together. */
   readonly diskBytes?: number | undefined
 }
 
@@ -17,31 +17,31 @@ export interface LimitCounts {
   readonly memoryKills: number
   /** Processes that could not be started. */
   readonly pidsRefused: number
-  /** Was it killed for what it has written? */
+  /** Was it killed for writing too much? */
   readonly diskFull?: boolean
 }
 
 /** Keeps the processes of one slot within limits. */
 export interface Keeper {
-  /** Since this was last called, or else since the slot was made. */
+  /** Counts since the last call, or else since the slot was made. */
   newCounts(): LimitCounts
   /** The slot has ended. */
   remove(): void
 }
 
 /**
- * Limits that each process has of its own, as lines of a POSIX shell: where there is no cgroup, memory is what each may
- * have of it. (RLIMIT_DATA, not RLIMIT_AS: Java and Go reserve much more than they use.)
- * @param own what else has to be limited this way: pids only where a user namespace counts them apart
+ * Per-process limits, as lines of a POSIX shell: without a cgroup, the memory limit applies to each process by itself.
+ * (RLIMIT_DATA, not RLIMIT_AS: Java and Go reserve much more than they use.)
+ * @param own what has to be limited this way; pids only where a user namespace counts them separately
  */
 export function limitLines(limits: Limits, own: { readonly memory: boolean; readonly pids: boolean }): string[] {
   const { memoryBytes, pids } = limits
-  // One file of more than all may have together is stopped at once.
+  // A single file larger than the disk limit is stopped at once.
   const fileBytes = fileLimit(limits)
   return [
     ...(fileBytes === undefined ? [] : [`ulimit -f ${Math.max(1, Math.ceil(fileBytes / 512))}`]),
     ...(memoryBytes === undefined || !own.memory ? [] : [`ulimit -d ${Math.max(1, Math.ceil(memoryBytes / 1024))}`]),
-    // The slot's shell is one of them; dash has another letter than the others, and some shells have none.
+    // The slot's shell counts as one; dash uses a different option letter than the others, and some shells have none.
     ...(pids === undefined || !own.pids
       ? []
       : [`ulimit -u ${pids + 1} 2>/dev/null || ulimit -p ${pids + 1} 2>/dev/null || :`]),

@@ -3,7 +3,7 @@ import { type AskedLimits, limitNames } from '../../core/limit-properties.ts'
 import type { PlatformProperty } from '../../core/platform.ts'
 import type { Limits } from './limits.ts'
 
-/** What an action that asks for this may take of what every action may. */
+/** The limits of an action that asks for these, within those of every action. */
 export function limitsFor(limits: Limits, { memory, cpus, pids, disk }: AskedLimits): Limits {
   return {
     ...limits,
@@ -25,7 +25,7 @@ export function largestLimits({ memoryBytes, cpus, pids, diskBytes }: Limits): P
   return limitNames.flatMap((name) => (largest[name] === undefined ? [] : [{ name, value: String(largest[name]) }]))
 }
 
-/** Bytes; of a container what that may use. */
+/** In bytes; in a container, what that may use. */
 function machineMemory(): number {
   const constrained = process.constrainedMemory()
   return constrained > 0 ? Math.min(totalmem(), constrained) : totalmem()

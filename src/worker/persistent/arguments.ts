@@ -2,22 +2,22 @@ import { readFileSync, realpathSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { errnoOf, Failure } from '../../core/failure.ts'
 
-/** A Command's arguments, as Bazel parts them for a persistent tool. */
+/** A Command's arguments, split as Bazel splits them for a persistent worker. */
 export interface PartedArguments {
   /** What the process is started with. */
   readonly startup: readonly string[]
-  /** What each request has, flag files among them. */
+  /** The arguments of each request, including flag files. */
   readonly flags: readonly string[]
 }
 
 const flagFile = /^(?:@|--?flagfile=)./
-/** `@repository//package:target` names a target, and no file. */
+/** `@repository//package:target` names a target, not a file. */
 const externalLabel = /^@.*\/\//
 const nestingMax = 32
 const argumentsMax = 1_000_000
 const flagFileBytesMax = 64 * 1024 * 1024
 
-/** undefined for a command without a flag file: nothing of it could be a request. */
+/** undefined for a command without a flag file, of which nothing could go into a request. */
 export function partArguments(args: readonly string[]): PartedArguments | undefined {
   const isFlag = (arg: string) => flagFile.test(arg)
   if (!args.some(isFlag)) return undefined
@@ -25,11 +25,12 @@ export function partArguments(args: readonly string[]): PartedArguments | undefi
 }
 
 /**
- * Puts the lines of a file in place of each `@file`, those of further files in these in turn. As with Bazel, `@@` and
- * labels stay as they are, and so does `--flagfile=`, which tools read themselves.
+ * Replaces each `@file` by the file's lines, recursively. As with Bazel, `@@` and labels stay as they are, and so does
+ * `--flagfile=`, which tools read themselves.
  * @param cwd what the names are relative to, in `root`
- * @returns undefined where a file is none of the inputs: what the tool makes of that name is for the command by itself to say
- * @throws Failure 'invalid' for what has no end
+ * @returns undefined when a file is not an input: what the tool makes of that name shows when the command runs by
+ *   itself
+ * @throws Failure 'invalid' for endless recursion
  */
 export function expandArguments(flags: readonly string[], root: string, cwd: string): string[] | undefined {
   const expanded: string[] = []

@@ -3,13 +3,16 @@ import { join } from 'node:path'
 import { Failure } from '../../core/failure.ts'
 import { moved } from '../sandbox/cell.ts'
 
-/** What stays in a tool's folder from one action to the next, by its path in there: its own inputs and their folders. */
+/**
+ * What stays in a tool's folder from one action to the next, by its path there: the tool's own inputs and their
+ * folders.
+ */
 export type Stays = ReadonlyMap<string, 'entry' | 'folder'>
 
 /**
- * Moves an action's inputs into the folder of a tool that does nothing meanwhile. Whole folders go at once, but where the tool
- * has some of its own in them.
- * @throws Failure 'invalid' where an input and something of the tool have one name
+ * Moves an action's inputs into the folder of an idle tool. Whole folders are moved at once, except where the tool has
+ * entries of its own in them.
+ * @throws Failure 'invalid' where an input and something of the tool's have the same name
  */
 export function* moveIn(from: string, to: string): Generator<void> {
   for (const name of readdirSync(from)) {
@@ -23,8 +26,8 @@ export function* moveIn(from: string, to: string): Generator<void> {
 }
 
 /**
- * Moves all that is not the tool's own back to the action's folder: its inputs, its outputs, and whatever else was left.
- * @throws Failure 'precondition' when something of the tool's own has gone
+ * Moves everything but the tool's own entries back to the action's folder: inputs, outputs, and whatever else was left.
+ * @throws Failure 'precondition' when an entry of the tool's own is gone
  */
 export function* moveOut(from: string, to: string, stays: Stays, at = ''): Generator<void> {
   for (const name of readdirSync(from)) {

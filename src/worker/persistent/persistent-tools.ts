@@ -12,27 +12,27 @@ import { makePooledTool } from './pooled-tool.ts'
 import type { Tree } from './tools.ts'
 import { type Worked, type WorkOptions, work } from './work.ts'
 
-/** One action's use of a tool that stays. */
+/** One action's use of a persistent tool. */
 export interface ToolUse {
-  /** What the action's folder has to hold: all but the tool's own inputs. */
+  /** What the action's folder has to contain: everything but the tool's own inputs. */
   readonly tree: Tree
-  /** Where these come from. */
+  /** Where these inputs come from. */
   readonly source: InputSource
   /** @throws as `work` does */
   work(options: Omit<WorkOptions, 'plan' | 'pooled' | 'requestId' | 'args'>): Promise<Worked>
-  /** Does something to the action's folder while the tool does nothing. */
+  /** Runs `act` on the action's folder while the tool is stopped. */
   quietly<T>(act: () => Promise<T>): Promise<T>
   /** Removes the action's folder, and hands the tool to the next action. */
   finish(root: string): Promise<void>
 }
 
-/** The tools of one worker that stay between actions; Bazel's persistent workers. */
+/** One worker's persistent tools, Bazel's persistent workers. */
 export interface PersistentTools {
-  /** Processes that are there. */
+  /** Number of tool processes. */
   readonly size: number
   /**
-   * A tool for an action; undefined for one that runs by itself.
-   * @param fresh one that has not done anything yet
+   * A tool for an action; undefined if the action runs by itself.
+   * @param fresh a tool that has not done anything yet
    * @throws as makeInputs does, of the tool's own inputs; the signal's reason
    */
   acquire(planned: Planned, fresh: boolean, signal: AbortSignal): Promise<ToolUse | undefined>
@@ -41,7 +41,7 @@ export interface PersistentTools {
 
 export interface PersistentToolsOptions {
   readonly limits: PoolLimits
-  /** Actions that run at once. */
+  /** How many actions run at once. */
   readonly slots: number
   readonly inputs: InputSource
   readonly spawner: Spawner
@@ -83,7 +83,8 @@ export function createPersistentTools({
       const quietly: ToolUse['quietly'] = (act) => (pooled.process ? pooled.process.quietly(act) : act())
       return {
         tree: plan.inputs.others,
-        // A process that lives on may keep a file open or mapped: none of its inputs is anybody else's, before or after.
+        // A process that lives on may keep a file open or mapped, so its inputs are shared with nobody, before or
+        // after.
         source: { ...inputs, links: undefined, reuse: async () => false },
         quietly,
         async work(options) {
@@ -113,7 +114,9 @@ export function createPersistentTools({
   }
 }
 
-/** Whoever can open the folder must not be able to lead its removal elsewhere: it is over before the tool goes on. */
+/**
+ * A tool that can open the folder must not be able to redirect its removal, so it is removed before the tool resumes.
+ */
 async function isRemoved(root: string): Promise<boolean> {
   try {
     await rm(root, { recursive: true, force: true })

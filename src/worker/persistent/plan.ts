@@ -7,12 +7,12 @@ import { partArguments } from './arguments.ts'
 import type { ProtocolName } from './protocol.ts'
 import { isEmptyTree, namesEntry, type PartedInputs, partInputs, type Tree } from './tools.ts'
 
-/** How an action is done by a tool that stays. */
+/** How a persistent tool runs an action. */
 export interface Plan {
-  /** The same for actions that one process can do. */
+  /** The same for actions that one process can run. */
   readonly key: string
   readonly protocol: ProtocolName
-  /** Does the tool give up a request when it is asked to? */
+  /** Can requests to the tool be cancelled? */
   readonly cancellation: boolean
   /** Does it serve several requests at once, each in a folder of its own? */
   readonly multiplex: boolean
@@ -38,10 +38,11 @@ export interface Planned {
 }
 
 /**
- * How an action that names a key can be done by a tool that stays; undefined for one that has to run by itself, as the command
- * always can: it has no key, no flag file that a request could be made of, no inputs that the client has marked as the tool's, or
- * a program, an argument or a variable of the process that names an input which is not marked, and so another one with
- * each action. So has one of several at once whose disk is limited: what each has written is not told apart.
+ * How an action that names a key can be run by a persistent tool; undefined for one that has to run by itself, which
+ * the command always can: one without a key, without a flag file to make a request of, or without inputs that the
+ * client has marked as the tool's; or one where the program, an argument or a variable of the process names an unmarked
+ * input, which differs with each action. A multiplex tool cannot run it either if its disk is limited: how much each
+ * action has written cannot be told apart.
  */
 export function planOf(planned: Planned): Plan | undefined {
   const { properties, command, env, working, network, limits } = planned
@@ -70,7 +71,7 @@ export function planOf(planned: Planned): Plan | undefined {
     network,
     limits,
   }
-  // The key is the client's word: what the process is started with is compared as well.
+  // The key is only the client's claim: what the process is started with is compared as well.
   const facts = JSON.stringify([named, plan, digestText(inputs.tools.root), Object.entries(env).sort()])
   const key = createHash('sha256').update(facts).digest('hex')
   return { ...plan, key, flags: args.flags, inputs, all }

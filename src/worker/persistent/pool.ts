@@ -12,26 +12,26 @@ export interface PoolLimits {
 }
 
 export interface PoolOptions extends PoolLimits {
-  /** Processes that do the same: as many as actions run at once. */
+  /** Processes with the same key: as many as actions run at once. */
   readonly perKeyMax: number
 }
 
 /** The persistent tools of one worker. */
 export interface Pool {
-  /** Processes that are there. */
+  /** Number of tool processes. */
   readonly size: number
   /**
-   * @param fresh always a new one, which no other action gets meanwhile
+   * @param fresh always a new tool, not shared with any other action
    * @throws the signal's reason while it waits for one to be free; else as `make` does
    */
   take(plan: Plan, fresh: boolean, signal: AbortSignal): Promise<PooledTool>
   /** @param usable false ends it */
   giveBack(pooled: PooledTool, usable: boolean): Promise<void>
-  /** Ends all. */
+  /** Ends all tools. */
   close(): Promise<void>
 }
 
-/** One that several actions use at once. */
+/** A tool that several actions use at once. */
 interface Sharing {
   readonly making: Promise<PooledTool>
   pooled?: PooledTool
@@ -47,14 +47,14 @@ export function createPool(
   make: (plan: Plan) => Promise<PooledTool>,
   onError: (error: unknown) => void,
 ): Pool {
-  /** The one that has been idle longest comes first. */
+  /** Longest idle first. */
   const idle = new Map<PooledTool, () => void>()
   const all = new Set<PooledTool>()
-  /** Those that serve several actions at once. */
+  /** Tools that serve several actions at once. */
   const shared = new Map<string, Sharing>()
-  /** Those that could, and serve one action alone. */
+  /** Tools that could, but serve one action alone. */
   const alone = new Set<PooledTool>()
-  /** Tools of each key, those that are being made with them, and who waits for one to be free. */
+  /** For each key, its tools including those being made, and who waits for one to be free. */
   const counts = new Map<string, number>()
   const waiters = new Map<string, Set<() => void>>()
   let closed = false
@@ -84,7 +84,7 @@ export function createPool(
       if (isFirst) count(pooled.key, -1)
       if (isFirst) wake(pooled.key)
     }
-    // Actions that it was to do at the same time still have their inputs in there.
+    // Other actions that it was serving still have their inputs in there.
     if (pooled.users === 0) await pooled.remove()
   }
   const given = (pooled: PooledTool): PooledTool => {
@@ -149,7 +149,7 @@ export function createPool(
     }
   }
 
-  /** What has just answered is free in a moment: no further process is started meanwhile. */
+  /** A tool that has just answered is free in a moment, so no further process is started meanwhile. */
   const takeSingle = async (plan: Plan, fresh: boolean, signal: AbortSignal): Promise<PooledTool> => {
     for (;;) {
       const free = [...idle.keys()].findLast((pooled) => pooled.key === plan.key)
@@ -164,7 +164,7 @@ export function createPool(
     }
   }
 
-  /** Ends idle tools, those that have been idle longest first. */
+  /** Ends idle tools, longest idle first. */
   const makeRoom = async (): Promise<void> => {
     for (;;) {
       const [oldest] = idle.keys()

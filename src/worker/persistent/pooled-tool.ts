@@ -14,21 +14,21 @@ import { protocols } from './protocol.ts'
 import { startTool, type ToolProcess } from './tool-process.ts'
 import { entriesOf } from './tools.ts'
 
-/** A tool's folder and process, for as long as that lives. */
+/** A tool's folder and process, for the lifetime of the process. */
 export interface PooledTool {
   readonly key: string
-  /** Actions that it was ever given to. */
+  /** How many actions it was ever given to. */
   takes: number
-  /** Actions that have it now. */
+  /** How many actions use it now. */
   users: number
-  /** Its folder, where that is now. */
+  /** The current path of its folder. */
   readonly folder: string
   /** undefined before the first action. */
   readonly process: ToolProcess | undefined
   /**
-   * Moves an action's folder in, for the first one once it has started the process. Nothing is moved to a tool that has ended, or
-   * has replaced its folder, for which it is ended.
-   * @param file the program, where the process is not started yet
+   * Moves an action's folder in; for the first action, after starting the process. Nothing is moved to a tool that has
+   * ended, or that has replaced its folder, in which case it is ended.
+   * @param file the program, if the process has not been started yet
    * @returns where the tool sees it
    */
   enter(
@@ -37,20 +37,20 @@ export interface PooledTool {
     requestId: number,
   ): Promise<{ tool: ToolProcess; seenRoot: string; sandboxDir?: string }>
   /**
-   * Moves an action's folder back, with all that has been left there.
+   * Moves an action's folder back, with everything left there.
    * @returns false when the tool has changed its own inputs, so that it must not be used again
    * @throws Failure 'precondition' when it has put something else in place of a folder
    */
   leave(root: string, requestId: number): Promise<boolean>
   /** Ends the process. */
   stop(): Promise<void>
-  /** Has the folder removed, which no action needs any more. */
+  /** Has the folder removed once no action needs it any more. */
   remove(): Promise<void>
 }
 
 export interface PooledToolOptions {
   readonly plan: Plan
-  /** Its folder, which is made. */
+  /** Its folder, which is created. */
   readonly folder: string
   readonly inputs: InputSource
   readonly spawner: Spawner
@@ -60,7 +60,7 @@ export interface PooledToolOptions {
 /** Holds the folders of a tool that serves several actions at once. */
 const sandboxes = '__sandbox'
 
-/** Makes the folder of a tool, with its own inputs. @throws as makeInputs does */
+/** Makes a tool's folder, with its own inputs. @throws as makeInputs does */
 export async function makePooledTool({
   plan,
   folder,
@@ -69,7 +69,7 @@ export async function makePooledTool({
   signal,
 }: PooledToolOptions): Promise<PooledTool> {
   const { root, directories } = plan.inputs.tools
-  // Never links to the cache's files, which the tool could change for as long as it lives.
+  // Never links to cached files, which the tool could change for as long as it lives.
   const own = await makeInputs(folder, root, directories, { ...inputs, links: undefined }, signal)
   makeWorkingDirectory(folder, plan.working)
   const place = [...plan.working, ...(plan.multiplex ? [sandboxes] : [])]
@@ -78,10 +78,10 @@ export async function makePooledTool({
   const stays = staysOf(plan)
   const before = new Map<string, string>()
   await inSlices(stateOfTree(folder, stays.keys(), before), signal)
-  // Each folder on the way to where actions go: whoever may write to one can put a symlink in its place.
+  // Every folder on the path to actions' folders: whoever may write to one can put a symlink in its place.
   const trail = plan.multiplex ? ['', ...place.map((_, at) => join(...place.slice(0, at + 1)))] : ['']
   const identities = trail.map((path) => folderIdentity(join(folder, path)))
-  /** Actions that are in there, and their folders. */
+  /** The actions inside, and their folders. */
   const inside = new Map<number, string | undefined>()
   let starting: Promise<ToolProcess> | undefined
   let tool: ToolProcess | undefined
@@ -93,14 +93,14 @@ export async function makePooledTool({
     const request = { args, file, env, cwd, root: folder, network, allowed, searchPath }
     starting ??= startTool({ spawner, request, protocol: protocols[plan.protocol] }).then(async (started) => {
       tool = started
-      // What it loads when it starts is its own: no action's inputs are there yet.
+      // What it loads at start is its own: no action's inputs are there yet.
       await started.settle()
       return started
     })
     return starting
   }
   const isOwn = (at: string) => trail.every((path, number) => folderIdentity(join(at, path)) === identities[number])
-  /** Where its folder is now; undefined, and the tool has ended, where something else is in place of that. */
+  /** The current path of its folder; if something else has taken its place, undefined, and the tool is ended. */
   const ownFolder = async (): Promise<string | undefined> => {
     const now = tool?.folder ?? folder
     if (isOwn(now)) return now

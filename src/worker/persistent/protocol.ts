@@ -8,7 +8,7 @@ export interface Work {
   readonly inputs: readonly { readonly path: string; readonly digest: string }[]
   /** 0 for a tool that does one thing at a time. */
   readonly requestId: number
-  /** Relative to the working directory: where the paths of this request are. */
+  /** Relative to the working directory: where this request's paths are. */
   readonly sandboxDir?: string
 }
 
@@ -20,33 +20,34 @@ export interface WorkAnswer {
   readonly wasCancelled: boolean
 }
 
-/** One of the two ways in which requests and answers are written. */
+/** One of the two encodings of requests and answers. */
 export interface Protocol {
   encode(work: Work): Uint8Array
   encodeCancel(requestId: number): Uint8Array
   /**
-   * Reads answers out of pieces as they come.
-   * @returns takes a piece; throws Failure 'precondition' for bytes that are not an answer, after which nothing more can be read
+   * Parses answers from pieces as they arrive.
+   * @returns a function that takes a piece; it throws Failure 'precondition' for bytes that are not an answer, after
+   *   which nothing more can be read
    */
   reader(onAnswer: (answer: WorkAnswer) => void): (piece: Uint8Array) => void
 }
 
 export type ProtocolName = 'proto' | 'json'
 
-/** What a tool may say about one action. */
+/** The most that a tool may answer for one action. */
 const answerBytesMax = 16 * 1024 * 1024
 const shownBytesMax = 400
 /** A 32-bit length takes no more. */
 const varintBytesMax = 5
 
 export const protocols: Readonly<Record<ProtocolName, Protocol>> = {
-  /** Each message with its length as a varint in front. */
+  /** Each message prefixed with its length as a varint. */
   proto: {
     encode: (work) => delimited({ ...work, arguments: [...work.arguments], inputs: work.inputs.map(protoInput) }),
     encodeCancel: (requestId) => delimited({ requestId, cancel: true }),
     reader: protoReader,
   },
-  /** Each message a line, by protobuf's JSON mapping, which leaves out what is zero or empty. */
+  /** Each message on a line, in protobuf's JSON mapping, which omits zero and empty values. */
   json: {
     encode: ({ requestId, sandboxDir, ...work }) =>
       line({
@@ -99,7 +100,7 @@ function protoReader(onAnswer: (answer: WorkAnswer) => void): (piece: Uint8Array
   }
 }
 
-/** undefined: more of it has to come. */
+/** undefined: incomplete. */
 function lengthAt(bytes: Uint8Array): { length: number; bytes: number } | undefined {
   let length = 0
   for (let at = 0; at < Math.min(bytes.length, varintBytesMax); at += 1) {
@@ -151,7 +152,7 @@ function parsed(text: Buffer): WorkAnswer {
   return { exitCode, output, requestId, wasCancelled }
 }
 
-/** As protocol buffers have it. */
+/** As protocol buffers define it. */
 function isInt32(value: unknown): value is number {
   return typeof value === 'number' && (value | 0) === value
 }
@@ -172,7 +173,7 @@ function tooLarge(bytes: Uint8Array): Failure {
   )
 }
 
-/** The beginning of it, without what would do something to a terminal. */
+/** The beginning of it, without characters that would affect a terminal. */
 function shown(bytes: Uint8Array): string {
   return Buffer.from(bytes.subarray(0, shownBytesMax))
     .toString()

@@ -7,14 +7,14 @@ const stopMsMax = 5_000
 const lookEveryMs = 1
 const stoppedStates = 'TtZX'
 const waitingStates = `S${stoppedStates}`
-/** For a moment, all threads can seem to wait while they hand work to one another. */
+/** All threads may briefly seem to wait while they hand work to one another, hence several looks. */
 const restLooks = 3
 
-/** A tool that runs for so long after its start is taken for one that never rests. */
+/** A tool that is still busy this long after its start is taken for one that never rests. */
 const startMsMax = 10_000
 
 /**
- * Waits until a tool that was just started has nothing to do but to wait for requests, or has ended.
+ * Waits until a newly started tool only waits for requests, or has ended.
  * @param isOver has it ended?
  * @throws Failure 'unavailable' where its processes cannot be found
  */
@@ -29,8 +29,9 @@ export async function atRest(shell: number, isOver: () => boolean): Promise<void
 }
 
 /**
- * Stops all that descends of a slot's shell, and waits until nothing of it runs: it can neither change its folder while that is
- * read nor be surprised by what is put there. Whatever a process does, its descendants stay the shell's.
+ * Stops all descendants of a slot's shell, and waits until none is running: the tool can then neither change its folder
+ * while that is read, nor be surprised by what is put there. Whatever a process does, its descendants remain the
+ * shell's.
  * @param isOver has the tool ended? As long as it has not, a shell without descendants has not started it yet.
  * @throws Failure 'unavailable' when something does not stop, or cannot be found
  */
@@ -43,7 +44,7 @@ export async function stopAll(shell: number, isOver: () => boolean): Promise<voi
       sendSignal(pid, 'SIGSTOP')
       signalled.add(pid)
     }
-    // Once all are at rest, another look finds what one of them had started before it stopped.
+    // Once all are stopped, another look finds what one of them had started before.
     const isQuiet = signalled.size > 0 && fresh.length === 0 && all.every(isStopped)
     if (isOver() || (isQuiet && descendants(shell).every((pid) => signalled.has(pid)))) return
     if (performance.now() > until)
@@ -52,12 +53,12 @@ export async function stopAll(shell: number, isOver: () => boolean): Promise<voi
   }
 }
 
-/** Lets all that descends of a slot's shell go on. */
+/** Resumes all descendants of a slot's shell. */
 export function resumeAll(shell: number): void {
   for (const pid of descendants(shell)) sendSignal(pid, 'SIGCONT')
 }
 
-/** What all that descends of a slot's shell has in memory, in bytes; what they share counts for each. */
+/** The resident memory of all descendants of a slot's shell, in bytes; shared memory counts for each. */
 export function memoryOf(shell: number): number {
   let bytes = 0
   for (const pid of descendants(shell)) {
@@ -67,7 +68,7 @@ export function memoryOf(shell: number): number {
   return bytes
 }
 
-/** @throws Failure 'unavailable' where the kernel does not tell them (CONFIG_PROC_CHILDREN) */
+/** @throws Failure 'unavailable' where the kernel does not list them (CONFIG_PROC_CHILDREN) */
 function descendants(shell: number): number[] {
   if (threads(shell).length > 0 && !existsSync(`/proc/${shell}/task/${shell}/children`) && threads(shell).length > 0)
     throw new Failure('unavailable', 'this machine does not list the processes of a persistent tool', {
@@ -97,13 +98,13 @@ function isWaiting(pid: number): boolean {
 function isIn(pid: number, states: string): boolean {
   return threads(pid).every((thread) => {
     const text = read(`/proc/${pid}/task/${thread}/stat`)
-    // The name before it may hold anything.
+    // The process name before it may contain anything.
     const state = text[text.lastIndexOf(')') + 2]
     return state === undefined || states.includes(state)
   })
 }
 
-/** None of a process that has ended. */
+/** Empty for a process that has ended. */
 function threads(pid: number): string[] {
   return orGone(() => readdirSync(`/proc/${pid}/task`), [])
 }

@@ -1,11 +1,11 @@
 import type { StreamSink } from '../stream.ts'
 
-/** What a tool's process wrote last to its standard error. */
+/** The end of what a tool's process wrote to its standard error. */
 export interface ToolLog {
   readonly sink: Pick<StreamSink, 'write' | 'small'>
-  /** How much was written until now. */
+  /** How many bytes were written so far. */
   readonly bytes: number
-  /** What was written after so many bytes, as far as it is kept. */
+  /** What was written after this many bytes, as far as it is kept. */
   since(bytes: number): Buffer
 }
 

@@ -10,35 +10,35 @@ import { createToolLog } from './tool-log.ts'
 /** How a request ended. */
 export type Reply =
   | { readonly kind: 'answered'; readonly answer: WorkAnswer; readonly log: Buffer }
-  /** The process ended first, or was ended for what it wrote. */
+  /** The process ended first, or was ended because of what it wrote. */
   | {
       readonly kind: 'ended'
       readonly why: string
-      /** It was killed for nothing that it did. */
+      /** It was killed through no fault of its own. */
       readonly innocent: boolean
       readonly ended: Ended
       readonly log: Buffer
     }
 
-/** A tool that stays for one action after the other, or serves several at once. */
+/** A process that stays for one action after the other, or serves several at once. */
 export interface ToolProcess {
-  /** Where it sees its folder, and where that is on this machine. */
+  /** Its folder's path as the tool sees it, and on this machine. */
   readonly seenRoot: string
   readonly folder: string
   readonly usable: boolean
-  /** Where it may write, as paths of this machine. */
+  /** Where it may write, as paths on this machine. */
   readonly writable: readonly string[]
-  /** Bytes that it has in memory. */
+  /** Its resident memory in bytes. */
   memory(): number
-  /** Waits until it has started, and waits itself; where its processes can be found. */
+  /** Waits until it has started and is itself waiting, where its processes can be found. */
   settle(): Promise<void>
-  /** Sends a request; its process runs until that is answered. @throws Failure 'unavailable' when the slot was lost */
+  /** Sends a request; the process runs until that is answered. @throws Failure 'unavailable' when the slot was lost */
   ask(work: Work): Promise<Reply>
-  /** Asks it to give up a request, which it has to answer all the same. */
+  /** Asks it to cancel a request, which it still has to answer. */
   cancel(requestId: number): void
-  /** Does something to its folder while nothing of it runs. */
+  /** Runs `act` on its folder while none of its processes run. */
   quietly<T>(act: () => T | Promise<T>): Promise<T>
-  /** Kills it. Settles when nothing of it runs any more. */
+  /** Kills it. Settles when none of its processes run any more. */
   end(): Promise<void>
 }
 
@@ -55,8 +55,8 @@ interface Waiting {
 }
 
 /**
- * Starts a tool. Between requests it is stopped (SIGSTOP), where its processes can all be found, as in a sandbox: so nothing
- * of it can change what is read or made in its folder meanwhile.
+ * Starts a tool. Between requests it is stopped (SIGSTOP), where its processes can all be found, as in a sandbox: so it
+ * cannot change what is read or created in its folder meanwhile.
  * @throws Failure 'unavailable' when the machine does not let a process start
  */
 export async function startTool({ spawner, request, protocol }: ToolProcessOptions): Promise<ToolProcess> {
@@ -136,7 +136,7 @@ export async function startTool({ spawner, request, protocol }: ToolProcessOptio
       if (shouldStop) await stopAll(process.shell, () => over)
       else resumeAll(process.shell)
     })
-    // Those who wait for it get the failure; the next one tries again.
+    // Those waiting for it get the failure; the next caller tries again.
     const done = turn
     turn = turn.catch(() => {
       isStopped = false

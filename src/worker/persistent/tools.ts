@@ -12,13 +12,13 @@ export interface Tree {
   readonly directories: Directories
 }
 
-/** What stays with a tool's process, and what comes with each action. */
+/** The inputs that stay with a tool's process, and those that come with each action. */
 export interface PartedInputs {
   readonly tools: Tree
   readonly others: Tree
 }
 
-/** Bazel marks with it what a tool consists of (`--experimental_remote_mark_tool_inputs`). */
+/** Bazel marks the files of a tool with it (`--experimental_remote_mark_tool_inputs`). */
 const toolProperty = 'bazel_tool_input'
 
 interface Parted {
@@ -26,7 +26,7 @@ interface Parted {
   readonly others: Digest | undefined
 }
 
-/** Parts a tree of inputs into the tool's own and the others, each a tree of its own. */
+/** Splits an input tree into the tool's own inputs and the others, each a tree of its own. */
 export function partInputs({ root, directories }: Tree): PartedInputs {
   const tools = new Map<string, re.Directory>()
   const others = new Map<string, re.Directory>()
@@ -55,7 +55,7 @@ export function partInputs({ root, directories }: Tree): PartedInputs {
     const other = side('others', false)
     const parted = {
       tools: isEmpty(tool) ? undefined : write(tool, tools),
-      // A folder of nothing but tools is theirs; one that is empty anyway is an input.
+      // A folder with nothing but tool files belongs to the tool; one that is empty to begin with is an input.
       others: isEmpty(other) && !isEmpty(directory) ? undefined : write(other, others),
     }
     known.set(key, parted)
@@ -91,11 +91,11 @@ export function isEmptyTree({ root, directories }: Tree): boolean {
   return !directory || isEmpty(directory)
 }
 
-/** What parts a path from a flag's name, or from another path, in an argument. */
+/** What separates a path from a flag's name, or from another path, in an argument. */
 const separators = /[=:,;\s]/
 
 /**
- * Does an argument or a variable name a file, folder or symlink of a tree: all of it, or what stands between its separators?
+ * Does an argument or a variable name a file, folder or symlink of a tree, as a whole or between separators?
  * @param working what it is relative to, in the tree
  */
 export function namesEntry(text: string, tree: Tree, working: readonly string[]): boolean {
@@ -115,7 +115,7 @@ function holds({ root, directories }: Tree, segments: readonly string[]): boolea
   const node = directory?.directories.find((each) => each.name === name)
   if (node) return holds({ root: nodeDigest(node, root), directories }, below)
   const isEntry = [...(directory?.files ?? []), ...(directory?.symlinks ?? [])].some((each) => each.name === name)
-  // Below a symlink may be anything.
+  // Anything may be below a symlink.
   return isEntry && (below.length === 0 || (directory?.symlinks ?? []).some((each) => each.name === name))
 }
 

@@ -14,35 +14,36 @@ export interface WorkOptions {
   readonly pooled: PooledTool
   /** 0 for a tool that does one thing at a time. */
   readonly requestId: number
-  /** Of the request: what its flag files hold. */
+  /** The request's arguments: the contents of its flag files. */
   readonly args: readonly string[]
-  /** The action's folder with its inputs, but the tool's. */
+  /** The action's folder with its inputs, without the tool's. */
   readonly root: string
   readonly sinks: Sinks
   readonly clock: Clock
   readonly timeoutMs: number
-  /** What a tool that can be asked to give up has for it. */
+  /** How long a tool that supports cancellation gets to answer a cancelled request. */
   readonly graceMs: number
   readonly signal: AbortSignal
 }
 
 /**
- * plainly: no process could be started, or its request not be made, so that the command by itself may say why.
- * again: the process was lost to something that this action has not done.
+ * plainly: no process could be started, or its request not be made, so the command should run by itself and report why.
+ * again: the process was lost through no fault of this action.
  */
 export type Worked = { readonly run: Run; readonly usable: boolean } | 'plainly' | 'again'
 
 const cancelGraceMsMax = 500
-/** As a shell has it: 128 and the number of SIGKILL. */
+/** As in a shell: 128 plus the number of SIGKILL. */
 const killedCode = 137
 const timerMsMax = 2 ** 31 - 1
 
 /**
- * Has a tool do an action. What it answers goes to standard error, as with Bazel; when that is a failure, what it has
- * logged meanwhile follows. A tool that ends, or answers what is no answer, is a failed action with the reason and the log:
- * if it was another's as well, before or at the same time, the action is done again by a new one that is its alone.
- * @throws Failure 'invalid' for flag files without an end, 'unavailable' when the machine does not let a process start;
- *   as PooledTool does
+ * Has a tool run an action. Its answer's text goes to standard error, as with Bazel; if it is a failure, what the tool
+ * has logged meanwhile follows. If the tool exits, or its answer is invalid, the action fails with the reason and the
+ * log; but if the tool has also served another action, before or at the same time, the action is run again by a new
+ * tool of its own.
+ * @throws Failure 'invalid' for endlessly nested flag files, 'unavailable' when the machine does not let a process
+ *   start; as PooledTool does
  */
 export async function work(options: WorkOptions): Promise<Worked> {
   const { plan, pooled, root, clock, requestId, args, sinks } = options
@@ -51,7 +52,7 @@ export async function work(options: WorkOptions): Promise<Worked> {
     digest,
   }))
   const known = pooled.process
-  // Another of its actions may have ended it, or the time-out of one.
+  // Another of its actions may have ended it, or the time-out of another.
   const isLost = () => known !== undefined && !known.usable
   if (isLost()) return 'again'
   const [name = ''] = plan.startup
@@ -82,7 +83,7 @@ export async function work(options: WorkOptions): Promise<Worked> {
     if (diskBytes !== undefined)
       watch = watchDisk({
         folders: tool.writable,
-        // The tool does nothing yet.
+        // The tool is still idle.
         bytesMax: diskBytes + (await bytesOf(tool.writable)),
         clock,
         onFull() {
@@ -122,7 +123,7 @@ export async function work(options: WorkOptions): Promise<Worked> {
   }
   if (reply.kind === 'ended') {
     if (reply.ended.kind === 'exited' && reply.ended.refusal !== undefined) return 'plainly'
-    // Nobody knows which of several requests has ended it.
+    // It is unknown which of several requests ended it.
     if (pooled.takes > 1 || reply.innocent) return 'again'
   }
   const why = reply.kind === 'ended' ? reply.why : 'it says that the request was cancelled, but nobody has cancelled it'

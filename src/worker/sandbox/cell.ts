@@ -11,22 +11,22 @@ export const seenRoot = `${boxPath}/root`
 /** The folder of the slot's shell, which it has open. */
 const cellFile = '/proc/self/fd/8'
 
-/** What one action has of the slot, and how it was. */
+/** What one action uses of the slot, and its state before. */
 interface Stay {
   readonly outside: string
   readonly inode: bigint
   /** Change time of the box with the folder in it. */
   readonly box: bigint
-  /** The folder of the slot's message queues (mq_overview(7)), and how it was. */
+  /** The folder of the slot's message queues (mq_overview(7)), and its state before. */
   readonly queues: string
   readonly queuesBefore: string
 }
 
 /**
- * A folder of a slot: `box` is where an action's folder goes, by being renamed; `tmp-N` is its /tmp, a new one whenever
- * the last action has used it. Whether it has is told by the change time, which no call can set.
+ * A slot's folder: an action's folder is renamed to `box`; `tmp-N` is its /tmp, a new one whenever the last action has
+ * used it, which the change time reveals, since no call can set that.
  * @param path of the folder, which is created
- * @param discard removes a folder, whenever it likes
+ * @param discard removes a folder, now or later
  */
 export function createCell(path: string, discard: (path: string) => void): Cell {
   const box = join(path, 'box')
@@ -39,7 +39,7 @@ export function createCell(path: string, discard: (path: string) => void): Cell 
   let stay: Stay | undefined
   let temporaryBefore: bigint | undefined
 
-  /** The commands that mount again what the last action has used. */
+  /** The commands that remount what the last action has used. */
   const renewals = (shell: number): (readonly string[])[] => {
     const commands: (readonly string[])[] = []
     if (temporaryBefore !== undefined && (changed(temporary()) !== temporaryBefore || !hasFineTimes())) {
@@ -74,7 +74,7 @@ export function createCell(path: string, discard: (path: string) => void): Cell 
       const isClean = changed(box) === stay.box && readdirSync(box).length === 1 && stateOf(queues) === queuesBefore
       stay = undefined
       if (isSame(within, inode)) moved(within, outside)
-      // It has moved its own folder away, or put something else there: nothing of that is followed.
+      // The action has moved its folder away, or replaced it: nothing of that is followed.
       else mkdirSync(outside)
       return isClean
     },
@@ -95,13 +95,13 @@ function changed(path: string): bigint {
   return statSync(path, { bigint: true }).ctimeNs
 }
 
-/** Its size tells of what is in there, where its times are too coarse to. A killed slot's is gone, as the slot is. */
+/** The size shows what is in there where times are too coarse. A killed slot's folder is gone, as is the slot. */
 function stateOf(queues: string): string {
   const stats = statSync(queues, { bigint: true, throwIfNoEntry: false })
   return stats ? [stats.size, stats.mode, stats.ctimeNs].join(' ') : ''
 }
 
-/** Has nothing ever been made in this folder in memory? Where the kernel knows no time of birth, the answer is no. */
+/** Has nothing ever been created in this in-memory folder? Where the kernel records no birth time, the answer is no. */
 function isAsMade(path: string): boolean {
   const { ctimeNs, birthtimeNs } = statSync(path, { bigint: true })
   return ctimeNs === birthtimeNs
@@ -112,14 +112,14 @@ function isSame(path: string, inode: bigint): boolean {
   return stats?.isDirectory() === true && stats.ino === inode
 }
 
-/** Moves a folder, also one that its owner may not write to, and gives its inode number. */
+/** Moves a folder, even one that its owner may not write to, and returns its inode number. */
 export function moved(from: string, to: string): bigint {
   const stats = lstatSync(from, { bigint: true })
   const { ino, mode } = stats
   try {
     renameSync(from, to)
   } catch (error) {
-    // The kernel writes the folder's `..`. A symlink has none, and its target may be anybody's.
+    // The kernel has to update the folder's `..`, which a symlink does not have; its target may be anybody's.
     if (errnoOf(error) !== 'EACCES' || !stats.isDirectory()) throw error
     chmodSync(from, 0o700)
     renameSync(from, to)

@@ -13,21 +13,21 @@ import { makeTools, type Tools } from './tools.ts'
 import { viewOf } from './view.ts'
 
 export interface SandboxOptions {
-  /** For the folders of slots: on the file system of the actions' folders. */
+  /** Holds the slots' folders: on the file system of the actions' folders. */
   readonly directory: string
-  /** Paths of the machine that actions see in addition to the usual ones. */
+  /** Paths on the machine that actions see in addition to the usual ones. */
   readonly paths: readonly string[]
-  /** Removes a folder, whenever it likes. */
+  /** Removes a folder, now or later. */
   readonly discard: (path: string) => void
 }
 
-/** An action gets no capability, whoever it runs as, and no program gives it any. */
+/** An action has no capabilities, whatever user it runs as, and no program gives it any. */
 const powerless = ['--no-new-privs', '--inh-caps=-all', '--ambient-caps=-all', '--bounding-set=-all', '--']
 
 /**
- * Namespaces of everything, with a root that shows the machine's programs read-only and nothing of its users. The shell
- * keeps its capabilities and actions have none, so that no action can look into it.
- * @param image the files of an image, which are seen in place of the machine's
+ * All kinds of namespaces, with a root that shows the machine's programs read-only and nothing of its users. The shell
+ * keeps its capabilities and actions have none, so no action can look into it.
+ * @param image the files of an image, shown in place of the machine's
  * @param path where the programs are
  * @throws Failure 'unavailable' or a system error when it cannot be made
  */
@@ -67,7 +67,7 @@ export function sandboxEnclosure(
 }
 
 /**
- * Why no action can run in an image where sandboxes can be made, if so.
+ * Why no action can run in an image even though sandboxes can be made; undefined if it can.
  * @param path where the programs are
  */
 export function imageTrouble(options: SandboxOptions, path: string): string | undefined {

@@ -2,32 +2,32 @@ import { readFileSync, realpathSync } from 'node:fs'
 
 /** One mount of a sandbox. */
 export interface Mount {
-  /** A path of the machine, or the name of a file system that is created. */
+  /** A path on the machine, or the name of a file system that is created. */
   readonly source: string
   /** Where it is in the sandbox; absolute. */
   readonly target: string
   /** none: a bind mount. */
   readonly type: string
   readonly options: readonly string[]
-  /** The source is a path in the sandbox itself. */
+  /** The source is a path inside the sandbox. */
   readonly own?: boolean
 }
 
-/** A mount of this machine: where it is, and what is forbidden in it. */
+/** A mount of this machine: its path and its restrictions. */
 interface Mounted {
   readonly at: string
   readonly flags: readonly string[]
 }
 
-/** Mount options that a user namespace inherits and must not drop: each has to be given again. */
+/** Mount options that a user namespace inherits and must not drop: each has to be repeated. */
 const lasting = ['ro', 'noexec']
 
-/** Shows a file or folder of the machine as it is, but for programs with set-user-ID bits and devices. */
+/** Shows a file or folder of the machine, with set-user-ID bits and devices disabled. */
 export function bind(source: string, target = source, more: readonly string[] = ['nodev']): Mount {
   return { source, target, type: 'none', options: ['rbind', 'nosuid', ...more] }
 }
 
-/** The same, read-only, and so for what is mounted inside. */
+/** The same, read-only, including what is mounted inside. */
 export function bindReadOnly(source: string, target = source, more: readonly string[] = ['nodev']): Mount[] {
   const real = realpathSync(source)
   const inside = mounted().filter(({ at }) => at.startsWith(`${real === '/' ? '' : real}/`))
@@ -38,7 +38,7 @@ export function bindReadOnly(source: string, target = source, more: readonly str
   ]
 }
 
-/** The table that mount(8) reads from a file, in order. @param root the sandbox's root, as a path of the machine */
+/** The table that mount(8) reads from a file, in order. @param root the sandbox's root, as a path on the machine */
 export function mountTable(mounts: readonly Mount[], root: string): string {
   const places = mounted()
   const line = ({ source, target, type, options, own }: Mount) => {
@@ -59,7 +59,7 @@ export function mountTable(mounts: readonly Mount[], root: string): string {
 
 function flagsAt(path: string, places: readonly Mounted[]): readonly string[] {
   const holds = ({ at }: Mounted) => at === '/' || path === at || path.startsWith(`${at}/`)
-  // Of several on one another the last one counts.
+  // Of several on top of one another the last one counts.
   const best = places
     .filter(holds)
     .reduce<Mounted | undefined>((a, b) => (a && a.at.length > b.at.length ? a : b), undefined)
@@ -74,7 +74,7 @@ function mounted(): Mounted[] {
     .map((fields) => ({ at: unescaped(fields[4] ?? '/'), flags: (fields[5] ?? '').split(',') }))
 }
 
-/** What fstab(5) gives a meaning; other white space, which Unicode has more of, is part of a name. */
+/** Characters that are special in fstab(5); other white space, of which Unicode has more, is part of a name. */
 function escaped(text: string): string {
   return text.replace(/[ \t\r\n\v\f\\#]/g, (each) => `\\${each.charCodeAt(0).toString(8).padStart(3, '0')}`)
 }

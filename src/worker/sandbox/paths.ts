@@ -7,7 +7,7 @@ const ownPlaces = ['/tmp', '/var/tmp', '/dev', '/proc', boxPath]
 /**
  * The paths that a sandbox shows in addition to the machine's programs.
  * @param directory the worker's own folder, a real path
- * @throws Failure 'precondition' for a path that is not there, or that would show the worker's own folder
+ * @throws Failure 'precondition' for a path that does not exist, or that would show the worker's own folder
  */
 export function checkedPaths(paths: readonly string[], directory: string): readonly string[] {
   for (const path of paths) {

@@ -3,7 +3,7 @@ import { endianness } from 'node:os'
 import { errnoOf } from '../../core/failure.ts'
 import { findProgram } from '../program.ts'
 
-/** How one machine's kernel numbers its calls, for programs of one instruction set. */
+/** The system call numbers of one instruction set. */
 interface CallTable {
   /** AUDIT_ARCH_... of linux/audit.h. */
   readonly arch: number
@@ -11,13 +11,13 @@ interface CallTable {
   readonly denied: readonly number[]
 }
 
-/** The same on all since Linux 5.1: io_uring_setup, io_uring_enter, io_uring_register; quotactl_fd. */
+/** The same everywhere since Linux 5.1: io_uring_setup, io_uring_enter, io_uring_register; quotactl_fd. */
 const commonCalls = [425, 426, 427, 443]
 
 /**
- * Calls that no build needs, and through which most ways into the kernel have led: in this order add_key, request_key,
- * keyctl, bpf, perf_event_open, userfaultfd, kexec_load, init_module, finit_module, delete_module, reboot, swapon, swapoff,
- * acct, quotactl, open_by_handle_at, fanotify_init, syslog; and, where there are such, kexec_file_load, iopl, ioperm.
+ * Calls that no build needs and that most kernel exploits have used: in this order add_key, request_key, keyctl, bpf,
+ * perf_event_open, userfaultfd, kexec_load, init_module, finit_module, delete_module, reboot, swapon, swapoff, acct,
+ * quotactl, open_by_handle_at, fanotify_init, syslog; and, where they exist, kexec_file_load, iopl, ioperm.
  */
 const tables = {
   x64: {
@@ -42,18 +42,18 @@ const tables = {
   },
 } satisfies Record<string, CallTable>
 
-/** What a machine runs, its own programs first, and its number of seccomp(2). */
+/** The instruction sets that a machine runs, its native one first, and its number of seccomp(2). */
 const machines: Readonly<Record<string, { readonly tables: readonly CallTable[]; readonly seccomp: number }>> = {
   x64: { tables: [tables.x64, tables.ia32], seccomp: 317 },
   arm64: { tables: [tables.arm64, tables.arm], seccomp: 277 },
 }
 
-/** TIOCSTI and TIOCLINUX type for whoever sits at a terminal. */
+/** TIOCSTI and TIOCLINUX inject input into the user's terminal. */
 const deniedIoctls = [0x5412, 0x541c]
-/** Calls of the ABI x32 have this bit, and no program of a distribution uses them. */
+/** Calls of the x32 ABI have this bit; no distribution's programs use them. */
 const x32Bit = 0x40000000
 
-// linux/filter.h, linux/seccomp.h: fields of struct seccomp_data, instructions, and answers.
+// linux/filter.h, linux/seccomp.h: fields of struct seccomp_data, instructions, and return values.
 const field = { call: 0, arch: 4, secondArgument: 24 }
 const load = 0x20
 const jumpIfEqual = 0x15
@@ -65,8 +65,7 @@ const refused = 0x00050000 | 1 // EPERM
 type Instruction = readonly [code: number, whenTrue: number, whenFalse: number, value: number]
 
 /**
- * A program of the kernel's packet filter that refuses the calls above with EPERM; undefined for a machine whose numbers
- * are not known here.
+ * A BPF program that refuses the calls above with EPERM; undefined for a machine whose call numbers are not known here.
  */
 export function filterProgram(machine: string): Buffer | undefined {
   const known = machines[machine]
@@ -75,7 +74,7 @@ export function filterProgram(machine: string): Buffer | undefined {
   const program: Instruction[] = [
     [load, 0, 0, field.arch],
     ...blocks.flatMap(({ arch, body }): Instruction[] => [[jumpIfEqual, 0, body.length, arch], ...body]),
-    // Another instruction set would be another way to the same calls.
+    // Any other instruction set would be another way to the same calls.
     [answer, 0, 0, refused],
   ]
   const bytes = Buffer.alloc(program.length * 8)
@@ -88,7 +87,7 @@ export function filterProgram(machine: string): Buffer | undefined {
   return bytes
 }
 
-/** Ends with an answer in any case. */
+/** Always ends with a return value. */
 function blockOf({ arch, ioctl, denied }: CallTable): { arch: number; body: Instruction[] } {
   const refusal: Instruction = [answer, 0, 0, refused]
   const pass: Instruction = [answer, 0, 0, allowed]
@@ -108,15 +107,15 @@ function blockOf({ arch, ioctl, denied }: CallTable): { arch: number; body: Inst
 /** SECCOMP_SET_MODE_FILTER. */
 const operation = 1
 /**
- * SECCOMP_FILTER_FLAG_SPEC_ALLOW: without it older kernels make all that is filtered slower, and still older ones (before
- * 4.17, or where whoever watches the call allows no flags) refuse it.
+ * SECCOMP_FILTER_FLAG_SPEC_ALLOW: without it older kernels slow down everything that is filtered, and even older ones
+ * (before 4.17, or where a supervisor of the call allows no flags) refuse it.
  */
 const flags = [4, 0]
 
 /**
- * What starts a program whose calls are filtered, and of all that it starts, before its own arguments; empty where there
- * is nothing that can do so. Neither the shell nor util-linux (before 2.41) can set a filter, but the language of Perl and that of
- * Python can call the kernel. Where the kernel takes no filter the program runs without, which unfilteredText tells.
+ * What to prepend to a program to filter its calls and those of all its descendants; empty where nothing here can do
+ * so. Neither the shell nor util-linux (before 2.41) can set a filter, but Perl and Python can make system calls. Where
+ * the kernel accepts no filter the program runs without, which unfilteredText reports.
  * @param path where programs are looked for
  */
 export function filtered(machine: string, path: string): readonly string[] {
@@ -140,8 +139,8 @@ os.execvp(sys.argv[2], sys.argv[2:])`
 }
 
 /**
- * What a user has to know when the calls of a process are not filtered, though this one's starter should have seen to it: as
- * a sentence; undefined when they are, or it has ended. A container's own filter on all does not count.
+ * What a user has to know when the calls of a process are not filtered although they should be, as a sentence;
+ * undefined when they are, or the process has ended. A container's own filter for everything does not count.
  * @param pid of a slot's shell
  * @param path where programs were looked for
  */
@@ -149,7 +148,7 @@ export function unfilteredText(pid: number, machine: string, path: string): stri
   const its = statusOf(pid)
   if (its === undefined) return undefined
   const count = filtersIn(its)
-  // Kernels before 5.9 say no more than whether there is a filter, whoever has set it.
+  // Kernels before 5.9 only say whether there is a filter, whoever set it.
   const isFiltered =
     count === undefined ? /^Seccomp:\s*2$/m.test(its) : count > (filtersIn(statusOf('self') ?? '') ?? 0)
   if (isFiltered) return undefined
@@ -167,7 +166,7 @@ function filtersIn(status: string): number | undefined {
   return count ? Number(count[1]) : undefined
 }
 
-/** What the kernel says of a process; undefined when it has ended. */
+/** The kernel's status of a process; undefined when it has ended. */
 function statusOf(pid: number | 'self'): string | undefined {
   try {
     return readFileSync(`/proc/${pid}/status`, 'latin1')

@@ -1,7 +1,7 @@
 import type { Tools } from './tools.ts'
 import { cellPath, type View } from './view.ts'
 
-/** Paths of the machine that the shell needs before it has a root of its own. */
+/** Paths on the machine that the shell needs before it has a root of its own. */
 export interface SetUpPaths {
   /** An empty folder for the root. */
   readonly root: string
@@ -12,12 +12,12 @@ export interface SetUpPaths {
 const rootBytesMax = '1m'
 
 /**
- * What a slot's shell runs first: it makes a root, moves there, and lets go of the machine's. Of its own folder it keeps
- * descriptor 8, and puts something over it, so that nobody else finds it; the command file is descriptor 7.
- * Names and targets of symlinks are an image's, which may be anybody's: none of them may be an option of a program, or
- * mean anything to the shell; nor does mount(8) read the image's /etc/fstab.
- * @param tools what there is of programs where the root has none of its own that the shell may use
- * @returns text for a POSIX shell; it ends the shell when a step fails
+ * What a slot's shell runs first: it makes a root, moves there, and unmounts the machine's. It keeps its own folder
+ * open as descriptor 8, and mounts something over it so that nobody else finds it; the command file is descriptor 7.
+ * Names and targets of symlinks come from an image, which may be anybody's: none may be taken for a program's option,
+ * or be special to the shell; nor does mount(8) read the image's /etc/fstab.
+ * @param tools the programs to use where the root has none that the shell may trust
+ * @returns a script for a POSIX shell; it ends the shell when a step fails
  */
 export function setUpScript(view: View, { root, table }: SetUpPaths, network: boolean, tools?: Tools): string {
   const here = (path: string) => quoted(path.slice(1))
@@ -44,17 +44,20 @@ mount -n -c -i --options-mode ignore -o remount,ro,nosuid,nodev /
 set +e`
 }
 
-/** From here on these mean programs of the machine: what an image has by their names is not started by the shell. */
+/**
+ * From here on these names mean programs of the machine: the shell does not start an image's programs of the same
+ * names.
+ */
 function functions({ command }: Tools): string {
   return (['mount', 'umount', 'rmdir'] as const)
     .map((name) => `${name}() { ${command(name).map(quoted).join(' ')} "$@"; }`)
     .join('\n')
 }
 
-/** Without a network a machine can resolve only its own name. */
+/** Without a network a machine can only resolve its own name. */
 const hostsFile = `printf '127.0.0.1 localhost %s\\n::1 localhost\\n' "$(uname -n)" >etc/hosts`
 
-/** A new network has a loopback that is down. */
+/** In a new network namespace the loopback is down. */
 const loopback = `
 ip link set lo up 2>&6 || ifconfig lo up 2>&6 || {
   echo "the loopback of a sandbox cannot be brought up: it takes the program ip (package iproute2) or ifconfig" >&2

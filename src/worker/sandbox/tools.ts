@@ -4,7 +4,7 @@ import { basename, join } from 'node:path'
 import { Failure } from '../../core/failure.ts'
 import { findProgram } from '../program.ts'
 
-/** Where a sandbox whose root is an image has the few programs that start actions; actions see them too. */
+/** Where a sandbox with an image as its root has the few programs that start actions; actions see them too. */
 export const toolsPath = '/.native'
 
 /** The programs that a slot's shell needs: the first three to start actions, the others between actions. */
@@ -12,18 +12,18 @@ const names = ['setpriv', 'env', 'nice', 'mount', 'umount', 'rmdir'] as const
 const loaderName = 'loader'
 const listMsMax = 10_000
 
-/** The machine's programs, with their libraries, in a folder that any root can show. */
+/** Copies of the machine's programs, with their libraries, in a folder that any root can show. */
 export interface Tools {
-  /** A path of the machine. */
+  /** A path on the machine. */
   readonly directory: string
-  /** What starts one of them in a sandbox that shows the folder at `toolsPath`. */
+  /** The command that starts one of them in a sandbox that shows the folder at `toolsPath`. */
   command(name: (typeof names)[number]): readonly string[]
 }
 
 /**
- * Copies the programs, unless that has been done. An image has its own C library, or none: each program is started by its own
- * loader, with its own libraries.
- * @param path where they are looked for
+ * Copies the programs, unless that has been done. An image has its own C library, or none, so each program is started
+ * by its own loader, with its own libraries.
+ * @param path where they are looked up
  * @throws Failure 'unavailable' when one is missing; a system error
  */
 export function makeTools(directory: string, path: string): Tools {

@@ -5,17 +5,17 @@ import { toolsPath } from './tools.ts'
 
 /** What an action sees of its machine. */
 export interface View {
-  /** Folders and empty files that mounts go on; absolute, each after what holds it. */
+  /** Folders and empty files to mount on; absolute, each after its parent. */
   readonly folders: readonly string[]
   readonly files: readonly string[]
-  /** Symlinks: where, and to what. */
+  /** Symlinks: path and target. */
   readonly links: readonly (readonly [string, string])[]
   readonly mounts: readonly Mount[]
 }
 
 /** Programs and libraries. */
 const programFolders = ['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32', '/nix/store']
-/** Settings that programs cannot do without; no secrets of the machine, and no private keys. */
+/** Settings that programs cannot do without; none of the machine's secrets, and no private keys. */
 const settings = [
   'alternatives',
   'ca-certificates',
@@ -46,9 +46,9 @@ const settings = [
 ]
 /** Each version of Java has one. */
 const javaSettings = /^java-[\w.-]+$/
-/** Who finds the others on the network. */
+/** Settings for finding others on the network. */
 const networkSettings = ['hosts', 'resolv.conf', 'gai.conf']
-/** Of these, what an image's tree has a place for. */
+/** Those of them that an image's tree has a mount point for. */
 const imageNetworkSettings = ['/etc/hosts', '/etc/resolv.conf']
 const devices = ['null', 'zero', 'full', 'random', 'urandom', 'tty']
 /** Where an action's folder is, in `root`. */
@@ -57,24 +57,24 @@ export const boxPath = '/build'
 export const cellPath = '/.cell'
 
 export interface ViewOptions {
-  /** Folders and files that are shown in addition to the usual ones, read-only. */
+  /** Folders and files that are also shown, read-only. */
   readonly paths: readonly string[]
   readonly network: boolean
-  /** The slot's own folder, a path of the machine; `box` and the first `tmp` are in it. */
+  /** The slot's own folder, a path on the machine; `box` and the first `tmp` are in it. */
   readonly cell: string
   readonly isRoot: boolean
-  /** In place of the machine's programs and settings. */
+  /** Replaces the machine's programs and settings. */
   readonly image?: ImageView | undefined
 }
 
 /** An image as a root. */
 export interface ImageView {
-  /** Its files, furnished (images/tree.ts), and the programs that start actions (tools.ts): paths of the machine. */
+  /** Its files, furnished (images/tree.ts), and the programs that start actions (tools.ts): paths on the machine. */
   readonly tree: string
   readonly tools: string
 }
 
-/** What a sandbox has of its own, whatever an image has there. */
+/** Top-level names that are the sandbox's own, whatever an image has there. */
 const ownNames: ReadonlySet<string> = new Set(['dev', 'proc', 'sys', 'tmp', 'build', '.cell', '.native', '.old'])
 
 /**
@@ -93,7 +93,7 @@ export function viewOf({ paths, network, cell, isRoot, image }: ViewOptions): Vi
     folders.add(path)
   }
   const show = (path: string) => {
-    // What a shown folder holds is there already.
+    // What is inside a shown folder is there already.
     if (mounts.some(({ target }) => path === target || path.startsWith(`${target}/`))) return
     if (statSync(path).isDirectory()) folder(path)
     else {
@@ -161,8 +161,8 @@ export const sharedMemory: Mount = {
 }
 
 /**
- * Root owns what the kernel is set by, also without its capabilities: it may look at that, but change nothing; what only
- * root may read is hidden.
+ * Root owns the kernel's settings, even without capabilities: they can be read but not changed; those that only root
+ * may read are hidden.
  */
 function guardedKernelSettings(): Mount[] {
   const names = readdirSync('/proc').filter((name) => !/^\d+$/.test(name))
@@ -176,7 +176,7 @@ function guardedKernelSettings(): Mount[] {
   })
 }
 
-/** Of the sandbox's own /proc, not of the machine's. */
+/** A path in the sandbox's own /proc, not the machine's. */
 function inside(path: string): Mount {
   return { source: path, target: path, type: 'none', options: ['bind', 'ro', 'nosuid', 'nodev', 'noexec'], own: true }
 }
