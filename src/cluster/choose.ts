@@ -6,10 +6,10 @@ import { declarations } from './open.ts'
 import type { Operations } from './options.ts'
 
 /**
- * The driver that a user means who names none: the only one that can do what is asked for; else that of the cluster
- * which is there, and processes where there is none.
- * @param operation what it is for; absent, what every driver does
- * @throws Failure 'invalid' when each has a cluster of this name
+ * The driver for a user who names none: the only one that supports what is asked for; else that of the existing
+ * cluster, or processes where there is none.
+ * @param operation what the driver is needed for; if absent, something that every driver does
+ * @throws Failure 'invalid' when both have a cluster of this name
  */
 export async function chooseDriver(name: string, user: UserContext, operation?: keyof Operations): Promise<DriverKind> {
   const all = Object.values(declarations)

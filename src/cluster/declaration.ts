@@ -3,16 +3,16 @@ import type { UserContext } from '../host/user-folders.ts'
 import type { Driver, DriverKind } from './driver.ts'
 import { flagsOf, type Operations } from './options.ts'
 
-/** What is known of a driver before it is loaded: it says it of itself, in its own room. */
+/** What is known about a driver before it is loaded; each driver declares it in its own room. */
 export interface DriverDeclaration {
   readonly kind: DriverKind
   /** Where its servers run, to complete "is of no use where". */
   readonly place: string
-  /** The options that it has a use for; an operation that is not here is none of its own. */
+  /** The options that it supports; it does not support an operation that is not listed. */
   readonly takes: { readonly [O in keyof Operations]?: readonly (keyof Operations[O])[] }
-  /** Why it does not take an option, by its flag, where there is more to say than that it has no use for it. */
+  /** Why it refuses an option, by its flag, where there is more to say than that it has no use for it. */
   readonly refusals?: Readonly<Record<string, Refusal>>
-  /** The file that is there while this user has a cluster of this name. */
+  /** The file that exists while this user has a cluster of this name. */
   stateFile(name: string, user: UserContext): string
 }
 
@@ -24,8 +24,8 @@ export interface Refusal {
 }
 
 /**
- * The driver, which refuses each option that it has no use for: a flag that does nothing would mislead.
- * @param others declarations of all drivers, to say which one takes the option
+ * The driver, refusing each option that it does not support: a flag without an effect would be misleading.
+ * @param others declarations of all drivers, to say which one supports the option
  */
 export function withDeclaredOptions(
   driver: Driver,
@@ -47,7 +47,9 @@ export function withDeclaredOptions(
   }
 }
 
-/** @throws Failure 'invalid', or of the kind that the driver has declared, for the first option that it does not take */
+/**
+ * @throws Failure 'invalid', or of the kind that the driver has declared, for the first option that it does not support
+ */
 function assertTaken<O extends keyof Operations>(
   operation: O,
   options: Operations[O],

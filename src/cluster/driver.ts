@@ -4,22 +4,22 @@ import type { DeployOptions, DownOptions, JoinOptions, RenderOptions, UpOptions 
 import type { Check } from './preflight/check.ts'
 
 /**
- * What a place for the servers must be able to do. The CLI knows no more of a cluster than
- * this; a driver prints nothing and ends no process. `up`, `deploy` and `down` are lists of
- * named steps that can be run again: a step that finds its work done says so.
+ * What a place to run the servers must provide. The CLI knows no more about a cluster than this; a driver prints
+ * nothing and does not exit the process. `up`, `deploy` and `down` are lists of named steps that can be repeated: a
+ * step that finds its work done says so.
  */
 export interface Driver {
   readonly kind: DriverKind
   up(options: UpOptions): Step[]
   deploy(options: DeployOptions): Step[]
   /**
-   * What `deploy` of the same options would change, as unified diffs, one for each object, in the order in
-   * which they would be applied; nothing is changed.
+   * What `deploy` of the same options would change, as unified diffs, one per object in the order of application;
+   * changes nothing.
    * @throws Failure 'not-found' without a cluster, 'unimplemented' by a driver without objects
    */
   diff(options: DeployOptions): Promise<readonly ObjectDiff[]>
   /**
-   * Writes the objects of such a deployment into a folder, as plain YAML; needs no cluster and changes none.
+   * Writes the objects of such a deployment into a folder, as plain YAML; neither needs nor changes a cluster.
    * @throws Failure 'unimplemented' by a driver without objects
    */
   render(options: RenderOptions): Step[]
@@ -31,29 +31,32 @@ export interface Driver {
    */
   addresses(): Promise<Addresses>
   /**
-   * The console's page, for browsers of this machine.
-   * @param failed is told of connections that could not be made
-   * @throws Failure 'precondition' without a console, 'unavailable' where it is not ready
+   * The console's page, for browsers on this machine.
+   * @param failed called for each connection that could not be made
+   * @throws Failure 'precondition' without a console, 'unavailable' when it is not ready
    */
   openPage(failed: (error: unknown) => void): Promise<Page>
-  /** Log lines of the servers by the time at which they were written; with follow, what comes then too, until the signal aborts. */
+  /**
+   * Log lines of the servers in the order in which they were written; with follow, also later ones, until the signal is
+   * aborted.
+   */
   logs(options: LogOptions): AsyncIterable<LogLine>
   /**
-   * Where the tokens are that clients of this cluster need.
+   * Where the tokens are that this cluster's clients need.
    * @throws Failure 'precondition' where they need none
    */
   tokens(): Promise<TokensPlace>
   /**
-   * Where workers of other machines find the scheduler.
-   * @param host a name or an address of this machine that they use; chosen when absent
-   * @throws Failure 'precondition' where none can come in
+   * Where workers on other machines find the scheduler.
+   * @param host a name or an address by which they reach this machine; chosen when absent
+   * @throws Failure 'precondition' when none can connect
    */
   meetingPlace(host?: string): Promise<MeetingPlace>
   /** Makes this machine a worker of another one's cluster. */
   join(options: JoinOptions): Step[]
-  /** The way back: running actions end or are given back, and nothing is left. */
+  /** Undoes join: running actions finish or are given back, and nothing is left. */
   leave(): Step[]
-  /** What `native doctor` looks at here beside what it asks of every machine. */
+  /** What `native doctor` checks here in addition to what it checks on every machine. */
   checks(status: Promise<ClusterStatus>): Check[]
 }
 
@@ -63,15 +66,15 @@ export type DriverKind = 'process' | 'kind'
 export interface Step {
   readonly title: string
   run(report: StepReport): Promise<void>
-  /** Takes back what run did, in full or in part, when it or a later step fails. */
+  /** Undoes what run did, in full or in part, when it or a later step fails. */
   undo?(): Promise<void>
-  /** Is there something to take back? When not, undo is called all the same, and not shown. By default there is. */
+  /** Is there anything to undo? If not, undo is still called, but not shown. Default: there is. */
   undoes?(): boolean
-  /** How things stand once it is taken back ("the servers are as before"); by default that is done. */
+  /** The state after the undo ("the servers are as before"); default: that it was undone. */
   undone?(): string
 }
 
-/** How a running step speaks: the CLI shows it, a driver only says it. */
+/** How a running step reports: a driver calls this, and the CLI shows it. */
 export interface StepReport {
   readonly signal: AbortSignal
   /** What it is doing now, or what it found ("already there"). */
@@ -87,54 +90,63 @@ export interface ObjectDiff {
 }
 
 export interface Endpoint {
-  /** `host:port`, or a bare host where the port is 80. */
+  /** `host:port`, or only the host when the port is 80. */
   readonly address: string
   /** `grpc://address`, or `grpcs://address` with TLS, to paste. */
   readonly url: string
-  /** The files (PEM) with which this user's programs call it; absent without TLS, or where the system's authorities do. */
+  /**
+   * The PEM files with which this user's programs call it; absent without TLS, or where the system's authorities
+   * suffice.
+   */
   readonly tls?: ClientTlsFiles
 }
 
 export interface Addresses {
   readonly cache: Endpoint
   readonly scheduler: Endpoint
-  /** Who knows what was built; absent where there is none. */
+  /** The console; absent where there is none. */
   readonly console?: ConsoleEndpoint
 }
 
 export interface ConsoleEndpoint extends Endpoint {
-  /** Is its page at this address as well? Where it is not, `openPage` brings it to this machine. */
+  /** Is its page at this address, too? If not, `openPage` forwards it to this machine. */
   readonly hasPage: boolean
 }
 
-/** A page that is open. */
+/** An open page. */
 export interface Page {
   /** `http://host:port` */
   readonly url: string
-  /** Ends it; absent where it is there without whoever opened it. */
+  /** Closes it; absent where the page is there independently of who opened it. */
   readonly close?: () => Promise<void>
 }
 
-/** The file of the tokens that clients of a cluster need. */
+/** The file with the tokens that clients of a cluster need. */
 export interface TokensPlace {
   readonly file: string
-  /** Has the servers know of a change of the file, where they do not look at it themselves. */
+  /** Tells the servers about a change of the file, where they do not watch it themselves. */
   changed(): Promise<void>
 }
 
-/** What a machine has to be told to join. */
+/** What a machine needs to know to join. */
 export interface MeetingPlace {
   /** `grpcs://host:port` of the scheduler. */
   readonly url: string
-  /** SHA-256 of the certificate to trust, `sha256:` and hexadecimal digits; null where an authority that comes with Node has signed it. */
+  /**
+   * SHA-256 of the certificate to trust, `sha256:` and hexadecimal digits; null when it is signed by an authority that
+   * Node trusts.
+   */
   readonly fingerprint: string | null
-  /** Is it that of the server's own certificate, so that whoever has joined is cut off when that is renewed? */
+  /**
+   * Is it the fingerprint of the server's own certificate, so that machines that joined are cut off when that is
+   * renewed?
+   */
   readonly fingerprintIsOwn: boolean
-  /** Does its scheduler exchange an invitation for a token of one machine? */
+  /** Does the scheduler exchange an invitation for a token of one machine's own? */
   readonly exchanges: boolean
-  /** Has a machine that joins to show a certificate besides, of an authority of the cluster's user? */
+  /** Must a joining machine also show a certificate, from an authority of the cluster's user? */
   readonly asksCertificate: boolean
-  /** By which other names and addresses it may be reached. */
+  /** Other names and addresses by which it may be reached. */
   readonly otherHosts: readonly string[]
 }
 
@@ -144,28 +156,28 @@ export type ClusterState = 'absent' | 'creating' | 'up' | 'deployed' | 'degraded
 export interface ClusterStatus {
   readonly name: string
   readonly driver: DriverKind
-  /** The release of the program that asks. */
+  /** The release of the asking program. */
   readonly version: string
   readonly state: ClusterState
   readonly servers: readonly ServerStatus[]
   readonly addresses: Addresses | null
-  /** For whom this machine works, where it has joined another one's cluster; null where it has a cluster of its own. */
+  /** The other machine's cluster that this machine has joined; null where it has a cluster of its own. */
   readonly joined: JoinedCluster | null
-  /** Workers of other machines; null where the scheduler does not tell. */
+  /** Workers of other machines; null when the scheduler does not report them. */
   readonly otherWorkers: readonly OtherWorker[] | null
-  /** Null where the cache does not tell. */
+  /** Null when the cache does not report it. */
   readonly cache: CacheUsage | null
-  /** Input files that the workers keep, in total over those that answer; null where none tells. */
+  /** Input files that the workers keep, in total over those that answer; null when none reports it. */
   readonly workerCaches: (Stored & { readonly workers: number }) | null
-  /** How many workers run actions in a sandbox; null where none tells. */
+  /** How many workers run actions in a sandbox; null when none reports it. */
   readonly sandboxedWorkers: number | null
-  /** Null where the scheduler does not tell. */
+  /** Null when the scheduler does not report it. */
   readonly load: SchedulerLoad | null
   /** What keeps it from being healthy, in plain words. */
   readonly problems: readonly string[]
   /** How the cluster comes up when its user logs in; null where it does not. */
   readonly atLogin: LoginStart | null
-  /** The folder of what `down` was asked to keep; null where nothing was kept, and while there is a cluster. */
+  /** The folder with what `down` was asked to keep; null when nothing was kept, and while there is a cluster. */
   readonly keptData: string | null
 }
 
@@ -180,25 +192,25 @@ export interface JoinedCluster {
 /** A worker that has joined, as the scheduler sees it. */
 export interface OtherWorker {
   readonly name: string
-  /** Actions that it runs at once, and that it runs now. */
+  /** How many actions it runs at most, and how many now. */
   readonly slots: number
   readonly busy: number
-  /** It takes no more, and leaves once its actions are done. */
+  /** It accepts no more actions, and leaves once the current ones are done. */
   readonly leaving: boolean
   readonly version: string
 }
 
-/** What the scheduler has to do just now, and has done since it started. */
+/** What the scheduler is doing now, and has done since it started. */
 export interface SchedulerLoad {
-  /** Actions that wait for a worker. */
+  /** Actions queued for a worker. */
   readonly queued: number
   /** Actions that workers hold. */
   readonly running: number
-  /** Workers that are connected, and how many actions they can run at once. */
+  /** Connected workers, and how many actions they can run at once. */
   readonly workers: number
   readonly slots: number
   readonly sinceStart: {
-    /** Actions that workers ended, whatever came of them, and executions that were answered from the cache. */
+    /** Actions that workers ended, whatever the outcome, and executions that were answered from the cache. */
     readonly ended: number
     readonly cached: number
   }
@@ -207,7 +219,9 @@ export interface SchedulerLoad {
 export interface LoginStart {
   /** The file of systemd's or launchd's unit. */
   readonly unit: string
-  /** disabled: it is there, and not run; stale: it is for another program or other folders than this command's. */
+  /**
+   * disabled: it exists but is not run; stale: it is for a different program or different folders than this command's.
+   */
   readonly state: 'enabled' | 'disabled' | 'stale'
 }
 
@@ -221,11 +235,11 @@ export interface ServerStatus {
   /** A process id or a pod's name. */
   readonly id: string | null
   readonly restarts: number
-  /** When it was started, in milliseconds since 1970. */
+  /** Its start, in milliseconds since 1970. */
   readonly since: number | null
-  /** The release that it says it is; null while it does not answer. */
+  /** The release that it reports; null while it does not answer. */
   readonly version: string | null
-  /** What it says of itself that does not keep it from its work, in whole sentences. */
+  /** What it reports about itself that does not keep it from working, in whole sentences. */
   readonly notes: readonly string[]
 }
 
@@ -233,7 +247,7 @@ export interface LogOptions {
   /** Names as in ServerStatus; empty means all. */
   readonly servers: readonly string[]
   readonly follow: boolean
-  /** The last so many lines of each server. */
+  /** How many of each server's last lines. */
   readonly lines: number
   /** Only what was written then or later, in milliseconds since 1970. */
   readonly sinceMs?: number | undefined

@@ -6,14 +6,14 @@ import { kindDeclaration } from './kind/declaration.ts'
 import type { OpenOptions } from './open-options.ts'
 import { processDeclaration } from './process/declaration.ts'
 
-/** Every driver, in the order in which one is chosen where nothing else decides. */
+/** Every driver, in the order of preference where nothing else decides. */
 export const declarations: Readonly<Record<DriverKind, DriverDeclaration>> = {
   process: processDeclaration,
   kind: kindDeclaration,
 }
 
 /**
- * The driver of this kind for the cluster of this name; loads no other.
+ * The driver of this kind for the cluster of this name; no other one is loaded.
  * @throws Failure of the driver's own settings
  */
 export async function openDriver(kind: DriverKind, options: OpenOptions): Promise<Driver> {

@@ -1,6 +1,6 @@
 import type { PlatformProperty } from '../core/platform.ts'
 
-/** What drivers are asked for. A driver takes a part of these (declaration.ts) and is never handed the rest. */
+/** The options of each operation. A driver supports a part of these (declaration.ts) and never gets the rest. */
 export interface Operations {
   readonly up: UpOptions
   readonly deploy: DeployOptions
@@ -10,25 +10,25 @@ export interface Operations {
 }
 
 export interface UpOptions {
-  /** Keep what was made when a step fails, to look at it. */
+  /** Keep what was made when a step fails, for inspection. */
   readonly retain: boolean
   readonly nodes?: number
   /** The image of the nodes; excludes kubernetesVersion. */
   readonly nodeImage?: string
-  /** Like 1.34 or 1.34.4: the nodes' image of that name. */
+  /** Like 1.34 or 1.34.4: selects the nodes' image of that release. */
   readonly kubernetesVersion?: string
   readonly gateway?: GatewayProfile
-  /** Archives as `docker save` makes them, whose images the nodes are given. */
+  /** Archives made by `docker save`, whose images are loaded into the nodes. */
   readonly imageArchives?: readonly string[]
-  /** `HOST=URL`: where nodes find what is at HOST. */
+  /** `HOST=URL`: where nodes find the images of HOST. */
   readonly registryMirrors?: readonly string[]
   /** Publish the Gateways on ports of 127.0.0.1; by default where containers cannot be reached. */
   readonly publish?: boolean
-  /** Come up whenever the user logs in (true), or no longer (false). */
+  /** Start whenever the user logs in (true), or no longer (false). */
   readonly atLogin?: boolean
 }
 
-/** Who brings addresses and Gateways to a cluster of nodes. */
+/** What provides addresses and Gateways in a cluster of nodes. */
 export type GatewayProfile = 'cilium' | 'envoy'
 
 export interface DeployOptions {
@@ -38,7 +38,7 @@ export interface DeployOptions {
   readonly properties?: readonly PlatformProperty[]
   /** The cache's port. */
   readonly port?: number
-  /** The one after the cache's when absent. */
+  /** The next port after the cache's when absent. */
   readonly schedulerPort?: number
   /** Admit only this user, and root. */
   readonly private?: boolean
@@ -53,7 +53,7 @@ export interface DeployOptions {
   readonly tlsCert?: string
   readonly tlsKey?: string
   readonly tlsClientCa?: string
-  /** Listen beyond the loopback without what keeps strangers away. */
+  /** Listen beyond the loopback without protection against strangers. */
   readonly insecure?: boolean
   /** team: clients need a token; none: they do not. */
   readonly access?: 'none' | 'team'
@@ -63,20 +63,20 @@ export interface DeployOptions {
   readonly image?: string
   /** Of workers; `image` when absent. */
   readonly workerImage?: string
-  /** Other bases than the definitions' to build on, as `image copy --base` takes them. */
+  /** Base images other than those of the definitions, as `image copy --base` takes them. */
   readonly base?: string
   readonly workerBase?: string
-  /** Take published images though nothing says that their signatures are good. */
+  /** Accept published images even though nothing says that their signatures are good. */
   readonly insecureIgnoreSignature?: boolean
   /** One half of a deployment only. */
   readonly only?: 'operations' | 'application'
 }
 
-/** A deployment that is written as files in place of being run. */
+/** A deployment that is written to files instead of being run. */
 export interface RenderOptions extends DeployOptions {
-  /** Where the files go; made when it is not there. */
+  /** The folder for the files; created if absent. */
   readonly folder: string
-  /** Whose Gateways they are for; cilium's by default. */
+  /** The Gateway implementation that they are for; cilium by default. */
   readonly gateway?: GatewayProfile
 }
 
@@ -85,17 +85,21 @@ export interface DownOptions {
   readonly keepData?: boolean
 }
 
-/** What a machine becomes a worker of another one's cluster with. */
+/** The options with which a machine becomes a worker in another one's cluster. */
 export interface JoinOptions {
   /** `grpcs://host:port` of the scheduler. */
   readonly url: string
   readonly token: string
-  /** Of the certificate to trust, as `native invite` prints it; the system's authorities when absent. */
+  /**
+   * The fingerprint of the certificate to trust, as `native invite` prints it; the system's authorities when absent.
+   */
   readonly fingerprint?: string
-  /** Files (PEM), absolute: the certificate that this machine shows where clients have to show one, and its key. */
+  /**
+   * Absolute paths of PEM files: the certificate that this machine shows where clients have to show one, and its key.
+   */
   readonly tlsCert?: string
   readonly tlsKey?: string
-  /** The worker's name there; this machine's when absent. */
+  /** The worker's name in that cluster; this machine's name when absent. */
   readonly worker?: string
   readonly slots?: number
   readonly properties?: readonly PlatformProperty[]
@@ -128,7 +132,7 @@ const deployFlags: Readonly<Record<keyof DeployOptions, string>> = {
   only: '--only',
 }
 
-/** The flag that gives an option of an operation, for errors. */
+/** The flag of each option of an operation, for errors. */
 export const flagsOf: { readonly [O in keyof Operations]: Readonly<Record<keyof Operations[O], string>> } = {
   up: {
     retain: '--retain',

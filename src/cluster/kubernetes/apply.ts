@@ -8,15 +8,15 @@ import type { Kubernetes } from './connect.ts'
 import { statusCodeOf } from './failure.ts'
 import { keyText, learnKinds, type ObjectKey, pathOf, shortKeyText } from './resources.ts'
 
-/** Who these fields belong to, in an object's managedFields. */
+/** The owner of our fields in an object's managedFields. */
 const defaultManager = 'native'
 
 export interface ApplyOptions {
   readonly signal?: AbortSignal
   readonly fieldManager?: string
-  /** Only ask the server whether it would take them. */
+  /** Only ask the server whether it would accept them. */
   readonly dryRun?: boolean
-  /** Is told of each object when it is done: what is known of a call that is aborted in the middle. */
+  /** Called for each object when it is done, so that it is known what a call did that is aborted midway. */
   told?(applied: Applied): void
 }
 
@@ -31,9 +31,9 @@ const isDefinition = ({ kind, apiVersion }: KubeObject) =>
   kind === 'CustomResourceDefinition' && apiVersion.startsWith('apiextensions.k8s.io/')
 
 /**
- * Server-side apply: what we name is ours (force), what we do not name is others', and a field that
- * no schema knows is an error. Definitions of kinds go first and are awaited; the order stays otherwise.
- * @throws Failure of the first object that is refused; those before it stay
+ * Server-side apply: the fields that we set are ours (force), all others belong to others, and a field that no schema
+ * knows is an error. Definitions of kinds are applied first and awaited; otherwise the order is kept.
+ * @throws Failure of the first object that is refused; those applied before it stay
  */
 export async function applyObjects(
   kubernetes: Kubernetes,
@@ -55,7 +55,7 @@ export async function applyObjects(
   return applied
 }
 
-/** What was done, for a step's line. */
+/** A summary for a step's line. */
 export function appliedText(applied: readonly Applied[]): string {
   const count = (change: Applied['change']) => applied.filter((each) => each.change === change).length
   const parts = (['created', 'changed', 'unchanged'] as const)
@@ -80,7 +80,7 @@ async function applyOne(kubernetes: Kubernetes, object: KubeObject, options: App
   return applied
 }
 
-/** One object as it becomes, or would become; nothing is changed with dryRun. */
+/** Patches one object and returns the result; with dryRun, what the result would be. */
 export async function patch(
   kubernetes: Kubernetes,
   object: KubeObject,
@@ -102,14 +102,14 @@ export async function patch(
   })
 }
 
-/** Reads an object; undefined when it, its namespace or its kind is not there. */
+/** Reads an object; undefined when it, its namespace or its kind does not exist. */
 export async function readObject(kubernetes: Kubernetes, key: ObjectKey, signal?: AbortSignal): Promise<unknown> {
   const read = async () =>
     call(kubernetes, { path: await pathOf(kubernetes, key, signal), object: keyText(key), signal })
   return (await orAbsent(read()))?.body
 }
 
-/** Removes an object, and what belongs to it after it; one that is gone is not an error. */
+/** Removes an object, and afterwards what belongs to it; an absent one is not an error. */
 export async function deleteObject(kubernetes: Kubernetes, key: ObjectKey, signal?: AbortSignal): Promise<void> {
   const path = await pathOf(kubernetes, key, signal)
   const query = { propagationPolicy: 'Background' }
@@ -165,7 +165,7 @@ async function untilEstablished(kubernetes: Kubernetes, definition: KubeObject, 
 
 const newKindMsMax = 15_000
 
-/** An API server may answer 404 for a moment after it has said that a kind is established. */
+/** An API server may briefly answer 404 after it has reported a kind as established. */
 async function whileNew(
   { clock }: Kubernetes,
   isNew: boolean,

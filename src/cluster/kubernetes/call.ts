@@ -9,28 +9,28 @@ export interface ApiCall extends ApiRequest {
   /** What it is about, for errors: like `StatefulSet native/cas`. */
   readonly object: string
   readonly signal?: AbortSignal | undefined
-  /** Of one attempt: until all of the answer is there, or of `lines` its head. */
+  /** For one attempt: until the whole answer, or for `lines` its head, has arrived. */
   readonly msMax?: number
 }
 
 export interface ApiAnswer {
   readonly status: number
-  /** Of JSON, without members that are null; to be parsed by its schema. */
+  /** Parsed JSON, without null members; to be checked by a schema. */
   readonly body: unknown
 }
 
 const msMaxDefault = 30_000
-/** A list of the largest controllers' definitions has 4 MiB. */
+/** A list of the largest controllers' definitions takes 4 MiB. */
 const answerBytesMax = 64 * 1024 * 1024
-/** etcd takes objects of 1.5 MiB; a log line is cut by containerd at 16 KiB, a server's own may be longer. */
+/** etcd accepts objects of up to 1.5 MiB; containerd cuts log lines at 16 KiB, a server's own may be longer. */
 const lineCharactersMax = 16 * 1024 * 1024
 const delays = { msMin: 100, msMax: 2_000 }
-/** Of somebody who may not, and is told so by a server that may only be starting. */
+/** How long a refusal for lack of rights is retried: the server may only be starting. */
 const refusedMsMax = 30_000
 
 /**
- * One call, with a JSON answer. It is made again while that may help and the connection's
- * patience lasts: every call here can be made twice.
+ * One call with a JSON answer. It is retried while that may help and the connection's patience lasts: every call here
+ * can safely be repeated.
  * @throws Failure as apiFailure and connectionFailure make them, 'deadline'; the signal's reason
  */
 export async function call(kubernetes: Kubernetes, request: ApiCall): Promise<ApiAnswer> {
@@ -38,7 +38,7 @@ export async function call(kubernetes: Kubernetes, request: ApiCall): Promise<Ap
   return { status, body: parseAnswer(text) }
 }
 
-/** The same for an answer that is text. */
+/** The same for a text answer. */
 export function textOf(kubernetes: Kubernetes, request: ApiCall): Promise<{ status: number; text: string }> {
   return patiently(kubernetes, request.signal, async () => {
     const life = lifeOf(kubernetes, request)
@@ -55,10 +55,9 @@ export function textOf(kubernetes: Kubernetes, request: ApiCall): Promise<{ stat
 }
 
 /**
- * The lines of an answer that comes bit by bit, like a watch or a log that is followed. Patience
- * is for its beginning; a connection that breaks later is an error 'unavailable', and what had
- * come of the line is dropped.
- * @param began is called when the head of the answer is there
+ * The lines of a streamed answer, like a watch or a followed log. Patience applies to its start; a connection that
+ * breaks later is an error 'unavailable', and an incomplete line is dropped.
+ * @param began called when the head of the answer has arrived
  */
 export async function* lines(
   kubernetes: Kubernetes,
@@ -98,7 +97,7 @@ export async function* lines(
   }
 }
 
-/** Tries again, at growing intervals, while what fails may pass. */
+/** Retries, at growing intervals, while the failure may be transient. */
 export async function patiently<T>(
   { clock, patience }: Kubernetes,
   signal: AbortSignal | undefined,
@@ -131,7 +130,7 @@ async function succeeded(kubernetes: Kubernetes, request: ApiCall, signal: Abort
   throw apiFailure(await kubernetes.exception(response, body), request.object, request.method === 'PATCH')
 }
 
-/** The time that an attempt has: it ends with the caller's signal, its deadline, or when it is over. */
+/** The lifetime of an attempt: it ends with the caller's signal, its deadline, or when it is done. */
 function lifeOf({ clock, server }: Kubernetes, { signal, msMax = msMaxDefault, object }: ApiCall) {
   const own = new AbortController()
   const late = new Failure('deadline', `the API server did not answer in ${msMax / 1000} s`, { where: object })

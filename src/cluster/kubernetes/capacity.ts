@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { FailureKind } from '../../core/failure.ts'
 
-/** What is read of a node. */
+/** What is read from a node. */
 export const nodeSchema = z.object({
   metadata: z.object({ name: z.string() }),
   status: z
@@ -13,29 +13,29 @@ export type NodeState = z.output<typeof nodeSchema>
 
 export const nodesPath = '/api/v1/nodes'
 
-/** How things are on the nodes for a pod that has no place there. */
+/** The state of the nodes for a pod that fits on none. */
 export interface NodeCapacity {
-  /** How many pods are being removed: until they are gone they hold what they have asked for. */
+  /** How many pods are being removed: until they are gone they hold the resources they requested. */
   readonly ending: number
-  /** Some were, and are gone. */
+  /** Some were being removed, and are gone. */
   readonly ended: boolean
-  /** Nodes that take no pods now, though they may later. */
+  /** Nodes that accept no pods now, though they may later. */
   readonly unready: readonly string[]
 }
 
 /** A node that has just become ready still has to lose its taint. */
 const graceMs = 5_000
-/** The scheduler looks again at a pod that it has found no place for after 10 s at the latest. */
+/** The scheduler reconsiders an unschedulable pod after 10 s at the latest. */
 const endedGraceMs = 15_000
-/** Of programs that are asked to end: kubelet kills them then. */
+/** For programs that are asked to end: kubelet kills them then. */
 const endingGraceMs = 90_000
-/** Of a node that starts again. */
+/** For a node that restarts. */
 const unreadyGraceMs = 90_000
 
-/** The taints that Kubernetes itself sets on a node that is ill or away; kubelet takes them off. */
+/** The taints that Kubernetes itself sets on an unhealthy or absent node; kubelet removes them. */
 const ownTaints = 'node.kubernetes.io/'
 
-/** Is it one that takes no pods now? */
+/** Does the node accept no pods now? */
 export function isUnready({ status, spec }: NodeState): boolean {
   const ready = status.conditions.some(({ type, status: is }) => type === 'Ready' && is === 'True')
   return !ready || spec.taints.some(({ key }) => key.startsWith(ownTaints))
@@ -50,7 +50,7 @@ interface NoPlace {
   readonly graceMs: number
 }
 
-/** The trouble of a pod that no node takes: what helps depends on why there is no room. */
+/** The trouble of a pod that fits on no node: what helps depends on why there is no room. */
 export function noPlace(pod: string, said: string, { ending, ended, unready }: NodeCapacity): NoPlace {
   if (unready.length > 0)
     return {

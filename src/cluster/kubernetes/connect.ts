@@ -13,14 +13,14 @@ export interface ConnectOptions {
   /** A context in it, by name: never the current one. */
   readonly context: string
   readonly clock?: Clock
-  /** For a call that meets a server which is away; none by default. */
+  /** For a call to a server that is away; none by default. */
   readonly patience?: Patience
 }
 
-/** How long a call is made again while the API server restarts, is overloaded or cannot be reached. */
+/** How long a call is retried while the API server restarts, is overloaded or cannot be reached. */
 export interface Patience {
   readonly msMax: number
-  /** Is told what the call waits for. */
+  /** Called with what the call waits for. */
   say?(text: string): void
 }
 
@@ -34,31 +34,31 @@ export interface ApiRequest {
   readonly body?: { readonly type: string; readonly text: string }
 }
 
-/** A kind as discovery shows it. */
+/** A kind as reported by discovery. */
 export interface ApiResource {
-  /** The plural, which stands in paths. */
+  /** The plural, as used in paths. */
   readonly name: string
   readonly kind: string
   readonly namespaced: boolean
 }
 
-/** A cluster's API server, by way of client-node. */
+/** A cluster's API server, through client-node. */
 export interface Kubernetes {
   /** Its address, for errors. */
   readonly server: string
   readonly clock: Clock
   readonly patience: Patience
-  /** What is known of the server's kinds, by apiVersion (resources.ts). */
+  /** The server's known kinds, by apiVersion (resources.ts). */
   readonly kinds: Map<string, readonly ApiResource[]>
-  /** The head of the answer, whatever its status; its body is the message itself. Rejects as node:http does. */
+  /** The answer's head, whatever its status; the body is the message itself. Rejects like node:http. */
   exchange(request: ApiRequest, signal: AbortSignal): Promise<IncomingMessage>
-  /** client-node's own error for a status that is not a success. */
+  /** client-node's own error for an unsuccessful status. */
   exception(response: IncomingMessage, body: string): Promise<ApiException<string>>
 }
 
 /**
- * Reads a kubeconfig; nothing is sent yet. client-node takes a third of a second to load, so no module may
- * import it otherwise, and here only what is not a plain pair of certificates, as kind writes it, and errors need it.
+ * Reads a kubeconfig; nothing is sent yet. client-node takes a third of a second to load, so no other module may import
+ * it, and here it is only needed for errors and for anything but the plain certificate pair that kind writes.
  * @throws Failure 'not-found' without the file or the context, 'corrupt' when it is not a kubeconfig
  */
 export async function connectKubernetes(options: ConnectOptions): Promise<Kubernetes> {
@@ -77,7 +77,7 @@ export async function connectKubernetes(options: ConnectOptions): Promise<Kubern
   }
 }
 
-/** Over HTTP/1.1, a connection for each: a watch that is cut ends no other call. */
+/** Over HTTP/1.1, one connection per call, so that a watch that is cut ends no other call. */
 async function exchange(
   { server, authorize }: Access,
   { method = 'GET', path, query = {}, accept = 'application/json', body }: ApiRequest,
@@ -108,7 +108,7 @@ async function read(file: string): Promise<string> {
   }
 }
 
-/** By client-node, which knows every way to say who one is. */
+/** Through client-node, which supports every kind of credentials. */
 async function anyAccess(text: string, options: ConnectOptions): Promise<Access> {
   const { KubeConfig } = await import('@kubernetes/client-node')
   const config = new KubeConfig()

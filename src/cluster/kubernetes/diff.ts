@@ -8,7 +8,7 @@ import type { Kubernetes } from './connect.ts'
 import { shortKeyText } from './resources.ts'
 import { unifiedDiff } from './unified.ts'
 
-/** What the server keeps for itself, and what other tools write beside. */
+/** Metadata that the server maintains itself. */
 const ownMetadata = ['managedFields', 'resourceVersion', 'generation', 'uid', 'creationTimestamp', 'selfLink'] as const
 const ownAnnotations = [
   'kubectl.kubernetes.io/last-applied-configuration',
@@ -16,8 +16,8 @@ const ownAnnotations = [
 ] as const
 
 /**
- * What applying would change: the server itself says what each object would become, with its
- * defaults, and with what others have set. Objects that stay as they are are left out.
+ * What applying would change: the server itself says what each object would become, with its defaults and what others
+ * have set. Unchanged objects are left out.
  * @throws Failure of an object that the server would refuse
  */
 export async function diffObjects(
@@ -39,7 +39,7 @@ export async function diffObjects(
   return diffs
 }
 
-/** A new object in a namespace, or of a kind, that is new as well cannot be tried: it is shown as it is sent. */
+/** A new object whose namespace or kind is also new cannot be tried: it is shown as it would be sent. */
 async function become(
   kubernetes: Kubernetes,
   object: KubeObject,

@@ -81,7 +81,7 @@ async function download(address: string, signal: AbortSignal | undefined): Promi
   }
 }
 
-/** fetch says no more than that it failed; why stands in the cause. */
+/** fetch only says that it failed; the reason is in the cause. */
 function causeOf(error: unknown): unknown {
   return error instanceof Error && error.cause !== undefined ? error.cause : error
 }

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { Failure, type FailureKind, messageOf } from '../../core/failure.ts'
 import { parseAnswer } from './answer.ts'
 
-/** metav1.Status: what the API server says of a failure. */
+/** metav1.Status: what the API server says about a failure. */
 export const apiStatus = z.looseObject({
   code: z.number().optional(),
   reason: z.string().optional(),
@@ -51,7 +51,7 @@ const laterCure = 'Run the command again in a moment; `native status` tells how 
 /**
  * A refusal by the API server, with its own words.
  * @param object what the call was about
- * @param isPatch the call was one: what does not fit a schema is then answered by a 500 without a reason
+ * @param isPatch whether the call was a patch: a schema violation is then answered by a 500 without a reason
  */
 export function apiFailure(error: ApiException<string>, object: string, isPatch: boolean): Failure {
   const status = statusOf(error.body)
@@ -59,7 +59,7 @@ export function apiFailure(error: ApiException<string>, object: string, isPatch:
   return statusFailure(misfit ? 400 : error.code, status, object, error)
 }
 
-/** The same of a metav1.Status that came in a stream. */
+/** The same for a metav1.Status that came in a stream. */
 export function statusFailure(code: number, status: ApiStatus, object: string, cause: unknown): Failure {
   const causes = status.details?.causes ?? []
   const terminating = causes.some(({ reason }) => reason === 'NamespaceTerminating')
@@ -76,7 +76,7 @@ export function statusFailure(code: number, status: ApiStatus, object: string, c
   })
 }
 
-/** The body as a Status; a proxy's page or an empty body is one without words. */
+/** The body as a Status; a proxy's page or an empty body becomes one without a message. */
 function statusOf(body: string): ApiStatus {
   try {
     return apiStatus.parse(parseAnswer(body))
@@ -86,7 +86,7 @@ function statusOf(body: string): ApiStatus {
   }
 }
 
-/** What node and the system call a server that is not there, or goes in the middle. */
+/** Error codes of Node and the system for a server that is absent, or disappears during a call. */
 const passing = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -99,8 +99,8 @@ const passing = new Set([
 ])
 
 /**
- * A connection that could not be made or broke: 'unavailable'; one with a server that is another
- * than the kubeconfig's: 'denied'. What is neither is returned as it came.
+ * A connection that could not be made or broke: 'unavailable'; one to a server other than the kubeconfig's: 'denied'.
+ * Any other error is returned unchanged.
  */
 export function connectionFailure(error: unknown, server: string): unknown {
   const code = systemCode(error)
@@ -122,7 +122,7 @@ export function connectionFailure(error: unknown, server: string): unknown {
   )
 }
 
-/** Of the error itself, or of what it came from. */
+/** The code of the error itself, or of its cause. */
 function systemCode(error: unknown): string | undefined {
   for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth += 1)
     if ('code' in at && typeof at.code === 'string') return at.code
@@ -140,7 +140,7 @@ export function isPassing(error: unknown): boolean {
   return error instanceof Failure && (error.kind === 'unavailable' || error.kind === 'deadline')
 }
 
-/** A server that has just started refuses everybody until it has read who may do what. */
+/** A server that has just started refuses everybody until it has read the access rules. */
 export function isRefusal(error: unknown): boolean {
   const code = statusCodeOf(error)
   return code === 401 || code === 403

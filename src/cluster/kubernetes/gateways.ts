@@ -26,7 +26,7 @@ const gatewaySchema = z.object({
     })
     .prefault({}),
 })
-/** A Gateway, as far as it matters here. */
+/** A Gateway, as far as it is needed here. */
 export type Gateway = z.output<typeof gatewaySchema>
 
 const routeSchema = z.object({
@@ -50,7 +50,7 @@ export interface GatewayOptions {
   readonly report: StepReport
 }
 
-/** What a Gateway or a route lacks, and whether it can still come. */
+/** What a Gateway or a route lacks, and whether that may still arrive. */
 interface Lack {
   readonly text: string
   /** Absent where only time tells. */
@@ -58,14 +58,14 @@ interface Lack {
   readonly next?: string
 }
 
-/** A class that nobody has taken, or a refusal, is looked at again for so long: controllers begin with a list. */
+/** How long an unaccepted class, or a refusal, is checked again: controllers begin with a list. */
 const classGraceMs = 15_000
 const refusalGraceMs = 10_000
 
 /**
  * Waits until each Gateway is programmed and has an address, and its route is accepted and attached.
- * @throws Failure 'not-found' for a class that is not there, 'precondition' for what is refused, 'deadline';
- *   each with the controller's own words
+ * @throws Failure 'not-found' for a missing class, 'precondition' for a refusal, 'deadline'; each with the controller's
+ *   own message
  */
 export async function awaitGateways(kubernetes: Kubernetes, options: GatewayOptions): Promise<void> {
   const { namespace, report, msMax } = options
@@ -136,7 +136,7 @@ const gatewayClass = z.object({
   status: z.object({ conditions: z.array(condition).default([]) }).prefault({}),
 })
 
-/** Who is to make the Gateway; nobody does while its class is missing or not taken. */
+/** Checks the Gateway's class: while it is missing or not accepted, nobody makes the Gateway. */
 async function classLack(kubernetes: Kubernetes, name: string, signal: AbortSignal): Promise<Lack | undefined> {
   const found = await readObject(kubernetes, { apiVersion: api, kind: 'GatewayClass', metadata: { name } }, signal)
   const next = 'Install the controller of that class, or choose the Gateway that `native up` installed.'

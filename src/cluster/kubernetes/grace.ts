@@ -3,9 +3,9 @@ import type { Trouble } from './trouble.ts'
 
 /** What is to be done about a trouble. */
 export interface Wait {
-  /** It counts. */
+  /** The trouble counts. */
   readonly ripe?: Trouble
-  /** Otherwise when to look again, in milliseconds. */
+  /** Otherwise, when to check again, in milliseconds. */
   readonly inMs?: number
 }
 
@@ -14,14 +14,14 @@ const triesMax = 2
 interface Seen {
   readonly message: string
   readonly since: number
-  /** Tries of which it was seen that they failed. */
+  /** How many tries were seen to fail. */
   readonly tries: number
   readonly failedTry: boolean
 }
 
 /**
- * Tells a trouble that has lasted its grace, or whose second try has failed, from one that is new; by our own
- * clock, from when it was seen. It is told each state of each object, by the object's uid.
+ * Distinguishes a trouble that has lasted its grace, or whose second try has failed, from a new one, by our own clock,
+ * from when it was first seen. It has to be given each state of each object, by the object's uid.
  */
 export function createRipening(clock: Clock): (uid: string, trouble: Trouble | undefined) => Wait | undefined {
   const seen = new Map<string, Seen>()

@@ -9,9 +9,9 @@ import { type Pod, podSchema, podsPath, tailOf } from './pods.ts'
 import { createQueue, type Queue } from './queue.ts'
 import { createBell, watched } from './watch.ts'
 
-/** Lines between the pods and a slow reader. */
+/** How many lines may wait for a slow reader. */
 const queueLines = 256
-/** Before a log that ended is asked for again: a container's end is known a little later. */
+/** The pause before a log that ended is requested again: a container's end is known a little later. */
 const againMs = 500
 
 /** A pod under the name that its lines are given. */
@@ -27,7 +27,7 @@ export interface RecentOptions {
   readonly signal: AbortSignal
 }
 
-/** The last lines of pods, by the time that they say; of one that has not begun, a line that says so. */
+/** The last lines of pods, by their timestamps; for one that has not started, a line that says so. */
 export async function* recentLogs(
   kubernetes: Kubernetes,
   pods: readonly NamedPod[],
@@ -52,18 +52,18 @@ async function recentLines(
 
 export interface FollowOptions {
   readonly namespace: string
-  /** The last so many lines of a pod that runs already. */
+  /** How many of a running pod's last lines. */
   readonly lines: number
   /** Only what was written then or later, in milliseconds since 1970. */
   readonly sinceMs?: number | undefined
   readonly signal: AbortSignal
-  /** Whose lines are wanted, and under which names; asked after each change. */
+  /** Which pods' lines are wanted, and under which names; called after each change. */
   choose(pods: readonly Pod[]): readonly NamedPod[]
 }
 
 /**
- * The lines of all chosen pods as they come, over restarts, redeployments and broken connections,
- * until the signal aborts. A pod that has not begun, or that is made later, is waited for.
+ * The lines of all chosen pods as they arrive, across restarts, redeployments and broken connections, until the signal
+ * is aborted. Pods that have not started, or are created later, are waited for.
  */
 export async function* followLogs(kubernetes: Kubernetes, options: FollowOptions): AsyncGenerator<LogLine, void> {
   const stop = new AbortController()
@@ -104,7 +104,7 @@ async function followAll(
 
   function follow(uid: string, follower: Follower): void {
     followers.set(uid, follower)
-    // Of a pod that is made while we look, every line is new.
+    // For a pod that is created meanwhile, every line is new.
     const tail = begun ? undefined : options.lines
     followPod(kubernetes, follower, { tail, sinceMs: options.sinceMs }, queue, signal).catch((error: unknown) => {
       if (!signal.aborted) queue.close(error)
@@ -127,7 +127,7 @@ async function followAll(
   })
 }
 
-/** One pod until it is gone. */
+/** Follows one pod until it is gone. */
 async function followPod(
   kubernetes: Kubernetes,
   follower: Follower,
@@ -135,7 +135,7 @@ async function followPod(
   queue: Queue<LogLine>,
   signal: AbortSignal,
 ): Promise<void> {
-  // What is no later has been seen, or is not wanted.
+  // Lines up to this time have been seen, or are not wanted.
   let last = sinceMs === undefined ? '' : stampOf(sinceMs - 1)
   for (let tailLines = tail; follower.pod && !signal.aborted; ) {
     const container = startedContainer(follower.pod)
@@ -162,7 +162,7 @@ async function followPod(
       }
       for await (const line of lines(kubernetes, request)) {
         const { time, text } = stamped(line)
-        // sinceTime is of whole seconds: what was seen comes again.
+        // sinceTime has whole seconds, so lines already seen come again.
         if (time <= last) continue
         last = time
         tailLines = undefined
@@ -170,7 +170,7 @@ async function followPod(
       }
     } catch (error) {
       signal.throwIfAborted()
-      // The container is not there yet (400), its pod is gone (404), or the connection broke.
+      // The container does not exist yet (400), its pod is gone (404), or the connection broke.
       if (!(isPassing(error) || (error instanceof Failure && (error.kind === 'invalid' || error.kind === 'not-found'))))
         throw error
     }
@@ -179,7 +179,7 @@ async function followPod(
   }
 }
 
-/** A container that has ended has no more to say before it is started again. */
+/** A container that has ended logs nothing more before it is restarted. */
 async function untilRestarted(follower: Follower, restarts: number): Promise<void> {
   for (;;) {
     const container = follower.pod && startedContainer(follower.pod)
@@ -188,7 +188,7 @@ async function untilRestarted(follower: Follower, restarts: number): Promise<voi
   }
 }
 
-/** kubelet puts the time before each line, with nine digits of a second always, so that it sorts as text. */
+/** kubelet prefixes each line with the time, always with nine digits after the second, so that it sorts as text. */
 function stamped(line: string): { time: string; text: string } {
   const at = line.indexOf(' ')
   return { time: line.slice(0, at), text: line.slice(at + 1) }
@@ -199,7 +199,7 @@ function stampOf(ms: number): string {
   return new Date(ms).toISOString().replace('Z', '000000Z')
 }
 
-/** The server's container, once it has begun for the first time: then it has a log. */
+/** The server's container, once it has started for the first time: from then on it has a log. */
 function startedContainer({ status }: Pod) {
   const [container] = status.containerStatuses ?? []
   if (!container) return undefined

@@ -2,14 +2,14 @@ import type { RequestOptions } from 'node:https'
 import { parse } from 'yaml'
 import { z } from 'zod'
 
-/** How a server is reached, and as whom. */
+/** How a server is reached, and with which identity. */
 export interface Access {
   readonly server: string
   /** Adds certificates, tokens and the like to a request. */
   authorize(options: RequestOptions): Promise<void>
 }
 
-/** Nothing but these: whatever else a kubeconfig says of a server or a user is for client-node to do. */
+/** Only these: everything else in a kubeconfig's cluster or user is left to client-node. */
 const cluster = z.strictObject({ server: z.url({ protocol: /^https$/ }), 'certificate-authority-data': z.base64() })
 const user = z.strictObject({ 'client-certificate-data': z.base64(), 'client-key-data': z.base64() })
 
@@ -45,7 +45,7 @@ function parsedYaml(text: string): unknown {
   try {
     return parse(text)
   } catch (error) {
-    // client-node finds it as well, and says what is wrong.
+    // client-node will fail as well, and says what is wrong.
     if (error instanceof Error) return undefined
     throw error
   }

@@ -5,9 +5,9 @@ import { isPassing } from './failure.ts'
 import { type Pod, podsPath } from './pods.ts'
 
 /**
- * What a pod says at a path of one of its ports, by way of the API server: pods have no address that this machine can
- * always reach.
- * @returns undefined when it says nothing in that time, or not what was asked for
+ * What a pod answers at a path of one of its ports, through the API server: this machine cannot always reach pods'
+ * addresses.
+ * @returns undefined when it does not answer in time, or not with success
  */
 export async function askPod(
   kubernetes: Kubernetes,

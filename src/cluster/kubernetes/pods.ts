@@ -24,7 +24,7 @@ const containerStatus = z.object({
 })
 export type ContainerStatus = z.output<typeof containerStatus>
 
-/** What is read of a pod; all else of it is dropped. */
+/** What is read from a pod; the rest is dropped. */
 export const podSchema = z.object({
   metadata: z.object({
     name: z.string(),
@@ -68,7 +68,7 @@ export const warningSchema = z.object({
   reason: z.string().default(''),
   message: z.string().default(''),
   count: z.number().nullish(),
-  /** When it was last seen, by the clock of who saw it. */
+  /** When it was last seen, by the observer's clock. */
   lastTimestamp: z.string().nullish(),
 })
 export type Warning = z.output<typeof warningSchema>
@@ -77,7 +77,7 @@ export const podsPath = (namespace: string) => `/api/v1/namespaces/${encodeURICo
 
 const podList = z.object({ items: z.array(podSchema).default([]) })
 
-/** The pods of a namespace; none of one that is not there. */
+/** The pods of a namespace; none if it does not exist. */
 export async function listPods(kubernetes: Kubernetes, namespace: string, signal?: AbortSignal): Promise<Pod[]> {
   const { body } = await call(kubernetes, { path: podsPath(namespace), object: `pods of ${namespace}`, signal })
   return podList.parse(body).items
@@ -112,12 +112,12 @@ export function isGoing({ metadata }: Pod): boolean {
   return metadata.deletionTimestamp !== undefined
 }
 
-/** Removes pods; they get the time that they have asked for. */
+/** Removes pods, with the grace period that they specify. */
 export async function deletePods(kubernetes: Kubernetes, pods: readonly Pod[], signal?: AbortSignal): Promise<void> {
   for (const { metadata } of pods) await deleteObject(kubernetes, { apiVersion: 'v1', kind: 'Pod', metadata }, signal)
 }
 
-/** Sets annotations of a pod that runs. */
+/** Sets annotations on a running pod. */
 export async function annotatePod(
   kubernetes: Kubernetes,
   { metadata }: Pod,
@@ -135,7 +135,7 @@ export async function annotatePod(
 
 const logBytesMax = 1024 * 1024
 
-/** The last lines of a container that runs or ran; with previous, of the run before. */
+/** The last lines of a container that is or was running; with previous, those of the run before. */
 export async function tailOf(
   kubernetes: Kubernetes,
   { metadata }: Pod,

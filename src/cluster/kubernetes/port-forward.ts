@@ -5,30 +5,30 @@ import { Failure } from '../../core/failure.ts'
 import type { ConnectOptions } from './connect.ts'
 import type { Pod } from './pods.ts'
 
-/** A port of this machine, on the loopback, behind which is a port of a pod. */
+/** A port on this machine's loopback that is forwarded to a port of a pod. */
 export interface ForwardedPort {
   readonly port: number
-  /** Ends it with all connections. */
+  /** Closes it and all connections. */
   close(): Promise<void>
 }
 
 export interface ForwardOptions extends Pick<ConnectOptions, 'kubeconfig' | 'context'> {
-  /** The pod that is there now; asked for each connection. @throws what a connection then ends with */
+  /** The current pod; called for each connection. @throws what a connection then ends with */
   readonly pod: () => Promise<Pod>
   /** Its port. */
   readonly port: number
-  /** Is told why a connection could not be made. */
+  /** Called with the reason why a connection could not be made. */
   readonly failed: (error: unknown) => void
 }
 
-/** What waits in memory for a reader that is slow, before the pod is no longer read, in bytes. */
+/** The most bytes that wait in memory for a slow reader before reading from the pod is paused. */
 const waitingBytesMax = 1024 * 1024
 
-/** What is used of the connection to the API server; client-node's is of the package ws. */
+/** The part of the connection to the API server that is used; client-node's is of the package ws. */
 type Carrier = Awaited<ReturnType<PortForward['portForward']>>
 
 /**
- * Forwards a free port of this machine to a port of a pod, by way of the API server, which asks for the rights of the kubeconfig.
+ * Forwards a free port of this machine to a port of a pod, through the API server, with the rights of the kubeconfig.
  * @throws Failure 'not-found' where the kubeconfig has no such context, and as a server that listens does
  */
 export async function forwardPort({ kubeconfig, context, pod, port, failed }: ForwardOptions): Promise<ForwardedPort> {
@@ -63,7 +63,7 @@ export async function forwardPort({ kubeconfig, context, pod, port, failed }: Fo
 
   const server = createServer((socket) => {
     sockets.add(socket)
-    // A browser that goes away is no fault.
+    // A browser that disconnects is not an error.
     socket.on('error', () => socket.destroy())
     socket.once('close', () => sockets.delete(socket))
     carry(socket).catch((error: unknown) => {
@@ -88,7 +88,7 @@ export async function forwardPort({ kubeconfig, context, pod, port, failed }: Fo
 
 function pause(carrier: Carrier | undefined, socket: Socket): void {
   const made = typeof carrier === 'function' ? carrier() : carrier
-  // The types are a browser's, which has no such methods.
+  // The types are those of a browser's WebSocket, which lacks these methods.
   if (!made || !('pause' in made && 'resume' in made)) return
   const { pause: stop, resume: go } = made as { pause(): void; resume(): void }
   stop.call(made)

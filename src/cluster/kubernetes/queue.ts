@@ -2,9 +2,9 @@
  * Many writers, one reader, and no more than `capacity` items between them: a writer waits for room.
  */
 export interface Queue<T> {
-  /** Resolves when the item has found room, or nobody reads any more. */
+  /** Resolves when the item has found room, or nobody is reading any more. */
   push(item: T): Promise<void>
-  /** Ends the reading, after what is there; with an error it throws that. */
+  /** Ends the reading after the queued items; with an error, reading then throws it. */
   close(error?: unknown): void
   read(): AsyncGenerator<T, void>
 }

@@ -8,7 +8,7 @@ import { statusCodeOf } from './failure.ts'
 const resource = z.object({ name: z.string(), kind: z.string(), namespaced: z.boolean() })
 const resourceList = z.object({ resources: z.array(resource).default([]) })
 
-/** What names an object. */
+/** The key of an object. */
 export interface ObjectKey {
   readonly apiVersion: string
   readonly kind: string
@@ -26,7 +26,7 @@ export function shortKeyText({ kind, metadata }: ObjectKey): string {
 }
 
 /**
- * The path of an object. Discovery is asked once for each apiVersion, and again for a kind that is not known.
+ * The path of an object. Discovery is done once per apiVersion, and again for an unknown kind.
  * @throws Failure 'not-found' for a kind that the cluster does not have
  */
 export async function pathOf(kubernetes: Kubernetes, key: ObjectKey, signal?: AbortSignal): Promise<string> {
@@ -57,7 +57,7 @@ async function discover(
 ): Promise<readonly ApiResource[]> {
   try {
     const { body } = await call(kubernetes, { path: groupPath(key.apiVersion), object: key.apiVersion, signal })
-    // Subresources like `pods/log` have their parent's kind or one of their own.
+    // Subresources like `pods/log` have their parent's kind or their own.
     return resourceList.parse(body).resources.filter(({ name }) => !name.includes('/'))
   } catch (error) {
     if (statusCodeOf(error) === 404) throw unknownKind(key)
@@ -85,7 +85,7 @@ const definition = z.object({
   }),
 })
 
-/** Learns the kinds of definitions that were just made: discovery shows them a little later. */
+/** Adds the kinds of definitions that were just created: discovery shows them only a little later. */
 export function learnKinds(kubernetes: Kubernetes, definitions: readonly KubeObject[]): void {
   for (const each of definitions) {
     const { group, scope, names, versions } = definition.parse(each).spec

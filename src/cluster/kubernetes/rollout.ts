@@ -12,20 +12,20 @@ export interface RolloutOptions extends TroubleOptions {
   readonly namespaces: readonly string[]
   readonly msMax: number
   readonly report: StepReport
-  /** Pods of an older form go by themselves, whatever ails them; by default every pod counts. */
+  /** Pods of an older form go away by themselves, whatever their state; by default every pod counts. */
   counts?(pod: Pod): boolean
 }
 
-/** Something refused by admission or a quota is tried again by its controller; a moment is allowed for it. */
+/** The controller retries what admission or a quota has refused; it gets this long. */
 const refusedGraceMs = 5_000
 
 /**
- * Waits until every workload of the namespaces runs in its newest form and every pod is ready. Pods,
- * workloads and events are watched, and failure is seen as soon as success: what will not pass is
- * thrown with the pod's own words.
- * @throws Failure 'not-found' for an image, 'program' for a crash loop, 'exhausted' for a pod that fits
- *   nowhere or is killed for its memory, 'unavailable' for nodes that are not ready, 'precondition' for a mount,
- *   'denied' for a pod that may not be, 'deadline'
+ * Waits until every workload of the namespaces runs in its newest form and every pod is ready. Pods, workloads and
+ * events are watched, and failure is noticed as quickly as success: what will not pass is thrown with the pod's own
+ * message.
+ * @throws Failure 'not-found' for an image, 'program' for a crash loop, 'exhausted' for a pod that fits nowhere or is
+ *   killed for its memory, 'unavailable' for nodes that are not ready, 'precondition' for a mount, 'denied' for a pod
+ *   that is not allowed, 'deadline'
  */
 export async function awaitRollout(kubernetes: Kubernetes, options: RolloutOptions): Promise<void> {
   const { report, msMax } = options
@@ -79,8 +79,8 @@ function all<T>(watches: readonly Watched<T>[]): T[] {
 }
 
 /**
- * Leaves out warnings that were there before anybody watched: they may be of another time, before a reboot or
- * before what was wrong was mended. What still is wrong is said again, which changes the warning's version.
+ * Drops warnings from before the watch began: they may be stale, from before a reboot or a repair. What still is wrong
+ * is reported again, which changes the warning's version.
  */
 export function newsFilter(): (warnings: readonly Warning[]) => Warning[] {
   let old: ReadonlyMap<string, string | undefined> | undefined
@@ -99,12 +99,15 @@ function roomOf(pods: readonly Pod[], nodes: Watched<NodeState>, ended: boolean)
   return { ending: pods.filter(isGoing).length, ended, unready }
 }
 
-/** A pod that goes, has done its work, or has failed and is replaced (by a Job, or after an eviction) is not waited for. */
+/**
+ * A pod that is being removed, has completed, or has failed and is replaced (by a Job, or after an eviction) is not
+ * waited for.
+ */
 function isWanted(pod: Pod): boolean {
   return !isGoing(pod) && pod.status.phase !== 'Succeeded' && pod.status.phase !== 'Failed'
 }
 
-/** Of a StatefulSet only an event says that it may not make its pods; a Deployment has a condition. */
+/** For a StatefulSet only an event says that it is not allowed to create its pods; a Deployment has a condition. */
 function refusalOf(workload: Workload, warnings: readonly Warning[]): Trouble | undefined {
   if (workload.settled) return undefined
   const event = warnings.find(
@@ -123,8 +126,8 @@ function refusalOf(workload: Workload, warnings: readonly Warning[]): Trouble | 
 const observedMsMax = 10_000
 
 /**
- * Waits until the controllers have seen the newest form of every StatefulSet: a pod that is deleted
- * before is made again in the old one.
+ * Waits until the controllers have seen the newest form of every StatefulSet: a pod that is deleted earlier is
+ * recreated in the old one.
  */
 export async function awaitObserved(kubernetes: Kubernetes, namespace: string, signal: AbortSignal): Promise<void> {
   const sets = watched(kubernetes, {
@@ -150,7 +153,7 @@ function progressText(late: readonly Pod[], unsettled: readonly Workload[]): str
   return `${names.slice(0, namesShown).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
 }
 
-/** The time is over and nobody said why: whoever is late tells what can be told. */
+/** The deadline has passed without a reason being known: whatever is late reports what it can. */
 async function lateFailure(
   kubernetes: Kubernetes,
   { msMax, report }: RolloutOptions,

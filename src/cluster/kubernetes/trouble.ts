@@ -3,28 +3,28 @@ import { type NodeCapacity, noPlace } from './capacity.ts'
 import type { Kubernetes } from './connect.ts'
 import { type ContainerStatus, isReady, type Pod, tailOf, type Warning } from './pods.ts'
 
-/** What keeps a pod from getting ready and will not pass by itself. */
+/** What keeps a pod from becoming ready and will not pass by itself. */
 export interface Trouble {
   readonly kind: FailureKind
-  /** A whole sentence but for its end. */
+  /** A whole sentence without its full stop. */
   readonly message: string
-  /** The cluster's own words. */
+  /** The cluster's own message. */
   readonly said: string
   readonly next?: string
-  /** It counts when it has lasted so long: some states are passed through. */
+  /** It counts when it has lasted this long: some states are transient. */
   readonly graceMs: number
-  /** Of what is tried again and again: whether a try has just failed. The second one counts at once. */
+  /** For what is retried: whether a try has just failed. The second failure counts at once. */
   readonly failedTry?: boolean
-  /** Whose last lines tell more. */
+  /** The container whose last log lines tell more. */
   readonly log?: { readonly container: string; readonly previous: boolean }
 }
 
 export interface TroubleOptions {
-  /** Restarts that are borne before "it does not stay up": a program may be quicker than what it needs. */
+  /** Restarts tolerated before "it does not stay up": a program may be ready before its dependencies. */
   readonly restartsMax: number
-  /** How long a pull may fail: a registry of the internet may be busy, one of our own is not. */
+  /** How long a pull may fail: a registry on the internet may be busy, our own is not. */
   readonly imageGraceMs: number
-  /** What to do where an image cannot be had: that depends on where it should come from. */
+  /** What to do when an image cannot be pulled: that depends on where it should come from. */
   readonly imageNext?: string
 }
 
@@ -33,7 +33,7 @@ const usualRoom: NodeCapacity = { ending: 0, ended: false, unready: [] }
 
 /**
  * Judged by reasons, which are part of the API, never by messages, which are not.
- * @param room how things are on the nodes
+ * @param room the state of the nodes
  */
 export function troubleOf(
   pod: Pod,
@@ -55,7 +55,7 @@ export function troubleOf(
   return isReady(pod) || containers.some(({ state }) => state.running) ? undefined : warningTrouble(pod, warnings)
 }
 
-/** kubelet's words for a container that waits, from pkg/kubelet/images and kuberuntime. */
+/** kubelet's reasons for a waiting container, from pkg/kubelet/images and kuberuntime. */
 const imageReasons = new Set([
   'ErrImagePull',
   'ImagePullBackOff',
@@ -65,7 +65,7 @@ const imageReasons = new Set([
   'RegistryUnavailable',
   'SignatureValidationFailed',
 ])
-/** Nothing is tried again for these. */
+/** These are not retried. */
 const finalReasons = new Set(['ErrImageNeverPull', 'InvalidImageName'])
 const creationReasons = new Set([
   'CreateContainerConfigError',
@@ -128,7 +128,7 @@ function endText({
   return `${signal ? `signal ${signal}` : `exit code ${exitCode}`}${reason && reason !== 'Error' ? ` (${reason})` : ''}`
 }
 
-/** Of a pod none of whose containers has begun: how long kubelet may try, by the reason of its warnings. */
+/** For a pod with no started container: how long kubelet may keep trying, by the reason of its warnings. */
 const warningGraceMs: Readonly<Record<string, number>> = {
   FailedMount: 15_000,
   FailedAttachVolume: 30_000,
@@ -154,7 +154,7 @@ function warningTrouble(pod: Pod, warnings: readonly Warning[]): Trouble | undef
   }
 }
 
-/** When a container of it began last, in milliseconds, by its kubelet's clock: what was before has passed. */
+/** When one of its containers last started, in milliseconds, by its kubelet's clock: earlier warnings are over. */
 function lastStart({ status }: Pod): number {
   const containers = [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])]
   const starts = containers
@@ -170,7 +170,7 @@ function words({ reason, message }: { reason?: string | undefined; message?: str
 const linesShown = 20
 const warningsShown = 5
 
-/** The trouble as an error, with the pod's own words: what the cluster says, its events, its last lines. */
+/** The trouble as an error, with all that is known: the cluster's message, the pod's events, its last lines. */
 export async function troubleFailure(
   kubernetes: Kubernetes,
   pod: Pod,
@@ -190,7 +190,7 @@ export async function troubleFailure(
   })
 }
 
-/** Without the reason before it; a text that is none is in no other. */
+/** Without the reason prefix; a message that is empty matches no other. */
 function messageIn(said: string): string {
   return said.slice(said.indexOf(': ') + 2) || '\n'
 }
@@ -206,7 +206,7 @@ async function lastWords(
     return text.trim() === '' ? [] : [`last lines of ${container}:`, text.trimEnd()]
   } catch (error) {
     signal?.throwIfAborted()
-    // A container that never ran has none, and a node that is away gives none.
+    // A container that never ran has none, and an absent node returns none.
     if (error instanceof Failure) return []
     throw error
   }

@@ -1,6 +1,6 @@
 /** Lines of context around a change. */
 const around = 3
-/** Above it (1,000 lines changed into 4,000), what differs is shown as replaced as a whole. */
+/** Above this (1,000 lines changed into 4,000), a difference is shown as replaced as a whole. */
 const cellsMax = 4_000_000
 
 interface Line {
@@ -23,7 +23,7 @@ function linesOf(text: string): string[] {
   return (text.endsWith('\n') ? text.slice(0, -1) : text).split('\n')
 }
 
-/** Both texts as one list: what is common once, what differs as removed and then added. */
+/** Both texts as one list: common lines once, differences as removed and then added. */
 function compare(a: readonly string[], b: readonly string[]): Line[] {
   let head = 0
   while (head < a.length && head < b.length && a[head] === b[head]) head += 1
@@ -37,7 +37,7 @@ function compare(a: readonly string[], b: readonly string[]): Line[] {
   ]
 }
 
-/** By the longest common subsequence, from its table of lengths. */
+/** Computed by the longest common subsequence, from its table of lengths. */
 function differing(a: readonly string[], b: readonly string[]): Line[] {
   const removed = (text: string): Line => ({ mark: '-', text })
   const added = (text: string): Line => ({ mark: '+', text })
@@ -64,7 +64,7 @@ function differing(a: readonly string[], b: readonly string[]): Line[] {
   return lines
 }
 
-/** At i * (b.length + 1) + j, how many lines the rests from i and from j have in common. */
+/** At i * (b.length + 1) + j: how many lines the remainders from i and from j have in common. */
 function commonLengths(a: readonly string[], b: readonly string[]): Uint32Array {
   const width = b.length + 1
   const lengths = new Uint32Array((a.length + 1) * width)
@@ -91,7 +91,7 @@ function hunksOf(lines: readonly Line[]): string[] {
       list.filter((each) => each.mark === mark || each.mark === ' ').length
     const range = (mark: '-' | '+') => {
       const size = count(mark, part)
-      // A side without lines is named by the line before it.
+      // An empty side is denoted by the line before it.
       return `${count(mark, lines.slice(0, from)) + (size === 0 ? 0 : 1)},${size}`
     }
     return [`@@ -${range('-')} +${range('+')} @@`, ...part.map(({ mark, text }) => mark + text)]

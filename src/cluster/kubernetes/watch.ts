@@ -14,7 +14,7 @@ export interface WatchSource<T> {
   readonly schema: z.ZodType<T>
 }
 
-/** A list that keeps up with the cluster while it runs. */
+/** A list that is kept up to date with the cluster while it runs. */
 export interface Watched<T> {
   /** By namespace and name. */
   readonly items: ReadonlyMap<string, T>
@@ -24,9 +24,9 @@ export interface Watched<T> {
   run(signal: AbortSignal, changed: () => void): Promise<void>
 }
 
-/** The server ends a watch after so long, and we begin the next. */
+/** The server ends a watch after this time, and we start the next. */
 const watchSeconds = 240
-/** Before a watch that ended without a word is begun again. */
+/** The pause before a watch that ended without an error is restarted. */
 const again = { msMin: 50, msMax: 2_000 }
 
 const named = z.object({ metadata: z.object({ name: z.string(), namespace: z.string().optional() }) })
@@ -38,8 +38,8 @@ const event = z.object({
 const versioned = z.object({ metadata: z.object({ resourceVersion: z.string() }) })
 
 /**
- * Lists once and watches from there. A connection that breaks or that the server closes is taken up
- * where it was; where the server has forgotten that place (410 Gone), all is listed again.
+ * Lists once and watches from there. A connection that breaks or is closed by the server is resumed where it was; if
+ * the server has forgotten that position (410 Gone), everything is listed again.
  */
 export function watched<T>(kubernetes: Kubernetes, source: WatchSource<T>): Watched<T> {
   const state = { items: new Map<string, T>(), listed: false }
@@ -79,7 +79,7 @@ async function relist<T>(
   return metadata.resourceVersion
 }
 
-/** Watches from a version on; returns when that has to start anew from a list. */
+/** Watches from a version on; returns when a new list is needed. */
 async function follow<T>(
   kubernetes: Kubernetes,
   source: WatchSource<T>,
@@ -103,7 +103,7 @@ async function follow<T>(
     } catch (error) {
       signal.throwIfAborted()
       if (statusCodeOf(error) === 410) return
-      // A line that broke off in the middle is not JSON; it comes again. Who cannot even begin has no patience left.
+      // A truncated line is not JSON; it will come again. If the watch cannot even start, patience has run out.
       if (!(opened && (isPassing(error) || error instanceof SyntaxError))) throw error
     }
     await wait(backoffMs(failures, again), kubernetes.clock, signal)
@@ -122,7 +122,7 @@ function watchLines<T>(
   return lines(kubernetes, request, began)
 }
 
-/** Takes an event in. @returns the version that it brings @throws Failure for one that is an error */
+/** Applies an event. @returns its version @throws Failure for an error event */
 function take<T>(source: WatchSource<T>, state: State<T>, line: string): string {
   const { type, object } = event.parse(parseAnswer(line))
   if (type === 'ERROR') {
@@ -140,7 +140,7 @@ function keyOf(value: unknown): string {
   return `${namespace}/${name}`
 }
 
-/** Says that it is enough, or when to look again though nothing changes. */
+/** Says that waiting is over, or when to check again even if nothing changes. */
 export type Decision = 'done' | { readonly againMs?: number }
 
 export interface UntilOptions {
@@ -150,8 +150,8 @@ export interface UntilOptions {
 }
 
 /**
- * Runs watches until `decide` says that it is done. It is asked when all have been read, after every
- * change and once more when the time is over: it throws then what was still missing.
+ * Runs watches until `decide` says that it is done. It is called when everything has been listed, after every change,
+ * and once more at the deadline, when it throws what is still missing.
  * @throws what decide or a watch throws; the signal's reason
  */
 export async function until(
@@ -183,12 +183,12 @@ export async function until(
     cancelEnd()
     cancelAgain()
     stop.abort()
-    // What they throw now is that they were stopped, or has been thrown by the race.
+    // What they throw now is only that they were stopped, or was already thrown by the race.
     await Promise.allSettled([runs])
   }
 }
 
-/** Rings for one listener; rings in between are one. */
+/** Rings for one listener; several rings in between count as one. */
 export function createBell(): { ring(): void; rung(): Promise<void> } {
   let heard = Promise.withResolvers<void>()
   return {

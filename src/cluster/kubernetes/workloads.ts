@@ -35,7 +35,7 @@ const onNodes = z.object({
     .prefault({}),
 })
 
-/** A Deployment, StatefulSet or DaemonSet: how far it is. */
+/** A Deployment, StatefulSet or DaemonSet: its rollout state. */
 export interface Workload {
   readonly name: string
   readonly namespace: string
@@ -46,7 +46,7 @@ export interface Workload {
   readonly settled: boolean
   /** Like "1 of 2 ready". */
   readonly progress: string
-  /** Why it cannot make pods, if it says so. */
+  /** Why it cannot create pods, if it says so. */
   readonly refused: string | undefined
 }
 
@@ -64,7 +64,7 @@ const replicatedWorkload = replicated.transform(({ metadata, spec, status }): Wo
   }
 })
 
-/** Those that are ready of the newest form cannot be told from the others that are ready: no more than either. */
+/** How many of the newest form are ready cannot be told apart: at most the smaller of both counts. */
 function progressText(wanted: number, { replicas, updatedReplicas, readyReplicas }: Counts): string {
   const ready = `${Math.min(updatedReplicas, readyReplicas, wanted)} of ${wanted} ready`
   const surplus = replicas - wanted

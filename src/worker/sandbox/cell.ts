@@ -8,7 +8,7 @@ import { boxPath, sharedMemory } from './view.ts'
 /** Where an action sees its folder, on every machine. */
 export const seenRoot = `${boxPath}/root`
 
-/** The folder of the slot's shell, which it has open. */
+/** The slot's own folder, which its shell has open. */
 const cellFile = '/proc/self/fd/8'
 
 /** What one action uses of the slot, and its state before. */
