@@ -7,23 +7,22 @@ import { mergedMirrors, parseMirror } from './nodes/mirrors.ts'
 import { nodeImageOf } from './nodes/versions.ts'
 import type { KindMemory } from './state.ts'
 
-/** What a cluster is to be: of flags, of what is remembered, of the settings, in this order. */
+/** What a cluster should be like: from flags, memory and settings, in this order. */
 export interface ClusterSpec {
   readonly profile: GatewayProfile
   readonly nodes: number
   readonly nodeImage: string | null
-  /** Absolute files that were given now; those that are remembered are beside them. */
+  /** Absolute paths of files given now; remembered ones are kept in addition. */
   readonly archives: readonly string[]
   readonly mirrors: string[]
   readonly publish: boolean | null
 }
 
 /**
- * What `up` is to make, or has made. Archives and mirrors may be added to a cluster; what its nodes
- * are made from stays as it is while it is there.
- * @param cwd what relative files are from
- * @throws Failure 'invalid' for flags that make no sense, 'precondition' for another value than the
- *   cluster has
+ * What `up` should make, or has made. Archives and mirrors can be added to a cluster; what its nodes are made from is
+ * fixed while it exists.
+ * @param cwd what relative paths are resolved against
+ * @throws Failure 'invalid' for invalid flags, 'precondition' for a value other than the cluster's
  */
 export function clusterSpecOf(
   options: UpOptions,

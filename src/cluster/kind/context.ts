@@ -6,7 +6,7 @@ import type { GatewayProfile } from '../options.ts'
 import type { Machine } from '../shared/machine.ts'
 import type { KindPaths } from './paths.ts'
 
-/** All that the kind driver knows of the world around it. */
+/** Everything that the kind driver knows about its surroundings. */
 export interface KindContext {
   readonly paths: KindPaths
   readonly user: UserContext
@@ -16,9 +16,9 @@ export interface KindContext {
   readonly settings: KindSettings
   /** The folder of templates/. */
   readonly templates: string
-  /** Where the user stands: relative files are from here, and a checkout there is what is built. */
+  /** The user's current folder: relative paths are resolved against it, and a checkout there is what is built. */
   readonly cwd: string
-  /** How a published image is judged; absent where nothing can. */
+  /** How a published image is verified; absent where nothing can do so. */
   readonly verify?: ImageVerifier
 }
 
@@ -27,17 +27,17 @@ export function namespaceOf({ paths }: Pick<KindContext, 'paths'>): string {
   return paths.name
 }
 
-/** What calling a program of this cluster takes. */
+/** What is needed to call a program for this cluster. */
 export type ProgramContext = Pick<KindContext, 'paths' | 'user'>
 
-/** What a user's settings file says of kind clusters; flags of `up` and `deploy` come before it. */
+/** A user's settings for kind clusters; flags of `up` and `deploy` take precedence. */
 export interface KindSettings {
   readonly profile: GatewayProfile
   readonly nodes: number
   readonly nodeImage?: string
-  /** What the cluster's own registry runs. */
+  /** The image of the cluster's own registry. */
   readonly registryImage: string
-  /** Files or addresses of each profile's objects, in the order in which they go in; absent, the usual ones. */
+  /** Files or addresses of each profile's objects, in the order of application; absent, the usual ones. */
   readonly controllers: Readonly<Partial<Record<GatewayProfile, readonly string[]>>>
   /** cilium's chart: a file or an address that helm takes; absent, the published one. */
   readonly chart?: string
@@ -45,13 +45,13 @@ export interface KindSettings {
   readonly archives: readonly ImageArchive[]
   /** `HOST=URL`, as `--registry-mirror` takes it. */
   readonly mirrors: readonly string[]
-  /** What runs the servers, where it is neither built nor published. */
+  /** The servers' images, where they are neither built nor published. */
   readonly images?: Images
-  /** What ours are built on, where it is not what their definitions say; places as `image copy --base` takes them. */
+  /** The base images of ours, where they differ from the definitions'; places as `image copy --base` takes them. */
   readonly bases: Bases
   /** Trust policies of the user's own, before those that come with `native`. */
   readonly policies: readonly string[]
-  /** `host/repository` patterns of published images that are taken without a signature. */
+  /** `host/repository` patterns of published images that are accepted without a signature. */
   readonly unverified: readonly string[]
 }
 
@@ -62,6 +62,6 @@ export interface Bases {
 
 export interface ImageArchive {
   readonly file: string
-  /** What is in it; absent, it is read from the archive. It is loaded unless all of these are there. */
+  /** The images in it; if absent, read from the archive. It is loaded unless all of these are there. */
   readonly names?: readonly string[] | undefined
 }

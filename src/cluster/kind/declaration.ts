@@ -2,7 +2,7 @@ import type { DriverDeclaration, Refusal } from '../declaration.ts'
 import type { DeployOptions } from '../options.ts'
 import { kindPaths } from './paths.ts'
 
-/** What objects follow from that are written into a folder as well. */
+/** Options that determine objects; they apply to rendered files as well. */
 const renderTakes: readonly (keyof DeployOptions)[] = [
   'workers',
   'slots',
@@ -50,7 +50,7 @@ export const accessRefusal: Refusal = {
   next: ['Write team or none, or use --driver process.'],
 }
 
-/** Of a rendering; a configuration file may ask for these as well. */
+/** For rendering; a configuration file may ask for these as well. */
 export const renderedRefusal: Refusal = {
   kind: 'unimplemented',
   message: 'certificates and tokens are made by a deployment, and not written into files',

@@ -18,8 +18,8 @@ import { clusterAddressesNow } from './status.ts'
 import { bringUp } from './up.ts'
 
 /**
- * Applies the objects and waits until clients can work through the Gateways. What an earlier
- * deployment asked for stays unless it is asked otherwise; a configuration file starts from the defaults.
+ * Applies the objects and waits until clients can work through the Gateways. What an earlier deployment requested is
+ * kept unless overridden; a configuration file starts from the defaults.
  */
 export function deploySteps(context: KindContext, options: DeployOptions): Step[] {
   const work = newWork()
@@ -47,7 +47,7 @@ export function deploySteps(context: KindContext, options: DeployOptions): Step[
   ]
 }
 
-/** After a node was started again the proxies of the Gateways are tried anew at growing intervals, of a minute too. */
+/** After a node was restarted, the Gateways' proxies are retried at growing intervals of up to a minute. */
 const answerMsMax = 3 * 60_000
 
 function answersStep(context: KindContext): Step {

@@ -8,7 +8,9 @@ import { loopback } from '../shared/ports.ts'
 import type { KindPaths } from './paths.ts'
 import type { KindMemory } from './state.ts'
 
-/** How clients call what is behind the Gateways: at their own addresses, or at the ports of this machine that they are published on. */
+/**
+ * How clients reach the Gateways: at their own addresses, or at the ports of this machine that they are published on.
+ */
 export function addressesAt(
   paths: Pick<KindPaths, 'tls'>,
   { deployment, published }: Pick<KindMemory, 'deployment' | 'published'>,
@@ -24,7 +26,7 @@ export function addressesAt(
 
 function endpoint(paths: Pick<KindPaths, 'tls'>, deployment: Deployment, host: string, port?: number): Endpoint {
   const isSecure = speaksTls(deployment)
-  // Clients take port 80 for granted where there is no TLS, and none of them all of 443.
+  // Clients assume port 80 where there is no TLS, but not all of them 443 with TLS.
   const address = port === undefined && !isSecure ? host : hostPortText({ host, port: port ?? gatewayPort(deployment) })
   if (!isSecure) return { address, url: `grpc://${address}` }
   return { address, url: `grpcs://${address}`, tls: { ca: ownCertificates(paths.tls).ca } }

@@ -14,8 +14,8 @@ import { readKindMemoryIfWhole } from './state.ts'
 import { removeState } from './state-step.ts'
 
 /**
- * Removes all that `up` made, what is remembered last: a `down` that was ended is finished by the next.
- * The data is inside of the nodes and goes with them.
+ * Removes everything that `up` made, and the memory of it last: a `down` that was interrupted is finished by the next.
+ * The data is inside the nodes and goes with them.
  */
 export function downSteps(context: KindContext): Step[] {
   const work: Work = { foundOurs: false }
@@ -23,7 +23,7 @@ export function downSteps(context: KindContext): Step[] {
 }
 
 interface Work {
-  /** Nodes were there, and they were ours, whatever was remembered of them. */
+  /** Nodes existed and were ours, whatever was remembered about them. */
   foundOurs: boolean
 }
 
@@ -63,7 +63,7 @@ function stateStep(context: KindContext, work: Work): Step {
     async run({ say }) {
       const memory = await readKindMemoryIfWhole(paths)
       const wasKnown = await isThere(paths.cluster)
-      // A context of that name is another's where nodes of that name still are, or we never made any.
+      // A context of that name is somebody else's if nodes of that name remain, or if we never made any.
       const isOur = (wasKnown || work.foundOurs) && (await nodesOf(context)).length === 0
       const done = [
         ...(isOur && (await removeContext(context, memory?.madeKubeconfig ?? false)) ? ['context'] : []),

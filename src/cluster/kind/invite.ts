@@ -10,11 +10,11 @@ import { addressesAt } from './door.ts'
 import { readKindMemory } from './state.ts'
 
 /**
- * Where machines beside the cluster find its scheduler: at the Gateway's address in docker's network, which containers and
- * virtual machines of this machine reach, and others that have a route to it.
- * @param asked a name or an address that they use instead
- * @throws Failure 'not-found' without a deployment, 'precondition' where none could come in, 'invalid' for a name that the
- *   certificate is not for
+ * Where machines beside the cluster find its scheduler: at the Gateway's address in docker's network, which containers
+ * and virtual machines of this machine reach, and others that have a route to it.
+ * @param asked a name or an address to use instead
+ * @throws Failure 'not-found' without a deployment, 'precondition' when none could connect, 'invalid' for a name that
+ *   the certificate does not cover
  */
 export async function meetingPlace(
   { paths }: Pick<KindContext, 'paths'>,
@@ -41,7 +41,7 @@ export async function meetingPlace(
     url: `grpcs://${hostPortText({ host, port })}`,
     fingerprint: fingerprintFor(chain),
     fingerprintIsOwn: false,
-    // It reads the tokens from a Secret, and nobody in the cluster may write one.
+    // The scheduler reads tokens from a Secret, which nothing in the cluster may write.
     exchanges: false,
     asksCertificate: false,
     otherHosts: [],

@@ -8,7 +8,8 @@ import { serverPods } from './rollout/servers.ts'
 import { readKindMemory } from './state.ts'
 
 /**
- * Lines of the servers' pods, by their time; with follow, as they come. With follow, pods that a redeployment makes are taken up as they begin.
+ * Lines of the servers' pods, ordered by time; with follow, as they arrive, including those of pods created by a
+ * redeployment.
  * @throws Failure 'not-found' without a cluster, or a server of that name
  */
 export async function* clusterLogs(context: KindContext, options: LogOptions): AsyncGenerator<LogLine, void> {
@@ -25,7 +26,7 @@ export async function* clusterLogs(context: KindContext, options: LogOptions): A
   else yield* recentLogs(kubernetes, chosen(pods), { lines, sinceMs, signal })
 }
 
-/** Pods that go have no name any more; who follows them keeps the one that they had. */
+/** Pods being removed have no name any more; a follower keeps the one that they had. */
 function chooser(servers: readonly string[]): (pods: readonly Pod[]) => NamedPod[] {
   return (pods) => serverPods(pods).filter(({ name }) => servers.length === 0 || servers.includes(name))
 }

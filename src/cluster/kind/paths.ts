@@ -5,14 +5,14 @@ import { stateRootOf, type UserContext } from '../../host/user-folders.ts'
 export interface KindPaths {
   readonly name: string
   readonly stateRoot: string
-  /** A dot stands in no cluster's name, so this is not a folder of the process driver. */
+  /** Cluster names contain no dot, so this is not a folder of the process driver. */
   readonly state: string
   readonly cluster: string
   /** What kind was given. */
   readonly config: string
   /** Ours: every call of kubectl reads it, whatever the user's current context is. */
   readonly kubeconfig: string
-  /** The user's, in which a context is added. */
+  /** The user's own, to which a context is added. */
   readonly userKubeconfig: string
   readonly lock: string
   /** The authority and the certificate of the Gateways. */

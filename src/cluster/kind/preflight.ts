@@ -12,8 +12,8 @@ import { assertKindVersion, kubernetesIn } from './nodes/versions.ts'
 import { readKindMemory } from './state.ts'
 
 /**
- * Whether what is asked for can be had: the programs answer, no cluster of others has the name, and docker's
- * machine can carry the nodes. Nothing is changed.
+ * Checks whether the request is possible: the programs answer, nobody else's cluster has the name, and docker's machine
+ * can carry the nodes. Nothing is changed.
  * @throws (from run) Failure 'invalid' and 'precondition' of what is asked for, 'precondition' with the cure of
  *   everything that is wrong, 'exists' for a foreign cluster
  */
@@ -36,7 +36,7 @@ export function preflightStep(context: KindContext, options: UpOptions): Step {
       assertOurs(context, memory, nodes)
       const facts = parseDockerInfo(info)
       const wish = { platform: process.platform, ...kubernetesIn(asked.nodeImage, own) }
-      // What runs already has shown that it can.
+      // A running cluster has shown that it is possible.
       const findings = nodes.length > 0 ? [] : await preflight(nodeChecks(facts, wish))
       const notes = findings.filter(({ state }) => state === 'note').map(({ title, found }) => `${title}: ${found}`)
       const ended = orphans === 0 ? [] : ['a kind that an earlier call left behind was ended']

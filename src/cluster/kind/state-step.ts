@@ -12,7 +12,7 @@ import { nodesOf } from './nodes/nodes.ts'
 import { nodeImageOf } from './nodes/versions.ts'
 import { readKindMemory, remember, writeKindMemory } from './state.ts'
 
-/** Writes down what is to be made before anything is. */
+/** Records what is to be made before anything is. */
 export function stateStep(context: KindContext, options: UpOptions): Step {
   const { paths, user, settings } = context
   let made = false
@@ -59,7 +59,7 @@ function named(files: readonly string[], temporary: string): Promise<NamedArchiv
 }
 
 /**
- * What could not be taken back is still to be known as ours: `down` needs that.
+ * What could not be undone must still be known as ours: `down` needs that.
  * @throws Failure 'precondition', or of docker when it does not answer
  */
 async function assertNothingLeft(context: KindContext): Promise<void> {

@@ -10,16 +10,16 @@ const port = z.number().int().min(1).max(65_535)
 const clusterState = z.strictObject({
   version: z.literal(1),
   name: z.string(),
-  /** What `up` was given, or took from the settings: a later one keeps to it. */
+  /** What `up` was given, or took from the settings: later runs keep it. */
   profile: z.enum(['cilium', 'envoy']),
   nodes: z.number().int().positive(),
   /** Null: kind's own of its release. */
   nodeImage: z.string().nullable(),
-  /** Absolute files, and what was in each: one that is gone by now is not a fault while nodes have its images. */
+  /** Absolute files, and their contents: a missing file is not a fault while nodes have its images. */
   archives: z.array(z.strictObject({ file: z.string(), names: z.array(z.string()) })),
   /** `HOST=URL`. */
   mirrors: z.array(z.string()),
-  /** What ours were built on instead of what their definitions say. */
+  /** What our images were built on instead of their definitions' bases. */
   bases: z.strictObject({ server: z.string().optional(), worker: z.string().optional() }),
   /** Whether the Gateways are to be published on ports of 127.0.0.1; null until that is known. */
   publish: z.boolean().nullable(),
@@ -30,7 +30,7 @@ const clusterState = z.strictObject({
   /** The docker network's id, once it was made here. */
   network: z.string().nullable(),
   pool: z.strictObject({ cidr: z.string(), cache: z.string(), scheduler: z.string() }).nullable(),
-  /** A digest over what the controllers were made from, once they were ready. */
+  /** A digest of what the controllers were made from, once they were ready. */
   controllers: z.string().nullable(),
   /** There was no kubeconfig before. */
   madeKubeconfig: z.boolean(),
@@ -39,7 +39,7 @@ const clusterState = z.strictObject({
   images: z.strictObject({ server: z.string(), worker: z.string() }).nullable(),
 })
 
-/** What the driver remembers; it is written before anything is made, so that what is ours is known. */
+/** What the driver remembers; written before anything is made, so that it is known what is ours. */
 export type KindMemory = z.output<typeof clusterState>
 
 /** @throws Failure 'corrupt' */
@@ -47,7 +47,7 @@ export function readKindMemory(paths: KindPaths): Promise<KindMemory | undefined
   return readState(paths.cluster, clusterState)
 }
 
-/** The same for who wants to remove it all: undefined as well when it is damaged. */
+/** The same for removing everything: also undefined when it is damaged. */
 export async function readKindMemoryIfWhole(paths: KindPaths): Promise<KindMemory | undefined> {
   return readKindMemory(paths).catch((error: unknown) => {
     if (error instanceof Failure && error.kind === 'corrupt') return undefined
@@ -62,7 +62,7 @@ export function writeKindMemory(paths: KindPaths, memory: Omit<KindMemory, 'vers
 
 /**
  * Changes what is remembered.
- * @throws Failure 'precondition' when nothing is: a step has been left out
+ * @throws Failure 'precondition' when nothing is remembered: a step has been left out
  */
 export async function remember(paths: KindPaths, part: Partial<KindMemory>): Promise<KindMemory> {
   const memory = await readKindMemory(paths)

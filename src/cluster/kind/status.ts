@@ -22,7 +22,7 @@ import { askServers, probeMsMax, withVersion } from './rollout/server-facts.ts'
 import { serverPods, serversOf } from './rollout/servers.ts'
 import { type KindMemory, readKindMemory } from './state.ts'
 
-/** What the cluster is like now. */
+/** The current status of the cluster. */
 export async function clusterStatus(context: KindContext): Promise<ClusterStatus> {
   const { paths } = context
   const memory = await readKindMemory(paths)
@@ -99,7 +99,7 @@ function problemsOf(pods: readonly Pod[], warnings: readonly Warning[]): string[
   })
 }
 
-/** The addresses, each of which answers now. @throws Failure 'not-found', 'unavailable' */
+/** The addresses, each of which is answering. @throws Failure 'not-found', 'unavailable' */
 export async function clusterAddresses(context: KindContext): Promise<Addresses> {
   const memory = await readKindMemory(context.paths)
   const next = ['Run `native deploy` first: it brings up what is not there.']

@@ -21,8 +21,8 @@ export function upSteps(context: KindContext, options: UpOptions): Step[] {
 }
 
 /**
- * The same without the lock, for a caller that has it. Once all is done it stays: what fails after it, as a
- * deployment may, takes nothing of it back.
+ * The same without the lock, for a caller that has it. Once complete it stays: a later failure, as of a deployment,
+ * undoes nothing of it.
  */
 export function bringUp(context: KindContext, options: UpOptions = { retain: false }): Step[] {
   return asWhole([
@@ -40,7 +40,7 @@ export function bringUp(context: KindContext, options: UpOptions = { retain: fal
   ])
 }
 
-/** Steps that are taken back only while the last of them is not done. */
+/** Steps that are undone only while the last of them is not done. */
 function asWhole(steps: readonly Step[]): Step[] {
   let done = false
   return steps.map((step, at) => ({

@@ -2,9 +2,12 @@ import type { Deployment } from '../../config/deployment.ts'
 import { type KubeObject, labelsOf, objectOf } from './object.ts'
 import type { ManifestRequest } from './request.ts'
 
-/** What stands between clients and servers, as Secrets. Like that of the servers, they are never written into a file. */
+/**
+ * Secrets for the connection between clients and servers. Like the servers' own Secret, they are never written to a
+ * file.
+ */
 
-/** Do the Gateways speak TLS? */
+/** Do the Gateways use TLS? */
 export function speaksTls({ tls = 'off' }: Deployment): boolean {
   return tls !== 'off'
 }
@@ -14,7 +17,7 @@ export function asksTokens({ access = 'none' }: Deployment): boolean {
   return access !== 'none'
 }
 
-/** The certificate that both Gateways show, and its key. */
+/** The certificate that both Gateways present, and its key. */
 export const certificateName = 'gateways-certificate'
 
 /** @param files PEM */
@@ -35,7 +38,7 @@ export const tokensName = 'clients-tokens'
 const tokensKey = 'tokens.json'
 const folder = '/etc/native-access'
 
-/** What a server's `access.tokens` names. A volume of a Secret follows the Secret, so that no server is started anew. */
+/** The value of a server's `access.tokens`. A volume follows its Secret, so no server has to be restarted. */
 export const tokensFile = `${folder}/${tokensKey}`
 
 /** @param text of a tokens file */
@@ -48,7 +51,10 @@ export function tokensSecretOf({ namespace }: Pick<ManifestRequest, 'namespace'>
   )
 }
 
-/** Not optional: a server without it would have nobody to admit. Read by the pod's group alone, as a server asks of such a file. */
+/**
+ * Not optional: a server without it would have nobody to admit. Readable only by the pod's group, as a server requires
+ * of such a file.
+ */
 export const tokensVolume = { name: 'tokens', secret: { secretName: tokensName, defaultMode: 0o440 } } as const
 export const tokensMount = { name: 'tokens', mountPath: folder, readOnly: true } as const
 

@@ -6,15 +6,18 @@ import { podTemplate } from './pod.ts'
 import type { ManifestRequest } from './request.ts'
 import type { ServerConfig } from './servers.ts'
 
-/** What takes down the builds of a cluster: one pod, told by the cache and the scheduler, and asked through the cache's Gateway. */
+/**
+ * What records the builds of a cluster: one pod, to which the cache and the scheduler report, and which is queried
+ * through the cache's Gateway.
+ */
 
-/** The gRPC services that the console has and no other server: calls of these go to it. */
+/** The gRPC services that only the console has: calls of these are routed to it. */
 export const consoleServices = ['native.console.v1.History', 'google.devtools.build.v1.PublishBuildEvent'] as const
 
-/** The claim that the history lies on. */
+/** The claim for the history. */
 export const consoleClaim = 'console-data'
 
-/** On top of what the history may take: the log of the database, and room to work in. */
+/** Margin over the size of the history: for the database's log, and room to work in. */
 const claimMargin = 1.5
 const mebibyte = 1024 * 1024
 
@@ -29,7 +32,7 @@ export function consoleVolume(request: ManifestRequest): KubeObject {
   )
 }
 
-/** The console: never two at once, which would not share a database. */
+/** The console: never two at once, since they cannot share a database. */
 export function consoleWorkload(request: ManifestRequest, config: ServerConfig): KubeObject {
   return objectOf('apps/v1', 'Deployment', metadataOf(request), {
     spec: {
@@ -47,7 +50,7 @@ export function consoleWorkload(request: ManifestRequest, config: ServerConfig):
   })
 }
 
-/** The objects of the application that a deployment without a console does not have. */
+/** The application's objects that a deployment without a console lacks. */
 export function consoleKeys({ namespace }: Pick<ManifestRequest, 'namespace'>) {
   const metadata = { name: 'console', namespace }
   return [
@@ -58,7 +61,7 @@ export function consoleKeys({ namespace }: Pick<ManifestRequest, 'namespace'>) {
   ] as const
 }
 
-/** What the history may take, in bytes. */
+/** The maximum size of the history, in bytes. */
 function historyBytes({ console }: Deployment): number {
   const settings = typeof console === 'object' ? console['history'] : undefined
   return consoleConfig.shape.history.parse(settings).size

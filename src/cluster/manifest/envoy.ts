@@ -5,7 +5,7 @@ import type { ManifestRequest } from './request.ts'
 const group = 'gateway.networking.k8s.io'
 const envoyApi = 'gateway.envoyproxy.io/v1alpha1'
 
-/** What Envoy Gateway (1.9) is told beside the Gateways and routes. */
+/** The settings for Envoy Gateway (1.9) besides the Gateways and routes. */
 export function envoyObjects(request: ManifestRequest): KubeObject[] {
   return [
     gatewayClass(),
@@ -24,9 +24,8 @@ function gatewayClass(): KubeObject {
 }
 
 /**
- * Each Gateway has a proxy of its own. By default each asks for 512 MiB, which two of them do not
- * need and a small machine does not have, and writes a line of JSON for every call: a build has
- * hundreds of thousands.
+ * Each Gateway has its own proxy. By default each requests 512 MiB, which two of them do not need and a small machine
+ * does not have, and logs a line of JSON for every call, of which a build has hundreds of thousands.
  */
 function envoyProxy({ namespace }: ManifestRequest): KubeObject {
   return objectOf(
@@ -35,7 +34,7 @@ function envoyProxy({ namespace }: ManifestRequest): KubeObject {
     { name: envoyProxyName, namespace, labels: partOf },
     {
       spec: {
-        // On top of what the controller was installed with, like the name of Envoy's image.
+        // Merged with what the controller was installed with, like the name of Envoy's image.
         mergeType: 'StrategicMerge',
         telemetry: { accessLog: { disable: true } },
         provider: {
@@ -50,18 +49,17 @@ function envoyProxy({ namespace }: ManifestRequest): KubeObject {
 }
 
 /**
- * With Envoy Gateway's 64 KiB and 32 KiB a blob of 16 MiB costs Envoy 20 ms of processor; with these
- * 12, and with larger ones no less.
+ * With Envoy Gateway's 64 KiB and 32 KiB a blob of 16 MiB costs Envoy 20 ms of CPU time; with these 12, and larger ones
+ * gain nothing.
  */
 const windows = { initialStreamWindowSize: '1Mi', initialConnectionWindowSize: '16Mi' } as const
 const connection = { bufferLimit: '1Mi' } as const
-/** Who vanished without a word holds streams no longer than two minutes. */
+/** A client that vanished without a word holds streams no longer than two minutes. */
 const tcpKeepalive = { idleTime: '60s', interval: '15s', probes: 4 } as const
 
 /**
- * Envoy's defaults end what is quiet or long: 15 s for a route, 5 minutes for a stream, 100
- * streams on a connection. An Execute call may be silent for a minute and last for hours; Bazel
- * has hundreds of calls on a connection.
+ * Envoy's defaults cut off quiet or long calls: 15 s for a route, 5 minutes for a stream, 100 streams on a connection.
+ * An Execute call may be silent for a minute and last for hours; Bazel has hundreds of calls on a connection.
  */
 function client({ namespace }: ManifestRequest, { gateway }: Door): KubeObject {
   return objectOf(
@@ -75,7 +73,7 @@ function client({ namespace }: ManifestRequest, { gateway }: Door): KubeObject {
         http2: { maxConcurrentStreams: 1024, ...windows },
         connection,
         tcpKeepalive,
-        // gRPC's metadata may have them; by default a call that does is refused.
+        // gRPC metadata may contain underscores; by default such calls are refused.
         headers: { withUnderscoresAction: 'Allow' },
       },
     },
@@ -95,7 +93,7 @@ function backend({ namespace }: ManifestRequest, { route }: Door): KubeObject {
         connection,
         tcpKeepalive,
         circuitBreaker: { maxConnections: 65_536, maxPendingRequests: 65_536, maxParallelRequests: 65_536 },
-        // Clients retry by themselves: only they know what may be said twice.
+        // Clients retry by themselves: only they know what can safely be repeated.
         retry: { numRetries: 0 },
       },
     },

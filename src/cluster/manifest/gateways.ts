@@ -7,7 +7,7 @@ import type { AddressPool } from './pool.ts'
 import type { ManifestRequest } from './request.ts'
 import { ports } from './servers.ts'
 
-/** A door of the cluster, and the server behind it. Its clients know it by this name. */
+/** A Gateway of the cluster, and the server behind it; clients know it by this name. */
 export interface Door {
   readonly gateway: 'cache-gateway' | 'scheduler-gateway'
   readonly route: 'cache-route' | 'scheduler-route'
@@ -25,9 +25,9 @@ export const envoyProxyName = 'native'
 const gatewayApi = 'gateway.networking.k8s.io/v1'
 
 /**
- * What a Gateway is told in its controller's own way: its address, and who says how its proxy is. cilium
- * takes the Gateway's own field and warns of the annotation; Envoy Gateway makes external addresses of
- * that field, which MetalLB does not announce.
+ * A Gateway's controller-specific settings: its address, and the settings of its proxy. cilium uses the Gateway's own
+ * field and warns about the annotation; Envoy Gateway turns that field into external addresses, which MetalLB does not
+ * announce.
  */
 function fieldsOf(profile: GatewayProfile, address: string | undefined): Readonly<Record<string, unknown>> {
   if (profile === 'cilium') return address === undefined ? {} : { addresses: [{ type: 'IPAddress', value: address }] }
@@ -40,8 +40,8 @@ function fieldsOf(profile: GatewayProfile, address: string | undefined): Readonl
 }
 
 /**
- * The Gateways: one for each server, so that either can be given to clients alone. Where the
- * pool is ours, each has a fixed address of it, which survives even `down` and `up`.
+ * The Gateways: one for each server, so that clients can be given either alone. Where the pool is ours, each has a
+ * fixed address from it, which survives even `down` and `up`.
  */
 export function gateways(request: ManifestRequest): KubeObject[] {
   return doors.map((door) =>
@@ -66,8 +66,8 @@ export function gatewayPort(deployment: Deployment): number {
 }
 
 /**
- * TLS ends here and is not passed through: clients know a Gateway by an address, and a route for connections that are
- * passed through is chosen by the name of the server, which TLS does not send for an address.
+ * TLS ends here rather than being passed through: clients know a Gateway by an address, and passthrough routes are
+ * chosen by server name, which TLS does not send for an address.
  */
 function listenerOf(deployment: Deployment): Readonly<Record<string, unknown>> {
   const common = {
@@ -82,7 +82,7 @@ function listenerOf(deployment: Deployment): Readonly<Record<string, unknown>> {
   return { name: 'grpcs', protocol: 'HTTPS', tls: { mode: 'Terminate', certificateRefs }, ...common }
 }
 
-/** From each Gateway everything to its server; the console, which has none, is behind that of the cache. */
+/** From each Gateway everything goes to its server; the console, which has no Gateway, is behind that of the cache. */
 export function routes({ namespace, deployment }: ManifestRequest): KubeObject[] {
   return doors.map(({ gateway, route, server }) =>
     objectOf(

@@ -1,6 +1,6 @@
 import { Failure } from '../../core/failure.ts'
 
-/** A block of IPv4 addresses: `first` has all bits behind the prefix at 0. */
+/** A block of IPv4 addresses: in `first` all bits after the prefix are 0. */
 export interface Block {
   /** As a number, 0 to 2^32-1. */
   readonly first: number
@@ -24,8 +24,8 @@ export function addressText(address: number): string {
 }
 
 /**
- * Parses `172.20.0.0/16`; bits behind the prefix are dropped, as in `172.20.0.1/16`, the form in
- * which docker writes a container's address.
+ * Parses `172.20.0.0/16`; bits after the prefix are dropped, as in `172.20.0.1/16`, the form in which docker writes a
+ * container's address.
  * @throws Failure 'invalid'
  */
 export function parseBlock(text: string): Block {
@@ -43,7 +43,7 @@ export function blockText({ first, prefix }: Block): string {
   return `${addressText(first)}/${prefix}`
 }
 
-/** How many addresses are in it. */
+/** The number of addresses in it. */
 export function sizeOf({ prefix }: Block): number {
   return 2 ** (32 - prefix)
 }

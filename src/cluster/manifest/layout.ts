@@ -9,7 +9,7 @@ import type { ManifestRequest } from './request.ts'
 import { type ServerConfig, serverConfigsOf } from './servers.ts'
 import { casVolume, casWorkload, schedulerWorkload, workerBudget, workerWorkload } from './workloads.ts'
 
-/** The two halves of a deployment; the second can be removed and made anew without a client noticing. */
+/** The two halves of a deployment; the second can be removed and recreated without changing any client. */
 export interface Manifests {
   /** What stays: namespace, the cache's volume, Gateways with their addresses and routes. */
   readonly operations: readonly ObjectFile[]
@@ -55,7 +55,7 @@ function consoleObjects(request: ManifestRequest, config: ServerConfig): KubeObj
   return [configMapOf(request, config), serviceOf(request, 'console'), consoleWorkload(request, config)]
 }
 
-/** Pods that ask for more than our servers do are refused here. */
+/** The namespace; it refuses pods that request more rights than our servers do. */
 function namespaceOf({ namespace }: ManifestRequest): KubeObject {
   const levels = ['enforce', 'audit', 'warn'].map((mode) => [`pod-security.kubernetes.io/${mode}`, 'restricted'])
   return objectOf('v1', 'Namespace', { name: namespace, labels: { ...partOf, ...Object.fromEntries(levels) } }, {})

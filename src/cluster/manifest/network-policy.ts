@@ -6,17 +6,17 @@ import { ports } from './servers.ts'
 
 type Rule = Readonly<Record<string, unknown>>
 
-/** Where the proxies run that a gateway's clients come through. */
+/** Where the proxies run through which clients come. */
 const gatewayNamespaces: Readonly<Record<GatewayProfile, string>> = {
   envoy: 'envoy-gateway-system',
   cilium: 'kube-system',
 }
 
 /**
- * Who may speak with whom: clients through the gateways, scheduler and workers with the cache,
- * workers with the scheduler, and these two with the console. An action has no other network: what it would fetch is not an input
- * of it, and the cluster's API and the nodes' metadata are none of its business. A kubelet's
- * probes come from the node and are always let in.
+ * Who may connect to whom: clients through the gateways, scheduler and workers to the cache, workers to the scheduler,
+ * and these two with the console. An action has no other network: what it would fetch is not one of its inputs, and it
+ * has no business with the cluster's API or the nodes' metadata. A kubelet's probes come from the node and are always
+ * admitted.
  */
 export function networkPolicies(request: ManifestRequest): KubeObject[] {
   const gateway = namespacePeer(gatewayNamespaces[request.profile])
@@ -44,7 +44,7 @@ export function networkPolicies(request: ManifestRequest): KubeObject[] {
   ]
 }
 
-/** It is told by the cache and the scheduler, reads blobs of the one, and asks both how they are. */
+/** Cache and scheduler report to the console; it reads blobs from the former, and asks both for their status. */
 function consolePolicy(request: ManifestRequest, gateway: Rule): KubeObject {
   return policy(
     request,
@@ -80,7 +80,7 @@ function policy(request: ManifestRequest, server: string, ingress: Rule[], egres
   )
 }
 
-/** cilium's gateway is not a pod: its traffic has an identity of its own that only cilium's policies name. */
+/** cilium's gateway is not a pod: its traffic has its own identity, which only cilium's policies can name. */
 function ciliumIngress({ namespace }: ManifestRequest): KubeObject {
   const open = [ports.cas, ports.scheduler, ports.console].map((port) => ({ port: String(port), protocol: 'TCP' }))
   return objectOf(

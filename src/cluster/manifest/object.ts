@@ -1,4 +1,4 @@
-/** A Kubernetes object as data; the API server is the judge of what stands beside these three. */
+/** A Kubernetes object as data; the API server validates everything besides these three. */
 export interface KubeObject {
   readonly apiVersion: string
   readonly kind: string
@@ -13,14 +13,14 @@ export interface Metadata {
   readonly annotations?: Readonly<Record<string, string>>
 }
 
-/** What is written into one file, or applied as one. */
+/** Objects that are written to one file, or applied together. */
 export interface ObjectFile {
   /** Relative, without a folder, ends with .yaml. */
   readonly name: string
   readonly objects: readonly KubeObject[]
 }
 
-/** Recommended labels (kubernetes.io, "Recommended Labels"): everything of ours has them. */
+/** Recommended labels (kubernetes.io, "Recommended Labels"): all our objects have them. */
 export const partOf = { 'app.kubernetes.io/part-of': 'native' } as const
 
 /** What selects the pods of one server. It may never change: a workload's selector is immutable. */

@@ -6,18 +6,18 @@ import type { ManifestRequest } from './request.ts'
 import { secretMount, secretVolume } from './secret.ts'
 import { dataFolder, ports, type ServerConfig } from './servers.ts'
 
-/** The user that our images name; a volume is made this group's. */
+/** The user that our images specify; volumes are given to its group. */
 const userId = 65_532
 const configFolder = '/etc/native'
-/** A Service's endpoints are told everywhere within this; a server keeps serving so long. */
+/** Changes of a Service's endpoints reach everybody within this time; a server keeps serving this long. */
 const leaveSeconds = 2
-/** A start may read the index of a large cache. */
+/** At start the index of a large cache may have to be read. */
 const startSecondsMax = 300
 
-/** The annotation that tells a pod of one form from another's. */
+/** The annotation that distinguishes pods of one form from another's. */
 export const fingerprintKey = 'native/fingerprint'
 
-/** Node asks for these where /etc/passwd does not know the user, and an image of others does not name them. */
+/** Node needs these where /etc/passwd does not know the user and somebody else's image does not set them. */
 const home = [
   { name: 'HOME', value: '/tmp' },
   { name: 'SHELL', value: '/bin/sh' },
@@ -28,14 +28,14 @@ const memory = Object.entries(memoryEnvironment).map(([name, value]) => ({ name,
 export interface PodOptions {
   readonly config: ServerConfig
   readonly image: string
-  /** Where the server's data goes. */
+  /** The volume for the server's data. */
   readonly data: Readonly<Record<string, unknown>>
   readonly resources: Resources
-  /** Takes the place of the gRPC health check in liveness and start-up. */
+  /** Replaces the gRPC health check in liveness and start-up. */
   readonly alive?: Readonly<Record<string, unknown>>
   readonly args?: readonly string[]
   readonly env?: readonly Readonly<Record<string, unknown>>[]
-  /** It asks clients for tokens. */
+  /** It requires tokens from clients. */
   readonly tokens?: boolean
 }
 
@@ -45,7 +45,7 @@ export interface Resources {
   readonly limits: Readonly<Record<'cpu' | 'memory', string>>
 }
 
-/** The pod template of a server, inside the "restricted" Pod Security Standard. */
+/** The pod template of a server, within the "restricted" Pod Security Standard. */
 export function podTemplate(options: PodOptions): Readonly<Record<string, unknown>> {
   const { config, data } = options
   const { role } = config
@@ -60,7 +60,7 @@ export function podTemplate(options: PodOptions): Readonly<Record<string, unknow
       },
     },
     spec: {
-      // No server speaks to Kubernetes, and no action shall.
+      // No server talks to Kubernetes, and no action may.
       automountServiceAccountToken: false,
       enableServiceLinks: false,
       terminationGracePeriodSeconds: config.graceSeconds + leaveSeconds,
@@ -100,7 +100,7 @@ function containerOf(role: Role, options: PodOptions): Readonly<Record<string, u
     resources: options.resources,
     startupProbe: { ...alive, periodSeconds: 1, timeoutSeconds: 3, failureThreshold: startSecondsMax },
     readinessProbe: { ...grpc, periodSeconds: 5, timeoutSeconds: 3, failureThreshold: 2 },
-    // A busy node answers late: only a server that is silent for a minute is started anew.
+    // A busy node answers late: only a server that is silent for a minute is restarted.
     livenessProbe: { ...alive, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 },
     lifecycle: { preStop: { sleep: { seconds: leaveSeconds } } },
     securityContext: {
@@ -115,7 +115,7 @@ function containerOf(role: Role, options: PodOptions): Readonly<Record<string, u
       secretMount,
       ...(options.tokens ? [tokensMount] : []),
     ],
-    // What a server says last when it dies stands in the pod's status.
+    // A dying server's last output appears in the pod's status.
     terminationMessagePolicy: 'FallbackToLogsOnError',
   }
 }
@@ -130,7 +130,7 @@ export function configMapOf({ namespace }: ManifestRequest, { role, text }: Serv
   )
 }
 
-/** How the others, and a gateway, reach a server. */
+/** How other servers, and a gateway, reach a server. */
 export function serviceOf({ namespace }: ManifestRequest, role: Role): KubeObject {
   return objectOf(
     'v1',

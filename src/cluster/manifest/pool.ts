@@ -1,7 +1,7 @@
 import { Failure } from '../../core/failure.ts'
 import { addressText, type Block, blockText, contains, lastOf, parseAddress, parseBlock, sizeOf } from './ipv4.ts'
 
-/** Addresses of the docker network that no container has: what Gateways are given. */
+/** Addresses of the docker network that no container has, for the Gateways. */
 export interface AddressPool {
   /** Like 172.20.255.0/28. */
   readonly cidr: string
@@ -14,21 +14,20 @@ export interface AddressPool {
 export interface DockerNetwork {
   /** The one IPv4 subnet, like 172.20.0.0/16. */
   readonly subnet: string
-  /** Addresses that somebody has: the gateway, every container; a prefix behind them is ignored. */
+  /** Addresses in use: the gateway, every container; a prefix after them is ignored. */
   readonly taken: readonly string[]
 }
 
-/** 16 addresses where they can be had, else fewer; two Gateways need two. */
+/** 16 addresses if possible, else fewer; two Gateways need two. */
 const prefixes = [28, 29, 30, 31] as const
-/** The cache's place in a pool that is large enough; the scheduler's is the next. */
+/** The cache's position in a pool that is large enough; the scheduler's is the next. */
 const usualPlace = 4
 
 /**
- * Chooses a block inside the subnet that holds neither a taken address nor the network's own
- * first and last. Docker gives addresses in ascending order, so blocks are tried from the end:
- * in a network larger than a /24 first those of the last 256 addresses, ascending (a /16 thus
- * gives x.y.255.0/28), then all, descending.
- * @throws Failure 'invalid' for what is no network, 'exhausted' when no block is free
+ * Chooses a block inside the subnet that holds neither a taken address nor the network's own first and last. Docker
+ * gives addresses in ascending order, so blocks are tried from the end: in a network larger than a /24 first those of
+ * the last 256 addresses, ascending (a /16 thus gives x.y.255.0/28), then all, descending.
+ * @throws Failure 'invalid' for an invalid network, 'exhausted' when no block is free
  */
 export function chooseAddressPool(network: DockerNetwork): AddressPool {
   const subnet = parseBlock(network.subnet)
@@ -47,7 +46,7 @@ export function chooseAddressPool(network: DockerNetwork): AddressPool {
   })
 }
 
-/** The pool that a user names. @throws Failure 'invalid' when it overlaps what is taken or leaves the subnet */
+/** The pool that a user specifies. @throws Failure 'invalid' when it overlaps a taken address or leaves the subnet */
 export function checkedAddressPool(cidr: string, network: DockerNetwork): AddressPool {
   const block = parseBlock(cidr)
   const subnet = parseBlock(network.subnet)
@@ -64,7 +63,7 @@ export function checkedAddressPool(cidr: string, network: DockerNetwork): Addres
   return poolOf(block)
 }
 
-/** Every taken address spoils one block, so the search ends after as many as are taken, and one. */
+/** Every taken address rules out one block, so the search ends after one more block than there are taken addresses. */
 function firstFree(subnet: Block, prefix: number, taken: readonly number[]): Block | undefined {
   if (prefix <= subnet.prefix) return undefined
   for (const block of candidates(subnet, prefix)) if (!taken.some((address) => contains(block, address))) return block

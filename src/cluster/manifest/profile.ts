@@ -4,15 +4,15 @@ import type { AddressPool } from './pool.ts'
 import type { ManifestRequest } from './request.ts'
 
 /**
- * What only this profile's controllers know. cilium takes the settings of long streams from its
- * own configuration (templates/kubernetes/cilium-values.yaml): nothing to say here.
+ * The objects for this profile's controllers only. cilium gets its settings for long streams from its own configuration
+ * (templates/kubernetes/cilium-values.yaml), so it needs none here.
  */
 export function profileObjects(request: ManifestRequest): KubeObject[] {
   if (request.profile === 'cilium') return []
   return envoyObjects(request)
 }
 
-/** The addresses that Gateways are given, and who answers for them on the docker network. */
+/** The addresses for Gateways, and what announces them on the docker network. */
 export function poolObjects({ profile }: Pick<ManifestRequest, 'profile'>, pool: AddressPool): KubeObject[] {
   const name = 'native'
   if (profile === 'cilium')
@@ -30,14 +30,14 @@ export function poolObjects({ profile }: Pick<ManifestRequest, 'profile'>, pool:
         'CiliumL2AnnouncementPolicy',
         { name, labels: partOf },
         {
-          // No node is left out: on a cluster of one node that is the control plane.
+          // No node is excluded: on a cluster of one node that is the control plane.
           spec: { loadBalancerIPs: true, interfaces: ['^eth0$'] },
         },
       ),
     ]
   const metadata = { name, namespace: 'metallb-system', labels: partOf }
   return [
-    // Two addresses are ours; a Service that asks for any shall not get one of them before.
+    // Two addresses are ours; a Service that asks for any must not get one of them first.
     objectOf('metallb.io/v1beta1', 'IPAddressPool', metadata, { spec: { addresses: [pool.cidr], autoAssign: true } }),
     objectOf('metallb.io/v1beta1', 'L2Advertisement', metadata, { spec: { ipAddressPools: [name] } }),
   ]

@@ -3,18 +3,18 @@ import { type KubeObject, labelsOf, objectOf } from './object.ts'
 import type { ManifestRequest } from './request.ts'
 
 /**
- * The ports of a node behind which the Gateways are, when they are published. They are of the lower
- * part of Kubernetes' range, which it never gives away by itself while the rest has some (KEP-3668).
+ * The node ports of the Gateways, when they are published. They are in the lower part of Kubernetes' range, which it
+ * does not assign by itself while the rest has free ones (KEP-3668).
  */
 export const nodePorts = { cache: 30_051, scheduler: 30_052 } as const
 
-/** Where Envoy listens for a port of a Gateway: it may not open low ones, so this is added. */
+/** Offset of the port on which Envoy listens for a Gateway's port, since it may not open low ones. */
 const envoyPortOffset = 10_000
 const envoyNamespace = 'envoy-gateway-system'
 
 /**
- * Services that bring the same Gateways to ports of a node, for machines that reach containers only
- * through ports that docker publishes.
+ * Services that expose the same Gateways on node ports, for machines that reach containers only through ports that
+ * docker publishes.
  */
 export function publishedObjects(request: ManifestRequest): KubeObject[] {
   if (!request.published) return []
@@ -27,7 +27,7 @@ function nodePortOf({ server }: Door): number {
   return server === 'cas' ? nodePorts.cache : nodePorts.scheduler
 }
 
-/** Envoy Gateway gives each Gateway proxies of its own, in its own namespace, and labels them so. */
+/** Envoy Gateway gives each Gateway its own proxies, in its own namespace, with these labels. */
 function envoyService({ namespace, deployment }: ManifestRequest, door: Door): KubeObject {
   const port = gatewayPort(deployment)
   return objectOf(
@@ -49,10 +49,10 @@ function envoyService({ namespace, deployment }: ManifestRequest, door: Door): K
 }
 
 /**
- * The Service that cilium makes for a Gateway, made before it does. cilium writes its own specification
- * over it without a node port, and for a port that stays the API server keeps the one that was there
- * (patchAllocatedValues of kubernetes' Service registry). A Service of ours beside it would not do:
- * cilium's proxy is not a pod that one could select, and takes what comes to this Service alone.
+ * The Service that cilium makes for a Gateway, created before cilium does. cilium overwrites the specification without
+ * a node port, and for an unchanged port the API server keeps the previous one (patchAllocatedValues of kubernetes'
+ * Service registry). A separate Service of ours would not work: cilium's proxy is not a pod that could be selected, and
+ * only accepts what comes to this Service.
  */
 function ciliumService({ namespace, pool, deployment }: ManifestRequest, door: Door): KubeObject {
   const address = pool && addressOf(door, pool)

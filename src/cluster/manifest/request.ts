@@ -3,29 +3,29 @@ import type { GatewayProfile } from '../options.ts'
 import type { Machine } from '../shared/machine.ts'
 import type { AddressPool } from './pool.ts'
 
-/** All that the objects follow from; the same request gives the same bytes. */
+/** Everything that determines the objects; the same request gives the same bytes. */
 export interface ManifestRequest {
-  /** Of everything that is namespaced. */
+  /** The namespace of all namespaced objects. */
   readonly namespace: string
   readonly deployment: Deployment
-  /** The nodes' system and processors. */
+  /** The nodes' operating system and processors. */
   readonly machine: Machine
   readonly images: Images
   readonly profile: GatewayProfile
-  /** Absent where the cluster has addresses of its own to give. */
+  /** Absent where the cluster provides addresses itself. */
   readonly pool?: AddressPool
-  /** The Gateways are reached through ports of a node as well (published.ts). */
+  /** The Gateways are also reached through node ports (published.ts). */
   readonly published?: boolean
   /** The release of `native`; another one restarts the servers. */
   readonly release: string
-  /** Another one restarts the servers: their Secret is not the same. Absent where nobody knows it. */
+  /** A fingerprint of the Secret; another one restarts the servers. Absent when it is not known. */
   readonly secretPrint?: string
 }
 
 /** Full names of images, by tag or, better, by digest. */
 export interface Images {
-  /** Of cache and scheduler. */
+  /** For cache and scheduler. */
   readonly server: string
-  /** Of workers: has a shell and the tools that actions call. */
+  /** For workers: has a shell and the tools that actions call. */
   readonly worker: string
 }

@@ -11,35 +11,35 @@ import { asksTokens, tokensFile } from './client-secrets.ts'
 import type { ManifestRequest } from './request.ts'
 import { secretFile } from './secret.ts'
 
-/** Ports inside the cluster; a pod has its own address, so that all may listen on the same. */
+/** Ports inside the cluster; a pod has its own address, so all servers of a kind may use the same. */
 export const ports = { cas: 50_051, scheduler: 50_052, console: 50_053, worker: 50_061, metrics: 9_090 } as const
 
-/** Where a server keeps what it stores: a volume. */
+/** The volume for what a server stores. */
 export const dataFolder = '/var/lib/native'
 
 const defaultCacheBytes = 10e9
-/** Above a server's own drain: it should have ended by itself. */
+/** In addition to a server's own drain: it should have ended by itself. */
 const drainMarginSeconds = 5
 
-/** A server of the deployment: its configuration file and what follows from it. */
+/** A server of the deployment: its configuration file and what is derived from it. */
 export interface ServerConfig {
   readonly role: Role
   readonly text: string
-  /** Changes when the server has to be started anew: with its settings, its image, the release, the Secret. */
+  /** Changes when the server has to be restarted: with its settings, its image, the release, the Secret. */
   readonly fingerprint: string
   /** Seconds between SIGTERM and SIGKILL. */
   readonly graceSeconds: number
 }
 
-/** The configuration of each server; the console's where there is one. */
+/** The configuration of each server; the console's only if there is one. */
 export type ServerConfigs = Readonly<Record<Exclude<Role, 'console'>, ServerConfig>> & {
   readonly console?: ServerConfig
 }
 
 /**
- * The configuration of each server in a cluster: what the process driver gives, with addresses
- * and folders of pods. A worker takes its name from its pod.
- * @throws ZodError when settings of a file pass one by one but not together
+ * The configuration of each server in a cluster: that of the process driver, with the addresses and folders of pods. A
+ * worker takes its name from its pod.
+ * @throws ZodError when a file's settings are valid individually but not together
  */
 export function serverConfigsOf(request: ManifestRequest): ServerConfigs {
   const { deployment } = request
@@ -58,7 +58,7 @@ export function serverConfigsOf(request: ManifestRequest): ServerConfigs {
       slots: slotsOf(request),
       properties: { ...defaultProperties(request.machine), ...toolchain(request), ...deployment.properties },
       directory: `${dataFolder}/worker`,
-      // A pod without privileges cannot make namespaces; it is what there is of a sandbox.
+      // An unprivileged pod cannot create namespaces; the pod itself is the sandbox.
       sandbox: 'off',
     }),
     ...(hasConsole(deployment) && {
@@ -72,19 +72,19 @@ export function serverConfigsOf(request: ManifestRequest): ServerConfigs {
   }
 }
 
-/** Actions that each worker runs at once; one where nothing is asked, since pods share the nodes. */
+/** How many actions each worker runs at once; one by default, since pods share the nodes. */
 export function slotsOf({ deployment }: ManifestRequest): number {
   return deployment.slots ?? 1
 }
 
-/** What the cache may hold, in bytes. */
+/** The maximum size of the cache, in bytes. */
 export function cacheBytes({ deployment }: ManifestRequest): number {
   return deployment.cache_size ?? defaultCacheBytes
 }
 
 /**
- * The worker's image as a property, where its digest is known: an action that asks for another
- * toolchain is refused before it fails inside this one. The form is Bazel's (rbe_configs).
+ * The worker's image as a property, if its digest is known: an action that requires another toolchain is refused before
+ * it fails inside this one. The format is Bazel's (rbe_configs).
  */
 function toolchain({ images }: ManifestRequest): Record<string, string> {
   return images.worker.includes('@sha256:') ? { 'container-image': `docker://${images.worker}` } : {}
@@ -107,7 +107,7 @@ function configOf(request: ManifestRequest, role: Role, base: Settings): ServerC
   }
 }
 
-/** What the deployment says of a server; a console may be asked for without settings. */
+/** The deployment's settings for a server; a console may be requested without settings. */
 function settingsOf({ deployment }: ManifestRequest, role: Role): Settings {
   const asked = deployment[role]
   return typeof asked === 'object' ? asked : {}

@@ -4,18 +4,20 @@ import { podTemplate } from './pod.ts'
 import type { ManifestRequest } from './request.ts'
 import { cacheBytes, type ServerConfig, slotsOf } from './servers.ts'
 
-/** The claim that the cache's data lies on. */
+/** The claim for the cache's data. */
 export const casClaim = 'cas-data'
 
-/** On top of what the cache may hold: the index's snapshots, and segments that are being emptied. */
+/** Margin over the size of the cache: for the index's snapshots, and segments that are being emptied. */
 const claimMargin = 1.2
 const mebibyte = 1024 * 1024
-/** For each slot: so little that several workers fit beside a control plane on two CPUs; what is free they take anyway. */
+/**
+ * Per slot: so little that several workers fit beside a control plane on two CPUs; they use whatever is free anyway.
+ */
 const workerMillicpus = 50
-/** A Node of its own for the server, and a compiler or a linker for each slot. */
+/** The server's own Node process, plus a compiler or a linker per slot. */
 const workerMebibytes = { base: 256, slot: 1536 } as const
 
-/** The cache: one pod, since two would not share a volume. */
+/** The cache: one pod, since two cannot share a volume. */
 export function casWorkload(request: ManifestRequest, config: ServerConfig): KubeObject {
   return objectOf('apps/v1', 'StatefulSet', metadataOf(request, 'cas'), {
     spec: {
@@ -44,7 +46,7 @@ export function casVolume(request: ManifestRequest): KubeObject {
   )
 }
 
-/** The scheduler: never two at once, each of which would have half of the workers. */
+/** The scheduler: never two at once, since each would have half of the workers. */
 export function schedulerWorkload(request: ManifestRequest, config: ServerConfig): KubeObject {
   return objectOf('apps/v1', 'Deployment', metadataOf(request, 'scheduler'), {
     spec: {
@@ -62,7 +64,7 @@ export function schedulerWorkload(request: ManifestRequest, config: ServerConfig
   })
 }
 
-/** The workers. They may be scaled by hand or by an autoscaler as well: none knows how many there are. */
+/** The workers. They may be scaled by hand or by an autoscaler as well: none depends on how many there are. */
 export function workerWorkload(request: ManifestRequest, config: ServerConfig): KubeObject {
   const slots = slotsOf(request)
   return objectOf('apps/v1', 'Deployment', metadataOf(request, 'worker'), {
@@ -74,7 +76,7 @@ export function workerWorkload(request: ManifestRequest, config: ServerConfig): 
         config,
         image: request.images.worker,
         data: { emptyDir: {} },
-        // A scheduler that is away makes a worker unready, and is no reason to kill it with its actions.
+        // A scheduler that is away makes a worker unready, but is no reason to kill the worker with its actions.
         alive: { httpGet: { path: '/metrics', port: 'metrics' } },
         env: [{ name: 'NATIVE_WORKER_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }],
         resources: {
@@ -87,8 +89,8 @@ export function workerWorkload(request: ManifestRequest, config: ServerConfig): 
 }
 
 /**
- * Nodes are emptied one worker at a time. Cache and scheduler have no budget: with one replica
- * it would either forbid nothing or keep the node from ever being emptied.
+ * Nodes are drained one worker at a time. Cache and scheduler have no budget: with one replica it would either forbid
+ * nothing or keep the node from ever being drained.
  */
 export function workerBudget(request: ManifestRequest): KubeObject {
   return objectOf('policy/v1', 'PodDisruptionBudget', metadataOf(request, 'worker'), {

@@ -7,7 +7,7 @@ import { systemFailure } from '../../host/system-errors.ts'
 import type { Manifests } from './layout.ts'
 import type { ObjectFile } from './object.ts'
 
-/** The first line of each file that was written here: what has it may be written over. */
+/** The first line of each file written here: files that have it may be overwritten. */
 const mark = '# Written by `native deploy --render`; the next rendering replaces it.\n'
 const kustomizationFile = 'kustomization.yaml'
 const folders = ['operations', 'application'] as const
@@ -23,12 +23,12 @@ function kustomization(resources: readonly string[]): object {
 }
 
 /**
- * Writes the objects as plain YAML: `DIR/operations`, `DIR/application` and DIR itself can each
- * be given to `kubectl apply -k`.
- * @param notes lines for whoever reads the kustomization of the folder itself
+ * Writes the objects as plain YAML: `DIR/operations`, `DIR/application` and DIR itself can each be given to `kubectl
+ * apply -k`.
+ * @param notes lines for readers of the kustomization of the folder itself
  * @returns the paths of the files, relative to the folder
- * @throws Failure 'exists' when the folder holds a kustomization that is not from here, 'denied'
- *   and the like when it cannot be written
+ * @throws Failure 'exists' when the folder holds a kustomization that is not from here, 'denied' and the like when it
+ *   cannot be written
  */
 export async function writeManifests(
   folder: string,
@@ -57,7 +57,7 @@ function filesOf(folder: string, files: readonly ObjectFile[]): { path: string; 
   ]
 }
 
-/** A file that is there has to be one of ours. */
+/** An existing file has to be one of ours. */
 async function assertOurs(path: string): Promise<void> {
   try {
     if ((await readFile(path, 'utf8')).startsWith(mark)) return

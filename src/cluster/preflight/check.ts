@@ -1,13 +1,10 @@
-/** One thing that a user's machine should have, and how to find out. */
+/** A requirement for a user's machine, and how to check it. */
 export interface Check {
   readonly title: string
   run(): Promise<Finding>
 }
 
-/**
- * ok: as it should be. note: not there, and only some uses need it. failed: `native` will
- * not work as it is.
- */
+/** ok: as it should be. note: missing, but only some uses need it. failed: `native` will not work as it is. */
 export type FindingState = 'ok' | 'note' | 'failed'
 
 export interface Finding {

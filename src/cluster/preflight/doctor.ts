@@ -19,7 +19,7 @@ const usualPorts = [50_051, 50_052]
 /** Everything that `native doctor` looks at, in the order in which it is shown. */
 export function doctorChecks(driver: Driver, context: DoctorContext): Check[] {
   const status = driver.status()
-  // Several checks wait for it; that one of them sees it fail is enough.
+  // Several checks wait for it; it is enough that one of them sees it fail.
   status.catch(() => undefined)
   return [
     systemCheck(context.platform, context.arch),

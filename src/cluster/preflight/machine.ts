@@ -33,7 +33,7 @@ export function nodeCheck(version: string): Check {
   }
 }
 
-/** Is there room where the cache will lie? @param folder need not exist yet */
+/** Is there space where the cache will be? @param folder need not exist yet */
 export function diskCheck(folder: string): Check {
   return {
     title: 'disk',
@@ -48,7 +48,7 @@ export function diskCheck(folder: string): Check {
   }
 }
 
-/** May this process open as many files as a busy cache does? */
+/** May this process open as many files as a busy cache needs? */
 export function openFilesCheck(limit = openFilesLimit()): Check {
   return {
     title: 'open files',
@@ -77,7 +77,7 @@ export function inotifyCheck(folder = '/proc/sys/fs/inotify'): Check {
   }
 }
 
-/** Can the usual port be had? A taken one is not a fault: `up` then picks another. */
+/** Is the usual port free? A taken one is not a fault: `up` then picks another. */
 export function portCheck(port: number, ours: ReadonlySet<number>): Check {
   return {
     title: `port ${port}`,
@@ -89,7 +89,7 @@ export function portCheck(port: number, ours: ReadonlySet<number>): Check {
   }
 }
 
-/** Can 127.0.0.1:port be listened on just now? */
+/** Can a server listen on 127.0.0.1:port now? */
 export function portIsFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer()
@@ -98,7 +98,7 @@ export function portIsFree(port: number): Promise<boolean> {
   })
 }
 
-/** The soft limit on open files; Infinity when there is none or it cannot be known. */
+/** The soft limit on open files; Infinity when there is none or it is unknown. */
 export function openFilesLimit(): number {
   const report: unknown = process.report.getReport()
   if (typeof report !== 'object' || report === null || !('userLimits' in report)) return Number.POSITIVE_INFINITY
@@ -107,7 +107,9 @@ export function openFilesLimit(): number {
   return typeof soft === 'number' ? soft : Number.POSITIVE_INFINITY
 }
 
-/** Bytes that this user may still write there; of the nearest folder that exists. Undefined where none may be looked at. */
+/**
+ * How many bytes this user can still write there, by the nearest existing folder. Undefined where none is accessible.
+ */
 export async function roomAt(folder: string): Promise<number | undefined> {
   try {
     const { bavail, bsize } = await statfs(folder)

@@ -4,21 +4,21 @@ import { sizeText } from '../../core/units.ts'
 import { type Check, type Checked, failed, note, ok, runChecks } from './check.ts'
 import { inotifyCheck, roomAt } from './machine.ts'
 
-/** Of `docker info --format '{{json .}}'`; names are docker's. */
+/** From `docker info --format '{{json .}}'`; the names are docker's. */
 const dockerInfo = z.object({
   ServerVersion: z.string().default(''),
   MemTotal: z.number().default(0),
   DockerRootDir: z.string().default(''),
   CgroupVersion: z.string().default(''),
   OSType: z.string().default(''),
-  /** The daemon's own trouble, when it answers without a server behind it. */
+  /** The client's errors when it answers without a server behind it. */
   ServerErrors: z.array(z.string()).nullish(),
 })
 
-/** What a docker daemon says of its machine. */
+/** What a docker daemon reports about its machine. */
 export type DockerFacts = z.output<typeof dockerInfo>
 
-/** @throws ZodError for what is no answer of `docker info` */
+/** @throws ZodError for anything but an answer of `docker info` */
 export function parseDockerInfo(text: string): DockerFacts {
   return dockerInfo.parse(JSON.parse(text))
 }
@@ -41,7 +41,7 @@ export interface NodesWish {
 export function nodeChecks(facts: DockerFacts, wish: NodesWish): Check[] {
   return [
     memoryCheck(facts),
-    // Where docker is in a machine of its own, its disk and its kernel's limits cannot be seen from here.
+    // Where docker runs in its own virtual machine, its disk and its kernel's limits are not visible from here.
     ...(wish.platform === 'linux' ? [dockerDiskCheck(facts), inotifyCheck()] : []),
     ...(wish.kubernetes === undefined ? [] : [cgroupCheck(facts, wish.kubernetes)]),
   ]

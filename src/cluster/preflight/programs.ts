@@ -3,17 +3,17 @@ import { type Check, type Finding, failed, note, ok } from './check.ts'
 
 const answerMsMax = 10_000
 
-/** A program that some use needs, and how it tells its version. */
+/** A program that some use needs, and how to get its version. */
 export interface ProgramFacts {
   readonly title: string
-  /** Tried in turn: the first that is there counts. */
+  /** Tried in order: the first that exists counts. */
   readonly commands: readonly (readonly [string, ...string[]])[]
   /** Who needs it, as the end of a sentence: "only the kind driver". */
   readonly neededBy: string
   readonly cure: string
 }
 
-/** The programs beside `native` that its users have or may want. */
+/** Other programs that users of `native` have or may want. */
 export const programs: readonly ProgramFacts[] = [
   {
     title: 'bazel',
@@ -61,9 +61,8 @@ export const programs: readonly ProgramFacts[] = [
 ]
 
 /**
- * Is the program there, and does it answer? Without it the finding is a note, since none of
- * them is needed by everyone.
- * @param env where PATH is taken from
+ * Does the program exist, and does it answer? Without it the finding is a note, since not everybody needs it.
+ * @param env provides PATH
  */
 export function programCheck(facts: ProgramFacts, env: NodeJS.ProcessEnv, cwd: string): Check {
   return {
@@ -103,7 +102,7 @@ function versionIn(output: string): string | undefined {
   return /\d+\.\d+[\w.+-]*/.exec(output)?.[0]
 }
 
-/** Builds from sources often have no version: Debian's Bazel says "bazel no_version". */
+/** Builds from source often have no version: Debian's Bazel says "bazel no_version". */
 function unversioned(output: string): string {
   const said = firstLine(output)
   return said === '' ? 'found; its version is not known' : `found; its version is not known (it says "${said}")`

@@ -4,9 +4,9 @@ import { promisify } from 'node:util'
 import { errnoOf, messageOf } from '../../core/failure.ts'
 import { type Check, note, ok } from './check.ts'
 
-/** Where the worker looks for programs. */
+/** Where the worker looks up programs. */
 const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
-/** Each line one program of these, and what Debian and Fedora have it in. */
+/** On each line one program of these is needed, with the Debian and Fedora packages that contain it. */
 const needed = [
   [['setpriv'], 'util-linux'],
   [['unshare'], 'util-linux'],
@@ -15,10 +15,10 @@ const needed = [
   [['pivot_root'], 'util-linux'],
   [['ip', 'ifconfig'], 'iproute2, or iproute'],
 ] as const
-/** Without either nothing sets the filter of a sandbox's calls. */
+/** Without either nothing can set the sandbox's system call filter. */
 const filterSetters = ['perl', 'python3'] as const
 const trialMsMax = 10_000
-/** As the worker does it, as far as it goes without a folder. */
+/** What the worker does, as far as that is possible without a folder. */
 const trial = 'mount -n -c -i -t tmpfs native /tmp && mount -n -c -i -t proc proc /proc'
 
 /** Can a worker of this user run actions in a sandbox? Linux only. */
@@ -64,7 +64,7 @@ async function tryNamespaces(isRoot: boolean): Promise<string | undefined> {
   }
 }
 
-/** What usually stands in the way, and how it is removed. */
+/** What usually is in the way, and how to remove it. */
 function cureOf(isRoot: boolean): string {
   const isContainer = existsSync('/.dockerenv') || existsSync('/run/.containerenv')
   if (!isRoot && setting('/proc/sys/user/max_user_namespaces') === 0)
@@ -82,7 +82,7 @@ function setting(file: string): number | undefined {
   try {
     return Number(readFileSync(file, 'utf8'))
   } catch (error) {
-    // Few kernels have all of them.
+    // Few kernels have all of these.
     if (errnoOf(error) === undefined) throw error
     return undefined
   }

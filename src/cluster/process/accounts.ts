@@ -1,14 +1,14 @@
 import { readIfThere } from '../../host/files.ts'
 
-/** Where distributions begin to number people; below are the system's own accounts. */
+/** The first uid that distributions give to people; lower ones are the system's own accounts. */
 const peopleUidMin = 1000
-/** What Debian and others give to nobody at all. */
+/** The uid of `nobody` on Debian and others. */
 const nobodyUid = 65_534
 const noShell = /\/(nologin|false|sync|shutdown|halt)$/
 
 /**
- * Names of the accounts beside this one and root that a person may log in with, as far as the
- * machine itself lists them: those of a directory service are not there.
+ * Names of the accounts beside this one and root that a person may log in with, as far as they are listed locally:
+ * accounts of a directory service are not.
  * @param uid this user's
  * @param file in the form of passwd(5)
  */

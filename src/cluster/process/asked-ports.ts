@@ -7,12 +7,12 @@ import { serverNoun } from './server-names.ts'
 import { portsOfOthers, readMemory } from './state.ts'
 
 const portMax = 65_535
-/** Below it, most systems let root alone listen. */
+/** Below this, most systems only let root listen. */
 const unprivilegedMin = 1024
 
 /**
- * The ports that are asked for; the scheduler has the one above the cache's unless its own is named.
- * @throws Failure 'invalid' where both are the same, or there is none above
+ * The requested ports; the scheduler gets the one after the cache's unless its own is named.
+ * @throws Failure 'invalid' when both are the same, or there is no next port
  */
 export function askedPorts({ port, schedulerPort }: DeployOptions): Ports {
   const scheduler = schedulerPort ?? (port === undefined ? undefined : port + 1)

@@ -9,7 +9,7 @@ import type { Work } from './configure.ts'
 import type { ProcessContext } from './context.ts'
 import { needsOwn, ownFolder } from './door.ts'
 
-/** The deployment with whole paths: its servers stand in another folder than the user. */
+/** The deployment with absolute paths: its servers run in another folder than the user's. */
 export function absolute(deployment: Deployment): Deployment {
   const { tls } = deployment
   if (typeof tls !== 'object') return deployment
@@ -18,9 +18,9 @@ export function absolute(deployment: Deployment): Deployment {
 }
 
 /**
- * Looks at the files that the user has named.
- * @returns what there is to say of them
- * @throws Failure when they could not be served
+ * Checks the files that the user has named.
+ * @returns notes about them
+ * @throws Failure when they cannot be used by a server
  */
 export async function namedCertificates({ tls }: Deployment): Promise<string[]> {
   if (typeof tls !== 'object') return []
@@ -30,7 +30,7 @@ export async function namedCertificates({ tls }: Deployment): Promise<string[]> 
   return [cert, ...(await loadIdentity({ cert, key })).warnings]
 }
 
-/** Makes the certificates that the cluster needs and has not, or not for long. */
+/** Creates the certificates that the cluster needs and lacks, or that expire soon. */
 export function certificatesStep({ paths }: ProcessContext, work: Work): Step {
   return {
     title: 'Certificates',

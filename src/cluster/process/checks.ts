@@ -7,12 +7,15 @@ import type { ClusterPaths } from './paths.ts'
 import { clusterIsPrivate, needsTokens } from './private.ts'
 import { otherClusters } from './state.ts'
 
-/** What `native doctor` asks where servers are processes: they share this machine with whoever has an account here. */
+/**
+ * The checks of `native doctor` where servers are processes: they share this machine with everybody who has an account
+ * on it.
+ */
 export function processChecks(context: ProcessContext, status: Promise<ClusterStatus>): Check[] {
   return [workersCheck(status), othersCheck(context.paths), atLoginCheck(status), accountsCheck(context)]
 }
 
-/** What workers of this machine say of it: a full disk, folders that they cannot remove. */
+/** What this machine's workers report about it: a full disk, folders that they cannot remove. */
 function workersCheck(status: Promise<ClusterStatus>): Check {
   return {
     title: 'workers',
@@ -29,7 +32,7 @@ function workersCheck(status: Promise<ClusterStatus>): Check {
   }
 }
 
-/** Which other clusters take ports, memory and disk of this machine; nothing is wrong with having some. */
+/** Which other clusters use ports, memory and disk of this machine; having some is not a fault. */
 function othersCheck(paths: ClusterPaths): Check {
   return {
     title: 'other clusters',

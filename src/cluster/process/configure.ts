@@ -16,25 +16,25 @@ import { ensureSecret } from './secret.ts'
 import { type ClusterMemory, portsOfOthers, writeMemory } from './state.ts'
 import { leftText, sayPorts } from './up.ts'
 
-/** What the steps of one deployment hand on to each other. */
+/** The state that the steps of one deployment share. */
 export interface Work {
   /** From the file and the options. */
   asked: Deployment
-  /** The same on top of what was remembered; from the step on that chooses ports. */
+  /** The same, merged with what was remembered; set from the step on that chooses ports. */
   deployment: Deployment
-  /** The ports that were asked for, by what listens on them. */
+  /** The requested ports, by what listens on them. */
   ports: Ports
-  /** The options came with a file: what was remembered does not count. */
+  /** The options came with a file: what was remembered is ignored. */
   whole: boolean
   before: ClusterMemory | undefined
-  /** Texts of the configuration files that were there, by path. */
+  /** The previous texts of the configuration files, by path. */
   filesBefore: Map<string, string>
   rendered: Rendered[]
   /** What ran before; undefined until that is known. */
   specsBefore: readonly ServerSpec[] | undefined
 }
 
-/** Chooses the ports that are still to be chosen, and writes what follows from all of it. */
+/** Chooses the remaining ports, and writes everything that follows from the deployment. */
 export async function configure(context: ProcessContext, work: Work, report: StepReport): Promise<void> {
   const { paths, clock } = context
   const deployment = layered(work.whole ? {} : (work.before?.deployment ?? {}), work.asked)
@@ -65,8 +65,7 @@ export async function configure(context: ProcessContext, work: Work, report: Ste
 }
 
 /**
- * The ports that are kept. Before the first deployment nobody has been told any: one that was
- * taken since `up` is chosen anew.
+ * The ports to keep. Before the first deployment nobody has been told any: one that was taken since `up` is replaced.
  */
 async function knownPorts({ before }: Work): Promise<Ports> {
   if (!before || before.deployment) return before?.ports ?? {}
@@ -84,7 +83,7 @@ async function writeConfigs(work: Work): Promise<void> {
   }
 }
 
-/** Takes back what the configuration step wrote. */
+/** Undoes what the configuration step wrote. */
 export async function restore({ paths }: ProcessContext, work: Work): Promise<void> {
   for (const { file } of work.rendered) {
     const old = work.filesBefore.get(file)
@@ -95,8 +94,8 @@ export async function restore({ paths }: ProcessContext, work: Work): Promise<vo
 }
 
 /**
- * Removes the configurations and the folders of workers that no longer are.
- * @returns what of these could not be removed, for people; '' when all was
+ * Removes the configurations and folders of workers that no longer exist.
+ * @returns a text about what could not be removed; '' when everything was
  */
 export async function removeFormer({ paths }: ProcessContext, work: Work): Promise<string> {
   const left: string[] = []
@@ -112,7 +111,7 @@ export async function removeFormer({ paths }: ProcessContext, work: Work): Promi
   return left.filter((text) => text !== '').join('; ')
 }
 
-/** What the supervisor is told. */
+/** The server specs for the supervisor. */
 export function specsOf(work: Work): ServerSpec[] {
   return work.rendered.map(({ spec }) => spec)
 }

@@ -3,7 +3,7 @@ import type { UserContext } from '../../host/user-folders.ts'
 import type { Machine } from '../shared/machine.ts'
 import type { ClusterPaths } from './paths.ts'
 
-/** All that the process driver knows of the world around it. */
+/** Everything that the process driver knows about its surroundings. */
 export interface ProcessContext {
   readonly paths: ClusterPaths
   readonly user: UserContext

@@ -25,15 +25,15 @@ import { bringUp } from './up.ts'
 import { untilSettled, whileUp } from './watch.ts'
 import { imageMsMax, pinnedImage } from './worker-image.ts'
 
-/** How often ports are chosen when another program is quicker to take them. */
+/** How many times ports are chosen again when another program takes them first. */
 const portTriesMax = 3
 
-/** Beyond the drains of the servers that go: what the others may take to start. */
+/** In addition to the drains of the servers that are stopped: what the others may take to start. */
 const settleMsMargin = 60_000
 
 /**
- * Runs the servers as asked. What an earlier deployment asked for stays unless it is asked
- * otherwise; a configuration file starts from the defaults.
+ * Runs the servers as requested. What an earlier deployment requested is kept unless overridden; a configuration file
+ * starts from the defaults.
  */
 export function deploySteps(context: ProcessContext, options: DeployOptions): Step[] {
   const work: Work = {
@@ -119,7 +119,7 @@ function serversStep(context: ProcessContext, work: Work): Step {
           await apply(context, work, status, report)
           return
         } catch (error) {
-          // Nobody has been told the ports of a first deployment: others do as well.
+          // Nobody has been told the ports of a first deployment, so others will do.
           const first = work.before?.deployment === null
           if (!(first && tries < portTriesMax && error instanceof Failure && error.kind === 'exists')) throw error
           await configure(context, work, report)
@@ -159,7 +159,7 @@ function answersStep(context: ProcessContext, work: Work): Step {
   }
 }
 
-/** How a server of the deployment is called. */
+/** How to call a server of the deployment. */
 function targetOf({ paths }: ProcessContext, work: Work, name: string): CallTarget {
   const address = specsOf(work).find((spec) => spec.name === name)?.address ?? ''
   return targetAt(doorOf(work.deployment, paths), parseHostPort(address).port)

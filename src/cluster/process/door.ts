@@ -11,15 +11,15 @@ import type { Addresses, Endpoint } from '../driver.ts'
 import { loopback, type Ports } from '../shared/ports.ts'
 import type { ClusterPaths } from './paths.ts'
 
-/** By which door clients come in, and the cluster's own servers too. */
+/** How clients, and the cluster's own servers, reach a server. */
 export interface Door {
   /** What the servers listen on. */
   readonly listen: string
-  /** What this machine's own programs call: the same, unless that is every address. */
+  /** The address that this machine's own programs call: the same, unless that is the wildcard. */
   readonly dial: string
-  /** A server's `tls`; undefined without. */
+  /** A server's `tls` setting; undefined without TLS. */
   readonly serverTls: Settings | undefined
-  /** With what our own programs call; undefined without TLS. */
+  /** The TLS files with which our own programs call; undefined without TLS. */
   readonly clientTls: ClientTlsFiles | undefined
 }
 
@@ -37,7 +37,7 @@ export function doorOf({ listen = loopback, tls = 'off' }: Deployment, paths: Pi
     ...common,
     serverTls: {
       ...(files.cert === undefined ? { auto: folder } : { cert: files.cert, key: files.key }),
-      // Our own programs have certificates of our own authority.
+      // Our own programs have certificates from our own authority.
       ...(clients !== undefined && { client_ca: [clients, own.ca], client_cert: 'required' }),
     },
     clientTls: {
@@ -47,23 +47,23 @@ export function doorOf({ listen = loopback, tls = 'off' }: Deployment, paths: Pi
   }
 }
 
-/** Does the door need certificates that we make? */
+/** Does the door need certificates that we create? */
 export function needsOwn({ tls = 'off' }: Deployment): boolean {
   return tls === 'auto' || (typeof tls === 'object' && (tls.cert === undefined || tls.client_ca !== undefined))
 }
 
-/** The folder of what we make; it stays with the data. */
+/** The folder of the certificates we create; it stays with the data. */
 export function ownFolder({ data }: Pick<ClusterPaths, 'data'>): string {
   return join(data, 'tls')
 }
 
-/** How our own programs call what listens on a port of the door. */
+/** How our own programs call a port of the door. */
 export function targetAt({ dial, clientTls }: Door, port: number | undefined): CallTarget {
   const scheme = clientTls ? 'grpcs' : 'grpc'
   return { url: `${scheme}://${hostPortText({ host: dial, port: port ?? 0 })}`, ...(clientTls && { tls: clientTls }) }
 }
 
-/** The addresses of cache and scheduler that are told to clients. */
+/** The addresses of cache and scheduler as given to clients. */
 export async function addressesAt(deployment: Deployment, paths: ClusterPaths, ports: Ports): Promise<Addresses> {
   const door = doorOf(deployment, paths)
   const host = (await namedHost(deployment)) ?? door.dial
@@ -74,7 +74,7 @@ export async function addressesAt(deployment: Deployment, paths: ClusterPaths, p
   return { cache: endpoint(ports['cas']), scheduler: endpoint(ports['scheduler']) }
 }
 
-/** The first name that a certificate of the user's own is for: by another one, no client would accept it. */
+/** The first name in a user's own certificate: no client would accept any other. */
 export async function namedHost({ tls }: Deployment): Promise<string | undefined> {
   if (typeof tls !== 'object' || tls.cert === undefined) return undefined
   try {

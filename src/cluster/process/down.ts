@@ -18,21 +18,21 @@ import { readMemory } from './state.ts'
 import { askSupervisor, supervisorStatusAt } from './supervisor-client.ts'
 import { leftText, removeFolders } from './up.ts'
 
-/** What workers, then the scheduler, then the cache get to end what they are at. */
+/** How long workers, then the scheduler, then the cache get to finish. */
 const graceMs = 10_000
 const stopMsMax = 3 * graceMs + 5_000
 
-/** Ends the servers and removes all that is left of the cluster. */
+/** Stops the servers and removes everything that is left of the cluster. */
 export function downSteps(context: ProcessContext, options: DownOptions): Step[] {
   return locked(context, false, removalSteps(context, options))
 }
 
-/** The same for whoever has the cluster's lock. */
+/** The same for a caller that has the cluster's lock. */
 export function removalSteps(context: ProcessContext, { keepData = false }: DownOptions): Step[] {
-  // Not a word of it where there is none, as for most.
+  // Not mentioned where there is none, as for most.
   const login = existsSync(loginUnit(context).path) ? [removeUnitStep(context)] : []
-  // First: a session that begins meanwhile shall not bring up what is being taken down.
-  // After the worker, which calls with it, and before its files.
+  // First: a session that starts meanwhile must not bring up what is being removed. The token comes after the worker,
+  // which uses it, and before its files.
   const token = existsSync(joinedFolder(context.paths)) ? [retireStep(context)] : []
   return [...login, processesStep(context), ...token, foldersStep(context, keepData)]
 }
@@ -56,7 +56,7 @@ function processesStep(context: ProcessContext): Step {
   }
 }
 
-/** True when a supervisor said that it ends; one that hangs or is of another release is killed. */
+/** True when the supervisor agreed to stop; one that hangs or is of another release is killed. */
 async function askToStop({ paths }: ProcessContext): Promise<boolean> {
   try {
     if (!(await supervisorStatusAt(paths))) return false
@@ -79,7 +79,7 @@ function foldersStep(context: ProcessContext, keepData: boolean): Step {
       await forgetLogin(context)
       await remove(paths.exchange)
       const left = await removeFolders(context, keepData)
-      // What is left is not a failure: nothing runs, and `up` works again. Only this user cannot do more.
+      // Leftovers are not a failure: nothing is running, and `up` works again. Only this user cannot remove them.
       const removed = leftText(left, paths.data) || (there ? 'removed' : 'nothing was there')
       report.say(keepData && (await isThere(paths.data)) ? `${removed}; ${await keptText(paths)}` : removed)
     },

@@ -5,17 +5,17 @@ import { canListen, loopback } from '../shared/ports.ts'
 
 /** What keeps strangers from a cluster that other machines can reach. */
 export interface Guards {
-  /** Is what is said there encrypted, and the server known by its certificate? */
+  /** Is the traffic encrypted, and the server authenticated by its certificate? */
   readonly tls: boolean
-  /** Does it ask who comes, and refuse those whom it does not know? */
+  /** Does it authenticate clients, and refuse unknown ones? */
   readonly access: boolean
-  /** The user has said that neither is wanted. */
+  /** The user has waived both. */
   readonly insecure: boolean
 }
 
 /**
  * The one rule for addresses that other machines reach: whoever calls a server there can run commands as this user, so
- * there has to be TLS and some access control, or the word of the user that there need not.
+ * there must be TLS and access control, or the user's word that neither is needed.
  * @throws Failure 'precondition' that names what is missing
  */
 export function assertMayExpose(host: string, { tls, access, insecure }: Guards): void {
@@ -46,7 +46,7 @@ export function guardsOf({ tls = 'off', access = 'none', insecure = false }: Dep
 }
 
 /**
- * Refuses an address that the servers may not, or cannot, listen on, before anything is changed.
+ * Refuses an address that the servers must not, or cannot, listen on, before anything is changed.
  * @throws Failure 'precondition' as above, 'invalid' for one that this machine does not have
  */
 export async function assertCanExpose(deployment: Deployment): Promise<void> {

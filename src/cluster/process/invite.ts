@@ -15,10 +15,10 @@ import type { ClusterPaths } from './paths.ts'
 import { readMemory } from './state.ts'
 
 /**
- * Where other machines find the scheduler, and by what they know it.
- * @param asked a name or an address of this machine that they use; chosen when absent
- * @throws Failure 'not-found' without a deployment, 'precondition' where none could come in, 'invalid' for a name that the
- *   certificate is not for
+ * Where other machines find the scheduler, and how they recognise it.
+ * @param asked a name or an address by which they reach this machine; chosen when absent
+ * @throws Failure 'not-found' without a deployment, 'precondition' when none could connect, 'invalid' for a name that
+ *   the certificate does not cover
  */
 export async function meetingPlace(
   { paths }: Pick<ProcessContext, 'paths'>,
@@ -57,7 +57,7 @@ function deployText(flag: string): string {
   return `Run \`native deploy${flag} --listen 0.0.0.0 --tls auto --access team\`: then other machines can join.`
 }
 
-/** @throws Failure 'precondition' that names all that is in the way */
+/** @throws Failure 'precondition' that names every obstacle */
 function assertOpen({ listen = loopback, tls = 'off', access = 'none' }: Deployment, name: string, flag: string): void {
   const missing = [
     ...(isLoopback(listen) ? [`it listens on ${listen}, which other machines do not reach`] : []),
@@ -70,14 +70,14 @@ function assertOpen({ listen = loopback, tls = 'off', access = 'none' }: Deploym
     })
 }
 
-/** What the servers show, their own certificate first. */
+/** The certificate chain that the servers present, their own certificate first. */
 async function chainOf({ tls }: Deployment, paths: ClusterPaths): Promise<X509Certificate[]> {
   const file = (typeof tls === 'object' && tls.cert) || ownCertificates(ownFolder(paths)).server.cert
   const what = 'the certificate'
   return certificatesIn((await readPem(file, what)).text, file, what)
 }
 
-/** Names and addresses of this machine by which others may reach it, the likeliest first. */
+/** Names and addresses by which others may reach this machine, the likeliest first. */
 async function hostsFor(deployment: Deployment): Promise<string[]> {
   const named = await namedHost(deployment)
   if (named !== undefined) return [named]

@@ -8,22 +8,22 @@ import { readState } from '../shared/state-file.ts'
 import type { ClusterPaths } from './paths.ts'
 
 const keptPorts = z.record(z.string(), z.number().int().min(1).max(65_535))
-/** Files that are looked at to tell how much is kept. */
+/** How many files are visited to estimate how much is kept. */
 const filesMax = 200_000
 
-/** Writes the ports of a cluster beside its data, for the cluster that takes the data up. */
+/** Writes the ports of a cluster beside its data, for the next cluster that uses the data. */
 export async function keepPorts(paths: ClusterPaths, ports: Ports): Promise<void> {
   if (await isThere(paths.data)) await writeWhole(fileOf(paths), `${JSON.stringify(ports)}\n`)
 }
 
-/** The ports that were kept, those that are free still. */
+/** The kept ports that are still free. */
 export async function portsKept(paths: ClusterPaths): Promise<Ports> {
   const ports = (await readState(fileOf(paths), keptPorts).catch(() => undefined)) ?? {}
   const free = await Promise.all(Object.entries(ports).map(async (each) => ((await isFree(each[1])) ? [each] : [])))
   return Object.fromEntries(free.flat())
 }
 
-/** Bytes of the data of a cluster, and whether there are more than were counted. */
+/** The size of a cluster's data, and whether there is more than was counted. */
 export async function dataSize({ data }: ClusterPaths): Promise<{ bytes: number; more: boolean }> {
   const files = (await readdir(data, { recursive: true, withFileTypes: true })).filter((each) => each.isFile())
   let bytes = 0

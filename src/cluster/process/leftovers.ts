@@ -6,13 +6,12 @@ import { readState } from '../shared/state-file.ts'
 import type { ProcessContext } from './context.ts'
 
 const pollMs = 20
-/** The kernel takes no longer over a kill unless the machine is in trouble. */
+/** A kill takes the kernel no longer, unless the machine is in trouble. */
 const deathMsMax = 10_000
 
 /**
- * The processes of this cluster that still run, by the supervisor's record. A process id may
- * have gone to a stranger since: only a process whose command line names a file in this
- * cluster's own state folder is ours.
+ * This cluster's processes that are still running, by the supervisor's record. A process id may have been reused since:
+ * only a process whose command line names a file in this cluster's own state folder is ours.
  */
 export async function recordedProcesses({ paths }: ProcessContext): Promise<ProcessIdentity[]> {
   const record = await readState(paths.supervisorRecord, supervisorStatus).catch((error: unknown) => {
@@ -34,7 +33,7 @@ export async function recordedProcesses({ paths }: ProcessContext): Promise<Proc
   return ours.filter((each) => each !== undefined)
 }
 
-/** Kills what still runs of a supervisor that is gone or does not answer; answers how many. */
+/** Kills what still runs of a supervisor that is gone or does not answer; returns how many. */
 export async function killLeftovers(context: ProcessContext, signal?: AbortSignal): Promise<number> {
   const processes = await recordedProcesses(context)
   for (const { pid } of processes) signalProcess(pid, 'SIGKILL')
@@ -43,7 +42,7 @@ export async function killLeftovers(context: ProcessContext, signal?: AbortSigna
 }
 
 /**
- * Waits for the end of processes.
+ * Waits until processes have ended.
  * @throws Failure 'deadline' naming those that still run
  */
 export async function untilGone(

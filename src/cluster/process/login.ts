@@ -11,13 +11,13 @@ import { needsTokens } from './private.ts'
 import { readMemory } from './state.ts'
 
 /**
- * Makes the tokens file of a cluster whose clients need tokens, and a token for this user, kept where all commands find
- * it; takes the latter away where none is needed any more.
+ * Creates the tokens file of a cluster whose clients need tokens, and a token for this user, stored where all commands
+ * find it; removes the latter where none is needed any more.
  */
 export async function ensureLogin(context: ProcessContext, deployment: Deployment, ports: Ports): Promise<void> {
   const { paths, user, clock } = context
   if ((deployment.access ?? 'none') === 'none') return forgetLogin(context)
-  // As commands of this user call them, and as clients are told to.
+  // The addresses that this user's commands call, and that clients are given.
   const { cache, scheduler } = await addressesAt(deployment, paths, ports)
   const { dial } = doorOf(deployment, paths)
   const dialled = [ports['cas'], ports['scheduler']].map((port = 0) => hostPortText({ host: dial, port }))
@@ -45,6 +45,6 @@ export async function tokensOf(context: ProcessContext): Promise<TokensPlace> {
     throw new Failure('precondition', `clients of cluster "${paths.name}" need no token`, {
       next: ['Run `native deploy --access team` to require tokens.'],
     })
-  // The servers look at the file themselves.
+  // The servers watch the file themselves.
   return { file: paths.tokens, changed: async () => undefined }
 }

@@ -13,7 +13,8 @@ const pollMs = 200
 const suffix = '.log'
 
 /**
- * The last lines of the servers' logs, by their time; with follow, what is added, as it comes, also across a rotation.
+ * The last lines of the servers' logs, ordered by time; with follow, later ones as they are written, also across a
+ * rotation.
  * @throws Failure 'not-found' without a cluster or for a server that never ran
  */
 export async function* clusterLogs(context: ProcessContext, options: LogOptions): AsyncGenerator<LogLine, void> {
@@ -31,7 +32,7 @@ export async function* clusterLogs(context: ProcessContext, options: LogOptions)
   }
 }
 
-/** The last lines of a log, out of the rotated files too; no older file than has to be is read. */
+/** The last lines of a log, including rotated files; no older file than necessary is read. */
 async function history(folder: string, server: string, { lines, sinceMs }: LogOptions): Promise<string[]> {
   let found: string[] = []
   const reachesBack = () => sinceMs !== undefined && (writtenAt(found[0] ?? '') ?? sinceMs) < sinceMs
@@ -42,7 +43,7 @@ async function history(folder: string, server: string, { lines, sinceMs }: LogOp
   return found
 }
 
-/** Reads what was added since the last call; whole lines only. */
+/** Returns a reader of what was added since the last call; whole lines only. */
 async function openTail(path: string, server: string): Promise<() => Promise<ServerLines>> {
   let inode = await inodeOf(path)
   let at = await sizeOf(path)

@@ -5,7 +5,7 @@ import type { Authorize } from '../shared/readiness.ts'
 import { type Door, targetAt } from './door.ts'
 import { type AskedServer, probeMsMax } from './server-status.ts'
 
-/** The workers that the scheduler has and this machine has not; null where it does not tell. */
+/** The scheduler's workers that are not on this machine; null when it does not list them. */
 export async function otherWorkers(
   asked: readonly AskedServer[],
   door: Door,

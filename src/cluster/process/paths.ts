@@ -14,7 +14,7 @@ export interface ClusterPaths {
   readonly configs: string
   /** What the driver remembers: ports and settings. */
   readonly cluster: string
-  /** What the servers have in common and nobody else knows (0600). */
+  /** The secret that only the servers share (0600). */
   readonly secret: string
   /** Hashes of the tokens that clients need, where they need any (0600). */
   readonly tokens: string
@@ -24,15 +24,18 @@ export interface ClusterPaths {
   readonly socket: string
   /** The folder around the socket. */
   readonly socketFolder: string
-  /** Beside the state folder, so that removing the one does not unlock the other. */
+  /** Beside the state folder, so that removing that does not release the lock. */
   readonly lock: string
-  /** What an invitation is being exchanged for (0600); beside the state folder, which a `join` that fails removes. */
+  /**
+   * The token that an invitation is being exchanged for (0600); beside the state folder, which a failing `join`
+   * removes.
+   */
   readonly exchange: string
-  /** Held while ports are chosen: clusters side by side must not choose the same. */
+  /** Held while ports are chosen, so that concurrent clusters do not choose the same. */
   readonly portsLock: string
 }
 
-/** sun_path has 104 bytes on macOS, 108 on Linux, the closing NUL counted. */
+/** sun_path has 104 bytes on macOS, 108 on Linux, including the closing NUL. */
 const socketPathBytesMax = 103
 
 /**

@@ -4,11 +4,11 @@ import { sizeText } from '../../core/units.ts'
 
 /** A store divides its size into segments; below this not even one blob of a usual size fits. */
 const cacheBytesMin = 64 * 1024 * 1024
-/** Processes that one machine can be asked to run at once. */
+/** The most processes that one machine can be asked to run at once. */
 const actionsAtOnceMax = 4096
 
 /**
- * Refuses what no server can start with, before anything is changed.
+ * Refuses values that no server can start with, before anything is changed.
  * @throws Failure 'invalid'
  */
 export function assertPossible({ cache_size: cacheBytes, workers = 1, slots = 1 }: Deployment): void {

@@ -8,8 +8,8 @@ import type { ProcessContext } from './context.ts'
 import { readMemory } from './state.ts'
 
 /**
- * Do the servers of this deployment admit nobody but this user and root? Where it is not said,
- * those of root do that need no token: an action of theirs is run as root, whoever asks for it.
+ * Do the servers of this deployment admit only this user and root? By default root's servers do, if they need no token:
+ * their actions run as root, whoever requests them.
  */
 export async function isPrivate(deployment: Deployment, { user }: Pick<ProcessContext, 'user'>): Promise<boolean> {
   const { private: asked, access = 'none', listen = loopback } = deployment
@@ -17,17 +17,17 @@ export async function isPrivate(deployment: Deployment, { user }: Pick<ProcessCo
   return asked ?? (!open && user.uid === 0 && (await tellsUsers()))
 }
 
-/** The same of the cluster as it was deployed last, or would be if nothing were said. */
+/** The same for the cluster as last deployed, or as it would be by default. */
 export async function clusterIsPrivate(context: Pick<ProcessContext, 'paths' | 'user'>): Promise<boolean> {
   return isPrivate((await readMemory(context.paths))?.deployment ?? {}, context)
 }
 
-/** Do clients of the cluster, as it was deployed last, need tokens? */
+/** Do clients of the cluster, as last deployed, need tokens? */
 export async function needsTokens({ paths }: Pick<ProcessContext, 'paths'>): Promise<boolean> {
   return ((await readMemory(paths))?.deployment?.access ?? 'none') !== 'none'
 }
 
-/** Says who can use the cluster as it is deployed, or would be. */
+/** Reports who can use the cluster as it is deployed, or would be. */
 export function accessStep(context: ProcessContext): Step {
   return {
     title: 'Who may come in',
@@ -40,7 +40,7 @@ export function accessStep(context: ProcessContext): Step {
   }
 }
 
-/** In one line, what other machines can do here; undefined where they reach nothing. */
+/** In one line, what other machines can do here; undefined when they cannot reach anything. */
 function exposureText({ listen = loopback, tls, access = 'none' }: Deployment, closed: boolean): string | undefined {
   const showsCertificate = typeof tls === 'object' && tls.client_ca !== undefined
   if (showsCertificate) {

@@ -21,17 +21,17 @@ export interface Rendered {
 
 const defaultCacheBytes = 10e9
 const defaultDrain = '30s'
-/** Above a server's own drain: it should have ended by itself. */
+/** In addition to a server's own drain: it should have ended by itself. */
 const drainMarginMs = 5_000
 
-/** The uses of ports that a deployment with so many workers has. */
+/** The ports' uses in a deployment with this many workers. */
 export function portUses(workers: number, console: boolean): string[] {
   const names = Array.from({ length: workers }, (_, at) => `${workerName(at)}-metrics`)
   const more = console ? ['console', 'console-metrics'] : []
   return ['cas', 'scheduler', 'cas-metrics', 'scheduler-metrics', ...more, ...names]
 }
 
-/** The same of a worker for another machine's cluster. */
+/** The same for a worker of another machine's cluster. */
 export const joinedPortUses = ['worker-1-metrics'] as const
 
 /** How many workers a deployment has; one when it does not say. */
@@ -48,7 +48,7 @@ export interface RenderOptions {
   readonly release: string
   /** Admit only this user, and root. */
   readonly private: boolean
-  /** What stands in paths.secret; a new one restarts the servers too. */
+  /** The content of paths.secret; a new one restarts the servers, too. */
   readonly secret: string
 }
 
@@ -98,7 +98,9 @@ export function renderServers(options: RenderOptions): Rendered[] {
   ]
 }
 
-/** It stays on the loopback, and speaks no TLS there; the cache that it reads and the scheduler that it asks may. */
+/**
+ * The console stays on the loopback without TLS; the cache that it reads and the scheduler that it queries may use TLS.
+ */
 function consoleOf(options: RenderOptions, servers: { cas: string; scheduler: string }, call: Settings): Rendered {
   const { ports, paths } = options
   return rendered(options, 'console', 'console', {
@@ -134,7 +136,7 @@ function rendered(options: RenderOptions, role: Role, name: string, base: Settin
   }
 }
 
-/** What cache and scheduler are told of who may come in; undefined where everybody may. */
+/** The access settings of cache and scheduler; undefined when everybody is admitted. */
 function accessOf({ deployment: { access = 'none' }, paths }: RenderOptions): Settings | undefined {
   if (access === 'none') return undefined
   return { anonymous: 'none', ...(access === 'team' ? {} : access), tokens: paths.tokens }

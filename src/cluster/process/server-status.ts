@@ -9,22 +9,22 @@ import { type Authorize, assertAnswers } from '../shared/readiness.ts'
 import { versionIn, versionNotes } from '../shared/usage.ts'
 import { type Door, targetAt } from './door.ts'
 
-/** What a server has to answer in: one that hangs must not keep the others from being shown. */
+/** How long a server may take to answer: one that hangs must not keep the others from being shown. */
 export const probeMsMax = 2_000
-/** At most so many lines, which a server has made printable. */
+/** The most lines of notes; the server has made them printable. */
 const notesMax = 20
 
-/** A server, and its metrics, where it tells them. */
+/** A server, and its metrics if it reports them. */
 export interface AskedServer {
   readonly status: ServerStatus
   readonly samples: Samples | undefined
 }
 
 /**
- * Asks a server how it is, how it names itself and what it counts.
+ * Asks a server for its health, name and metrics.
  * @param version of the program that asks
- * @param door by which cache and scheduler are called
- * @param authorize how this user is known to a server that asks for that
+ * @param door through which cache and scheduler are called
+ * @param authorize how this user authenticates to a server that requires it
  */
 export async function askServer(
   server: ServerProcess,
@@ -59,13 +59,13 @@ export async function askServer(
   }
 }
 
-/** What stands below the first line of /healthz. */
+/** The lines below the first one of /healthz. */
 export function notesIn(text: string): string[] {
   const lines = text.split('\n').slice(1, notesMax + 1)
   return lines.filter((line) => line !== '').map((line) => printable(line, 1_000))
 }
 
-/** A server for clients answers GetCapabilities; undefined for a worker or a console, which have no such door. */
+/** A server for clients answers GetCapabilities; undefined for a worker or a console, which serve no clients. */
 async function answersClients(
   { spec, state }: ServerProcess,
   door: Door,

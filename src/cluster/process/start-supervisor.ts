@@ -13,9 +13,9 @@ const startMsMax = 30_000
 const logBytesMax = 10 * 1024 * 1024
 
 /**
- * Starts the supervisor as a process of its own session, which outlives this one and its
- * terminal, and waits until it answers. The folders are there and no other supervisor runs.
- * @throws Failure 'program' with what it printed when it ends instead
+ * Starts the supervisor in its own session, so that it outlives this process and its terminal, and waits until it
+ * answers. The folders must exist and no other supervisor may be running.
+ * @throws Failure 'program' with its output when it exits instead
  */
 export async function startSupervisor(context: ProcessContext, signal: AbortSignal): Promise<SupervisorStatus> {
   const { paths, program, user } = context

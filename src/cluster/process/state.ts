@@ -16,7 +16,7 @@ const joined = z.strictObject({
   /** The worker's name there. */
   worker: z.string(),
 })
-/** For whom this machine works. */
+/** The cluster that this machine works for. */
 export type Joined = z.output<typeof joined>
 
 const clusterState = z.strictObject({
@@ -24,9 +24,9 @@ const clusterState = z.strictObject({
   name: z.string(),
   /** Kept from the first choice until `down`. */
   ports: z.record(z.string(), z.number().int().min(1).max(65_535)),
-  /** The last deployment that was asked for; null before the first. */
+  /** The last requested deployment; null before the first. */
   deployment: deploymentConfig.nullable(),
-  /** In place of a deployment: the cluster of another machine, for which this one has a worker. */
+  /** Instead of a deployment: the other machine's cluster for which this one has a worker. */
   joined: joined.optional(),
 })
 
@@ -46,10 +46,10 @@ export function writeMemory(paths: ClusterPaths, memory: Omit<ClusterMemory, 've
   return writeWhole(paths.cluster, `${JSON.stringify(value, null, 2)}\n`)
 }
 
-/** What is told of a cluster to others of the same user. */
+/** What other clusters of the same user may know about a cluster. */
 export type OtherCluster = Pick<ClusterMemory, 'name' | 'ports' | 'joined'>
 
-/** The other clusters of this user that are up; a damaged state is none. */
+/** This user's other clusters that are up; one with a damaged state is skipped. */
 export async function otherClusters(paths: ClusterPaths): Promise<OtherCluster[]> {
   const found: OtherCluster[] = []
   for (const name of await namesIn(paths.stateRoot)) {
@@ -61,7 +61,7 @@ export async function otherClusters(paths: ClusterPaths): Promise<OtherCluster[]
   return found
 }
 
-/** Ports that they have chosen. */
+/** The ports that they have chosen. */
 export async function portsOfOthers(paths: ClusterPaths): Promise<Set<number>> {
   return new Set((await otherClusters(paths)).flatMap(({ ports }) => Object.values(ports)))
 }

@@ -21,7 +21,10 @@ import { askServer, probeMsMax } from './server-status.ts'
 import { type ClusterMemory, readMemory } from './state.ts'
 import { hangingCure, supervisorStatusAt } from './supervisor-client.ts'
 
-/** What the cluster is like now; every server is asked. One that hangs, the supervisor too, is waited for no longer than `probeMsMax`. */
+/**
+ * The current status of the cluster; every server is asked. One that hangs, including the supervisor, is waited for no
+ * longer than `probeMsMax`.
+ */
 export async function clusterStatus(context: ProcessContext): Promise<ClusterStatus> {
   const { paths } = context
   const version = versionOf(context.release)
@@ -64,14 +67,14 @@ export async function clusterStatus(context: ProcessContext): Promise<ClusterSta
 const hanging = (pid: number | undefined) =>
   `the supervisor does not answer, and what it wrote last is shown; ${hangingCure(pid)}`
 
-/** As they were deployed, whichever was started first; those that are to go come last. */
+/** In the order of deployment, whichever started first; those to be removed come last. */
 function inDesiredOrder({ desired, servers }: SupervisorStatus): SupervisorStatus['servers'] {
   const places = new Map(desired.map(({ name }, at) => [name, at]))
   const placeOf = (name: string) => places.get(name) ?? desired.length
   return servers.toSorted((a, b) => placeOf(a.spec.name) - placeOf(b.spec.name))
 }
 
-/** What the supervisor says; of one that hangs, what it wrote when something last changed. */
+/** What the supervisor reports; if it hangs, what it recorded at the last change. */
 async function supervisorNow({
   paths,
 }: ProcessContext): Promise<{ supervisor: SupervisorStatus | undefined; hangs: boolean }> {

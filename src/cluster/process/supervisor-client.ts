@@ -12,7 +12,7 @@ import { jsonLine, readJsonLines } from '../../wire/jsonlines.ts'
 import { readState } from '../shared/state-file.ts'
 import type { ClusterPaths } from './paths.ts'
 
-/** A supervisor that does not answer within this, beyond what it was asked to wait, hangs. */
+/** A supervisor that takes longer to answer, beyond what it was asked to wait, hangs. */
 const answerMsMax = 5_000
 
 /** Where a supervisor listens, and where it keeps what it last said. */

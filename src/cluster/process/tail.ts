@@ -1,7 +1,9 @@
 import { open, stat } from 'node:fs/promises'
 import { errnoOf } from '../../core/failure.ts'
 
-/** What is read from the end of a file to find its last lines: all of a log that the supervisor is about to rotate. */
+/**
+ * How much is read from the end of a file to find its last lines: a whole log that the supervisor is about to rotate.
+ */
 const tailBytesMax = 12 * 1024 * 1024
 
 /** The last lines of a text file, oldest first; none when there is no file. */
@@ -17,7 +19,10 @@ export async function lastLines(path: string, lines: number): Promise<string[]> 
   return all.slice(-lines)
 }
 
-/** The bytes of a file from a place on, at most 12 MiB, and where the next read goes on; a place past the end reads from the start. */
+/**
+ * The bytes of a file from a position on, at most 12 MiB, and the next position; a position past the end reads from the
+ * start.
+ */
 export async function readFrom(path: string, from: number): Promise<{ text: string; next: number }> {
   try {
     const file = await open(path)
@@ -35,7 +40,7 @@ export async function readFrom(path: string, from: number): Promise<{ text: stri
   }
 }
 
-/** The bytes of a file; 0 when there is none. */
+/** The size of a file; 0 when there is none. */
 export async function sizeOf(path: string): Promise<number> {
   try {
     return (await stat(path)).size
@@ -45,7 +50,7 @@ export async function sizeOf(path: string): Promise<number> {
   }
 }
 
-/** What tells a file from its successor of the same name; undefined when there is none. */
+/** What distinguishes a file from its successor of the same name; undefined when there is none. */
 export async function inodeOf(path: string): Promise<number | undefined> {
   try {
     return (await stat(path)).ino

@@ -28,7 +28,7 @@ export function upSteps(context: ProcessContext, { retain, atLogin }: UpOptions)
 
 /**
  * The same without the lock, for a caller that has it.
- * @param asked the ports that a first deployment is to have; is read when the step runs
+ * @param asked the ports for a first deployment; read when the step runs
  */
 export function bringUp(context: ProcessContext, asked: { readonly ports: Ports } = { ports: {} }): Step[] {
   return [foldersStep(context), portsStep(context, asked), supervisorStep(context)]
@@ -62,7 +62,7 @@ function portsStep({ paths, clock }: ProcessContext, asked: { readonly ports: Po
       const memory = await readMemory(paths)
       const lock = await takeLock(paths.portsLock, { clock, signal: report.signal })
       try {
-        // A later deployment moves its servers itself, and back when that fails.
+        // A later deployment moves its servers itself, and moves them back when it fails.
         const wanted = memory?.deployment ? {} : asked.ports
         const known = { ...(memory?.ports ?? (await portsKept(paths))), ...wanted }
         const joined = memory?.joined
@@ -85,7 +85,7 @@ async function forgetKilledJoin(paths: ClusterPaths): Promise<void> {
   if (current && dirname(current.folder) === joinedFolder(paths)) await forgetOthers(paths, current.folder)
 }
 
-/** Tells the ports that clients use, and which of the usual ones were taken; status shows who uses what. */
+/** Reports the ports that clients use, and which of the usual ones were taken; status shows who uses what. */
 export function sayPorts(report: StepReport, ports: Readonly<Record<string, number>>, moved: readonly Moved[]): void {
   const taken = moved.length === 0 ? '' : `; taken by others: ${moved.map(({ usual }) => usual).join(', ')}`
   report.say(`cache ${ports['cas']}, scheduler ${ports['scheduler']}${taken}`)
@@ -116,8 +116,8 @@ export function supervisorStep(context: ProcessContext): Step {
 }
 
 /**
- * Removes all that `up` and the servers made; folders of other clusters stay.
- * @returns what this user may not remove: actions can leave root's files, immutable ones, mounts
+ * Removes everything that `up` and the servers created; folders of other clusters stay.
+ * @returns what this user could not remove: actions can leave root's files, immutable ones, mounts
  */
 export async function removeFolders({ paths }: ProcessContext, keepData: boolean): Promise<Leftovers> {
   const left = keepData ? nothing : await removeTree(paths.data)
@@ -131,7 +131,7 @@ export async function removeFolders({ paths }: ProcessContext, keepData: boolean
 
 const nothing: Leftovers = { first: [], count: 0 }
 
-/** Names what stays and says what to do about it; '' when nothing does. */
+/** Names what is left and says what to do about it; '' when nothing is. */
 export function leftText({ first, count }: Leftovers, folder: string): string {
   const [one] = first
   if (!one) return ''

@@ -9,7 +9,7 @@ import { serverNoun } from './server-names.ts'
 import { askSupervisor } from './supervisor-client.ts'
 import { lastLines } from './tail.ts'
 
-/** A server that ended so often since it was asked for will not stay up. */
+/** A server that has ended this often since it was requested will not stay up. */
 const crashesMax = 3
 const waitMs = 1_000
 const linesShown = 20
@@ -17,8 +17,8 @@ const linesShown = 20
 const serving: ServerProcess['state'] = 'running'
 
 /**
- * Waits until these servers and no others run, and each has said that it serves.
- * @param msMax the drains of what goes, and some
+ * Waits until exactly these servers are running, and each has reported that it serves.
+ * @param msMax the drains of removed servers, plus a margin
  * @throws Failure 'program' or 'exists' with a server's last lines when it does not stay up, 'deadline'
  */
 export async function untilSettled(
@@ -47,7 +47,7 @@ export async function untilSettled(
 }
 
 /**
- * Does some work while watching that the servers stay up; the work is aborted when one does not.
+ * Runs some work while watching that the servers stay up; the work is aborted when one does not.
  * @throws Failure 'program' or 'exists' with the server's last lines; what the work throws
  */
 export async function whileUp<T>(
@@ -59,7 +59,7 @@ export async function whileUp<T>(
   const ended = new AbortController()
   const either = AbortSignal.any([signal, ended.signal])
   const watch = watchForCrashes(context, specs, either)
-  // Whichever comes first counts; the other one ends by the signal.
+  // Whichever settles first counts; the other one is ended by the signal.
   const done = work(either)
   try {
     return await Promise.race([done, watch])
@@ -83,8 +83,8 @@ async function watchForCrashes(
 }
 
 /**
- * @throws Failure 'exists' when a server ended and another program has a port of it, 'program'
- *   when one ended too often
+ * @throws Failure 'exists' when a server ended and another program has one of its ports, 'program' when one ended too
+ *   often
  */
 async function assertStaysUp(
   { paths }: ProcessContext,

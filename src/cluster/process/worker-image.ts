@@ -9,17 +9,17 @@ import { selectRoot } from '../../image/select.ts'
 import { layered } from '../shared/deployment-layers.ts'
 import type { ProcessContext } from './context.ts'
 
-/** Takes back an image that was asked for earlier. */
+/** Removes an image that was requested earlier. */
 const noImage = 'none'
 const retryTimes = 3
-/** Pulling an image may come before a worker's first action. */
+/** A worker's first action may have to wait for an image to be pulled. */
 export const imageMsMax = 15 * 60_000
 
 /**
- * The image that all actions are to run in, as the workers' configuration names it: with the digest that its tag has now, so
- * that every worker has the same until the next deployment.
- * @param before what was deployed, which stays where nothing else is asked for
- * @throws Failure 'invalid' for what is no image and for a deployment without a sandbox; of the place where it is
+ * The image that all actions run in, for the workers' configuration: with the digest that its tag has now, so that
+ * every worker uses the same one until the next deployment.
+ * @param before the previous deployment, which is kept where nothing else is requested
+ * @throws Failure 'invalid' for an invalid image and for a deployment without a sandbox; Failures of its registry
  */
 export async function pinnedImage(
   { user, clock, machine }: ProcessContext,
@@ -34,7 +34,7 @@ export async function pinnedImage(
       where: '--worker-image',
       next: ['Deploy with --sandbox on.', 'With --worker-image none, actions use the programs of this machine.'],
     })
-  // What was asked for earlier has its digest.
+  // An earlier request already has its digest.
   if (asked.worker_image === undefined) return text
   const reference = parseAnyReference(text)
   if ('path' in reference && !isAbsolute(reference.path))
@@ -64,7 +64,7 @@ export async function pinnedImage(
   }
 }
 
-/** What a worker's configuration says of it. */
+/** The worker's settings for it. */
 export function imageSettings({ worker_image: image }: Deployment): Record<string, unknown> {
   return image === undefined || image === noImage ? {} : { images: { default: image } }
 }

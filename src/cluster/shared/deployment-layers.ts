@@ -3,8 +3,8 @@ import type { PlatformProperty } from '../../core/platform.ts'
 import type { DeployOptions } from '../options.ts'
 
 /**
- * The second deployment on top of the first; properties by name, the rest as a whole. A console that is merely asked for
- * keeps its settings.
+ * Merges the second deployment into the first; properties by name, everything else as a whole. A console that is only
+ * requested keeps its settings.
  */
 export function layered(below: Deployment, above: Deployment): Deployment {
   const properties = { ...below.properties, ...above.properties }
@@ -17,7 +17,7 @@ export function layered(below: Deployment, above: Deployment): Deployment {
   }
 }
 
-/** The settings that stand in the options themselves. */
+/** The settings that are in the options themselves. */
 export function fromOptions(options: DeployOptions): Deployment {
   const {
     workers,
@@ -47,7 +47,7 @@ export function fromOptions(options: DeployOptions): Deployment {
   }
 }
 
-/** `auto` with files is what the files do not say; files alone are TLS as well. */
+/** With `auto`, files override; files alone also mean TLS. */
 function tlsFrom({ tls, tlsCert, tlsKey, tlsClientCa }: DeployOptions): Deployment['tls'] {
   if (tlsCert === undefined && tlsKey === undefined && tlsClientCa === undefined) return tls
   return {

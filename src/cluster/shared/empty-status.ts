@@ -1,6 +1,6 @@
 import type { ClusterState, ClusterStatus } from '../driver.ts'
 
-/** The status of a cluster of whose servers nothing can be said. */
+/** The status of a cluster whose servers are unknown. */
 export function emptyStatus(
   { atLogin, keptData, ...cluster }: Pick<ClusterStatus, 'name' | 'driver' | 'version' | 'atLogin' | 'keptData'>,
   state: ClusterState,

@@ -4,16 +4,15 @@ import type { Step, StepReport } from '../driver.ts'
 
 const touchEveryMs = 1_000
 
-/** What a lock is taken with. */
+/** What is needed to take a lock. */
 export interface LockContext {
   readonly paths: { readonly lock: string }
   readonly clock: Clock
 }
 
 /**
- * The same steps under the cluster's lock: the first takes it, the last gives it back. When a
- * step fails, the lock is kept until all is undone; with retain nothing is undone, and it is
- * given back at once.
+ * The same steps under the cluster's lock: the first takes it, the last releases it. When a step fails, the lock is
+ * kept until everything is undone; with retain nothing is undone, and it is released at once.
  */
 export function locked({ paths, clock }: LockContext, retain: boolean, steps: readonly Step[]): Step[] {
   let lock: Lock | undefined
@@ -32,7 +31,7 @@ export function locked({ paths, clock }: LockContext, retain: boolean, steps: re
     })
   }
 
-  /** Whoever waits for the lock sees that this moves: a step begins, or says something. */
+  /** Shows those who wait for the lock that there is progress: a step begins, or reports something. */
   function moving({ signal, say }: StepReport): StepReport {
     let told = 0
     return {

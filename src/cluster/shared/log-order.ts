@@ -8,9 +8,9 @@ export interface ServerLines {
 }
 
 /**
- * Lines of several servers by the time that each says it was written at. One that says none (a stack, or the log of a
- * server that writes for people) stays behind the line before it.
- * @param sinceMs leaves out what was written before, in milliseconds since 1970
+ * Lines of several servers ordered by their timestamps. A line without one (of a stack trace, or the log of a server
+ * that writes for people) stays after the line before it.
+ * @param sinceMs leaves out earlier lines, in milliseconds since 1970
  */
 export function inOrder(logs: readonly ServerLines[], sinceMs = Number.NEGATIVE_INFINITY): LogLine[] {
   const timed = logs.flatMap(({ server, lines }) => {

@@ -4,15 +4,15 @@ import { Failure } from '../../core/failure.ts'
 import { fingerprintOf, isSignedByTrusted } from '../../wire/tls/fingerprint.ts'
 
 /**
- * By what another machine knows the servers that show these certificates, their own first: the last of them; null where
- * every machine trusts it without being told.
+ * How another machine recognises servers that present these certificates, their own first: by the last one; null where
+ * every machine trusts it already.
  */
 export function fingerprintFor(chain: readonly X509Certificate[]): string | null {
   const top = chain.at(-1)
   return top === undefined || isSignedByTrusted(top) ? null : fingerprintOf(top)
 }
 
-/** @throws Failure 'invalid' for a name or an address that the certificate is not for */
+/** @throws Failure 'invalid' for a name or an address that the certificate does not cover */
 export function assertCertified(host: string, certificate: X509Certificate | undefined): void {
   const isFor = isIP(host) ? certificate?.checkIP(host) : certificate?.checkHost(host)
   if (isFor !== undefined) return

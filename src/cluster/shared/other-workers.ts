@@ -6,8 +6,8 @@ import type { OtherWorker } from '../driver.ts'
 import { type Authorize, openAs } from './readiness.ts'
 
 /**
- * The workers that a scheduler has and its cluster has not; null where it does not tell.
- * @param own the names of those that the cluster has
+ * A scheduler's workers that are not its cluster's; null when it does not list them.
+ * @param own the names of the cluster's workers
  */
 export async function workersElsewhere(
   scheduler: CallTarget,

@@ -4,26 +4,26 @@ import type { Clock } from '../../core/clock.ts'
 import type { UserContext } from '../../host/user-folders.ts'
 import type { Authorize } from './readiness.ts'
 
-/** The token of whoever deployed the cluster: commands of this user work as before. */
+/** The token of the user who deployed the cluster, so that this user's commands keep working. */
 const ownersName = 'owner'
 
-/** How servers of this cluster are asked by commands of this user. */
+/** How this user's commands authenticate to servers of this cluster. */
 export function authorizeAs(user: UserContext): Authorize {
   return (url) => authorizationFor(user, url)
 }
 
-/** Whose cluster it is, and where. */
+/** The cluster's files that a login needs. */
 export interface OwnersLogin {
   readonly user: UserContext
   readonly clock: Clock
   /** The file of the cluster's tokens. */
   readonly tokens: string
-  /** Its state folder, which the login goes with. */
+  /** Its state folder, whose removal ends the login. */
   readonly state: string
 }
 
 /**
- * Makes the tokens file of a cluster, and a token for this user, kept where all commands find it.
+ * Creates the tokens file of a cluster, and a token for this user, stored where all commands find it.
  * @param addresses of its servers, `host:port`
  */
 export async function ensureOwnersLogin(owner: OwnersLogin, addresses: readonly string[]): Promise<void> {

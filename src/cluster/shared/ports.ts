@@ -18,7 +18,7 @@ const usual: Readonly<Record<string, number>> = {
 const workerMetrics = 50070
 const triesMax = 20
 
-/** The port that a server has when nothing else is there; 0 where none is usual. */
+/** The default port of a server; 0 where there is none. */
 export function usualPort(use: string): number {
   const worker = /^worker-(\d+)-metrics$/.exec(use)
   return usual[use] ?? (worker ? workerMetrics + Number(worker[1]) : 0)
@@ -32,7 +32,7 @@ export interface Moved {
 }
 
 /**
- * Gives each use a port: the one that it has, else the usual one, else a free one.
+ * Gives each use a port: its previous one, else the usual one, else a free one.
  * @param taken ports that others have claimed but may not listen on yet
  */
 export async function choosePorts(
@@ -75,7 +75,7 @@ async function freePort(claimed: ReadonlySet<number>): Promise<number> {
   throw new Failure('exhausted', `found no free port on ${loopback}`)
 }
 
-/** Listens for a moment; answers the port, or undefined when it is taken. */
+/** Listens briefly; returns the port, or undefined when it is taken. */
 function bind(port: number): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     const server = createServer()

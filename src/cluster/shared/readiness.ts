@@ -20,7 +20,7 @@ const actionMsMax = 60_000
 const attemptMsMax = 3_000
 const pollMs = 40
 
-/** The `authorization` that a server wants of this user; undefined where it wants none. */
+/** The `authorization` that a server requires from this user; undefined where it requires none. */
 export type Authorize = (url: string) => Promise<string | undefined>
 
 /** A channel as this user. */
@@ -45,9 +45,9 @@ export async function assertAnswers(target: CallTarget, signal?: AbortSignal, au
 }
 
 /**
- * The cache and the scheduler answer now. The console need not: builds go on without it.
+ * Checks that the cache and the scheduler answer now. The console need not: builds work without it.
  * @param next what to do when one does not
- * @throws Failure 'unavailable' that names it, 'denied' by one that answers, and not to this user
+ * @throws Failure 'unavailable' that names it, 'denied' for one that refuses this user
  */
 export async function assertAllAnswer(
   { cache, scheduler }: Addresses,
@@ -67,9 +67,9 @@ export async function assertAllAnswer(
 }
 
 /**
- * Waits for the first answer of a server that starts.
+ * Waits for the first answer of a starting server.
  * @param msMax a minute by default
- * @throws Failure 'deadline' then, with what the last attempt met
+ * @throws Failure 'deadline' then, with the error of the last attempt
  */
 export function untilAnswers(
   target: CallTarget,
@@ -84,7 +84,7 @@ export function untilAnswers(
 /**
  * Runs an action that does nothing on the worker of this name, once the worker is there.
  * @param msMax a minute by default
- * @throws Failure 'deadline' then, with what the last attempt met
+ * @throws Failure 'deadline' then, with the error of the last attempt
  */
 export async function runOnWorker(
   target: CallTarget,
@@ -130,7 +130,7 @@ function source(bytes: Uint8Array): BlobSource {
   return { digest: digestOf('sha256', bytes), content: bytes }
 }
 
-/** Tries until it works; a worker that has not yet joined is refused at first. */
+/** Retries until it works; a worker that has not joined yet is refused at first. */
 async function retried(
   msMax: number,
   what: string,

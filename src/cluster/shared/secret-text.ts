@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 
 const secretBytes = 32
-/** Base64 of so many bytes; what is cut off is not a secret. */
+/** Base64 of the full length; a truncated text is not a secret. */
 const whole = /^[\w-]{43}$/
 
 /** A new secret for the servers of one cluster, as its file holds it. */

@@ -3,7 +3,7 @@ import { Failure } from '../../core/failure.ts'
 import { readIfThere } from '../../host/files.ts'
 
 /**
- * A JSON file of ours; undefined when there is none.
+ * Reads a JSON file of ours; undefined when there is none.
  * @throws Failure 'corrupt' when it is not what we wrote
  */
 export async function readState<T extends z.ZodType>(path: string, schema: T): Promise<z.output<T> | undefined> {

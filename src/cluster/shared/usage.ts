@@ -4,7 +4,7 @@ import { storedIn } from '../../telemetry/cache-usage.ts'
 import { labelOf, type Samples, sumOf } from '../../telemetry/samples.ts'
 import type { SchedulerLoad } from '../driver.ts'
 
-/** What the scheduler has to do; null where it does not answer. */
+/** The scheduler's load; null when it does not answer. */
 export function loadOf(samples: Samples | undefined): SchedulerLoad | null {
   const [queued, running, workers, slots] = ['queued_actions', 'running_actions', 'workers', 'slots'].map(
     (what) => samples && sumOf(samples, `native_scheduler_${what}`),
@@ -15,7 +15,7 @@ export function loadOf(samples: Samples | undefined): SchedulerLoad | null {
   return { queued, running, workers, slots, sinceStart: { ended: total('actions'), cached: total('cached') } }
 }
 
-/** What the workers that answer hold of input files, in total; null where none tells. */
+/** The input files cached by the workers that answer, in total; null when none reports it. */
 export function workerCachesOf(workers: readonly (Samples | undefined)[]): (Stored & { workers: number }) | null {
   const told = workers
     .flatMap((samples) => (samples ? [storedIn(samples, workerBytes, workerCapacity)] : []))
@@ -29,7 +29,7 @@ export function workerCachesOf(workers: readonly (Samples | undefined)[]): (Stor
   }
 }
 
-/** How many of the workers run actions in a sandbox; null where none tells. */
+/** How many of the workers run actions in a sandbox; null when none reports it. */
 export function sandboxedOf(workers: readonly (Samples | undefined)[]): number | null {
   const told = workers.flatMap((samples) => (samples ? (sumOf(samples, 'native_worker_sandboxed') ?? []) : []))
   return told.length === 0 ? null : told.filter((value) => value > 0).length
@@ -38,19 +38,19 @@ export function sandboxedOf(workers: readonly (Samples | undefined)[]): number |
 const workerBytes = 'native_worker_cache_bytes'
 const workerCapacity = 'native_worker_cache_capacity_bytes'
 
-/** The release that a server says it is. */
+/** The release that a server reports. */
 export function versionIn(samples: Samples | undefined): string | null {
   const version = samples && labelOf(samples, 'native_build_info', 'version')
   return version === undefined ? null : printable(version, 100)
 }
 
-/** A sentence where a server is not of the release that asks. */
+/** A sentence if a server's release differs from the caller's. */
 export function versionNotes(server: string | null, own: string): string[] {
   if (server === null || server === own) return []
   return [`it runs native ${server}, and this program is ${own}: \`native deploy\` starts it anew with this one`]
 }
 
-/** `1.2.3` of a release `1.2.3+build`, which is what servers tell. */
+/** `1.2.3` for a release `1.2.3+build`, as servers report it. */
 export function versionOf(release: string): string {
   return release.split('+', 1)[0] ?? release
 }

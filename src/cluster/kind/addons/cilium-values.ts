@@ -3,7 +3,7 @@ import { parseConfig } from '../../../config/load.ts'
 
 export interface CiliumRequest {
   readonly cluster: string
-  /** Images come out of archives: by their names, since an archive's digests are not the registry's. */
+  /** Images come from archives: by their names, since an archive's digests are not the registry's. */
   readonly byName: boolean
 }
 
@@ -17,11 +17,11 @@ const template = z.looseObject({
 })
 
 /**
- * Fills templates/kubernetes/cilium-values.yaml in: without kube-proxy there is no Service address
- * of the API server before cilium runs, so that it is told the node.
+ * Fills in templates/kubernetes/cilium-values.yaml: without kube-proxy the API server's Service has no address before
+ * cilium runs, so cilium is given the node's.
  * @param text the template's text
  * @param file its name, for errors
- * @throws Failure 'invalid' for a template that is none
+ * @throws Failure 'invalid' for an invalid template
  */
 export function ciliumValues(
   text: string,

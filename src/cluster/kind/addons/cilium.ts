@@ -20,11 +20,11 @@ import { ciliumValues } from './cilium-values.ts'
 import { helm, installChart, type Release, rollBack, showChart } from './helm.ts'
 import { watchControllers } from './watch.ts'
 
-/** 1.19 is made for the Gateway API 1.4; templates/kubernetes/cilium-values.yaml is of its chart. */
+/** 1.19 is built for the Gateway API 1.4; templates/kubernetes/cilium-values.yaml matches its chart. */
 const publishedChart = 'https://helm.cilium.io/cilium-1.19.5.tgz'
 const release: Release = { name: 'cilium', namespace: 'kube-system' }
 
-/** Images are pulled, an operator makes definitions, an agent starts on every node. */
+/** Allows for pulling images, the operator creating definitions, and an agent starting on every node. */
 const readyMsMax = 10 * 60_000
 const installMsMax = 5 * 60_000
 const waitSeconds = 120
@@ -34,8 +34,8 @@ const closedNetwork = [
 ]
 
 /**
- * helm answers, and the chart can be had: asked before anything is made, so that nothing has to be
- * undone for the lack of it. What is installed already needs no chart.
+ * Checks that helm answers and the chart is available before anything is made, so that nothing has to be undone for
+ * lack of it. What is installed already needs no chart.
  * @throws Failure 'precondition' without helm, 'program' without the chart
  */
 export async function assertHelm(context: KindContext, signal: AbortSignal): Promise<void> {
@@ -68,7 +68,7 @@ export function ciliumStep(context: KindContext): Step {
       await writeWhole(markOf(context), JSON.stringify({ print: wanted }))
       report.say(`cilium: ${basename(chartOf(context))}`)
     },
-    // A cluster that is new has nothing to go back to: it is removed as a whole.
+    // A new cluster has nothing to go back to: it is removed as a whole.
     async undo() {
       if (former !== undefined) await rollBack(context, release, former, { msMax: installMsMax })
     },
@@ -76,7 +76,7 @@ export function ciliumStep(context: KindContext): Step {
   }
 }
 
-/** After nodes were started again, which `controllers` is forgotten for, the agents start again too. */
+/** After a restart of nodes, for which `controllers` is reset, the agents restart, too. */
 async function stillRuns(context: KindContext, { controllers }: KindMemory, report: StepReport): Promise<string> {
   if (controllers !== null) return 'cilium: already there'
   await untilRuns(context, report)
@@ -98,7 +98,10 @@ function chartOf({ settings }: KindContext): string {
   return settings.chart ?? publishedChart
 }
 
-/** The definitions go in first: the chart makes a GatewayClass, and the operator looks for them once, when it starts. */
+/**
+ * The definitions are applied first: the chart creates a GatewayClass, and the operator looks for them only once, at
+ * start.
+ */
 async function applyGatewayApi(context: KindContext, report: StepReport): Promise<void> {
   const kubernetes = await kubernetesOf(context, report)
   for (const source of controllersOf(context.settings, 'cilium')) {
@@ -116,7 +119,7 @@ async function install(context: KindContext, values: string, { signal, say }: St
   return installChart(context, release, chart, file, { signal, msMax: installMsMax, next: closedNetwork })
 }
 
-/** Its operator makes the definitions of a pool when it starts. */
+/** Its operator creates the definitions of a pool at start. */
 async function applyPool(context: KindContext, { pool }: KindMemory, report: StepReport): Promise<void> {
   if (!pool) return
   const kinds = ['ciliumloadbalancerippools', 'ciliuml2announcementpolicies'].map((each) => `crd/${each}.cilium.io`)
@@ -135,19 +138,19 @@ async function untilTrue(
   await kubectl(context, args, { signal, msMax: (waitSeconds + 10) * 1000 })
 }
 
-/** The others wait for it on nodes that nothing may be put on until it runs: that is no trouble of theirs. */
+/** The other pods wait for cilium, since no node accepts them until it runs: that is not a fault of theirs. */
 function isCilium({ metadata }: Pod): boolean {
   return metadata.labels?.['app.kubernetes.io/part-of'] === 'cilium'
 }
 
 const mark = z.object({ print: z.string() })
 
-/** Tells what was installed last and got ready. */
+/** The file that records what was last installed and became ready. */
 function markOf({ paths }: KindContext): string {
   return join(paths.state, 'cilium.json')
 }
 
-/** Of all that an installation follows from; a cluster that was made anew has another container. */
+/** A fingerprint of everything that determines an installation; a recreated cluster has another container. */
 async function printOf(context: KindContext, { container, pool }: KindMemory, values: string): Promise<string> {
   const chart = chartOf(context)
   const hash = createHash('sha256')
@@ -157,7 +160,7 @@ async function printOf(context: KindContext, { container, pool }: KindMemory, va
     .digest('hex')
 }
 
-/** A chart in a folder is known by its path alone. @throws Failure 'not-found' */
+/** A chart in a folder is identified only by its path. @throws Failure 'not-found' */
 async function chartBytes(path: string): Promise<Buffer> {
   try {
     return await readFile(path)

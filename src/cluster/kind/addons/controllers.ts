@@ -12,8 +12,8 @@ const readyMsMax = 10 * 60_000
 const workloads: ReadonlySet<string> = new Set(['Deployment', 'DaemonSet', 'StatefulSet', 'Job'])
 
 /**
- * The Gateway API, and who brings addresses and Gateways. Their own objects, applied as they are; of
- * cilium, which ciliumStep has installed, the Gateway API alone.
+ * The Gateway API, and the controllers that provide addresses and Gateways. Their own objects, applied unchanged; for
+ * cilium, which ciliumStep has installed, only the Gateway API.
  */
 export function controllersStep(context: KindContext): Step {
   return {

@@ -2,13 +2,13 @@ import { z } from 'zod'
 import type { ProgramContext } from '../context.ts'
 import { type Call, contextName, run } from '../docker/programs.ts'
 
-/** Something that helm has installed, or begun to. */
+/** A release that helm has installed, or begun to. */
 export interface Release {
   readonly name: string
   readonly namespace: string
 }
 
-/** What a killed helm leaves; it refuses to go on from there. */
+/** States that a killed helm leaves; helm refuses to continue from them. */
 const halfDone: ReadonlySet<string> = new Set([
   'pending-install',
   'pending-upgrade',
@@ -17,19 +17,19 @@ const halfDone: ReadonlySet<string> = new Set([
 ])
 const releases = z.array(z.object({ name: z.string(), revision: z.coerce.number(), status: z.string() }))
 
-/** Calls helm on this cluster and no other: our own kubeconfig, and its context by name. */
+/** Calls helm on this cluster only: with our own kubeconfig, and its context by name. */
 export function helm(context: ProgramContext, args: readonly string[], call: Call = {}): Promise<string> {
   const place = ['--kubeconfig', context.paths.kubeconfig, '--kube-context', contextName(context)]
   return run(context, 'helm', [...args, ...place], call)
 }
 
 /**
- * Installs a chart, or brings what is there to these values. What an earlier call left half done
- * when it was killed is cleared away first: helm would refuse for as long as it stands.
- * @param chart a file, a folder or an address: helm looks for a mere name in the current folder first
+ * Installs a chart, or upgrades what is there to these values. What a killed call left half done is cleared away first:
+ * helm would refuse as long as it is there.
+ * @param chart a file, a folder or an address: helm looks up a bare name in the current folder first
  * @param values a YAML file
  * @returns the revision that ran before; undefined when there was none
- * @throws Failure 'precondition' without helm, 'program' in helm's own words, 'deadline'
+ * @throws Failure 'precondition' without helm, 'program' with helm's own message, 'deadline'
  */
 export async function installChart(
   context: ProgramContext,
@@ -44,7 +44,9 @@ export async function installChart(
   return before
 }
 
-/** Reads a chart's own description: proves that it can be had. @throws Failure 'program' in helm's own words */
+/**
+ * Reads a chart's own description, which proves that it is available. @throws Failure 'program' with helm's own message
+ */
 export async function showChart(context: ProgramContext, chart: string, call: Call): Promise<string> {
   return helm(context, ['show', 'chart', chart], call)
 }
@@ -61,7 +63,7 @@ async function mended(context: ProgramContext, release: Release, call: Call): Pr
     await helm(context, ['uninstall', release.name, '--wait', ...inNamespace(release)], call)
     return undefined
   }
-  // A first revision is taken back to itself: to remove it would take minutes, and what it has made is needed.
+  // A first revision is rolled back to itself: removing it would take minutes, and what it has created is needed.
   const former = found.revision - 1
   await rollBack(context, release, Math.max(former, 1), call)
   return former === 0 ? undefined : former

@@ -3,7 +3,7 @@ import type { TroubleOptions } from '../../kubernetes/trouble.ts'
 import type { KindContext } from '../context.ts'
 import { kubernetesOf } from '../nodes/api-server.ts'
 
-/** They come from the internet, and some end until a certificate or another is there. */
+/** They come from the internet, and some exit until a certificate or the like is there. */
 const patience: TroubleOptions = {
   restartsMax: 5,
   imageGraceMs: 60_000,

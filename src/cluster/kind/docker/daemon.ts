@@ -7,8 +7,8 @@ const answerMsMax = 10_000
 const usualHost = 'unix:///var/run/docker.sock'
 
 /**
- * What keeps docker from answering, when something does: asked once a call of it has failed, so
- * that "docker stopped" is said whatever it was that failed of it.
+ * What keeps docker from answering, if anything: checked once a call has failed, so that "docker stopped" is reported
+ * whichever call failed because of it.
  * @returns undefined when it answers
  */
 export async function daemonProblem({ user }: ProgramContext): Promise<Failure | undefined> {
@@ -21,7 +21,7 @@ export async function daemonProblem({ user }: ProgramContext): Promise<Failure |
       stdin: 'ignore',
     })
   const answer = await ask(['version', '--format', '{{.Server.Version}}'])
-  // Without the program that is the fault, and its caller says so.
+  // A missing program is the actual fault, and its caller reports it.
   if (!answer.failed || answer.code === 'ENOENT') return undefined
   const host = await ask(['context', 'inspect', '--format', '{{.Endpoints.docker.Host}}'])
   const where = user.env['DOCKER_HOST'] || (host.failed ? '' : host.stdout.trim()) || usualHost
@@ -44,7 +44,7 @@ export async function daemonProblem({ user }: ProgramContext): Promise<Failure |
   })
 }
 
-/** Why a socket of this machine cannot be connected to; undefined where it can, or is none. */
+/** Why a local socket cannot be connected to; undefined when it can, or is not a socket. */
 function socketCode(host: string): Promise<string | undefined> {
   if (!host.startsWith('unix://')) return Promise.resolve(undefined)
   return new Promise((done) => {

@@ -21,7 +21,7 @@ const inspected = z
 export interface Network extends DockerNetwork {
   readonly id: string
   readonly ours: boolean
-  /** The address that this machine has in it, where docker runs on this machine. */
+  /** This machine's address in it, where docker runs on this machine. */
   readonly gateway: string | undefined
 }
 
@@ -45,9 +45,9 @@ export async function readNetwork(context: ProgramContext): Promise<Network | un
 }
 
 /**
- * Makes it unless it is there.
+ * Creates it unless it exists.
  * @returns whether it was made now
- * @throws Failure 'exists' for a network of another under its name
+ * @throws Failure 'exists' for somebody else's network of that name
  */
 export async function ensureNetwork(context: ProgramContext, signal: AbortSignal): Promise<boolean> {
   const name = networkName(context)
@@ -63,7 +63,7 @@ export async function ensureNetwork(context: ProgramContext, signal: AbortSignal
 }
 
 /**
- * Removes it when it is ours.
+ * Removes it if it is ours.
  * @returns whether there was one
  * @throws Failure 'program' while something else is in it, with docker's words
  */

@@ -7,13 +7,13 @@ import { daemonProblem } from './daemon.ts'
 export interface Call {
   readonly signal?: AbortSignal
   readonly input?: string
-  /** A file that it reads from its standard input. */
+  /** A file for its standard input. */
   readonly inputFile?: string
   readonly msMax?: number
   readonly env?: Readonly<Record<string, string>>
   /** What to do when it fails. */
   readonly next?: readonly string[]
-  /** Told each line that it writes for people while it runs. */
+  /** Called with each line that it writes for people while it runs. */
   readonly line?: (text: string) => void
 }
 
@@ -29,26 +29,26 @@ const cures: Readonly<Record<string, string>> = {
 
 /**
  * Calls docker.
- * @throws Failure 'precondition' without the program, 'unavailable' or 'denied' when its daemon is not
- *   to be had, 'program' when it fails, 'deadline'
+ * @throws Failure 'precondition' without the program, 'unavailable' or 'denied' when its daemon cannot be reached,
+ *   'program' when it fails, 'deadline'
  */
 export function docker(context: ProgramContext, args: readonly string[], call: Call = {}): Promise<string> {
   return run(context, 'docker', args, call)
 }
 
-/** Calls kind, which keeps to our own kubeconfig and docker network. */
+/** Calls kind, restricted to our own kubeconfig and docker network. */
 export function kind(context: ProgramContext, args: readonly string[], call: Call = {}): Promise<string> {
   const env = { KUBECONFIG: context.paths.kubeconfig, KIND_EXPERIMENTAL_DOCKER_NETWORK: networkName(context) }
   return run(context, 'kind', args, { ...call, env })
 }
 
-/** Calls kubectl on this cluster and no other: our own kubeconfig, and its context by name. */
+/** Calls kubectl on this cluster only: with our own kubeconfig, and its context by name. */
 export function kubectl(context: ProgramContext, args: readonly string[], call: Call = {}): Promise<string> {
   const place = ['--kubeconfig', context.paths.kubeconfig, '--context', contextName(context)]
   return run(context, 'kubectl', [...place, ...args], call)
 }
 
-/** Calls kubectl for nothing but changing a kubeconfig. */
+/** Calls kubectl only to change a kubeconfig. */
 export function kubectlConfig(context: ProgramContext, file: string, args: readonly string[]): Promise<string> {
   return run(context, 'kubectl', ['config', '--kubeconfig', file, ...args], {})
 }
@@ -66,12 +66,12 @@ export function contextName({ paths }: ProgramContext): string {
   return `kind-${paths.name}`
 }
 
-/** The docker network of this cluster alone. */
+/** The name of this cluster's own docker network. */
 export function networkName({ paths }: ProgramContext): string {
   return `native-${paths.name}`
 }
 
-/** Calls any program for the cluster; docker is asked first when one fails that needs it. */
+/** Calls any program for the cluster; when one that needs docker fails, docker is checked first. */
 export async function run(context: ProgramContext, file: string, args: readonly string[], call: Call): Promise<string> {
   const msMax = call.msMax ?? msMaxDefault
   const started = execa(file, args, {
@@ -111,7 +111,7 @@ function inputOf({ input, inputFile }: Call): { input?: string; inputFile?: stri
   return input === undefined ? { stdin: 'ignore' } : { input }
 }
 
-/** Lines as they come; a last one without an end is not for people in a hurry. */
+/** Passes on lines as they arrive; an incomplete last one is dropped. */
 function tell(stream: NodeJS.ReadableStream, line: (text: string) => void): void {
   let rest = ''
   stream.on('data', (chunk: unknown) => {

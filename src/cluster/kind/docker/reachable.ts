@@ -1,4 +1,4 @@
-/** What tells where docker's containers are. */
+/** What indicates where docker's containers are. */
 export interface DockerPlace {
   readonly platform: NodeJS.Platform
   readonly env: Readonly<Record<string, string | undefined>>
@@ -16,9 +16,8 @@ const apart = [
 ]
 
 /**
- * Can a program of this machine connect to a container's own address? Where not, as on macOS and
- * Windows, in WSL (whose browser and IDE are on Windows) and with a daemon that is somewhere
- * else, only what docker publishes on a port can be reached.
+ * Can a program on this machine connect to a container's own address? If not, as on macOS and Windows, in WSL (whose
+ * browser and IDE are on Windows) and with a daemon that is somewhere else, only published ports can be reached.
  */
 export function containersReachable({ platform, env, kernel }: DockerPlace): boolean {
   if (platform !== 'linux') return false

@@ -11,13 +11,13 @@ const list = z
   .min(1)
   .max(1024)
 
-/** An archive, and the full names of all that is in it. */
+/** An archive, and the full names of all images in it. */
 export interface NamedArchive {
   readonly file: string
   readonly names: string[]
 }
 
-/** The archives of the settings and those that `up` was given, with what is in each. */
+/** The archives from the settings and those given to `up`, with their contents. */
 export async function archivesWithNames(context: KindContext): Promise<NamedArchive[]> {
   const memory = await readKindMemory(context.paths)
   const all: ImageArchive[] = [...context.settings.archives, ...(memory?.archives ?? [])]
@@ -29,8 +29,8 @@ export async function archivesWithNames(context: KindContext): Promise<NamedArch
 
 /**
  * The full names of the images in an archive of `docker save`, as its manifest.json says.
- * @param temporary where a compressed one is expanded to look into it
- * @throws Failure 'not-found', 'corrupt', 'invalid' for an archive that names nothing
+ * @param temporary where a compressed one is expanded to be read
+ * @throws Failure 'not-found', 'corrupt', 'invalid' for an archive without names
  */
 export async function archiveNames(file: string, temporary: string): Promise<string[]> {
   const tar = await openTarSource(file, temporary)
@@ -60,7 +60,7 @@ function parsed(bytes: Uint8Array, file: string): z.output<typeof list> {
   }
 }
 
-/** The name as nodes and archives are compared by: docker's short forms spelled out. */
+/** The name in the form used for comparison: docker's short forms spelled out. */
 export function fullImageName(text: string): string {
   return imageNameText(parseImageName(text))
 }

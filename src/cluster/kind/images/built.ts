@@ -16,15 +16,15 @@ import { imageCache, imagePlaces } from './places.ts'
 import { pushImage } from './push.ts'
 import type { Registry } from './registry.ts'
 
-/** The images of ours, by their definitions' names. */
+/** Our own images, by their definitions' names. */
 export const ownImages = { server: 'native', worker: 'native-worker-lre-cc' } as const
 export type OwnImage = (typeof ownImages)[keyof typeof ownImages]
 
 /**
- * Sees to it that the cluster's registry has an image of ours as its sources are now. A tag follows from all
- * that enters the image, so where the registry has the tag nothing is built; that holds for a working tree
- * with changes as well, whose tag follows from the changed files.
- * @param baseText another base than the definition's, a place as `image copy --base` takes it
+ * Makes sure that the cluster's registry has one of our images, built from the current sources. Its tag is derived from
+ * everything that goes into the image, so nothing is built if the registry has the tag; this also holds for a modified
+ * working tree, whose tag is derived from the changed files.
+ * @param baseText a base other than the definition's, as `image copy --base` takes it
  * @returns the image as pods name it, by digest
  * @throws Failure of sources, base, build and push
  */
@@ -75,8 +75,8 @@ export async function builtImage(
 }
 
 /**
- * What builtImage would give now, without building it.
- * @returns the image as pods name it: by digest where it is there, else by the tag that it would have
+ * What builtImage would return now, without building it.
+ * @returns the image as pods name it: by digest if it exists, else by its future tag
  * @throws Failure of sources and base
  */
 export async function plannedBuild(
@@ -92,7 +92,7 @@ export async function plannedBuild(
   return { image: `${registry.name}/${name}${there ? `@${there}` : `:${tag}`}`, isThere: there !== undefined }
 }
 
-/** The tag counts the definition's own base; of another the digest stands behind it. */
+/** The tag covers the definition's own base; for another base its digest is appended. */
 async function tagOf(context: KindContext, query: SourceQuery, base: Reference | undefined): Promise<string> {
   const sources = await findSources(query)
   if (!sources) throw noSources(query.image)
@@ -110,7 +110,7 @@ function noSources(name: string): Failure {
   })
 }
 
-/** Both images have Node and the program in them: what the one brought the other need not send. */
+/** Both images contain Node and the program: layers already pushed with one need not be sent for the other. */
 function nearOthers(source: Source, { host }: Registry, name: OwnImage): Source {
   const other = Object.values(ownImages).find((each) => each !== name)
   return other === undefined || source.origin ? source : { ...source, origin: { registry: host, repository: other } }
@@ -129,7 +129,7 @@ function queryOf(context: KindContext, image: OwnImage, signal: AbortSignal): So
   }
 }
 
-/** What tells one base from another in a tag. */
+/** What distinguishes one base from another in a tag. */
 async function markOf(context: KindContext, base: Reference, signal: AbortSignal): Promise<string> {
   const source = await openSource(base, imagePlaces(context, signal))
   try {

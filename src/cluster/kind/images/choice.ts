@@ -13,9 +13,9 @@ type Role = keyof Images
 type Found = Partial<Record<Role, string>>
 
 /**
- * Chooses what runs the servers, and sees to it that nodes can have it: published images when they are
- * asked for, those of the settings, those that were published before, else ours, built here.
- * @param chosen is told the images' names, by digest, before the next step runs
+ * Chooses the servers' images, and makes sure that nodes can pull them: published images if requested, those in the
+ * settings, those published earlier, else ours, built here.
+ * @param chosen receives the images' names, by digest, before the next step runs
  */
 export function serverImagesSteps(context: KindContext, options: DeployOptions, chosen: { images?: Images }): Step[] {
   const found: Found = {}
@@ -33,12 +33,12 @@ export function serverImagesSteps(context: KindContext, options: DeployOptions, 
 /** Where an image of the servers is to come from. */
 export type ImageChoice =
   | { readonly from: 'published'; readonly wish: PublishedWish }
-  /** What is on the nodes, or was taken before; and how that is said. */
+  /** An image that is on the nodes, or was copied earlier; and how to describe that. */
   | { readonly from: 'given'; readonly image: string; readonly how: string }
   /** @param base as the flags or an earlier deployment named it */
   | { readonly from: 'sources'; readonly base: string | undefined }
 
-/** What decides, in this order: flags, settings, what was deployed before, and last our own sources. */
+/** Decided by, in this order: flags, settings, the previous deployment, and finally our own sources. */
 export function imageChoice(
   { settings }: Pick<KindContext, 'settings'>,
   options: DeployOptions,

@@ -7,9 +7,9 @@ import { archivesWithNames, fullImageName } from './archives.ts'
 const moveMsMax = 20 * 60_000
 
 /**
- * Sees to it that the docker daemon has an image: out of an archive of the settings, or pulled.
+ * Makes sure that the docker daemon has an image: from an archive in the settings, or pulled.
  * @param where what named it, for the error
- * @throws Failure 'not-found' with docker's words
+ * @throws Failure 'not-found' with docker's message
  */
 export async function ensureDaemonImage(
   context: KindContext,

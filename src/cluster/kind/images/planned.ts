@@ -15,13 +15,13 @@ export interface PlannedImages {
 
 interface Planned {
   readonly image: string
-  /** How it would come to be; absent where it is there. */
+  /** How it would be made; absent if it exists. */
   readonly how?: string
 }
 
 /**
- * Chooses as serverImagesSteps does, and builds, takes and judges nothing. What is not in the cluster's registry
- * has no digest yet: it is named by the tag that it would have.
+ * Chooses as serverImagesSteps does, but does not build, copy or verify anything. An image that is not in the cluster's
+ * registry has no digest yet: it is named by its future tag.
  * @throws Failure 'precondition' without sources, 'unavailable' without the registry, and of the images' places
  */
 export async function plannedImages(

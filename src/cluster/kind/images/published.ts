@@ -14,7 +14,7 @@ import { imagePlaces } from './places.ts'
 import { pushImage } from './push.ts'
 import { type Registry, registryName } from './registry.ts'
 
-/** Where published images stand in the cluster's registry, under their own repository. */
+/** The folder of published images in the cluster's registry, under their own repository. */
 const publishedFolder = 'published'
 
 export interface PublishedWish {
@@ -22,13 +22,13 @@ export interface PublishedWish {
   readonly text: string
   /** What named it, for errors. */
   readonly flag: string
-  /** Take it without a signature. */
+  /** Accept it without a signature. */
   readonly unverified: boolean
 }
 
 /**
- * Takes a published image into the cluster's registry, after it was verified; by the digest that was, so that
- * a tag that moves in between changes nothing. What is in that registry already is taken as it is.
+ * Copies a published image into the cluster's registry after verifying it; by the verified digest, so that a tag that
+ * moves meanwhile changes nothing. What is in that registry already is accepted.
  * @returns the image as pods name it, by digest
  * @throws Failure 'denied' with what to do, 'not-found', 'unavailable'
  */
@@ -59,7 +59,7 @@ export async function publishedImage(
 }
 
 /**
- * What publishedImage would give now, with nothing taken and no signature judged.
+ * What publishedImage would return now, without copying anything or verifying a signature.
  * @returns the image as pods name it: by digest where the cluster's registry has it, else by the tag that it would have
  * @throws Failure 'not-found', 'unavailable'
  */
@@ -81,7 +81,7 @@ export async function plannedPublished(
   return { image: `${registry.name}/${repository}${suffix}`, isThere: there !== undefined }
 }
 
-/** Of the one image that nodes of this machine's platform would run. */
+/** The digest of the image that nodes of this machine's platform would run. */
 async function platformDigest(context: KindContext, image: ImageName, signal: AbortSignal): Promise<ContentDigest> {
   const reader = await openRegistryReader(image, imagePlaces(context, signal))
   try {
@@ -95,7 +95,7 @@ async function platformDigest(context: KindContext, image: ImageName, signal: Ab
   }
 }
 
-/** Is this an image that publishedImage has given? */
+/** Was this image returned by publishedImage? */
 export function isPublished(image: string): boolean {
   return image.startsWith(`${registryName}/${publishedFolder}/`)
 }

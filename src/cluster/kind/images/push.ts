@@ -19,7 +19,7 @@ export interface Pushed {
 }
 
 /**
- * Copies an image into the cluster's registry; blobs that are there are skipped.
+ * Copies an image into the cluster's registry; existing blobs are skipped.
  * @returns its digest there: of the one image for the nodes' platform
  */
 export async function pushImage(
@@ -38,7 +38,7 @@ export async function pushImage(
   return { digest, summary: progress.summary() }
 }
 
-/** Tells now and then how far it is, and in the end what was moved and what was there already. */
+/** Reports progress now and then, and at the end what was moved and what existed already. */
 function pushProgress(clock: Clock, say: (text: string) => void): CopyProgress & { summary(): string } {
   const planned = new Map<ContentDigest, number>()
   const began = clock.now()

@@ -9,7 +9,7 @@ import { docker, networkName } from '../docker/programs.ts'
 import { kindPaths } from '../paths.ts'
 import { ensureDaemonImage } from './daemon-images.ts'
 
-/** The registry as pods and nodes name it, in every cluster alike: each has its own docker network. */
+/** The registry's name for pods and nodes, the same in every cluster: each has its own docker network. */
 export const registryName = 'native-registry:5000'
 const alias = 'native-registry'
 const port = '5000/tcp'
@@ -65,7 +65,7 @@ export async function registryPlace(clusterName: string, user: UserContext): Pro
   })
 }
 
-/** A registry beside the nodes: what is built here gets to them by it, and only what they lack is moved. */
+/** A registry beside the nodes: it brings what is built here to them, and only moves what they lack. */
 export function registryStep(context: KindContext): Step {
   let made = false
   return {
@@ -89,7 +89,7 @@ export function registryStep(context: KindContext): Step {
 }
 
 /**
- * Removes the registry and its volume, as far as they are ours.
+ * Removes the registry and its volume, if they are ours.
  * @returns whether something was there
  */
 export async function removeRegistry(context: ProgramContext): Promise<boolean> {
@@ -112,7 +112,7 @@ async function isOwnVolume(context: ProgramContext, name: string): Promise<boole
   return isOurs(context, found?.Labels ?? null)
 }
 
-/** Also the volume's name; apart from those of other clusters by the cluster's. */
+/** Also the volume's name; contains the cluster's name to be distinct from those of others. */
 function containerName({ paths }: ProgramContext): string {
   return `native-${paths.name}-registry`
 }
@@ -142,15 +142,15 @@ async function create(context: KindContext, report: StepReport): Promise<void> {
     ...['run', '--detach', '--name', name, ...labelArguments(context), '--restart', 'unless-stopped'],
     ...['--network', networkName(context), '--network-alias', alias, '--publish', `127.0.0.1::${port}`],
     ...['--volume', `${name}:/var/lib/registry`, '--env', 'REGISTRY_STORAGE_DELETE_ENABLED=true'],
-    // Else it looks for a collector of traces, and complains each time.
+    // Otherwise it looks for a trace collector, and complains each time.
     ...['--env', 'OTEL_TRACES_EXPORTER=none', image],
   ]
   await docker(context, args, { signal: report.signal, msMax: 120_000 })
 }
 
 /**
- * Starts one that is stopped. One that does not start (its network was made anew, it never ran) is
- * removed; what it held is in its volume.
+ * Starts a stopped one. One that does not start (its network was recreated, it never ran) is removed; its contents are
+ * in its volume.
  * @returns whether it runs
  */
 async function started(context: KindContext, { id }: Container, { signal }: StepReport): Promise<boolean> {
@@ -164,7 +164,7 @@ async function started(context: KindContext, { id }: Container, { signal }: Step
   )
 }
 
-/** Of distribution-spec, "Determining support": GET /v2/ answers 200. */
+/** From the distribution-spec, "Determining support": GET /v2/ answers 200. */
 async function untilAnswers(context: KindContext, { host }: Registry, { signal }: StepReport): Promise<void> {
   const deadline = context.clock.now() + answerMsMax
   for (;;) {

@@ -7,9 +7,9 @@ const msMaxDefault = 300_000
 const againMs = 1_000
 
 /**
- * Waits until the API server answers and every node is ready: after a start of docker that takes some seconds.
- * Whatever ends in between, as a program in a node does that starts once more, is begun again.
- * @throws Failure 'deadline', with what the last try met
+ * Waits until the API server answers and every node is ready: after a start of docker that takes some seconds. Attempts
+ * that end early, as when a program in a node restarts, are repeated.
+ * @throws Failure 'deadline', with the error of the last try
  */
 export async function untilApiAnswers(
   context: Pick<KindContext, 'paths' | 'user' | 'clock'>,
@@ -43,6 +43,6 @@ function late(name: string, msMax: number, cause: Failure): Failure {
   })
 }
 
-/** A constant, in the node's own shell: kubectl there needs no port of this machine. */
+/** A constant script for the node's own shell: kubectl there needs no port of this machine. */
 const apiLoop =
   'until kubectl --kubeconfig /etc/kubernetes/admin.conf get --raw /readyz >/dev/null 2>&1; do sleep 1; done'

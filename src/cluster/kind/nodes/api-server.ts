@@ -3,13 +3,10 @@ import { connectKubernetes, type Kubernetes } from '../../kubernetes/connect.ts'
 import type { KindContext } from '../context.ts'
 import { contextName } from '../docker/programs.ts'
 
-/** A node that docker restarts has its API server again after some 10 s, on a busy machine after 60. */
+/** After a restart by docker, a node's API server is back after some 10 s, on a busy machine after 60. */
 const patienceMsMax = 90_000
 
-/**
- * The cluster's API server. A step waits for one that is away for a while, and says so; a question
- * of `status` or `ips` gets no for an answer at once.
- */
+/** The cluster's API server. A step waits a while for one that is away, and says so; `status` or `ips` fail at once. */
 export function kubernetesOf(
   context: Pick<KindContext, 'paths' | 'user' | 'clock'>,
   report?: Pick<StepReport, 'say'>,

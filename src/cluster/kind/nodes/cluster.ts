@@ -14,7 +14,7 @@ import { kindConfig } from './config.ts'
 import { assertOurs, type Node, nodesOf } from './nodes.ts'
 import { choosePublished, portMappingsOf } from './publish.ts'
 
-/** A node image is pulled, a control plane starts. */
+/** Allows for pulling a node image and starting a control plane. */
 const createMsMax = 15 * 60_000
 const deleteMsMax = 5 * 60_000
 const waitSeconds = 300
@@ -33,7 +33,7 @@ export function clusterStep(context: KindContext, retain: boolean): Step {
       if (!memory) throw new Failure('precondition', `cluster "${paths.name}" has no state`, { where: paths.cluster })
       if (memory.container !== null && nodes.some(({ id }) => id === memory.container))
         return startNodes(context, memory, nodes, report)
-      // A record without a container: an earlier `up` was killed while it made this, or its nodes were removed.
+      // A record without a container: an earlier `up` was killed while creating it, or its nodes were removed.
       await deleteCluster(context)
       made = true
       await createCluster(context, memory, retain, report)
@@ -73,7 +73,7 @@ async function createCluster(
 ): Promise<void> {
   const { paths } = context
   const { signal, say } = report
-  // All that was known of former nodes goes with them.
+  // Everything known about the former nodes goes with them.
   const memory = await remember(paths, {
     ...(await choosePublished(context, before)),
     container: null,
@@ -103,7 +103,7 @@ async function createCluster(
   say(`${countText(memory.nodes, 'node')}${publishedText(memory)}`)
 }
 
-/** Of all that kind writes, its phases: ` • Starting control-plane 🕹️  ...`. */
+/** Reports only the phases of kind's output: ` • Starting control-plane 🕹️  ...`. */
 function tellPhase(line: string, say: (text: string) => void): void {
   const phase = /^• (.*[\p{L}\p{N})])/u.exec(line)?.[1]
   if (phase !== undefined) say(phase)
@@ -113,7 +113,7 @@ function publishedText({ published }: KindMemory): string {
   return published ? `; 127.0.0.1:${published.cache} and :${published.scheduler} lead to them` : ''
 }
 
-/** After a reboot, or a stop by hand. */
+/** Restarts nodes after a reboot, or after they were stopped by hand. */
 async function startNodes(
   context: KindContext,
   memory: KindMemory,
@@ -137,7 +137,7 @@ async function startNodes(
     })
   }
   await untilApiAnswers(context, signal)
-  // Controllers have to get ready again, and that is waited for.
+  // Controllers have to become ready again, which is waited for.
   if (stopped.length > 0) await remember(context.paths, { controllers: null })
   say(stopped.length === 0 ? 'already running' : `${stopped.length} of ${nodes.length} nodes started again`)
 }

@@ -42,10 +42,10 @@ export interface KindNode {
 }
 
 /**
- * Fills templates/kind/cluster.yaml in.
+ * Fills in templates/kind/cluster.yaml.
  * @param text the template's text
  * @param file its name, for errors
- * @throws Failure 'invalid' for a template that is none
+ * @throws Failure 'invalid' for an invalid template
  */
 export function kindConfig(text: string, file: string, request: KindRequest): KindConfig {
   const base = parseConfig(text, file, template)
@@ -60,7 +60,7 @@ export function kindConfig(text: string, file: string, request: KindRequest): Ki
   }
 }
 
-/** cilium is the CNI and takes kube-proxy's part. */
+/** cilium is the CNI and replaces kube-proxy. */
 const withoutNetwork = { disableDefaultCNI: true, kubeProxyMode: 'none' } as const
 
 function portMappings(published: readonly Published[]): Readonly<Record<string, unknown>> {

@@ -6,7 +6,7 @@ import { readKindMemory } from '../state.ts'
 import { hostFolder, hostsToml, mergedMirrors, parseMirror } from './mirrors.ts'
 import { nodesOf } from './nodes.ts'
 
-/** containerd looks here at each pull, so that it need not be started again (containerd, docs/hosts.md). */
+/** containerd reads this at each pull, so it need not be restarted (containerd, docs/hosts.md). */
 const hostsFolder = '/etc/containerd/certs.d'
 
 /** Tells every node where the cluster's registry and the mirrors are. */
@@ -23,11 +23,11 @@ export function hostsStep(context: KindContext): Step {
   }
 }
 
-/** What stands in the file of each host. */
+/** The content of each host's file. */
 export function hostFiles(mirrors: readonly string[]): ReadonlyMap<string, string> {
   const byHost = Map.groupBy(mirrors.map(parseMirror), ({ host }) => host)
   const files = [...byHost].map(([host, each]) => [host, hostsToml(each.map(({ url }) => url))] as const)
-  // Last, so that no mirror stands before what was just built.
+  // Last, so that no mirror takes precedence over what was just built.
   return new Map([...files, [registryName, hostsToml([`http://${registryName}`])]])
 }
 

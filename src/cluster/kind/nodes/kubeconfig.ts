@@ -16,8 +16,8 @@ const written = z.object({
 })
 
 /**
- * Adds the cluster's context to the user's kubeconfig. The current context stays what it is, or
- * nothing: a command that names no cluster shall not find itself on ours.
+ * Adds the cluster's context to the user's kubeconfig. The current context is left unchanged, even if there is none: a
+ * command that names no cluster must not act on ours.
  */
 export async function addContext(context: KindContext, namespace: string): Promise<void> {
   const { paths } = context
@@ -33,7 +33,7 @@ export async function addContext(context: KindContext, namespace: string): Promi
   const decoded = (text: string) => Buffer.from(text, 'base64').toString('utf8')
   await mkdir(dirname(paths.userKubeconfig), { recursive: true, mode: 0o700 })
   try {
-    // In files and not in arguments, which every process of the machine can read.
+    // In files rather than arguments, which every process on the machine can read.
     await writeWhole(files.ca, decoded(cluster['certificate-authority-data']))
     await writeWhole(files.certificate, decoded(user['client-certificate-data']))
     await writeWhole(files.key, decoded(user['client-key-data']))
@@ -59,7 +59,7 @@ const whole = z.object({
   users: z.array(z.object({ name: z.string() })).nullish(),
 })
 
-/** Takes our three entries out of the user's kubeconfig, and the file when it was made for them. */
+/** Removes our three entries from the user's kubeconfig, and the file if it was created for them. */
 export async function removeContext(context: KindContext, madeIt: boolean): Promise<boolean> {
   const file = context.paths.userKubeconfig
   if (!(await isThere(file))) return false

@@ -9,7 +9,7 @@ import { type Node, nodesOf } from './nodes.ts'
 const loadMsMax = 20 * 60_000
 const ctr = ['ctr', '--namespace=k8s.io', 'images'] as const
 
-/** What archives hold goes into every node, before anything there asks for it. */
+/** Loads the archives' images into every node, before anything there needs them. */
 export function nodeImagesStep(context: KindContext): Step {
   return {
     title: 'Images from archives',
@@ -22,7 +22,7 @@ export function nodeImagesStep(context: KindContext): Step {
 
 /**
  * Gives every node the images of the archives; a node that has them is left alone.
- * @returns how many archives are for nodes, and how many times one was loaded
+ * @returns how many archives are for nodes, and how many loads were done
  */
 export async function loadArchives(
   context: KindContext,
@@ -35,7 +35,7 @@ export async function loadArchives(
   return { loaded: counts.reduce((sum, each) => sum + each, 0), held: archives.length }
 }
 
-/** What only the docker daemon runs is of no use inside of a node. */
+/** Images that only the docker daemon runs are not needed inside a node. */
 async function archivesForNodes(context: KindContext): Promise<NamedArchive[]> {
   const memory = await readKindMemory(context.paths)
   const ownImages = [context.settings.registryImage, ...(memory?.nodeImage ? [memory.nodeImage] : [])]
@@ -72,7 +72,7 @@ async function load(context: KindContext, node: string, archive: NamedArchive, r
   })
 }
 
-/** containerd may restart under a first try; what is wrong with an archive is so the second time too. */
+/** containerd may restart during a first try; a bad archive also fails the second time. */
 async function twice<T>(attempt: () => Promise<T>, again: () => void): Promise<T> {
   try {
     return await attempt()

@@ -29,9 +29,9 @@ export async function nodesOf(context: ProgramContext, signal?: AbortSignal): Pr
 }
 
 /**
- * Is this cluster the one that we made? Before its container is known, a record that it is being
- * made says so: the name was free then.
- * @throws Failure 'exists' for a cluster of another
+ * Checks that this cluster is the one we made. Before its container is known, the record that it is being made is
+ * enough: the name was free then.
+ * @throws Failure 'exists' for somebody else's cluster
  */
 export function assertOurs(context: KindContext, memory: KindMemory | undefined, nodes: readonly Node[]): void {
   if (nodes.length === 0) return
@@ -45,9 +45,7 @@ export function assertOurs(context: KindContext, memory: KindMemory | undefined,
   })
 }
 
-/**
- * The same for who removes: where nothing is remembered, nodes in a network that is labelled as ours are.
- */
+/** The same for removal: if nothing is remembered, nodes in a network labelled as ours are ours. */
 export async function areOurs(
   context: KindContext,
   memory: KindMemory | undefined,

@@ -17,9 +17,9 @@ const endMsMax = 10_000
 const psMsMax = 5_000
 
 /**
- * Ends a kind that a killed `native` left behind. It would go on with a cluster that is to be made
- * anew, and upon its failure remove the nodes of that name, whosesoever they are by then. Its command
- * line names a file in our own state folder, so it is ours; nobody else is at work, we have the lock.
+ * Ends a kind process that a killed `native` left behind. It would interfere with a cluster that is to be recreated,
+ * and on failure remove the nodes of that name, whoever owns them by then. Its command line names a file in our own
+ * state folder, so it is ours; nobody else is working on the cluster, as we have the lock.
  * @returns how many there were
  */
 export async function endOrphanedKind({ paths, clock }: KindContext, signal: AbortSignal): Promise<number> {

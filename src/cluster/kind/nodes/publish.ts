@@ -10,8 +10,8 @@ import type { KindMemory } from '../state.ts'
 import type { Published } from './config.ts'
 
 /**
- * Decides whether the Gateways are published on ports of 127.0.0.1, and on which: where the user does
- * not say it, they are where containers cannot be reached by their addresses.
+ * Decides whether the Gateways are published on ports of 127.0.0.1, and on which: by default they are where containers
+ * cannot be reached by their addresses.
  */
 export async function choosePublished(
   context: KindContext,
@@ -19,13 +19,13 @@ export async function choosePublished(
 ): Promise<Pick<KindMemory, 'publish' | 'published'>> {
   const publish = memory.publish ?? !(await isReachable(context))
   if (!publish) return { publish, published: null }
-  // The cluster is not there yet: a port that was taken since it was chosen is chosen anew.
+  // The cluster does not exist yet: a port that was taken since it was chosen is replaced.
   const { ports } = await choosePorts(['cas', 'scheduler'], {}, new Set())
   const { cas, scheduler } = ports
   return { publish, published: cas && scheduler ? { cache: cas, scheduler } : null }
 }
 
-/** What kind is told of them. */
+/** The port mappings for kind. */
 export function portMappingsOf({ published }: KindMemory): Published[] {
   if (!published) return []
   return [

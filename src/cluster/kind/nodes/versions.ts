@@ -7,10 +7,10 @@ const newest: Readonly<Record<string, string>> = {
   '1.36': '1.36.4',
   '1.37': '1.37.0',
 }
-/** The first kind whose nodes read a folder of registries' hosts without more ado, and know no cgroup trouble of old. */
+/** The first kind whose nodes read registry hosts from a folder by default, and have no known cgroup problems. */
 const kindNeeded = [0, 27] as const
 
-/** A node image, and what has to be said of the choice. */
+/** A node image, and notes about the choice. */
 export interface NodeImage {
   readonly image: string
   readonly note?: string
@@ -42,7 +42,7 @@ export function nodeImageOf(text: string): NodeImage {
 }
 
 /**
- * Refuses a kind that is older than what is relied on.
+ * Refuses a kind that is too old.
  * @param text what `kind version --quiet` prints, like 0.33.0
  * @throws Failure 'precondition'
  */
@@ -60,8 +60,8 @@ export function assertKindVersion(text: string): void {
 const kindWith135 = [0, 31] as const
 
 /**
- * The release of Kubernetes in a node image, as far as it can be told before it runs.
- * @param image null: kind's own of its release
+ * The release of Kubernetes in a node image, as far as it can be known before it runs.
+ * @param image null: kind's default for its release
  * @param kindVersion as for assertKindVersion
  */
 export function kubernetesIn(image: string | null, kindVersion: string): { readonly kubernetes?: string } {

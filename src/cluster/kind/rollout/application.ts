@@ -18,7 +18,7 @@ import { isOf, workersOf } from './servers.ts'
 import { watchServers } from './watch.ts'
 
 const rolloutMsMax = 10 * 60_000
-/** What a failed deployment is taken back within; an API server that is away shall not hold a Ctrl-C for longer. */
+/** The time limit for undoing a failed deployment; an API server that is away must not delay a Ctrl-C for longer. */
 const undoMsMax = 60_000
 
 const isWorkload = ({ kind }: { readonly kind: string }) => kind === 'StatefulSet' || kind === 'Deployment'
@@ -46,12 +46,12 @@ export function applicationStep(context: KindContext, work: Work): Step {
   }
 }
 
-/** The servers' own objects, whose pods are started anew when the Secret is another. */
+/** The servers' own objects; their pods restart when the Secret changes. */
 function applicationOf(request: ManifestRequest, { secretPrint }: Work): KubeObject[] {
   return objectsOf(manifestsOf({ ...request, ...(secretPrint !== undefined && { secretPrint }) }).application)
 }
 
-/** Brings back what ran before, and what was remembered; what was not there before is removed. */
+/** Restores what ran before, and what was remembered; objects that are new are removed. */
 async function takeBack(context: KindContext, work: Work): Promise<void> {
   const { applied, before } = work
   await forget(context, work)
@@ -83,7 +83,7 @@ const templated = z.object({
   spec: z.object({ template: z.object({ metadata: z.object({ annotations: z.record(z.string(), z.string()) }) }) }),
 })
 
-/** Tells pods that these objects make from those of an older form. */
+/** Distinguishes pods made from these objects from those of an older form. */
 function isNewest(objects: readonly KubeObject[]): (pod: Pod) => boolean {
   const prints = new Set(
     objects.filter(isWorkload).map((each) => templated.parse(each).spec.template.metadata.annotations[fingerprintKey]),
@@ -91,7 +91,7 @@ function isNewest(objects: readonly KubeObject[]): (pod: Pod) => boolean {
   return ({ metadata }) => prints.has(metadata.annotations?.[fingerprintKey])
 }
 
-/** A StatefulSet waits for ever for a pod of an older form that never got ready (kubernetes #67250). */
+/** A StatefulSet waits forever for a pod of an older form that never became ready (kubernetes #67250). */
 async function removeStuck(
   context: KindContext,
   kubernetes: Kubernetes,
@@ -107,7 +107,7 @@ async function removeStuck(
 
 const deletionCost = 'controller.kubernetes.io/pod-deletion-cost'
 
-/** Marks the youngest workers as the first to go, when there are to be fewer: the others keep their caches. */
+/** Marks the youngest workers to be removed first when there are to be fewer, so that the others keep their caches. */
 async function chooseSurplus(
   context: KindContext,
   kubernetes: Kubernetes,

@@ -9,11 +9,11 @@ import { type KindContext, namespaceOf } from '../context.ts'
 import { kubernetesOf } from '../nodes/api-server.ts'
 import { readKindMemory } from '../state.ts'
 
-/** Nobody renews it between deployments: it is told in time that one is due. */
+/** Nothing renews it between deployments, so a due renewal is reported in time. */
 const warnMsMin = 21 * 86_400_000
 
 /**
- * Makes the certificate of the Gateways where there is none, or not for long, and gives it to the cluster. The authority
+ * Creates the Gateways' certificate if there is none or it expires soon, and gives it to the cluster. The authority
  * stays on this machine.
  */
 export function certificateStep(context: KindContext): Step {

@@ -8,14 +8,14 @@ import { authorizeAs } from '../../shared/owners-login.ts'
 import { type Authorize, openAs } from '../../shared/readiness.ts'
 
 const answerMsMax = 30_000
-/** The first line that the compiler says of itself; nothing without one. The C locale's words compare. */
+/** The compiler's first version line; empty without one. In the C locale, so that outputs compare. */
 const question = 'cc --version 2>/dev/null || gcc --version 2>/dev/null || clang --version 2>/dev/null || true'
 const usualPath = '/usr/local/bin:/usr/bin:/bin'
 
 /**
- * Is the compiler of this machine the workers' too? Bazel describes the one that it finds here, and its
- * actions name paths and flags of that.
- * @param user whose PATH is looked at, and whose token is sent
+ * Do this machine and the workers have the same compiler? Bazel describes the local one, and its actions use that one's
+ * paths and flags.
+ * @param user whose PATH is searched, and whose token is sent
  */
 export function compilerCheck(status: Promise<ClusterStatus>, user: UserContext): Check {
   return {
@@ -33,7 +33,7 @@ export function compilerCheck(status: Promise<ClusterStatus>, user: UserContext)
   }
 }
 
-/** @param here, there what each says of itself; '' where there is none */
+/** @param here, there what each reports; '' where there is none */
 export function compared(here: string, there: string): Finding {
   if (there === '')
     return note('the workers have none', 'Deploy an image with the tools that your actions call: --worker-image.')

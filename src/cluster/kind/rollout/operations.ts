@@ -12,7 +12,7 @@ import { readKindMemory } from '../state.ts'
 import { forget, objectsOf, plan, requestOf, type Work, withoutClaimsThatAreThere } from './plan.ts'
 
 const gatewayMsMax = 3 * 60_000
-/** What a failed deployment is taken back within. */
+/** The time limit for undoing a failed deployment. */
 const undoMsMax = 60_000
 
 /** What stays over every deployment of the application: addresses survive it. */
@@ -30,7 +30,7 @@ export function operationsStep(context: KindContext, work: Work): Step {
   }
 }
 
-/** Clients of what ran before find it as they did: with TLS, or without. */
+/** Restores how clients reach what ran before: with TLS, or without. */
 async function takeBack(context: KindContext, work: Work): Promise<void> {
   const { before, request } = work
   await forget(context, work)
@@ -42,7 +42,7 @@ async function takeBack(context: KindContext, work: Work): Promise<void> {
   await applyObjects(kubernetes, gateways, { signal: AbortSignal.timeout(undoMsMax) })
 }
 
-/** Gateways that are programmed and have addresses; with servers behind them, whose routes are attached too. */
+/** Waits for Gateways that are programmed and have addresses; with servers behind them, also for attached routes. */
 export function gatewaysStep(context: KindContext, servers: boolean): Step {
   return {
     title: servers ? 'Gateways and routes' : 'Gateways',
@@ -59,7 +59,7 @@ export function gatewaysStep(context: KindContext, servers: boolean): Step {
 
 const operationsFirst = ['Run `native deploy --only operations` first, or leave --only out to deploy both.']
 
-/** Before anything is made: there has to be a cluster, on which an application alone can be. */
+/** Checked before anything is made: there has to be a cluster for an application alone. */
 export function assertUpStep(context: KindContext): Step {
   return {
     title: 'Cluster',
@@ -75,7 +75,7 @@ export function assertUpStep(context: KindContext): Step {
   }
 }
 
-/** An application needs the volume and the doors that operations have made. */
+/** An application needs the volume and the Gateways that operations have made. */
 export function assertOperationsStep(context: KindContext, work: Work): Step {
   return {
     title: 'Operations',

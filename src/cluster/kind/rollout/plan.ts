@@ -13,10 +13,10 @@ import { type KindContext, namespaceOf } from '../context.ts'
 import { accessRefusal, certificatesRefusal, listenRefusal, privateRefusal, sandboxRefusal } from '../declaration.ts'
 import { type KindMemory, readKindMemory, writeKindMemory } from '../state.ts'
 
-/** What the steps of one deployment know together. */
+/** The state that the steps of one deployment share. */
 export interface Work {
   asked: Deployment
-  /** The settings are a file's: what an earlier deployment asked for is forgotten. */
+  /** The settings come from a file: what an earlier deployment requested is ignored. */
   whole: boolean
   /** Set by the steps that build or find them. */
   images?: Images
@@ -45,7 +45,7 @@ export function settingsStep(options: DeployOptions, work: Work): Step {
   }
 }
 
-/** @throws Failure as loadConfig does, 'invalid' for what only processes of this machine can be */
+/** @throws Failure as loadConfig does, 'invalid' for what only processes on this machine support */
 export async function requestedDeployment(options: DeployOptions): Promise<Deployment> {
   const file = options.configFile
   const asked = layered(file === undefined ? {} : await loadConfig(file, deploymentConfig), fromOptions(options))
@@ -72,7 +72,7 @@ export async function requestedDeployment(options: DeployOptions): Promise<Deplo
   return asked
 }
 
-/** Flags were refused before, so what is asked for stands in the file. */
+/** Flags were refused earlier, so the setting comes from the file. */
 export function refused({ kind = 'invalid', message, next }: Refusal, key: string, file = '--config'): Failure {
   return new Failure(kind, message, {
     where: `${file}: ${key}`,
@@ -80,7 +80,7 @@ export function refused({ kind = 'invalid', message, next }: Refusal, key: strin
   })
 }
 
-/** What the objects of this deployment follow from, once; from then on it is what is remembered. */
+/** Computes once what the deployment's objects are derived from; from then on that is what is remembered. */
 export async function plan(context: KindContext, work: Work): Promise<ManifestRequest> {
   if (work.request) return work.request
   const memory = await readKindMemory(context.paths)
@@ -121,7 +121,7 @@ export function objectsOf(files: readonly ObjectFile[]): KubeObject[] {
   return files.flatMap(({ objects }) => objects)
 }
 
-/** Without claims that are there: one cannot shrink, and most cannot grow. */
+/** Without existing claims: they cannot shrink, and most cannot grow. */
 export async function withoutClaimsThatAreThere(
   kubernetes: Kubernetes,
   objects: readonly KubeObject[],

@@ -14,8 +14,8 @@ const lengthMin = 22
 const kept = z.object({ data: z.record(z.string(), z.base64()).optional() })
 
 /**
- * A step that sees to the Secret of the servers.
- * @param work is told what pods are started anew by
+ * A step that makes sure of the servers' Secret.
+ * @param work receives the fingerprint on which pods restart
  */
 export function secretStep(context: KindContext, work: { secretPrint?: string }): Step {
   return {
@@ -30,8 +30,8 @@ export function secretStep(context: KindContext, work: { secretPrint?: string })
 }
 
 /**
- * The Secret of the servers: made once, and then kept as long as it is there, whoever made it. It is nowhere but in
- * the cluster; to delete it is to ask for another one.
+ * The servers' Secret: created once, and kept as long as it exists, whoever created it. It exists only in the cluster;
+ * deleting it means asking for a new one.
  * @throws Failure 'precondition' as readSecret does
  */
 export async function ensureSecret(
@@ -47,7 +47,7 @@ export async function ensureSecret(
 }
 
 /**
- * What pods are started anew by when the Secret changes; undefined where there is none yet.
+ * The fingerprint on which pods restart when the Secret changes; undefined while there is none.
  * @throws Failure 'precondition' as readSecret does
  */
 export async function secretPrint(kubernetes: Kubernetes, namespace: string): Promise<string | undefined> {
@@ -55,7 +55,9 @@ export async function secretPrint(kubernetes: Kubernetes, namespace: string): Pr
   return text === undefined ? undefined : printOf(text)
 }
 
-/** @throws Failure 'precondition' for a Secret of this name that no server would start with; never tells what is in it */
+/**
+ * @throws Failure 'precondition' for a Secret of this name that no server would start with; never reveals its content
+ */
 async function readSecret(
   kubernetes: Kubernetes,
   namespace: string,
@@ -78,7 +80,7 @@ async function readSecret(
   )
 }
 
-/** Says no more of a secret than whether it is the same: 256 random bits cannot be guessed from it. */
+/** Only reveals whether a secret is the same: 256 random bits cannot be guessed from it. */
 function printOf(text: string): string {
   return createHash('sha256').update(`native secret ${text}`).digest('hex').slice(0, 16)
 }

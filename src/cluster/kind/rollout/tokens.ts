@@ -16,12 +16,12 @@ import { kubernetesOf } from '../nodes/api-server.ts'
 import { readKindMemory } from '../state.ts'
 import { isOf } from './servers.ts'
 
-/** Which form of the tokens a pod was last told to look at. */
+/** The version of the tokens that a pod was last told about. */
 const tokensAnnotation = 'native/tokens'
-/** A kubelet hears of a Secret and of a pod by two watches: it is told of the pod once more, when it has heard of both. */
+/** A kubelet watches Secrets and pods separately: the pod is annotated once more after both have arrived. */
 const againMs = 1_000
 
-/** Makes the tokens of clients, where they need some, and one for this user; gives the cluster their hashes. */
+/** Creates the clients' tokens, if they need some, and one for this user; gives the cluster their hashes. */
 export function tokensStep(context: KindContext): Step {
   const { paths, user, clock } = context
   return {
@@ -84,8 +84,8 @@ function unsent(error: unknown, file: string): unknown {
 }
 
 /**
- * Gives the cluster the hashes as they are now. A kubelet by itself would bring them to the servers within two minutes:
- * it looks at once at a pod that changes.
+ * Gives the cluster the current hashes. By itself a kubelet would bring them to the servers within two minutes; for a
+ * pod that changes it checks at once.
  * @returns what became of the Secret
  * @throws Failure 'not-found' without the file
  */
@@ -96,7 +96,7 @@ export async function sendTokens(
 ): Promise<string> {
   const { paths, clock } = context
   const namespace = namespaceOf(context)
-  // Whoever applies has read the file since: what somebody else has taken out of it meanwhile must not come back.
+  // The file is read under the lock: what somebody else has removed from it meanwhile must not come back.
   const lock = await takeLock(`${paths.tokens}.sent.lock`, { clock, ...(signal && { signal }) })
   try {
     const text = await readIfThere(paths.tokens)
@@ -120,7 +120,9 @@ export async function sendTokens(
   }
 }
 
-/** The pods of servers that ask for tokens and were told of others, or of none, whenever the Secret has changed. */
+/**
+ * The pods of servers that require tokens and were last told about others, or none, whenever the Secret has changed.
+ */
 async function podsToTell(
   kubernetes: Kubernetes,
   namespace: string,
@@ -141,7 +143,7 @@ async function tellPods(
 ): Promise<void> {
   for (const pod of pods)
     await annotatePod(kubernetes, pod, { [tokensAnnotation]: print }, signal).catch((error: unknown) => {
-      // One that is gone has a successor, which begins with the Secret as it is.
+      // A pod that is gone has a successor, which starts with the current Secret.
       if (!(error instanceof Failure && error.kind === 'not-found')) throw error
     })
 }

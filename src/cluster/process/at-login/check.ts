@@ -1,7 +1,7 @@
 import type { ClusterStatus } from '../../driver.ts'
 import { type Check, note, ok } from '../../preflight/check.ts'
 
-/** Does a cluster that shall come up at log-in do so? */
+/** Does a cluster that should come up at log-in do so? */
 export function atLoginCheck(status: Promise<ClusterStatus>): Check {
   return {
     title: 'at log-in',

@@ -1,4 +1,4 @@
-/** What a user's session has to run, and with which variables. */
+/** The command that a user's session has to run, and its variables. */
 export interface LoginJob {
   readonly name: string
   readonly argv: readonly string[]

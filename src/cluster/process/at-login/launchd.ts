@@ -1,8 +1,8 @@
 import type { LoginJob } from './job.ts'
 
 /**
- * An agent of the user's, which launchd loads with each log-in (launchd.plist(5)). The supervisor that it leaves behind
- * is meant to outlive it.
+ * A user agent, which launchd loads at each log-in (launchd.plist(5)). The supervisor that it leaves behind is meant to
+ * outlive it.
  */
 export function launchdText(label: string, { argv, env }: LoginJob): string {
   return `<?xml version="1.0" encoding="UTF-8"?>
@@ -29,7 +29,7 @@ ${Object.entries(env)
 `
 }
 
-/** XML has no place for the other control characters, in whatever way they are written. */
+/** XML cannot represent the other control characters at all. */
 function escaped(text: string): string {
   return text.replace(/[&<>\p{Cc}]/gu, (each) => `&#${each.codePointAt(0)};`)
 }

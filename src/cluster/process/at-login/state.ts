@@ -2,13 +2,13 @@ import { isThere, readIfThere } from '../../../host/files.ts'
 import type { LoginStart } from '../../driver.ts'
 import { type LoginUnit, loginUnit, type UnitContext } from './unit.ts'
 
-/** A cluster's unit, and what is there of it now. */
+/** A cluster's unit and its current state. */
 export interface LoginState {
   readonly unit: LoginUnit
   readonly state: LoginStart['state'] | 'absent'
 }
 
-/** Looks at the files; no manager is asked. */
+/** Reads the files; no service manager is asked. */
 export async function loginState(context: UnitContext): Promise<LoginState> {
   const unit = loginUnit(context)
   const text = await readIfThere(unit.path)
@@ -18,7 +18,7 @@ export async function loginState(context: UnitContext): Promise<LoginState> {
   return { unit, state: enabled ? 'enabled' : 'disabled' }
 }
 
-/** The same as a status tells it; null when the cluster does not come up at log-in. */
+/** The same, as shown in a status; null when the cluster does not come up at log-in. */
 export async function loginStart(context: UnitContext): Promise<LoginStart | null> {
   const { unit, state } = await loginState(context)
   return state === 'absent' ? null : { unit: unit.path, state }

@@ -9,7 +9,7 @@ import { type LoginUnit, loginUnit, type UnitContext } from './unit.ts'
 
 const managerMsMax = 20_000
 
-/** Has the cluster brought up with each log-in. */
+/** Makes the cluster come up at each log-in. */
 export function writeUnitStep(context: UnitContext): Step {
   let made = false
   return {
@@ -29,7 +29,7 @@ export function writeUnitStep(context: UnitContext): Step {
   }
 }
 
-/** Takes that back; says so when there was something. */
+/** Undoes that; says so if there was anything to undo. */
 export function removeUnitStep(context: UnitContext): Step {
   return {
     title: 'Start at log-in',
@@ -47,7 +47,7 @@ async function removeUnit(context: UnitContext, signal?: AbortSignal): Promise<b
   if (unit.enabledBy === undefined) return true
   await remove(unit.enabledBy)
   await removeEmpty(dirname(unit.enabledBy))
-  // A manager that is not there has nothing to forget.
+  // A service manager that is not running has nothing to forget.
   await manage(['daemon-reload'], context, signal)
   return true
 }
@@ -60,7 +60,7 @@ async function enabledText(unit: LoginUnit, context: UnitContext, { signal }: St
   return `${unit.path} is written, but systemd was not told (${refused}). Run, in a session of your own: systemctl --user enable ${unit.name}`
 }
 
-/** Tells the user's systemd; what it says where it cannot be told. */
+/** Calls the user's systemd; returns its message when that fails. */
 async function manage(
   words: readonly string[],
   { user }: UnitContext,

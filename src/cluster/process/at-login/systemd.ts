@@ -1,8 +1,8 @@
 import type { LoginJob } from './job.ts'
 
 /**
- * A unit of the user's own manager, which starts with the first log-in (systemd.service(5), systemd.syntax(7)).
- * The servers stay in its control group: they are told to end when the manager ends, with the last session.
+ * A unit of the user's service manager, which starts at the first log-in (systemd.service(5), systemd.syntax(7)). The
+ * servers stay in its control group: they are stopped when the manager ends, with the last session.
  */
 export function systemdText({ name, argv, env }: LoginJob): string {
   return `# Written by native up --at-login, and removed by native down.
@@ -23,8 +23,8 @@ WantedBy=default.target
 }
 
 /**
- * systemd takes no quotes and backslashes in the path of a program, and does not read \`$$\` there as it does in the
- * other words; a shell takes any.
+ * systemd accepts no quotes and backslashes in the path of a program, and does not interpret \`$$\` there as in other
+ * words; a shell accepts any path.
  */
 function commandLine([program = '', ...args]: readonly string[]): string {
   const words = [program, ...args].map((word) => quoted(word).replaceAll('$', '$$$$'))

@@ -8,12 +8,12 @@ import { systemdText } from './systemd.ts'
 /** The file by which a user's session brings a cluster up. */
 export interface LoginUnit {
   readonly kind: 'systemd' | 'launchd'
-  /** By which its manager knows it: `native-NAME.service`. */
+  /** Its name with the service manager: `native-NAME.service`. */
   readonly name: string
   readonly path: string
-  /** What stands in it when it fits this program and these folders. */
+  /** Its text when it fits this program and these folders. */
   readonly text: string
-  /** The link that says it is enabled; where there is none, the file alone says so. */
+  /** The link that enables it; undefined where the file alone does. */
   readonly enabledBy: string | undefined
 }
 
@@ -39,5 +39,5 @@ export function loginUnit({ paths, user, machine, program }: UnitContext): Login
   return { kind: 'systemd', name, path: join(folder, name), text: systemdText(job), enabledBy }
 }
 
-/** All that a unit depends on. */
+/** Everything that a unit depends on. */
 export type UnitContext = Pick<ProcessContext, 'paths' | 'user' | 'machine' | 'program'>

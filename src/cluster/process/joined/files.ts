@@ -14,8 +14,8 @@ import type { JoinOptions } from '../../options.ts'
 import type { ClusterPaths } from '../paths.ts'
 
 /**
- * What this machine keeps of an invitation: a token, and the certificate to trust. All of it is this user's alone, in a
- * folder that only the configuration of the worker names: to write that is to change from one invitation to another.
+ * What this machine keeps of an invitation: a token, and the certificate to trust. All of it is private to this user,
+ * in a folder that only the worker's configuration names: writing that file switches from one invitation to another.
  */
 export interface InvitationFiles {
   readonly folder: string
@@ -25,8 +25,8 @@ export interface InvitationFiles {
 }
 
 /**
- * Fetches the certificate and makes a folder with it, beside that of a worker that is there already.
- * @throws Failure 'denied' when the server is another one than the invitation says
+ * Fetches the certificate and creates a folder with it, beside that of an existing worker.
+ * @throws Failure 'denied' when the server is not the one in the invitation
  */
 export async function makeInvitation(
   { paths, uid }: { readonly paths: ClusterPaths; readonly uid: number },
@@ -44,23 +44,23 @@ export async function makeInvitation(
   return { folder, token: join(folder, 'token'), tls: (trust || own) && { ...trust, ...own } }
 }
 
-/** Keeps the token of an invitation. */
+/** Stores the token of an invitation. */
 export function writeToken({ token }: InvitationFiles, text: string): Promise<void> {
   return writeWhole(token, `${text}\n`)
 }
 
 /**
- * The token that an invitation is exchanged for. It is kept before the scheduler hears of it: where the answer is lost,
- * the next `join` asks for the same one, which the scheduler knows, and gets the same answer.
+ * The token that an invitation is exchanged for. It is stored before the scheduler is told about it: if the answer is
+ * lost, the next `join` asks for the same token, which the scheduler knows, and gets the same answer.
  */
 export interface Exchange {
-  /** Made when it is first asked for. */
+  /** Created on first use. */
   token(): Promise<NewText>
-  /** Once the scheduler does not take it, or the worker has it. */
+  /** Call when the scheduler refuses it, or the worker has it. */
   forget(): Promise<void>
 }
 
-/** @param ticket the text of the invitation; what was kept for another one is of no use then */
+/** @param ticket the text of the invitation; a token stored for another one is discarded */
 export function exchangeOf({ exchange: file }: ClusterPaths, ticket: string): Exchange {
   const invitation = createHash('sha256').update(ticket).digest('hex')
   return {
@@ -68,7 +68,7 @@ export function exchangeOf({ exchange: file }: ClusterPaths, ticket: string): Ex
       const [keptFor, text = ''] = (await readIfThere(file))?.trim().split(' ') ?? []
       const kept = keptFor === invitation ? keptToken(text) : undefined
       if (kept) return kept
-      // When it expires is for the scheduler to know.
+      // Its expiry is up to the scheduler.
       const made = newToken(null)
       await writeWhole(file, `${invitation} ${made.text}\n`)
       return made
@@ -77,14 +77,14 @@ export function exchangeOf({ exchange: file }: ClusterPaths, ticket: string): Ex
   }
 }
 
-/** Removes an invitation that is of no use. */
+/** Removes an invitation that is not needed any more. */
 export function forgetInvitation({ folder }: InvitationFiles): Promise<void> {
   return remove(folder)
 }
 
 /**
- * Removes what is kept of all invitations but one: those before it, and what a `join` that was killed had begun.
- * @param kept its folder; absent, there is none
+ * Removes what is kept of all invitations but one: of earlier ones, and of a `join` that was killed.
+ * @param kept the folder to keep; if absent, none is kept
  */
 export async function forgetOthers(paths: ClusterPaths, kept: string | undefined): Promise<void> {
   const parent = joinedFolder(paths)
@@ -93,7 +93,7 @@ export async function forgetOthers(paths: ClusterPaths, kept: string | undefined
     if (path !== kept) await remove(path)
   }
   await remove(paths.exchange)
-  // Of a release that kept one aside under these names.
+  // From a release that kept an old one aside under these names.
   for (const former of ['joined.old', 'joined.new']) await remove(join(paths.state, former))
 }
 
@@ -103,7 +103,7 @@ const namesFiles = z.object({
   client_tls: z.partialRecord(z.enum(['ca', 'pin', 'cert', 'key']), z.string()).optional(),
 })
 
-/** What the worker of this configuration comes with; undefined where there is none, or it is not ours. */
+/** The invitation that the worker of this configuration uses; undefined where there is none, or it is not ours. */
 export async function invitationOf(
   configuration: string,
 ): Promise<(InvitationFiles & { readonly scheduler: string }) | undefined> {
@@ -117,7 +117,7 @@ function parsed(text: string): unknown {
   try {
     return parse(text)
   } catch {
-    // Whoever starts the worker says what is wrong with it.
+    // Starting the worker reports what is wrong with it.
     return undefined
   }
 }
@@ -131,7 +131,7 @@ async function namesIn(folder: string): Promise<string[]> {
   }
 }
 
-/** Where all of it is. */
+/** The folder of all invitations. */
 export function joinedFolder({ state }: ClusterPaths): string {
   return join(state, 'joined')
 }

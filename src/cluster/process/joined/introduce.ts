@@ -9,38 +9,38 @@ import type { Exchange } from './files.ts'
 import { type Caller, givenUp, openAsCaller, redeemed } from './redeem.ts'
 
 const method = 'native.worker.v1.Workers/Introduce'
-/** A slow link, and the pause that a server makes after wrong tokens. */
+/** Allows for a slow link, and for the delay that a server adds after wrong tokens. */
 const answerMsMax = 15_000
-/** A firewall that drops what it does not let through answers nothing: the next place is tried then. */
+/** A firewall that drops packets answers nothing: the next place is then tried. */
 const cacheMsMax = 5_000
 
 /** How a machine that wants to join calls the servers of a cluster. */
 export interface Asker extends Caller {
-  /** The release that asks. */
+  /** The asking release. */
   readonly version: string
-  /** What the token is exchanged for, where that is an invitation. */
+  /** The exchange of the token, if that is an invitation. */
   readonly exchange?: Exchange | undefined
 }
 
-/** What it heard. */
+/** What the machine has learnt. */
 export interface Met {
-  /** `grpcs://host:port` of the cache, or of the scheduler, which passes calls for it on. */
+  /** `grpcs://host:port` of the cache, or of the scheduler, which forwards calls to it. */
   readonly cas: string
   /** The release of the scheduler. */
   readonly version: string
-  /** The token to come with from now on: that of the caller, or the one that its invitation was exchanged for. */
+  /** The token to use from now on: the caller's, or the one that its invitation was exchanged for. */
   readonly token: string
 }
 
 /**
- * Asks the scheduler whether it takes this machine, and finds the way to its cache.
- * @throws Failure 'denied' for a token that will not do, 'precondition' for a release that speaks another protocol,
+ * Asks the scheduler whether it accepts this machine, and finds the way to its cache.
+ * @throws Failure 'denied' for a token that is not valid, 'precondition' for a release that speaks another protocol,
  *   'unavailable' when nobody answers
  */
 export async function meetScheduler(caller: Asker, signal: AbortSignal): Promise<Met> {
   const { cas, ...scheduler } = await introduced(caller, signal)
   assertSpeaksHere(scheduler, caller)
-  // Last of all that may be refused: an invitation that was exchanged is of no use any more.
+  // The last thing that may be refused, since an invitation can be exchanged only once.
   const { exchange } = caller
   const own = exchange ? { ...caller, token: await redeemed(caller, exchange, signal) } : caller
   try {
@@ -51,7 +51,7 @@ export async function meetScheduler(caller: Asker, signal: AbortSignal): Promise
   }
 }
 
-/** @throws why the scheduler does not pass calls for the cache on, where it answers nowhere */
+/** @throws the scheduler's reason for not forwarding calls to the cache, when the cache answers nowhere */
 async function cacheFor(told: string, caller: Asker, signal: AbortSignal): Promise<string> {
   for (const url of placesOf(told, caller.url)) if ((await tried(url, caller, signal)) === undefined) return url
   const failed = await tried(caller.url, caller, signal)
@@ -94,8 +94,8 @@ function assertSpeaksHere({ version, protocol }: { version: string; protocol: nu
 }
 
 /**
- * Where the cache may be: on the scheduler's own machine, as that is called from here, at the port that it told; or where
- * it told, if that is elsewhere.
+ * Where the cache may be: on the scheduler's own machine, as addressed from here, at the port that it named; or at the
+ * address that it named, if that is elsewhere.
  */
 function placesOf(told: string, scheduler: string): string[] {
   if (told === '') return []
@@ -103,12 +103,12 @@ function placesOf(told: string, scheduler: string): string[] {
   if (!('host' in cache && 'host' in own)) return []
   const scheme = cache.secure ? 'grpcs' : 'grpc'
   const beside = `${scheme}://${hostPortText({ host: own.host, port: cache.port })}`
-  // A token never goes where anybody on the way could read it.
+  // A token is never sent where anybody on the way could read it.
   const places = isLoopback(cache.host) ? [beside] : [beside, told]
   return own.secure && !cache.secure ? [] : [...new Set(places)]
 }
 
-/** Why the cache cannot be had there; undefined when it answers. */
+/** Why the cache cannot be reached there; undefined when it answers. */
 async function tried(url: string, caller: Asker, signal: AbortSignal): Promise<Error | undefined> {
   const channel = await openAsCaller(url, caller)
   try {

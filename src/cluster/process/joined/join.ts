@@ -36,35 +36,35 @@ import { type Met, meetScheduler } from './introduce.ts'
 import { givenUp, retired } from './redeem.ts'
 import { localName, renderJoined, workerFile } from './render.ts'
 
-/** Beyond the drain of a worker that was there before: what its successor may take to start. */
+/** In addition to the drain of an existing worker: what its successor may take to start. */
 const settleMsMargin = 60_000
-/** By then a scheduler that has just answered has taken the worker. */
+/** A scheduler that has just answered accepts the worker within this time. */
 const connectMsMax = 30_000
 const pollMs = 100
 const askMsMax = 2_000
 
-/** What the steps hand on to each other. */
+/** The state that the steps share. */
 interface Work {
   readonly options: JoinOptions
   before: Before | undefined
   files: InvitationFiles | undefined
-  /** What the worker that was there came with. */
+  /** The previous worker's invitation. */
   former: Awaited<ReturnType<typeof invitationOf>>
-  /** Undefined for a token that others use too. */
+  /** Undefined for a token that others use, too. */
   exchange: Exchange | undefined
   met: Met | undefined
   rendered: Rendered | undefined
 }
 
-/** What this machine had when it worked for a cluster already; all of it comes back when joining anew fails. */
+/** What this machine had if it already worked for a cluster; all of it is restored when joining fails. */
 interface Before {
   readonly memory: ClusterMemory
   readonly configuration: string | undefined
-  /** What the supervisor was to run; undefined until it has been asked. */
+  /** The supervisor's specs; undefined until it has been asked. */
   specs: readonly ServerSpec[] | undefined
 }
 
-/** Makes this machine a worker of the cluster that invited it; again, with another invitation, replaces the first. */
+/** Makes this machine a worker of the cluster that invited it; another invitation replaces the first. */
 export function joinSteps(context: ProcessContext, options: JoinOptions): Step[] {
   const work: Work = {
     options,
@@ -85,7 +85,7 @@ export function joinSteps(context: ProcessContext, options: JoinOptions): Step[]
   ])
 }
 
-/** Refuses a place that a cluster of this user's has, or whose data is kept for its next one. */
+/** Refuses a name that one of this user's clusters has, or for which data is kept. */
 function freeStep({ paths }: ProcessContext): Step {
   return {
     title: 'This machine',
@@ -115,7 +115,7 @@ function freeStep({ paths }: ProcessContext): Step {
   }
 }
 
-/** Is there more than what a worker left that could not be removed? */
+/** Is there more than a worker's unremovable leftovers? */
 async function keepsData({ data }: ClusterPaths): Promise<boolean> {
   try {
     return (await readdir(data)).some((each) => each !== localName)
@@ -154,7 +154,7 @@ function invitationStep(context: ProcessContext, work: Work): Step {
   }
 }
 
-/** Has the worker that was there run again, and forgets the invitation that was of no use. */
+/** Restarts the previous worker, and forgets the unused invitation. */
 async function restore({ paths }: ProcessContext, work: Work): Promise<void> {
   const { before, files, met, options, exchange } = work
   if (!files) return
@@ -205,7 +205,7 @@ function configurationStep(context: ProcessContext, work: Work): Step {
   }
 }
 
-/** The machine's, and what tells two workers of one machine apart. */
+/** The machine's name, plus what distinguishes two workers on one machine. */
 function workerNameFor(name: string): string {
   return name === 'native' ? hostname() : `${hostname()}-${name}`
 }
@@ -234,15 +234,15 @@ function workerStep(context: ProcessContext, work: Work): Step {
   }
 }
 
-/** The token of the worker that was there is of no use to anybody now. */
+/** The previous worker's token is not needed any more. */
 async function giveBack({ former, files }: Work): Promise<void> {
   const token = former && former.folder !== files?.folder ? await readIfThere(former.token) : undefined
   if (!former || token === undefined) return
-  // It expires by itself where its scheduler cannot be told.
+  // It expires by itself if its scheduler cannot be told.
   await retired({ url: former.scheduler, token: token.trim(), tls: former.tls }).catch(() => false)
 }
 
-/** @throws Failure 'unavailable' with the worker's own words when the scheduler has not taken it in time */
+/** @throws Failure 'unavailable' with the worker's own message when the scheduler has not accepted it in time */
 async function untilConnected({ clock }: ProcessContext, { spec }: Rendered, signal: AbortSignal): Promise<void> {
   const deadline = clock.now() + connectMsMax
   for (;;) {

@@ -7,10 +7,10 @@ import { readMemory } from '../state.ts'
 import { askSupervisor, supervisorStatusAt } from '../supervisor-client.ts'
 import { untilSettled } from '../watch.ts'
 
-/** Beyond the worker's own drain. */
+/** In addition to the worker's own drain. */
 const settleMsMargin = 10_000
 
-/** Ends the worker for another machine's cluster, once its actions are done, and removes all of it. */
+/** Stops the worker for another machine's cluster, once its actions are done, and removes everything of it. */
 export function leaveSteps(context: ProcessContext): Step[] {
   return locked(context, false, [drainStep(context), ...removalSteps(context, {})])
 }

@@ -7,9 +7,9 @@ import type { ClientTlsFiles } from '../../../wire/tls/client-tls.ts'
 import type { Exchange } from './files.ts'
 
 const service = 'native.worker.v1.Workers'
-/** A slow link, and the pause that a server makes after wrong tokens. */
+/** Allows for a slow link, and for the delay that a server adds after wrong tokens. */
 const answerMsMax = 15_000
-/** Whoever leaves does not wait longer for a scheduler that is away. */
+/** Leaving does not wait longer for a scheduler that is away. */
 const retireMsMax = 5_000
 
 /** How a machine that wants to join, or has, calls the servers of a cluster. */
@@ -26,7 +26,7 @@ export function openAsCaller(url: string, { token, tls }: Omit<Caller, 'url'>): 
 }
 
 /**
- * Exchanges an invitation for a token that this machine alone has: it is made here, and the scheduler is told its hash.
+ * Exchanges an invitation for a token of this machine's own: it is created here, and the scheduler gets its hash.
  * @throws Failure 'denied' for an invitation that was used or has expired
  */
 export async function redeemed(caller: Caller, exchange: Exchange, signal: AbortSignal): Promise<string> {
@@ -47,9 +47,9 @@ export async function redeemed(caller: Caller, exchange: Exchange, signal: Abort
 }
 
 /**
- * Gives back what an invitation was exchanged for, when the machine does not join after all. A scheduler that cannot be told
- * takes the invitation again with the same token alone, which is kept for that.
- * @param caller with the token
+ * Gives back the token that an invitation was exchanged for, when the machine does not join after all. A scheduler that
+ * cannot be told accepts the invitation again only with the same token, which is kept for that.
+ * @param caller with that token
  */
 export async function givenUp(caller: Caller, exchange: Exchange): Promise<void> {
   if (await retired(caller).catch(() => false)) await exchange.forget()
@@ -57,8 +57,8 @@ export async function givenUp(caller: Caller, exchange: Exchange): Promise<void>
 
 /**
  * Gives back a token that an invitation was exchanged for.
- * @returns false for another one, which stays what it is
- * @throws Failure of the scheduler, or of the way to it
+ * @returns false for any other token, which stays valid
+ * @throws Failure from the scheduler or the connection to it
  */
 export async function retired(caller: Caller): Promise<boolean> {
   const channel = await openAsCaller(caller.url, caller)

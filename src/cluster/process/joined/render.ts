@@ -10,11 +10,11 @@ import type { ClusterPaths } from '../paths.ts'
 import type { Rendered } from '../render.ts'
 import type { InvitationFiles } from './files.ts'
 
-/** Its name on this machine: of its log, its folder and its port. */
+/** Its name on this machine: for its log, folder and port. */
 export const localName = 'worker-1'
-/** What running actions get to end when the worker leaves; those that do not are given back. */
+/** How long running actions get to finish when the worker leaves; the rest are given back. */
 const drainMs = 30_000
-/** Above a server's own drain: it should have ended by itself. */
+/** In addition to a server's own drain: it should have ended by itself. */
 const drainMarginMs = 5_000
 
 /** Its configuration. */
@@ -28,10 +28,10 @@ export interface JoinedWorker {
   readonly worker: string
   readonly cas: string
   readonly files: InvitationFiles
-  /** What stands in the file of the token. */
+  /** The content of the token's file. */
   readonly token: string
   readonly metricsPort: number
-  /** Do its metrics answer this user, and root, alone? */
+  /** Do its metrics answer only this user and root? */
   readonly private: boolean
 }
 
@@ -63,7 +63,7 @@ export function renderJoined({ paths, machine, release }: ProcessContext, joined
       name: localName,
       role: 'worker',
       args: ['serve', 'worker', '--config', file],
-      // Another token, or another certificate, starts it anew.
+      // A different token or certificate restarts it.
       fingerprint: createHash('sha256')
         .update([release, text, joined.token, options.fingerprint ?? ''].join('\n'))
         .digest('hex'),

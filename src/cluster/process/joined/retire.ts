@@ -6,7 +6,10 @@ import { invitationOf } from './files.ts'
 import { retired } from './redeem.ts'
 import { workerFile } from './render.ts'
 
-/** Gives the token of this machine back to the cluster, once its worker has ended: whoever finds it later can do nothing with it. */
+/**
+ * Gives this machine's token back to the cluster once its worker has ended, so that it is useless to anyone who finds
+ * it later.
+ */
 export function retireStep({ paths }: ProcessContext): Step {
   return {
     title: 'Token of this machine',
@@ -22,7 +25,7 @@ export function retireStep({ paths }: ProcessContext): Step {
             : 'it remains valid, because other machines may use it',
         )
       } catch (error) {
-        // Who wants to leave leaves, whatever has become of the cluster.
+        // Leaving succeeds, whatever has become of the cluster.
         const reason = messageOf(error)
         report.say(`${url} could not be told (${reason}): revoke the token on its machine with \`native token revoke\``)
       }
