@@ -104,7 +104,7 @@ async function gateways(native: KindNative, folder: string): Promise<string> {
   const stock = makeStock()
   const generator = startGenerator()
   const bench: Bench = { generator, stock, msMax, share: msMax / msPerRow }
-  const here = await ours('process', root, undefined).launch(join(folder, 'process'))
+  const here = await ours('process', root).launch(join(folder, 'process'))
   const there = await behindGateways(native)
   try {
     for (const running of [there, here]) {

@@ -124,7 +124,7 @@ const folder = await mkdtemp(join(tmpdir(), 'native-flood-'))
 const servers: Running[] = []
 try {
   for (const [at, built] of values.built.entries())
-    servers.push(await ours(built, built, undefined).launch(join(folder, `${at}`)))
+    servers.push(await ours(built, built).launch(join(folder, `${at}`)))
   for (const { cache } of servers) await storeResult(cache)
   const rows: string[] = []
   for (const [name, work] of Object.entries(methods))

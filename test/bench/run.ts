@@ -1,6 +1,6 @@
 /**
  * Our servers and two others side by side; README.md here says how and why.
- *   node test/bench/run.ts [--quick] [--write] [--rounds N] [--ms N] [--server NAME]... [--built DIR]... [--console] [--profile DIR] [--keep] [ROW...]
+ *   node test/bench/run.ts [--quick] [--write] [--rounds N] [--ms N] [--server NAME]... [--built DIR]... [--console] [--no-sandbox] [--profile DIR] [--keep] [ROW...]
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -33,6 +33,7 @@ const { values: flags, positionals: names } = parseArgs({
     built: { type: 'string', multiple: true, default: [root] },
     server: { type: 'string', multiple: true },
     console: { type: 'boolean', default: false },
+    'no-sandbox': { type: 'boolean', default: false },
     profile: { type: 'string' },
     keep: { type: 'boolean', default: false },
   },
@@ -47,7 +48,7 @@ const restartBlobs = 20_000
 const generatorShareMax = 0.9
 
 /** Our own checkouts: the first is the one that is compared with the others. */
-const own = flags.built.map((folder, at) => ({ name: at === 0 ? 'native' : basename(folder), folder }))
+const builds = flags.built.map((folder, at) => ({ name: at === 0 ? 'native' : basename(folder), folder }))
 
 const known = [...loadRows.map((row) => row.name), ...otherRows]
 const unknown = names.filter((name) => !known.includes(name))
@@ -88,8 +89,10 @@ async function main(): Promise<number> {
 
 async function chosenContenders(): Promise<Contender[]> {
   const peers = (await have('sid:buildbox-casd', 'sid:justbuild')) ? [buildboxCasd, justbuild] : []
-  const telling = flags.console ? [ours('with console', root, flags.profile, true)] : []
-  const all = [...own.map((built) => ours(built.name, built.folder, flags.profile)), ...telling, ...peers]
+  const own = builds.map(({ name, folder }) => ours(name, folder, { profiles: flags.profile }))
+  const telling = flags.console ? [ours('with console', root, { profiles: flags.profile, console: true })] : []
+  const open = flags['no-sandbox'] ? [ours('no sandbox', root, { profiles: flags.profile, sandbox: 'off' })] : []
+  const all = [...own, ...telling, ...open, ...peers]
   return flags.server ? all.filter((each) => flags.server?.includes(each.name)) : all
 }
 
@@ -160,7 +163,7 @@ async function startPart(contenders: readonly Contender[], folder: string, resul
       if (isWanted('start')) results.note(each.name, await startEmpty(each, folder))
       if (isWanted('restart')) results.note(each.name, await restart(each, filled(each), blobs))
     }
-    if (isWanted('deploy')) for (const { name, folder } of shuffled(own)) results.note(name, await upAndDeploy(folder))
+    if (isWanted('deploy')) for (const { name, folder } of shuffled(builds)) results.note(name, await upAndDeploy(folder))
   }
 }
 

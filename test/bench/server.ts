@@ -39,12 +39,22 @@ const cacheBytes = 8e9
 const stopMsMax = 20_000
 const chrootRun = join(root, 'test/real/chroot-run')
 
+/** How our servers differ from those that `native deploy` starts. */
+export interface Setup {
+  /** Where V8's CPU profiles go, when they are wanted. */
+  readonly profiles?: string | undefined
+  /** Whether a console runs beside them and is told. */
+  readonly console?: boolean
+  /** As in a worker's configuration; auto unless it says otherwise. */
+  readonly sandbox?: 'off'
+}
+
 /**
- * Our three servers, as `native deploy` starts them; with a console beside them where that is wanted.
+ * Our three servers, as `native deploy` starts them.
  * @param built a checkout that is compiled
- * @param profiles where V8's CPU profiles go, when they are wanted
  */
-export function ours(name: string, built: string, profiles: string | undefined, withConsole = false): Contender {
+export function ours(name: string, built: string, setup: Setup = {}): Contender {
+  const { profiles } = setup
   const program = join(built, 'bin/run.js')
   const node = profiles ? ['--cpu-prof', `--cpu-prof-dir=${profiles}`] : []
   return {
@@ -57,8 +67,8 @@ export function ours(name: string, built: string, profiles: string | undefined, 
       mkdirSync(folder, { recursive: true })
       const cache = `127.0.0.1:${await freePort()}`
       const execution = `127.0.0.1:${await freePort()}`
-      const console = withConsole ? `127.0.0.1:${await freePort()}` : undefined
-      const configs = oursConfigs(folder, cache, execution, console)
+      const console = setup.console ? `127.0.0.1:${await freePort()}` : undefined
+      const configs = oursConfigs(folder, cache, execution, console, setup)
       const startedAt = performance.now()
       const children = Object.entries(configs).map(([role, config]) => {
         const file = join(folder, `${role}.yaml`)
@@ -73,7 +83,7 @@ export function ours(name: string, built: string, profiles: string | undefined, 
   }
 }
 
-function oursConfigs(folder: string, cache: string, execution: string, console: string | undefined) {
+function oursConfigs(folder: string, cache: string, execution: string, console: string | undefined, setup: Setup) {
   const cas = `grpc://${cache}`
   const telling = console === undefined ? {} : { console: `grpc://${console}` }
   const scheduler = `grpc://${execution}`
@@ -86,6 +96,7 @@ function oursConfigs(folder: string, cache: string, execution: string, console: 
       slots,
       properties: defaultProperties({ platform: process.platform, arch: process.arch, cpus: slots }),
       directory: join(folder, 'worker'),
+      ...(setup.sandbox && { sandbox: setup.sandbox }),
     },
     ...(console !== undefined && { console: { listen: console, cas, path: join(folder, 'console') } }),
   }
