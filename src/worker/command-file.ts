@@ -103,7 +103,9 @@ export function commandFile(request: ProcessRequest, shape: SlotShape): string {
 export function refusalOf(request: ProcessRequest, { plain, mark, prefix }: SlotShape, code: number, text: string) {
   if (!refusalCodes.includes(code)) return undefined
   const exported = isExported(request, plain)
-  const byEnv = !exported && /^(\S+\/)?(env|nice): /.test(text) && text.includes(givenTo(request))
+  // Behind a prefix it is `env` as well that looks up what cannot be executed just so.
+  const byEnv =
+    (!exported || prefix.length > 0) && /^(\S+\/)?(env|nice): /.test(text) && text.includes(givenTo(request))
   const byPrefix = exported && prefix.length > 0 && text.startsWith(`setpriv: failed to execute ${givenTo(request)}: `)
   return byEnv || byPrefix || text.includes(mark) ? text.replaceAll(mark, '').trim() : undefined
 }

@@ -6,6 +6,7 @@ import { enclosedInNamespaces, inNamespaces } from '../namespace.ts'
 import { findProgram } from '../program.ts'
 import { sandboxScript } from '../slot-script.ts'
 import { createCell } from './cell.ts'
+import { launcherPath, makeLauncher } from './launcher.ts'
 import { mountTable } from './mounts.ts'
 import { filtered } from './seccomp.ts'
 import { setUpScript } from './set-up.ts'
@@ -21,8 +22,8 @@ export interface SandboxOptions {
   readonly discard: (path: string) => void
 }
 
-/** An action has no capabilities, whatever user it runs as, and no program gives it any. */
-const powerless = ['--no-new-privs', '--inh-caps=-all', '--ambient-caps=-all', '--bounding-set=-all', '--']
+/** For setpriv: an action has no capabilities, whatever user it runs as, and no program gives it any. */
+const powerless = ['--no-new-privs', '--inh-caps=-all', '--ambient-caps=-all', '--bounding-set=-all']
 
 /**
  * All kinds of namespaces, with a root that shows the machine's programs read-only and nothing of its users. The shell
@@ -51,7 +52,9 @@ export function sandboxEnclosure(
   const table = join(directory, 'mounts')
   const tools = image === undefined ? undefined : toolsFor(options, path)
   const shown = image !== undefined && tools && { tree: image, tools: tools.directory }
-  const view = viewOf({ paths: options.paths, network, cell: directory, isRoot, ...(shown && { image: shown }) })
+  const launcher = launcherOf(options.directory, path)
+  const seen = { paths: options.paths, network, cell: directory, isRoot }
+  const view = viewOf({ ...seen, ...(launcher && { launcher: launcher.file }), ...(shown && { image: shown }) })
   writeFileSync(table, mountTable(view.mounts, root))
   return {
     kind: 'sandbox',
@@ -59,11 +62,20 @@ export function sandboxEnclosure(
     streams: `${reopenedStreams} 7<&- 8<&- 9<&-`,
     script: sandboxScript(setUpScript(view, { root, table }, network, tools)),
     mark: '',
-    prefix: [...(tools ? tools.command('setpriv') : [setpriv.file]), ...powerless],
+    prefix: launcher
+      ? [launcherPath, ...(tools ? tools.command('env') : [launcher.env]), '--']
+      : [...(tools ? tools.command('setpriv') : [setpriv.file]), ...powerless, '--'],
     ...(tools && { tools: tools.command }),
     cell,
     enclosed: (pid) => enclosedInNamespaces(pid, isRoot, path),
   }
+}
+
+/** The launcher, and the program that it leaves to look names up; undefined where either is not to be had. */
+function launcherOf(directory: string, path: string): { readonly file: string; readonly env: string } | undefined {
+  const env = findProgram('env', { PATH: path }, '/')
+  const file = join(directory, 'launch')
+  return 'file' in env && makeLauncher(file) ? { file, env: env.file } : undefined
 }
 
 /**

@@ -1,5 +1,6 @@
 import { existsSync, lstatSync, readdirSync, readlinkSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { launcherPath } from './launcher.ts'
 import { bind, bindReadOnly, type Mount } from './mounts.ts'
 import { toolsPath } from './tools.ts'
 
@@ -63,6 +64,8 @@ export interface ViewOptions {
   /** The slot's own folder, a path on the machine; `box` and the first `tmp` are in it. */
   readonly cell: string
   readonly isRoot: boolean
+  /** The file of the launcher, a path on the machine. */
+  readonly launcher?: string
   /** Replaces the machine's programs and settings. */
   readonly image?: ImageView | undefined
 }
@@ -75,14 +78,24 @@ export interface ImageView {
 }
 
 /** Top-level names that are the sandbox's own, whatever an image has there. */
-const ownNames: ReadonlySet<string> = new Set(['dev', 'proc', 'sys', 'tmp', 'build', '.cell', '.native', '.old'])
+const ownNames: ReadonlySet<string> = new Set([
+  'dev',
+  'proc',
+  'sys',
+  'tmp',
+  'build',
+  '.cell',
+  '.native',
+  '.launch',
+  '.old',
+])
 
 /**
  * The machine as an action sees it: programs, libraries and some settings, read-only; harmless devices; its own /proc,
  * /tmp and /dev/shm.
  * @throws a system error
  */
-export function viewOf({ paths, network, cell, isRoot, image }: ViewOptions): View {
+export function viewOf({ paths, network, cell, isRoot, launcher, image }: ViewOptions): View {
   const folders = new Set<string>()
   const files: string[] = []
   const links: [string, string][] = []
@@ -132,6 +145,10 @@ export function viewOf({ paths, network, cell, isRoot, image }: ViewOptions): Vi
   for (const path of ['/dev/pts', '/dev/shm', '/dev/mqueue', '/proc', '/tmp']) folder(path)
   folder(boxPath)
   folder(cellPath)
+  if (launcher !== undefined) {
+    files.push(launcherPath)
+    mounts.push(...bindReadOnly(launcher, launcherPath))
+  }
   for (const name of devices) {
     files.push(`/dev/${name}`)
     mounts.push(bind(`/dev/${name}`, `/dev/${name}`, []))
