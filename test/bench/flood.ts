@@ -123,8 +123,7 @@ const machine = machineText()
 const folder = await mkdtemp(join(tmpdir(), 'native-flood-'))
 const servers: Running[] = []
 try {
-  for (const [at, built] of values.built.entries())
-    servers.push(await ours(built, built).launch(join(folder, `${at}`)))
+  for (const [at, built] of values.built.entries()) servers.push(await ours(built, built).launch(join(folder, `${at}`)))
   for (const { cache } of servers) await storeResult(cache)
   const rows: string[] = []
   for (const [name, work] of Object.entries(methods))

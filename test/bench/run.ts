@@ -163,7 +163,8 @@ async function startPart(contenders: readonly Contender[], folder: string, resul
       if (isWanted('start')) results.note(each.name, await startEmpty(each, folder))
       if (isWanted('restart')) results.note(each.name, await restart(each, filled(each), blobs))
     }
-    if (isWanted('deploy')) for (const { name, folder } of shuffled(builds)) results.note(name, await upAndDeploy(folder))
+    if (isWanted('deploy'))
+      for (const { name, folder } of shuffled(builds)) results.note(name, await upAndDeploy(folder))
   }
 }
 
