@@ -11,7 +11,7 @@ import { rolldown } from 'rolldown'
 import { minify } from 'rolldown/utils'
 
 /** File under dist/vendor, by package. */
-const vendored = { '@oclif/core': 'oclif', yaml: 'yaml', zod: 'zod' }
+const vendored = { '@oclif/core': 'oclif', execa: 'execa', yaml: 'yaml', zod: 'zod' }
 
 /**
  * A separate bundle, so that zod's stays small: the SDK uses all of zod. It is bundled because installing it would pull

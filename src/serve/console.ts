@@ -26,7 +26,7 @@ const operationOf = ({ method }: Pick<Exchange, 'method'>) => ({
 })
 
 /**
- * Where the build puts the browser script, `dist/page.js`: relative to the servers' bundle, and to `dist/src/serve`.
+ * Where the build puts the browser script, `dist/page.js`: relative to the servers' bundle, and to that of the commands.
  */
 const scriptFiles = ['../page.js', '../../page.js'].map((each) => new URL(each, import.meta.url))
 

@@ -1,5 +1,4 @@
 import { dirname } from 'node:path'
-import { execa } from 'execa'
 import { messageOf } from '../../../core/failure.ts'
 import { isThere, remove, removeEmpty, writeWhole } from '../../../host/files.ts'
 import { makeFolder } from '../../../host/folders.ts'
@@ -67,6 +66,7 @@ async function manage(
   signal?: AbortSignal,
 ): Promise<string | undefined> {
   try {
+    const { execa } = await import('execa')
     await execa('systemctl', ['--user', '--quiet', ...words], {
       env: user.env,
       extendEnv: false,
