@@ -2,7 +2,7 @@ import { digestFunctions } from '../core/digest.ts'
 import type { workerApi } from '../wire/proto.ts'
 import type { RpcError } from '../wire/rpc.ts'
 import { toDuration, toTimestamp } from '../wire/time.ts'
-import type { Leases } from './lease.ts'
+import type { Lease, Leases } from './lease.ts'
 import type { Streams } from './streams.ts'
 import type { Attempt, Task, Worker } from './task.ts'
 
@@ -14,9 +14,20 @@ export interface Attempts {
   end(task: Task, error?: RpcError): void
   /** Tells the worker that its answer is no longer wanted; the lease keeps the slot until the worker releases it. */
   callOff(task: Task, reason: string): void
+  /** The worker releases a lease that it holds: its slot is free. */
+  release(id: string, worker: Worker): Lease<Task, Worker> | undefined
 }
 
 export function createAttempts(now: () => number, leases: Leases<Task, Worker>, streams: Streams): Attempts {
+  function end(task: Task, error?: RpcError): void {
+    if (!task.attempt) return
+    const { lease, stdout, stderr } = task.attempt
+    stdout.end(error)
+    stderr.end(error)
+    streams.ended(lease.id)
+    task.attempt = undefined
+  }
+
   return {
     give(task, worker) {
       task.attempts += 1
@@ -28,19 +39,20 @@ export function createAttempts(now: () => number, leases: Leases<Task, Worker>, 
       task.prefetched.drop()
       return attempt
     },
-    end(task, error) {
-      if (!task.attempt) return
-      const { lease, stdout, stderr } = task.attempt
-      stdout.end(error)
-      stderr.end(error)
-      streams.ended(lease.id)
-      task.attempt = undefined
-    },
+    end,
     callOff(task, reason) {
       const lease = task.attempt?.lease
       if (!lease) return
       lease.task = undefined
       lease.worker.tell({ cancel: { leaseId: lease.id, reason } })
+    },
+    release(id, worker) {
+      const lease = leases.held(id, worker)
+      if (!lease) return undefined
+      leases.end(lease)
+      worker.free += 1
+      if (lease.task) end(lease.task)
+      return lease
     },
   }
 }

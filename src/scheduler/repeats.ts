@@ -4,7 +4,7 @@ import type { SchedulerContext } from './context.ts'
 import { matches } from './match.ts'
 import { withoutInlined } from './response.ts'
 import { differingOutputs } from './result-differences.ts'
-import type { Task, Worker } from './task.ts'
+import { repeatOf, type Task, type Worker } from './task.ts'
 import { type Tasks, taskFields } from './tasks.ts'
 
 /**
@@ -83,6 +83,20 @@ export function createRepeats(context: SchedulerContext, tasks: Tasks, share: nu
     return isSame ? 'same' : 'different'
   }
 
+  /** No client is told about this run; the worker's slot is already counted. */
+  function start(first: First, worker: Worker): void {
+    const task = repeatOf(first.task, clock.now())
+    tasks.attempts.give(task, worker)
+    running.set(task, first)
+  }
+
+  /** The slot stays taken until the worker releases it. */
+  function breakOff(task: Task, reason: string): void {
+    end(task, 'gave-way')
+    tasks.attempts.callOff(task, reason)
+    tasks.attempts.end(task)
+  }
+
   function begin(): void {
     for (const first of waiting) {
       const { platform } = first.task
@@ -90,7 +104,7 @@ export function createRepeats(context: SchedulerContext, tasks: Tasks, share: nu
       const isLate = clock.now() - first.at > waitMsMax
       if (!worker && !isLate) continue
       waiting.delete(first)
-      if (worker) running.set(tasks.repeat(first.task, worker), first)
+      if (worker) start(first, worker)
       else meters.repeated('dropped')
     }
   }
@@ -110,8 +124,7 @@ export function createRepeats(context: SchedulerContext, tasks: Tasks, share: nu
       for (const task of running.keys()) {
         const worker = task.attempt?.lease.worker
         if (!worker || !matches(platform, worker.offer)) continue
-        end(task, 'gave-way')
-        tasks.breakOff(task, 'a client waits for its slot')
+        breakOff(task, 'a client waits for its slot')
         return
       }
     },
@@ -123,15 +136,12 @@ export function createRepeats(context: SchedulerContext, tasks: Tasks, share: nu
     },
     lost(task) {
       end(task, 'failed')
-      tasks.endRun(task)
+      tasks.attempts.end(task)
     },
     close() {
       isOver = true
       waiting.clear()
-      for (const task of [...running.keys()]) {
-        end(task, 'gave-way')
-        tasks.breakOff(task, 'the scheduler is shutting down')
-      }
+      for (const task of [...running.keys()]) breakOff(task, 'the scheduler is shutting down')
     },
   }
 }

@@ -4,7 +4,7 @@ import type { RpcError } from '../wire/rpc.ts'
 import type { Admitted } from './admission.ts'
 import type { ClientFacts } from './client.ts'
 import type { Taker } from './dispatch.ts'
-import type { ExecuteRequest } from './execute-request.ts'
+import { type ExecuteRequest, inlineFilesMax } from './execute-request.ts'
 import type { Lease } from './lease.ts'
 import type { Operation, Progress } from './operation.ts'
 import type { Output } from './output.ts'
@@ -108,6 +108,13 @@ export function createTask(
     settling: false,
     isRepeat: false,
   }
+}
+
+/** Adds what another client wants inline. */
+export function addInline({ inline }: Task, { stdout, stderr, outputFiles }: ExecuteRequest['inline']): void {
+  inline.stdout ||= stdout
+  inline.stderr ||= stderr
+  for (const path of outputFiles) if (inline.outputFiles.size < inlineFilesMax) inline.outputFiles.add(path)
 }
 
 /** Another run of a task that has ended, for the scheduler alone. */

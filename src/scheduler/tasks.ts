@@ -1,20 +1,22 @@
-import { digestKey, digestText } from '../core/digest.ts'
+import { digestText } from '../core/digest.ts'
 import { Code, RpcError } from '../wire/rpc.ts'
 import type { RunAdmission } from './admission.ts'
-import { createAttempts } from './attempts.ts'
+import { type Attempts, createAttempts } from './attempts.ts'
 import { type ClientFacts, clientFields } from './client.ts'
 import type { SchedulerContext } from './context.ts'
 import { createDispatch, type Dispatch } from './dispatch.ts'
-import { type ExecuteRequest, inlineFilesMax } from './execute-request.ts'
+import type { ExecuteRequest } from './execute-request.ts'
 import { createLeases, type Leases } from './lease.ts'
+import { createMergeable } from './mergeable.ts'
 import type { Operation } from './operation.ts'
 import { createPrefetchedBudget } from './prefetched.ts'
 import { createQueueBounds } from './queue-bounds.ts'
 import { errorEnd, recordEnd } from './recorded.ts'
-import { createRegistry, type Registry, type RequestFacts } from './registry.ts'
+import { createRegistry, type Registry } from './registry.ts'
 import { failedResponse } from './response.ts'
 import { createStreams, type Streams } from './streams.ts'
-import { type Attempt, createTask, progressOf, repeatOf, type Task, type Worker } from './task.ts'
+import { addInline, createTask, type Task, type Worker } from './task.ts'
+import { createTaskClients, type RunWatcher } from './task-clients.ts'
 
 /** How a task ended, for the metrics. */
 export type Outcome = 'ok' | 'failed' | 'error' | 'cancelled'
@@ -26,6 +28,7 @@ export interface Tasks {
   readonly streams: Streams
   readonly leases: Leases<Task, Worker>
   readonly dispatch: Dispatch<Task, Worker>
+  readonly attempts: Attempts
   /**
    * An operation on the identical action in flight, if there is one that may be shared.
    * @throws RpcError like begin
@@ -46,27 +49,15 @@ export interface Tasks {
   /** Ends the task with a serialised ExecuteResponse for all of its operations. */
   end(task: Task, response: Uint8Array, outcome: Outcome): void
   fail(task: Task, error: RpcError): void
-  /**
-   * Runs a task that has ended once more, on a worker whose slot is already counted; no client is told about that run.
-   */
-  repeat(task: Task, worker: Worker): Task
-  /** Ends such a run; its slot stays taken until the worker releases it. */
-  breakOff(repeat: Task, reason: string): void
-  /** The same, when its worker is lost. */
-  endRun(repeat: Task): void
   /** Reports runs from now on, until the returned function is called. */
   watch(watcher: RunWatcher): () => void
 }
 
-/** Called when a worker has got the task, or another client follows one that a worker has. */
-export type RunWatcher = (task: Task, attempt: Attempt) => void
-
 /**
- * Memory that an action in flight takes in addition to its bytes, and that each client that follows it takes, including
- * its call; measured on the heap of a scheduler with 20,000 queued actions.
+ * Memory that an action in flight takes in addition to its bytes; measured on the heap of a scheduler with 20,000
+ * queued actions.
  */
 const taskBytes = 3 * 1024
-const operationBytes = 8 * 1024
 
 /**
  * @param idle called whenever the last action in flight has ended
@@ -82,27 +73,15 @@ export function createTasks(context: SchedulerContext, idle: () => void, waits: 
   const attempts = createAttempts(now, leases, streams)
   const active = new Set<Task>()
   const bounds = createQueueBounds(context)
+  const clients = createTaskClients(context, registry, bounds)
   const keepPrefetched = createPrefetchedBudget()
-  // Rule 30: only cacheable actions may be merged, so no others are in here.
-  const mergeable = new Map<string, Task>()
-  const watchers = new Set<RunWatcher>()
+  const mergeable = createMergeable()
   let arrivals = 0
 
   function assign(task: Task, worker: Worker): void {
     const attempt = attempts.give(task, worker)
     meters.queueSeconds((task.assignedAt - task.queuedAt) / 1000)
-    const progress = progressOf(task)
-    for (const operation of task.operations) operation.move('executing', progress)
-    for (const watcher of watchers) watcher(task, attempt)
-  }
-
-  function attach(task: Task, client: ClientFacts, asked: RequestFacts): Operation {
-    const { operation } = registry.create(task.digest, client, task, asked)
-    bounds.hold(operationBytes)
-    operation.move('queued', progressOf(task))
-    if (task.attempt || task.settling) operation.move('executing', progressOf(task))
-    if (task.attempt) for (const watcher of watchers) watcher(task, task.attempt)
-    return operation
+    clients.executing(task, attempt)
   }
 
   function enqueue(task: Task): void {
@@ -113,10 +92,7 @@ export function createTasks(context: SchedulerContext, idle: () => void, waits: 
   /** Adds what another client asks for, as long as the task is still queued. */
   function join(task: Task, { priority, inline }: ExecuteRequest): void {
     if (task.position < 0) return
-    task.inline.stdout ||= inline.stdout
-    task.inline.stderr ||= inline.stderr
-    for (const path of inline.outputFiles)
-      if (task.inline.outputFiles.size < inlineFilesMax) task.inline.outputFiles.add(path)
+    addInline(task, inline)
     if (priority >= task.priority) return
     dispatch.reorder(task, () => {
       task.priority = priority
@@ -125,15 +101,14 @@ export function createTasks(context: SchedulerContext, idle: () => void, waits: 
 
   function end(task: Task, response: Uint8Array, outcome: Outcome, reason = 'the action has ended'): void {
     if (!active.delete(task)) return
-    const key = digestKey(task.digest)
-    if (mergeable.get(key) === task) mergeable.delete(key)
-    bounds.release(task.heldBytes + task.operations.size * operationBytes)
+    mergeable.remove(task)
+    bounds.release(task.heldBytes)
     task.keep()
     task.prefetched.drop()
     dispatch.remove(task)
     attempts.callOff(task, reason)
     attempts.end(task)
-    for (const operation of [...task.operations]) registry.complete(operation, response)
+    clients.complete(task, response)
     meters.ended(outcome)
     if (active.size === 0) idle()
   }
@@ -150,31 +125,17 @@ export function createTasks(context: SchedulerContext, idle: () => void, waits: 
     streams,
     leases,
     dispatch,
+    attempts,
     end,
     fail,
-    repeat(task, worker) {
-      const again = repeatOf(task, now())
-      attempts.give(again, worker)
-      return again
-    },
-    breakOff(repeat, reason) {
-      attempts.callOff(repeat, reason)
-      attempts.end(repeat)
-    },
-    endRun: (repeat) => attempts.end(repeat),
-    watch(watcher) {
-      watchers.add(watcher)
-      return () => watchers.delete(watcher)
-    },
+    watch: clients.watch,
     merge(request, client) {
-      const task = mergeable.get(digestKey(request.digest))
-      // Rule 30: a result that must not predate the request may come from a running task, but not from one that is
-      // over.
-      if (!task || (task.settling && request.skipCacheLookup)) return undefined
+      const task = mergeable.find(request)
+      if (!task) return undefined
       bounds.refuseWhenLarge(active.size)
       join(task, request)
       meters.merged()
-      return attach(task, client, { skipCacheLookup: request.skipCacheLookup, merged: true })
+      return clients.attach(task, client, { skipCacheLookup: request.skipCacheLookup, merged: true })
     },
     begin(request, { action, read }, client) {
       const verdict = dispatch.verdict(action.platform)
@@ -186,20 +147,15 @@ export function createTasks(context: SchedulerContext, idle: () => void, waits: 
       task.heldBytes = taskBytes + action.bytes.byteLength + task.prefetched.bytes
       bounds.hold(task.heldBytes)
       active.add(task)
-      if (!action.doNotCache) mergeable.set(digestKey(task.digest), task)
-      const operation = attach(task, client, { skipCacheLookup: request.skipCacheLookup, merged: false })
+      mergeable.add(task)
+      const operation = clients.attach(task, client, { skipCacheLookup: request.skipCacheLookup, merged: false })
       enqueue(task)
       return operation
     },
     release(id, worker) {
-      const lease = leases.held(id, worker)
-      if (!lease) return undefined
-      leases.end(lease)
-      worker.free += 1
-      const { task } = lease
-      if (task) attempts.end(task)
-      dispatch.freed(worker)
-      return task
+      const lease = attempts.release(id, worker)
+      if (lease) dispatch.freed(worker)
+      return lease?.task
     },
     again(task, reason) {
       attempts.end(task, new RpcError(Code.UNAVAILABLE, reason))
@@ -210,18 +166,13 @@ export function createTasks(context: SchedulerContext, idle: () => void, waits: 
       log.warn('action queued again', { ...taskFields(task), attempts: task.attempts, reason })
       meters.requeued()
       task.queuedAt = now()
-      for (const operation of task.operations) operation.move('queued', progressOf(task))
+      clients.queued(task)
       enqueue(task)
     },
     cancel(operation, reason) {
-      const task = registry.find(operation.name)?.task
-      if (operation.done || !task) return
-      const error = new RpcError(Code.CANCELLED, `cancelled: ${reason}`)
-      recordEnd(context, registry, task, errorEnd(error), [operation])
-      registry.complete(operation, failedResponse(error))
-      bounds.release(operationBytes)
+      const task = clients.detach(operation, reason)
       // A task that is about to store its result continues: the rest costs nothing.
-      if (task.operations.size > 0 || task.settling) return
+      if (!task || task.operations.size > 0 || task.settling) return
       log.info('action cancelled', { ...taskFields(task), reason })
       end(task, new Uint8Array(), 'cancelled', reason)
     },
