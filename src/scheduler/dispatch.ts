@@ -1,21 +1,9 @@
+import { createDepartedOffers } from './departed-offers.ts'
 import { matches, type Offer, type Platform, refusalText } from './match.ts'
-import { createPlatformQueues, type PlatformQueue, type Waiting } from './platform-queues.ts'
+import type { PlatformQueue, Waiting } from './platform-queue.ts'
+import { createPlatformQueues } from './platform-queues.ts'
 import { comesBefore } from './queue.ts'
-
-/** A worker as the dispatcher sees it. */
-export interface Taker {
-  readonly offer: Offer
-  /** Free slots: the dispatcher decrements, and the code that ends a lease increments. */
-  free: number
-}
-
-/** Workers with the same offer, and the queues they serve. */
-interface Pool<W extends Taker> {
-  readonly offer: Offer
-  readonly workers: Set<W>
-  /** Those with a free slot, longest waiting first. */
-  readonly idle: Set<W>
-}
+import { createWorkerPools, type Taker, type WorkerPool } from './worker-pools.ts'
 
 /** Can an action with this platform be run? */
 type Verdict =
@@ -70,30 +58,17 @@ export interface Dispatch<T extends Waiting, W extends Taker> {
  * then nothing is refused because the first ones lack something.
  */
 export const reconnectMs = 2_000
-/** Offers of workers that left, kept for workerWaitMs, and at most this many. */
-const departedMax = 64
 
 /** A dispatcher without workers. */
 export function createDispatch<T extends Waiting, W extends Taker>(options: DispatchOptions<T, W>): Dispatch<T, W> {
   const { now, assign, workerWaitMs } = options
   let beganAt = now()
-  const pools = new Map<string, Pool<W>>()
-  const departed = new Map<string, { readonly offer: Offer; readonly at: number }>()
+  const pools = createWorkerPools<W>()
+  const departed = createDepartedOffers(now, workerWaitMs)
   const queues = createPlatformQueues<T>(now)
 
-  /** The pool to take from: of those with a free slot the one that offers least, to spare specialised workers. */
-  function idlePool(queue: PlatformQueue<T>): Pool<W> | undefined {
-    let best: Pool<W> | undefined
-    for (const key of queue.served) {
-      const pool = pools.get(key)
-      if (!pool || pool.idle.size === 0) continue
-      if (!best || pool.offer.properties.length < best.offer.properties.length) best = pool
-    }
-    return best
-  }
-
   /** The first task across all queues that the pool serves. */
-  function best(pool: Pool<W>): PlatformQueue<T> | undefined {
+  function best(pool: WorkerPool<W>): PlatformQueue<T> | undefined {
     let found: PlatformQueue<T> | undefined
     for (const queue of queues.busyFor(pool.offer.key)) {
       const head = queue.tasks.peek()
@@ -103,19 +78,12 @@ export function createDispatch<T extends Waiting, W extends Taker>(options: Disp
     return found
   }
 
-  function take(worker: W, pool: Pool<W>): void {
-    worker.free -= 1
-    pool.idle.delete(worker)
-    // Re-added at the end, so that workers take turns.
-    if (worker.free > 0) pool.idle.add(worker)
-  }
-
-  function give(task: T, worker: W, pool: Pool<W>): void {
-    take(worker, pool)
+  function give(task: T, worker: W, pool: WorkerPool<W>): void {
+    pools.take(worker, pool)
     assign(task, worker)
   }
 
-  function feed(worker: W, pool: Pool<W>): void {
+  function feed(worker: W, pool: WorkerPool<W>): void {
     while (worker.free > 0 && pool.workers.has(worker)) {
       const task = queues.pop(best(pool))
       if (!task) break
@@ -123,45 +91,21 @@ export function createDispatch<T extends Waiting, W extends Taker>(options: Disp
     }
   }
 
-  function poolOf(offer: Offer): Pool<W> {
-    const known = pools.get(offer.key)
-    if (known) return known
-    const pool: Pool<W> = { offer, workers: new Set(), idle: new Set() }
-    if (pools.size === 0) beganAt = now()
-    pools.set(offer.key, pool)
-    departed.delete(offer.key)
+  function opened({ offer }: WorkerPool<W>): void {
+    if (pools.size === 1) beganAt = now()
+    departed.remove(offer)
     for (const queue of queues.all()) if (matches(queue.platform, offer)) queues.serve(queue, offer.key)
-    return pool
-  }
-
-  function remember(offer: Offer): void {
-    departed.set(offer.key, { offer, at: now() })
-    const oldest = departed.size > departedMax ? departed.keys().next().value : undefined
-    if (oldest !== undefined) departed.delete(oldest)
   }
 
   function queueOf(platform: Platform): PlatformQueue<T> {
-    return queues.open(platform, () =>
-      [...pools.values()].filter((pool) => matches(platform, pool.offer)).map((pool) => pool.offer.key),
-    )
-  }
-
-  function justLeft(platform: Platform): boolean {
-    const since = now() - workerWaitMs
-    return [...departed.values()].some(({ offer, at }) => at > since && matches(platform, offer))
+    return queues.open(platform, () => pools.able(platform).map((pool) => pool.offer.key))
   }
 
   function verdict(platform: Platform): Verdict {
     if (queueOf(platform).served.size > 0) return { kind: 'queue' }
     const gathering = now() - beganAt < Math.min(reconnectMs, workerWaitMs)
-    if (pools.size === 0 || gathering || justLeft(platform)) return { kind: 'wait' }
-    return {
-      kind: 'refuse',
-      text: refusalText(
-        platform,
-        [...pools.values()].map(({ offer }) => offer),
-      ),
-    }
+    if (pools.size === 0 || gathering || departed.include(platform)) return { kind: 'wait' }
+    return { kind: 'refuse', text: refusalText(platform, pools.offers()) }
   }
 
   return {
@@ -171,7 +115,7 @@ export function createDispatch<T extends Waiting, W extends Taker>(options: Disp
     },
     enqueue(task) {
       const queue = queueOf(task.platform)
-      const pool = idlePool(queue)
+      const pool = pools.idlest(queue.served)
       const worker = pool?.idle.values().next().value
       if (pool && worker) give(task, worker, pool)
       else queues.push(queue, task)
@@ -179,34 +123,26 @@ export function createDispatch<T extends Waiting, W extends Taker>(options: Disp
     remove: (task) => queues.remove(task),
     reorder: (task, change) => queues.reorder(task, change),
     join(worker) {
-      const pool = poolOf(worker.offer)
-      pool.workers.add(worker)
-      if (worker.free > 0) pool.idle.add(worker)
-      feed(worker, pool)
+      feed(worker, pools.join(worker, opened))
     },
     leave(worker) {
-      const pool = pools.get(worker.offer.key)
-      if (!pool?.workers.delete(worker)) return
-      pool.idle.delete(worker)
-      if (pool.workers.size > 0) return
-      pools.delete(worker.offer.key)
-      remember(worker.offer)
+      if (!pools.leave(worker)) return
+      departed.add(worker.offer)
       for (const queue of queues.all()) queues.unserve(queue, worker.offer.key)
     },
     claim(platform, accept) {
       // A free slot has no task waiting for it, or it would have been assigned.
-      for (const pool of pools.values()) {
-        if (!matches(platform, pool.offer)) continue
+      for (const pool of pools.able(platform)) {
         const worker = [...pool.idle].find(accept)
         if (!worker) continue
-        take(worker, pool)
+        pools.take(worker, pool)
         return worker
       }
       return undefined
     },
     freed(worker) {
-      const pool = pools.get(worker.offer.key)
-      if (!pool?.workers.has(worker) || worker.free <= 0) return
+      const pool = pools.of(worker)
+      if (!pool || worker.free <= 0) return
       pool.idle.add(worker)
       feed(worker, pool)
     },
@@ -220,6 +156,6 @@ export function createDispatch<T extends Waiting, W extends Taker>(options: Disp
       })
     },
     queues: () => queues.all(),
-    offers: () => [...pools.values()].map(({ offer }) => offer),
+    offers: () => pools.offers(),
   }
 }

@@ -1,24 +1,7 @@
+import { createBusyQueues } from './busy-queues.ts'
 import type { Platform } from './match.ts'
-import { createQueue, type Queue, type Queued } from './queue.ts'
-
-/** A task that waits for a worker. */
-export interface Waiting extends Queued {
-  readonly platform: Platform
-  /** When it was last queued, in milliseconds since 1970. */
-  queuedAt: number
-}
-
-/** The tasks of one platform. */
-export interface PlatformQueue<T extends Waiting> {
-  readonly platform: Platform
-  readonly tasks: Queue<T>
-  /** The same tasks in the order in which they were queued. */
-  readonly order: Set<T>
-  /** Keys of the offers that can take them. */
-  readonly served: Set<string>
-  /** Since when no offer can take them. */
-  orphanedAt: number
-}
+import type { PlatformQueue, Waiting } from './platform-queue.ts'
+import { createQueue } from './queue.ts'
 
 /** Every platform's queue. */
 export interface PlatformQueues<T extends Waiting> {
@@ -46,30 +29,13 @@ const queuesKeptMax = 256
 
 export function createPlatformQueues<T extends Waiting>(now: () => number): PlatformQueues<T> {
   const queues = new Map<string, PlatformQueue<T>>()
-  const busy = new Set<PlatformQueue<T>>()
-  // By offer, so that a free slot never has to look at queues it cannot serve.
-  const busyFor = new Map<string, Set<PlatformQueue<T>>>()
+  const busy = createBusyQueues<T>()
   let waiting = 0
-
-  function link(queue: PlatformQueue<T>, offer: string): void {
-    const own = busyFor.get(offer)
-    if (own) own.add(queue)
-    else busyFor.set(offer, new Set([queue]))
-  }
-
-  function unlink(queue: PlatformQueue<T>, offer: string): void {
-    const own = busyFor.get(offer)
-    own?.delete(queue)
-    if (own?.size === 0) busyFor.delete(offer)
-  }
 
   function left(queue: PlatformQueue<T>, task: T): T {
     queue.order.delete(task)
     waiting -= 1
-    if (queue.tasks.size === 0) {
-      busy.delete(queue)
-      for (const offer of queue.served) unlink(queue, offer)
-    }
+    if (queue.tasks.size === 0) busy.remove(queue)
     return task
   }
 
@@ -93,7 +59,7 @@ export function createPlatformQueues<T extends Waiting>(now: () => number): Plat
       return waiting
     },
     all: () => [...queues.values()],
-    busyFor: (offer) => busyFor.get(offer) ?? [],
+    busyFor: busy.of,
     open(platform, served) {
       const known = queues.get(platform.key)
       if (known) return known
@@ -110,17 +76,14 @@ export function createPlatformQueues<T extends Waiting>(now: () => number): Plat
     },
     serve(queue, offer) {
       queue.served.add(offer)
-      if (queue.tasks.size > 0) link(queue, offer)
+      if (queue.tasks.size > 0) busy.link(queue, offer)
     },
     unserve(queue, offer) {
-      unlink(queue, offer)
+      busy.unlink(queue, offer)
       if (queue.served.delete(offer) && queue.served.size === 0) queue.orphanedAt = now()
     },
     push(queue, task) {
-      if (queue.tasks.size === 0) {
-        busy.add(queue)
-        for (const offer of queue.served) link(queue, offer)
-      }
+      if (queue.tasks.size === 0) busy.add(queue)
       queue.tasks.push(task)
       queue.order.add(task)
       waiting += 1
@@ -136,7 +99,7 @@ export function createPlatformQueues<T extends Waiting>(now: () => number): Plat
       change()
       if (waits) tasks?.push(task)
     },
-    orphans: () => [...busy].filter((queue) => queue.served.size === 0),
+    orphans: busy.orphans,
     take(queue, until) {
       const taken: T[] = []
       for (const task of queue.order) {

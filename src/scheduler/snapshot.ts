@@ -5,7 +5,7 @@ import type { OperationView, QueueView, SchedulerView, WorkerView } from '../cor
 import type { Engine } from './engine.ts'
 import { matches, type Platform } from './match.ts'
 import type { Stage } from './operation.ts'
-import type { PlatformQueue } from './platform-queues.ts'
+import type { PlatformQueue } from './platform-queue.ts'
 import type { Entry } from './registry.ts'
 import type { Task, Worker } from './task.ts'
 

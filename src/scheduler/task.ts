@@ -3,13 +3,13 @@ import type { workerApi } from '../wire/proto.ts'
 import type { RpcError } from '../wire/rpc.ts'
 import type { Admitted } from './admission.ts'
 import type { ClientFacts } from './client.ts'
-import type { Taker } from './dispatch.ts'
 import { type ExecuteRequest, inlineFilesMax } from './execute-request.ts'
 import type { Lease } from './lease.ts'
 import type { Operation, Progress } from './operation.ts'
 import type { Output } from './output.ts'
-import type { Waiting } from './platform-queues.ts'
+import type { Waiting } from './platform-queue.ts'
 import { nothingPrefetched, type Prefetched } from './prefetched.ts'
+import type { Taker } from './worker-pools.ts'
 
 /** One action in flight. Identical requests share it, each client with its own operation. */
 export interface Task extends Waiting {

@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { createDispatch, type Dispatch, reconnectMs, type Taker } from '../../src/scheduler/dispatch.ts'
+import { createDispatch, type Dispatch, reconnectMs } from '../../src/scheduler/dispatch.ts'
 import { offerOf, platformOf } from '../../src/scheduler/match.ts'
-import type { Waiting } from '../../src/scheduler/platform-queues.ts'
+import type { Waiting } from '../../src/scheduler/platform-queue.ts'
+import type { Taker } from '../../src/scheduler/worker-pools.ts'
 
 interface Job extends Waiting {
   readonly name: string
