@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import type { Clock } from '../core/clock.ts'
 import { messageOf } from '../core/failure.ts'
-import type { Leftovers } from '../store/disk/remove-tree.ts'
+import type { Leftovers } from '../store/disk/leftovers.ts'
 import type { Log } from '../telemetry/log.ts'
 import { removeEmptyFolder } from './work-folder.ts'
 

@@ -1,20 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { chmodSync, type Dir, type Dirent, lstatSync, opendirSync, renameSync, rmdirSync, unlinkSync } from 'node:fs'
-import { errnoOf, withoutStack } from '../../core/failure.ts'
+import { type Dir, type Dirent, lstatSync, rmdirSync, unlinkSync } from 'node:fs'
+import { withoutStack } from '../../core/failure.ts'
 import { createTimeSlice } from '../../host/time-slice.ts'
-
-/** Something that could not be removed, and the system error's code that says why. */
-export interface Left {
-  readonly path: string
-  readonly code: string
-}
-
-/** What a removal could not remove. */
-export interface Leftovers {
-  /** The first few, each the deepest of its branch: the folders around it remain only because of it. */
-  readonly first: readonly Left[]
-  readonly count: number
-}
+import { createLeftovers, type Leftovers } from './leftovers.ts'
+import { codeInside, codeOf, codeOfMove, type OuterFolder, openFolder } from './removal-calls.ts'
 
 /** A tree on its way out. It removes all that it may and goes on past what it may not. */
 export interface Removal extends Leftovers {
@@ -27,8 +16,7 @@ export interface Removal extends Leftovers {
 }
 
 /** A folder that is being emptied. */
-interface Frame {
-  readonly path: Buffer
+interface Frame extends OuterFolder {
   dir: Dir | undefined
   /** Something was removed from it since it was opened. */
   progressed: boolean
@@ -36,7 +24,6 @@ interface Frame {
   grown: boolean
   /** Something in it stays. */
   stuck: boolean
-  writable: boolean
   /** What stayed elsewhere when it was entered. */
   readonly before: number
 }
@@ -44,9 +31,7 @@ interface Frame {
 /** Deeper folders are moved up: neither open folders nor the length of paths grow with a tree's depth. */
 const depthMax = 32
 const pathBytesMax = 2048
-const leftShownMax = 8
-const entriesPerRead = 64
-const denied: ReadonlySet<string> = new Set(['EACCES', 'EPERM'])
+const unread = { dir: undefined, progressed: false, grown: false, stuck: false, writable: false }
 const notEmpty: ReadonlySet<string> = new Set(['ENOTEMPTY', 'EEXIST'])
 
 /**
@@ -56,77 +41,48 @@ const notEmpty: ReadonlySet<string> = new Set(['ENOTEMPTY', 'EEXIST'])
  */
 export function beginRemoval(path: string): Removal {
   const top = Buffer.from(path)
-  const first: Left[] = []
-  let count = 0
+  const left = createLeftovers()
   let moved = 0
   const mark = randomUUID()
   const stack: Frame[] = []
 
   function stays(at: Buffer, code: string, frame: Frame | undefined): void {
-    count += 1
-    if (first.length < leftShownMax) first.push({ path: at.toString(), code })
+    left.add(at, code)
     if (frame) frame.stuck = true
   }
 
-  /** Tries once more where the folder around has to be made writable first. Returns why it did not go, or undefined. */
-  function tried(remove: () => void, frame: Frame | undefined): string | undefined {
-    const code = codeOf(remove)
-    if (code === undefined || !denied.has(code) || !frame || frame.writable) return code
-    frame.writable = true
-    return codeOf(() => chmodSync(frame.path, 0o700)) === undefined ? codeOf(remove) : code
-  }
-
   function unlink(at: Buffer, frame: Frame | undefined): void {
-    const code = tried(() => unlinkSync(at), frame)
+    const code = codeInside(frame, () => unlinkSync(at))
     if (code === undefined || code === 'ENOENT') progress(frame)
     else stays(at, code, frame)
   }
 
   function enter(at: Buffer, frame: Frame | undefined): void {
-    const code = tried(() => rmdirSync(at), frame)
+    const code = codeInside(frame, () => rmdirSync(at))
     if (code === undefined || code === 'ENOENT') progress(frame)
     else if (!notEmpty.has(code)) stays(at, code, frame)
     else if (stack.length >= depthMax || at.byteLength > pathBytesMax) moveUp(at, frame)
-    else {
-      const fresh = { dir: undefined, progressed: false, grown: false, stuck: false, writable: false }
-      stack.push({ path: at, ...fresh, before: count })
-    }
+    else stack.push({ path: at, ...unread, before: left.count })
   }
 
   /** A folder far down goes to the top, whose next pass finds it there. */
   function moveUp(at: Buffer, frame: Frame | undefined): void {
     moved += 1
-    const to = joined(top, Buffer.from(`.${mark}-${moved}`))
-    // Moving a folder changes its entry `..`, for which it has to be writable.
-    const move = () => renameSync(at, to)
-    const code = codeOf(move) && (codeOf(() => chmodSync(at, 0o700)) ?? codeOf(move))
-    if (code !== undefined) {
-      stays(at, code, frame)
-      return
-    }
-    progress(frame)
-    const [root] = stack
-    if (root) root.grown = true
+    const code = codeOfMove(at, joined(top, Buffer.from(`.${mark}-${moved}`)))
+    if (code === undefined) {
+      progress(frame)
+      if (stack[0]) stack[0].grown = true
+    } else stays(at, code, frame)
   }
 
   function open(frame: Frame): boolean {
-    const attempt = () => {
-      frame.dir = opendirSync(frame.path, { encoding: 'buffer' as BufferEncoding, bufferSize: entriesPerRead })
-    }
-    const code = tried(attempt, frame)
+    const code = codeInside(frame, () => {
+      frame.dir = openFolder(frame.path)
+    })
     if (code === undefined) return true
     stack.pop()
     if (code !== 'ENOENT') stays(frame.path, code, stack.at(-1))
     return false
-  }
-
-  /** Reads the folder once more, and counts again what stays in it. */
-  function again(frame: Frame): void {
-    frame.progressed = false
-    frame.grown = false
-    frame.stuck = false
-    count = frame.before
-    first.splice(count)
   }
 
   /** All entries of the top frame have been tried. */
@@ -134,10 +90,11 @@ export function beginRemoval(path: string): Removal {
     frame.dir?.closeSync()
     frame.dir = undefined
     const around = stack.at(-2)
-    const code = tried(() => rmdirSync(frame.path), around)
-    // A reader may miss entries of a folder that changes meanwhile: once more.
+    const code = codeInside(around, () => rmdirSync(frame.path))
+    // A reader may miss entries of a folder that changes meanwhile: it is read once more, and what stays in it counted again.
     if (code !== undefined && notEmpty.has(code) && (frame.grown || (frame.progressed && !frame.stuck))) {
-      again(frame)
+      Object.assign(frame, { progressed: false, grown: false, stuck: false })
+      left.cut(frame.before)
       return
     }
     stack.pop()
@@ -170,9 +127,9 @@ export function beginRemoval(path: string): Removal {
 
   let begun = false
   return {
-    first,
+    first: left.first,
     get count() {
-      return count
+      return left.count
     },
     proceed: (over) =>
       // Each folder that is not empty is an error, whose stack nobody reads.
@@ -200,16 +157,4 @@ const slash = Buffer.from('/')
 
 function joined(folder: Buffer, name: Buffer): Buffer {
   return Buffer.concat([folder, slash, name])
-}
-
-/** The code of the system error that it ends with; undefined when it ends well. */
-function codeOf(call: () => void): string | undefined {
-  try {
-    call()
-    return undefined
-  } catch (error) {
-    const code = errnoOf(error)
-    if (code === undefined) throw error
-    return code
-  }
 }
