@@ -74,20 +74,8 @@ export function createSpace({ bytesMax, headBytes, clock, evict, shortened }: Sp
     return true
   }
 
-  /** Evictions for one purpose: each is passed how many in a row before it freed nothing. */
-  function evictor(): (room: number) => Promise<boolean> {
-    let least = bytesStored
-    let inVain = 0
-    return async (room) => {
-      const found = await evict(room, inVain)
-      inVain = bytesStored < least ? 0 : inVain + 1
-      least = Math.min(least, bytesStored)
-      return found
-    }
-  }
-
   async function evictFor(bytes: number): Promise<void> {
-    const evictOne = evictor()
+    const evictOne = evictor(evict, () => bytesStored)
     while (!tryHold(bytes)) {
       const room = limit - bytesHeld - bytes
       // Nothing is thrown away for a write that cannot fit even then.
@@ -113,7 +101,7 @@ export function createSpace({ bytesMax, headBytes, clock, evict, shortened }: Sp
     // What eviction itself writes needs room on the disk too; but a store that has little does not lose all for it.
     const surplus = Math.max(bytes, Math.min(headBytes, Math.ceil(bytesStored / 2)))
     const target = Math.max(0, bytesStored - surplus)
-    const evictOne = evictor()
+    const evictOne = evictor(evict, () => bytesStored)
     while (bytesStored > target) if (!(await evictOne(target))) break
     // Whatever came of it: the limit of an earlier relief says no longer what the disk gives. It is the target, not
     // what is left, which may be nothing where one segment held all.
@@ -160,6 +148,18 @@ export function createSpace({ bytesMax, headBytes, clock, evict, shortened }: Sp
       })
       return relieving
     },
+  }
+}
+
+/** Evictions for one purpose: each is passed how many in a row before it freed nothing. */
+function evictor(evict: SpaceOptions['evict'], stored: () => number): (room: number) => Promise<boolean> {
+  let least = stored()
+  let inVain = 0
+  return async (room) => {
+    const found = await evict(room, inVain)
+    inVain = stored() < least ? 0 : inVain + 1
+    least = Math.min(least, stored())
+    return found
   }
 }
 
