@@ -1,8 +1,5 @@
-import fs from 'node:fs'
-import { promisify } from 'node:util'
 import type { Digest } from '../../core/digest.ts'
-import { errnoOf, Failure, messageOf } from '../../core/failure.ts'
-import { isDiskFull } from '../../host/system-errors.ts'
+import { Failure } from '../../core/failure.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { BlobWriter } from '../blobs.ts'
 import { createChecksummer } from './checksums.ts'
@@ -12,6 +9,7 @@ import type { FileIo } from './file-io.ts'
 import { withDiskRoom } from './full-disk.ts'
 import { encodeTail, largeFileBytes } from './large-file.ts'
 import type { Space } from './space.ts'
+import { createTemporaryFile } from './temporary-file.ts'
 
 export interface LargeWriterOptions {
   readonly digest: Digest
@@ -30,26 +28,17 @@ export interface LargeWriterOptions {
   relieve(bytes: number): Promise<boolean>
 }
 
-const syncAsync = promisify(fs.fsync)
-const unlinkAsync = promisify(fs.unlink)
-
 /** A large blob on its way in: a temporary file, and checksums behind its bytes at the end. */
 export function createLargeWriter(options: LargeWriterOptions): BlobWriter {
   const { digest, path, io, space, durability, log, relieve } = options
   const checksummer = createChecksummer(digest.size)
   const tailBytes = largeFileBytes(digest.size) - digest.size
-  let fd: number | undefined
+  const file = createTemporaryFile({ path, io, log, relieve })
   let written = 0
   /** Bytes whose checksums have been computed: of those that the disk refused too, as they come again. */
   let summed = 0
   let bytesHeld = 0
   let ended = false
-
-  /** The file is opened with the first bytes: a write that is only announced takes no descriptor. */
-  function opened(): number {
-    fd ??= fs.openSync(path, 'wx', 0o644)
-    return fd
-  }
 
   async function attempt<T>(doing: string, work: () => Promise<T>): Promise<T> {
     try {
@@ -83,23 +72,9 @@ export function createLargeWriter(options: LargeWriterOptions): BlobWriter {
     }
   }
 
-  function writeAt(bytes: Uint8Array, position: number): undefined | Promise<void> {
-    const again = () =>
-      withDiskRoom(
-        async () => io.write(opened(), [bytes], position),
-        () => relieve(bytes.length),
-      )
-    try {
-      const writing = io.write(opened(), [bytes], position)
-      return writing?.catch((error: unknown) => againIfFull(error, again))
-    } catch (error) {
-      return againIfFull(error, again)
-    }
-  }
-
   /** Nothing has been taken when it fails: the same bytes may be given again. */
   async function write(chunk: Uint8Array): Promise<void> {
-    const writing = writeAt(chunk, written)
+    const writing = file.write(chunk, written)
     checksummer.update(chunk.subarray(summed - written))
     summed = written + chunk.byteLength
     if (writing) await writing
@@ -107,9 +82,8 @@ export function createLargeWriter(options: LargeWriterOptions): BlobWriter {
   }
 
   async function finish(): Promise<void> {
-    await writeAt(encodeTail(checksummer.finish()), digest.size)
-    const file = opened()
-    if (durability === 'power') await syncAsync(file)
+    await file.write(encodeTail(checksummer.finish()), digest.size)
+    if (durability === 'power') await file.sync()
     const installed = await withDiskRoom(
       async () => options.install(path),
       () => relieve(tailBytes),
@@ -117,7 +91,7 @@ export function createLargeWriter(options: LargeWriterOptions): BlobWriter {
     if (!installed) return abort()
     ended = true
     bytesHeld = 0
-    fs.closeSync(file)
+    file.close()
     if (durability === 'power') await options.syncNames()
   }
 
@@ -125,24 +99,8 @@ export function createLargeWriter(options: LargeWriterOptions): BlobWriter {
   async function abort(): Promise<void> {
     if (ended) return
     ended = true
-    if (fd !== undefined) await discard(fd)
+    if (file.opened) await file.discard()
     giveRoomBack()
-  }
-
-  async function discard(file: number): Promise<void> {
-    try {
-      fs.closeSync(file)
-    } catch (error) {
-      // The disk may say only now that it had no room for what was written; the descriptor is gone in any case.
-      log.warn('cannot close an unfinished blob', { file: path, reason: messageOf(error) })
-    }
-    try {
-      await unlinkAsync(path)
-    } catch (error) {
-      // A file that stays is removed at the next start; until then it must not take room from other writes.
-      if (errnoOf(error) !== 'ENOENT')
-        log.warn('cannot remove an unfinished blob', { file: path, reason: messageOf(error) })
-    }
   }
 
   return {
@@ -153,9 +111,4 @@ export function createLargeWriter(options: LargeWriterOptions): BlobWriter {
     commit: () => attempt('writing to the store', () => withRoom(tailBytes, finish)),
     abort,
   }
-}
-
-async function againIfFull(error: unknown, again: () => Promise<void>): Promise<void> {
-  if (!isDiskFull(error)) throw error
-  await again()
 }
