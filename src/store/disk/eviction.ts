@@ -1,6 +1,7 @@
 import type { Age } from './age.ts'
 import type { DigestIndex } from './digest-index.ts'
-import type { LargeFile, LargeFiles } from './large-files.ts'
+import type { LargeFile } from './large-file-table.ts'
+import type { LargeFiles } from './large-files.ts'
 import { rankStep } from './ranks.ts'
 import { type Reuses, windowMax } from './reuses.ts'
 import type { Segment } from './segment.ts'

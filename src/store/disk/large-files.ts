@@ -1,18 +1,18 @@
 import fs from 'node:fs'
-import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import { type Digest, type DigestFunction, digestKey, digestText } from '../../core/digest.ts'
+import { type Digest, type DigestFunction, digestText } from '../../core/digest.ts'
 import { errnoOf, messageOf } from '../../core/failure.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Allocate, BlobWriter, ReadRange } from '../blobs.ts'
 import type { Age } from './age.ts'
 import type { Durability } from './durability.ts'
 import type { FileIo } from './file-io.ts'
-import { syncFolder } from './folder.ts'
 import { largeFileBytes, largeFilePath } from './large-file.ts'
+import { createLargeFileNames } from './large-file-names.ts'
+import { createLargeFileTable, type KeptFile, type LargeFile } from './large-file-table.ts'
 import { createLargeReader } from './large-reader.ts'
 import { createLargeWriter } from './large-writer.ts'
-import { burstSteps, type Reuse, unknownReuse } from './reuse.ts'
+import { unknownReuse } from './reuse.ts'
 import type { Reuses } from './reuses.ts'
 import type { Space } from './space.ts'
 
@@ -33,24 +33,6 @@ export interface LargeFiles {
   /** Is this very file still there? A blob that was dropped and stored again has another one. */
   has(file: LargeFile): boolean
   evict(file: LargeFile): Promise<void>
-}
-
-/** A blob in a file of its own. */
-export interface LargeFile {
-  readonly digest: Digest
-  readonly path: string
-  /** What it takes on disk. */
-  readonly bytes: number
-  /** Age of its last use. */
-  readonly used: number
-  readonly reuse: Reuse
-}
-
-interface OwnFile extends LargeFile {
-  used: number
-  reuse: Reuse
-  /** One for being in the store, and one for each that reads it; its bytes are free at 0. */
-  holds: number
 }
 
 export interface LargeFilesOptions {
@@ -75,15 +57,13 @@ const unlinkAsync = promisify(fs.unlink)
 
 export function createLargeFiles(options: LargeFilesOptions): LargeFiles {
   const { folder, incoming, space, age, reuses, durability, io, log } = options
-  // A Map iterates in the order of insertion: deleting and setting makes a file the newest.
-  const files = new Map<string, OwnFile>()
-  // Its bytes are held against their digest before a blob is stored, so that a hash has one size.
-  const byHash = new Map<string, Digest>()
+  const files = createLargeFileTable(folder, age, reuses)
+  const names = createLargeFileNames(folder, incoming)
   for (const { digest, age: used } of options.found) {
-    add(digest, used, unknownReuse)
+    files.add(digest, used, unknownReuse)
     space.add(largeFileBytes(digest.size))
   }
-  const readFile = createLargeReader<OwnFile>({
+  const readFile = createLargeReader<KeptFile>({
     io,
     damaged,
     hold(file) {
@@ -91,41 +71,14 @@ export function createLargeFiles(options: LargeFilesOptions): LargeFiles {
       return () => letGo(file)
     },
   })
-  let temporaries = 0
-  /** Were any made whose names may not be on disk yet? */
-  let newFolders = false
-
-  function add(digest: Digest, used: number, reuse: Reuse): void {
-    const path = largeFilePath(folder, digest)
-    byHash.set(hashKey(digest.fn, digest.hash), digest)
-    files.set(digestKey(digest), { digest, path, bytes: largeFileBytes(digest.size), used, reuse, holds: 1 })
-  }
-
-  function use(digest: Digest): OwnFile | undefined {
-    const key = digestKey(digest)
-    const file = files.get(key)
-    if (!file) return undefined
-    const steps = age.now - file.used
-    if (steps >= burstSteps) file.reuse = reuses.again(file.reuse, steps, file.bytes)
-    file.used = age.now
-    files.delete(key)
-    files.set(key, file)
-    return file
-  }
-
-  function temporaryPath(): string {
-    temporaries += 1
-    return join(incoming, String(temporaries))
-  }
 
   /**
    * Takes a file out. It is renamed away at once, before any writer can put a new one of the
    * same name in its place; unlinking it, which may take long, follows.
    */
-  async function drop(file: OwnFile): Promise<void> {
-    const away = temporaryPath()
-    files.delete(digestKey(file.digest))
-    byHash.delete(hashKey(file.digest.fn, file.digest.hash))
+  async function drop(file: KeptFile): Promise<void> {
+    const away = names.temporary()
+    files.remove(file)
     space.remove(file.bytes, true)
     try {
       fs.renameSync(file.path, away)
@@ -138,86 +91,63 @@ export function createLargeFiles(options: LargeFilesOptions): LargeFiles {
     letGo(file)
   }
 
-  function letGo(file: OwnFile): void {
+  function letGo(file: KeptFile): void {
     file.holds -= 1
     if (file.holds === 0) space.release(file.bytes)
   }
 
-  function damaged(file: OwnFile): void {
+  function damaged(file: KeptFile): void {
     log.warn('a stored blob is damaged; it is dropped', { digest: digestText(file.digest), file: file.path })
-    if (files.get(digestKey(file.digest)) !== file) return
+    if (files.get(file.digest) !== file) return
     void drop(file)
   }
 
   /** In one go, so that no other writer, reader or eviction sees half of it. */
   function install(digest: Digest, from: string): boolean {
-    if (use(digest)) return false
-    const target = largeFilePath(folder, digest)
-    moveTo(target, from)
+    if (files.use(digest)) return false
+    names.place(from, largeFilePath(folder, digest))
     space.settle(largeFileBytes(digest.size))
-    add(digest, age.now, reuses.stored(digest, digest.size))
+    files.add(digest, age.now, reuses.stored(digest, digest.size))
     age.wrote(largeFileBytes(digest.size))
     return true
-  }
-
-  /** Only the first blob of a folder finds none: to make sure each time would cost as much as the move. */
-  function moveTo(target: string, from: string): void {
-    try {
-      fs.renameSync(from, target)
-    } catch (error) {
-      if (errnoOf(error) !== 'ENOENT') throw error
-      if (fs.mkdirSync(dirname(target), { recursive: true })) newFolders = true
-      fs.renameSync(from, target)
-    }
-  }
-
-  async function syncNames(digest: Digest): Promise<void> {
-    await syncFolder(dirname(largeFilePath(folder, digest)))
-    if (!newFolders) return
-    await syncFolder(folder)
-    newFolders = false
   }
 
   function writer(digest: Digest): BlobWriter {
     return createLargeWriter({
       digest,
-      path: temporaryPath(),
+      path: names.temporary(),
       durability,
       log,
       io,
       space,
       relieve: options.relieve,
       install: (path) => install(digest, path),
-      syncNames: () => syncNames(digest),
+      syncNames: () => names.sync(largeFilePath(folder, digest)),
     })
   }
 
   return {
-    touch: (digest) => use(digest) !== undefined,
-    locate: (fn, hash) => byHash.get(hashKey(fn, hash)),
+    touch: (digest) => files.use(digest) !== undefined,
+    locate: files.locate,
     async read(digest, range, allocate) {
-      const file = use(digest)
+      const file = files.use(digest)
       return file && readFile(file, range, allocate)
     },
     writer,
     async delete(digest) {
-      const file = files.get(digestKey(digest))
+      const file = files.get(digest)
       if (file) await drop(file)
     },
     get entries() {
       return files.size
     },
-    all: () => files.values(),
-    has: (file) => files.get(digestKey(file.digest)) === file,
+    all: files.all,
+    has: (file) => files.get(file.digest) === file,
     async evict(file) {
-      const own = files.get(digestKey(file.digest))
+      const own = files.get(file.digest)
       if (own !== file) return
       options.evicted(own)
       await drop(own)
     },
   }
-}
-
-function hashKey(fn: DigestFunction, hash: string): string {
-  return `${fn}/${hash}`
 }
