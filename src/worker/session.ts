@@ -1,26 +1,19 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Failure } from '../core/failure.ts'
 import type { PlatformProperty } from '../core/platform.ts'
 import type { Secret } from '../core/secret.ts'
 import type { Log } from '../telemetry/log.ts'
 import { type re, workerApi } from '../wire/proto.ts'
 import type { Channel } from '../wire/rpc.ts'
-import { statusMessage } from '../wire/status.ts'
 import { fromDuration } from '../wire/time.ts'
 import { assertSpeaks, workerProtocol } from '../wire/worker-protocol.ts'
-import { type Performed, performAction } from './action.ts'
-import { ActionCancelled, actionError } from './action-error.ts'
-import { assignmentOf } from './assignment.ts'
+import { createAssignedActions } from './assigned-actions.ts'
 import { createGreeting } from './greeting.ts'
+import { createLeaseRenewals } from './lease-renewals.ts'
 import { largestLimits } from './limits/requested.ts'
 import { createOutbox } from './outbox.ts'
 import type { WorkerContext } from './worker-context.ts'
 
 const method = 'native.worker.v1.Workers/Work'
-/** Renewals per lease duration: one may be lost without harm. */
-const renewalsPerLease = 3
-/** While more than this is queued for the scheduler, actions' output is not streamed. */
-const outputBacklogBytesMax = 4 * 1024 * 1024
 const leaseMsMin = 300
 /** How long the scheduler may take to end the stream after a good-bye. */
 const goodbyeMs = 5_000
@@ -77,71 +70,38 @@ export function openSession(options: SessionOptions): Session {
     },
     options.secret,
   )
-  const leases = new Map<string, AbortController>()
-  const working = new Set<Promise<void>>()
+  const gone = new AbortController()
   let leaving = false
-  let stopRenewals: () => void = () => undefined
   let stopGoodbye: () => void = () => undefined
 
   const send = (message: workerApi.FromWorker.$Properties) => outbox.push(workerApi.FromWorker.encode(message).finish())
-  const gone = new AbortController()
   const endWhenIdle = () => {
-    if (!leaving || leases.size > 0) return
+    if (!leaving || actions.size > 0) return
     outbox.end()
     stopGoodbye = context.clock.after(goodbyeMs, () => gone.abort())
   }
-
-  const renewEvery = (ms: number, leaseMs: number) => {
-    stopRenewals()
-    const lastMs = monotonicMs()
-    stopRenewals = context.clock.after(ms, () => {
-      // After a lease duration of silence all leases are lost, and others run these actions by now.
-      const silentMs = Math.max(monotonicMs() - lastMs, outbox.waitingMs())
-      if (silentMs >= leaseMs) giveUp(silentMs)
-      else {
-        send({ renew: { leaseIds: [...leases.keys()] } })
-        renewEvery(ms, leaseMs)
-      }
-    })
-  }
-  const giveUp = (silentMs: number) => {
-    log.warn('leases could not be renewed in time; running actions are abandoned', { silentMs, actions: leases.size })
-    gone.abort(new Failure('unavailable', `no lease could be renewed for ${Math.round(silentMs)} ms`))
-  }
-
-  const work = async (assign: workerApi.Assign.$Properties): Promise<void> => {
-    const leaseId = assign.leaseId ?? ''
-    const controller = new AbortController()
-    leases.set(leaseId, controller)
-    let performed: Performed
-    try {
-      performed = await performAction(context, {
-        ...assignmentOf(assign),
-        number: options.nextNumber(),
-        signal: controller.signal,
-        onStarted: () => send({ started: { leaseId } }),
-        onOutput: (stream, data) => {
-          if (outbox.bytes <= outputBacklogBytesMax)
-            send({ output: { leaseId, stream: stream === 'stdout' ? 0 : 1, data } })
-        },
+  const actions = createAssignedActions({
+    context,
+    log,
+    nextNumber: options.nextNumber,
+    send,
+    queuedBytes: () => outbox.bytes,
+    onFinished: options.onFinished,
+    onAnswered: endWhenIdle,
+  })
+  const renewals = createLeaseRenewals({
+    clock: context.clock,
+    monotonicMs,
+    unsentMs: outbox.waitingMs,
+    renew: () => send({ renew: { leaseIds: actions.leaseIds() } }),
+    lost(silentMs) {
+      log.warn('leases could not be renewed in time; running actions are abandoned', {
+        silentMs,
+        actions: actions.size,
       })
-    } catch (error) {
-      // The assignment itself is malformed.
-      performed = {
-        response: { status: statusMessage(actionError(error, controller.signal)) },
-        tidy: async () => undefined,
-      }
-    }
-    const { response } = performed
-    leases.delete(leaseId)
-    options.onFinished(response)
-    send({ finished: { leaseId, response } })
-    endWhenIdle()
-    // The answer is sent within the first turn.
-    await nextTurn()
-    await nextTurn()
-    await performed.tidy()
-  }
+      gone.abort(new Failure('unavailable', `no lease could be renewed for ${Math.round(silentMs)} ms`))
+    },
+  })
 
   const receive = (message: workerApi.ToWorker) => {
     if (message.challenge) {
@@ -157,20 +117,10 @@ export function openSession(options: SessionOptions): Session {
       )
       const leaseMs = Math.max(fromDuration(message.welcome.lease ?? {}, 'lease'), leaseMsMin)
       options.onWelcome()
-      renewEvery(leaseMs / renewalsPerLease, leaseMs)
-    } else if (message.assign) {
-      const task = work(message.assign)
-      working.add(task)
-      task.then(
-        () => working.delete(task),
-        (error: unknown) => {
-          working.delete(task)
-          log.error('an action could not be answered', { error })
-        },
-      )
-    } else if (message.cancel) {
-      leases.get(message.cancel.leaseId ?? '')?.abort(new ActionCancelled(message.cancel.reason || 'cancelled'))
-    } else if (message.drain) options.onDrain()
+      renewals.start(leaseMs)
+    } else if (message.assign) actions.begin(message.assign)
+    else if (message.cancel) actions.cancel(message.cancel.leaseId ?? '', message.cancel.reason || 'cancelled')
+    else if (message.drain) options.onDrain()
   }
 
   const stream = async (): Promise<void> => {
@@ -180,18 +130,16 @@ export function openSession(options: SessionOptions): Session {
       for await (const bytes of options.scheduler.bidi(method, outbox.messages, { signal }))
         receive(workerApi.ToWorker.decode(bytes))
     } finally {
-      stopRenewals()
+      renewals.stop()
       stopGoodbye()
       outbox.end()
-      const reason = new ActionCancelled('the worker has lost its scheduler')
-      for (const controller of leases.values()) controller.abort(reason)
-      await Promise.all(working)
+      await actions.end('the worker has lost its scheduler')
     }
   }
 
   return {
     get running() {
-      return leases.size
+      return actions.size
     },
     leave(reason) {
       if (leaving) return
