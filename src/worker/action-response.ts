@@ -13,7 +13,7 @@ import type { Limits } from './limits/limits.ts'
 import type { declaredOutputs } from './output-paths.ts'
 import { type CollectedOutputs, collectOutputs, inlineFiles, type OutputOptions, outputError } from './outputs.ts'
 import type { Run } from './runner.ts'
-import type { Sinks } from './slot.ts'
+import type { Sinks } from './slot-process.ts'
 import type { Times } from './times.ts'
 import type { WorkerContext } from './worker-context.ts'
 

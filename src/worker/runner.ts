@@ -6,7 +6,7 @@ import { pathInTree } from './images/tree.ts'
 import { bytesOf, type DiskWatch, foldersOf, watchDisk } from './limits/disk.ts'
 import type { LimitCounts, Limits } from './limits/limits.ts'
 import { findProgram, type Problem, searchPath, startProblem } from './program.ts'
-import type { Sinks } from './slot.ts'
+import type { Sinks } from './slot-process.ts'
 import type { Spawner } from './spawner.ts'
 
 export interface RunOptions {

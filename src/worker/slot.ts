@@ -2,55 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { Failure } from '../core/failure.ts'
-import { commandFile, type ProcessRequest, refusalOf, type SlotShape } from './command-file.ts'
+import { commandFile, type ProcessRequest, type SlotShape } from './command-file.ts'
 import type { Cell, Enclosure } from './enclosure.ts'
-import type { LimitCounts } from './limits/limits.ts'
 import { makePipes, type Pipe } from './pipes.ts'
+import { endedBy, expectAnswer, expectNothing } from './slot-answer.ts'
+import type { Ended, Process, ProcessSinks } from './slot-process.ts'
 import { type SlotShell, startSlotShell } from './slot-shell.ts'
-import type { StreamSink } from './stream.ts'
-
-/** Where a process's output goes. */
-export interface Sinks<Sink = StreamSink> {
-  readonly stdout: Sink
-  readonly stderr: Sink
-}
-
-/** The part of them that a slot uses. */
-export type ProcessSinks = Sinks<Pick<StreamSink, 'write' | 'small'>>
-
-/** How a process ended. Everything it started is dead by then, and its sinks have all output. */
-export type Ended = (
-  | {
-      readonly kind: 'exited'
-      /** 128 + N when signal N ended it. */
-      readonly code: number
-      /** Set when it could not be started: the shell's message. */
-      readonly refusal: string | undefined
-    }
-  /** By `kill`. */
-  | { readonly kind: 'killed' }
-) & {
-  /** How often it hit its limits, where that is known. */
-  readonly met?: LimitCounts
-}
-
-/** A process that runs in a slot. */
-export interface Process {
-  /** Where it sees the action's folder, if one was given. */
-  readonly root: string | undefined
-  /** Where that folder is on this machine while it runs, provided that the process can be stopped. */
-  readonly folder: string
-  /** The slot's shell, the ancestor of everything it starts. */
-  readonly shell: number
-  /** Writes to its standard input, if it is interactive. */
-  write(bytes: Uint8Array): void
-  /** @throws Failure 'unavailable' when the slot was lost, or a command before or after failed */
-  readonly ended: Promise<Ended>
-  /** Asks all its processes to end (SIGTERM), including stopped ones. */
-  terminate(): void
-  /** Kills all its processes at once, and the slot with them. */
-  kill(): void
-}
 
 /** A shell that runs one process after the other. */
 export interface Slot {
@@ -122,16 +79,6 @@ function writeWhole(file: number, text: string): void {
   for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at, bytes.length - at, at)
 }
 
-type Answer =
-  | { readonly kind: 'exited'; readonly code: number; readonly spoiled?: boolean }
-  | { readonly kind: 'killed' | 'before' | 'lost' | 'stuck' }
-
-const troubles = {
-  before: 'a command that prepares an action failed',
-  lost: "the shell of the action's slot ended",
-  stuck: 'a process of the action cannot be killed',
-} as const
-
 interface SlotParts {
   readonly shell: SlotShell
   readonly pipes: readonly Pipe[]
@@ -150,11 +97,7 @@ function createSlot({ shell, pipes, shape, write, release, once, cell }: SlotPar
   let used = false
   let stuck = false
   let spoiled = false
-  const idle = () => {
-    shell.onLine = () => undefined
-    shell.onEnd = () => undefined
-  }
-  idle()
+  expectNothing(shell)
 
   /** A sandbox that cannot take an action in, or let it out, is this machine's fault, and is not used again. */
   const orSpoiled = <T>(move: () => T): T => {
@@ -168,21 +111,9 @@ function createSlot({ shell, pipes, shape, write, release, once, cell }: SlotPar
 
   const start = (given: ProcessRequest, sinks: ProcessSinks): Process => {
     const request = cell ? orSpoiled(() => cell.enter(given, shell.enclosed.shell)) : given
-    const answer = Promise.withResolvers<Answer>()
-    let left: number | undefined
     let killing: Promise<void> | undefined
     let terminated: Promise<void> | undefined
-    shell.onLine = (line) => {
-      const [kind = '', code] = line.split(' ')
-      if (kind === 'left') left = Number(code)
-      else if (kind === 'before') answer.resolve({ kind: 'before' })
-      else answer.resolve({ kind: 'exited', code: Number(kind), spoiled: code === 'spoiled' })
-    }
-    shell.onEnd = () => {
-      if (left !== undefined) answer.resolve({ kind: 'exited', code: left })
-      else if (killing) answer.resolve({ kind: 'killed' })
-      else answer.resolve({ kind: 'lost' })
-    }
+    const answer = expectAnswer(shell, () => killing !== undefined)
     try {
       write(request)
     } catch (error) {
@@ -201,11 +132,11 @@ function createSlot({ shell, pipes, shape, write, release, once, cell }: SlotPar
       await terminated
       if (answered.kind !== 'stuck') await (killing ?? shell.enclosed.end())
       await Promise.all([stdout.drain(sinks.stdout), stderr.drain(sinks.stderr)])
-      idle()
+      expectNothing(shell)
       current = undefined
       const isClean = orSpoiled(() => cell?.leave() ?? true)
       if (!isClean || (answered.kind === 'exited' && answered.spoiled)) spoiled = true
-      return outcome(answered, request, sinks.stderr)
+      return endedBy(answered, request, shape, sinks.stderr, shell.trouble)
     }
     const self = {
       root: request.root,
@@ -222,21 +153,11 @@ function createSlot({ shell, pipes, shape, write, release, once, cell }: SlotPar
           stuck = true
           answer.resolve({ kind: 'stuck' })
         }, killedMsMax).unref()
-        answer.promise.then(() => clearTimeout(timer))
+        void answer.promise.then(() => clearTimeout(timer))
       },
     }
     current = self
     return self
-  }
-
-  const outcome = (answered: Answer, request: ProcessRequest, stderr: ProcessSinks['stderr']): Ended => {
-    if (answered.kind === 'killed') return { kind: 'killed' }
-    if (answered.kind === 'exited') {
-      const text = Buffer.from(stderr.small ?? []).toString()
-      return { kind: 'exited', code: answered.code, refusal: refusalOf(request, shape, answered.code, text) }
-    }
-    const trouble = shell.trouble
-    throw new Failure('unavailable', troubles[answered.kind], trouble ? { output: trouble } : {})
   }
 
   let closed: Promise<void> | undefined

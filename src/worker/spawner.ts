@@ -12,7 +12,8 @@ import { namespaceEnclosure } from './namespace.ts'
 import { lacksRoom, searchPath } from './program.ts'
 import { type SandboxOptions, sandboxEnclosure } from './sandbox/enclosure.ts'
 import { unfilteredText } from './sandbox/seccomp.ts'
-import { openSlot, type Process, type ProcessSinks, type Slot } from './slot.ts'
+import { openSlot, type Slot } from './slot.ts'
+import type { Process, ProcessSinks } from './slot-process.ts'
 
 /** Starts the processes of actions. */
 export interface Spawner {

@@ -1,7 +1,7 @@
 import { Failure, messageOf } from '../../core/failure.ts'
 import type { ProcessRequest } from '../command-file.ts'
 import { foldersOf } from '../limits/disk.ts'
-import type { Ended, Process } from '../slot.ts'
+import type { Ended, Process } from '../slot-process.ts'
 import type { Spawner } from '../spawner.ts'
 import type { Protocol, Work, WorkAnswer } from './protocol.ts'
 import { atRest, memoryOf, resumeAll, stopAll } from './stopping.ts'

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { systemClock } from '../../../src/core/clock.ts'
 import type { ProcessRequest } from '../../../src/worker/command-file.ts'
 import { searchPath } from '../../../src/worker/program.ts'
-import type { Ended, Process } from '../../../src/worker/slot.ts'
+import type { Ended, Process } from '../../../src/worker/slot-process.ts'
 import { createSpawner, type Spawner, type SpawnerOptions } from '../../../src/worker/spawner.ts'
 import { createSink } from '../../../src/worker/stream.ts'
 
