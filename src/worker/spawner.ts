@@ -1,18 +1,14 @@
-import { randomBytes } from 'node:crypto'
 import { mkdirSync, rmSync } from 'node:fs'
-import { errnoOf, Failure, messageOf } from '../core/failure.ts'
+import { Failure, messageOf } from '../core/failure.ts'
 import { isMachineError } from './action-error.ts'
 import type { ProcessRequest } from './command-file.ts'
 import type { Enclosure } from './enclosure.ts'
-import { groupEnclosure } from './group.ts'
-import { type CgroupPlaces, findCgroups } from './limits/cgroups.ts'
-import { keepSlot, keptBy, removeLeftCgroups } from './limits/keeper.ts'
-import { type Keeper, type Limits, limitLines, unkeptTexts } from './limits/limits.ts'
-import { namespaceEnclosure } from './namespace.ts'
-import { lacksRoom, searchPath } from './program.ts'
-import { type SandboxOptions, sandboxEnclosure } from './sandbox/enclosure.ts'
-import { unfilteredText } from './sandbox/seccomp.ts'
-import { openSlot, type Slot } from './slot.ts'
+import { createIdleSlots, slotKey } from './idle-slots.ts'
+import { createLimitedSlots, type SlotKind } from './limited-slots.ts'
+import type { Limits } from './limits/limits.ts'
+import { lacksRoom } from './program.ts'
+import type { SandboxOptions } from './sandbox/enclosure.ts'
+import type { Slot } from './slot.ts'
 import type { Process, ProcessSinks } from './slot-process.ts'
 
 /** Starts the processes of actions. */
@@ -46,9 +42,6 @@ export interface SpawnerOptions {
   readonly limits?: Limits
 }
 
-/** For how many kinds of slots idle ones are kept. */
-const idleKindsMax = 8
-
 const plainWays: readonly Enclosure['kind'][] = ['namespace', 'marks', 'group']
 
 /** The ways to contain processes that a worker's setting permits, best first. */
@@ -62,47 +55,19 @@ export function waysOf(sandbox: 'auto' | 'on' | 'off'): readonly Enclosure['kind
  * machine, or the worker's image, must have a POSIX shell and `mkfifo`.
  */
 export function createSpawner(options: SpawnerOptions): Spawner {
-  const { directory, shell = ['/bin/sh'], ways = plainWays } = options
+  const { directory, shell = ['/bin/sh'], ways = plainWays, limits = {} } = options
   rmSync(directory, { recursive: true, force: true })
   mkdirSync(directory, { recursive: true })
-  /** By kind: network access, image and limits of the actions. */
-  const idle = new Map<string, Slot[]>()
-  const slots = new Map<Slot, Keeper>()
-  const limits = options.limits ?? {}
-  let places = findCgroups()
-  removeLeftCgroups(places)
+  const slots = createLimitedSlots({ directory, shell, sandbox: options.sandbox, limits })
+  const idle = createIdleSlots()
   let closed = false
-  let unfiltered: string | undefined
 
-  const open = async (kind: Enclosure['kind'], slotKind: SlotKind, at = places): Promise<Slot> => {
-    const { network, image, limits: allowed } = slotKind
-    const enclosure = enclosureOf(kind, network, image, options.sandbox)
-    const slot = await openSlot({
-      enclosure,
-      shell,
-      directory,
-      path: searchPath,
-      limits: linesOf(kind, allowed, at),
-    })
-    try {
-      if (kind === 'sandbox') unfiltered = unfilteredText(slot.shell, process.arch, searchPath)
-      slots.set(slot, keepSlot(randomBytes(8).toString('hex'), slot.shell, allowed, at))
-      return slot
-    } catch (error) {
-      await slot.close()
-      if (errnoOf(error) === undefined) throw error
-      // Whether cgroups may be used only turns out on trying; where not, each process is limited by itself. If the
-      // kernel rejects one action's own limits, that says nothing about cgroups in general.
-      if (allowed === limits) places = {}
-      return open(kind, slotKind, {})
-    }
-  }
   const choose = async () => {
     const refusals: string[] = []
     for (const kind of ways) {
       try {
         const plain = { network: false, image: undefined, limits }
-        idle.set(idleKey(plain), [await open(kind, plain)])
+        idle.add(await slots.open(kind, plain), slotKey(plain))
         return { kind, refusals }
       } catch (error) {
         refusals.push(`${kind}: ${messageOf(error)}`)
@@ -110,34 +75,19 @@ export function createSpawner(options: SpawnerOptions): Spawner {
     }
     throw new Failure('unavailable', `no process can be started for actions here (${refusals.join('; ')})`)
   }
-  const drop = async (slot: Slot): Promise<void> => {
-    const keeper = slots.get(slot)
-    slots.delete(slot)
-    await slot.close()
-    keeper?.remove()
-  }
   let way = choose()
   const take = async (key: string, slotKind: SlotKind): Promise<Slot> => {
     const { kind } = await way
-    const free = idle.get(key) ?? []
-    for (let slot = free.pop(); slot; slot = free.pop()) {
+    for (let slot = idle.take(key); slot; slot = idle.take(key)) {
       if (slot.usable) return slot
-      await drop(slot)
+      await slots.close(slot)
     }
-    idle.delete(key)
-    return open(kind, slotKind)
+    return slots.open(kind, slotKind)
   }
   const giveBack = async (slot: Slot, key: string): Promise<void> => {
-    if (!slot.usable || closed) return drop(slot)
-    const free = [...(idle.get(key) ?? []), slot]
-    // The most recently used kind of slots is evicted last.
-    idle.delete(key)
-    idle.set(key, free)
-    const [oldest] = idle.keys()
-    if (idle.size <= idleKindsMax || oldest === undefined) return
-    const gone = idle.get(oldest) ?? []
-    idle.delete(oldest)
-    await Promise.all(gone.map(drop))
+    if (!slot.usable || closed) return slots.close(slot)
+    const gone = idle.add(slot, key)
+    if (gone.length > 0) await Promise.all(gone.map(slots.close))
   }
   // The caller that starts a process gets the failure, and the next one tries again: the machine may have been out of
   // memory.
@@ -158,16 +108,16 @@ export function createSpawner(options: SpawnerOptions): Spawner {
       const isSandboxed = kind === 'sandbox'
       const network = isSandboxed && (request.network ?? false)
       const slotKind = { network, image: request.image, limits: request.allowed ?? limits }
-      const key = idleKey(slotKind)
+      const key = slotKey(slotKind)
       const slot = await take(key, slotKind).catch((error: unknown) => {
         throw request.image === undefined ? error : imageSlotError(error)
       })
       if (closed) {
-        await drop(slot)
+        await slots.close(slot)
         throw new Failure('unavailable', 'the worker is closing')
       }
       try {
-        const keeper = slots.get(slot)
+        const keeper = slots.keeperOf(slot)
         const started = slot.run(request, sinks)
         const ended = started.ended.then((each) => ({ ...each, ...(keeper && { met: keeper.newCounts() }) }))
         return { ...started, ended: ended.finally(() => giveBack(slot, key)) }
@@ -176,12 +126,12 @@ export function createSpawner(options: SpawnerOptions): Spawner {
         throw error
       }
     },
-    notes: () => [...unkeptTexts(limits, keptBy(places, limits)), ...(unfiltered === undefined ? [] : [unfiltered])],
+    notes: slots.notes,
     async close() {
       closed = true
       await way.catch(() => undefined)
       idle.clear()
-      await Promise.all([...slots.keys()].map((slot) => drop(slot)))
+      await slots.closeAll()
     },
   }
 }
@@ -206,39 +156,4 @@ function imageSlotError(error: unknown): unknown {
   const isOfMachine = isMachineError(error) || lacksRoom(messageOf(error))
   if (isOfMachine || !(error instanceof Failure) || error.kind !== 'unavailable') return error
   return new Failure('precondition', `no sandbox can be created from the image: ${messageOf(error)}`, { cause: error })
-}
-
-/** What all slots of one kind have in common. */
-interface SlotKind {
-  readonly network: boolean
-  readonly image: string | undefined
-  readonly limits: Limits
-}
-
-function idleKey({ network, image, limits }: SlotKind): string {
-  const { memoryBytes, cpus, pids, fileBytes, diskBytes } = limits
-  return JSON.stringify([network, image, memoryBytes, cpus, pids, fileBytes, diskBytes])
-}
-
-/**
- * What no cgroup limits is limited per process. The number of processes is counted per user namespace, which root does
- * not get.
- */
-function linesOf(kind: Enclosure['kind'], limits: Limits, places: CgroupPlaces): string[] {
-  const kept = keptBy(places, limits)
-  const isApart = process.getuid?.() !== 0 && (kind === 'sandbox' || kind === 'namespace')
-  return limitLines(limits, { memory: !kept.includes('memory'), pids: isApart && !kept.includes('pids') })
-}
-
-function enclosureOf(
-  kind: Enclosure['kind'],
-  network: boolean,
-  image: string | undefined,
-  sandbox: SandboxOptions | undefined,
-): Enclosure {
-  const isRoot = process.getuid?.() === 0
-  if (kind === 'namespace') return namespaceEnclosure(isRoot, searchPath)
-  if (kind !== 'sandbox') return groupEnclosure(kind === 'marks')
-  if (!sandbox) throw new Failure('unavailable', 'no folder was given for sandboxes')
-  return sandboxEnclosure(sandbox, randomBytes(8).toString('hex'), network, image, isRoot, searchPath)
 }
