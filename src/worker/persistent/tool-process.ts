@@ -3,22 +3,11 @@ import type { ProcessRequest } from '../command-file.ts'
 import { foldersOf } from '../limits/disk.ts'
 import type { Ended, Process } from '../slot-process.ts'
 import type { Spawner } from '../spawner.ts'
-import type { Protocol, Work, WorkAnswer } from './protocol.ts'
+import { createOpenRequests, type Reply, type ToolEnd } from './open-requests.ts'
+import { createPausing } from './pausing.ts'
+import type { Protocol, Work } from './protocol.ts'
 import { atRest, memoryOf, resumeAll, stopAll } from './stopping.ts'
 import { createToolLog } from './tool-log.ts'
-
-/** How a request ended. */
-export type Reply =
-  | { readonly kind: 'answered'; readonly answer: WorkAnswer; readonly log: Buffer }
-  /** The process ended first, or was ended because of what it wrote. */
-  | {
-      readonly kind: 'ended'
-      readonly why: string
-      /** It was killed through no fault of its own. */
-      readonly innocent: boolean
-      readonly ended: Ended
-      readonly log: Buffer
-    }
 
 /** A process that stays for one action after the other, or serves several at once. */
 export interface ToolProcess {
@@ -48,12 +37,6 @@ export interface ToolProcessOptions {
   readonly protocol: Protocol
 }
 
-interface Waiting {
-  readonly logFrom: number
-  readonly resolve: (reply: Reply) => void
-  readonly reject: (error: unknown) => void
-}
-
 /**
  * Starts a tool. Between requests it is stopped (SIGSTOP), where its processes can all be found, as in a sandbox: so it
  * cannot change what is read or created in its folder meanwhile.
@@ -61,23 +44,15 @@ interface Waiting {
  */
 export async function startTool({ spawner, request, protocol }: ToolProcessOptions): Promise<ToolProcess> {
   const log = createToolLog()
-  const waiting = new Map<number, Waiting>()
+  const requests = createOpenRequests(log)
   let broken: Failure | undefined
   let over = false
   let reason: string | undefined
-  const breakOff = (error: unknown) => {
-    broken ??= error as Failure
-    process.kill()
-  }
+  let last: ToolEnd | undefined
   const read = protocol.reader((answer) => {
-    const waiter = waiting.get(answer.requestId)
-    if (!waiter) {
-      reason ??= `it answered request ${answer.requestId}, which was never made`
-      process.kill()
-      return
-    }
-    waiting.delete(answer.requestId)
-    waiter.resolve({ kind: 'answered', answer, log: Buffer.from(log.since(waiter.logFrom)) })
+    if (requests.answer(answer)) return
+    reason ??= `it answered request ${answer.requestId}, which was never made`
+    process.kill()
   })
   const stdout = {
     small: undefined,
@@ -86,7 +61,8 @@ export async function startTool({ spawner, request, protocol }: ToolProcessOptio
       try {
         read(piece)
       } catch (error) {
-        breakOff(error)
+        broken ??= error as Failure
+        process.kill()
       }
       return undefined
     },
@@ -95,54 +71,32 @@ export async function startTool({ spawner, request, protocol }: ToolProcessOptio
   const { kind } = await spawner.way
   const canStop = kind === 'sandbox' || kind === 'namespace'
 
-  const isInnocent = (ended: Ended) => ended.kind === 'killed' && !broken && reason === undefined
   const whyOf = (ended: Ended): string => {
     if (broken) return [messageOf(broken), broken.output].filter(Boolean).join(': ')
     if (reason !== undefined) return reason
     return ended.kind === 'exited' ? `it ended with exit code ${ended.code} before it answered` : 'it was killed'
   }
-  let last: Ended | undefined
-  const endedWith = (ended: Ended, logFrom: number): Reply => ({
-    kind: 'ended',
-    why: whyOf(ended),
-    innocent: isInnocent(ended),
-    ended,
-    log: Buffer.from(log.since(logFrom)),
-  })
   const settled = process.ended.then(
     (ended) => {
       over = true
-      last = ended
-      for (const [id, { logFrom, resolve }] of waiting) {
-        waiting.delete(id)
-        resolve(endedWith(ended, logFrom))
-      }
+      last = { why: whyOf(ended), innocent: ended.kind === 'killed' && !broken && reason === undefined, ended }
+      requests.end(last)
     },
     (error: unknown) => {
       over = true
-      for (const { reject } of waiting.values()) reject(error)
-      waiting.clear()
+      requests.fail(error)
     },
   )
-
-  let holds = 0
-  let isStopped = false
-  let turn: Promise<void> = Promise.resolve()
-  const adjust = (): Promise<void> => {
-    turn = turn.then(async () => {
-      const shouldStop = canStop && (holds > 0 || waiting.size === 0)
-      if (over || shouldStop === isStopped) return
-      isStopped = shouldStop
-      if (shouldStop) await stopAll(process.shell, () => over)
-      else resumeAll(process.shell)
-    })
-    // Those waiting for it get the failure; the next caller tries again.
-    const done = turn
-    turn = turn.catch(() => {
-      isStopped = false
-    })
-    return done
-  }
+  const isOver = () => over
+  const pausing = createPausing(
+    {
+      busy: () => requests.size > 0,
+      over: isOver,
+      stop: () => stopAll(process.shell, isOver),
+      resume: () => resumeAll(process.shell),
+    },
+    canStop,
+  )
 
   return {
     seenRoot: process.root ?? request.root,
@@ -155,31 +109,20 @@ export async function startTool({ spawner, request, protocol }: ToolProcessOptio
     },
     memory: () => (over ? 0 : memoryOf(process.shell)),
     async settle() {
-      if (canStop) await atRest(process.shell, () => over)
+      if (canStop) await atRest(process.shell, isOver)
     },
     async ask(work) {
-      const { promise, resolve, reject } = Promise.withResolvers<Reply>()
-      promise.catch(() => undefined)
-      if (last) return endedWith(last, 0)
+      if (last) return { kind: 'ended', ...last, log: Buffer.from(log.since(0)) }
       if (over) throw new Failure('unavailable', 'the process of a persistent tool was lost')
-      waiting.set(work.requestId, { logFrom: log.bytes, resolve, reject })
+      const reply = requests.open(work.requestId)
       process.write(protocol.encode(work))
-      await adjust()
-      return promise
+      await pausing.adjust()
+      return reply
     },
     cancel(requestId) {
-      if (waiting.has(requestId)) process.write(protocol.encodeCancel(requestId))
+      if (requests.has(requestId)) process.write(protocol.encodeCancel(requestId))
     },
-    async quietly(act) {
-      holds += 1
-      try {
-        await adjust()
-        return await act()
-      } finally {
-        holds -= 1
-        await adjust()
-      }
-    },
+    quietly: pausing.quietly,
     async end() {
       if (!over) process.kill()
       await settled

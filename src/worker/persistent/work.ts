@@ -4,9 +4,10 @@ import { bytesOf, type DiskWatch, watchDisk } from '../limits/disk.ts'
 import { findProgram } from '../program.ts'
 import type { Run } from '../runner.ts'
 import type { Sinks } from '../slot-process.ts'
+import type { Reply } from './open-requests.ts'
 import type { Plan } from './plan.ts'
 import type { PooledTool } from './pooled-tool.ts'
-import type { Reply } from './tool-process.ts'
+
 import { filesOf } from './tools.ts'
 
 export interface WorkOptions {
