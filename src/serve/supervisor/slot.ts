@@ -4,7 +4,7 @@ import type { Clock } from '../../core/clock.ts'
 import type { Log } from '../../telemetry/log.ts'
 import { nextPauseMs } from './backoff.ts'
 import type { Launched } from './launch.ts'
-import { silentSecondsMax, watchLife } from './watch.ts'
+import { startWatched, type WatchedProcess } from './watched-process.ts'
 
 export interface SlotOptions {
   readonly clock: Clock
@@ -30,16 +30,12 @@ export function createSlot(first: ServerSpec, { clock, log, launch, changed }: S
   let wanted: ServerSpec | null = null
   let shown = first
   let state: ServerProcess['state'] = 'stopped'
-  let running: Launched | null = null
-  let since: number | null = null
+  let running: WatchedProcess | null = null
   let restarts = 0
   let lastEnd: string | null = null
   let pauseMs = 0
   let killAt = Number.POSITIVE_INFINITY
-  const waiters: (() => void)[] = []
-  let hung = false
-  let stopWatching: () => void = () => undefined
-  /** The only timer besides the watch: the end of a pause or of a grace period. */
+  /** The end of a pause or of a grace period. */
   let cancelTimer: () => void = () => undefined
 
   function timer(ms: number, callback: () => void): void {
@@ -48,49 +44,29 @@ export function createSlot(first: ServerSpec, { clock, log, launch, changed }: S
   }
 
   function start(spec: ServerSpec): void {
-    const launched = launch(spec)
+    const draining = () => state === 'draining'
+    running = startWatched(spec, { clock, log, launch, draining, onReady: ready, onEnded: ended })
     shown = spec
-    running = launched
-    since = clock.now()
     state = 'starting'
-    hung = false
-    stopWatching = watchLife(clock, launched.signs, () => killHung(launched))
-    launched.ready.then(
-      () => ready(launched),
-      (error: unknown) => log.error('the output of a server cannot be read', { error }),
-    )
-    launched.ended.then(ended, (error: unknown) => ended(String(error)))
     changed()
   }
 
-  function ready(launched: Launched): void {
-    if (running !== launched || state !== 'starting') return
+  function ready(): void {
+    if (state !== 'starting') return
     state = 'running'
     changed()
   }
 
-  /** It cannot drain either: a hung process only reacts to SIGKILL. */
-  function killHung(launched: Launched): void {
-    if (running !== launched || state === 'draining') return
-    hung = true
-    log.error('a server hangs and is killed', { server: shown.name, silentSeconds: silentSecondsMax })
-    launched.signal('SIGKILL')
-  }
-
-  function ended(reason: string): void {
-    stopWatching()
-    const how = hung ? `no sign of life for ${silentSecondsMax} s, killed` : reason
+  function ended(how: string): void {
     const expected = state === 'draining'
-    const ranMs = clock.now() - (since ?? 0)
+    const ranMs = clock.now() - (running?.since ?? 0)
     running = null
-    since = null
     lastEnd = how
     killAt = Number.POSITIVE_INFINITY
     cancelTimer()
     if (!wanted) rest()
     else if (expected) start(wanted)
     else pause(how, ranMs)
-    for (const waiter of waiters.splice(0)) waiter()
   }
 
   function rest(): void {
@@ -108,7 +84,7 @@ export function createSlot(first: ServerSpec, { clock, log, launch, changed }: S
     changed()
   }
 
-  function drain(process: Launched, graceMs: number): void {
+  function drain(process: WatchedProcess, graceMs: number): void {
     const due = clock.now() + graceMs
     if (state === 'draining' && due >= killAt) return
     const first = state !== 'draining'
@@ -135,7 +111,7 @@ export function createSlot(first: ServerSpec, { clock, log, launch, changed }: S
   async function end(graceMs: number): Promise<void> {
     wanted = null
     if (!running) return rest()
-    const gone = new Promise<void>((resolve) => waiters.push(resolve))
+    const { gone } = running
     drain(running, graceMs)
     await gone
   }
@@ -144,7 +120,7 @@ export function createSlot(first: ServerSpec, { clock, log, launch, changed }: S
   return {
     want,
     end,
-    view: () => ({ spec: shown, state, pid: running?.pid ?? null, restarts, since, lastEnd }),
+    view: () => ({ spec: shown, state, pid: running?.pid ?? null, restarts, since: running?.since ?? null, lastEnd }),
     get empty() {
       return !running && !wanted
     },
