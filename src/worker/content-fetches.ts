@@ -9,21 +9,12 @@ import type { ContentIndex, Entry } from './content-index.ts'
 import { withRoom, withRoomSync } from './make-room.ts'
 import { MissingInputs } from './missing-inputs.ts'
 import { type Need, needKey } from './need.ts'
+import { createOpenFetches, type Fetch } from './open-fetches.ts'
 import { isUntouched, removeFile, sealFile, writeSealed } from './sealed.ts'
 
 /** Small blobs are fetched in batches of this size, which are held in memory meanwhile. */
 const groupBytes = 8 * 1024 * 1024
 const groupsAtOnce = 4
-
-/** A file being fetched. */
-export interface Fetch {
-  readonly need: Need
-  readonly key: string
-  waiters: number
-  readonly entry: Promise<Entry>
-  readonly settle: (entry: Entry) => void
-  readonly fail: (error: unknown) => void
-}
 
 /** Fetches files from storage into the cache, each only once however many actions wait for it. */
 export interface ContentFetches {
@@ -41,25 +32,8 @@ export interface ContentFetches {
 /** @param signal aborts fetches when the worker closes */
 export function createContentFetches(index: ContentIndex, cas: CasClient, signal: AbortSignal): ContentFetches {
   const { makeRoom } = index
-  const fetches = new Map<string, Fetch>()
+  const fetches = createOpenFetches(index)
   let fetchedBytes = 0
-
-  const begin = (need: Need, key: string): Fetch => {
-    const { promise, resolve, reject } = Promise.withResolvers<Entry>()
-    // Waiters see a failure; it must not end the process before they look.
-    promise.catch(() => undefined)
-    const fetch = { need, key, waiters: 0, entry: promise, settle: resolve, fail: reject }
-    fetches.set(key, fetch)
-    return fetch
-  }
-  const arrived = (fetch: Fetch, seal: Entry['seal']) => {
-    fetches.delete(fetch.key)
-    fetch.settle(index.add(fetch.need, seal, fetch.waiters))
-  }
-  const failed = (fetch: Fetch, error: unknown) => {
-    fetches.delete(fetch.key)
-    fetch.fail(error)
-  }
 
   /** The same bytes are in the cache as another file: with the other executable bit. */
   const fromSibling = async (fetch: Fetch): Promise<boolean> => {
@@ -76,7 +50,7 @@ export function createContentFetches(index: ContentIndex, cas: CasClient, signal
     } finally {
       index.release(sibling)
     }
-    arrived(fetch, sealFile(path, fetch.need.executable))
+    fetches.arrived(fetch, sealFile(path, fetch.need.executable))
     return true
   }
 
@@ -93,7 +67,7 @@ export function createContentFetches(index: ContentIndex, cas: CasClient, signal
     for (const fetch of missing) {
       const bytes = blobs.get(digestText(fetch.need.digest))
       if (!bytes) {
-        failed(fetch, new MissingInputs([fetch.need.digest]))
+        fetches.failed(fetch, new MissingInputs([fetch.need.digest]))
         continue
       }
       fetchedBytes += bytes.byteLength
@@ -102,7 +76,7 @@ export function createContentFetches(index: ContentIndex, cas: CasClient, signal
         removeFile(path)
         return writeSealed(path, bytes, fetch.need.executable)
       })
-      arrived(fetch, seal)
+      fetches.arrived(fetch, seal)
     }
   }
   const fetchLarge = async (fetch: Fetch): Promise<void> => {
@@ -117,32 +91,22 @@ export function createContentFetches(index: ContentIndex, cas: CasClient, signal
       throw error
     }
     fetchedBytes += fetch.need.digest.size
-    arrived(fetch, sealFile(path, fetch.need.executable))
+    fetches.arrived(fetch, sealFile(path, fetch.need.executable))
   }
   const fetchAll = (begun: readonly Fetch[]) =>
     forEachLimited(grouped(begun), groupsAtOnce, async (group) => {
       try {
         await fetchGroup(group)
       } catch (error) {
-        for (const fetch of group) if (fetches.get(fetch.key) === fetch) failed(fetch, error)
+        for (const fetch of group) if (fetches.has(fetch)) fetches.failed(fetch, error)
       }
     })
-
-  const join = (need: Need, key: string, begun: Fetch[]): Promise<Entry> => {
-    let fetch = fetches.get(key)
-    if (!fetch) {
-      fetch = begin(need, key)
-      begun.push(fetch)
-    }
-    fetch.waiters += 1
-    return fetch.entry
-  }
 
   return {
     get bytes() {
       return fetchedBytes
     },
-    join,
+    join: fetches.join,
     fetchAll,
   }
 }
