@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts'
 import { messageOf } from '../core/failure.ts'
 import type { Leftovers } from '../store/disk/leftovers.ts'
 import type { Log } from '../telemetry/log.ts'
+import { createRemovalBacklog } from './removal-backlog.ts'
 import { removeEmptyFolder } from './work-folder.ts'
 
 /** What the thread answers for each path. */
@@ -51,14 +52,13 @@ const main = new URL(`./remover-main.${import.meta.url.endsWith('.ts') ? 'ts' : 
 
 /** A remover whose thread starts with the first folder. */
 export function createRemover(folders: RemoverFolders, clock: Clock, log: Log): Remover {
-  const queue = new Set<string>()
+  const backlog = createRemovalBacklog(clock)
   const left: Removed[] = []
   let leftCount = 0
   let unsent: string[] = []
   let cancelSending: (() => void) | undefined
   let thread: Worker | undefined
   let closed = false
-  const waiters: (() => void)[] = []
 
   function send(): void {
     cancelSending?.()
@@ -69,21 +69,21 @@ export function createRemover(folders: RemoverFolders, clock: Clock, log: Log): 
 
   function done(all: readonly Removed[]): void {
     for (const removed of all) {
-      queue.delete(removed.path)
+      backlog.remove(removed.path)
       if (removed.count === 0) continue
       leftCount += 1
       if (left.length < leftMax) left.push(removed)
       const { path: folder, first, count } = removed
       log.warn('an action left files that cannot be removed', { folder, entries: count, first })
     }
-    for (const wake of waiters.splice(0)) wake()
+    backlog.wake()
   }
 
   /** A thread only ends unexpectedly; the folder that it was removing is left to the next start. */
   function lost(reason: string): void {
     thread = undefined
     log.error('the thread that removes folders has ended', { reason })
-    const [first, ...rest] = queue
+    const [first, ...rest] = backlog.paths()
     if (first === undefined) return
     done([{ path: first, first: [{ path: first, code: reason }], count: 1 }])
     unsent = rest
@@ -111,45 +111,26 @@ export function createRemover(folders: RemoverFolders, clock: Clock, log: Log): 
     return fresh
   }
 
-  /** True once at most this many wait; false when the time ran out or the signal was aborted. */
-  async function untilAtMost(count: number, msMax: number, signal?: AbortSignal): Promise<boolean> {
-    if (queue.size <= count) return true
-    const over = new AbortController()
-    const cancelTimer = clock.after(msMax, () => over.abort())
-    const ended = AbortSignal.any([over.signal, ...(signal ? [signal] : [])])
-    try {
-      while (queue.size > count && !ended.aborted) {
-        const { promise, resolve } = Promise.withResolvers<void>()
-        waiters.push(resolve)
-        ended.addEventListener('abort', () => resolve(), { once: true })
-        await promise
-      }
-      return queue.size <= count
-    } finally {
-      cancelTimer()
-    }
-  }
-
   return {
     left,
     get leftCount() {
       return leftCount
     },
     get waiting() {
-      return queue.size
+      return backlog.size
     },
     remove(path) {
-      queue.add(path)
+      backlog.add(path)
       unsent.push(path)
       if (unsent.length >= messagePathsMax) send()
       else cancelSending ??= clock.after(messageMs, send)
     },
-    room: (signal) => untilAtMost(waitingMax - 1, roomMsMax, signal),
+    room: (signal) => backlog.untilAtMost(waitingMax - 1, roomMsMax, signal),
     async close() {
       send()
       thread?.ref()
-      if (!(await untilAtMost(0, closeMsMax)))
-        log.warn('folders of actions are left for the next start to remove', { folders: queue.size })
+      if (!(await backlog.untilAtMost(0, closeMsMax)))
+        log.warn('folders of actions are left for the next start to remove', { folders: backlog.size })
       closed = true
       await thread?.terminate()
       // The next start removes what stays in it.
