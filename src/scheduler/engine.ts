@@ -101,20 +101,11 @@ export function createEngine(context: SchedulerContext, cas: Channel, admissions
     drained.clear()
   }
 
-  /** Rule 26: no worker is connected, which may pass; or those that are cannot run it, which will not. */
-  function expire({ task, refusal }: Expired<Task>): void {
-    const nobody = `no worker that could take it came within ${context.workerWaitMs} ms`
-    const error = refusal
-      ? new RpcError(Code.FAILED_PRECONDITION, refusal)
-      : new RpcError(Code.UNAVAILABLE, `${nobody}: no worker is connected`)
-    tasks.fail(task, error)
-  }
-
   function look(lateMs: number): void {
     // Messages that workers sent meanwhile have to be read first.
     if (lateMs > 0) fleet.forgive(lateMs)
     fleet.check()
-    for (const each of dispatch.expire()) expire(each)
+    for (const { task, refusal } of dispatch.expire()) tasks.fail(task, untakenError(context, refusal))
     registry.expire()
     streams.expire()
     repeats.begin()
@@ -153,6 +144,13 @@ export function createEngine(context: SchedulerContext, cas: Channel, admissions
       }
     },
   }
+}
+
+/** Rule 26: no worker is connected, which may pass; or those that are cannot run it, which will not. */
+function untakenError({ workerWaitMs }: SchedulerContext, refusal: Expired<Task>['refusal']): RpcError {
+  if (refusal) return new RpcError(Code.FAILED_PRECONDITION, refusal)
+  const nobody = `no worker that could take it came within ${workerWaitMs} ms`
+  return new RpcError(Code.UNAVAILABLE, `${nobody}: no worker is connected`)
 }
 
 function storeIn(context: SchedulerContext, cas: Channel): StoreResult {
