@@ -88,12 +88,11 @@ export function beginRemoval(path: string): Removal {
   /** All entries of the top frame have been tried. */
   function leave(frame: Frame): void {
     frame.dir?.closeSync()
-    frame.dir = undefined
     const around = stack.at(-2)
     const code = codeInside(around, () => rmdirSync(frame.path))
     // A reader may miss entries of a folder that changes meanwhile: it is read once more, and what stays in it counted again.
     if (code !== undefined && notEmpty.has(code) && (frame.grown || (frame.progressed && !frame.stuck))) {
-      Object.assign(frame, { progressed: false, grown: false, stuck: false })
+      Object.assign(frame, { dir: undefined, progressed: false, grown: false, stuck: false })
       left.cut(frame.before)
       return
     }
