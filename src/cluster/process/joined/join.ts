@@ -1,27 +1,22 @@
-import { readdir } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { isTicket } from '../../../access/token.ts'
 import type { ServerSpec } from '../../../config/supervisor.ts'
-import { errnoOf, Failure } from '../../../core/failure.ts'
+import { Failure } from '../../../core/failure.ts'
 import { readIfThere, writeWhole } from '../../../host/files.ts'
 import { takeLock } from '../../../host/process-lock.ts'
-import { systemFailure } from '../../../host/system-errors.ts'
-import { wait } from '../../../host/wait.ts'
-import { askWeb } from '../../../telemetry/ask-web.ts'
 import type { Step } from '../../driver.ts'
 import type { JoinOptions } from '../../options.ts'
 import { locked } from '../../shared/locked-steps.ts'
-import { choosePorts, loopback } from '../../shared/ports.ts'
+import { choosePorts } from '../../shared/ports.ts'
 import { versionOf } from '../../shared/usage.ts'
 import type { ProcessContext } from '../context.ts'
-import type { ClusterPaths } from '../paths.ts'
 import { isPrivate } from '../private.ts'
 import { joinedPortUses, type Rendered } from '../render.ts'
-import { notesIn } from '../server-status.ts'
 import { type ClusterMemory, type Joined, portsOfOthers, readMemory, writeMemory } from '../state.ts'
 import { askSupervisor, supervisorStatusAt } from '../supervisor-client.ts'
 import { foldersStep, supervisorStep } from '../up.ts'
 import { untilSettled, whileUp } from '../watch.ts'
+import { untilConnected } from './connected.ts'
 import {
   type Exchange,
   exchangeOf,
@@ -32,16 +27,13 @@ import {
   makeInvitation,
   writeToken,
 } from './files.ts'
+import { freeNameStep } from './free-name.ts'
 import { type Met, meetScheduler } from './introduce.ts'
 import { givenUp, retired } from './redeem.ts'
-import { localName, renderJoined, workerFile } from './render.ts'
+import { renderJoined, workerFile } from './render.ts'
 
 /** In addition to the drain of an existing worker: what its successor may take to start. */
 const settleMsMargin = 60_000
-/** A scheduler that has just answered accepts the worker within this time. */
-const connectMsMax = 30_000
-const pollMs = 100
-const askMsMax = 2_000
 
 /** The state that the steps share. */
 interface Work {
@@ -76,53 +68,13 @@ export function joinSteps(context: ProcessContext, options: JoinOptions): Step[]
     rendered: undefined,
   }
   return locked(context, false, [
-    freeStep(context),
+    freeNameStep(context),
     foldersStep(context),
     invitationStep(context, work),
     supervisorStep(context),
     configurationStep(context, work),
     workerStep(context, work),
   ])
-}
-
-/** Refuses a name that one of this user's clusters has, or for which data is kept. */
-function freeStep({ paths }: ProcessContext): Step {
-  return {
-    title: 'This machine',
-    async run(report) {
-      const memory = await readMemory(paths)
-      if (memory && !memory.joined)
-        throw new Failure('exists', `there is a cluster "${paths.name}" on this machine`, {
-          where: '--name',
-          next: ['Give the worker its own name on this machine: native join --name farm ADDRESS ...'],
-        })
-      if (!memory && (await keepsData(paths)))
-        throw new Failure(
-          'exists',
-          `data of a cluster "${paths.name}" was kept on this machine: leaving would remove it`,
-          {
-            where: paths.data,
-            next: [
-              'Give the worker a name of its own here: native join --name farm ADDRESS ...',
-              `Or remove the data: native down${paths.name === 'native' ? '' : ` --name ${paths.name}`}`,
-            ],
-          },
-        )
-      report.say(
-        memory?.joined ? `works for ${memory.joined.scheduler} so far` : 'has no cluster or worker of that name',
-      )
-    },
-  }
-}
-
-/** Is there more than a worker's unremovable leftovers? */
-async function keepsData({ data }: ClusterPaths): Promise<boolean> {
-  try {
-    return (await readdir(data)).some((each) => each !== localName)
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false
-    throw systemFailure(error, { doing: 'cannot read', where: data })
-  }
 }
 
 function invitationStep(context: ProcessContext, work: Work): Step {
@@ -223,7 +175,7 @@ function workerStep(context: ProcessContext, work: Work): Step {
       await askSupervisor(paths, { op: 'apply', servers: specs }, report.signal)
       const drains = before.servers.map(({ spec }) => spec.drainMs)
       await untilSettled(context, specs, Math.max(0, ...drains) + settleMsMargin, report.signal)
-      await whileUp(context, specs, report.signal, (signal) => untilConnected(context, rendered, signal))
+      await whileUp(context, specs, report.signal, (signal) => untilConnected(context.clock, rendered.spec, signal))
       await giveBack(work)
       await forgetOthers(paths, work.files?.folder)
       report.say('the scheduler has accepted it')
@@ -240,22 +192,4 @@ async function giveBack({ former, files }: Work): Promise<void> {
   if (!former || token === undefined) return
   // It expires by itself if its scheduler cannot be told.
   await retired({ url: former.scheduler, token: token.trim(), tls: former.tls }).catch(() => false)
-}
-
-/** @throws Failure 'unavailable' with the worker's own message when the scheduler has not accepted it in time */
-async function untilConnected({ clock }: ProcessContext, { spec }: Rendered, signal: AbortSignal): Promise<void> {
-  const deadline = clock.now() + connectMsMax
-  for (;;) {
-    const health = await askWeb(spec.metrics ?? loopback, '/healthz', askMsMax)
-    if (health?.status === 200) return
-    if (clock.now() > deadline)
-      throw new Failure('unavailable', `the scheduler does not accept the worker: ${reasonIn(health?.text)}`, {
-        next: ['If another worker already has this name, choose another one with --worker; `native logs` shows more.'],
-      })
-    await wait(pollMs, clock, signal)
-  }
-}
-
-function reasonIn(text: string | undefined): string {
-  return notesIn(text ?? '')[0] ?? 'it says nothing'
 }
