@@ -1,6 +1,7 @@
 import { Code, RpcError } from '../rpc.ts'
 import { BlockReader, type HeaderBlock } from './block.ts'
 import type { ClientStream } from './client-stream.ts'
+import { writePong } from './connection-frames.ts'
 import { HpackDecoder } from './hpack.ts'
 import type { Output } from './output.ts'
 import type { FrameSink } from './parser.ts'
@@ -151,9 +152,7 @@ export class ClientIncoming implements FrameSink {
     if (id !== 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a PING on a stream')
     if (end - start !== 8) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'a malformed PING')
     if ((flags & Flag.ACK) !== 0) return
-    this.#connection.output.frameHead(FrameType.PING, Flag.ACK, 0, 8)
-    this.#connection.output.uint32(buffer.readUInt32BE(start))
-    this.#connection.output.uint32(buffer.readUInt32BE(start + 4))
+    writePong(this.#connection.output, buffer, start)
   }
 
   /** Section 6.8: no more calls here; those that the server has not processed may be retried elsewhere. */

@@ -9,18 +9,11 @@ import { connectionWindowBytes, ReceiveCredit } from './client-credit.ts'
 import { type ClientConnection, ClientIncoming, headerListBytesMax } from './client-incoming.ts'
 import { Patience } from './client-patience.ts'
 import { type Answer, type ClientHost, ClientStream } from './client-stream.ts'
+import { writeGoAway, writePing, writeSettings } from './connection-frames.ts'
 import { Output } from './output.ts'
 import { FrameParser } from './parser.ts'
-import {
-  ConnectionError,
-  ErrorCode,
-  FrameType,
-  preface,
-  Setting,
-  windowBytesDefault,
-  windowBytesMax,
-} from './protocol.ts'
-import { defaultSettings, encodeSettings, type PeerSettings } from './settings.ts'
+import { ConnectionError, ErrorCode, preface, Setting, windowBytesDefault, windowBytesMax } from './protocol.ts'
+import { defaultSettings, type PeerSettings } from './settings.ts'
 
 export interface ClientOptions {
   readonly place: GrpcPlace
@@ -184,9 +177,7 @@ export class ClientSession implements ClientConnection, ClientHost {
   }
 
   ask(): void {
-    this.output.frameHead(FrameType.PING, 0, 0, 8)
-    this.output.uint32(0)
-    this.output.uint32(0)
+    writePing(this.output)
     this.output.flush()
   }
 
@@ -196,14 +187,12 @@ export class ClientSession implements ClientConnection, ClientHost {
 
   #greet(): void {
     this.output.bytes(preface)
-    const settings = encodeSettings([
+    const settings = [
       [Setting.ENABLE_PUSH, 0],
       [Setting.INITIAL_WINDOW_SIZE, this.windowBytes],
       [Setting.MAX_HEADER_LIST_SIZE, headerListBytesMax],
-    ])
-    this.output.frameHead(FrameType.SETTINGS, 0, 0, settings.length)
-    this.output.bytes(settings)
-    this.output.windowUpdate(0, connectionWindowBytes - windowBytesDefault)
+    ] as const
+    writeSettings(this.output, settings, connectionWindowBytes)
     this.output.schedule()
   }
 
@@ -228,9 +217,7 @@ export class ClientSession implements ClientConnection, ClientHost {
   /** The server broke the protocol, or we have a bug. */
   #fail(error: unknown): void {
     const known = error instanceof ConnectionError
-    this.output.frameHead(FrameType.GOAWAY, 0, 0, 8)
-    this.output.uint32(0)
-    this.output.uint32(known ? error.code : ErrorCode.INTERNAL_ERROR)
+    writeGoAway(this.output, 0, known ? error.code : ErrorCode.INTERNAL_ERROR, '')
     this.output.flush()
     this.destroy(
       known

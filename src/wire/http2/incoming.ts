@@ -1,11 +1,12 @@
 import type { AbuseLimits } from './abuse-limits.ts'
 import { BlockReader, type HeaderBlock } from './block.ts'
+import { writePong, writeSettings } from './connection-frames.ts'
 import { readHead, soundTrailers } from './head.ts'
 import { HpackDecoder } from './hpack.ts'
 import type { Output } from './output.ts'
 import type { FrameSink } from './parser.ts'
-import { ConnectionError, ErrorCode, Flag, FrameType, Setting, windowBytesDefault, windowBytesMax } from './protocol.ts'
-import { defaultSettings, encodeSettings, readSettings } from './settings.ts'
+import { ConnectionError, ErrorCode, Flag, FrameType, Setting, windowBytesMax } from './protocol.ts'
+import { defaultSettings, readSettings } from './settings.ts'
 import { type Stream, streamWindowBytes } from './stream.ts'
 import { connectionWindowBytes, type Streams } from './streams.ts'
 
@@ -49,14 +50,12 @@ export class Incoming implements FrameSink {
   }
 
   begins(): void {
-    const settings = encodeSettings([
+    const settings = [
       [Setting.MAX_CONCURRENT_STREAMS, this.#streamsMax],
       [Setting.INITIAL_WINDOW_SIZE, streamWindowBytes],
       [Setting.MAX_HEADER_LIST_SIZE, headerListBytesMax],
-    ])
-    this.#output.frameHead(FrameType.SETTINGS, 0, 0, settings.length)
-    this.#output.bytes(settings)
-    this.#output.windowUpdate(0, connectionWindowBytes - windowBytesDefault)
+    ] as const
+    writeSettings(this.#output, settings, connectionWindowBytes)
   }
 
   dataBegins(id: number, bytes: number): void {
@@ -225,9 +224,7 @@ export class Incoming implements FrameSink {
       this.#pong()
       return
     }
-    this.#output.frameHead(FrameType.PING, Flag.ACK, 0, 8)
-    this.#output.uint32(buffer.readUInt32BE(start))
-    this.#output.uint32(buffer.readUInt32BE(start + 4))
+    writePong(this.#output, buffer, start)
   }
 
   /** Priorities are ignored, which section 5.3.2 permits, but their form is checked. */

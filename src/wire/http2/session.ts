@@ -4,11 +4,12 @@ import type { Work } from '../stream.ts'
 import type { Strikes } from '../strikes.ts'
 import { certificateOf } from '../tls/handshake.ts'
 import { AbuseLimits } from './abuse-limits.ts'
+import { writeGoAway, writePing } from './connection-frames.ts'
 import { Incoming } from './incoming.ts'
 import { Output } from './output.ts'
 import { FrameParser } from './parser.ts'
 import { Patience } from './patience.ts'
-import { ConnectionError, ErrorCode, FrameType, windowBytesMax } from './protocol.ts'
+import { ConnectionError, ErrorCode, windowBytesMax } from './protocol.ts'
 import { Streams, type StreamsOptions } from './streams.ts'
 import { sliceUnits, type Turns, type Waiting } from './turns.ts'
 
@@ -131,8 +132,8 @@ export class Session implements Connection, Waiting {
     }
     // Section 6.8: a first GOAWAY, so that calls in flight when it is sent are still served; the answer to the ping
     // arrives after them.
-    this.#goAway(windowBytesMax, ErrorCode.NO_ERROR, '')
-    this.#ping()
+    writeGoAway(this.#output, windowBytesMax, ErrorCode.NO_ERROR, '')
+    writePing(this.#output)
     this.#output.flush()
   }
 
@@ -146,7 +147,7 @@ export class Session implements Connection, Waiting {
     this.#streams.sweep()
     const found = this.#patience.sweep(this.#parser.begun)
     if (found === 'slow') this.#strikes.fault(this.address)
-    if (found === 'silent') this.#ping()
+    if (found === 'silent') writePing(this.#output)
     else if (found !== undefined) this.destroy()
     this.#output.flush()
   }
@@ -212,7 +213,7 @@ export class Session implements Connection, Waiting {
     if (this.#draining !== 'announced') return
     this.#draining = 'last call'
     this.#incoming.serveNoMore()
-    this.#goAway(this.#incoming.lastId, ErrorCode.NO_ERROR, '')
+    writeGoAway(this.#output, this.#incoming.lastId, ErrorCode.NO_ERROR, '')
     this.#endIfDrained()
   }
 
@@ -232,7 +233,7 @@ export class Session implements Connection, Waiting {
     else this.#strikes.fault(this.address)
     if (this.#parser.begun) {
       const code = known ? error.code : ErrorCode.INTERNAL_ERROR
-      this.#goAway(this.#incoming.lastId, code, known ? error.message : '')
+      writeGoAway(this.#output, this.#incoming.lastId, code, known ? error.message : '')
       this.#output.flush()
     }
     this.#streams.closeAll()
@@ -256,19 +257,5 @@ export class Session implements Connection, Waiting {
     this.#drop()
     this.#turns.leave(this)
     this.#streams.closeAll()
-  }
-
-  #ping(): void {
-    this.#output.frameHead(FrameType.PING, 0, 0, 8)
-    this.#output.uint32(0)
-    this.#output.uint32(0)
-  }
-
-  #goAway(lastId: number, code: ErrorCode, why: string): void {
-    const text = Buffer.from(why)
-    this.#output.frameHead(FrameType.GOAWAY, 0, 0, 8 + text.length)
-    this.#output.uint32(lastId)
-    this.#output.uint32(code)
-    this.#output.bytes(text)
   }
 }
