@@ -1,4 +1,5 @@
 import { lstat, open, readFile, rename, rm, rmdir } from 'node:fs/promises'
+import { basename } from 'node:path'
 import { errnoOf } from '../core/failure.ts'
 import { systemFailure } from './system-errors.ts'
 
@@ -15,17 +16,20 @@ export async function writeWhole(path: string, text: string): Promise<void> {
     }
     await rename(aside, path)
   } catch (error) {
-    throw systemFailure(error, { doing: 'cannot write', where: path })
+    throw systemFailure(error, { doing: `cannot write ${basename(path)}`, where: path })
   }
 }
 
-/** The text of a file; undefined if there is none. */
-export async function readIfThere(path: string): Promise<string | undefined> {
+/**
+ * The text of a file; undefined if there is none.
+ * @param what the file is, for errors
+ */
+export async function readIfThere(path: string, what = basename(path)): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8')
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined
-    throw systemFailure(error, { doing: 'cannot read', where: path })
+    throw systemFailure(error, { doing: `cannot read ${what}`, where: path })
   }
 }
 
@@ -36,7 +40,7 @@ export async function isThere(path: string): Promise<boolean> {
     return true
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return false
-    throw systemFailure(error, { doing: 'cannot read', where: path })
+    throw systemFailure(error, { doing: `cannot look for ${basename(path)}`, where: path })
   }
 }
 
@@ -45,7 +49,7 @@ export async function remove(path: string): Promise<void> {
   try {
     await rm(path, { recursive: true, force: true, maxRetries: 3 })
   } catch (error) {
-    throw systemFailure(error, { doing: 'cannot remove', where: path })
+    throw systemFailure(error, { doing: `cannot remove ${basename(path)}`, where: path })
   }
 }
 
@@ -56,6 +60,6 @@ export async function removeEmpty(path: string): Promise<void> {
   } catch (error) {
     const code = errnoOf(error)
     if (code !== 'ENOENT' && code !== 'ENOTEMPTY' && code !== 'EEXIST')
-      throw systemFailure(error, { doing: 'cannot remove', where: path })
+      throw systemFailure(error, { doing: `cannot remove ${basename(path)}`, where: path })
   }
 }

@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { getSystemErrorMessage } from 'node:util'
 import { errnoOf, Failure, type FailureKind } from '../core/failure.ts'
 
@@ -138,14 +140,28 @@ export function systemFailure(error: unknown, { doing, where, next = [] }: Syste
   const meaning = systemMeaning(error)
   if (error instanceof Failure || !meaning) return error
   const { code, syscall, path, dest } = error as NodeJS.ErrnoException & { dest?: string }
-  const what = doing === undefined ? `${meaning.says} (${syscall}: ${code})` : `${doing}: ${meaning.says} (${code})`
   // A rename or a link has two paths, and the second is the one being created.
   const place = where ?? dest ?? path
+  const file = code === 'ENOTDIR' && place !== undefined ? fileOnPath(place) : undefined
+  const says = file === undefined ? meaning.says : `"${file}" is a file, not a folder`
+  const what = doing === undefined ? `${says} (${syscall}: ${code})` : `${doing}: ${says} (${code})`
   return new Failure(meaning.kind, what, {
     next: [meaning.next, ...next],
     cause: error,
     ...(place === undefined ? {} : { where: place }),
   })
+}
+
+/** The part of a path that is a file, although the path goes on below it; undefined if there is none now. */
+function fileOnPath(path: string): string | undefined {
+  for (let above = dirname(path); above !== dirname(above); above = dirname(above)) {
+    try {
+      return statSync(above).isDirectory() ? undefined : above
+    } catch {
+      // What is below a file, or not there, cannot be looked at: the file is further up.
+    }
+  }
+  return undefined
 }
 
 const diskFullCodes: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT'])

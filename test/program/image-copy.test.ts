@@ -60,10 +60,10 @@ describe('a reference that is malformed', () => {
 describe('a destination that cannot be written', () => {
   it.each([
     ['oci:file', 5, /something of that name is there already.*\n {2}at file/],
-    ['dir:file/x', 2, /a part of the path is a file.*\n {2}at file\/x/],
+    ['dir:file/x', 2, /"file" is a file, not a folder.*\n {2}at file\/x/],
     ['oci-archive:file', 5, /not an uncompressed image archive.*\n {2}at file\n {2}→ /],
     ['docker-archive:layout', 5, /not an uncompressed image archive.*\n {2}at layout\n {2}→ /],
-    ['oci-archive:file/x.tar', 2, /a part of the path is a file.*\n {2}at file\/x.tar\n {2}→ /],
+    ['oci-archive:file/x.tar', 2, /"file" is a file, not a folder.*\n {2}at file\/x.tar\n {2}→ /],
     ['docker-archive:nosuch/x.tar', 3, /there is no such file or folder.*\n {2}at nosuch\/x.tar\n {2}→ Check/],
     ['dir:LONG', 2, /the name is too long/],
   ])('%s is told, and keeps what it is', async (destination, exitCode, message) => {

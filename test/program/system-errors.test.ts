@@ -54,7 +54,7 @@ const commands: readonly (readonly [string, (base: string) => Promise<Ran>])[] =
 ]
 
 describe.each([
-  ['below a file', 'file', 'a part of the path is a file'],
+  ['below a file', 'file', 'is a file, not a folder'],
   ['of symbolic links in a circle', 'circle', 'the symbolic links'],
   ['with a name that is too long', 'long'.repeat(100), 'the name is too long'],
 ])('a path %s is told alike by every command, with what to do', (_, base, says) => {

@@ -7,7 +7,7 @@ import { readIfThere } from '../../host/files.ts'
  * @throws Failure 'corrupt' when it is not what we wrote
  */
 export async function readState<T extends z.ZodType>(path: string, schema: T): Promise<z.output<T> | undefined> {
-  const text = await readIfThere(path)
+  const text = await readIfThere(path, 'the state of the cluster')
   if (text === undefined) return undefined
   try {
     return schema.parse(JSON.parse(text))

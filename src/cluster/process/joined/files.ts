@@ -127,7 +127,7 @@ async function namesIn(folder: string): Promise<string[]> {
     return await readdir(folder)
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return []
-    throw systemFailure(error, { doing: 'cannot read', where: folder })
+    throw systemFailure(error, { doing: 'cannot read the invitations', where: folder })
   }
 }
 

@@ -43,6 +43,6 @@ async function keepsData({ data }: ClusterPaths): Promise<boolean> {
     return (await readdir(data)).some((each) => each !== localName)
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return false
-    throw systemFailure(error, { doing: 'cannot read', where: data })
+    throw systemFailure(error, { doing: 'cannot read what is kept', where: data })
   }
 }
