@@ -5,7 +5,7 @@ import { casConfig } from './cas.ts'
 import { consoleConfig } from './console.ts'
 import { schedulerConfig } from './scheduler.ts'
 import type { Role } from './servers.ts'
-import { size } from './values.ts'
+import { storeBytesMin, storeSize } from './values.ts'
 import { workerConfig } from './worker.ts'
 
 /** A server's settings as a user writes them: input of its schema, not yet parsed. */
@@ -22,7 +22,7 @@ const chosenByCluster: Readonly<Record<Role, readonly string[]>> = {
 
 /** A complete configuration of each role, for checking partial ones. */
 const samples: Readonly<Record<Role, Settings>> = {
-  cas: { listen: '127.0.0.1:0', store: { kind: 'disk', path: '/', size: 1 } },
+  cas: { listen: '127.0.0.1:0', store: { kind: 'disk', path: '/', size: storeBytesMin } },
   scheduler: { listen: '127.0.0.1:0', cas: 'grpc://127.0.0.1:1' },
   worker: { scheduler: 'grpc://127.0.0.1:1', cas: 'grpc://127.0.0.1:1', directory: '/' },
   console: { listen: '127.0.0.1:0', cas: 'grpc://127.0.0.1:1', path: '/' },
@@ -38,7 +38,7 @@ export const deploymentConfig = z.strictObject({
   /** Actions that each worker runs at once. */
   slots: z.number().int().positive().max(1024).optional(),
   /** How much the cache may keep on disk. */
-  cache_size: size.optional(),
+  cache_size: storeSize.optional(),
   /** What the workers offer in addition to, or instead of, the usual properties. */
   properties: z.record(z.string().min(1), z.union([z.string(), z.array(z.string())])).optional(),
   /** The address that cache and scheduler listen on; loopback if absent. */

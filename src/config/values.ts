@@ -2,10 +2,14 @@ import { z } from 'zod'
 import { parseGrpcUrl, parseHostPort, parseListen } from '../core/address.ts'
 import { messageOf } from '../core/failure.ts'
 import { parseHostPattern } from '../core/host-pattern.ts'
-import { parseShare, parseSize, parseSpan } from '../core/units.ts'
+import { parseShare, parseSize, parseSpan, sizeText } from '../core/units.ts'
 
 /** A number of bytes, or a text such as 20GB. */
 export const size = z.union([z.number().int().nonnegative(), z.string()]).transform(parsed(parseSize))
+/** A store on disk divides its size into segments; below this not even one blob of a usual size fits. */
+export const storeBytesMin = 64 * 1024 * 1024
+/** The size of a store on disk. */
+export const storeSize = size.refine((bytes) => bytes >= storeBytesMin, `must be at least ${sizeText(storeBytesMin)}`)
 /** A duration such as 90s or 15m, parsed into milliseconds. */
 export const span = z.string().transform(parsed(parseSpan))
 /** A text such as 2%, parsed into a number from 0 to 1. */

@@ -184,7 +184,7 @@ describe('a cluster from up to down', () => {
   it('is as before when a deployment is refused, and says what is next when it is deployed', async () => {
     await native.ok('deploy')
     const before = JSON.parse((await native.ok('status', '--json')).stdout)
-    expect((await native.run('deploy', '--cache-size', '1MB')).stderr).not.toContain('Taking back')
+    expect((await native.run('deploy', '--cache-size', '1MB')).stderr).not.toContain('Undoing')
     expect(JSON.parse((await native.ok('status', '--json')).stdout)).toEqual(before)
     expect((await native.ok('up')).stdout).toBe('Cluster "native" is up, with its servers deployed. Next: native ips')
   })

@@ -125,7 +125,7 @@ test('the configuration examples are valid', () => {
 })
 
 const minimal: Readonly<Record<Role, object>> = {
-  cas: { listen: '127.0.0.1:0', store: { kind: 'disk', path: '/', size: 0 } },
+  cas: { listen: '127.0.0.1:0', store: { kind: 'disk', path: '/', size: 1e9 } },
   scheduler: { listen: '127.0.0.1:0', cas: 'grpc://127.0.0.1:1' },
   worker: { scheduler: 'grpc://127.0.0.1:1', cas: 'grpc://127.0.0.1:1', directory: '/' },
   console: { listen: '127.0.0.1:0', cas: 'grpc://127.0.0.1:1', path: '/' },

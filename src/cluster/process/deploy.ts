@@ -71,7 +71,8 @@ function settingsStep(context: ProcessContext, options: DeployOptions, work: Wor
       const { workerImage } = options
       const asked = { ...fromOptions(options), ...(workerImage !== undefined && { worker_image: workerImage }) }
       work.asked = absolute(layered(fromFile, asked))
-      assertPossible(work.asked)
+      const isFromFile = options.workers === undefined && options.slots === undefined
+      assertPossible(work.asked, isFromFile ? file : undefined)
       const memory = await readMemory(paths)
       if (memory?.joined) throw joinedAlready(paths.name, memory.joined.scheduler)
       const before = work.whole ? {} : (memory?.deployment ?? {})
