@@ -2,6 +2,7 @@ import { Args, Flags } from '@oclif/core'
 import { NativeCommand } from '../../src/cli/base.ts'
 import { expandFlag } from '../../src/cli/image/expand-flag.ts'
 import { oneRegistryFlags, tlsWish } from '../../src/cli/image/registry-flags.ts'
+import { columnsFor } from '../../src/cli/terminal.ts'
 
 export default class ImageInspect extends NativeCommand {
   static override summary = 'print the digest, platforms and layers of an image, and how it runs'
@@ -47,7 +48,7 @@ export default class ImageInspect extends NativeCommand {
         } else {
           const found = await inspectImage(source, wish)
           if (flags.json) this.printJson(found)
-          else this.print(inspectText(found))
+          else this.print(inspectText(found, columnsFor(process.stdout)))
         }
       } finally {
         await source.close()

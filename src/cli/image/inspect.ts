@@ -102,40 +102,52 @@ function imageOf({ layers }: Manifest, config: ImageConfig | undefined): Inspect
   }
 }
 
-/** The description for people. */
-export function inspectText({
-  name,
-  digest,
-  mediaType,
-  artifactType,
-  manifests,
-  image,
-  annotations,
-}: Inspected): string {
-  const fact = (label: string, text: string | null): string[] => (text ? [`${label.padEnd(12)}${text}`] : [])
-  const list = (label: string, items: readonly string[]): string[] =>
-    items.flatMap((each, at) => [`${(at === 0 ? label : '').padEnd(12)}${each}`])
+/**
+ * The description for people. A digest is never broken where it fits into a line of its own, so that it can be copied.
+ * @param columns of the terminal; infinite for a pipe
+ */
+export function inspectText(inspected: Inspected, columns: number): string {
+  const wide = descriptionLines(inspected, false)
+  const fits = wide.every((line) => line.length <= columns || !/sha(256|512):/.test(line))
+  const lines = fits ? wide : descriptionLines(inspected, true)
+  return lines.map((each) => printable(each, lineMax)).join('\n')
+}
+
+/** The lines of a label and what belongs to it, which may be several items, each of several parts. */
+type Rows = (label: string, items: readonly (readonly string[])[]) => string[]
+
+const singly = (items: readonly string[]) => items.map((each) => [each])
+
+/** @param narrow put what stands beside a label, and beside a digest, on lines of their own */
+function descriptionLines(
+  { name, digest, mediaType, artifactType, manifests, image, annotations }: Inspected,
+  narrow: boolean,
+): string[] {
+  const rows: Rows = (label, items) => {
+    if (!narrow) return items.map((each, at) => `${(at === 0 ? label : '').padEnd(12)}${each.join('  ')}`)
+    return items.length === 0 ? [] : [label, ...items.flat().map((each) => `  ${each}`)]
+  }
+  const fact = (label: string, text: string | null) => rows(label, text ? [[text]] : [])
   const pairs = (of: Readonly<Record<string, string>>): string[] =>
     Object.entries(of).map(([key, value]) => `${key}=${value}`)
-  const lines = [
+  return [
     ...fact('name', name),
     ...fact('digest', digest),
     ...fact('type', mediaType),
     ...fact('artifact', artifactType),
-    ...list(
+    ...rows(
       'platforms',
-      manifests.map((each) => `${each.platform ?? each.mediaType}  ${each.digest}`),
+      manifests.map((each) => [each.platform ?? each.mediaType, each.digest]),
     ),
-    ...(image ? imageLines(image, fact, list, pairs) : []),
-    ...list('annotations', pairs(annotations)),
+    ...(image ? imageLines(image, fact, rows, pairs) : []),
+    ...rows('annotations', singly(pairs(annotations))),
   ]
-  return lines.map((each) => printable(each, lineMax)).join('\n')
 }
 
 function imageLines(
   image: InspectedImage,
   fact: (label: string, text: string | null) => string[],
-  list: (label: string, items: readonly string[]) => string[],
+  rows: Rows,
   pairs: (of: Readonly<Record<string, string>>) => string[],
 ): string[] {
   return [
@@ -146,11 +158,11 @@ function imageLines(
     ...fact('workdir', image.workdir),
     ...fact('entrypoint', image.entrypoint.length > 0 ? JSON.stringify(image.entrypoint) : null),
     ...fact('command', image.command.length > 0 ? JSON.stringify(image.command) : null),
-    ...list('environment', image.environment),
-    ...list('labels', pairs(image.labels)),
-    ...list(
+    ...rows('environment', singly(image.environment)),
+    ...rows('labels', singly(pairs(image.labels))),
+    ...rows(
       'layers',
-      image.layers.map((each) => `${each.digest}  ${sizeText(each.size)}`),
+      image.layers.map((each) => [each.digest, sizeText(each.size)]),
     ),
   ]
 }

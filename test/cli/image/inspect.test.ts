@@ -25,7 +25,7 @@ describe('image inspect', () => {
     const found = await inspectImage(source, all)
     expect(found).toMatchObject({ digest: made.digest, manifests: [], image: { platform: 'linux/amd64' } })
     expect(found.image?.layers).toHaveLength(2)
-    expect(inspectText(found)).toContain(made.digest)
+    expect(inspectText(found, Number.POSITIVE_INFINITY)).toContain(`digest      ${made.digest}\n`)
     expect(contentDigestOf((await rawManifestOf(source, all)).bytes)).toBe(made.digest)
     const bytes = await rawConfigOf(source, { platform: parsePlatform('linux/amd64'), isNamed: true })
     expect(JSON.parse(Buffer.from(bytes).toString())).toMatchObject({ os: 'linux', architecture: 'amd64' })
@@ -38,9 +38,31 @@ describe('image inspect', () => {
     const source = memorySource([index([entry, attested]), image, config])
     const found = await inspectImage(source, all)
     expect(found).toMatchObject({ image: null, manifests: [{ platform: 'linux/amd64' }, { platform: null }] })
-    expect(inspectText(found)).toContain('linux/amd64')
+    expect(inspectText(found, Number.POSITIVE_INFINITY)).toContain(`platforms   linux/amd64  ${image.descriptor.digest}\n`)
     const one = await inspectImage(source, { platform: parsePlatform('linux/amd64'), isNamed: true })
     expect(one.digest).toBe(image.descriptor.digest)
+  })
+})
+
+describe('the description', () => {
+  it('breaks no digest at 80 columns, and leaves labels as they are', async () => {
+    const image = manifest([])
+    const entry = { ...image.descriptor, platform: { os: 'linux', architecture: 'amd64' } }
+    const source = memorySource([index([entry]), image, config])
+    const found = { ...(await inspectImage(source, all)), annotations: { note: 'two  spaces' } }
+    expect(inspectText(found, 80).split('\n')).toEqual([
+      'name',
+      `  ${found.name}`,
+      'digest',
+      `  ${found.digest}`,
+      'type',
+      `  ${found.mediaType}`,
+      'platforms',
+      '  linux/amd64',
+      `  ${image.descriptor.digest}`,
+      'annotations',
+      '  note=two  spaces',
+    ])
   })
 })
 
