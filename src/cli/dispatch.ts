@@ -47,7 +47,8 @@ function helpOn(names: readonly string[], surface: Surface): ParsedCommandLine {
   const found = longestName(names, surface)
   if (found) return { what: 'help', topic: undefined, command: found.command }
   const [first] = names
-  if (first === undefined || (first === 'version' && names.length === 1))
+  // `help` and `version` have no page of their own.
+  if (first === undefined || (names.length === 1 && (first === 'help' || first === 'version')))
     return { what: 'help', topic: undefined, command: undefined }
   const isTopic = surface.topics.some(({ name }) => name === first)
   if (isTopic && names.length === 1) return { what: 'help', topic: first, command: undefined }

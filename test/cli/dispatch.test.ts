@@ -21,6 +21,8 @@ test.each([
   [['-h'], 'help'],
   [['--help'], 'help'],
   [['help'], 'help'],
+  [['help', 'help'], 'help'],
+  [['help', 'version'], 'help'],
   [['help', 'up'], 'help up'],
   [['up', '-h'], 'help up'],
   [['up', '--name', 'x', '--help'], 'help up'],
