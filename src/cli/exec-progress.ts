@@ -24,14 +24,14 @@ export interface ExecProgress {
 export function showExec(stream: NodeJS.WriteStream, clock: Clock, live: boolean): ExecProgress {
   const transfer = showTransfer(stream, clock, live)
   let stop: (() => void) | undefined
-  let queuedAt = 0
+  let queuedAt: number | undefined
   let told = false
   const say = (text: string) => {
     transfer.clear()
     stream.write(`native: ${text}\n`)
   }
   const tell = () => {
-    const seconds = Math.round((clock.now() - queuedAt) / 1000)
+    const seconds = Math.round((clock.now() - (queuedAt ?? clock.now())) / 1000)
     say(told ? `still waiting for a worker (${seconds} s)` : 'waiting for a worker: none is free yet; Ctrl-C cancels')
     told = true
     stop = clock.after(waitToldAgainMs, tell)
@@ -50,15 +50,17 @@ export function showExec(stream: NodeJS.WriteStream, clock: Clock, live: boolean
       onProgress({ stage, worker }) {
         if (stage === 'queued') {
           if (stop) return
-          queuedAt = clock.now()
-          stop = clock.after(waitToldMs, tell)
+          // An action that is queued again because no worker came has waited all the time.
+          queuedAt ??= clock.now()
+          stop = clock.after(told ? waitToldAgainMs : waitToldMs, tell)
           return
         }
         stop?.()
         stop = undefined
-        if (told && stage === 'executing')
-          say(worker === '' ? 'a worker has taken it' : `running on ${printable(worker)}`)
+        if (stage !== 'executing') return
+        if (told) say(worker === '' ? 'a worker has taken it' : `running on ${printable(worker)}`)
         told = false
+        queuedAt = undefined
       },
     },
     clear: () => transfer.clear(),

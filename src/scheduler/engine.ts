@@ -1,6 +1,7 @@
 import { createActionsClient } from '../client/actions.ts'
 import { digestText } from '../core/digest.ts'
 import { messageOf } from '../core/failure.ts'
+import { spanText } from '../core/units.ts'
 import type { Channel } from '../wire/rpc.ts'
 import { Code, RpcError } from '../wire/rpc.ts'
 import { retryLater } from '../wire/status.ts'
@@ -149,7 +150,7 @@ export function createEngine(context: SchedulerContext, cas: Channel, admissions
 /** Rule 26: no worker is connected, which may pass; or those that are cannot run it, which will not. */
 function untakenError({ workerWaitMs }: SchedulerContext, refusal: Expired<Task>['refusal']): RpcError {
   if (refusal) return new RpcError(Code.FAILED_PRECONDITION, refusal)
-  const nobody = `no worker that could take it came within ${workerWaitMs} ms`
+  const nobody = `no worker that could take it came within ${spanText(workerWaitMs)}`
   return new RpcError(Code.UNAVAILABLE, `${nobody}: no worker is connected`)
 }
 

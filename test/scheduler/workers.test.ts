@@ -205,7 +205,7 @@ describe('rule 26: no workers', () => {
     world.clock.advance(62_000)
     const response = await stream.response()
     expect(response.status?.code).toBe(Code.UNAVAILABLE)
-    expect(response.message).toContain('no worker is connected')
+    expect(response.message).toBe('no worker that could take it came within 60 s: no worker is connected')
   })
 
   test('the right ones have left, others are there: FAILED_PRECONDITION after workerWaitMs', async () => {
