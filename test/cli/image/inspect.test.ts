@@ -38,7 +38,9 @@ describe('image inspect', () => {
     const source = memorySource([index([entry, attested]), image, config])
     const found = await inspectImage(source, all)
     expect(found).toMatchObject({ image: null, manifests: [{ platform: 'linux/amd64' }, { platform: null }] })
-    expect(inspectText(found, Number.POSITIVE_INFINITY)).toContain(`platforms   linux/amd64  ${image.descriptor.digest}\n`)
+    expect(inspectText(found, Number.POSITIVE_INFINITY)).toContain(
+      `platforms   linux/amd64  ${image.descriptor.digest}\n`,
+    )
     const one = await inspectImage(source, { platform: parsePlatform('linux/amd64'), isNamed: true })
     expect(one.digest).toBe(image.descriptor.digest)
   })
