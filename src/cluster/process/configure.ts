@@ -44,7 +44,7 @@ export async function configure(context: ProcessContext, work: Work, report: Ste
     const uses = portUses(workerCount(deployment), hasConsole(deployment))
     const { ports, moved } = await choosePorts(
       uses,
-      { ...(await knownPorts(work)), ...work.ports },
+      { ...(work.before && (await knownPorts(work.before))), ...work.ports },
       await portsOfOthers(paths),
     )
     await writeMemory(paths, { ports, deployment })
@@ -65,14 +65,15 @@ export async function configure(context: ProcessContext, work: Work, report: Ste
 }
 
 /**
- * The ports to keep. Before the first deployment nobody has been told any: one that was taken since `up` is replaced.
+ * The ports to keep: those of the servers that are deployed, which people know. Others, of a cluster that is only up or
+ * of workers that there were once, are replaced if another program has taken them since.
  */
-async function knownPorts({ before }: Work): Promise<Ports> {
-  if (!before || before.deployment) return before?.ports ?? {}
-  const free = await Promise.all(
-    Object.entries(before.ports).map(async (each) => ((await isFree(each[1])) ? [each] : [])),
+export async function knownPorts({ ports, deployment }: Pick<ClusterMemory, 'ports' | 'deployment'>): Promise<Ports> {
+  const deployed = new Set(deployment ? portUses(workerCount(deployment), hasConsole(deployment)) : [])
+  const kept = await Promise.all(
+    Object.entries(ports).map(async (each) => (deployed.has(each[0]) || (await isFree(each[1])) ? [each] : [])),
   )
-  return Object.fromEntries(free.flat())
+  return Object.fromEntries(kept.flat())
 }
 
 async function writeConfigs(work: Work): Promise<void> {
