@@ -2,13 +2,13 @@ import { z } from 'zod'
 import { accessConfig } from './access.ts'
 import { common, telling } from './common.ts'
 import { serverTls } from './tls.ts'
-import { hostPattern, size, span, storeSize } from './values.ts'
+import { hostPattern, size, span } from './values.ts'
 
 const store = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('disk'),
     path: z.string().min(1),
-    size: storeSize,
+    size,
     /** process: a kill -9 loses nothing acknowledged; power: nor does a power cut. */
     durability: z.enum(['process', 'power']).default('process'),
   }),
