@@ -6,6 +6,7 @@ import { Failure, messageOf } from '../core/failure.ts'
 import { type SystemMeaning, systemMeaning } from '../host/system-errors.ts'
 import { toFailure } from '../wire/status.ts'
 import type { ClientTlsFiles } from '../wire/tls/client-tls.ts'
+import { handshakeProblem, isUntrusted } from '../wire/tls/handshake-errors.ts'
 
 /** A server that is up answers within this, even from another continent. */
 const answerMsMax = 10_000
@@ -65,9 +66,13 @@ export async function addressesAnswering(flags: AddressFlags): Promise<Addresses
     // It answers, though it refuses this caller.
     const failure = toFailure(cause, url)
     if (failure.kind === 'denied') throw failure
+    const where = flags.port === undefined ? '--address' : '--port'
+    const problem = handshakeIn(cause)
+    if (problem)
+      throw new Failure('unavailable', `no TLS with ${address}: ${problem.says}`, { where, ...problem, cause })
     const meaning = meaningIn(cause)
     throw new Failure('unavailable', `no scheduler answers at ${address}: ${meaning?.says ?? messageOf(cause)}`, {
-      where: flags.port === undefined ? '--address' : '--port',
+      where,
       next: [
         ...(meaning ? [meaning.next] : []),
         'Run `native ips` on the machine that runs the cluster: it prints the addresses of the servers if they answer there.',
@@ -78,6 +83,18 @@ export async function addressesAnswering(flags: AddressFlags): Promise<Addresses
     channel.close()
   }
   return addresses
+}
+
+/** The failed handshake behind an error, and what to do about it. */
+function handshakeIn(error: unknown): { readonly says: string; readonly next: readonly string[] } | undefined {
+  for (let each = error; each instanceof Error; each = each.cause) {
+    const says = handshakeProblem(each)
+    if (says === undefined) continue
+    const authority =
+      'Name the file of its authority with --tls-ca; `native ips` prints it on the machine that runs the cluster.'
+    return { says, next: isUntrusted(each) ? [authority] : [] }
+  }
+  return undefined
 }
 
 /** The operating system's error behind an error, in words. */

@@ -48,6 +48,20 @@ export function certificateProblem(code: string | undefined): string | undefined
   return code === undefined ? undefined : certificateWords[code]
 }
 
+const untrusted: ReadonlySet<string> = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'CERT_UNTRUSTED',
+])
+
+/** Did the handshake fail because nobody said that the authority of the certificate is to be trusted? */
+export function isUntrusted(error: unknown): boolean {
+  return untrusted.has(errnoOf(error) ?? '')
+}
+
 /** What a failed handshake means, in words; undefined for an error that has nothing to do with TLS. */
 export function handshakeProblem(error: unknown): string | undefined {
   const code = errnoOf(error)
