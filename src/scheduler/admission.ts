@@ -12,6 +12,7 @@ import { forExecute } from '../wire/for-execute.ts'
 import { re } from '../wire/proto.ts'
 import type { Channel } from '../wire/rpc.ts'
 import { fromDuration } from '../wire/time.ts'
+import type { ClientFacts } from './client.ts'
 import { createDirectoryCache } from './directories.ts'
 import { digestIn, type ExecuteRequest } from './execute-request.ts'
 import { assertDirectorySize, walkInputs } from './inputs.ts'
@@ -56,11 +57,12 @@ export interface Admissions {
    * Looks for a cached result, unless the client does not want one, and checks that Action, Command and the whole input
    * tree exist and are well formed. Concurrent identical requests share one check, which continues when a client leaves
    * because another may share it.
-   * @param client used for fairness: clients with many requests take turns with others
+   * @param client its connection is used for fairness: clients with many requests take turns with others; what is
+   *   found is kept for its invocation
    * @throws RpcError FAILED_PRECONDITION with a MISSING violation for each absent blob (rule 25); Failure 'invalid' for
    *   malformed messages; RpcErrors from the storage
    */
-  admit(request: ExecuteRequest, client: string): Promise<Admission>
+  admit(request: ExecuteRequest, client: Pick<ClientFacts, 'peer' | 'invocation' | 'metadata'>): Promise<Admission>
 }
 
 const callMsMax = 60_000
@@ -77,13 +79,13 @@ export function createAdmissions(options: AdmissionOptions): Admissions {
   const running = new Map<string, Promise<Admission>>()
   const semaphore = createSharedSemaphore(checksAtOnceMax, checksAtOnceMaxEach)
 
-  async function check(request: ExecuteRequest): Promise<Admission> {
+  async function check(request: ExecuteRequest, metadata: string | undefined): Promise<Admission> {
     const { digest } = request
     if (digest.size > smallBlobBytesMax)
       throw new Failure('invalid', `an Action may have at most ${smallBlobBytesMax} bytes`, {
         where: digestText(digest),
       })
-    const { cas, actions } = clients(options, request)
+    const { cas, actions } = clients(options, request, metadata)
     const [cached, blobs] = await Promise.all([lookup(actions, request), cas.readBlobs([digest])])
     const bytes = blobs.get(digestText(digest))
     // In some storages a result outlives its Action, and is then still what the client wants.
@@ -120,22 +122,26 @@ export function createAdmissions(options: AdmissionOptions): Admissions {
 
   return {
     admit(request, client) {
-      const key = admissionKey(request)
+      const key = admissionKey(request, client.invocation)
       const known = running.get(key)
       if (known) return known
-      const fresh = semaphore(client, () => check(request)).finally(() => running.delete(key))
+      const fresh = semaphore(client.peer, () => check(request, client.metadata)).finally(() => running.delete(key))
       running.set(key, fresh)
       return fresh
     },
   }
 }
 
-function clients({ cas, clock }: AdmissionOptions, { instance, digest }: ExecuteRequest) {
-  const options = { instance, fn: digest.fn, clock, timeoutMs: callMsMax, attemptsMax }
-  return {
-    cas: createCasClient(cas, options),
-    actions: createActionsClient(cas, { ...options, metadata: forExecute }),
+function clients({ cas, clock }: AdmissionOptions, { instance, digest }: ExecuteRequest, metadata: string | undefined) {
+  const options = {
+    instance,
+    fn: digest.fn,
+    clock,
+    timeoutMs: callMsMax,
+    attemptsMax,
+    metadata: forExecute(metadata),
   }
+  return { cas: createCasClient(cas, options), actions: createActionsClient(cas, options) }
 }
 
 function lookup(actions: ActionsClient, request: ExecuteRequest): Promise<re.ActionResult | undefined> {
@@ -175,7 +181,7 @@ function propertiesIn(platform: re.Platform.$Properties | null | undefined) {
   return (platform?.properties ?? []).map((each) => ({ name: each.name ?? '', value: each.value ?? '' }))
 }
 
-function admissionKey({ instance, digest, skipCacheLookup, inline }: ExecuteRequest): string {
+function admissionKey({ instance, digest, skipCacheLookup, inline }: ExecuteRequest, invocation: string): string {
   return JSON.stringify([
     instance,
     digestKey(digest),
@@ -183,5 +189,6 @@ function admissionKey({ instance, digest, skipCacheLookup, inline }: ExecuteRequ
     inline.stdout,
     inline.stderr,
     inline.outputFiles,
+    invocation,
   ])
 }

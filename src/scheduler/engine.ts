@@ -2,6 +2,7 @@ import { createActionsClient } from '../client/actions.ts'
 import { digestText } from '../core/digest.ts'
 import { messageOf } from '../core/failure.ts'
 import { spanText } from '../core/units.ts'
+import { forExecute } from '../wire/for-execute.ts'
 import type { Channel } from '../wire/rpc.ts'
 import { Code, RpcError } from '../wire/rpc.ts'
 import { retryLater } from '../wire/status.ts'
@@ -56,7 +57,7 @@ export function createEngine(context: SchedulerContext, cas: Channel, admissions
   const { clock, log } = context
   const tasks = createTasks(context, noteIdle, (task) => repeats.giveWay(task))
   const repeats = createRepeats(context, tasks, context.repeatShare, Math.random)
-  const fleet = createFleet(context, tasks, storeIn(context, cas), repeats)
+  const fleet = createFleet(context, tasks, storeIn(context, tasks.registry, cas), repeats)
   const { registry, streams, dispatch } = tasks
   const listen = createListeners(context, tasks)
   const drained = new Set<() => void>()
@@ -77,7 +78,7 @@ export function createEngine(context: SchedulerContext, cas: Channel, admissions
     const shared = tasks.merge(request, client)
     if (shared) return shared
     try {
-      const admission = await admissions.admit(request, client.peer)
+      const admission = await admissions.admit(request, client)
       refuseWhileDraining()
       if (signal.aborted) throw new RpcError(Code.CANCELLED, 'the client has gone')
       if (admission.kind === 'run') return tasks.merge(request, client) ?? tasks.begin(request, admission, client)
@@ -154,14 +155,29 @@ function untakenError({ workerWaitMs }: SchedulerContext, refusal: Expired<Task>
   return new RpcError(Code.UNAVAILABLE, `${nobody}: no worker is connected`)
 }
 
-function storeIn(context: SchedulerContext, cas: Channel): StoreResult {
+/** Stores a result, which is kept for all builds that wait for it: one stores it, the others ask for it. */
+function storeIn(context: SchedulerContext, registry: Registry, cas: Channel): StoreResult {
   return async (task, result) => {
     const { instance, digest } = task
     const options = { instance, fn: digest.fn, clock: context.clock, timeoutMs: storeMsMax, attemptsMax: 2 }
     try {
-      await createActionsClient(cas, options).update(digest, result)
+      const [first, ...others] = waitingFor(task, registry)
+      const client = (metadata: string | undefined) =>
+        createActionsClient(cas, { ...options, metadata: forExecute(metadata) })
+      await client(first).update(digest, result)
+      await Promise.all(others.map((metadata) => client(metadata).get(digest)))
     } catch (error) {
       context.log.warn('result not stored', { action: digestText(digest), error })
     }
   }
+}
+
+/** The RequestMetadata of those who wait for a task, one of each invocation. */
+function waitingFor(task: Task, registry: Registry): string[] {
+  const byInvocation = new Map<string, string>()
+  for (const { name } of task.operations) {
+    const { metadata, invocation = '' } = registry.find(name)?.client ?? {}
+    if (metadata !== undefined && !byInvocation.has(invocation)) byInvocation.set(invocation, metadata)
+  }
+  return [...byInvocation.values()]
 }

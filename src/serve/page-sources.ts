@@ -66,7 +66,7 @@ export function openPageSources(config: ConsoleConfig, { tls, secret, clock, log
     contents: {
       result(action, instance, signal) {
         // Lookups from here do not count as a client's.
-        const options = { fn: action.fn, instance, clock, timeoutMs: callMsMax, attemptsMax: 1, metadata: forExecute }
+        const options = { fn: action.fn, instance, clock, timeoutMs: callMsMax, attemptsMax: 1, metadata: forExecute() }
         return failing(createActionsClient(cas, options).get(action, { stdout: true, stderr: true }, signal))
       },
       async *read(digest, instance, signal) {

@@ -355,7 +355,7 @@ describe('UpdateActionResult', () => {
 
 test('hits and misses are counted, and those of the scheduler for an Execute apart', async () => {
   const cache = openCache()
-  const scheduler = createActionsClient(cache.channel, { metadata: forExecute })
+  const scheduler = createActionsClient(cache.channel, { metadata: forExecute() })
   await codeOf(get(cache))
   expect(await scheduler.get(action)).toBeUndefined()
   await update(cache, { exitCode: 1 })

@@ -57,7 +57,7 @@ it('a miss says which blob of its result is gone', async () => {
 
 it('a lookup of the scheduler is left to the scheduler', async () => {
   const { channel, told } = open()
-  await createActionsClient(channel, { metadata: forExecute }).get(action)
+  await createActionsClient(channel, { metadata: forExecute() }).get(action)
   expect(told.lookups).toEqual([])
 })
 

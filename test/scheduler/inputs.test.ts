@@ -195,8 +195,9 @@ describe('rule 41: a symlink to an absolute path among the inputs', () => {
       clock: world.clock,
       absoluteLinksAllowed: () => Promise.resolve(absoluteLinksAllowed),
     })
+    const client = { peer: 'a client', invocation: '', metadata: undefined }
     const inline = { stdout: false, stderr: false, outputFiles: [] }
-    return admissions.admit({ instance: '', digest, skipCacheLookup: false, priority: 0, inline }, 'a client')
+    return admissions.admit({ instance: '', digest, skipCacheLookup: false, priority: 0, inline }, client)
   }
 
   test('is refused where the CAS disallows it', async () => {
