@@ -20,9 +20,9 @@ const staticEntries = 61
 /** A length or index of more would take a second byte. */
 const oneByteMax = 126
 
-/** Different things that a client says of itself; they go round. */
+/** Different things that a client says of itself in one build; they go round. */
+const invocation = randomUUID()
 const said = Array.from({ length: 64 }, (_, at) => {
-  const invocation = randomUUID()
   const [entry] = Object.entries(requestMetadata({ tool: 'bench', invocation, mnemonic: `Kind${at}` }))
   const [name, value] = entry ?? ['', '']
   // Not to be remembered (RFC 7541, section 6.2.2).
