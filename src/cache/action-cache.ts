@@ -14,6 +14,7 @@ import { resultReferences } from './codec-result.ts'
 import { type CacheContext, promptBytesMax, requestDigest } from './context.ts'
 import type { LookupKind } from './counts.ts'
 import { cursorOf, readBytes, readTag, skipField } from './cursor.ts'
+import { type Find, finderOf, holderOf } from './holding.ts'
 import { inlined } from './inline.ts'
 import type { References } from './references.ts'
 
@@ -60,12 +61,15 @@ export async function usableResult(
   context: CacheContext,
   references: References,
   action: Digest,
-  call: Pick<Call, 'peer' | 'reserve'>,
+  call: Pick<Call, 'peer' | 'reserve'> & Partial<Pick<Call, 'header'>>,
   kind: LookupKind,
   caller?: Caller,
 ): Promise<Uint8Array | undefined> {
   const stored = await context.resultReads(call.peer, () => readResult(context, action, call))
-  const flaw = stored === undefined ? absence(context, action) : await flawOf(context, references, action, stored)
+  const flaw =
+    stored === undefined
+      ? absence(context, action)
+      : await flawOf(context, references, action, stored, finderOf(context, holderOf(context, call)))
   context.counts.lookups(kind, flaw ? 0 : 1, flaw ? 1 : 0)
   if (caller) context.recorder?.lookup(caller, action, flaw ?? hit)
   return flaw ? undefined : stored
@@ -112,9 +116,10 @@ async function flawOf(
   references: References,
   action: Digest,
   stored: Uint8Array,
+  find: Find,
 ): Promise<Found | undefined> {
   try {
-    const [missing] = await references.missing(decodeMessage(resultReferences, stored), action.fn, false)
+    const [missing] = await references.missing(decodeMessage(resultReferences, stored), action.fn, false, find)
     return missing && { answer: 'incomplete', missing, evictedMs: context.evictions?.millisecondsSince(missing) }
   } catch (error) {
     if (!(error instanceof Failure) || (error.kind !== 'invalid' && error.kind !== 'corrupt')) throw error
@@ -134,7 +139,7 @@ export async function updateActionResult(
   context: CacheContext,
   references: References,
   bytes: Buffer,
-  call: Pick<Call, 'method' | 'header'>,
+  call: Pick<Call, 'method' | 'header' | 'peer'>,
 ): Promise<Uint8Array> {
   const ours = context.secret !== undefined && isSigned(context.secret, bytes, call)
   const request = decodeMessage(re.UpdateActionResultRequest, bytes)
@@ -142,7 +147,8 @@ export async function updateActionResult(
   if (!ours) assertUpdateEnabled(context)
   const action = actionDigest(request.actionDigest, request.digestFunction)
   if (!request.actionResult) throw new Failure('invalid', 'action_result is missing')
-  const value = await storeResult(context, references, action, request.actionResult, sentResult(bytes))
+  const find = finderOf(context, holderOf(context, call))
+  const value = await storeResult(context, references, action, request.actionResult, sentResult(bytes), find)
   // The scheduler tells of its runs by itself.
   if (!ours) context.recorder?.update(callerOf(call, request.instanceName), action, request.actionResult)
   return value
@@ -161,6 +167,7 @@ export function assertUpdateEnabled(context: CacheContext): void {
 /**
  * Stores a result whose blobs are all there.
  * @param sent the result as the client sent it
+ * @param find how the blobs that it refers to are looked for
  * @returns the bytes that are stored
  */
 export async function storeResult(
@@ -169,8 +176,9 @@ export async function storeResult(
   action: Digest,
   result: re.ActionResult.$Properties,
   sent: Uint8Array,
+  find?: Find,
 ): Promise<Uint8Array> {
-  const missing = await references.missing(result, action.fn, true)
+  const missing = await references.missing(result, action.fn, true, find)
   if (missing.length > 0) throw missingBlobs(missing, 'the action result refers to blobs that are not here')
   const value = sent.length > 0 ? sent : emptyResult
   await context.results.put(action, value)

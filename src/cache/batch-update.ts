@@ -2,7 +2,8 @@ import { requestMetadataOf } from '../client/recorder.ts'
 import { Failure } from '../core/failure.ts'
 import { assertInstance } from '../core/instance.ts'
 import { batchBytesMax, digestBytesMax } from '../core/limits.ts'
-import type { WholeBlob } from '../store/blobs.ts'
+import { stored, type WholeBlob } from '../store/blobs.ts'
+import type { Holder } from '../store/pins.ts'
 import type { Log } from '../telemetry/log.ts'
 import { unpackZstd } from '../wire/compress.ts'
 import { decodeMessage } from '../wire/decode.ts'
@@ -17,6 +18,7 @@ import {
   promptBytesMax,
   requestDigest,
 } from './context.ts'
+import { holderOf } from './holding.ts'
 import { statusOf } from './statuses.ts'
 import type { Uploads } from './uploads.ts'
 
@@ -41,7 +43,10 @@ export async function batchUpdateBlobs(
   assertBatchSize(updates.reduce((sum, each) => sum + batchedBytes(each), 0))
   const needed = unpackedBytes(updates) + updates.length * digestBytesMax
   if (needed > promptBytesMax) await call.reserve(needed)
-  const outcomes = await storeAll(context, uploads, updates)
+  const holder = holderOf(context, call)
+  const outcomes = holder
+    ? await storeAllFor(holder, updates, (admitted) => storeAll(context, uploads, admitted))
+    : await storeAll(context, uploads, updates)
   const taken = updates.reduce((sum, { bytes }, at) => (isStored(outcomes[at]) ? sum + bytes.length : sum), 0)
   context.counts.received(taken)
   context.recorder?.traffic(requestMetadataOf(call), taken, 0)
@@ -106,6 +111,34 @@ async function storeAll(
       return own
     }),
   )
+}
+
+/** Stores what can be kept for the invocation; the others are refused. */
+async function storeAllFor(
+  holder: Holder,
+  updates: readonly Update[],
+  storeThese: (admitted: readonly Update[]) => Promise<readonly Outcome[]>,
+): Promise<readonly Outcome[]> {
+  const fits = holder.fits(updates.map(({ digest }) => digest))
+  const outcomes: readonly Outcome[] = fits
+    ? updates.map(() => stored)
+    : await Promise.allSettled(updates.map(async ({ digest }) => holder.assertRoom(digest)))
+  const admitted = updates.filter((_, at) => isStored(outcomes[at]))
+  const settled = await storeThese(admitted)
+  let next = 0
+  return updates.map(({ digest }, at) => {
+    const outcome = isStored(outcomes[at]) ? settled[next++] : outcomes[at]
+    return outcome && isStored(outcome) ? outcomeOf(() => void holder.take(digest)) : (outcome ?? stored)
+  })
+}
+
+function outcomeOf(act: () => void): Outcome {
+  try {
+    act()
+    return stored
+  } catch (reason) {
+    return { status: 'rejected', reason }
+  }
 }
 
 async function store(context: CacheContext, uploads: Uploads, update: Update): Promise<void> {

@@ -11,6 +11,7 @@ import type { Blobs } from '../store/blobs.ts'
 import type { ChunkedBlobs } from '../store/chunks/chunked.ts'
 import type { FastCdcParams } from '../store/chunks/fast-cdc.ts'
 import type { Evictions } from '../store/evictions.ts'
+import type { Pins } from '../store/pins.ts'
 import type { Results } from '../store/results.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -24,6 +25,8 @@ export interface CacheOptions {
   readonly results: Results
   /** What the store has dropped for want of room; absent where it does not tell. */
   readonly evictions?: Evictions | undefined
+  /** Keeps what builds were told or gave while they run; absent where the store does not. */
+  readonly pins?: Pins | undefined
   /** The instance names that mean this server's one instance. */
   readonly instances: InstanceNames
   /** Whether clients may write action results. */

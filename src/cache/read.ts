@@ -10,6 +10,7 @@ import { retryLater } from '../wire/status.ts'
 import { absent } from './absent.ts'
 import { encodeReadHead, readRequest } from './codec-stream.ts'
 import { type CacheContext, computable, promptBytesMax } from './context.ts'
+import { holderOf } from './holding.ts'
 import type { OpenRead } from './reads.ts'
 
 /** Which part of which blob, and how it is to be packed. */
@@ -36,7 +37,9 @@ export type SendPiece = (piece: Uint8Array, sent?: () => void) => void | Promise
 export async function read(context: CacheContext, bytes: Buffer, call: Call, send: Send): Promise<void> {
   let sentBytes = 0
   try {
-    await readBlob(context, parseRead(context, bytes), call, (piece, sent) => {
+    const range = parseRead(context, bytes)
+    holderOf(context, call)?.keep([range.digest])
+    await readBlob(context, range, call, (piece, sent) => {
       sentBytes += piece.length
       return send(encodeReadHead(piece.length), sent ? { bytes: piece, sent } : { bytes: piece })
     })

@@ -5,6 +5,7 @@ import type { Blobs } from '../store/blobs.ts'
 import type { ResultReferences } from './codec-result.ts'
 import { createDigestLists } from './digest-lists.ts'
 import { fileDigests, walkDirectories } from './directories.ts'
+import type { Find } from './holding.ts'
 import { treeFiles } from './tree.ts'
 
 /** Digests that are remembered of trees, all together: some 40 MB at the most. */
@@ -19,9 +20,10 @@ export interface References {
    * question to the store where the trees were seen before, two where they were not.
    * @param fn the function of all digests in the result
    * @param thorough true: name every absent blob; false: may stop at the first ones
+   * @param find how blobs are looked for; for an invocation, what is there is kept for it
    * @throws Failure 'invalid' for a malformed digest or tree
    */
-  missing(result: ResultReferences, fn: DigestFunction, thorough: boolean): Promise<readonly Digest[]>
+  missing(result: ResultReferences, fn: DigestFunction, thorough: boolean, find?: Find): Promise<readonly Digest[]>
 }
 
 /** What stands behind a tree_digest or a root_directory_digest. */
@@ -43,7 +45,7 @@ export function createReferences(blobs: Blobs): References {
   const remembered = createDigestLists(rememberedMax)
 
   return {
-    async missing(result, fn, thorough) {
+    async missing(result, fn, thorough, find = blobs.findMissing) {
       const direct = directDigests(result, fn)
       const unread: Root[] = []
       for (const root of rootsOf(blobs, result, fn)) {
@@ -52,9 +54,9 @@ export function createReferences(blobs: Blobs): References {
         if (within) append(direct, within)
         else unread.push(root)
       }
-      const missing = await blobs.findMissing(direct)
+      const missing = await find(direct)
       if (unread.length === 0 || (missing.length > 0 && !thorough)) return missing
-      return union(missing, await blobs.findMissing(await readRoots(unread)))
+      return union(missing, await find(await readRoots(unread)))
     },
   }
 

@@ -52,7 +52,7 @@ export interface Cache {
 export function createCache({ metrics, chunking = defaultChunking, ...options }: CacheOptions): Cache {
   const context: CacheContext = {
     ...options,
-    blobs: chunked(options.blobs, options.results, chunking, metrics),
+    blobs: chunked(options.blobs, options.results, chunking, metrics, options.pins),
     counts: createCounts(metrics, options.clock),
     memory: new BufferPool(waitingMemoryMax),
     compressors: createSharedSemaphore(compressorsMax, compressorsMaxEach),
@@ -85,8 +85,8 @@ function storage(context: CacheContext, uploads: Uploads): Service {
       FindMissingBlobs: listing((request, call) => findMissingBlobs(context, request, call)),
       BatchUpdateBlobs: listing((request, call) => batchUpdateBlobs(context, uploads, request, call)),
       BatchReadBlobs: listing((request, call) => batchReadBlobs(context, request, call)),
-      SplitBlob: unary((request) => splitBlob(context, request)),
-      SpliceBlob: unary((request) => spliceBlob(context, request)),
+      SplitBlob: unary((request, call) => splitBlob(context, request, call)),
+      SpliceBlob: unary((request, call) => spliceBlob(context, request, call)),
       GetTree: { kind: 'server-stream', handle: (request, call, send) => getTree(context, request, call, send) },
     },
   }
@@ -112,7 +112,7 @@ function byteStream(context: CacheContext, uploads: Uploads): Service {
         borrows: true,
         handle: (requests, call) => write(context, uploads, requests, call),
       },
-      QueryWriteStatus: unary((request) => queryWriteStatus(context, uploads, request)),
+      QueryWriteStatus: unary((request, call) => queryWriteStatus(context, uploads, request, call)),
     },
   }
 }

@@ -1,4 +1,5 @@
 import { Failure } from '../core/failure.ts'
+import type { Holder } from '../store/pins.ts'
 import { unpackZstdStream } from '../wire/compress.ts'
 import { decodeMessage } from '../wire/decode.ts'
 import type { WriteName } from '../wire/resource.ts'
@@ -19,6 +20,8 @@ export interface WriteStream {
   readonly messages: AsyncIterator<Buffer>
   /** What its client says about itself (client/recorder.ts). */
   readonly metadata: string | undefined
+  /** For whom it is kept. */
+  readonly holder: Holder | undefined
 }
 
 /** What is known of the stream while it is read. */
@@ -47,6 +50,7 @@ export async function streamed(context: CacheContext, upload: Upload, stream: Wr
     for await (const piece of content) await upload.write(piece)
     if (progress.outcome === 'finished') await upload.commit()
     else upload.park()
+    if (progress.outcome === 'finished') stream.holder?.take(stream.name.digest)
     return progress.offset
   } catch (error) {
     if (progress.outcome === 'broken') upload.park()

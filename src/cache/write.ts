@@ -9,6 +9,7 @@ import { parseWriteName, type WriteName } from '../wire/resource.ts'
 import type { Call, Messages } from '../wire/rpc.ts'
 import { encodeWriteResponse, type WriteRequest, writeRequest } from './codec-stream.ts'
 import { assertBlobSize, type CacheContext, computable, promptBytesMax } from './context.ts'
+import { finderOf, holderOf } from './holding.ts'
 import type { Uploads } from './uploads.ts'
 import { streamed } from './write-stream.ts'
 
@@ -40,12 +41,17 @@ export async function write(
  * bytes of the blob (uncompressed) that are here and at which it can be resumed; 0 where
  * nothing is known of it, so that the client begins anew (rule 11).
  */
-export async function queryWriteStatus(context: CacheContext, uploads: Uploads, bytes: Buffer): Promise<Uint8Array> {
+export async function queryWriteStatus(
+  context: CacheContext,
+  uploads: Uploads,
+  bytes: Buffer,
+  call: Call,
+): Promise<Uint8Array> {
   const request = decodeMessage(bytestream.QueryWriteStatusRequest, bytes)
   const { digest } = checkedName(context, request.resourceName)
   // Asked before the store is: an upload that ends in between is then found there.
   const written = uploads.written(request.resourceName)
-  const missing = await context.blobs.findMissing([digest])
+  const missing = await finderOf(context, holderOf(context, call))([digest])
   const answer =
     missing.length === 0 ? { committedSize: digest.size, complete: true } : { committedSize: written, complete: false }
   return bytestream.QueryWriteStatusResponse.encode(answer).finish()
@@ -75,7 +81,11 @@ async function whole(
   if (uploads.size > 0) await uploads.forget(resourceName)
   if (compressor !== 'identity' && digest.size > promptBytesMax) await call.reserve(digest.size)
   const content = compressor === 'identity' ? data : await unpackZstd(data, digest.size)
+  const holder = holderOf(context, call)
+  const room = holder?.assertRoom(digest)
+  if (room) await room
   await uploads.withRoom(() => context.blobs.put(digest, content))
+  holder?.take(digest)
   context.counts.received(data.length)
   context.recorder?.traffic(requestMetadataOf(call), data.length, 0)
   return data.length
@@ -97,11 +107,13 @@ async function inPieces(
   if (!Number.isSafeInteger(first.writeOffset) || first.writeOffset < 0 || first.writeOffset > digest.size)
     throw new Failure('invalid', `write_offset must be from 0 to ${digest.size}`, { where: first.resourceName })
   // The second round is for an upload that another stream ended while this one took it over.
+  const holder = holderOf(context, call)
+  const find = finderOf(context, holder)
   for (let round = 0; round < 2; round += 1) {
-    if ((await context.blobs.findMissing([digest])).length === 0)
-      return compressor === 'identity' ? digest.size : committedEarly
+    if ((await find([digest])).length === 0) return compressor === 'identity' ? digest.size : committedEarly
+    await holder?.assertRoom(digest)
     const upload = await uploads.claim(first.resourceName, digest, first.writeOffset, call.peer)
-    if (upload) return streamed(context, upload, { name, first, messages, metadata: requestMetadataOf(call) })
+    if (upload) return streamed(context, upload, { name, first, messages, holder, metadata: requestMetadataOf(call) })
   }
   throw new Failure('unavailable', 'the upload ended, but its blob has been evicted since', {
     where: first.resourceName,

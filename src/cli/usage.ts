@@ -4,13 +4,14 @@ import {
   type CacheUsage,
   type ChunkedUsage,
   evictedText,
+  type PinUsage,
   rateText,
   storedText,
 } from '../core/cache-usage.ts'
 import { countText } from '../core/count-text.ts'
 import { printable } from '../core/printable.ts'
 import { loadText } from '../core/scheduler-view.ts'
-import { sizeText } from '../core/units.ts'
+import { sizeText, spanText } from '../core/units.ts'
 import { table } from './table.ts'
 import { wrapped } from './wrap.ts'
 
@@ -22,6 +23,7 @@ export function usageLines(status: ClusterStatus, columns: number): string[] {
     ...(load ? [['Actions', loadText(load)]] : []),
     ...(cache ? [['Cache', `${storedText(cache)}${entriesText(cache)}`]] : []),
     ...(cache?.chunked && cache.chunked.blobs > 0 ? [['In chunks', chunkedText(cache.chunked)]] : []),
+    ...(cache?.pins && cache.pins.bytes > 0 ? [['Kept for builds', pinsText(cache.pins)]] : []),
     ...(workerCaches
       ? [["Workers' caches", `${storedText(workerCaches)} on ${countText(workerCaches.workers, 'worker')}`]]
       : []),
@@ -58,6 +60,24 @@ function sandboxText(sandboxed: number, servers: ClusterStatus['servers']): stri
 
 function chunkedText({ blobs, bytes, sharedBytes }: ChunkedUsage): string {
   return `${countText(blobs, 'blob')} of ${sizeText(bytes)}, ${sizeText(sharedBytes)} of that shared`
+}
+
+/** More builds than these are only counted. */
+const holdersShown = 5
+
+function pinsText({ bytes, bytesMax, refused, holders }: PinUsage): string {
+  const shown = holders.slice(0, holdersShown)
+  const others = holders.length - shown.length
+  const told = shown.map(
+    (each) =>
+      `${sizeText(each.bytes)} by ${printable(each.invocation)} (${printable(each.client)}, silent for ${spanText(each.silentSeconds * 1000)})`,
+  )
+  return [
+    `${sizeText(bytes)} of at most ${sizeText(bytesMax)}`,
+    ...told,
+    ...(others > 0 ? [`and ${countText(others, 'other build')}`] : []),
+    ...(refused > 0 ? [`${countText(refused, 'upload')} refused`] : []),
+  ].join(', ')
 }
 
 function versionsText({ version, servers }: ClusterStatus): string {

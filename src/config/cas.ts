@@ -27,6 +27,13 @@ export const casConfig = z.strictObject({
   action_cache: z.strictObject({ update: z.boolean().default(true) }).prefault({}),
   /** The largest blob that may be written; 0 means that only the store's size limits it. */
   blob_size_max: size.default(0),
+  /** Blobs are not evicted while a build that was told of them, or brought them, is running. For a store on disk. */
+  pins: z
+    .strictObject({
+      /** A build that no call has named for so long is over; 0s keeps nothing for any. */
+      silence: span.default(10 * 60_000),
+    })
+    .prefault({}),
   /** How SplitBlob cuts a blob: all clients of a cache have to cut the same way. */
   chunking: z
     .strictObject({

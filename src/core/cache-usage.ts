@@ -20,6 +20,8 @@ export interface CacheUsage extends Stored {
   readonly evictedUnusedSeconds: number | null
   /** Since the start; null for a release that does not split blobs. */
   readonly chunked: ChunkedUsage | null
+  /** What is kept for builds that run; null if the cache keeps nothing for any. */
+  readonly pins: PinUsage | null
   /** Blob bytes transferred since the start; null for a release that does not count them. */
   readonly transferred: { readonly receivedBytes: number; readonly sentBytes: number } | null
 }
@@ -31,6 +33,29 @@ export interface ChunkedUsage {
   readonly bytes: number
   /** Of those bytes, how many needed no space because other blobs' chunks already held them. */
   readonly sharedBytes: number
+}
+
+/** What is kept for builds while they run. */
+export interface PinUsage {
+  /** On disk; what several builds hold counts once. */
+  readonly bytes: number
+  /** The most that is kept. */
+  readonly bytesMax: number
+  /** Uploads refused since the start because of it. */
+  readonly refused: number
+  /** The one that holds most first. */
+  readonly holders: readonly PinHolder[]
+}
+
+export interface PinHolder {
+  /** The invocation ID. */
+  readonly invocation: string
+  /** The address that named it first. */
+  readonly client: string
+  /** What others hold too counts. */
+  readonly bytes: number
+  /** Since its last call. */
+  readonly silentSeconds: number
 }
 
 export interface CacheCounts {

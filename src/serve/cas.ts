@@ -26,7 +26,7 @@ export async function startCas(config: CasConfig, context: ServeContext): Promis
   const door = config.access && (await openDoor(config.access, { listen: config.listen, secret, ...context }))
   assertCertificatesAsked(config)
   const tls = await serverTlsOf(config.tls, config.listen, log)
-  const stores = await buildStores(config.store, context)
+  const stores = await buildStores(config.store, context, config.pins.silence)
   const instances = countedInstances(config.instances, context.metrics)
   const recording = recordingFor(config.console, secret, context)
   const {
@@ -38,6 +38,7 @@ export async function startCas(config: CasConfig, context: ServeContext): Promis
     blobs: stores.blobs,
     results: stores.results,
     evictions: stores.evictions,
+    pins: stores.pins,
     instances,
     updateEnabled: config.action_cache.update,
     blobSizeMax: config.blob_size_max,

@@ -1,4 +1,5 @@
 import type { Digest, DigestFunction } from '../core/digest.ts'
+import type { Holder } from './pins.ts'
 
 /**
  * Where blobs live: the one contract of every backend and decorator. All of it is content
@@ -12,8 +13,11 @@ import type { Digest, DigestFunction } from '../core/digest.ts'
  * dropped, and no wrong byte is given), 'unavailable', 'denied', 'cancelled'.
  */
 export interface Blobs {
-  /** Those of the digests that are absent, each once. Touches those that are present. */
-  findMissing(digests: readonly Digest[]): Promise<Digest[]>
+  /**
+   * Those of the digests that are absent, each once. Touches those that are present.
+   * @param holder keeps those that are present, if the backend has pins
+   */
+  findMissing(digests: readonly Digest[], holder?: Holder): Promise<Digest[]>
   /**
    * The digest of the blob that has this hash, for callers that know no size; undefined when it is
    * absent. Does not count as a use.

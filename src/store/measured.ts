@@ -28,8 +28,8 @@ export function measuredBlobs(inner: Blobs, store: string, metrics: Metrics): Bl
   const deleting = meter('delete')
 
   return {
-    async findMissing(digests) {
-      const missing = await finding(() => inner.findMissing(digests))
+    async findMissing(digests, holder) {
+      const missing = await finding(() => inner.findMissing(digests, holder))
       misses.add(missing.length)
       hits.add(Math.max(0, digests.length - missing.length))
       return missing

@@ -12,9 +12,12 @@ import { type Blobs, type BlobWriter, type ReadRange, stored, type WholeBlob } f
  */
 export function verified(inner: Blobs): Blobs {
   return {
-    async findMissing(digests) {
-      if (!digests.some((digest) => digest.size === 0)) return inner.findMissing(digests)
-      return inner.findMissing(digests.filter((digest) => !isEmptyBlob(digest)))
+    async findMissing(digests, holder) {
+      if (!digests.some((digest) => digest.size === 0)) return inner.findMissing(digests, holder)
+      return inner.findMissing(
+        digests.filter((digest) => !isEmptyBlob(digest)),
+        holder,
+      )
     },
     async locate(fn, hash) {
       return hash === emptyHashes.get(fn) ? { fn, hash, size: 0 } : inner.locate(fn, hash)

@@ -1,4 +1,4 @@
-import type { CacheUsage, ChunkedUsage, Lookups, Stored } from '../core/cache-usage.ts'
+import type { CacheUsage, ChunkedUsage, Lookups, PinUsage, Stored } from '../core/cache-usage.ts'
 import { type Samples, sumOf } from './samples.ts'
 
 /** The kinds of lookups that the cache counts, by their metrics labels. */
@@ -26,6 +26,7 @@ export function cacheUsageOf(samples: Samples | undefined): CacheUsage | null {
     lastHour: { ...lookups('native_cache_lookups_last_hour'), evicted: evicted('_last_hour') },
     evictedUnusedSeconds: sumOf(samples, 'native_store_evicted_youngest_seconds') ?? null,
     chunked: chunkedOf(samples),
+    pins: pinsOf(samples),
     transferred: transferredIn(samples),
   }
 }
@@ -34,6 +35,22 @@ function transferredIn(samples: Samples): CacheUsage['transferred'] {
   const bytes = (direction: string) => sumOf(samples, 'native_cache_blob_bytes_total', { direction })
   const [receivedBytes, sentBytes] = [bytes('in'), bytes('out')]
   return receivedBytes === undefined || sentBytes === undefined ? null : { receivedBytes, sentBytes }
+}
+
+function pinsOf(samples: Samples): PinUsage | null {
+  const bytes = sumOf(samples, 'native_store_pinned_bytes')
+  const bytesMax = sumOf(samples, 'native_store_pinned_bytes_max')
+  const refused = sumOf(samples, 'native_store_pin_refusals')
+  if (bytes === undefined || bytesMax === undefined || refused === undefined) return null
+  const holders = samples
+    .filter(({ name }) => name === 'native_store_pin_holder_bytes')
+    .map(({ labels: { invocation = '', client = '' }, value }) => ({
+      invocation,
+      client,
+      bytes: value,
+      silentSeconds: sumOf(samples, 'native_store_pin_holder_silent_seconds', { invocation, client }) ?? 0,
+    }))
+  return { bytes, bytesMax, refused, holders: holders.toSorted((a, b) => b.bytes - a.bytes) }
 }
 
 function chunkedOf(samples: Samples): ChunkedUsage | null {

@@ -26,6 +26,12 @@ export interface HistogramMetric {
   of(labels: Labels): { observe(value: number): void }
 }
 
+/** A value with its labels. */
+export interface Row {
+  readonly labels: Labels
+  readonly value: number
+}
+
 /** A server's metrics. Names begin with `native_` and contain units (`_seconds`, `_bytes`). */
 export interface Metrics {
   /** Asking for a name again gives the same metric. */
@@ -34,6 +40,8 @@ export interface Metrics {
   lastHour(name: string, help: string, labels: readonly string[], clock: Clock): CounterMetric
   /** @param read called whenever the metrics are requested, instead of set */
   gauge(name: string, help: string, labels?: readonly string[], read?: () => number): GaugeMetric
+  /** A gauge of which the labels come and go. @param read called whenever the metrics are requested */
+  rows(name: string, help: string, labels: readonly string[], read: () => readonly Row[]): void
   /** @param buckets upper bounds, ascending; if absent, those for seconds */
   histogram(name: string, help: string, labels?: readonly string[], buckets?: readonly number[]): HistogramMetric
   /** All of them in Prometheus' text format. */
@@ -106,6 +114,21 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
         })
         return { set: (value, values = {}) => gauge.set(values, value) }
       }),
+    rows: (name, help, labels, read) =>
+      void once(
+        name,
+        () =>
+          new Gauge({
+            name,
+            help,
+            labelNames: [...labels],
+            registers: [registry],
+            collect() {
+              this.reset()
+              for (const { labels: values, value } of read()) this.set(values, value)
+            },
+          }),
+      ),
     histogram: (name, help, labels = [], buckets = secondsBuckets) =>
       once(name, () => {
         const { of } = new SeriesHistogram({ name, help, labelNames: labels, buckets, registry }).series

@@ -306,6 +306,19 @@ describe('a cluster from up to down', () => {
             },
           },
           "limitBytes": "number",
+          "pins": {
+            "bytes": "number",
+            "bytesMax": "number",
+            "holders": [
+              {
+                "bytes": "number",
+                "client": "string",
+                "invocation": "string",
+                "silentSeconds": "number",
+              },
+            ],
+            "refused": "number",
+          },
           "sinceStart": {
             "actionResults": {
               "hits": "number",

@@ -45,7 +45,7 @@ export function createWorld(
   cache: Partial<CacheOptions> = {},
 ) {
   const clock = manualClock()
-  const blobs = verified(createMemoryBlobs(2 ** 28))
+  const blobs = cache.blobs ?? verified(createMemoryBlobs(2 ** 28))
   const log = overrides.log ?? silent
   const casChannel = memoryChannel(
     createCache({

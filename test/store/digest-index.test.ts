@@ -3,13 +3,58 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Digest, digestFunctions, digestKey } from '../../src/core/digest.ts'
 import { createDigestIndex } from '../../src/store/disk/digest-index.ts'
+import { bytesInSegment } from '../../src/store/disk/footer.ts'
 import { createMixer } from '../../src/store/disk/mixer.ts'
+import { createPinTally } from '../../src/store/disk/pin-tally.ts'
 
 /** Learns nothing. */
 const same = (known: number) => known
 const place = (offset: number, segment = 1) => ({ segment, offset, length: offset * 3 })
 
 describe('the digest index', () => {
+  test('keeps the marks of each entry, whatever is set, pinned, unpinned and deleted, and as it grows', async () => {
+    const digest = fc.nat(300).map((name): Digest => {
+      return { fn: 'sha256', hash: createHash('sha256').update(`${name}`).digest('hex'), size: 1 }
+    })
+    const what = fc.constantFrom('set', 'set', 'pin', 'pin', 'unpin', 'delete', 'unpin all')
+    // Bit 31 makes a negative number.
+    const step = fc.record({ digest, what, bits: fc.constantFrom(1, 2, 3, 2 ** 30, -(2 ** 31)) })
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 300, maxLength: 1000 }), async (steps) => {
+        const tally = createPinTally()
+        const index = createDigestIndex(tally.changed)
+        const model = new Map<string, number>()
+        for (const { digest: each, what: done, bits } of steps) {
+          const key = digestKey(each)
+          const before = model.get(key)
+          if (done === 'set') index.set(each, place(0), 1, 0)
+          if (done === 'set') model.set(key, before ?? 0)
+          else if (done === 'delete') {
+            index.delete(each)
+            model.delete(key)
+          } else if (done === 'pin') {
+            const marks = index.pin(each, bits, 1, same)
+            expect(marks === undefined ? undefined : marks | 0).toBe(before)
+            if (before !== undefined) model.set(key, before | bits)
+          } else if (done === 'unpin') {
+            index.unpin(each, bits)
+            if (before !== undefined) model.set(key, before & ~bits)
+          } else {
+            await index.unpinAll(bits)
+            for (const [known, marks] of model) model.set(known, marks & ~bits)
+          }
+          expect(index.pinned(each)).toBe((model.get(key) ?? 0) !== 0)
+        }
+        const pinned = [...model.values()].filter((marks) => marks !== 0)
+        const holding = (bit: number) => pinned.filter((marks) => (marks & (1 << bit)) !== 0).length
+        expect(tally.bytes).toBe(pinned.length * bytesInSegment('sha256', 0))
+        expect([0, 1, 30, 31].map(tally.valuesOf)).toEqual([0, 1, 30, 31].map(holding))
+        expect(tally.bytesOf(31)).toBe(holding(31) * bytesInSegment('sha256', 0))
+      }),
+      { numRuns: 60 },
+    )
+  })
+
   test('behaves as a Map, whatever is set and deleted, for every function', () => {
     const digest = fc
       .record({

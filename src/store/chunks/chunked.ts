@@ -6,6 +6,7 @@ import { createSemaphore } from '../../core/semaphore.ts'
 import { createTimeSlice } from '../../host/time-slice.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import type { Allocate, Blobs, ReadRange } from '../blobs.ts'
+import type { Holder, Pins } from '../pins.ts'
 import type { Results } from '../results.ts'
 import { cutIntoChunks } from './cut.ts'
 import { type FastCdcParams, maxBytesOf, minBytesOf } from './fast-cdc.ts'
@@ -38,7 +39,13 @@ export interface ChunkedBlobs extends Blobs {
  * Blobs over a bound may be stored in chunks: wherever one is asked for, it is there as well as one
  * that is stored whole. Blobs that nobody asked to split are left as they are.
  */
-export function chunked(inner: Blobs, results: Results, chunking: FastCdcParams, metrics: Metrics): ChunkedBlobs {
+export function chunked(
+  inner: Blobs,
+  results: Results,
+  chunking: FastCdcParams,
+  metrics: Metrics,
+  pins?: Pins,
+): ChunkedBlobs {
   const layouts = createLayouts(results)
   const cuts = createSemaphore(cutsMax)
   const cutting = new Map<string, Promise<Layout | undefined>>()
@@ -47,20 +54,20 @@ export function chunked(inner: Blobs, results: Results, chunking: FastCdcParams,
   const wholeBytesMax = Math.max(maxBytesOf(chunking), smallBlobBytesMax)
 
   /** The layout of a blob that is there in chunks, all of which are touched. */
-  async function stored(digest: Digest): Promise<Layout | undefined> {
+  async function stored(digest: Digest, holder?: Holder): Promise<Layout | undefined> {
     if (digest.size <= wholeBytesMax) return undefined
     const layout = await layouts.get(digest)
-    return layout && (await inner.findMissing(layout.chunks)).length === 0 ? layout : undefined
+    return layout && (await inner.findMissing(layout.chunks, holder)).length === 0 ? layout : undefined
   }
 
   /** Of what is not there whole, that which is not there in chunks either. Mostly nothing is that large. */
-  function withoutChunked(missing: Digest[]): Digest[] | Promise<Digest[]> {
-    return missing.some(({ size }) => size > wholeBytesMax) ? absentOf(missing) : missing
+  function withoutChunked(missing: Digest[], holder?: Holder): Digest[] | Promise<Digest[]> {
+    return missing.some(({ size }) => size > wholeBytesMax) ? absentOf(missing, holder) : missing
   }
 
-  async function absentOf(missing: readonly Digest[]): Promise<Digest[]> {
+  async function absentOf(missing: readonly Digest[], holder?: Holder): Promise<Digest[]> {
     const absent: Digest[] = []
-    for (const digest of missing) if (!(await stored(digest))) absent.push(digest)
+    for (const digest of missing) if (!(await stored(digest, holder))) absent.push(digest)
     return absent
   }
 
@@ -73,6 +80,7 @@ export function chunked(inner: Blobs, results: Results, chunking: FastCdcParams,
     const layout = { chunks, chunkingFunction: fastCdc2020 }
     if (digest.size > wholeBytesMax) {
       await layouts.put(digest, layout)
+      pins?.pass(digest, chunks)
       await inner.delete(digest)
       count.kept(digest.size, bytesStored)
     }
@@ -89,7 +97,10 @@ export function chunked(inner: Blobs, results: Results, chunking: FastCdcParams,
   return {
     ...inner,
     chunking,
-    findMissing: (digests) => inner.findMissing(digests).then(withoutChunked),
+    findMissing(digests, holder) {
+      const missing = inner.findMissing(digests, holder)
+      return missing.then((each) => withoutChunked(each, holder))
+    },
     locate: async (fn, hash) => (await inner.locate(fn, hash)) ?? layouts.locate(fn, hash),
     async read(digest, range, allocate) {
       const pieces = await inner.read(digest, range, allocate)

@@ -86,8 +86,8 @@ export function createDiskBlobs({ log, large, space, smallBytesMax, close }: Dis
   }
 
   return {
-    async findMissing(digests) {
-      return distinct(digests.filter((digest) => !touch(digest)))
+    async findMissing(digests, holder) {
+      return distinct(holder ? holder.keep(digests) : digests.filter((digest) => !touch(digest)))
     },
     locate: async (fn, hash) => log.locate(fn, hash) ?? large.locate(fn, hash),
     async get(digest, allocate) {

@@ -1,5 +1,8 @@
 import { type Digest, type DigestFunction, digestFunctions } from '../../core/digest.ts'
+import { createTimeSlice } from '../../host/time-slice.ts'
+import { bytesInSegment } from './footer.ts'
 import { createMixer } from './mixer.ts'
+import type { Markable, MarksChanged } from './pin-tally.ts'
 import { type Again, burstSteps, type Reuse, unknownReuse } from './reuse.ts'
 import {
   cell,
@@ -20,10 +23,12 @@ export interface IndexEntry extends Place {
   /** Age of the last use. */
   readonly used: number
   readonly reuse: Reuse
+  /** It is kept for invocations that are live. */
+  readonly pinned: boolean
 }
 
 /** From digests to places, in typed arrays: 64 bytes a cell for SHA-256, and no object for any. */
-export interface DigestIndex {
+export interface DigestIndex extends Omit<Markable, 'pin'> {
   readonly count: number
   /** Is it there? Counts as a use at this age. */
   touch(digest: Digest, age: number, again: Again): boolean
@@ -34,6 +39,10 @@ export interface DigestIndex {
   /** Tells of all entries at once when they were used last, by their segment. */
   date(usedAt: (segment: number) => number): void
   delete(digest: Digest): boolean
+  /** Adds marks to an entry; counts as a use at this age. @returns those that it had; undefined when it is absent */
+  pin(digest: Digest, bits: number, age: number, again: Again): number | undefined
+  /** Is it kept for an invocation? Does not count as a use. */
+  pinned(digest: Digest): boolean
   /** Is it there? Does not count as a use. */
   has(digest: Digest): boolean
   /** The digest with this hash, whatever its size, that was used last. Does not count as a use. */
@@ -55,7 +64,7 @@ export interface DigestIndex {
 export interface IndexPart {
   readonly fn: DigestFunction
   /** How many entries it has, and the words of all its cells, laid out as `cell` in shard.ts says. */
-  readonly shard: Readonly<Pick<Shard, 'count' | 'cells'>>
+  readonly shard: Readonly<Pick<Shard, 'count' | 'cells' | 'marks'>>
   /** Words from one cell to the next. */
   readonly stride: number
 }
@@ -71,8 +80,8 @@ interface Table {
   readonly shards: readonly Shard[]
 }
 
-/** An empty index. */
-export function createDigestIndex(): DigestIndex {
+/** An empty index. @param marked is told of every change to what invocations hold */
+export function createDigestIndex(marked: MarksChanged = () => undefined): DigestIndex {
   const mix = createMixer()
   const tables = new Map<DigestFunction, Table>()
   // One key and one place for it, reused: no lookup makes an object.
@@ -94,6 +103,24 @@ export function createDigestIndex(): DigestIndex {
     key.size = size
     mix(hash, key)
     return shards[key.mix >>> (32 - shardBits)] as Shard
+  }
+
+  /** Gives the cell these marks. */
+  function mark(fn: DigestFunction, { cells, marks }: Shard, at: number, after: number): void {
+    const slot = at / (cell.key + digestFunctions[fn].hexLength / 8)
+    const before = marks?.[slot] ?? 0
+    if (!marks || before === after >>> 0) return
+    marks[slot] = after
+    marked(before, after, bytesInSegment(fn, cells[at + cell.length] ?? 0))
+  }
+
+  function unmarkShard(fn: DigestFunction, words: number, shard: Shard, bits: number): void {
+    const { marks, slots } = shard
+    if (!marks) return
+    for (let slot = 0; slot < slots; slot += 1) {
+      const before = marks[slot] ?? 0
+      if ((before & bits) !== 0) mark(fn, shard, slot * (cell.key + words), before & ~bits)
+    }
   }
 
   return {
@@ -133,8 +160,37 @@ export function createDigestIndex(): DigestIndex {
       const shard = shardOf(digest)
       const at = findCell(shard, key)
       if (at < 0) return false
+      if (shard.marks) mark(digest.fn, shard, at, 0)
       removeCell(shard, at, cell.key + key.count)
       return true
+    },
+    pin(digest, bits, age, again) {
+      const shard = shardOf(digest)
+      const at = findCell(shard, key)
+      if (at < 0) return undefined
+      use(shard.cells, at, age, again)
+      shard.marks ??= new Uint32Array(shard.slots)
+      const before = shard.marks[at / (cell.key + key.count)] ?? 0
+      if ((before & bits) !== bits) mark(digest.fn, shard, at, before | bits)
+      return before
+    },
+    unpin(digest, bits) {
+      const shard = shardOf(digest)
+      const at = findCell(shard, key)
+      if (at >= 0 && shard.marks) mark(digest.fn, shard, at, (shard.marks[at / (cell.key + key.count)] ?? 0) & ~bits)
+    },
+    async unpinAll(bits) {
+      const slice = createTimeSlice(1)
+      for (const { fn, words, shards } of tables.values())
+        for (const shard of shards) {
+          unmarkShard(fn, words, shard, bits)
+          if (slice.over) await slice.next()
+        }
+    },
+    pinned(digest) {
+      const shard = shardOf(digest)
+      const at = findCell(shard, key)
+      return at >= 0 && isMarked(shard, at / (cell.key + key.count))
     },
     has: (digest) => findCell(shardOf(digest), key) >= 0,
     locate(fn, hash) {
@@ -180,7 +236,11 @@ function dateShard({ cells }: Shard, words: number, usedAt: (segment: number) =>
   }
 }
 
-function entriesIn({ fn, words }: Table, { cells }: Shard, segment: number): IndexEntry[] {
+function isMarked({ marks }: Pick<Shard, 'marks'>, slot: number): boolean {
+  return marks !== undefined && marks[slot] !== 0
+}
+
+function entriesIn({ fn, words }: Table, { cells, marks }: Shard, segment: number): IndexEntry[] {
   const entries: IndexEntry[] = []
   for (let at = 0; at < cells.length; at += cell.key + words)
     if (cells[at + cell.segment] === segment)
@@ -191,6 +251,7 @@ function entriesIn({ fn, words }: Table, { cells }: Shard, segment: number): Ind
         segment,
         offset: cells[at + cell.offset] ?? 0,
         length: cells[at + cell.length] ?? 0,
+        pinned: isMarked({ marks }, at / (cell.key + words)),
       })
   return entries
 }

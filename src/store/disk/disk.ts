@@ -3,6 +3,7 @@ import { smallBlobBytesMax } from '../../core/limits.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Blobs } from '../blobs.ts'
 import { createEvictions, type Evictions, resultOf } from '../evictions.ts'
+import type { Pins } from '../pins.ts'
 import type { Results } from '../results.ts'
 import { type Age, createAge } from './age.ts'
 import { createDiskBlobs } from './blobs.ts'
@@ -10,10 +11,14 @@ import { dateByBytes } from './dates.ts'
 import { createDigestIndex } from './digest-index.ts'
 import type { Durability } from './durability.ts'
 import { diskFailure } from './errors.ts'
-import { createEviction } from './eviction.ts'
+import { createEviction, keptShare } from './eviction.ts'
 import { createFileIo, type FileIo } from './file-io.ts'
 import { openStoreFolder, type StoreFolder } from './folder.ts'
+import { bytesInSegment } from './footer.ts'
+import { largeFileBytes } from './large-file.ts'
 import { createLargeFiles } from './large-files.ts'
+import { createPinTally, type Markable } from './pin-tally.ts'
+import { createPins } from './pins.ts'
 import { recoverLarge } from './recover-large.ts'
 import { recoverSegments } from './recover-segments.ts'
 import { createDiskResults } from './results.ts'
@@ -30,6 +35,11 @@ export interface DiskOptions {
   readonly log: Log
   /** Blobs up to this lie in segments, larger ones in files of their own. */
   readonly smallBytesMax?: number
+  /**
+   * How long an invocation may be silent, in milliseconds, until what it holds may be evicted; absent or 0, nothing is
+   * kept for any.
+   */
+  readonly pinSilenceMs?: number
   readonly clock?: Clock
 }
 
@@ -42,6 +52,8 @@ export interface DiskStore {
   /** Blobs and results that it holds. */
   entries(): number
   readonly evictions: Evictions
+  /** What is kept for builds while they run; absent where nothing is. */
+  readonly pins: Pins | undefined
   close(): Promise<void>
 }
 
@@ -84,11 +96,12 @@ export async function openDisk(options: DiskOptions): Promise<DiskStore> {
       return closing
     }
     return {
-      blobs: createDiskBlobs({ ...blobs, smallBytesMax: options.smallBytesMax ?? smallBlobBytesMax, close }),
+      blobs: createDiskBlobs({ ...blobs, close }),
       results: createDiskResults({ ...results, close }),
       bytesStored: () => blobs.space.bytesStored + results.space.bytesStored,
       entries: () => blobs.log.entries + blobs.large.entries + results.log.entries,
       evictions: shared.evictions,
+      pins: blobs.pins,
       close,
     }
   } catch (error) {
@@ -135,8 +148,9 @@ async function closeAll(logs: readonly SegmentLog[]): Promise<void> {
 
 async function openBlobs(folder: StoreFolder, bytesMax: number, shared: Shared) {
   const { io, options, clock, evictions } = shared
-  const { durability, log } = options
-  const index = createDigestIndex()
+  const { durability, log, smallBytesMax = smallBlobBytesMax, pinSilenceMs: silenceMs = 0 } = options
+  const tally = createPinTally()
+  const index = createDigestIndex(tally.changed)
   const segmentBytes = segmentBytesFor(bytesMax)
   const segments = recoverSegments({ folder: folder.blobs, index, segmentBytes, log, aside: folder.aside })
   const files = recoverLarge(folder.large, log, folder.aside)
@@ -149,6 +163,7 @@ async function openBlobs(folder: StoreFolder, bytesMax: number, shared: Shared) 
     headBytes: headBytesFor(segmentBytes),
     clock,
     evict: (room, inVain) => evict(room, inVain),
+    refusal: (bytes) => (tally.bytes > 0 ? pins?.refusal(bytes) : undefined),
     shortened: shared.shortened,
   })
   shared.spaces.push(space)
@@ -178,23 +193,40 @@ async function openBlobs(folder: StoreFolder, bytesMax: number, shared: Shared) 
     folder: folder.large,
     incoming: folder.incoming,
     found: dated.files,
+    marked: tally.changed,
     evicted({ digest, bytes, used, reuse }) {
       reuses.evicted(digest, used, reuse)
       evictions.note(digest, bytes, age.millisecondsSince(used))
     },
   })
+  const pins =
+    silenceMs === 0
+      ? undefined
+      : createPins({
+          clock,
+          tally,
+          silenceMs,
+          bytesMax: (bytesMax - headBytesFor(segmentBytes)) * keptShare,
+          placeOf: (digest): Markable => (digest.size <= smallBytesMax ? segmentLog : large),
+          places: [segmentLog, large],
+          cost: ({ fn, size }) => (size <= smallBytesMax ? bytesInSegment(fn, size) : largeFileBytes(size)),
+        })
   const evict = createEviction({
     index,
     age,
     reuses,
     log: segmentLog,
     large,
+    async pinnedBytes() {
+      await pins?.expire()
+      return tally.bytes
+    },
     segmentBytes,
     bytesMax,
     order: 'least kept',
   })
   await space.hold(0)
-  return { log: segmentLog, large, space }
+  return { log: segmentLog, large, space, pins, smallBytesMax }
 }
 
 async function openResults(folder: StoreFolder, bytesMax: number, shared: Shared) {

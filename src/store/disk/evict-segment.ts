@@ -13,7 +13,7 @@ export interface EvictSegmentOptions {
   readonly io: FileIo
   /** Tells what is carried over. */
   readonly survey: Survey
-  /** What may be carried over in all, in bytes; what ranks first comes first. */
+  /** What may be carried over in all, in bytes, beside what is pinned; what ranks first comes first. */
   readonly bytesMax: number
   append(record: Append): Promise<void>
   /** A value is gone. */
@@ -49,14 +49,20 @@ async function divide({ segment, index, survey, bytesMax, dropped }: EvictSegmen
   const slice = createTimeSlice(1)
   for (const batch of index.entriesOf(segment.number)) {
     for (const entry of batch)
-      if (survey.keeps(entry.used, entry.reuse)) kept.push(entry)
+      if (entry.pinned || survey.keeps(entry.used, entry.reuse)) kept.push(entry)
       else if (index.delete(entry.digest)) dropped(entry)
     if (slice.over) await slice.next()
   }
-  const { fitting, others } = firstWithin(kept, bytesMax, survey)
+  // What has been pinned, or is not any more, since it was listed counts as it is now.
+  const pinned = kept.filter(({ digest }) => index.pinned(digest))
+  const { fitting, others } = firstWithin(
+    pinned.length === 0 ? kept : kept.filter(({ digest }) => !index.pinned(digest)),
+    bytesMax,
+    survey,
+  )
   for (const entry of others)
     if (index.liesAt(entry.digest, segment.number, entry.offset) && index.delete(entry.digest)) dropped(entry)
-  return fitting.sort((a, b) => a.offset - b.offset)
+  return [...pinned, ...fitting].sort((a, b) => a.offset - b.offset)
 }
 
 /** What ranks first, up to this many bytes; usually that is everything, and needs no sorting. */

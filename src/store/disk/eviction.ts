@@ -15,9 +15,11 @@ import { type Survey, takeSurvey } from './survey.ts'
  * much of one is ever copied: at most 6 bytes for each that is written, if every segment is
  * mixed in the same way, and about half a byte in practice (README.md).
  */
-const keptShare = windowMax
+export const keptShare = windowMax
 /** A segment that would be copied nearly whole loses half, so that its eviction makes room. */
 const copiedShareMax = 0.9
+/** With more of the room pinned than this, hardly anything could be gained from all the copying. */
+export const pinnedShareMax = 0.95
 
 export interface EvictionOptions {
   readonly index: DigestIndex
@@ -26,6 +28,8 @@ export interface EvictionOptions {
   readonly log: SegmentLog
   /** Absent where there are none. */
   readonly large?: LargeFiles
+  /** Bytes that are kept for invocations, now that those are over which have been silent for too long. */
+  readonly pinnedBytes?: () => Promise<number>
   readonly segmentBytes: number
   /** The capacity. */
   readonly bytesMax: number
@@ -40,7 +44,7 @@ export interface EvictionOptions {
  * Evicts what ranks last: a large file, or a segment, out of which is copied what is to be kept.
  * @param room bytes that what is stored may take in the end
  * @param inVain evictions in a row, before this one, that left as much stored as there was. What is copied takes
- *   room too: after so many as there are segments, the oldest goes, and nothing of it is copied.
+ *   room too: after so many as there are segments, the oldest goes, and nothing of it is copied but what is pinned.
  * @returns false when there is nothing
  */
 export type Evict = (room: number, inVain: number) => Promise<boolean>
@@ -56,7 +60,7 @@ interface Surveyed {
 }
 
 export function createEviction(options: EvictionOptions): Evict {
-  const { index, age, reuses, log, large, segmentBytes, bytesMax, order } = options
+  const { index, age, reuses, log, large, segmentBytes, bytesMax, order, pinnedBytes } = options
   const bounds = { segmentBytes, shortMax: 2 * Math.ceil(bytesMax / segmentBytes) }
   let last: Surveyed | undefined
 
@@ -89,7 +93,7 @@ export function createEviction(options: EvictionOptions): Evict {
     const { survey } = surveyed
     for (; surveyed.filesPassed < survey.files.length; surveyed.filesPassed += 1) {
       const file = survey.files[surveyed.filesPassed]
-      if (!file || !large?.has(file)) continue
+      if (!file || !large?.has(file) || file.marks !== 0) continue
       if (file.used >= survey.madeAt && candidate && candidate.keptShare <= copiedShareMax) continue
       return !candidate || goesFirst(file, candidate, survey) ? file : undefined
     }
@@ -97,6 +101,8 @@ export function createEviction(options: EvictionOptions): Evict {
   }
 
   return async (room, inVain) => {
+    const pinned = (await pinnedBytes?.()) ?? 0
+    if (pinned > room * pinnedShareMax) return false
     const surveyed = await surveyFor(room)
     const { survey } = surveyed
     const candidates = log.evictable().map((segment) => {
@@ -105,6 +111,8 @@ export function createEviction(options: EvictionOptions): Evict {
       return { segment, kept, keptShare: kept / segment.bytesCounted, surplusAt }
     })
     const [oldest] = candidates
+    // Then each has been copied once without what is not pinned: there is no more to be had.
+    if (pinned > 0 && inVain > 2 * candidates.length + 2) return false
     if (oldest && inVain > candidates.length) {
       last = undefined
       await log.evict(oldest.segment, survey, 0)
@@ -116,7 +124,7 @@ export function createEviction(options: EvictionOptions): Evict {
     if (file) await large?.evict(file)
     else if (candidate) await evictSegment(candidate, survey, merged)
     // Files that came while it was surveyed go next time.
-    return file !== undefined || candidate !== undefined || (large?.entries ?? 0) > 0
+    return file !== undefined || candidate !== undefined || (pinned === 0 && (large?.entries ?? 0) > 0)
   }
 }
 

@@ -12,12 +12,13 @@ import { createLargeFileNames } from './large-file-names.ts'
 import { createLargeFileTable, type KeptFile, type LargeFile } from './large-file-table.ts'
 import { createLargeReader } from './large-reader.ts'
 import { createLargeWriter } from './large-writer.ts'
+import type { Markable, MarksChanged } from './pin-tally.ts'
 import { unknownReuse } from './reuse.ts'
 import type { Reuses } from './reuses.ts'
 import type { Space } from './space.ts'
 
 /** Large blobs, one file each, in the order of their last use. */
-export interface LargeFiles {
+export interface LargeFiles extends Markable {
   /** Is it there? Counts as its use. */
   touch(digest: Digest): boolean
   /** The blob with this hash, whatever its size. Does not count as a use. */
@@ -51,13 +52,15 @@ export interface LargeFilesOptions {
   relieve(bytes: number): Promise<boolean>
   /** A file was evicted. */
   evicted(file: LargeFile): void
+  /** Is told of every change to what invocations hold. */
+  readonly marked: MarksChanged
 }
 
 const unlinkAsync = promisify(fs.unlink)
 
 export function createLargeFiles(options: LargeFilesOptions): LargeFiles {
   const { folder, incoming, space, age, reuses, durability, io, log } = options
-  const files = createLargeFileTable(folder, age, reuses)
+  const files = createLargeFileTable(folder, age, reuses, options.marked)
   const names = createLargeFileNames(folder, incoming)
   for (const { digest, age: used } of options.found) {
     files.add(digest, used, unknownReuse)
@@ -128,6 +131,9 @@ export function createLargeFiles(options: LargeFilesOptions): LargeFiles {
 
   return {
     touch: (digest) => files.use(digest) !== undefined,
+    pin: files.pin,
+    unpin: files.unpin,
+    unpinAll: files.unpinAll,
     locate: files.locate,
     async read(digest, range, allocate) {
       const file = files.use(digest)

@@ -64,7 +64,7 @@ export function createSegmentEvictor(options: SegmentEvictorOptions): SegmentEvi
     const { number, deletions } = segment
     for (const digest of deletions) {
       const bytes = recordBytes(digest.fn, 0)
-      const from = { segment: number, offset: 0, length: 0, digest, used: 0, reuse: unknownReuse }
+      const from = { segment: number, offset: 0, length: 0, digest, used: 0, reuse: unknownReuse, pinned: false }
       await appender.append({ kind: 'deletion', digest, parts: [], from, length: 0, bytes, reuse: unknownReuse })
     }
   }

@@ -9,6 +9,7 @@ import type { Durability } from './durability.ts'
 import type { FileIo } from './file-io.ts'
 import { bytesInSegment } from './footer.ts'
 import { createOpenSegments } from './open-segments.ts'
+import type { Markable } from './pin-tally.ts'
 import { createRecordWriter } from './record-writer.ts'
 import type { Reuses } from './reuses.ts'
 import { seal } from './seal.ts'
@@ -19,7 +20,7 @@ import type { Place } from './shard.ts'
 import type { Space } from './space.ts'
 
 /** Small values in segments: new ones are appended, segments evicted. */
-export interface SegmentLog extends SegmentEvictor {
+export interface SegmentLog extends SegmentEvictor, Markable {
   /** Is there a value? Counts as its use. */
   touch(digest: Digest): boolean
   /** The digest with this hash, whatever its size, that was used last. Does not count as a use. */
@@ -121,6 +122,9 @@ export function createSegmentLog(options: SegmentLogOptions): SegmentLog {
 
   return {
     touch: (digest) => index.touch(digest, age.now, reuses.again),
+    pin: (digest, bits) => index.pin(digest, bits, age.now, reuses.again),
+    unpin: index.unpin,
+    unpinAll: index.unpinAll,
     locate: (fn, hash) => index.locate(fn, hash),
     async get(digest, allocate = Buffer.allocUnsafe) {
       const found = located(digest)

@@ -19,6 +19,8 @@ export interface Shard {
   /** A power of two. */
   slots: number
   cells: Uint32Array
+  /** A bit for each invocation that the entry of a slot is kept for (pins.ts); absent until the first one. */
+  marks: Uint32Array | undefined
 }
 
 /** The words of a cell; those of the hash follow, big-endian as the hexadecimal digits are. */
@@ -52,7 +54,7 @@ const loadMax = 0.6
 const wordValues = 2 ** 32
 
 export function emptyShard(words: number, slots = slotsAtFirst): Shard {
-  return { count: 0, slots, cells: new Uint32Array(slots * (cell.key + words)) }
+  return { count: 0, slots, cells: new Uint32Array(slots * (cell.key + words)), marks: undefined }
 }
 
 /** Where the key's cell begins, or -1. */
@@ -98,7 +100,7 @@ export function insertCell(shard: Shard, { words, count, size, mix }: Key): numb
 }
 
 export function removeCell(shard: Shard, at: number, stride: number): void {
-  const { cells, slots } = shard
+  const { cells, slots, marks } = shard
   const mask = slots - 1
   let hole = at / stride
   for (let next = (hole + 1) & mask; cells[next * stride] !== 0; next = (next + 1) & mask) {
@@ -106,9 +108,11 @@ export function removeCell(shard: Shard, at: number, stride: number): void {
     const home = (cells[next * stride + cell.mix] ?? 0) & mask
     if (((next - home) & mask) < ((next - hole) & mask)) continue
     cells.copyWithin(hole * stride, next * stride, (next + 1) * stride)
+    if (marks) marks[hole] = marks[next] ?? 0
     hole = next
   }
   cells[hole * stride] = 0
+  if (marks) marks[hole] = 0
   shard.count -= 1
 }
 
@@ -124,11 +128,19 @@ function freeCell({ cells, slots }: Shard, stride: number, mix: number): number 
 }
 
 function grow(shard: Shard, stride: number): void {
-  const larger = { count: shard.count, slots: shard.slots * 2, cells: new Uint32Array(shard.cells.length * 2) }
+  const { marks } = shard
+  const slots = shard.slots * 2
+  const larger = {
+    count: shard.count,
+    slots,
+    cells: new Uint32Array(shard.cells.length * 2),
+    marks: marks && new Uint32Array(slots),
+  }
   for (let at = 0; at < shard.cells.length; at += stride) {
     if (shard.cells[at] === 0) continue
     const target = freeCell(larger, stride, shard.cells[at + cell.mix] ?? 0)
     larger.cells.set(shard.cells.subarray(at, at + stride), target)
+    if (marks && larger.marks) larger.marks[target / stride] = marks[at / stride] ?? 0
   }
   Object.assign(shard, larger)
 }

@@ -51,6 +51,8 @@ export interface SpaceOptions {
    * @param inVain evictions in a row, before this one, that left as much stored as there was
    */
   readonly evict: (room: number, inVain: number) => Promise<boolean>
+  /** Why a write finds no room that can be made, where that is so because of what is kept; absent, nothing is. */
+  readonly refusal?: (bytes: number) => Failure | undefined
   /** The disk has less room than the capacity, so less is stored for a while. */
   readonly shortened: () => void
 }
@@ -58,7 +60,7 @@ export interface SpaceOptions {
 /** How long the store takes less than its size after the disk was full, in milliseconds. */
 export const shortMs = 10 * 60_000
 
-export function createSpace({ bytesMax, headBytes, clock, evict, shortened }: SpaceOptions): Space {
+export function createSpace({ bytesMax, headBytes, clock, evict, shortened, refusal: kept }: SpaceOptions): Space {
   const whole = bytesMax - headBytes
   let limit = whole
   let shortUntil = 0
@@ -79,7 +81,8 @@ export function createSpace({ bytesMax, headBytes, clock, evict, shortened }: Sp
     while (!tryHold(bytes)) {
       const room = limit - bytesHeld - bytes
       // Nothing is thrown away for a write that cannot fit even then.
-      if (room < 0 || !(await evictOne(room))) throw refusal(bytes)
+      if (room < 0) throw refusal(bytes)
+      if (!(await evictOne(room))) throw kept?.(bytes) ?? refusal(bytes)
     }
   }
 

@@ -21,6 +21,8 @@ export interface SurveyedFile {
   readonly used: number
   readonly reuse: Reuse
   readonly bytes: number
+  /** The invocations that it is kept for (pins.ts). */
+  readonly marks: number
 }
 
 /** What a store would keep if it had less room. */
@@ -40,7 +42,7 @@ export interface Survey<File extends SurveyedFile = SurveyedFile> {
    * since; and when the rest was used, as an age, on average: what is not even a value any more long ago.
    */
   divide(segment: number, bytes: number): { readonly kept: number; readonly surplusAt: number }
-  /** All files, the first to go first. */
+  /** All files that may go, the first to go first. */
   readonly files: readonly File[]
 }
 
@@ -69,22 +71,30 @@ interface Parts {
  */
 export async function takeSurvey<File extends SurveyedFile>(options: SurveyOptions<File>): Promise<Survey<File>> {
   const { index, now, room, keepBytesMax, windowBytes } = options
-  const files = [...options.files]
+  const files: File[] = []
+  let pinnedFileBytes = 0
+  for (const file of options.files)
+    if (file.marks === 0) files.push(file)
+    else pinnedFileBytes += file.bytes
   // Before the values, so that what is written meanwhile is new, whether it is seen or not.
   const bytesThen = new Map<number, number>()
   for (const { number, bytesCounted } of options.segments) bytesThen.set(number, bytesCounted)
   const slice = createTimeSlice(1)
   const found = await valuesOf(index, now, slice)
   const tally = emptyTally()
+  let pinnedBytes = pinnedFileBytes
   await eachInSlices(files, slice, ({ used, reuse, bytes }) => addTo(tally, classOf(now, used, reuse), bytes))
-  await eachOfSegments(found, slice, (_, each, bytes) => addTo(tally, each >> 1, bytes))
-  const { end, placeOf } = rankClasses(tally, keepBytesMax, windowBytes)
+  await eachOfSegments(found, slice, (_, each, bytes) => {
+    if ((each & pinnedBit) === 0) addTo(tally, each >> classShift, bytes)
+    else pinnedBytes += bytes
+  })
+  const { end, placeOf } = rankClasses(tally, Math.max(0, keepBytesMax - pinnedBytes), windowBytes)
   // What has been used or stored since may be of a class that had no place.
   const place = (used: number, reuse: Reuse) => (used >= now ? 0 : placeOf(classOf(now, used, reuse)))
   const keeps = (used: number, reuse: Reuse) => used >= now || place(used, reuse) < end
 
-  const segments = await divided(found, slice, (each) => (each & usedNowBit) !== 0 || placeOf(each >> 1) < end)
-  let keptBytes = 0
+  const segments = await divided(found, slice, (each) => (each & inAnyCase) !== 0 || placeOf(each >> classShift) < end)
+  let keptBytes = pinnedFileBytes
   await eachInSlices(files, slice, ({ used, reuse, bytes }) => {
     if (keeps(used, reuse)) keptBytes += bytes
   })
@@ -112,8 +122,12 @@ export async function takeSurvey<File extends SurveyedFile>(options: SurveyOptio
 
 /** Beside the class of a value: was it used at the very age at which the survey is made? Such a one is kept in any case. */
 const usedNowBit = 1
+/** Is it kept for an invocation? */
+const pinnedBit = 2
+const inAnyCase = usedNowBit | pinnedBit
+const classShift = 2
 
-/** What each segment has of each class, with `usedNowBit` behind the class. */
+/** What each segment has of each class, with the two bits behind the class. */
 async function valuesOf(index: Pick<DigestIndex, 'parts'>, now: number, slice: TimeSlice): Promise<SegmentTally> {
   const found = emptySegmentTally()
   for (const part of index.parts()) {
@@ -127,13 +141,15 @@ async function valuesOf(index: Pick<DigestIndex, 'parts'>, now: number, slice: T
 
 /** Adds all that a part of the index has, in one go, since the part may change in every pause. */
 function addPart(found: SegmentTally, { fn, shard, stride }: IndexPart, now: number): void {
-  const { cells } = shard
+  const { cells, marks } = shard
   const emptyBytes = bytesInSegment(fn, 0)
   for (let at = 0; at < cells.length; at += stride) {
     const segment = cells[at + cell.segment] ?? 0
     if (segment === 0) continue
     const used = cells[at + cell.used] ?? 0
-    const each = (classOf(now, used, cells[at + cell.reuse] ?? 0) << 1) | (used >= now ? usedNowBit : 0)
+    const pinned = marks && marks[at / stride] !== 0 ? pinnedBit : 0
+    const each =
+      (classOf(now, used, cells[at + cell.reuse] ?? 0) << classShift) | (used >= now ? usedNowBit : 0) | pinned
     addToSegment(found, segment, each, emptyBytes + contentBytes(cells[at + cell.length] ?? 0))
   }
 }
@@ -156,7 +172,7 @@ async function divided(
     if (keeps(each)) own.kept += bytes
     else {
       own.surplus += bytes
-      own.surplusIdle += bytes * Math.min(longIdleSteps, idleStepsOf(each >> 1))
+      own.surplusIdle += bytes * Math.min(longIdleSteps, idleStepsOf(each >> classShift))
     }
   })
   return segments

@@ -57,7 +57,7 @@ function wideIndex(segments: number) {
     cells[at * stride + cell.segment] = at + 1
     cells[at * stride + cell.length] = 1000
   }
-  return { fn: 'sha256', shard: { count: segments, cells }, stride } as const
+  return { fn: 'sha256', shard: { count: segments, cells, marks: undefined }, stride } as const
 }
 
 test.each([
@@ -83,7 +83,12 @@ test.each([
     keepBytesMax: 1e12,
     windowBytes: 1e12,
     segments: [{ number: segments, bytesCounted: 2000 }],
-    files: Array.from({ length: fileCount }, (_, at) => ({ used: at % 10_000, reuse: at % 256, bytes: 2_000_000 })),
+    files: Array.from({ length: fileCount }, (_, at) => ({
+      used: at % 10_000,
+      reuse: at % 256,
+      bytes: 2_000_000,
+      marks: 0,
+    })),
   })
   clearImmediate(ticking)
   expect(turns - turnsWhenRead).toBeGreaterThan(2)
