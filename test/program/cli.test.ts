@@ -146,7 +146,7 @@ test('a home that no folder can be made in is an error, and no wait', async () =
       { PATH: process.env['PATH'] ?? '', HOME },
       '/',
     ).run('up')
-    expect(stderr).toMatch(/^error: cannot (make the folder|read): .*\n +at \//m)
+    expect(stderr).toMatch(/^error: cannot (make the folder|(read|look for) cluster\.json): .*\n +at \//m)
     expect(exitCode).toBe(2)
   }
 })
