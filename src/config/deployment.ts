@@ -5,7 +5,7 @@ import { casConfig } from './cas.ts'
 import { consoleConfig } from './console.ts'
 import { schedulerConfig } from './scheduler.ts'
 import type { Role } from './servers.ts'
-import { storeBytesMin, storeSize } from './values.ts'
+import { storeBytesMin, storeSize, tooSmallText } from './values.ts'
 import { workerConfig } from './worker.ts'
 
 /** A server's settings as a user writes them: input of its schema, not yet parsed. */
@@ -27,7 +27,12 @@ const samples: Readonly<Record<Role, Settings>> = {
   worker: { scheduler: 'grpc://127.0.0.1:1', cas: 'grpc://127.0.0.1:1', directory: '/' },
   console: { listen: '127.0.0.1:0', cas: 'grpc://127.0.0.1:1', path: '/' },
 }
-const schemas = { cas: casConfig, scheduler: schedulerConfig, worker: workerConfig, console: consoleConfig } as const
+/** A cluster's cache server; one that is started by hand may be as small as one likes. */
+const clusterCas = casConfig.refine(({ store }) => storeSize.safeParse(store.size).success, {
+  path: ['store', 'size'],
+  message: tooSmallText,
+})
+const schemas = { cas: clusterCas, scheduler: schedulerConfig, worker: workerConfig, console: consoleConfig } as const
 
 const serversMax = 256
 

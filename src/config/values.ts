@@ -8,8 +8,9 @@ import { parseShare, parseSize, parseSpan, sizeText } from '../core/units.ts'
 export const size = z.union([z.number().int().nonnegative(), z.string()]).transform(parsed(parseSize))
 /** A store on disk divides its size into segments; below this not even one blob of a usual size fits. */
 export const storeBytesMin = 64 * 1024 * 1024
+export const tooSmallText = `must be at least ${sizeText(storeBytesMin)}`
 /** The size of a deployed cluster's cache: a server that is started by hand may be given any. */
-export const storeSize = size.refine((bytes) => bytes >= storeBytesMin, `must be at least ${sizeText(storeBytesMin)}`)
+export const storeSize = size.refine((bytes) => bytes >= storeBytesMin, tooSmallText)
 /** A duration such as 90s or 15m, parsed into milliseconds. */
 export const span = z.string().transform(parsed(parseSpan))
 /** A text such as 2%, parsed into a number from 0 to 1. */

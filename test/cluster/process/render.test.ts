@@ -230,6 +230,7 @@ describe('a deployment file', () => {
     ['slots: 0', 1, 'slots'],
     ['\ncache_size: 20XB', 2, 'cache_size'],
     ['workers: 1\ncache_size: 10', 2, 'cache_size: must be at least 64 MiB'],
+    ['cas:\n  store:\n    size: 10', 3, 'cas.store.size: must be at least 64 MiB'],
     ['wrokers: 2', 1, 'wrokers'],
     ['cas:\n  listen: 127.0.0.1:1', 2, 'the cluster chooses this'],
     ['worker:\n  drain: soon', 2, 'drain'],
