@@ -36,6 +36,8 @@ afterAll(() => native.dispose())
 
 describe('what --json prints is what docs/json.md says', () => {
   test('of status, up, deploy and down', async () => {
+    // A build, for which the cache keeps something.
+    await native.ok('exec', '--', '/bin/true')
     const absent = await json('status', '--name', 'nobody')
     const samples = [absent, await json('status'), await json('up', '--at-login'), await json('deploy')]
     expect(disagreements(tableOf('`status`'), [...samples, await json('down', '--name', 'nobody')])).toEqual([])
