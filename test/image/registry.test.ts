@@ -502,4 +502,12 @@ describe('credentials', () => {
     expect(error).toMatchObject({ kind: 'denied', next: [expect.stringContaining('docker login')] })
     expect(inspect(error, { depth: 9 })).not.toContain(word)
   })
+
+  it('are one reason why something is not there; a list of tags is another way to find out', async () => {
+    const at = await place()
+    await push(at)
+    const [ls, login] = [`\`native image ls ${at.registry.host}/app\``, `docker login ${at.registry.host}`]
+    const next = [expect.stringContaining(ls), expect.stringContaining(login)]
+    await expect(pull(at, 'app:2')).rejects.toMatchObject({ kind: 'not-found', next })
+  })
 })

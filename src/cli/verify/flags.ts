@@ -88,7 +88,11 @@ function textOf(flags: TrustFlags, name: keyof typeof trustFlags): string | unde
 export function assertNoTrust(flags: TrustFlags): void {
   const given = Object.keys(trustFlags).find((each) => flags[each] !== undefined && flags[each] !== false)
   if (given === undefined) return
-  throw new Failure('invalid', `--${given} needs --verify`, { where: `--${given}` })
+  const signing = given === 'key' ? ['To sign what is written, add --sign --sign-key instead.'] : []
+  throw new Failure('invalid', `--${given} needs --verify`, {
+    where: `--${given}`,
+    next: ['Add --verify to check the signature of the source before it is copied.', ...signing],
+  })
 }
 
 /** Where the trusted root comes from, by those flags. */

@@ -52,7 +52,7 @@ export async function refusal(
     `cannot ${doing}: ${answer.status === 401 && login ? loginText(login) : said || statusText(answer.status)} (HTTP ${answer.status})`,
     {
       where,
-      next: nextOf(answer.status, registry),
+      next: nextOf(answer, registry),
     },
   )
 }
@@ -72,10 +72,19 @@ function kindOf(status: number): FailureKind {
   return status === 413 ? 'exhausted' : 'precondition'
 }
 
-function nextOf(status: number, registry: string): string[] {
+function nextOf({ status, url }: HttpAnswer, registry: string): string[] {
   if (status === 401) return [`Log in: docker login ${registry} (or skopeo login, podman login).`]
   if (status === 403) return ['The login lacks the permission; ask the owner of the repository.']
-  return []
+  return status === 404 ? absentNext(url.pathname, registry) : []
+}
+
+/** What to do about a manifest or a repository that is not there (distribution-spec, "Endpoints"). */
+function absentNext(path: string, registry: string): string[] {
+  const [, repository, what] = /^\/v2\/(.+)\/(manifests|tags)\/[^/]+$/.exec(path) ?? []
+  if (repository === undefined) return []
+  const hidden = `A private repository may look as if it did not exist: log in with docker login ${registry}.`
+  if (what === 'tags') return ['Check the name of the repository.', hidden]
+  return [`\`native image ls ${registry}/${repository}\` lists the tags that exist.`, hidden]
 }
 
 function statusText(status: number): string {
