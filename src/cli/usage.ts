@@ -4,6 +4,7 @@ import {
   type CacheUsage,
   type ChunkedUsage,
   evictedText,
+  type PinHolder,
   type PinUsage,
   rateText,
   storedText,
@@ -23,7 +24,7 @@ export function usageLines(status: ClusterStatus, columns: number): string[] {
     ...(load ? [['Actions', loadText(load)]] : []),
     ...(cache ? [['Cache', `${storedText(cache)}${entriesText(cache)}`]] : []),
     ...(cache?.chunked && cache.chunked.blobs > 0 ? [['In chunks', chunkedText(cache.chunked)]] : []),
-    ...(cache?.pins && cache.pins.bytes > 0 ? [['Kept for builds', pinsText(cache.pins)]] : []),
+    ...(cache?.pins && cache.pins.bytes > 0 ? pinRows(cache.pins) : []),
     ...(workerCaches
       ? [["Workers' caches", `${storedText(workerCaches)} on ${countText(workerCaches.workers, 'worker')}`]]
       : []),
@@ -65,19 +66,20 @@ function chunkedText({ blobs, bytes, sharedBytes }: ChunkedUsage): string {
 /** More builds than these are only counted. */
 const holdersShown = 5
 
-function pinsText({ bytes, bytesMax, refused, holders }: PinUsage): string {
-  const shown = holders.slice(0, holdersShown)
-  const others = holders.length - shown.length
-  const told = shown.map(
-    (each) =>
-      `${sizeText(each.bytes)} by ${printable(each.invocation)} (${printable(each.client)}, silent for ${spanText(each.silentSeconds * 1000)})`,
-  )
+/** In all, and below that for each build. */
+function pinRows({ bytes, bytesMax, refused, holders }: PinUsage): string[][] {
+  const others = holders.length - holdersShown
+  const all = `${sizeText(bytes)} of at most ${sizeText(bytesMax)}`
   return [
-    `${sizeText(bytes)} of at most ${sizeText(bytesMax)}`,
-    ...told,
-    ...(others > 0 ? [`and ${countText(others, 'other build')}`] : []),
-    ...(refused > 0 ? [`${countText(refused, 'upload')} refused`] : []),
-  ].join(', ')
+    ['Kept for builds', refused === 0 ? all : `${all}, ${countText(refused, 'upload')} refused`],
+    ...holders.slice(0, holdersShown).map((each) => ['', holderText(each)]),
+    ...(others > 0 ? [['', countText(others, 'other build')]] : []),
+  ]
+}
+
+function holderText({ bytes, invocation, client, silentSeconds }: PinHolder): string {
+  const silent = spanText(Math.round(silentSeconds) * 1000)
+  return `${sizeText(bytes)} by ${printable(invocation)} (${printable(client)}, silent for ${silent})`
 }
 
 function versionsText({ version, servers }: ClusterStatus): string {
