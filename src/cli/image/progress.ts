@@ -62,7 +62,7 @@ export function copyProgress(options: ProgressOptions): CopyProgress & { summary
       if (outcome === 'mounted') mounted += 1
       tell()
     },
-    summary: () => `${sizeText(moved)} of ${sizeText(total())} sent, ${rate()}${notes()}`,
+    summary: () => `${sizeText(moved)} of ${sizeText(total())} sent${moved === 0 ? '' : `, ${rate()}`}${notes()}`,
   }
 }
 

@@ -44,4 +44,12 @@ describe('the progress of a copy', () => {
     }
     expect(said.map((each) => each.split(', ')[2])).toEqual([undefined, '34 min left', '8 s left', undefined])
   })
+
+  it('has no rate when nothing had to be sent', () => {
+    const clock = { now: () => 0, after: () => () => undefined }
+    const progress = copyProgress({ clock, say: () => undefined, everyMs: 1, bar: false })
+    progress.planned?.([blob('a', 2048)])
+    progress.finished?.(blob('a', 2048), 'present')
+    expect(progress.summary()).toBe('0 B of 2.0 KiB sent; 1 already there')
+  })
 })
