@@ -133,7 +133,7 @@ On a kind cluster, the images are built here and pushed to the cluster's registr
     }
     await this.runSteps(driver.deploy(options), flags)
     if (flags.json) this.printJson(await driver.status())
-    else if (flags.only === 'operations') this.print(`Next: ${this.config.bin} deploy --only application`)
+    else if (flags.only === 'operations') this.printWrapped(`Next: ${this.config.bin} deploy --only application`)
     else this.print(addressLines(await driver.addresses()))
   }
 

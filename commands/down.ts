@@ -22,7 +22,7 @@ export default class Down extends NativeCommand {
       })
     })
     if (flags.json) this.printJson(await driver.status())
-    else if (flags['keep-data']) this.print(`Cluster "${flags.name}" is down. ${afterKept(bin, flag)}`)
-    else this.print(`Cluster "${flags.name}" is gone.`)
+    else if (flags['keep-data']) this.printWrapped(`Cluster "${flags.name}" is down. ${afterKept(bin, flag)}`)
+    else this.printWrapped(`Cluster "${flags.name}" is gone.`)
   }
 }

@@ -24,7 +24,7 @@ export default class Example extends NativeCommand {
     await writeExample(join(this.config.root, 'templates/example'), args.folder)
     if (flags.json) this.printJson({ folder: args.folder })
     else {
-      this.print(`The example is in ${args.folder}.`)
+      this.printWrapped(`The example is in ${args.folder}.`)
       this.note(next(this.config.bin, args.folder))
     }
   }

@@ -57,9 +57,9 @@ export default class Up extends NativeCommand {
     const status = await driver.status()
     if (flags.json) this.printJson(status)
     else if (status.state === 'up' || status.servers.length === 0)
-      this.print(`Cluster "${flags.name}" is up. Next: ${this.config.bin} deploy${nameFlag(flags)}`)
+      this.printWrapped(`Cluster "${flags.name}" is up. Next: ${this.config.bin} deploy${nameFlag(flags)}`)
     else
-      this.print(
+      this.printWrapped(
         `Cluster "${flags.name}" is up, with its servers deployed. Next: ${this.config.bin} ips${nameFlag(flags)}`,
       )
   }

@@ -175,6 +175,11 @@ export abstract class NativeCommand extends Command {
     process.stdout.write(`${text}\n`)
   }
 
+  /** Prints sentences for people, wrapped to the terminal's width. */
+  protected printWrapped(text: string): void {
+    this.print(wrapped(text, columnsFor(process.stdout)))
+  }
+
   /** Prints the one value of --json. */
   protected printJson(value: unknown): void {
     process.stdout.write(`${JSON.stringify(value, null, 2)}\n`)

@@ -97,7 +97,7 @@ function short(digest: string): string {
 }
 
 async function digestGiven(address: string, text: string, request: DiffRequest): Promise<Digest> {
-  const match = /^([0-9a-f]+)(?:[/:](\d+))?$/.exec(text.trim())
+  const match = /^([0-9a-f]{40,128})(?:[/:](\d+))?$/.exec(text.trim())
   if (!match?.[1])
     throw new Failure('invalid', `"${text}" is not the digest of an action`, {
       next: ['Write it as HASH/SIZE, as "action" in the output of `native exec --json` has it, or as HASH.'],

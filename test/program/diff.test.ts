@@ -80,14 +80,16 @@ test('what is not an action is refused, with the exit code of its kind', async (
   const unknown = `${'0'.repeat(64)}/142`
   const ran = await Promise.all([
     native.run('diff', action, 'nonsense'),
+    native.run('diff', action, 'ab'),
     native.run('diff', action, unknown),
     native.run('diff', action, '0'.repeat(64)),
     native.run('diff', action, `${'0'.repeat(40)}/142`),
     native.run('diff', action),
   ])
-  expect(ran.map(({ exitCode }) => exitCode)).toEqual([2, 3, 3, 2, 2])
+  expect(ran.map(({ exitCode }) => exitCode)).toEqual([2, 2, 3, 3, 2, 2])
   expect(ran[0]?.stderr).toContain('"nonsense" is not the digest of an action')
-  expect(ran[1]?.stderr).toContain('there is no such action in the cache')
+  expect(ran[1]?.stderr).toContain('"ab" is not the digest of an action')
+  expect(ran[2]?.stderr).toContain('there is no such action in the cache')
 })
 
 function wire({ digest }: { digest: { hash: string; size: number } }): re.Digest.$Properties {
