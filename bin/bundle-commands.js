@@ -28,11 +28,10 @@ const options = {
   onLog,
 }
 
-// What every start needs, that of a server and of the help as well, is apart from what most commands share.
-const first = await rolldown({ ...options, input: [input['src/cli/main'], join(dist, 'src/cli/help.js')] })
-const { output: firstOutput } = await first.generate({ format: 'esm' })
-await first.close()
-const atStart = new Set(firstOutput.filter(({ isEntry }) => isEntry).flatMap(staticModules))
+// What every start needs, that of a server and of the help as well, is apart from what most commands share. So is what
+// Bazel waits for: its credential helper, which needs no package and is started by every build.
+const start = await modulesOf(input['src/cli/main'], join(dist, 'src/cli/help.js'))
+const quick = await modulesOf(input['commands/credential-helper'], join(dist, 'src/cli/credential-helper.js'))
 
 const build = await rolldown({ ...options, input })
 const { output } = await build.write({
@@ -44,7 +43,8 @@ const { output } = await build.write({
   chunkFileNames: 'src/parts/[name]-[hash].js',
   codeSplitting: {
     groups: [
-      { name: 'start', test: (id) => atStart.has(id), priority: 2 },
+      { name: 'start', test: (id) => start.has(id), priority: 3 },
+      { name: 'quick', test: (id) => quick.has(id), priority: 2 },
       { name: 'common', test: /\/dist\/src\//, minShareCount: commandsThatShare, priority: 1 },
     ],
   },
@@ -56,10 +56,16 @@ for (const name of await readdir(join(dist, 'src'), { recursive: true, withFileT
   if (name.isFile() && !bundled.test(path) && !made.has(path.slice(dist.length + 1))) await rm(path)
 }
 
-/** The modules of a file and of all files that it imports at once. */
-function staticModules({ imports, moduleIds }) {
-  const imported = firstOutput.filter(({ fileName }) => imports.includes(fileName))
-  return [...moduleIds, ...imported.flatMap(staticModules)]
+/** The modules of these files, and of all that they import at once. */
+async function modulesOf(...files) {
+  const bundle = await rolldown({ ...options, input: files })
+  const { output: chunks } = await bundle.generate({ format: 'esm' })
+  await bundle.close()
+  const withImported = ({ imports, moduleIds }) => [
+    ...moduleIds,
+    ...chunks.filter(({ fileName }) => imports.includes(fileName)).flatMap(withImported),
+  ]
+  return new Set(chunks.filter(({ isEntry }) => isEntry).flatMap(withImported))
 }
 
 /** Anything unresolved or ambiguous would fail only when a command needs it. */

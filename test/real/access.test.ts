@@ -2,6 +2,7 @@ import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Addresses } from '../../src/cluster/driver.ts'
 import type { BuildRecord } from '../../src/core/build-history.ts'
 import { eventually } from '../fixture/eventually.ts'
 import { createNative, type Native, root } from '../fixture/program.ts'
@@ -133,5 +134,27 @@ describe.skipIf(!(await have('sid:bazel')))('Bazel 7.7.1 with the credential hel
     const ran = await bazel('--bazelrc=writer.bazelrc', 'build', '--config=lre', '--remote_retries=0', '//cc:greet')
     expect(ran.exitCode).not.toBe(0)
     expect(ran.all).toContain('was revoked')
+  })
+
+  test('over HTTPS, a writer fills the cache, and a reader finds that and cannot write', async () => {
+    await native.ok('deploy', '--tls', 'auto')
+    const { cache } = JSON.parse((await native.ok('ips', '--json')).stdout) as Addresses
+    const ca = join(work.path, 'ca.pem')
+    cpSync(cache.tls?.ca ?? '', ca)
+    const build = async (name: string, salt: string) => {
+      const [helper = ''] =
+        /--credential_helper=\S+/.exec(readFileSync(join(work.path, `ws/${name}.bazelrc`), 'utf8')) ?? []
+      await bazel('clean')
+      const tls = [`--remote_cache=https://${cache.address}`, `--tls_certificate=${ca}`, helper]
+      return bazel('build', ...tls, '--verbose_failures', `--action_env=SALT=${salt}`, '//gen:upper')
+    }
+    await settle('tls-writer', 'writer')
+    await settle('tls-reader', 'reader')
+    const cold = await build('tls-writer', 'tls')
+    expect([cold.exitCode, cold.all]).toEqual([0, expect.not.stringMatching(/remote cache hit|WARNING: Remote Cache/)])
+    const found = await build('tls-reader', 'tls')
+    expect([found.exitCode, found.all]).toEqual([0, expect.stringMatching(/\d+ remote cache hit/)])
+    const own = await build('tls-reader', 'own')
+    expect([own.exitCode, own.all]).toEqual([0, expect.stringContaining('has the role reader')])
   })
 })
