@@ -264,7 +264,9 @@ describe.skipIf(!isThere)('a user of a kind cluster', () => {
     await native.ok('deploy', '--driver', 'process', '--name', 'kc-process')
     try {
       const { stdout } = await native.ok('status', '--driver', 'process', '--name', 'kc-process', '--json')
-      expect(fields(there)).toEqual(fields(JSON.parse(stdout)))
+      // Builds that something is kept for are a list, which is empty where none ran lately.
+      const shape = (each: unknown) => fields(each).filter((path) => !path.startsWith('.cache.pins.holders'))
+      expect(shape(there)).toEqual(shape(JSON.parse(stdout)))
     } finally {
       await native.ok('down', '--driver', 'process', '--name', 'kc-process')
     }
