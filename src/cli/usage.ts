@@ -24,7 +24,7 @@ export function usageLines(status: ClusterStatus, columns: number): string[] {
     ...(load ? [['Actions', loadText(load)]] : []),
     ...(cache ? [['Cache', `${storedText(cache)}${entriesText(cache)}`]] : []),
     ...(cache?.chunked && cache.chunked.blobs > 0 ? [['In chunks', chunkedText(cache.chunked)]] : []),
-    ...(cache?.pins && cache.pins.bytes > 0 ? pinRows(cache.pins) : []),
+    ...(cache?.pins && matters(cache.pins) ? pinRows(cache.pins) : []),
     ...(workerCaches
       ? [["Workers' caches", `${storedText(workerCaches)} on ${countText(workerCaches.workers, 'worker')}`]]
       : []),
@@ -63,8 +63,14 @@ function chunkedText({ blobs, bytes, sharedBytes }: ChunkedUsage): string {
   return `${countText(blobs, 'blob')} of ${sizeText(bytes)}, ${sizeText(sharedBytes)} of that shared`
 }
 
+/** What is kept for builds is shown once it is this share of what may be. */
+const keptShareShown = 0.1
 /** More builds than these are only counted. */
 const holdersShown = 5
+
+function matters({ bytes, bytesMax, refused }: PinUsage): boolean {
+  return refused > 0 || bytes >= bytesMax * keptShareShown
+}
 
 /** In all, and below that for each build. */
 function pinRows({ bytes, bytesMax, refused, holders }: PinUsage): string[][] {

@@ -104,6 +104,15 @@ test('what the caches hold, how often it was there, and who is of another releas
   expect(text).toContain('evicted                2 (2.0 KiB)     2 (2.0 KiB)')
 })
 
+test('what is kept for builds is shown once it is much', () => {
+  const { cache } = full
+  if (!cache?.pins) throw new Error('the status of the test keeps something')
+  const { pins } = cache
+  const kept = (bytes: number) => lines({ ...full, cache: { ...cache, pins: { ...pins, refused: 0, bytes } } }).join()
+  expect(kept(pins.bytesMax / 9)).toContain('Kept for builds')
+  expect(kept(pins.bytesMax / 11)).not.toContain('Kept for builds')
+})
+
 test('a server that tells no numbers is shown without them', () => {
   expect(lines({ ...full, cache: null, workerCaches: null }).join('\n')).not.toMatch(/Cache|found|evicted/)
 })
