@@ -24,7 +24,8 @@ const bundled = /\/dist\/(?:vendor\/.*|servers\/.*|src\/cli\/serve-directly)\.js
 const options = {
   cwd: dist,
   platform: 'node',
-  external: (id) => /^@?[a-z]/.test(id) || bundled.test(id),
+  // What rolldown adds for newer syntax is no package of ours: it goes into the bundle, as with the servers.
+  external: (id) => (/^@?[a-z]/.test(id) && !id.startsWith('@oxc-project/')) || bundled.test(id),
   onLog,
 }
 
