@@ -47,8 +47,8 @@ export interface EventListHooks {
   dropped(): void
 }
 
-const eventsMax = 20_000
-/** Typically some 10 MB, most of it the clients' metadata. */
+const eventsMax = 50_000
+/** Typically some 20 MB, most of it the clients' metadata. */
 const listBytesMax = 32 * 1024 * 1024
 /** Of a batch, which is one message; a single event is always below the message limit. */
 const batchBytesMax = messageBytesMax / 2

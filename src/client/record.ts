@@ -3,6 +3,7 @@ import { backoffMs } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
 import { digestFunctions } from '../core/digest.ts'
 import { messageOf } from '../core/failure.ts'
+import { createEventLoopUsage } from '../host/event-loop.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { consoleApi } from '../wire/proto.ts'
@@ -19,6 +20,8 @@ export interface RecordingOptions {
   readonly clock: Clock
   readonly log: Log
   readonly metrics: Metrics
+  /** The share of the time since the last call in which this server was busy, 0 to 1; that of its event loop by default. */
+  readonly usage?: () => number
 }
 
 /** A recorder that sends its events to the console in batches. */
@@ -34,6 +37,13 @@ const batchMs = 250
 const batchEventsMax = 1_000
 /** Pause after a full batch, in milliseconds: calls come first. */
 const nextMs = 10
+/**
+ * That pause while this server is busy all the time: the console would take processor time from clients' calls. Longer
+ * loads of more than 1,000 events a second are then told in part, and what is left out is counted.
+ */
+const nextMsWhenBusy = 1_000
+/** From here on, a server has no time left. */
+const busyFrom = 0.9
 const callMsMax = 5_000
 const closeMsMax = 1_000
 /** Retry delay while the console is away. */
@@ -66,7 +76,8 @@ const answerValue = {
  * Records for a console. One batch is in flight at a time; what arrives meanwhile waits, up to a limit, beyond which
  * events are dropped and counted. So is a batch that the console cannot take.
  */
-export function createRecording({ channel, clock, log, metrics }: RecordingOptions): Recording {
+export function createRecording({ channel, clock, log, metrics, ...options }: RecordingOptions): Recording {
+  const usage = options.usage ?? createEventLoopUsage()
   const run = randomBytes(16)
   const dropped = metrics
     .counter(
@@ -111,8 +122,12 @@ export function createRecording({ channel, clock, log, metrics }: RecordingOptio
       sending = undefined
       if (isDone) batch = undefined
       if (!isDone) later(backoffMs(failures, { msMin: delayMsMin, msMax: delayMsMax }))
-      else if (list.size > 0) later(list.size >= batchEventsMax ? nextMs : batchMs)
+      else if (list.size > 0) later(list.size >= batchEventsMax ? pauseMs() : batchMs)
     })
+  }
+
+  function pauseMs(): number {
+    return usage() >= busyFrom ? nextMsWhenBusy : nextMs
   }
 
   /** @returns whether the batch is done with: it has arrived, or never will */

@@ -22,10 +22,11 @@ const ended = {
 function open() {
   const clock = manualClock()
   const batches: consoleApi.RecordRequest[] = []
-  const state: { away: boolean; deaf: boolean; refuse: (request: consoleApi.RecordRequest) => Code | undefined } = {
+  const state = {
     away: false,
     deaf: false,
-    refuse: () => undefined,
+    usage: 0,
+    refuse: (_request: consoleApi.RecordRequest): Code | undefined => undefined,
   }
   const channel = memoryChannel([
     {
@@ -47,7 +48,7 @@ function open() {
   ])
   const metrics = createMetrics()
   const { log, lines } = recordingLog()
-  const recording = createRecording({ channel, clock, log, metrics })
+  const recording = createRecording({ channel, clock, log, metrics, usage: () => state.usage })
   onTestFinished(async () => {
     await recording.close()
     channel.close()
@@ -99,10 +100,26 @@ it('sends many events in several batches, in their order', async () => {
   expect(events().map(({ instanceName }) => Number(instanceName))).toEqual(Array.from({ length: 2_500 }, (_, at) => at))
 })
 
+it('sends a batch a second while this server is busy, and the rest at once when it no longer is', async () => {
+  const { recorder, state, batches, pass } = open()
+  state.usage = 1
+  for (let at = 0; at < 5_000; at += 1) recorder.lookup(caller, action, { answer: 'hit' })
+  await pass(250)
+  expect(batches).toHaveLength(1)
+  await pass(999)
+  expect(batches).toHaveLength(1)
+  await pass(1)
+  expect(batches).toHaveLength(2)
+  state.usage = 0.5
+  await pass(1_000)
+  for (let turns = 0; turns < 2; turns += 1) await pass(10)
+  expect(batches.map(({ events, dropped }) => [events.length, dropped])).toEqual(Array(5).fill([1_000, 0]))
+})
+
 it('keeps events while the console is away, drops and counts what is too much, and says so when it is back', async () => {
   const { recorder, state, batches, lines, dropped, pass } = open()
   state.away = true
-  const many = 20_000
+  const many = 50_000
   for (let at = 0; at < many + 700; at += 1) recorder.lookup(caller, action, { answer: 'hit' })
   for (let seconds = 0; seconds < 60; seconds += 1) await pass(1_000)
   expect(lines.filter(({ level }) => level === 'warn')).toHaveLength(1)
