@@ -4,6 +4,9 @@ import { serve } from '../serve/run.ts'
 import type { DirectServe } from './direct.ts'
 import { show } from './show.ts'
 
+/** How long after an error the process may take to end by itself, in milliseconds. */
+const leftOpenMs = 1_000
+
 /**
  * Runs a server until it ends, and sets the exit code. The built program bundles this with all that it loads into a few
  * files (bin/bundle-servers.js), so nothing that it throws may escape: outside, `Failure` is a different class.
@@ -15,5 +18,7 @@ export async function serveDirectly({ role, configFile, parentFd }: DirectServe,
     await serve(role, { configFile, parentFd, version })
   } catch (error) {
     process.exitCode = await show(error, [])
+    // What a start that failed has opened must not keep the process, which the supervisor would take for one that starts.
+    setTimeout(() => process.exit(), leftOpenMs).unref()
   }
 }

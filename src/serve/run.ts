@@ -6,7 +6,7 @@ import { type Role, serverConfigs } from '../config/servers.ts'
 import type { WorkerConfig } from '../config/worker.ts'
 import { systemClock } from '../core/clock.ts'
 import { createLog } from '../telemetry/log.ts'
-import { createMetrics } from '../telemetry/metrics.ts'
+import { createMetrics, type Metrics } from '../telemetry/metrics.ts'
 import { sameUserOnly } from '../wire/same-user.ts'
 import { collectWhenIdle } from './idle-memory.ts'
 import { exitWhenParentGoes, giveSignsOfLife, tellParentReady } from './parent.ts'
@@ -43,15 +43,10 @@ export async function serve(role: Role, options: ServeOptions): Promise<void> {
   const shutdown = watchShutdown(process, (gone) => exitWhenParentGoes(options.parentFd, gone))
   try {
     const running = await start(role, config, { log, metrics, clock: systemClock, version: options.version })
-    const web = config.metrics
-      ? await startWeb({
-          listen: config.metrics.listen,
-          metricsText: () => metrics.text(),
-          ready: running.ready,
-          admit: config.private ? await sameUserOnly() : undefined,
-          notes: () => running.notes?.() ?? [],
-        })
-      : undefined
+    const web = await startWebOf(running, config, metrics).catch(async (error: unknown) => {
+      await running.close()
+      throw error
+    })
     log.info('ready', { address: running.address, metrics: web?.address, version: options.version })
     const stopSigns = giveSignsOfLife(options.parentFd)
     tellParentReady(options.parentFd)
@@ -69,6 +64,17 @@ async function start(role: Role, config: AnyConfig, context: ServeContext): Prom
   if (role === 'scheduler') return (await import('./scheduler.ts')).startScheduler(config as SchedulerConfig, context)
   if (role === 'console') return (await import('./console.ts')).startConsole(config as ConsoleConfig, context)
   return (await import('./worker.ts')).startWorkerServer(config as WorkerConfig, context)
+}
+
+async function startWebOf(running: Running, config: AnyConfig, metrics: Metrics): Promise<Web | undefined> {
+  if (!config.metrics) return undefined
+  return startWeb({
+    listen: config.metrics.listen,
+    metricsText: () => metrics.text(),
+    ready: running.ready,
+    admit: config.private ? await sameUserOnly() : undefined,
+    notes: () => running.notes?.() ?? [],
+  })
 }
 
 async function untilAsked(running: Running, web: Web | undefined, shutdown: Shutdown, drainMs: number): Promise<void> {

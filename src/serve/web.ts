@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { hostPortText, parseHostPort } from '../core/address.ts'
 import { messageOf } from '../core/failure.ts'
+import { systemFailure } from '../host/system-errors.ts'
 import type { Admit } from '../wire/same-user.ts'
 
 // Importing node:http also loads undici: 40 ms of processor time at each server's start.
@@ -24,7 +25,10 @@ export interface Web {
   close(): Promise<void>
 }
 
-/** Serves GET /metrics and GET /healthz (200 when ready, 503 otherwise) for monitoring. */
+/**
+ * Serves GET /metrics and GET /healthz (200 when ready, 503 otherwise) for monitoring.
+ * @throws Failure 'exists' when another program uses the address, and what else systemFailure makes of listening
+ */
 export async function startWeb(options: WebOptions): Promise<Web> {
   const server = createServer((request, response) => {
     answer(options, request, response).catch((error: unknown) => response.writeHead(500).end(`${messageOf(error)}\n`))
@@ -60,7 +64,8 @@ function healthText({ ready, notes }: WebOptions): string {
 
 function listening(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject)
+    const failure = { doing: 'cannot serve metrics', where: hostPortText({ host, port }) }
+    server.once('error', (cause) => reject(systemFailure(cause, failure)))
     server.listen(port, host, resolve)
   })
 }

@@ -49,9 +49,19 @@ export async function startWorkerServer(config: WorkerConfig, context: ServeCont
     onConnected: readiness.set,
     ...context,
   })
-  const server = config.listen
-    ? await listen([healthService(readiness)], { address: config.listen, log: context.log, admit })
-    : undefined
+  async function close(): Promise<void> {
+    await worker.close()
+    scheduler.close()
+    cas.close()
+    tls?.close()
+  }
+  const listening = config.listen
+    ? listen([healthService(readiness)], { address: config.listen, log: context.log, admit })
+    : Promise.resolve(undefined)
+  const server = await listening.catch(async (error: unknown) => {
+    await close()
+    throw error
+  })
   return {
     address: server?.address,
     ready: readiness.ready,
@@ -60,10 +70,7 @@ export async function startWorkerServer(config: WorkerConfig, context: ServeCont
     drain: () => worker.drain(),
     async close() {
       await server?.close()
-      await worker.close()
-      scheduler.close()
-      cas.close()
-      tls?.close()
+      await close()
     },
   }
 }

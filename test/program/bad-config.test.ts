@@ -1,4 +1,6 @@
 import { writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createNative, type Native } from '../fixture/program.ts'
@@ -67,7 +69,34 @@ describe('native serve with a configuration that is wrong', () => {
     expect(exitCode).toBe(code)
   })
 
-  test('a file that is not there, a flag that is not there, an address that is taken', async () => {
+  const roles = {
+    cas: `listen: 127.0.0.1:0\n${store}\n`,
+    scheduler: 'listen: 127.0.0.1:0\ncas: grpc://127.0.0.1:1\n',
+    worker: 'scheduler: grpc://127.0.0.1:1\ncas: grpc://127.0.0.1:1\ndirectory: work\n',
+    console: 'listen: 127.0.0.1:0\ncas: grpc://127.0.0.1:1\npath: history\n',
+  }
+  describe('an address that another program uses ends it, naming the address', () => {
+    const taken = createServer()
+    let address: string
+    beforeAll(async () => {
+      await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
+      address = `127.0.0.1:${(taken.address() as AddressInfo).port}`
+    })
+    afterAll(() => taken.close())
+
+    test.each(Object.entries(roles))('%s: for its metrics', async (role, text) => {
+      const { exitCode, said } = await serve(role, `${text}metrics: {listen: "${address}"}\n`)
+      expect({ exitCode, said }).toEqual({ exitCode: 5, said: expect.stringContaining(address) })
+      expect(said).not.toMatch(stack)
+    })
+
+    test.each(['cas', 'scheduler', 'console'] as const)('%s: for its clients', async (role) => {
+      const { exitCode, said } = await serve(role, roles[role].replace('127.0.0.1:0', `"${address}"`))
+      expect({ exitCode, said }).toEqual({ exitCode: 5, said: expect.stringContaining(address) })
+    })
+  })
+
+  test('a file that is not there, a flag that is not there', async () => {
     for (const [args, code] of [
       [['serve', 'cas', '--config', '/no/such/file.yaml'], 3],
       [['serve', 'cas'], 2],

@@ -264,6 +264,20 @@ test('a port that is taken between up and the first deploy is chosen anew', asyn
   expect((await driver.addresses()).cache.address).not.toBe(`127.0.0.1:${cas}`)
 })
 
+test('a port of a new worker that is taken while it is deployed is chosen anew', async () => {
+  const made = await place()
+  const driver = await made.open()
+  await ran(driver.deploy({ workers: 0 }))
+  const steps = driver.deploy({ workers: 1 })
+  const servers = steps.findIndex(({ title }) => title === 'Servers')
+  await ran(steps.slice(0, servers))
+  const { 'worker-1-metrics': port } = await portsIn(made)
+  await squat(`127.0.0.1:${port}`)
+  await ran(steps.slice(servers))
+  expect(await portsIn(made)).not.toMatchObject({ 'worker-1-metrics': port })
+  expect((await driver.status()).state).toBe('deployed')
+})
+
 test('a port that is taken after it was told is not given up: deploy names it', async () => {
   const made = await place()
   const driver = await made.open()

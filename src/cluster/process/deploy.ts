@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { assertCertificatesAsked } from '../../config/access.ts'
 import { deploymentConfig } from '../../config/deployment.ts'
 import { loadConfig } from '../../config/load.ts'
@@ -120,10 +121,11 @@ function serversStep(context: ProcessContext, work: Work): Step {
           await apply(context, work, status, report)
           return
         } catch (error) {
-          // Nobody has been told the ports of a first deployment, so others will do.
-          const first = work.before?.deployment === null
-          if (!(first && tries < portTriesMax && error instanceof Failure && error.kind === 'exists')) throw error
+          if (!(tries < portTriesMax && error instanceof Failure && error.kind === 'exists')) throw error
+          // Of a server that was not deployed before, nobody has been told the port, so another will do.
+          const specs = specsOf(work)
           await configure(context, work, report)
+          if (isDeepStrictEqual(specsOf(work), specs)) throw error
         }
       }
     },
