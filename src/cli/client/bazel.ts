@@ -49,21 +49,21 @@ export function bazelSettings({ cluster, addresses, properties, jobs, helper }: 
     lines: flags.map((flag) => `build:${config} ${quoted(flag)}`),
   })
   return [
-    setting('where blobs and results of actions are kept', `--remote_cache=${addresses.cache.url}`),
-    setting('who runs the actions that are in no cache', `--remote_executor=${addresses.scheduler.url}`),
+    setting('where blobs and action results are stored', `--remote_cache=${addresses.cache.url}`),
+    setting('what runs the actions that are not in the cache', `--remote_executor=${addresses.scheduler.url}`),
     {
-      why: 'without the #: the cluster downloads what repository rules name, once for all checkouts',
+      why: 'uncomment to let the cluster download what repository rules ask for, once for all checkouts',
       lines: [`# build:${config} --experimental_remote_downloader=${addresses.cache.url}`],
     },
-    setting('the one instance that the cluster has', `--remote_instance_name=${instanceName}`),
+    setting('the only instance of the cluster', `--remote_instance_name=${instanceName}`),
     ...tlsSettings(addresses.scheduler).map(([why, flag]) => setting(why, flag)),
-    setting('actions in flight: twice what the workers run at once', `--jobs=${jobs}`),
-    setting('half a minute of tries, in which a server is replaced', `--remote_retries=${retries}`),
+    setting('actions in flight: twice as many as the workers run at once', `--jobs=${jobs}`),
+    setting('enough retries (half a minute) for a server to be replaced', `--remote_retries=${retries}`),
     ...(helper === undefined
       ? []
       : [
           setting(
-            'who Bazel asks for the token that the cluster wants',
+            'where Bazel gets the token that the cluster requires',
             ...hosts(addresses).map((host) => `--credential_helper=${host}=${helper}`),
           ),
         ]),
@@ -71,7 +71,7 @@ export function bazelSettings({ cluster, addresses, properties, jobs, helper }: 
       ? []
       : [
           setting(
-            'what the workers have: others refuse the actions at once',
+            'what the workers offer; a worker without it refuses the actions at once',
             ...properties.map(({ name, value }) => `--remote_default_exec_properties=${name}=${value}`),
           ),
         ]),
@@ -85,17 +85,17 @@ export function bazelSettings({ cluster, addresses, properties, jobs, helper }: 
  */
 function consoleSettings({ address, url, hasPage }: ConsoleEndpoint): [string, ...string[]][] {
   return [
-    ['who is told of builds, for `native builds` and the page', `--bes_backend=${url}`],
+    ['where Bazel reports builds, for `native builds` and the page', `--bes_backend=${url}`],
     ...(hasPage
       ? [
-          ['the address of its page, which Bazel prints', `--bes_results_url=http://${address}/build/`] as [
+          ['the page of a build, whose address Bazel prints', `--bes_results_url=http://${address}/build/`] as [
             string,
             string,
           ],
         ]
       : []),
     [
-      'no build waits for the console, or fails without it',
+      'no build waits for the console or fails because of it',
       '--bes_upload_mode=fully_async',
       '--nobes_lifecycle_events',
       `--bes_timeout=${uploadSecondsMax}s`,
@@ -109,8 +109,8 @@ function tlsSettings({ tls = {} }: Endpoint): [string, string][] {
   return [
     ...(ca === undefined
       ? []
-      : [['who signed the certificates of the servers', `--tls_certificate=${ca}`] as [string, string]]),
-    ...(cert === undefined ? [] : [['what Bazel shows them', `--tls_client_certificate=${cert}`] as [string, string]]),
+      : [['the authority that signed the certificates of the servers', `--tls_certificate=${ca}`] as [string, string]]),
+    ...(cert === undefined ? [] : [['the client certificate', `--tls_client_certificate=${cert}`] as [string, string]]),
     ...(key === undefined ? [] : [['and its key', `--tls_client_key=${key}`] as [string, string]]),
   ]
 }

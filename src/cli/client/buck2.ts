@@ -5,14 +5,14 @@ export const buck2: FileTool = {
   name: 'buck2',
   place: ".buckconfig.local, beside the project's .buckconfig",
   witness: '`buck2 log what-ran` says "re" or "cache" of actions, and a build\'s last lines count them',
-  notes: ["What runs remotely is said by the project's execution platforms, not here."],
+  notes: ["The project's execution platforms decide what runs remotely."],
   tls: 'authority',
   format: 'file',
   comment: '#',
   settings: ({ addresses }) => [
-    { why: 'digests that the cluster takes', lines: ['[buck2]', 'digest_algorithms = SHA256'] },
+    { why: 'the digest function', lines: ['[buck2]', 'digest_algorithms = SHA256'] },
     {
-      why: 'who runs actions; who keeps their results; where blobs are kept',
+      why: 'what runs actions, what stores their results, and where blobs are stored',
       lines: [
         '[buck2_re_client]',
         `engine_address = grpc://${addresses.scheduler.address}`,
@@ -21,9 +21,9 @@ export const buck2: FileTool = {
       ],
     },
     ...(isSecure(addresses)
-      ? [{ why: 'with TLS, which the addresses do not say', lines: ['tls = true', ...authority(addresses.cache)] }]
+      ? [{ why: 'with TLS, which the addresses do not express', lines: ['tls = true', ...authority(addresses.cache)] }]
       : [{ why: 'without TLS', lines: ['tls = false'] }]),
-    { why: 'the one instance that the cluster has', lines: [`instance_name = ${instanceName}`] },
+    { why: 'the only instance of the cluster', lines: [`instance_name = ${instanceName}`] },
   ],
 }
 

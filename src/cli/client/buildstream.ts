@@ -5,7 +5,7 @@ export const buildstream: FileTool = {
   name: 'buildstream',
   place: '~/.config/buildstream.conf',
   witness: '`bst build` says "Pushed artifact" and "Pulled artifact"',
-  notes: ['BuildStream 2. The cluster keeps the names of artifacts and sources as well: no index server is needed.'],
+  notes: ['BuildStream 2. The cluster also stores the names of artifacts and sources, so no index server is needed.'],
   tls: 'certificate',
   format: 'file',
   comment: '#',
@@ -13,11 +13,11 @@ export const buildstream: FileTool = {
     const [, found] = /^["']?(artifacts|source-caches)["']?\s*:/m.exec(others) ?? []
     return found === undefined
       ? undefined
-      : { message: `it has "${found}" already, and YAML takes one alone`, next: 'Take that out first.' }
+      : { message: `it already has "${found}", and YAML allows only one`, next: 'Remove that first.' }
   },
   settings: ({ addresses }) => [
     {
-      why: 'where artifacts are looked for, and kept; one address has names and bytes',
+      why: 'where artifacts are fetched from and pushed to, both index and storage',
       lines: ['artifacts:', ...servers(addresses.scheduler)],
     },
     { why: 'the same for sources', lines: ['source-caches:', ...servers(addresses.scheduler)] },

@@ -11,7 +11,7 @@ export const ccache: FileTool = {
   comment: '#',
   settings: (facts) => [
     {
-      why: "where results are looked for that this machine's own cache has not, and kept for others",
+      why: "where to look for results that this machine's own cache lacks, and to store them for others",
       lines: [`remote_storage = ${withUser(facts)}/ccache`],
     },
   ],

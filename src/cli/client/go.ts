@@ -13,7 +13,7 @@ export const go: EnvironmentTool = {
     {
       name: 'GOCACHEPROG',
       value: [...program, 'cacheprog', ...addressWords(addresses.cache)].map(quoted).join(' '),
-      why: 'what the go command asks for results of its actions, and gives them to',
+      why: 'the program that the go command uses as its cache',
     },
   ],
 }

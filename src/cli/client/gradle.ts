@@ -17,11 +17,11 @@ export const gradle: FileTool = {
   foreign: { '.kts': 'Kotlin', '.properties': 'properties' },
   settings: (facts) => [
     {
-      why: 'lets every build use a cache, as --build-cache does',
+      why: 'turns the build cache on for every build, as --build-cache does',
       lines: ['gradle.startParameter.buildCacheEnabled = true'],
     },
     {
-      why: "results of tasks that this machine's own cache has not are looked for there, and kept there for others",
+      why: "where to look for task results that this machine's own cache lacks, and to store them for others",
       lines: [
         'gradle.settingsEvaluated { settings ->',
         '  settings.buildCache.remote(HttpBuildCache) {',

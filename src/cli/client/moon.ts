@@ -11,13 +11,13 @@ export const moon: FileTool = {
   foreign: { '.json': 'JSON', '.jsonc': 'JSON', '.toml': 'TOML', '.pkl': 'Pkl', '.hcl': 'HCL' },
   clash: (others) =>
     /^(["']?)remote\1\s*:/m.test(others)
-      ? { message: 'it has a "remote" already, and YAML takes one alone', next: 'Take that out first.' }
+      ? { message: 'it already has a "remote", and YAML allows only one', next: 'Remove that first.' }
       : undefined,
   settings: ({ addresses }) => [
     {
-      why: "where results of tasks are looked for that this machine's own cache has not, and kept for others",
+      why: "where to look for task results that this machine's own cache lacks, and to store them for others",
       lines: ['remote:', `  host: '${addresses.cache.url}'`, "  api: 'grpc'"],
     },
-    { why: 'the one instance that the cluster has', lines: ['  cache:', `    instanceName: '${instanceName}'`] },
+    { why: 'the only instance of the cluster', lines: ['  cache:', `    instanceName: '${instanceName}'`] },
   ],
 }

@@ -13,7 +13,7 @@ export const recc: EnvironmentTool = {
     {
       name: 'RECC_SERVER',
       value: addresses.scheduler.url.replace(/^grpc/, 'http'),
-      why: 'who compiles; it passes calls for the cache on',
+      why: 'what compiles; it forwards calls for the cache',
     },
     ...(addresses.scheduler.tls?.ca === undefined
       ? []
@@ -21,9 +21,9 @@ export const recc: EnvironmentTool = {
           {
             name: 'GRPC_DEFAULT_SSL_ROOTS_FILE_PATH',
             value: addresses.scheduler.tls.ca,
-            why: 'who signed its certificate',
+            why: 'the authority that signed its certificate',
           },
         ]),
-    { name: 'RECC_INSTANCE', value: instanceName, why: 'the one instance that the cluster has' },
+    { name: 'RECC_INSTANCE', value: instanceName, why: 'the only instance of the cluster' },
   ],
 }

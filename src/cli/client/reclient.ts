@@ -11,15 +11,15 @@ export const reclient: EnvironmentTool = {
     {
       name: 'RBE_service',
       value: withPort(addresses.scheduler.address),
-      why: 'who runs actions; it passes calls for the cache on',
+      why: 'what runs actions; it forwards calls for the cache',
     },
-    { name: 'RBE_instance', value: instanceName, why: 'the one instance that the cluster has' },
+    { name: 'RBE_instance', value: instanceName, why: 'the only instance of the cluster' },
     ...securityOf(addresses.scheduler),
     { name: 'RBE_service_no_auth', value: 'true', why: 'without a login' },
     { name: 'RBE_use_application_default_credentials', value: 'false', why: "and without Google's" },
-    { name: 'RBE_use_rpc_credentials', value: 'false', why: 'nor with those of each call' },
-    { name: 'RBE_use_unified_uploads', value: 'true', why: 'one upload of what several actions need' },
-    { name: 'RBE_use_unified_downloads', value: 'true', why: 'and one download' },
+    { name: 'RBE_use_rpc_credentials', value: 'false', why: 'and without credentials for each call' },
+    { name: 'RBE_use_unified_uploads', value: 'true', why: 'upload once what several actions need' },
+    { name: 'RBE_use_unified_downloads', value: 'true', why: 'and download it once' },
   ],
 }
 
@@ -28,8 +28,10 @@ function securityOf({ url, tls = {} }: Endpoint): Variable[] {
   const { ca, cert, key } = tls
   return [
     { name: 'RBE_service_no_security', value: 'false', why: 'with TLS' },
-    ...(ca === undefined ? [] : [{ name: 'RBE_tls_ca_cert', value: ca, why: 'who signed its certificate' }]),
-    ...(cert === undefined ? [] : [{ name: 'RBE_tls_client_auth_cert', value: cert, why: 'what reproxy shows it' }]),
+    ...(ca === undefined
+      ? []
+      : [{ name: 'RBE_tls_ca_cert', value: ca, why: 'the authority that signed its certificate' }]),
+    ...(cert === undefined ? [] : [{ name: 'RBE_tls_client_auth_cert', value: cert, why: 'the client certificate' }]),
     ...(key === undefined ? [] : [{ name: 'RBE_tls_client_auth_key', value: key, why: 'and its key' }]),
   ]
 }

@@ -4,7 +4,7 @@ export const sccache: EnvironmentTool = {
   name: 'sccache',
   place: 'your shell',
   witness: '`sccache --show-stats` names "webdav" as the cache location, and counts hits',
-  notes: ['A server of sccache that runs already goes on as before: `sccache --stop-server` ends it.'],
+  notes: ['An sccache server that is already running keeps its settings: end it with `sccache --stop-server`.'],
   tls: 'system',
   sendsToken: true,
   format: 'environment',
@@ -12,10 +12,10 @@ export const sccache: EnvironmentTool = {
     {
       name: 'SCCACHE_WEBDAV_ENDPOINT',
       value: `${httpUrl(facts)}/sccache/`,
-      why: "where results are looked for and kept, in place of sccache's own folder",
+      why: "where results are looked up and stored, in place of sccache's own folder",
     },
     ...(facts.credentials
-      ? [{ name: 'SCCACHE_WEBDAV_TOKEN', value: facts.credentials.token, why: 'the token that the cluster asks for' }]
+      ? [{ name: 'SCCACHE_WEBDAV_TOKEN', value: facts.credentials.token, why: 'the token that the cluster requires' }]
       : []),
   ],
 }

@@ -8,10 +8,10 @@ export const turbo: EnvironmentTool = {
   sendsToken: true,
   format: 'environment',
   variables: (facts) => [
-    { name: 'TURBO_API', value: httpUrl(facts), why: 'where results of tasks are looked for and kept' },
-    { name: 'TURBO_TEAM', value: 'native', why: 'turbo asks nobody without a team; any name will do' },
+    { name: 'TURBO_API', value: httpUrl(facts), why: 'where task results are looked up and stored' },
+    { name: 'TURBO_TEAM', value: 'native', why: 'turbo uses no remote cache without a team; any name will do' },
     facts.credentials
-      ? { name: 'TURBO_TOKEN', value: facts.credentials.token, why: 'the token that the cluster asks for' }
-      : { name: 'TURBO_TOKEN', value: 'native', why: 'nor without a token; the cluster asks for none' },
+      ? { name: 'TURBO_TOKEN', value: facts.credentials.token, why: 'the token that the cluster requires' }
+      : { name: 'TURBO_TOKEN', value: 'native', why: 'nor without a token; the cluster requires none, so any will do' },
   ],
 }
