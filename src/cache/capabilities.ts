@@ -15,6 +15,7 @@ import type { CacheContext } from './context.ts'
 function cacheCapabilities(
   context: Pick<CacheContext, 'updateEnabled' | 'blobSizeMax' | 'blobs'>,
 ): re.CacheCapabilities.$Properties {
+  const { fastCdc, repMaxCdc } = context.blobs.chunking
   return {
     digestFunctions: computableFunctions.map((fn) => digestFunctions[fn].value),
     actionCacheUpdateCapabilities: { updateEnabled: context.updateEnabled },
@@ -26,7 +27,8 @@ function cacheCapabilities(
     supportedBatchUpdateCompressors: [re.Compressor.Value.ZSTD],
     splitBlobSupport: true,
     spliceBlobSupport: true,
-    fastCdc_2020Params: { avgChunkSizeBytes: context.blobs.chunking.averageBytes, seed: context.blobs.chunking.seed },
+    fastCdc_2020Params: { avgChunkSizeBytes: fastCdc.averageBytes, seed: fastCdc.seed },
+    repMaxCdcParams: { minChunkSizeBytes: repMaxCdc.minBytes, horizonSizeBytes: repMaxCdc.horizonBytes },
   }
 }
 

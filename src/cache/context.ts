@@ -9,7 +9,7 @@ import type { Secret } from '../core/secret.ts'
 import type { SharedSemaphore } from '../core/semaphore.ts'
 import type { Blobs } from '../store/blobs.ts'
 import type { ChunkedBlobs } from '../store/chunks/chunked.ts'
-import type { FastCdcParams } from '../store/chunks/fast-cdc.ts'
+import type { Chunking } from '../store/chunks/functions.ts'
 import type { Evictions } from '../store/evictions.ts'
 import type { Pins } from '../store/pins.ts'
 import type { Results } from '../store/results.ts'
@@ -36,7 +36,7 @@ export interface CacheOptions {
   /** Bytes of the largest blob that may be written; 0 is no bound but the store's own. */
   readonly blobSizeMax: number
   /** How blobs are cut into chunks where a client asks for them; as the API recommends by default. */
-  readonly chunking?: FastCdcParams | undefined
+  readonly chunking?: Chunking | undefined
   /** Hears what clients ask for and store; absent, nobody does. */
   readonly recorder?: Recorder | undefined
   readonly log: Log

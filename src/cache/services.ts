@@ -1,7 +1,7 @@
 import { digestsMessageBytesMax } from '../core/limits.ts'
 import { createSharedSemaphore } from '../core/semaphore.ts'
 import { chunked } from '../store/chunks/chunked.ts'
-import type { FastCdcParams } from '../store/chunks/fast-cdc.ts'
+import type { Chunking } from '../store/chunks/functions.ts'
 import type { Operation } from '../wire/door.ts'
 import type { Exchange, HttpHandler } from '../wire/http.ts'
 import { BufferPool } from '../wire/pool.ts'
@@ -33,7 +33,10 @@ const compressorsMaxEach = 16
 const resultReadsMax = 64
 const resultReadsMaxEach = 32
 /** What the API recommends, and the only average that all versions of Bazel keep to. */
-const defaultChunking: FastCdcParams = { averageBytes: 512 * 1024, seed: 0 }
+const defaultChunking: Chunking = {
+  fastCdc: { averageBytes: 512 * 1024, seed: 0 },
+  repMaxCdc: { minBytes: 256 * 1024, horizonBytes: 2 * 1024 * 1024 },
+}
 /** What is kept of the memory that reads have used, for the next ones. */
 const waitingMemoryMax = 8 * 1024 * 1024
 

@@ -8,14 +8,14 @@ import { holderOf } from './holding.ts'
 
 /**
  * ContentAddressableStorage.SplitBlob: the chunks of a blob, so that a client need fetch only those
- * that it does not have. Which function the client prefers does not matter: the answer says which
- * one cut the blob. A blob that is absent, or whose chunks are not all there, is NOT_FOUND.
+ * that it does not have. They are cut by the function that the client prefers, if that is one of ours;
+ * the answer says which one it was. A blob that is absent, or whose chunks are not all there, is NOT_FOUND.
  */
 export async function splitBlob(context: CacheContext, bytes: Buffer, call: Call): Promise<Uint8Array> {
   const request = decodeMessage(re.SplitBlobRequest, bytes)
   assertInstance(request.instanceName, context.instances)
   const blob = requestDigest(request.blobDigest, request.digestFunction, 'blob_digest')
-  const layout = await context.blobs.split(blob)
+  const layout = await context.blobs.split(blob, request.chunkingFunction)
   if (!layout) throw absent(context, blob, 'blob')
   holderOf(context, call)?.keep(layout.chunks)
   return re.SplitBlobResponse.encode({

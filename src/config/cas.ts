@@ -44,6 +44,17 @@ export const casConfig = z.strictObject({
         .nonnegative()
         .max(2 ** 32 - 1)
         .default(0),
+      /** RepMaxCDC, for clients that ask for it. Bazel goes on with its own values where these are out of its bounds. */
+      rep_max: z
+        .strictObject({
+          /** Size of the smallest chunk, in bytes; the largest has one byte less than twice this. */
+          min: size
+            .refine((bytes) => bytes >= 2 ** 10 && bytes <= 2 ** 20, 'must be from 1 KiB to 1 MiB')
+            .default(256 * 1024),
+          /** How far ahead a better place for a cut is looked for, in bytes; eight times `min` by default. */
+          horizon: size.refine((bytes) => bytes <= 8 * 2 ** 20, 'must be at most 8 MiB').optional(),
+        })
+        .prefault({}),
     })
     .prefault({}),
   /** The Remote Asset API. */

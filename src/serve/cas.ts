@@ -6,6 +6,7 @@ import type { CasConfig } from '../config/cas.ts'
 import { loadCertificates } from '../config/certificates.ts'
 import { loadSecret } from '../config/secret.ts'
 import { buildStores } from '../store/build.ts'
+import type { Chunking } from '../store/chunks/functions.ts'
 import { healthService } from '../wire/health.ts'
 import { reflectionServices } from '../wire/reflection.ts'
 import { sameUserOnly } from '../wire/same-user.ts'
@@ -16,6 +17,16 @@ import { recordingFor } from './recording.ts'
 import { roomNotes } from './room-notes.ts'
 import type { Running, ServeContext } from './running.ts'
 import { serverTlsOf } from './tls.ts'
+
+/** What its documentation recommends for RepMaxCDC. */
+const minimumsInHorizon = 8
+
+function chunkingOf({ average, seed, rep_max: { min, horizon } }: CasConfig['chunking']): Chunking {
+  return {
+    fastCdc: { averageBytes: average, seed },
+    repMaxCdc: { minBytes: min, horizonBytes: horizon ?? minimumsInHorizon * min },
+  }
+}
 
 /** The content addressable storage, action cache and byte streams, over the configured store. */
 export async function startCas(config: CasConfig, context: ServeContext): Promise<Running> {
@@ -42,7 +53,7 @@ export async function startCas(config: CasConfig, context: ServeContext): Promis
     instances,
     updateEnabled: config.action_cache.update,
     blobSizeMax: config.blob_size_max,
-    chunking: { averageBytes: config.chunking.average, seed: config.chunking.seed },
+    chunking: chunkingOf(config.chunking),
     secret,
     recorder: recording?.recorder,
     ...context,

@@ -7,8 +7,8 @@ export interface Pins {
    * @param client the address of the caller, without the port
    */
   holder(invocation: string, client: string): Holder
-  /** Keeps for everyone who holds a blob the chunks that stand in its place from now on. */
-  pass(digest: Digest, chunks: readonly Digest[]): void
+  /** Keeps for everyone who holds a blob, or all the chunks that it stood in, the chunks that stand in its place from now on. */
+  pass(held: readonly Digest[], chunks: readonly Digest[]): void
   /** Those that are live. */
   live(): readonly HolderFacts[]
   /** What is kept in all, in bytes on disk; what several hold counts once. */

@@ -6,6 +6,7 @@ import type { Digest } from '../../src/core/digest.ts'
 import { digestOf } from '../../src/core/hash.ts'
 import type { Blobs } from '../../src/store/blobs.ts'
 import { type ChunkedBlobs, chunked } from '../../src/store/chunks/chunked.ts'
+import { chunkingFunctions } from '../../src/store/chunks/functions.ts'
 import { openDisk } from '../../src/store/disk/disk.ts'
 import { verified } from '../../src/store/verified.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
@@ -20,11 +21,20 @@ const { values } = parseArgs({
 })
 const versions = Number(values.versions)
 const length = Number(values.mib) * 2 ** 20
-const chunking = { averageBytes: 512 * 1024, seed: 0 }
+const chunking = {
+  fastCdc: { averageBytes: 512 * 1024, seed: 0 },
+  repMaxCdc: { minBytes: 256 * 1024, horizonBytes: 2 * 1024 * 1024 },
+}
+/** By their value in the Remote Execution API. */
+const functions = { 'FastCDC 2020': 1, RepMaxCDC: 2 }
 
-async function open(
-  folder: string,
-): Promise<{ blobs: ChunkedBlobs; stored: () => number; close: () => Promise<void> }> {
+interface Store {
+  readonly blobs: ChunkedBlobs
+  readonly stored: () => number
+  readonly close: () => Promise<void>
+}
+
+async function open(folder: string): Promise<Store> {
   const disk = await openDisk({ path: folder, bytesMax: 40e9, durability: 'process', log: quietLog })
   const blobs = chunked(verified(disk.blobs), disk.results, chunking, createMetrics())
   return { blobs, stored: disk.bytesStored, close: disk.close }
@@ -71,50 +81,88 @@ async function readAll(blobs: Blobs, digest: Digest): Promise<void> {
   if (left !== 0) throw new Error(`${digest.hash} is not whole`)
 }
 
-const figures = { split: [] as number[], read: [] as number[], readChunks: [] as number[] }
-/** Chunks that a client has, as one that followed all versions would. */
-const held = new Set<string>()
-let fetchedWhole = 0
-let fetchedChunks = 0
+/** Of one function. */
+interface Side extends Store {
+  readonly value: number
+  readonly speeds: { readonly split: number[]; readonly read: number[]; readonly cut: number[] }
+  /** Chunks that a client has, as one that followed all versions would. */
+  readonly held: Set<string>
+  fetched: number
+}
+
+/** A worker's output comes whole; whoever fetches it asks for its chunks. */
+async function follow(side: Side, digest: Digest, bytes: Buffer): Promise<void> {
+  await put(side.blobs, digest, bytes)
+  let chunks: readonly Digest[] = []
+  const cut = async () => {
+    chunks = (await side.blobs.split(digest, side.value))?.chunks ?? []
+  }
+  side.speeds.split.push(await speed(bytes.length, cut))
+  side.speeds.read.push(await speed(bytes.length, () => readAll(side.blobs, digest)))
+  side.speeds.cut.push(cutAlone(side.value, bytes))
+  for (const { hash, size } of chunks) if (!side.held.has(hash)) side.fetched += size
+  for (const { hash } of chunks) side.held.add(hash)
+}
+
+/** Finds the chunks, and nothing more. @returns MB/s of processor time */
+function cutAlone(value: number, bytes: Buffer): number {
+  const before = process.cpuUsage()
+  const chunker = chunkingFunctions(chunking)
+    .find((each) => each.value === value)
+    ?.chunkerFor(bytes.length)
+  let found = 0
+  for (let at = 0; chunker && at < bytes.length; at += 256 * 1024)
+    for (const chunk of chunker.take(bytes.subarray(at, at + 256 * 1024))) found += chunk.length
+  if (found !== bytes.length) throw new Error('the chunks are not the blob')
+  return bytes.length / process.cpuUsage(before).user
+}
 
 const root = await mkdtemp(join(tmpdir(), 'native-chunks-'))
 try {
-  const [plain, split] = [await open(join(root, 'plain')), await open(join(root, 'split'))]
+  const plain = await open(join(root, 'plain'))
+  const sides = await Promise.all(
+    Object.values(functions).map(async (value): Promise<Side> => {
+      const speeds = { split: [], read: [], cut: [] }
+      return { ...(await open(join(root, `function-${value}`))), value, speeds, held: new Set(), fetched: 0 }
+    }),
+  )
+  const reads: number[] = []
+  let fetched = 0
   let bytes: Buffer = Buffer.alloc(length)
   fill(bytes, 0)
   for (let version = 0; version < versions; version += 1) {
     if (version > 0) bytes = nextVersion(bytes, version)
     const digest = digestOf('sha256', bytes)
     await put(plain.blobs, digest, bytes)
-    // A worker's output comes whole; whoever fetches it asks for its chunks.
-    await put(split.blobs, digest, bytes)
-    figures.read.push(await speed(bytes.length, () => readAll(split.blobs, digest)))
-    let chunks: readonly Digest[] = []
-    const cut = async () => {
-      chunks = (await split.blobs.split(digest))?.chunks ?? []
-    }
-    figures.split.push(await speed(bytes.length, cut))
-    figures.readChunks.push(await speed(bytes.length, () => readAll(split.blobs, digest)))
-    fetchedWhole += bytes.length
-    for (const { hash, size } of chunks) if (!held.has(hash)) fetchedChunks += size
-    for (const { hash } of chunks) held.add(hash)
+    reads.push(await speed(bytes.length, () => readAll(plain.blobs, digest)))
+    fetched += bytes.length
+    for (const side of sides) await follow(side, digest, bytes)
   }
-  const percent = (part: number, all: number) => `${((100 * part) / all).toFixed(1)} %`
-  const mb = (count: number) => `${Math.round(count / 1e6)} MB`
+  const percent = (part: number, all: number) => `${mb(part)} (${((100 * part) / all).toFixed(1)} %)`
+  const row = (what: string, whole: string, of: (side: Side) => string) =>
+    `| ${[what, whole, ...sides.map(of)].join(' | ')} |`
   process.stdout.write(
     [
       `${versions} versions of ${values.mib} MiB, each with 100 kB changed and 1 kB inserted`,
-      `fetched: ${mb(fetchedWhole)} whole, ${mb(fetchedChunks)} in chunks (${percent(fetchedChunks, fetchedWhole)})`,
-      `stored: ${mb(plain.stored())} whole, ${mb(split.stored())} in chunks (${percent(split.stored(), plain.stored())})`,
-      `split: ${median(figures.split)} MB/s; read whole: ${median(figures.read)} MB/s; read in chunks: ${median(figures.readChunks)} MB/s`,
+      `|  | whole | ${Object.keys(functions).join(' | ')} |`,
+      '| --- | ---: | ---: | ---: |',
+      row('fetched by a client that follows (MB)', mb(fetched), (side) => percent(side.fetched, fetched)),
+      row('stored (MB)', mb(plain.stored()), (side) => percent(side.stored(), plain.stored())),
+      row('read (MB/s)', median(reads), ({ speeds }) => median(speeds.read)),
+      row('split, beside reading it (MB/s)', median(reads), ({ speeds }) => median(speeds.split)),
+      row('the cutting itself (MB/s of one processor)', '', ({ speeds }) => median(speeds.cut)),
       '',
     ].join('\n'),
   )
-  await Promise.all([plain.close(), split.close()])
+  await Promise.all([plain, ...sides].map(({ close }) => close()))
 } finally {
   await rm(root, { recursive: true, force: true })
 }
 
-function median(all: readonly number[]): number {
-  return Math.round(all.toSorted((one, other) => one - other)[all.length >> 1] ?? 0)
+function mb(bytes: number): string {
+  return String(Math.round(bytes / 1e6))
+}
+
+function median(all: readonly number[]): string {
+  return String(Math.round(all.toSorted((one, other) => one - other)[all.length >> 1] ?? 0))
 }

@@ -32,6 +32,10 @@ test('rule 43: a cache speaks of what a cache offers, and of nothing else', asyn
   expect(cacheCapabilities?.symlinkAbsolutePathStrategy).toBe(re.SymlinkAbsolutePathStrategy.Value.ALLOWED)
   expect([cacheCapabilities?.splitBlobSupport, cacheCapabilities?.spliceBlobSupport]).toEqual([true, true])
   expect(cacheCapabilities?.fastCdc_2020Params).toMatchObject({ avgChunkSizeBytes: 512 * 1024, seed: 0 })
+  expect(cacheCapabilities?.repMaxCdcParams).toMatchObject({
+    minChunkSizeBytes: 256 * 1024,
+    horizonSizeBytes: 2 * 1024 * 1024,
+  })
   expect(cacheCapabilities?.maxCasBlobSizeBytes).toBe(1234)
   expect(cacheCapabilities?.cachePriorityCapabilities ?? undefined).toBeUndefined()
 })

@@ -82,8 +82,8 @@ interface Client {
   missing(digests: readonly Digest[]): Promise<number>
   update(action: Digest, outputs: readonly Digest[]): Promise<unknown>
   result(action: Digest): Promise<unknown>
-  /** How many chunks it is cut into. */
-  split(blob: Digest): Promise<number>
+  /** How many chunks it is cut into, by that function. */
+  split(blob: Digest, chunkingFunction?: number): Promise<number>
 }
 
 function clientOf(channel: Channel, invocation: string | undefined): Client {
@@ -107,8 +107,8 @@ function clientOf(channel: Channel, invocation: string | undefined): Client {
       const request = re.UpdateActionResultRequest.encode({ actionDigest: wire(action), actionResult }).finish()
       return call(`${actions}/UpdateActionResult`, request)
     },
-    async split(blob) {
-      const request = re.SplitBlobRequest.encode({ blobDigest: wire(blob) }).finish()
+    async split(blob, chunkingFunction = re.ChunkingFunction.Value.UNKNOWN) {
+      const request = re.SplitBlobRequest.encode({ blobDigest: wire(blob), chunkingFunction }).finish()
       return re.SplitBlobResponse.decode(await call(`${cas}/SplitBlob`, request)).chunkDigests.length
     },
     result: (action) =>
@@ -198,6 +198,16 @@ describe('what a build was told or brought is kept', () => {
     await flood(client())
     expect(await client().missing([blob.digest])).toBe(0)
     expect(await client().split(blob.digest)).toBeGreaterThan(2)
+    await flood(client())
+    expect(await client().missing([blob.digest])).toBe(0)
+  })
+
+  test('what it uploaded, after others have had it cut by one function and by another', async () => {
+    const { client } = await serve(small)
+    const { FAST_CDC_2020, REP_MAX_CDC } = re.ChunkingFunction.Value
+    const blob = seededBlob(1, 5 * megabyte)
+    await client('build').write(blob)
+    for (const each of [FAST_CDC_2020, REP_MAX_CDC]) expect(await client().split(blob.digest, each)).toBeGreaterThan(2)
     await flood(client())
     expect(await client().missing([blob.digest])).toBe(0)
   })

@@ -296,21 +296,32 @@ describe('SplitBlob and SpliceBlob', () => {
     expect(await codeOf(splice(openCache({ blobSizeMax: 100 }), whole.digest, parts))).toBe('INVALID_ARGUMENT')
   })
 
-  async function split({ channel }: TestCache, blob: Digest): Promise<re.SplitBlobResponse> {
-    const request = { blobDigest: wire(blob), chunkingFunction: re.ChunkingFunction.Value.REP_MAX_CDC }
+  const { FAST_CDC_2020, REP_MAX_CDC, UNKNOWN } = re.ChunkingFunction.Value
+
+  async function split(
+    { channel }: TestCache,
+    blob: Digest,
+    chunkingFunction = UNKNOWN,
+  ): Promise<re.SplitBlobResponse> {
+    const request = { blobDigest: wire(blob), chunkingFunction }
     return call(channel, `${cas}/SplitBlob`, re.SplitBlobRequest, request, re.SplitBlobResponse)
   }
 
-  test('a blob is split; its chunks can be read, and make it again in another cache', async () => {
+  test.each([
+    { asked: UNKNOWN, answered: FAST_CDC_2020 },
+    { asked: FAST_CDC_2020, answered: FAST_CDC_2020 },
+    { asked: REP_MAX_CDC, answered: REP_MAX_CDC },
+  ])('a blob is split by function $asked; its chunks can be read, and make it again elsewhere', async (functions) => {
     const large = blobOf(noise(5_000_000, 3))
     const cache = openCache()
     await writeMessages(cache.channel, writeRequests(uploadName(large.digest), large.bytes, 1_000_000))
-    const { chunkDigests, chunkingFunction } = await split(cache, large.digest)
-    expect(chunkingFunction).toBe(re.ChunkingFunction.Value.FAST_CDC_2020)
+    const { chunkDigests, chunkingFunction } = await split(cache, large.digest, functions.asked)
+    expect(chunkingFunction).toBe(functions.answered)
     const digests = chunkDigests.map((each) => digestFromWire(each, 0, 'chunk_digests'))
     const other = openCache()
     for (const digest of digests) await other.blobs.put(digest, await readAll(cache.channel, blobName(digest)))
-    await splice(other, large.digest, digests)
+    await splice(other, large.digest, digests, { chunkingFunction })
+    expect(await split(other, large.digest, functions.asked)).toEqual({ chunkDigests, chunkingFunction })
     for (const { channel } of [cache, other]) {
       expect((await findMissing(channel, [large.digest])).missingBlobDigests).toEqual([])
       expect(blobOf(await readAll(channel, blobName(large.digest))).digest).toEqual(large.digest)

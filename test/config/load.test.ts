@@ -37,6 +37,16 @@ test('one problem is told with file, line, column, key and what was expected', (
   expect(failure.message).toBe('listen: expected HOST:PORT, for instance 127.0.0.1:50051 or [::1]:50051')
 })
 
+test.each([
+  { chunking: '{ rep_max: { min: 1023 } }', told: 'chunking.rep_max.min: must be from 1 KiB to 1 MiB' },
+  { chunking: '{ rep_max: { min: 2MiB } }', told: 'chunking.rep_max.min: must be from 1 KiB to 1 MiB' },
+  { chunking: '{ rep_max: { horizon: 9MiB } }', told: 'chunking.rep_max.horizon: must be at most 8 MiB' },
+  { chunking: '{ average: 3000 }', told: 'chunking.average: must be a power of two from 1 KiB to 1 MiB' },
+])('chunks of a size that clients do not take are refused: $chunking', ({ chunking, told }) => {
+  const text = `listen: 127.0.0.1:0\nstore: { kind: memory, size: 1GB }\nchunking: ${chunking}\n`
+  expect(failureOf(() => cas(text)).message).toBe(told)
+})
+
 test('all problems are told, in the order of the file', () => {
   const text =
     'listen: 127.0.0.1:1\nlog:\n  level: loud\nstore:\n  kind: disk\n  path: 5\n  size: 20 bananas\ntypo: 1\n'

@@ -1,33 +1,37 @@
 import { type Digest, digestKey, digestText } from '../../core/digest.ts'
 import { Failure } from '../../core/failure.ts'
-import { createHasher } from '../../core/hash.ts'
 import { smallBlobBytesMax } from '../../core/limits.ts'
 import { createSemaphore } from '../../core/semaphore.ts'
-import { createTimeSlice } from '../../host/time-slice.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
-import type { Allocate, Blobs, ReadRange } from '../blobs.ts'
+import type { Blobs } from '../blobs.ts'
 import type { Holder, Pins } from '../pins.ts'
 import type { Results } from '../results.ts'
 import { cutIntoChunks } from './cut.ts'
-import { type FastCdcParams, maxBytesOf, minBytesOf } from './fast-cdc.ts'
+import {
+  type Chunking,
+  type ChunkingFunction,
+  chunkingFunctions,
+  isOf,
+  isWithinBounds,
+  unknownFunction,
+} from './functions.ts'
+import { copyWhole, joined, noChunk, verify } from './joined.ts'
 import { chunksMax, createLayouts, type Layout } from './layouts.ts'
 
-/** ChunkingFunction.Value in the Remote Execution API. */
-const unknownFunction = 0
-const fastCdc2020 = 1
 /** Blobs that are cut at once: each keeps a processor busy. */
 const cutsMax = 2
 
 /** Blobs of which some are stored as chunks, which those that are nearly alike share. */
 export interface ChunkedBlobs extends Blobs {
-  readonly chunking: FastCdcParams
+  readonly chunking: Chunking
   /**
-   * The chunks of a blob. One that was stored whole is cut, and stands in its chunks from then on.
-   * A use of the blob and of its chunks.
+   * The chunks of a blob. One that was stored whole is cut, and stands in its chunks from then on; one that stands in
+   * chunks of another function than the preferred one is cut again. A use of the blob and of its chunks.
+   * @param preferred ChunkingFunction.Value in the Remote Execution API; UNKNOWN takes what is there
    * @returns undefined when the blob is absent, or one of its chunks
    * @throws Failure 'exhausted' when there is no room for the chunks beside the blob
    */
-  split(digest: Digest): Promise<Layout | undefined>
+  split(digest: Digest, preferred?: number): Promise<Layout | undefined>
   /**
    * Stores a blob that consists of others: as its layout where its chunks are as ours are, otherwise whole.
    * @throws Failure 'not-found' for a chunk that is absent, 'invalid' when they do not make the blob
@@ -42,16 +46,17 @@ export interface ChunkedBlobs extends Blobs {
 export function chunked(
   inner: Blobs,
   results: Results,
-  chunking: FastCdcParams,
+  chunking: Chunking,
   metrics: Metrics,
   pins?: Pins,
 ): ChunkedBlobs {
   const layouts = createLayouts(results)
+  const functions = chunkingFunctions(chunking)
+  const functionOf = (value: number) => functions.find((each) => each.value === value) ?? functions[0]
   const cuts = createSemaphore(cutsMax)
   const cutting = new Map<string, Promise<Layout | undefined>>()
   const count = counters(metrics)
-  /** Smaller ones are always whole: their readers want them in one piece. */
-  const wholeBytesMax = Math.max(maxBytesOf(chunking), smallBlobBytesMax)
+  const wholeBytesMax = Math.min(...functions.map(wholeBytesMaxOf))
 
   /** The layout of a blob that is there in chunks, all of which are touched. */
   async function stored(digest: Digest, holder?: Holder): Promise<Layout | undefined> {
@@ -71,27 +76,43 @@ export function chunked(
     return absent
   }
 
-  async function cut(digest: Digest): Promise<Layout | undefined> {
-    const pieces = await inner.read(digest)
+  /** Cuts a blob that is there whole, or in chunks of another function, which from then on are nobody's. */
+  async function cut(digest: Digest, by: ChunkingFunction): Promise<Layout | undefined> {
+    const whole = await inner.read(digest)
+    const before = whole ? undefined : await stored(digest)
+    const pieces = whole ?? (before && joined(inner, digest, before.chunks))
     if (!pieces) return undefined
-    const { chunks, bytesStored } = await cutIntoChunks(inner, digest, pieces, chunking)
+    const { chunks, bytesStored } = await cutIntoChunks(inner, digest, pieces, by.chunkerFor(digest.size))
     if ((await inner.findMissing(chunks)).length > 0)
       throw new Failure('exhausted', 'there is no room for the chunks of the blob', { where: digestText(digest) })
-    const layout = { chunks, chunkingFunction: fastCdc2020 }
-    if (digest.size > wholeBytesMax) {
+    const layout = { chunks, chunkingFunction: by.value }
+    if (digest.size > wholeBytesMaxOf(by)) {
       await layouts.put(digest, layout)
-      pins?.pass(digest, chunks)
-      await inner.delete(digest)
-      count.kept(digest.size, bytesStored)
+      pins?.pass(before?.chunks ?? [digest], chunks)
+      if (whole) {
+        await inner.delete(digest)
+        count.kept(digest.size, bytesStored)
+      }
     }
     return layout
   }
 
-  function cutOnce(digest: Digest): Promise<Layout | undefined> {
-    const key = digestKey(digest)
-    const running = cutting.get(key) ?? cuts(() => cut(digest)).finally(() => cutting.delete(key))
+  function cutOnce(digest: Digest, by: ChunkingFunction): Promise<Layout | undefined> {
+    const key = `${digestKey(digest)} ${by.value}`
+    const running = cutting.get(key) ?? cuts(() => cut(digest, by)).finally(() => cutting.delete(key))
     cutting.set(key, running)
     return running
+  }
+
+  /** Where there is no room for chunks of another function beside those that are there, those are the answer. */
+  async function cutAgain(digest: Digest, by: ChunkingFunction): Promise<Layout | undefined> {
+    try {
+      return await cutOnce(digest, by)
+    } catch (error) {
+      if (error instanceof Failure && (error.kind === 'exhausted' || error.kind === 'unavailable'))
+        return stored(digest)
+      throw error
+    }
   }
 
   return {
@@ -106,29 +127,39 @@ export function chunked(
       const pieces = await inner.read(digest, range, allocate)
       if (pieces || digest.size <= wholeBytesMax) return pieces
       const layout = await stored(digest)
-      return layout && joined(inner, digest, layout.chunks, within(digest, range), allocate)
+      return layout && joined(inner, digest, layout.chunks, range, allocate)
     },
     async delete(digest) {
       await inner.delete(digest)
       await layouts.delete(digest)
     },
-    async split(digest) {
-      if (digest.size <= minBytesOf(chunking)) {
+    async split(digest, preferred = unknownFunction) {
+      const by = functionOf(preferred)
+      if (digest.size <= by.singleBytesMax) {
         const absent = (await inner.findMissing([digest])).length > 0
         return absent ? undefined : { chunks: digest.size > 0 ? [digest] : [], chunkingFunction: unknownFunction }
       }
-      if (digest.size / minBytesOf(chunking) > chunksMax) return undefined
-      return (await stored(digest)) ?? cutOnce(digest)
+      if (digest.size / by.minBytes > chunksMax) return undefined
+      const layout = await stored(digest)
+      if (!layout) return cutOnce(digest, by)
+      return by.value !== preferred || isOf(by, layout) ? layout : cutAgain(digest, by)
     },
-    async splice(digest, layout) {
-      const [absent] = await inner.findMissing(layout.chunks)
+    async splice(digest, { chunks, chunkingFunction }) {
+      const [absent] = await inner.findMissing(chunks)
       if (absent) throw noChunk(absent)
-      if (digest.size <= wholeBytesMax || !isOurKind(layout.chunks, chunking)) return copy(inner, digest, layout.chunks)
-      await verify(inner, digest, layout.chunks)
-      await layouts.put(digest, layout)
+      const by = functionOf(chunkingFunction)
+      if (digest.size <= wholeBytesMaxOf(by) || !isWithinBounds(by, chunks)) return copyWhole(inner, digest, chunks)
+      await verify(inner, digest, chunks)
+      const known = by.value === chunkingFunction ? chunkingFunction : unknownFunction
+      await layouts.put(digest, { chunks, chunkingFunction: known })
       count.kept(digest.size, 0)
     },
   }
+}
+
+/** Smaller ones are always whole: their readers want them in one piece. */
+function wholeBytesMaxOf({ maxBytes }: ChunkingFunction): number {
+  return Math.max(maxBytes, smallBlobBytesMax)
 }
 
 function counters(metrics: Metrics) {
@@ -144,78 +175,5 @@ function counters(metrics: Metrics) {
       whole.inc({}, bytes)
       shared.inc({}, bytes - bytesStored)
     },
-  }
-}
-
-/** Chunks that a client cut are kept as they are unless they are tiny, or larger than clients accept. */
-function isOurKind(chunks: readonly Digest[], chunking: FastCdcParams): boolean {
-  if (chunks.length > chunksMax) return false
-  const last = chunks.length - 1
-  return chunks.every(({ size }, at) => size <= maxBytesOf(chunking) && (at === last || size >= minBytesOf(chunking)))
-}
-
-/** Reads all chunks. @throws Failure 'invalid' when they are not the blob, 'not-found' */
-async function verify(inner: Blobs, digest: Digest, chunks: readonly Digest[]): Promise<void> {
-  const hasher = createHasher(digest.fn)
-  const slice = createTimeSlice()
-  for (const chunk of chunks) {
-    for await (const piece of await opened(inner, chunk)) hasher.update(piece)
-    if (slice.over) await slice.next()
-  }
-  const hash = hasher.hex()
-  if (hash !== digest.hash)
-    throw new Failure('invalid', `the chunks together have a different ${digest.fn} hash than the blob`, {
-      where: `${digestText(digest)}, got ${hash}`,
-    })
-}
-
-async function copy(inner: Blobs, digest: Digest, chunks: readonly Digest[]): Promise<void> {
-  const writer = await inner.write(digest)
-  try {
-    for (const chunk of chunks) for await (const piece of await opened(inner, chunk)) await writer.write(piece)
-    await writer.commit()
-  } catch (error) {
-    await writer.abort()
-    throw error
-  }
-}
-
-async function opened(inner: Blobs, chunk: Digest): Promise<AsyncIterable<Uint8Array>> {
-  const pieces = await inner.read(chunk)
-  if (!pieces) throw noChunk(chunk)
-  return pieces
-}
-
-function noChunk(chunk: Digest): Failure {
-  return new Failure('not-found', 'there is no such chunk', { where: digestText(chunk) })
-}
-
-/** @throws Failure 'out-of-range' */
-function within(digest: Digest, { offset, limit }: ReadRange = { offset: 0 }): { from: number; to: number } {
-  if (offset > digest.size)
-    throw new Failure('out-of-range', `a read cannot begin at ${offset}`, { where: digestText(digest) })
-  return { from: offset, to: Math.min(digest.size, offset + (limit ?? digest.size)) }
-}
-
-/** A part of a blob, chunk by chunk. One that is evicted meanwhile breaks the read off: its client comes back. */
-async function* joined(
-  inner: Blobs,
-  digest: Digest,
-  chunks: readonly Digest[],
-  { from, to }: { from: number; to: number },
-  allocate?: Allocate,
-): AsyncGenerator<Uint8Array> {
-  let start = 0
-  for (const chunk of chunks) {
-    const offset = Math.max(from - start, 0)
-    const end = Math.min(to - start, chunk.size)
-    start += chunk.size
-    if (offset >= end) continue
-    const pieces = await inner.read(chunk, { offset, limit: end - offset }, allocate)
-    if (!pieces)
-      throw new Failure('unavailable', 'a chunk of the blob was evicted while it was read', {
-        where: digestText(digest),
-      })
-    yield* pieces
   }
 }

@@ -1,4 +1,5 @@
-import { createHash } from 'node:crypto'
+import type { Chunker } from './chunker.ts'
+import { gear } from './gear.ts'
 
 /**
  * Where a blob is cut, so that two clients and a server cut alike: FastCDC as W. Xia et al. have
@@ -42,9 +43,6 @@ const masks = [
  */
 const halfBits = 24
 const half = 2 ** halfBits
-
-/** The table's value of a byte: the first 64 bits of the MD5 of 64 such bytes, of which 48 matter. */
-const gear = Array.from({ length: 256 }, (_, byte) => createHash('md5').update(Buffer.alloc(64, byte)).digest())
 
 /** @param size bytes of the whole blob: its last chunk ends there */
 export function createCutter(params: FastCdcParams, size: number): Cutter {
@@ -103,6 +101,26 @@ export function createCutter(params: FastCdcParams, size: number): Cutter {
       if (piece.length - start >= limit) return start + endAt(limit)
       length = piece.length - start
       return -1
+    },
+  }
+}
+
+/** @param size bytes of the whole blob: its last chunk ends there */
+export function createFastCdcChunker(params: FastCdcParams, size: number): Chunker {
+  const cutter = createCutter(params, size)
+  /** The chunk so far. */
+  let parts: Uint8Array[] = []
+  return {
+    *take(piece) {
+      for (let from = 0; from < piece.length; ) {
+        const end = cutter.next(piece, from)
+        parts.push(piece.subarray(from, end < 0 ? piece.length : end))
+        if (end < 0) return
+        const chunk = Buffer.concat(parts)
+        parts = []
+        yield chunk
+        from = end
+      }
     },
   }
 }

@@ -148,11 +148,10 @@ export function createPins(options: DiskPinsOptions): DiskPins {
       if (invocations.seen(id, client)) holders.set(id, fresh)
       return fresh
     },
-    pass(digest, chunks) {
-      const place = placeOf(digest)
-      const held = place.pin(digest, 0) ?? 0
+    pass(held, chunks) {
+      const shared = held.reduce((bits, digest) => bits & (placeOf(digest).pin(digest, 0) ?? 0), -1)
       // Not for those that have ended, whose marks are being taken off.
-      const all = invocations.all.filter(({ bit }) => (held & (1 << bit)) !== 0)
+      const all = invocations.all.filter(({ bit }) => (shared & (1 << bit)) !== 0)
       const marks = all.reduce((bits, { bit }) => bits | (1 << bit), 0)
       if (marks === 0) return
       for (const chunk of chunks) placeOf(chunk).pin(chunk, marks)

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Digest } from '../../../src/core/digest.ts'
+import { Failure } from '../../../src/core/failure.ts'
 import { digestOf } from '../../../src/core/hash.ts'
 import type { Blobs } from '../../../src/store/blobs.ts'
 import { type ChunkedBlobs, chunked } from '../../../src/store/chunks/chunked.ts'
@@ -12,7 +13,11 @@ import { noise } from '../../cache/fixture.ts'
 import { describeBlobs } from '../../contract/blobs.ts'
 import { blobOf } from '../../fixture/blob.ts'
 
-const chunking = { averageBytes: 64 * 1024, seed: 0 }
+const chunking = {
+  fastCdc: { averageBytes: 64 * 1024, seed: 0 },
+  repMaxCdc: { minBytes: 32 * 1024, horizonBytes: 256 * 1024 },
+}
+const [fastCdc2020, repMaxCdc] = [1, 2]
 const first = blobOf(noise(3_000_000, 1))
 /** The same but for a few bytes in the middle. */
 const second = blobOf(
@@ -85,13 +90,7 @@ describe('blobs in chunks', () => {
   })
 
   test('chunks of another size than ours make a blob that is stored whole', async () => {
-    const chunks: Digest[] = []
-    for (let at = 0; at < first.bytes.length; at += 1_000_000) {
-      const bytes = first.bytes.subarray(at, at + 1_000_000)
-      chunks.push(digestOf('sha256', bytes))
-      await blobs.put(digestOf('sha256', bytes), bytes)
-    }
-    await blobs.splice(first.digest, { chunks, chunkingFunction: 0 })
+    await blobs.splice(first.digest, await spliced(blobs, first.bytes, 1_000_000))
     expect(await whole.findMissing([first.digest])).toEqual([])
     expect((await blobs.split(first.digest))?.chunkingFunction).toBe(1)
   })
@@ -137,6 +136,59 @@ describe('blobs in chunks', () => {
     expect(await metrics.text()).toContain('native_store_chunked_blobs_total 1')
   })
 
+  test('a blob is cut by the function that is asked for', async () => {
+    await blobs.put(first.digest, first.bytes)
+    const layout = await blobs.split(first.digest, repMaxCdc)
+    expect(layout?.chunkingFunction).toBe(repMaxCdc)
+    for (const { size } of layout?.chunks ?? []) {
+      expect(size).toBeGreaterThanOrEqual(32 * 1024)
+      expect(size).toBeLessThan(64 * 1024)
+    }
+    expect(await readAll(blobs, first.digest)).toEqual(first.bytes)
+    for (const asked of [repMaxCdc, 0, 77]) expect(await blobs.split(first.digest, asked)).toEqual(layout)
+  })
+
+  test.each([
+    [fastCdc2020, repMaxCdc],
+    [repMaxCdc, fastCdc2020],
+  ])('a blob in chunks of function %i is cut again for a client that asks for %i', async (before, asked) => {
+    await blobs.put(first.digest, first.bytes)
+    const held = await blobs.split(first.digest, before)
+    const layout = await blobs.split(first.digest, asked)
+    expect([held?.chunkingFunction, layout?.chunkingFunction]).toEqual([before, asked])
+    // It stands in these alone: the others are evicted as anything is that nobody uses.
+    for (const chunk of held?.chunks ?? []) await whole.delete(chunk)
+    expect(await blobs.findMissing([first.digest])).toEqual([])
+    expect(await readAll(blobs, first.digest)).toEqual(first.bytes)
+    expect(await metrics.text()).toContain('native_store_chunked_blobs_total 1')
+  })
+
+  test('without room for other chunks beside those that are there, those are the answer', async () => {
+    await blobs.put(first.digest, first.bytes)
+    const layout = await blobs.split(first.digest, repMaxCdc)
+    const full = { ...whole, put: () => Promise.reject(new Failure('exhausted', 'there is no room')) }
+    const other = chunked(full, results, chunking, metrics)
+    expect(await other.split(first.digest, fastCdc2020)).toEqual(layout)
+  })
+
+  test('chunks that a client cut keep its function, within the bounds of that function', async () => {
+    const layout = await spliced(blobs, first.bytes, 60_000)
+    await blobs.splice(first.digest, { ...layout, chunkingFunction: repMaxCdc })
+    expect(await blobs.split(first.digest, repMaxCdc)).toEqual({ ...layout, chunkingFunction: repMaxCdc })
+    expect(await whole.findMissing([first.digest])).toEqual([first.digest])
+    // Too large for it, though not for the other.
+    const large = await spliced(blobs, second.bytes, 70_000)
+    await blobs.splice(second.digest, { ...large, chunkingFunction: repMaxCdc })
+    expect(await whole.findMissing([second.digest])).toEqual([])
+  })
+
+  test('chunks of which nobody said how they were cut are no answer where they are too large for who asks', async () => {
+    const layout = await spliced(blobs, first.bytes, 70_000)
+    await blobs.splice(first.digest, layout)
+    expect(await blobs.split(first.digest, fastCdc2020)).toEqual(layout)
+    expect((await blobs.split(first.digest, repMaxCdc))?.chunkingFunction).toBe(repMaxCdc)
+  })
+
   test('a blob that is deleted is gone, though its chunks may be others’', async () => {
     await blobs.put(first.digest, first.bytes)
     await blobs.split(first.digest)
@@ -144,6 +196,17 @@ describe('blobs in chunks', () => {
     expect(await blobs.findMissing([first.digest])).toEqual([first.digest])
   })
 })
+
+/** Stores pieces of that many bytes. @returns them, as a layout of no function */
+async function spliced(blobs: Blobs, bytes: Uint8Array, pieceBytes: number) {
+  const chunks: Digest[] = []
+  for (let at = 0; at < bytes.length; at += pieceBytes) {
+    const piece = bytes.subarray(at, at + pieceBytes)
+    chunks.push(digestOf('sha256', piece))
+    await blobs.put(digestOf('sha256', piece), piece)
+  }
+  return { chunks, chunkingFunction: 0 }
+}
 
 async function readAll(blobs: Blobs, digest: Digest, range?: { offset: number; limit?: number }): Promise<Buffer> {
   const pieces = await blobs.read(digest, range)
