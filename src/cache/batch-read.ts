@@ -13,7 +13,7 @@ import { type BatchAnswer, encodeBatchReadResponse } from './codec-batch.ts'
 import { batchReadOutline, batchReadRequest } from './codec-batch-read.ts'
 import { assertCallCount, type CacheContext, promptBytesMax, requestDigest } from './context.ts'
 import { fitting } from './fitting.ts'
-import { holderOf } from './holding.ts'
+import { keepRead } from './holding.ts'
 import { bareStatus, statusOf } from './statuses.ts'
 import { readWhole } from './whole.ts'
 
@@ -35,7 +35,8 @@ export async function batchReadBlobs(context: CacheContext, bytes: Buffer, call:
   const request = decodeMessage(batchReadRequest, bytes)
   assertInstance(request.instanceName, context.instances)
   const digests = request.digests.map((each) => requestDigest(each, request.digestFunction, 'digests'))
-  holderOf(context, call)?.keep(digests)
+  const kept = keepRead(context, call, digests)
+  if (kept) await kept
   const answers = await fetchAll(context, digests, request.compressors.includes(zstd))
   if (context.recorder) {
     const sent = answers.reduce((sum, { data }) => sum + (data?.length ?? 0), 0)

@@ -1,5 +1,6 @@
 import { requestMetadataOf } from '../client/recorder.ts'
 import type { Digest } from '../core/digest.ts'
+import { smallBlobBytesMax } from '../core/limits.ts'
 import type { Holder } from '../store/pins.ts'
 import { executedFor } from '../wire/for-execute.ts'
 import type { Call } from '../wire/rpc.ts'
@@ -65,4 +66,14 @@ function hostOf(peer: string): string {
 /** How a call looks for blobs: what is there is kept for its invocation. */
 export function finderOf({ blobs }: CacheContext, holder: Holder | undefined): Find {
   return holder ? (digests) => blobs.findMissing(digests, holder) : blobs.findMissing
+}
+
+/**
+ * Keeps what a call reads for its invocation. What is not there whole may be there in chunks.
+ * @returns undefined when it is done already, as it is for small blobs
+ */
+export function keepRead(context: CacheContext, call: Call, digests: readonly Digest[]): Promise<unknown> | undefined {
+  const holder = holderOf(context, call)
+  const large = holder?.keep(digests).filter(({ size }) => size > smallBlobBytesMax) ?? []
+  return large.length > 0 ? context.blobs.findMissing(large, holder) : undefined
 }

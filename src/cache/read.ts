@@ -10,7 +10,7 @@ import { retryLater } from '../wire/status.ts'
 import { absent } from './absent.ts'
 import { encodeReadHead, readRequest } from './codec-stream.ts'
 import { type CacheContext, computable, promptBytesMax } from './context.ts'
-import { holderOf } from './holding.ts'
+import { keepRead } from './holding.ts'
 import type { OpenRead } from './reads.ts'
 
 /** Which part of which blob, and how it is to be packed. */
@@ -38,7 +38,8 @@ export async function read(context: CacheContext, bytes: Buffer, call: Call, sen
   let sentBytes = 0
   try {
     const range = parseRead(context, bytes)
-    holderOf(context, call)?.keep([range.digest])
+    const kept = keepRead(context, call, [range.digest])
+    if (kept) await kept
     await readBlob(context, range, call, (piece, sent) => {
       sentBytes += piece.length
       return send(encodeReadHead(piece.length), sent ? { bytes: piece, sent } : { bytes: piece })

@@ -138,7 +138,7 @@ export function batchRead(
   return call(channel, `${cas}/BatchReadBlobs`, re.BatchReadBlobsRequest, request, re.BatchReadBlobsResponse)
 }
 
-export interface ReadOptions {
+export interface ReadOptions extends CallOptions {
   readonly offset?: number
   readonly limit?: number
 }
@@ -147,7 +147,8 @@ export interface ReadOptions {
 export async function readPieces(channel: Channel, resourceName: string, options: ReadOptions = {}): Promise<Buffer[]> {
   const request = { resourceName, readOffset: options.offset ?? 0, readLimit: options.limit ?? 0 }
   const pieces: Buffer[] = []
-  for await (const message of channel.serverStream(`${streams}/Read`, bytestream.ReadRequest.encode(request).finish()))
+  const encoded = bytestream.ReadRequest.encode(request).finish()
+  for await (const message of channel.serverStream(`${streams}/Read`, encoded, options))
     pieces.push(Buffer.from(bytestream.ReadResponse.decode(message).data))
   return pieces
 }

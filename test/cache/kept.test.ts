@@ -14,7 +14,7 @@ import { type Blob, seededBlob } from '../fixture/blob.ts'
 import { type DiskFolder, diskFolder } from '../fixture/disk.ts'
 import { type ManualClock, manualClock } from '../fixture/manual-clock.ts'
 import { quietLog } from '../fixture/quiet-log.ts'
-import { actions, cas, uploadName, wire, writeMessages, writeRequests } from './fixture.ts'
+import { actions, blobName, cas, readAll, uploadName, wire, writeMessages, writeRequests } from './fixture.ts'
 
 const silenceMs = 10 * 60_000
 const megabyte = 1_000_000
@@ -84,6 +84,8 @@ interface Client {
   result(action: Digest): Promise<unknown>
   /** How many chunks it is cut into, by that function. */
   split(blob: Digest, chunkingFunction?: number): Promise<number>
+  read(blob: Digest): Promise<Buffer>
+  readInBatch(blob: Digest): Promise<Buffer>
 }
 
 function clientOf(channel: Channel, invocation: string | undefined): Client {
@@ -110,6 +112,12 @@ function clientOf(channel: Channel, invocation: string | undefined): Client {
     async split(blob, chunkingFunction = re.ChunkingFunction.Value.UNKNOWN) {
       const request = re.SplitBlobRequest.encode({ blobDigest: wire(blob), chunkingFunction }).finish()
       return re.SplitBlobResponse.decode(await call(`${cas}/SplitBlob`, request)).chunkDigests.length
+    },
+    read: (blob) => readAll(channel, blobName(blob), options),
+    async readInBatch(blob) {
+      const request = re.BatchReadBlobsRequest.encode({ digests: [wire(blob)] }).finish()
+      const { responses } = re.BatchReadBlobsResponse.decode(await call(`${cas}/BatchReadBlobs`, request))
+      return Buffer.from(responses[0]?.data ?? [])
     },
     result: (action) =>
       call(`${actions}/GetActionResult`, re.GetActionResultRequest.encode({ actionDigest: wire(action) }).finish()),
@@ -208,6 +216,21 @@ describe('what a build was told or brought is kept', () => {
     const blob = seededBlob(1, 5 * megabyte)
     await client('build').write(blob)
     for (const each of [FAST_CDC_2020, REP_MAX_CDC]) expect(await client().split(blob.digest, each)).toBeGreaterThan(2)
+    await flood(client())
+    expect(await client().missing([blob.digest])).toBe(0)
+  })
+
+  test.each([
+    { how: 'whole', by: 'read' },
+    { how: 'in chunks', by: 'read' },
+    { how: 'whole', by: 'readInBatch' },
+    { how: 'in chunks', by: 'readInBatch' },
+  ] as const)('what it read of a blob that is stored $how: $by', async ({ how, by }) => {
+    const { client } = await serve(small)
+    const blob = seededBlob(1, 3 * megabyte)
+    await client().write(blob)
+    if (how === 'in chunks') expect(await client().split(blob.digest)).toBeGreaterThan(1)
+    expect((await client('build')[by](blob.digest)).equals(blob.bytes)).toBe(true)
     await flood(client())
     expect(await client().missing([blob.digest])).toBe(0)
   })
