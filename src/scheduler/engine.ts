@@ -20,6 +20,7 @@ import type { Registry } from './registry.ts'
 import { createRepeats } from './repeats.ts'
 import { cachedResponse, failedResponse } from './response.ts'
 import type { StoreResult } from './settle.ts'
+import { createSignsOfLife, waitingFor } from './signs-of-life.ts'
 import type { Streams } from './streams.ts'
 import type { Task } from './task.ts'
 import { createTasks, type Tasks } from './tasks.ts'
@@ -58,6 +59,7 @@ export function createEngine(context: SchedulerContext, cas: Channel, admissions
   const tasks = createTasks(context, noteIdle, (task) => repeats.giveWay(task))
   const repeats = createRepeats(context, tasks, context.repeatShare, Math.random)
   const fleet = createFleet(context, tasks, storeIn(context, tasks.registry, cas), repeats)
+  const tellOfBuilds = createSignsOfLife(context, tasks, cas)
   const { registry, streams, dispatch } = tasks
   const listen = createListeners(context, tasks)
   const drained = new Set<() => void>()
@@ -111,6 +113,7 @@ export function createEngine(context: SchedulerContext, cas: Channel, admissions
     registry.expire()
     streams.expire()
     repeats.begin()
+    tellOfBuilds()
   }
 
   const stopTicks = startTicks(context, look)
@@ -161,7 +164,7 @@ function storeIn(context: SchedulerContext, registry: Registry, cas: Channel): S
     const { instance, digest } = task
     const options = { instance, fn: digest.fn, clock: context.clock, timeoutMs: storeMsMax, attemptsMax: 2 }
     try {
-      const [first, ...others] = waitingFor(task, registry)
+      const [first, ...others] = waitingFor(task, registry).values()
       const client = (metadata: string | undefined) =>
         createActionsClient(cas, { ...options, metadata: forExecute(metadata) })
       await client(first).update(digest, result)
@@ -170,14 +173,4 @@ function storeIn(context: SchedulerContext, registry: Registry, cas: Channel): S
       context.log.warn('result not stored', { action: digestText(digest), error })
     }
   }
-}
-
-/** The RequestMetadata of those who wait for a task, one of each invocation. */
-function waitingFor(task: Task, registry: Registry): string[] {
-  const byInvocation = new Map<string, string>()
-  for (const { name } of task.operations) {
-    const { metadata, invocation = '' } = registry.find(name)?.client ?? {}
-    if (metadata !== undefined && !byInvocation.has(invocation)) byInvocation.set(invocation, metadata)
-  }
-  return [...byInvocation.values()]
 }

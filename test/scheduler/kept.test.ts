@@ -1,4 +1,5 @@
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
+import type { SchedulerOptions } from '../../src/scheduler/services.ts'
 import { buildStores, type Stores } from '../../src/store/build.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { seededBlob } from '../fixture/blob.ts'
@@ -17,14 +18,19 @@ afterEach(async () => {
 })
 
 /** A scheduler before a cache on disk, which keeps what builds count on. */
-async function createKeepingWorld() {
+async function createKeepingWorld(options: Partial<SchedulerOptions> = {}) {
   folder = diskFolder(4_000_000)
-  const around = { log: quietLog, metrics: createMetrics(), clock: manualClock() }
+  const storeClock = manualClock()
+  const around = { log: quietLog, metrics: createMetrics(), clock: storeClock }
   const store = { kind: 'disk', path: folder.path, size: 4_000_000, durability: 'process' } as const
-  const opened = await buildStores(store, around, 600_000)
+  const opened = await buildStores(store, around, silenceMs)
   stores = opened
-  return { ...createWorld({}, undefined, { ...opened }), kept: () => heldIn(opened) }
+  const silent = () => Math.max(0, ...(opened.pins?.live() ?? []).map(({ silentMs }) => silentMs))
+  return { ...createWorld(options, undefined, { ...opened }), kept: () => heldIn(opened), storeClock, silent }
 }
+
+const silenceMs = 600_000
+const minuteMs = 60_000
 
 /** How many blobs each invocation holds. */
 function heldIn({ pins }: Stores): Record<string, number> {
@@ -60,4 +66,24 @@ test('so is a result that was there already', async () => {
   await world.execute(digest, {}, { metadata: saidBy('third').headers }).response()
   // The output, and the Action.
   expect(world.kept()).toEqual({ third: 2 })
+})
+
+test('what it needs is kept while a build waits for one action and calls nothing, and no longer', async () => {
+  const world = await createKeepingWorld({ workerWaitMs: 60 * minuteMs })
+  const waiting = world.execute(await world.action(), {}, { metadata: saidBy('first').headers })
+  await waiting.next()
+  const inputs = world.kept()
+  expect(inputs['first']).toBeGreaterThan(0)
+  for (let minutes = 0; minutes < 20; minutes += 1) {
+    world.storeClock.advance(minuteMs)
+    world.clock.advance(minuteMs)
+    await vi.waitFor(() => expect(world.silent()).toBe(0))
+  }
+  expect(world.kept()['first']).toBeGreaterThanOrEqual(inputs['first'] ?? 0)
+  waiting.cancel()
+  // Dropped at once, since it was queued: nothing names the build any more.
+  await vi.waitFor(() => expect(world.scheduler.snapshot().operations).toEqual([]))
+  world.clock.advance(20 * minuteMs)
+  world.storeClock.advance(silenceMs + 1)
+  expect(world.kept()).toEqual({})
 })
