@@ -1,4 +1,4 @@
-import { checkedDigest, digestFunctionOf } from '../../core/digest.ts'
+import { checkedDigest, type DigestFunction, digestFunctionOf } from '../../core/digest.ts'
 import { Failure, withoutStack } from '../../core/failure.ts'
 import { assertInstance } from '../../core/instance.ts'
 import { messageBytesMax } from '../../core/limits.ts'
@@ -12,9 +12,11 @@ import type { HttpCache } from './cache.ts'
 import { blobBytesMax, contentOf, gather } from './content.ts'
 import { storeBlob } from './intake.ts'
 
-/** `{instance/}cas/{hash}` or `{instance/}ac/{hash}`. */
+/** `{instance/}{fn/}cas/{hash}` or `{instance/}{fn/}ac/{hash}`. */
 export interface BazelPath {
   readonly instance: string
+  /** Absent where the length of the hash tells it. */
+  readonly fn?: DigestFunction
   readonly kind: 'cas' | 'ac'
   readonly hash: string
 }
@@ -22,7 +24,7 @@ export interface BazelPath {
 /** Bazel's cache over HTTP: the same blobs and action results as over gRPC, named without their size. */
 export async function bazel(cache: HttpCache, exchange: Exchange, path: BazelPath): Promise<void> {
   assertInstance(path.instance, cache.context.instances)
-  const fn = digestFunctionOf(0, path.hash)
+  const fn = path.fn ?? digestFunctionOf(0, path.hash)
   const name = computable(checkedDigest(fn, path.hash, 0))
   const put = exchange.method === 'PUT'
   if (path.kind === 'cas') return put ? putBlob(cache, exchange, name) : getBlob(cache, exchange, name)

@@ -1,5 +1,8 @@
 import type { BazelPath } from './bazel.ts'
 
+/** Its hashes are as long as those of SHA-256: a path has to name it, as resource names of gRPC do. */
+const namedFunction = 'blake3'
+
 /** Who asks for what, as the path tells. */
 export type Route =
   | ({ readonly tool: 'bazel' } & BazelPath)
@@ -32,7 +35,9 @@ export function routeOf(path: string): Route | undefined {
 
 function bazelPath(segments: readonly string[]): Route | undefined {
   const [kind, hash = ''] = segments.slice(-2)
-  const instance = segments.slice(0, -2)
-  if ((kind !== 'cas' && kind !== 'ac') || instance.includes('')) return undefined
-  return { tool: 'bazel', kind, hash, instance: instance.join('/') }
+  const before = segments.slice(0, -2)
+  if ((kind !== 'cas' && kind !== 'ac') || before.includes('')) return undefined
+  const named = before.at(-1) === namedFunction
+  const instance = (named ? before.slice(0, -1) : before).join('/')
+  return { tool: 'bazel', kind, hash, instance, ...(named && { fn: namedFunction }) }
 }

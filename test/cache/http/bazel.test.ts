@@ -1,5 +1,6 @@
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
+import { computableFunctions, digestOf } from '../../../src/core/hash.ts'
 import { re } from '../../../src/wire/proto.ts'
 import { openRaw } from '../../wire/http1/raw.ts'
 import { actions, blobOf, call, noise, wire } from '../fixture.ts'
@@ -119,6 +120,22 @@ describe('/cas', () => {
       expect((await ask('PUT', path, { body: 'x' })).status).toBe(400)
     },
   )
+
+  test.each(computableFunctions)('a %s blob and a result of its action, which the path tells apart', async (fn) => {
+    const { ask, blobs, results } = await openHttpCache()
+    const prefix = fn === 'blake3' ? '/a/b/blake3' : '/a/b'
+    const blob = digestOf(fn, small.bytes)
+    const other = fn === 'blake3' ? `/cas/${blob.hash}` : `/blake3/cas/${blob.hash}`
+    expect((await ask('PUT', other, { body: small.bytes })).status).toBe(400)
+    expect((await ask('PUT', `${prefix}/cas/${blob.hash}`, { body: small.bytes })).status).toBe(200)
+    expect(await blobs.findMissing([blob])).toEqual([])
+    expect((await ask('GET', `${prefix}/cas/${blob.hash}`)).body.equals(small.bytes)).toBe(true)
+    expect((await ask('GET', other)).status).not.toBe(200)
+    const result = re.ActionResult.encode({ outputFiles: [{ path: 'out', digest: wire(blob) }] }).finish()
+    expect((await ask('PUT', `${prefix}/ac/${blob.hash}`, { body: result })).status).toBe(200)
+    expect(await results.locate(fn, blob.hash)).toEqual(blob)
+    expect((await ask('GET', `${prefix}/ac/${blob.hash}`)).body.equals(Buffer.from(result))).toBe(true)
+  })
 
   test('an instance that there is not', async () => {
     const { ask } = await openHttpCache()
