@@ -1,5 +1,6 @@
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
+import { createActionsClient } from '../../src/client/actions.ts'
 import { type Digest, digestFromWire, digestFunctions } from '../../src/core/digest.ts'
 import { computableFunctions, digestOf } from '../../src/core/hash.ts'
 import { batchBytesMax, digestsPerCallMax } from '../../src/core/limits.ts'
@@ -328,6 +329,20 @@ describe('SplitBlob and SpliceBlob', () => {
       const end = await readAll(channel, blobName(large.digest), { offset: 4_000_000 })
       expect(end).toEqual(Buffer.from(large.bytes.subarray(4_000_000)))
     }
+  })
+
+  test('a result refers to a blob in chunks as to one that is whole, until a chunk is gone', async () => {
+    const large = blobOf(noise(5_000_000, 3))
+    const cache = openCache()
+    await writeMessages(cache.channel, writeRequests(uploadName(large.digest), large.bytes, 1_000_000))
+    const results = createActionsClient(cache.channel)
+    const { digest: action } = blobOf('an action')
+    await results.update(action, { outputFiles: [{ path: 'out', digest: wire(large.digest) }] })
+    const { chunkDigests } = await split(cache, large.digest)
+    expect(await cache.blobs.findMissing([large.digest])).toEqual([large.digest])
+    expect((await results.get(action))?.outputFiles?.[0]?.digest).toMatchObject(wire(large.digest))
+    await cache.blobs.delete(digestFromWire(chunkDigests[1], 0, 'chunk_digests'))
+    expect(await results.get(action)).toBeUndefined()
   })
 
   test('a blob that is absent cannot be split: NOT_FOUND; no digest is INVALID_ARGUMENT', async () => {
