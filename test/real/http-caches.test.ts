@@ -10,13 +10,15 @@ let native: Native
 let work: Workdir
 /** `http://host:port` of the cache. */
 let url: string
+let schedulerUrl: string
 
 beforeAll(async () => {
   native = await createNative()
   work = createWorkdir()
   await native.ok('deploy', '--workers', '0')
-  const { cache } = JSON.parse((await native.ok('ips', '--json')).stdout)
+  const { cache, scheduler } = JSON.parse((await native.ok('ips', '--json')).stdout)
   url = `http://${cache.address}`
+  schedulerUrl = `http://${scheduler.address}`
 })
 afterAll(async () => {
   await native.dispose()
@@ -29,6 +31,11 @@ async function environmentOf(tool: string): Promise<Record<string, string>> {
   const pairs = [...stdout.matchAll(/^export (\w+)='?([^'\n]*)'?$/gm)]
   return Object.fromEntries(pairs.map(([, name = '', value = '']) => [name, value]))
 }
+
+test('the port of the scheduler, asked over HTTP, names the address of the cache', async () => {
+  const answer = await fetch(`${schedulerUrl}/cas/${'ab'.repeat(32)}`)
+  expect([answer.status, await answer.text()]).toEqual([421, expect.stringContaining(`HTTP at ${url}`)])
+})
 
 const rc4 = ['--noworkspace_rc', '--bazelrc=bazel4/bazelrc']
 const blake3 = ['--digest_function=BLAKE3']
