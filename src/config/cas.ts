@@ -51,8 +51,8 @@ export const casConfig = z.strictObject({
           min: size
             .refine((bytes) => bytes >= 2 ** 10 && bytes <= 2 ** 20, 'must be from 1 KiB to 1 MiB')
             .default(256 * 1024),
-          /** How far ahead a better place for a cut is looked for, in bytes; eight times `min` by default. */
-          horizon: size.refine((bytes) => bytes <= 8 * 2 ** 20, 'must be at most 8 MiB').optional(),
+          /** How far ahead a better place for a cut is looked for, in bytes; the API recommends eight times `min`. */
+          horizon: size.refine((bytes) => bytes <= 8 * 2 ** 20, 'must be at most 8 MiB').default(2 * 2 ** 20),
         })
         .prefault({}),
     })

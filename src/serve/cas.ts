@@ -18,13 +18,10 @@ import { roomNotes } from './room-notes.ts'
 import type { Running, ServeContext } from './running.ts'
 import { serverTlsOf } from './tls.ts'
 
-/** What its documentation recommends for RepMaxCDC. */
-const minimumsInHorizon = 8
-
 function chunkingOf({ average, seed, rep_max: { min, horizon } }: CasConfig['chunking']): Chunking {
   return {
     fastCdc: { averageBytes: average, seed },
-    repMaxCdc: { minBytes: min, horizonBytes: horizon ?? minimumsInHorizon * min },
+    repMaxCdc: { minBytes: min, horizonBytes: horizon },
   }
 }
 
