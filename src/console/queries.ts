@@ -99,7 +99,8 @@ export function createQueries(database: DatabaseSync): Queries {
       }
       const statement = prepareActions(
         database,
-        `WHERE a.id IN (SELECT s.id FROM outputs o JOIN actions s ON s.content = o.content
+        // CROSS: from the path to its makers, and not through all actions of a build.
+        `WHERE a.id IN (SELECT s.id FROM outputs o CROSS JOIN actions s ON s.content = o.content
           WHERE ${conditions.join(' AND ')} ORDER BY s.id DESC LIMIT ?) ORDER BY a.id DESC`,
       )
       return statement.all(...values, limit).map(actionRecord)

@@ -214,10 +214,11 @@ function inputCause(difference: InputDifference): Cause {
  * @returns nothing if it is not such a file, or not available
  */
 async function parametersOf({ path, one, other }: InputDifference, fn: DigestFunction, load: Load): Promise<Cause[]> {
+  if (!path.endsWith('.params')) return []
   const texts = await Promise.all(
     [one, other].map(async (entry) => {
       const [hash = '', size = '0'] = entry?.digest?.split('/') ?? []
-      if (!path.endsWith('.params') || hash === '' || Number(size) > parametersBytesMax) return undefined
+      if (hash === '' || Number(size) > parametersBytesMax) return undefined
       const digest = checkedDigest(fn, hash, Number(size), path)
       return (await load([digest])).get(digestText(digest))
     }),
