@@ -1,6 +1,7 @@
 import { buildRecord } from '../client/build-history.ts'
 import { Failure } from '../core/failure.ts'
-import type { CauseOfMany, Explanation } from '../explain/build.ts'
+import type { Explanation } from '../explain/build.ts'
+import type { CauseOfMany } from '../explain/cause.ts'
 import { causeKinds } from '../explain/cause.ts'
 import type { Found } from '../explain/find.ts'
 import { decodeMessage } from '../wire/decode.ts'

@@ -1,7 +1,8 @@
 import type { LocalHistory } from '../core/build-history.ts'
 import { Failure } from '../core/failure.ts'
 import { createSemaphore } from '../core/semaphore.ts'
-import type { CauseOfMany, Explanation } from '../explain/build.ts'
+import type { Explanation } from '../explain/build.ts'
+import type { CauseOfMany } from '../explain/cause.ts'
 import type { Explanations } from '../explain/explanations.ts'
 import { keepExplanations } from '../explain/kept.ts'
 import { decodeMessage } from '../wire/decode.ts'
@@ -26,10 +27,12 @@ export function explainMethod(history: LocalHistory, whole: Explanations): Metho
     const subject = { ...(target !== '' && { target }), ...(hashPrefix !== '' && { hashPrefix }) }
     const build = (await history.builds({ idPrefix: id, limit: 1_000 })).find((each) => each.id === id)
     if (!build) throw new Failure('not-found', 'there is no such build', { where: id })
-    const isMade = target + hashPrefix + against === '' && whole.isFinal(build)
-    const explanation = isMade
-      ? await whole.of(build, { signal })
-      : await semaphore(() => explainBuild(build, { subject, signal, ...(against !== '' && { against }) }))
+    const isWhole = target + hashPrefix + against === ''
+    const settled = isWhole ? whole.settled(build) : undefined
+    const explanation =
+      isWhole && whole.isFinal(build)
+        ? await whole.of(build, { signal })
+        : await semaphore(() => explainBuild(build, { subject, signal, settled, ...(against !== '' && { against }) }))
     // What its client reports of the build may be newer.
     return consoleApi.ExplainResponse.encode(wireExplanation({ ...explanation, build })).finish()
   }

@@ -9,7 +9,7 @@ import type { Reader } from './reader.ts'
 /** The history for callers in this process, without a network between. Errors are those of History.use. */
 export function localHistory(
   history: History,
-  reader: Pick<Reader, 'fetch' | 'isIdle'>,
+  reader: Pick<Reader, 'fetch' | 'waitingSince'>,
 ): LocalHistory & InvocationHistory {
   async function blobs(digests: readonly Digest[]): Promise<ReadonlyMap<string, Uint8Array>> {
     const found = history.use((tables) => tables.blobs.getAll(digests))
@@ -32,6 +32,8 @@ export function localHistory(
   return {
     builds: async (query) => history.use(({ queries }) => queries.builds(query)),
     actions: async (query) => history.use(({ queries }) => queries.actions(query)),
+    marks: async (query) => history.use(({ queries }) => queries.marks(query)),
+    records: async (rows) => history.use(({ queries }) => queries.records(rows)),
     earlier: async (row, limit) => history.use(({ queries }) => queries.earlier(row, limit)),
     comparable,
     producers: async (query) => history.use(({ queries }) => queries.producers(query)),
@@ -42,7 +44,7 @@ export function localHistory(
     log: async (build, of, row, at) => history.use(({ log }) => log(build, of, row, at)),
     answers: async (builds) => history.use(({ queries }) => queries.answers(builds)),
     revision: () => history.use(({ queries }) => queries.revision()),
-    isLearning: () => !reader.isIdle(),
+    learningSince: () => reader.waitingSince(),
     blob: async (digest) => (await blobs([digest])).get(digestKey(digest)),
     blobs,
   }

@@ -1,5 +1,6 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import {
+  type ActionMark,
   type ActionRecord,
   type ActionsQuery,
   actionOutcomes,
@@ -13,12 +14,14 @@ import { createReadComparable, type ReadComparable } from './comparable.ts'
 import { summaryColumns } from './invocations.ts'
 import { outcomeNumber } from './outcomes.ts'
 import { createReadPredecessors } from './predecessors.ts'
-import { actionRecord, buildRecord, prepareActions, prepareArrays } from './rows.ts'
+import { actionRecord, buildRecord, prepareActions, prepareArrays, type Values } from './rows.ts'
 
 /** The read side of the tables; core/build-history.ts says what each of these returns. */
 export interface Queries {
   builds(query: { readonly limit: number; readonly idPrefix?: string }): BuildRecord[]
   actions(query: ActionsQuery): ActionRecord[]
+  marks(query: ActionsQuery): ActionMark[]
+  records(rows: readonly number[]): ActionRecord[]
   earlier(row: number, limit: number): ActionRecord[]
   readonly comparable: ReadComparable
   producers(query: ProducersQuery): ActionRecord[]
@@ -52,6 +55,7 @@ export function createQueries(database: DatabaseSync): Queries {
     `SELECT answer, count(*) FROM actions WHERE build IN (SELECT id FROM builds ORDER BY last_seen DESC, id DESC LIMIT ?)
       AND answer IS NOT NULL GROUP BY answer`,
   )
+  const records = prepareActions(database, 'WHERE a.id IN (SELECT value FROM json_each(?)) ORDER BY a.id')
   const changes = prepareArrays(database, 'SELECT total_changes()')
 
   return {
@@ -66,23 +70,24 @@ export function createQueries(database: DatabaseSync): Queries {
       const longer = builds.all(...bounds, idPrefix, idPrefix, idPrefix, limit - exact.length)
       return [...exact, ...longer].map(buildRecord)
     },
-    actions({ build, outcomes = actionOutcomes, target, mnemonic, hashPrefix, limit, after = 0 }) {
-      const conditions = ['a.build = (SELECT id FROM builds WHERE name = ?)', 'a.id > ?']
-      const values: SQLInputValue[] = [build, after]
-      function where(condition: string, ...more: SQLInputValue[]): void {
-        conditions.push(condition)
-        values.push(...more)
-      }
-      if (outcomes.length < actionOutcomes.length) {
-        const numbers = outcomes.map(outcomeNumber)
-        where(`a.outcome IN (${numbers.map(() => '?').join(', ')})`, ...numbers)
-      }
-      if (target !== undefined) where('l.target = ?', target)
-      if (mnemonic !== undefined) where('l.mnemonic = ?', mnemonic)
-      if (hashPrefix !== undefined) where('substr(c.hash, 1, length(?)) = ?', hashPrefix, hashPrefix)
-      const statement = prepareActions(database, `WHERE ${conditions.join(' AND ')} ORDER BY a.id LIMIT ?`)
-      return statement.all(...values, limit).map(actionRecord)
+    actions(query) {
+      const { where, values } = chosen(query)
+      return prepareActions(database, where)
+        .all(...values)
+        .map(actionRecord)
     },
+    marks(query) {
+      const { where, values } = chosen(query)
+      // A LEFT JOIN that nothing is read from is left out by SQLite.
+      const statement = prepareArrays(
+        database,
+        `SELECT a.id, a.outcome, a.last_seen, a.answer, a.flags, a.worker_start, a.worker_end, a.run_end,
+            c.command_hash IS NULL
+          FROM actions a JOIN contents c ON c.id = a.content LEFT JOIN labels l ON l.id = a.label ${where}`,
+      )
+      return statement.all(...values).map(markOf)
+    },
+    records: (rows) => records.all(JSON.stringify(rows)).map(actionRecord),
     earlier: createReadPredecessors(database),
     comparable: createReadComparable(database),
     producers({ path, build, before, limit }) {
@@ -105,6 +110,36 @@ export function createQueries(database: DatabaseSync): Queries {
       )
       return statement.all(...values, limit).map(actionRecord)
     },
+  }
+}
+
+/** What follows FROM to have a page of a build's actions, in the aliases of rows.ts. */
+function chosen(query: ActionsQuery): { readonly where: string; readonly values: readonly SQLInputValue[] } {
+  const { build, outcomes = actionOutcomes, target, mnemonic, hashPrefix, limit, after = 0 } = query
+  const conditions = ['a.build = (SELECT id FROM builds WHERE name = ?)', 'a.id > ?']
+  const values: SQLInputValue[] = [build, after]
+  function where(condition: string, ...more: SQLInputValue[]): void {
+    conditions.push(condition)
+    values.push(...more)
+  }
+  if (outcomes.length < actionOutcomes.length) {
+    const numbers = outcomes.map(outcomeNumber)
+    where(`a.outcome IN (${numbers.map(() => '?').join(', ')})`, ...numbers)
+  }
+  if (target !== undefined) where('l.target = ?', target)
+  if (mnemonic !== undefined) where('l.mnemonic = ?', mnemonic)
+  if (hashPrefix !== undefined) where('substr(c.hash, 1, length(?)) = ?', hashPrefix, hashPrefix)
+  return { where: `WHERE ${conditions.join(' AND ')} ORDER BY a.id LIMIT ?`, values: [...values, limit] }
+}
+
+/** @param row its id, its outcome, when it was last seen, and whatever else of it changes */
+function markOf(row: Values): ActionMark {
+  const [id, outcome, lastSeen] = row
+  return {
+    row: number(id),
+    outcome: actionOutcomes[number(outcome)] ?? 'missed',
+    lastSeen: number(lastSeen),
+    state: row.join(' '),
   }
 }
 

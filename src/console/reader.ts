@@ -26,8 +26,8 @@ export interface Reader {
    * a limit.
    */
   add(actions: readonly Readable[]): void
-  /** Is the queue empty, and nothing being read? */
-  isIdle(): boolean
+  /** When the first of those that are not read yet was queued; undefined if there are none. */
+  waitingSince(): number | undefined
   /** Settles when the queue is empty and nothing is being read. */
   idle(): Promise<void>
   /**
@@ -106,10 +106,10 @@ export function createReader({ history, cas, clock, log }: ReaderOptions): Reade
 
   return {
     add(actions) {
-      queue.add(actions)
+      queue.add(actions, clock.now())
       work()
     },
-    isIdle: () => queue.size === 0 && !working,
+    waitingSince: () => queue.oldest(),
     async idle() {
       while (working) await working
     },

@@ -37,6 +37,10 @@ export interface LocalHistory extends BuildHistory {
    * @param build a full id: considers this build only
    */
   comparable(rows: readonly number[], build?: string): Promise<ReadonlyMap<number, readonly ActionRecord[]>>
+  /** All of a build's actions, or some, in the order of `actions`, in a fifth of the time that the records take. */
+  marks(query: ActionsQuery): Promise<readonly ActionMark[]>
+  /** Actions by their rows, in the order of these; those that are gone are left out. @param rows 1,000 at most */
+  records(rows: readonly number[]): Promise<readonly ActionRecord[]>
   /**
    * What some actions make: rows and paths relative to the input root, 100,000 at most.
    * @param rows of ActionRecords, 1,000 at most
@@ -46,8 +50,11 @@ export interface LocalHistory extends BuildHistory {
   answers(builds: number): Promise<ReadonlyMap<LookupAnswer, number>>
   /** Changes whenever something was written. */
   revision(): number
-  /** Are there actions that have been seen but not read yet? What is known about them may still change. */
-  isLearning(): boolean
+  /**
+   * When the first was seen of the actions that have not been read yet: what is known about them may still change;
+   * undefined if there are none.
+   */
+  learningSince(): number | undefined
   /** Like `blob`, by digestKey; blobs that are nowhere are left out. */
   blobs(digests: readonly Digest[]): Promise<ReadonlyMap<string, Uint8Array>>
 }
@@ -171,6 +178,15 @@ export interface ActionRecord {
   /** How often it was assigned to a worker. */
   readonly attempts: number
   readonly times: ActionTimes
+}
+
+/** That there is an action, and in which state. */
+export interface ActionMark {
+  readonly row: number
+  readonly outcome: ActionOutcome
+  readonly lastSeen: number
+  /** Changes whenever more is known of it. */
+  readonly state: string
 }
 
 /** When each thing happened to an action; absent if unknown. */

@@ -53,10 +53,55 @@ export interface Root {
   readonly chain: readonly Link[]
 }
 
-/** Equal for equal causes. */
-export function causeKey({ kind, subject, one, other }: Cause): string {
-  return JSON.stringify([kind, subject, one, other])
+/** A cause with everything that it explains. */
+export interface CauseOfMany extends Cause {
+  /** Actions with this cause, and how many of them have other causes too. */
+  readonly actions: number
+  readonly notAlone: number
+  /** The duration of these actions, from when a worker or the client began until it ended. */
+  readonly seconds: number
+  /** The longest chain from the cause to one of them. */
+  readonly chain: Root['chain']
+  /** Some of them, slowest first. */
+  readonly examples: readonly Example[]
+  /** The build that most of them were compared with; null if there was none. */
+  readonly against: Against | null
+  /**
+   * How long before the lookup the result, or a blob that it references, was evicted, in milliseconds: minimum and
+   * maximum.
+   */
+  readonly evictedMs: { readonly least: number; readonly most: number } | null
 }
+
+export interface Example {
+  readonly target: string
+  readonly mnemonic: string
+  /** `hash/size`. */
+  readonly action: string
+  readonly output: string
+  readonly seconds: number
+  /** The action that it was compared with, `hash/size`; null if there was none. */
+  readonly against: string | null
+}
+
+/** A build that others were compared with. */
+export interface Against {
+  readonly build: string
+  /** When its action was first seen, in milliseconds since 1970. */
+  readonly seen: number
+}
+
+/** Equal for equal causes. */
+export function causeKey(cause: Cause): string {
+  const known = keys.get(cause)
+  if (known !== undefined) return known
+  const key = JSON.stringify([cause.kind, cause.subject, cause.one, cause.other])
+  keys.set(cause, key)
+  return key
+}
+
+/** Each is asked for several times, whenever the actions of a build are counted. */
+const keys = new WeakMap<Cause, string>()
 
 /** A cause that consists of a kind and perhaps a subject. */
 export function cause(kind: CauseKind, subject = '', one: string | null = null, other: string | null = null): Cause {

@@ -2,7 +2,8 @@ import type { BuildRecord, LocalHistory } from '../core/build-history.ts'
 import type { Clock } from '../core/clock.ts'
 import { Failure } from '../core/failure.ts'
 import { createSemaphore } from '../core/semaphore.ts'
-import { type Explanation, explainBuild } from './build.ts'
+import { type Explanation, explainBuild, explainSettled } from './build.ts'
+import { createSettled, lateMs, type Settled } from './settled.ts'
 
 /** Explanations of whole builds, the costly part of a build's page and of `native explain`. */
 export interface Explanations {
@@ -10,6 +11,8 @@ export interface Explanations {
   of(build: BuildRecord, asked?: Asked): Promise<Explanation>
   /** Is there an explanation that stays valid unless more is heard of the build? */
   isFinal(build: BuildRecord): boolean
+  /** What was found of a build while it goes on; undefined if it ended long ago. */
+  settled(build: BuildRecord): Settled | undefined
   close(): void
 }
 
@@ -30,7 +33,9 @@ const atOnceMax = 2
  */
 const lookMs = 1_000
 const lookedAtMax = 5
-const quietMs = 3_000
+const quietMs = lateMs
+/** Builds whose actions are explained as they end: the last that were asked for, or that go on. */
+const followedMax = 2
 /** No history is at this revision. */
 const unseen = -1
 /** How long an explanation is good while the history goes on: at most a twentieth of the time is spent on it. */
@@ -51,6 +56,7 @@ export function goodMs(tookMs: number): number {
  */
 export function createExplanations(history: LocalHistory, clock: Clock): Explanations {
   const kept = new Map<string, Kept>()
+  const followed = new Map<string, Followed>()
   const semaphore = createSemaphore(atOnceMax)
   const ending = new AbortController()
   let revision = unseen
@@ -73,16 +79,35 @@ export function createExplanations(history: LocalHistory, clock: Clock): Explana
     return awaited(made, signal)
   }
 
+  function isLearning(): boolean {
+    return history.learningSince() !== undefined
+  }
+
+  function followedAs(build: BuildRecord): Followed | undefined {
+    const known = followed.get(build.id)
+    if (known || clock.now() - build.lastSeen >= freshMs) return known
+    const begins: Followed = { settled: createSettled(history, clock), nextAt: 0 }
+    followed.set(build.id, begins)
+    const [oldest] = followed.keys()
+    if (followed.size > followedMax && oldest !== undefined) followed.delete(oldest)
+    return begins
+  }
+
+  function settled(build: BuildRecord): Settled | undefined {
+    return followedAs(build)?.settled
+  }
+
   function begun(build: BuildRecord, against: string | undefined): Kept {
     const leaving = new AbortController()
     const signal = AbortSignal.any([leaving.signal, ending.signal])
     const state: Kept['state'] = { isFinal: false }
     const explanation = semaphore(async () => {
       signal.throwIfAborted()
-      const began = { at: clock.now(), revision: history.revision(), learning: history.isLearning() }
-      const made = await explainBuild(history, build, { signal, ...(against !== undefined && { against }) })
+      const began = { at: clock.now(), revision: history.revision(), learning: isLearning() }
+      const comparing = against === undefined ? { settled: settled(build) } : { against }
+      const made = await explainBuild(history, build, { signal, ...comparing })
       state.made = { ...began, tookMs: clock.now() - began.at }
-      state.isFinal = !began.learning && !history.isLearning()
+      state.isFinal = !began.learning && !isLearning()
       return made
     })
     return { key: keyOf(build), explanation, leaving, readers: 0, state }
@@ -95,7 +120,7 @@ export function createExplanations(history: LocalHistory, clock: Clock): Explana
     if (!isSame && !goesOn) return false
     if (!made || (isSame && isFinal)) return true
     // The first explanation with complete data is not delayed.
-    if (!goesOn && made.learning && !history.isLearning()) return false
+    if (!goesOn && made.learning && !isLearning()) return false
     // Open pages ask at every action.
     return clock.now() - made.at < goodMs(made.tookMs) || made.revision === history.revision()
   }
@@ -120,20 +145,42 @@ export function createExplanations(history: LocalHistory, clock: Clock): Explana
     if (seen === revision) return
     revision = seen
     const builds = await history.builds({ limit: lookedAtMax })
-    const waiting = builds.filter((build) => now - build.lastSeen < freshMs && !isFinal(build))
-    if (!history.isLearning()) for (const build of waiting) if (hasEnded(build, now)) await of(build)
+    const fresh = builds.filter((build) => now - build.lastSeen < freshMs)
+    for (const id of followed.keys()) if (!fresh.some((build) => build.id === id)) followed.delete(id)
+    const waiting = fresh.filter((build) => !isFinal(build))
+    for (const build of waiting)
+      if (!hasEnded(build, now)) await follow(build)
+      else if (!isLearning()) await of(build)
     // One that becomes quiet, or is fully read, only later is looked at once more.
     if (!waiting.every(isFinal)) revision = unseen
+  }
+
+  async function follow(build: BuildRecord): Promise<void> {
+    const state = followedAs(build)
+    if (!state || clock.now() < state.nextAt) return
+    await semaphore(async () => {
+      const began = clock.now()
+      await explainSettled(history, build, state.settled, ending.signal)
+      state.nextAt = clock.now() + goodFactor * (clock.now() - began)
+    })
   }
 
   return {
     of,
     isFinal,
+    settled,
     close() {
       ending.abort(new Failure('unavailable', 'this console is stopping'))
       stop()
     },
   }
+}
+
+/** A build that goes on. */
+interface Followed {
+  readonly settled: Settled
+  /** When it is looked at again. */
+  nextAt: number
 }
 
 interface Kept {

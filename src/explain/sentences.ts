@@ -2,8 +2,8 @@ import { tookMs } from '../core/build-history.ts'
 import { countText } from '../core/count-text.ts'
 import { printable } from '../core/printable.ts'
 import { spanText } from '../core/units.ts'
-import type { CauseOfMany, Explanation } from './build.ts'
-import type { Cause, CauseKind } from './cause.ts'
+import type { Explanation } from './build.ts'
+import type { Cause, CauseKind, CauseOfMany } from './cause.ts'
 
 const texts: Readonly<Record<CauseKind, (cause: Cause) => string>> = {
   input: ({ subject, one, other }) => {

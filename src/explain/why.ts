@@ -13,9 +13,9 @@ import { inputTold } from './words.ts'
 
 /** Why one action was not cached. */
 export interface Explained {
-  readonly action: ActionRecord
+  readonly action: Pick<ActionRecord, 'row' | 'digest' | 'target' | 'mnemonic' | 'firstOutput' | 'times' | 'lookup'>
   /** The action that it was compared with, if any. */
-  readonly against: ActionRecord | undefined
+  readonly against: Pick<ActionRecord, 'digest' | 'build' | 'firstSeen'> | undefined
   /** At least one; the first is the action's own. */
   readonly roots: readonly Root[]
 }
@@ -62,10 +62,10 @@ export function createWhy(history: LocalHistory, against?: string): Why {
 
   async function explain(action: ActionRecord, candidates: Candidates): Promise<Explained> {
     const said = saidByItself(action)
-    if (said) return { action, against: undefined, roots: [{ cause: said, chain: [] }] }
+    if (said) return explained(action, undefined, [{ cause: said, chain: [] }])
     const before = predecessorOf(action, candidates.get(action.row))
-    if (before) return { action, against: before, roots: await rootsOf(action, before, 0) }
-    return { action, against: undefined, roots: [{ cause: unseen(action, against), chain: [] }] }
+    const roots = before ? await rootsOf(action, before, 0) : [{ cause: unseen(action, against), chain: [] }]
+    return explained(action, before, roots)
   }
 
   /** What distinguishes an action from an earlier one, each change traced back to its origin. */
@@ -150,6 +150,17 @@ export function createWhy(history: LocalHistory, against?: string): Why {
   }
 
   return { candidates, explain }
+}
+
+/** Of two records, what is needed later: they may be kept for long, by the thousands. */
+function explained(
+  { row, digest, target, mnemonic, firstOutput, times, lookup }: ActionRecord,
+  before: ActionRecord | undefined,
+  roots: readonly Root[],
+): Explained {
+  const action = { row, digest, target, mnemonic, firstOutput, times, ...(lookup && { lookup }) }
+  const against = before && { digest: before.digest, build: before.build, firstSeen: before.firstSeen }
+  return { action, against, roots }
 }
 
 /** The cause that the record gives without an earlier run. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { spanText } from '../core/units.ts'
-import type { CauseOfMany, Explanation } from '../explain/build.ts'
+import type { Explanation } from '../explain/build.ts'
+import type { CauseOfMany } from '../explain/cause.ts'
 import { causeKey } from '../explain/cause.ts'
 import { actionName, adviceText, causeText, chainText } from '../explain/sentences.ts'
 import { type Html, html } from './html.ts'

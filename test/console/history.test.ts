@@ -216,9 +216,9 @@ it('explains a build that has ended out of what was made before anybody asked', 
   let reads = 0
   const counted: LocalHistory = {
     ...history,
-    actions(query) {
+    marks(query) {
       reads += 1
-      return history.actions(query)
+      return history.marks(query)
     },
   }
   const service = { name: 'native.console.v1.History', methods: { Explain: explainMethod(counted, explanations) } }

@@ -15,7 +15,7 @@ async function open() {
     ...town,
     lines,
     state,
-    isLearning: () => console.history.isLearning(),
+    isLearning: () => console.history.learningSince() !== undefined,
     /** The first outputs of what the build did; empty for an action of which nothing is known. */
     known: async () => (await history.actions({ build: 'build', limit: 200 })).map(({ firstOutput }) => firstOutput),
     /** Does not wait for the console to be idle: between the tries of a call it waits for the clock. */

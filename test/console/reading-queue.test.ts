@@ -9,16 +9,22 @@ const contents = (actions: readonly Readable[]) => actions.map(({ content }) => 
 
 it('takes no more than 50,000', () => {
   const queue = createReadingQueue()
-  queue.add(Array.from({ length: 50_001 }, (_, at) => readable(at)))
+  queue.add(
+    Array.from({ length: 50_001 }, (_, at) => readable(at)),
+    0,
+  )
   expect(queue.size).toBe(50_000)
   expect(queue.next()).toHaveLength(100)
 })
 
 it('puts what fails behind the others, where each waits alone, and lets it go in the end', () => {
   const queue = createReadingQueue()
-  queue.add([1, 2].map((content) => readable(content)))
+  queue.add(
+    [1, 2].map((content) => readable(content)),
+    0,
+  )
   expect(queue.failed(queue.next())).toEqual([])
-  queue.add([readable(3)])
+  queue.add([readable(3)], 0)
   expect(contents(queue.next())).toEqual([1])
   expect(queue.failed(queue.next())).toEqual([])
   expect(contents(queue.next())).toEqual([2])
@@ -34,9 +40,9 @@ it('puts what fails behind the others, where each waits alone, and lets it go in
 
 it('keeps what a worker has run meanwhile, since its input tree is now there', () => {
   const queue = createReadingQueue()
-  queue.add([readable(1, false)])
+  queue.add([readable(1, false)], 0)
   const read = queue.next()
-  queue.add([readable(1)])
+  queue.add([readable(1)], 0)
   queue.done(read)
   expect(queue.next()).toEqual([readable(1)])
 })

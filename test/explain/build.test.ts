@@ -189,9 +189,9 @@ test('others have their turn between two pages of a build, and who has left ends
   const leaving = new AbortController()
   const history: LocalHistory = {
     ...scene.history,
-    actions(query) {
+    marks(query) {
       turns.push(turn)
-      return scene.history.actions(query)
+      return scene.history.marks(query)
     },
   }
   expect(await explainBuild(history, build)).toMatchObject({ actions: 2_001, hits: 2_001, cut: 0 })

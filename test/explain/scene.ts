@@ -107,7 +107,7 @@ export function createScene(): Scene {
   return {
     shelf,
     history: localHistory(file, {
-      isIdle: () => true,
+      waitingSince: () => undefined,
       fetch: async (digests) => {
         const found = await shelf.load(digests)
         return new Map(
