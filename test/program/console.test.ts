@@ -1,3 +1,4 @@
+import { readdir, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createActionsClient } from '../../src/client/actions.ts'
@@ -87,6 +88,25 @@ describe('a console', () => {
     // What it knew before is there, and counted once.
     expect(await buildOf(console, 'first', () => true)).toMatchObject({ actions: 2, executed: 1, failed: 1 })
     for (const each of [cas, scheduler, console]) expectSound(each, 400)
+  })
+
+  test('whose database is torn begins a new one, and nobody waits for it', async () => {
+    const { run, startConsole } = servers
+    process.kill(console.pid, 'SIGKILL')
+    await eventually(
+      async () => console.running(),
+      (running) => !running,
+    )
+    const file = join(place.folder, 'history/history.db')
+    // Its log has what is not in it yet, which would mend it.
+    await truncate(`${file}-wal`)
+    await writeFile(file, 'torn '.repeat(10_000))
+    const building = Promise.all(Array.from({ length: 8 }, (_, at) => run('torn', `sleep 0.1; echo ${at}`)))
+    console = await startConsole()
+    expect((await building).map(({ exitCode }) => exitCode)).toEqual(Array(8).fill(0))
+    expect(await buildOf(console, 'torn', ({ executed }) => executed === 8)).toMatchObject({ actions: 8 })
+    expect((await readdir(join(place.folder, 'history'))).join()).toContain('history.db.unusable-')
+    expectSound(console, 400)
   })
 
   test('refuses what makes no sense, and goes on', async () => {
