@@ -270,6 +270,10 @@ describe('nothing changed, or nothing is known', () => {
     expect(told(await explained())).toEqual(['1 never seen before'])
   })
 
+  test('another digest function', async () => {
+    expect(await again({}, { fn: 'blake3' })()).toEqual(['1 it was named by sha256 before, and now by blake3'])
+  })
+
   test('another instance', async () => {
     scene.build('one', [compile('a', '1')], 'main')
     scene.build('two', [compile('a', '1')], 'other')

@@ -5,7 +5,7 @@ import { openHistory } from '../../src/console/history.ts'
 import { localHistory } from '../../src/console/local-history.ts'
 import type { LocalHistory, LookupRecord } from '../../src/core/build-history.ts'
 import { systemClock } from '../../src/core/clock.ts'
-import { checkedDigest, type Digest, digestKey, digestText } from '../../src/core/digest.ts'
+import { checkedDigest, type Digest, type DigestFunction, digestKey, digestText } from '../../src/core/digest.ts'
 import { re } from '../../src/wire/proto.ts'
 import { quietLog } from '../fixture/quiet-log.ts'
 import { createShelf, type Folder, type Shelf } from './actions.ts'
@@ -28,6 +28,8 @@ export interface Seen {
   readonly skipCacheLookup?: boolean
   /** The client keeps the Action, or the input tree, to itself. */
   readonly keeps?: 'action' | 'tree'
+  /** The client names it by this; the digest itself is the same. */
+  readonly fn?: DigestFunction
 }
 
 export interface Scene {
@@ -56,7 +58,7 @@ export function createScene(): Scene {
 
   function see(id: string, seen: Seen, instance: string): string {
     now += secondMs
-    const action = actionOf(shelf, seen)
+    const action = { ...actionOf(shelf, seen), fn: seen.fn ?? 'sha256' }
     const client = {
       ...{ invocation: id, correlated: '', tool: 'bazel', toolVersion: '7.7.1' },
       ...{ target: seen.target, mnemonic: seen.mnemonic ?? 'Genrule', configuration: 'cfg' },

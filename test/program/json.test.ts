@@ -71,6 +71,16 @@ describe('what --json prints is what docs/json.md says', () => {
     expect(disagreements(tableOf('`builds`'), [await eventually(() => json('builds'), two)])).toEqual([])
   })
 
+  test('of open, which opens nothing then', async () => {
+    await native.ok('exec', '--', '/bin/true')
+    const listed = async () => (await json('builds')) as { builds: { id: string }[] }
+    const { builds } = await eventually(listed, (answer) => answer.builds.length > 0)
+    const [all, one] = [await json('open'), await json('open', builds[0]?.id ?? '')]
+    expect(disagreements(tableOf('`open`'), [all, one])).toEqual([])
+    expect(one).toEqual({ url: `${(all as { url: string }).url}build/${builds[0]?.id}` })
+    expect((await native.ok('open', '--no-browser')).stdout.trim()).toBe((all as { url: string }).url)
+  })
+
   test('of logs', async () => {
     const { stdout } = await native.ok('logs', '-n', '2', '--json')
     const lines = stdout.split('\n').map((line): Record<string, unknown> => JSON.parse(line))
