@@ -54,7 +54,8 @@ export function createFleet(context: SchedulerContext, tasks: Tasks, store: Stor
     else if (task) tasks.again(task, reason)
   }
 
-  function finished(worker: Worker, { leaseId, response }: workerApi.Finished.$Properties): void {
+  function finished(worker: Worker, message: workerApi.Finished.$Properties): void {
+    const { leaseId, response } = message
     const held = tasks.leases.held(leaseId ?? '', worker)
     if (held && response?.status?.code === Code.UNAVAILABLE) rests.begin(worker)
     else if (held) rests.forget(worker)
@@ -62,7 +63,7 @@ export function createFleet(context: SchedulerContext, tasks: Tasks, store: Stor
     if (task?.isRepeat) repeats.finished(task, worker.name, response ?? {})
     else if (task) {
       context.meters.runSeconds((clock.now() - task.assignedAt) / 1000)
-      settle(context, tasks, store, task, worker.name, response ?? {}, (ended) =>
+      settle(context, tasks, store, task, worker.name, message, (ended) =>
         repeats.consider(task, worker.name, ended, workers),
       )
     } else log.debug('late answer ignored', { worker: worker.name, lease: leaseId, known: held !== undefined })

@@ -3,7 +3,8 @@ import type { Queue, Queued } from './queue.ts'
 
 /** A task that waits for a worker. */
 export interface Waiting extends Queued {
-  readonly platform: Platform
+  /** Changes only while it is in no queue. */
+  platform: Platform
   /** When it was last queued, in milliseconds since 1970. */
   queuedAt: number
 }

@@ -12,12 +12,12 @@ import type { Task } from './task.ts'
 /** How a run ended: with a worker's answer, or with an error. */
 type RunEnd = Pick<Ended, 'status' | 'message' | 'exitCode' | 'metadata'>
 
-/** The end that a worker's answer stands for. */
-export function runEnd({ status, message, result }: re.ExecuteResponse.$Properties): RunEnd {
+/** The end that a worker's answer stands for. @param note what there is to say about a run that gave a result */
+export function runEnd({ status, message, result }: re.ExecuteResponse.$Properties, note = ''): RunEnd {
   const code = status?.code ?? Code.OK
   return {
     status: code,
-    message: code === Code.OK ? '' : (status?.message ?? message ?? ''),
+    message: code === Code.OK ? note : (status?.message ?? message ?? ''),
     exitCode: result?.exitCode ?? 0,
     metadata: result?.executionMetadata,
   }

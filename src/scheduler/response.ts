@@ -1,8 +1,13 @@
+import { messageBytesMax } from '../core/limits.ts'
 import { re } from '../wire/proto.ts'
 import { Code, type RpcError } from '../wire/rpc.ts'
 import { statusMessage } from '../wire/status.ts'
 import { toTimestamp } from '../wire/time.ts'
-import type { Task } from './task.ts'
+import { largerText } from './larger.ts'
+import type { Killed, Task } from './task.ts'
+
+/** Room for the Operation around its response. */
+const envelopeBytes = 64 * 1024
 
 /** The response for a result from the action cache. */
 export function cachedResponse(result: re.ActionResult): Uint8Array {
@@ -27,6 +32,7 @@ export function workerResponse(
   task: Task,
   worker: string,
   response: re.ExecuteResponse.$Properties,
+  ran = ranText(task, worker),
 ): re.ExecuteResponse.$Properties {
   const { result } = response
   if (!result && (response.status?.code ?? Code.OK) === Code.OK)
@@ -36,9 +42,25 @@ export function workerResponse(
     ...response,
     cachedResult: false,
     status: response.status ?? { code: Code.OK },
-    message: said + ranText(task, worker),
+    message: said + ran,
     ...(result && { result: { ...result, executionMetadata: completeMetadata(task, worker, result) } }),
   }
+}
+
+/** The answer for a task that was killed for memory, and that no larger worker has run to its end. */
+export function killedResponse(
+  task: Task,
+  { worker, answer }: Killed,
+  error: RpcError,
+): re.ExecuteResponse.$Properties {
+  return workerResponse(task, worker, answer, `ran on ${worker}; no larger worker has run it: ${error.message}`)
+}
+
+/** A response too large for one message is sent without inlined contents. */
+export function encodedResponse(response: re.ExecuteResponse.$Properties): Uint8Array {
+  const bytes = re.ExecuteResponse.encode(response).finish()
+  if (bytes.byteLength <= messageBytesMax - envelopeBytes || !response.result) return bytes
+  return re.ExecuteResponse.encode({ ...response, result: withoutInlined(response.result) }).finish()
 }
 
 /**
@@ -81,5 +103,6 @@ function completeMetadata(
 function ranText(task: Task, worker: string): string {
   const waited = task.assignedAt - task.createdAt
   const again = task.attempts > 1 ? `, at attempt ${task.attempts}, since earlier workers were lost` : ''
-  return `ran on ${worker} after ${waited} ms in the queue${again}`
+  const larger = largerText(task)
+  return `ran on ${worker} after ${waited} ms in the queue${again}${larger ? `, ${larger}` : ''}`
 }

@@ -3,6 +3,7 @@ import type { Digest } from '../core/digest.ts'
 import { propertiesText } from '../core/platform.ts'
 import type { OperationView, QueueView, SchedulerView, WorkerView } from '../core/scheduler-view.ts'
 import type { Engine } from './engine.ts'
+import { largerText } from './larger.ts'
 import { matches, type Platform } from './match.ts'
 import type { Stage } from './operation.ts'
 import type { PlatformQueue } from './platform-queue.ts'
@@ -84,9 +85,11 @@ function operationView(
 
 function whyText(task: Task, queue: QueueView | undefined): string {
   const { attempt, settling, platform, attempts } = task
-  if (attempt) return `runs on ${attempt.lease.worker.name}`
+  const larger = largerText(task)
+  if (attempt) return `runs on ${attempt.lease.worker.name}${larger ? `, ${larger}` : ''}`
   if (settling) return 'has run; its result is being stored'
-  const again = attempts > 0 ? ` (attempt ${attempts + 1}: its worker was lost)` : ''
+  const lost = attempts > 0 ? ` (attempt ${attempts + 1}: its worker was lost)` : ''
+  const again = lost + (larger ? `; it is to run ${larger}` : '')
   if (!queue || queue.workers === 0)
     return `waits for a worker that offers ${propertiesText(platform.properties)}; none is connected${again}`
   const others =

@@ -1,5 +1,5 @@
 import type { Digest } from '../core/digest.ts'
-import type { workerApi } from '../wire/proto.ts'
+import type { re, workerApi } from '../wire/proto.ts'
 import type { RpcError } from '../wire/rpc.ts'
 import type { Admitted } from './admission.ts'
 import type { ClientFacts } from './client.ts'
@@ -38,10 +38,21 @@ export interface Task extends Waiting {
   /** When it was last given to a worker. */
   assignedAt: number
   attempt: Attempt | undefined
+  /** A worker killed it for memory; it was then queued once more, for a larger one. */
+  killed: Killed | undefined
   /** Its worker has answered; only storing the result remains. */
   settling: boolean
   /** No client is told about it: it is run to be compared with an earlier run. */
   readonly isRepeat: boolean
+}
+
+/** A run that was ended for memory. */
+export interface Killed {
+  readonly worker: string
+  /** The limit there, in bytes. */
+  readonly limit: number
+  /** What clients get if no larger worker runs the action to its end. */
+  readonly answer: re.ExecuteResponse.$Properties
 }
 
 /** A task that a worker holds. */
@@ -105,6 +116,7 @@ export function createTask(
     attempts: 0,
     assignedAt: 0,
     attempt: undefined,
+    killed: undefined,
     settling: false,
     isRepeat: false,
   }
@@ -132,6 +144,7 @@ export function repeatOf(task: Task, now: number): Task {
     queuedAt: now,
     attempts: 0,
     attempt: undefined,
+    killed: undefined,
     settling: false,
     isRepeat: true,
   }

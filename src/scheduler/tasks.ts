@@ -6,16 +6,17 @@ import { type ClientFacts, clientFields } from './client.ts'
 import type { SchedulerContext } from './context.ts'
 import { createDispatch, type Dispatch } from './dispatch.ts'
 import type { ExecuteRequest } from './execute-request.ts'
+import { largerPlatform, largerText } from './larger.ts'
 import { createLeases, type Leases } from './lease.ts'
 import { createMergeable } from './mergeable.ts'
 import type { Operation } from './operation.ts'
 import { createPrefetchedBudget } from './prefetched.ts'
 import { createQueueBounds } from './queue-bounds.ts'
-import { errorEnd, recordEnd } from './recorded.ts'
+import { errorEnd, recordEnd, runEnd } from './recorded.ts'
 import { createRegistry, type Registry } from './registry.ts'
-import { failedResponse } from './response.ts'
+import { encodedResponse, failedResponse, killedResponse } from './response.ts'
 import { createStreams, type Streams } from './streams.ts'
-import { addInline, createTask, type Task, type Worker } from './task.ts'
+import { addInline, createTask, type Killed, type Task, type Worker } from './task.ts'
 import { createTaskClients, type RunWatcher } from './task-clients.ts'
 
 /** How a task ended, for the metrics. */
@@ -44,10 +45,16 @@ export interface Tasks {
   release(id: string, worker: Worker): Task | undefined
   /** Queues it again after its worker was lost, or ends it when that has happened too many times. */
   again(task: Task, reason: string): void
+  /**
+   * Queues a task that was killed for memory once more, for a worker that lets it have more.
+   * @returns false if it has had its second run, or if there is no such worker
+   */
+  enlarge(task: Task, killed: Killed): boolean
   /** Ends one client's interest; the task continues for others, or is cancelled with the last one. */
   cancel(operation: Operation, reason: string): void
   /** Ends the task with a serialised ExecuteResponse for all of its operations. */
   end(task: Task, response: Uint8Array, outcome: Outcome): void
+  /** Ends the task with an error, or with the answer of the worker that killed it for memory, if one did. */
   fail(task: Task, error: RpcError): void
   /** Reports runs from now on, until the returned function is called. */
   watch(watcher: RunWatcher): () => void
@@ -115,8 +122,20 @@ export function createTasks(context: SchedulerContext, idle: () => void, waits: 
 
   function fail(task: Task, error: RpcError): void {
     log.warn('action failed', { ...taskFields(task), code: error.code, reason: error.message })
+    if (task.killed) {
+      const response = killedResponse(task, task.killed, error)
+      recordEnd(context, registry, task, runEnd(response, response.message ?? ''))
+      end(task, encodedResponse(response), 'failed', error.message)
+      return
+    }
     recordEnd(context, registry, task, errorEnd(error))
     end(task, failedResponse(error), 'error', error.message)
+  }
+
+  function requeue(task: Task): void {
+    task.queuedAt = now()
+    clients.queued(task)
+    enqueue(task)
   }
 
   return {
@@ -165,9 +184,20 @@ export function createTasks(context: SchedulerContext, idle: () => void, waits: 
       }
       log.warn('action queued again', { ...taskFields(task), attempts: task.attempts, reason })
       meters.requeued()
-      task.queuedAt = now()
-      clients.queued(task)
-      enqueue(task)
+      requeue(task)
+    },
+    enlarge(task, killed) {
+      const platform = task.killed ? undefined : largerPlatform(task.platform, dispatch.offers(), killed.limit)
+      if (!platform) return false
+      const bytes = encodedResponse(killed.answer).byteLength
+      bounds.hold(bytes)
+      task.heldBytes += bytes
+      task.killed = killed
+      task.platform = platform
+      task.attempts = 0
+      log.warn('action runs again with more memory', { ...taskFields(task), why: largerText(task) })
+      requeue(task)
+      return true
     },
     cancel(operation, reason) {
       const task = clients.detach(operation, reason)

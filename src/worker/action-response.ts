@@ -7,7 +7,7 @@ import { statusMessage } from '../wire/status.ts'
 import { toDuration } from '../wire/time.ts'
 import { isMachineError } from './action-error.ts'
 import type { Assignment } from './assignment.ts'
-import { endingText } from './ending.ts'
+import { endingText, wasKilledForMemory } from './ending.ts'
 import type { HeldImage } from './images/store.ts'
 import type { Limits } from './limits/limits.ts'
 import type { declaredOutputs } from './output-paths.ts'
@@ -34,13 +34,20 @@ export interface Made {
   readonly quietly: <T>(act: () => Promise<T>) => Promise<T>
 }
 
+/** What the scheduler is told about an action that has ended. */
+export interface Answer {
+  readonly response: re.ExecuteResponse.$Properties
+  /** The memory limit in bytes for which it was killed. */
+  readonly killedAtMemory?: number | undefined
+}
+
 /** Uploads the outputs of an action that has run, and makes its result. */
 export async function respond(
   context: WorkerContext,
   assignment: Assignment,
   made: Made,
   times: Times,
-): Promise<re.ExecuteResponse.$Properties> {
+): Promise<Answer> {
   const { fn } = assignment.digest
   const { ran } = made
   times.mark('outputUploadStart')
@@ -68,13 +75,14 @@ export async function respond(
   }
   if (!timedOut) {
     const message = endingText(ran.exitCode, ran.met, made.limits) ?? (made.image ? `it ran in ${made.image.name}` : '')
-    return { result, status: { code: Code.OK }, message }
+    const killedAtMemory = wasKilledForMemory(ran.exitCode, ran.met) ? made.limits.memoryBytes : undefined
+    return { response: { result, status: { code: Code.OK }, message }, killedAtMemory }
   }
   const error = new RpcError(
     Code.DEADLINE_EXCEEDED,
     `the action was killed after its time-out of ${assignment.timeoutMs} ms`,
   )
-  return { result, status: statusMessage(error), message: error.message }
+  return { response: { result, status: statusMessage(error), message: error.message } }
 }
 
 /**

@@ -6,7 +6,7 @@ import { effectivePlatform, networkProperty, type PlatformProperty } from '../co
 import type { re } from '../wire/proto.ts'
 import { statusMessage } from '../wire/status.ts'
 import { actionError, isMachineError } from './action-error.ts'
-import { bounded, respond } from './action-response.ts'
+import { type Answer, bounded, respond } from './action-response.ts'
 import type { Assignment } from './assignment.ts'
 import { InputsChanged } from './copies.ts'
 import { holdImage } from './images/action-image.ts'
@@ -27,8 +27,7 @@ import type { WorkerContext } from './worker-context.ts'
 const attemptsMax = 3
 
 /** An action that has its answer. */
-export interface Performed {
-  readonly response: re.ExecuteResponse.$Properties
+export interface Performed extends Answer {
   /** Removes the action's folder, or has it removed. Nobody who waits for the answer need wait for this. */
   tidy(): Promise<void>
 }
@@ -44,16 +43,14 @@ export async function performAction(context: WorkerContext, assignment: Assignme
     for (const remove of leftovers.splice(0)) await remove()
   }
   try {
-    const response = await perform(context, assignment, times, leftovers)
-    return { response: bounded(response), tidy }
+    const { response, killedAtMemory } = await perform(context, assignment, times, leftovers)
+    return { response: bounded(response), killedAtMemory, tidy }
   } catch (error) {
     const status = actionError(error, assignment.signal)
     if (isMachineError(error)) context.onTrouble(error)
     return { response: { status: statusMessage(status), result: { executionMetadata: times.finish() } }, tidy }
   }
 }
-
-type Response = re.ExecuteResponse.$Properties
 
 /** What runs the action: a process of its own, or a persistent tool, which may have run other actions before. */
 type Way = 'plain' | 'tool' | 'fresh tool'
@@ -78,7 +75,7 @@ async function perform(
   assignment: Assignment,
   times: Times,
   leftovers: (() => Promise<void>)[],
-): Promise<Response> {
+): Promise<Answer> {
   const { digest, action } = assignment
   // All blobs of an action use the digest function of the action's own digest: BLAKE3 could not be recognised by the
   // length of a hash (rule 4).
@@ -110,7 +107,7 @@ async function perform(
  * Runs it once. 'changed': it is unknown which inputs it has seen; the other values are those of `work`
  * (persistent/work.ts).
  */
-async function attemptOnce(attempt: Attempt): Promise<Response | 'changed' | 'plainly' | 'again'> {
+async function attemptOnce(attempt: Attempt): Promise<Answer | 'changed' | 'plainly' | 'again'> {
   const { context, assignment, times, leftovers, root } = attempt
   times.mark('inputFetchStart')
   const prepared = await prepare(attempt)
@@ -126,16 +123,16 @@ async function attemptOnce(attempt: Attempt): Promise<Response | 'changed' | 'pl
   if (!toolUse) leftovers.push(() => removeInputs(root, inputs, source))
   const sinks = sinksOf(context, assignment)
   let touched = false
-  let response: Response
+  let answer: Answer
   try {
     const made = await runAndRespond(attempt, prepared, toolUse, sinks)
     if (typeof made === 'string') return made
-    response = made
+    answer = made
   } finally {
     await Promise.all([sinks.stdout.close(), sinks.stderr.close()])
     touched = returnInputs(inputs, source)
   }
-  return touched ? 'changed' : response
+  return touched ? 'changed' : answer
 }
 
 type Prepared = Awaited<ReturnType<typeof prepare>>
@@ -173,7 +170,7 @@ async function runAndRespond(
   { command, working, declared, network, limits, image }: Prepared,
   toolUse: ToolUse | undefined,
   sinks: Sinks,
-): Promise<Response | 'changed' | 'plainly' | 'again'> {
+): Promise<Answer | 'changed' | 'plainly' | 'again'> {
   makeWorkingDirectory(root, working)
   await makeOutputParents(root, declared)
   times.mark('inputFetchCompleted')

@@ -62,10 +62,10 @@ export function createAssignedActions(options: AssignedActionsOptions): Assigned
     const leaseId = assign.leaseId ?? ''
     const controller = new AbortController()
     leases.set(leaseId, controller)
-    const { response, tidy } = await perform(assign, controller.signal)
+    const { response, killedAtMemory, tidy } = await perform(assign, controller.signal)
     leases.delete(leaseId)
     options.onFinished(response)
-    send({ finished: { leaseId, response } })
+    send({ finished: { leaseId, response, ...(killedAtMemory !== undefined && { killedAtMemory }) } })
     options.onAnswered()
     // The answer is sent within the first turn.
     await nextTurn()

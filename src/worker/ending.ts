@@ -17,7 +17,7 @@ export function endingText(exitCode: number, met: LimitCounts | undefined, limit
   const fileBytes = fileLimit(limits)
   if (met?.diskFull && diskBytes !== undefined)
     return `the action wrote more than its limit of ${sizeText(diskBytes)} in all (${sourcesText('disk')}), and was killed for it`
-  if (met && met.memoryKills > 0 && memoryBytes !== undefined)
+  if (met && memoryBytes !== undefined && wasKilledForMemory(exitCode, met))
     return `the action took more memory than its limit of ${sizeText(memoryBytes)} (${sourcesText('memory')}): ${countText(met.memoryKills, 'process was', 'processes were')} killed`
   if (met && met.pidsRefused > 0 && pids !== undefined)
     return `the action wanted more processes and threads at once than its limit of ${pids} (${sourcesText('pids')}): ${countText(met.pidsRefused, 'was', 'were')} refused`
@@ -25,6 +25,11 @@ export function endingText(exitCode: number, met: LimitCounts | undefined, limit
     return `the action wrote a file of more than its limit of ${sizeText(fileBytes)} (limits.file or limits.disk of the worker, or the property disk of the action), and was killed for it (SIGXFSZ)`
   const name = Object.entries(constants.signals).find(([, number]) => signalCodes + number === exitCode)?.[0]
   return name && `the action was ended by a signal: exit code ${exitCode} stands for ${name}`
+}
+
+/** Did it fail because of its memory limit? If so, it may succeed with a larger one. */
+export function wasKilledForMemory(exitCode: number, met: LimitCounts | undefined): boolean {
+  return exitCode !== 0 && met !== undefined && met.memoryKills > 0 && !met.diskFull
 }
 
 /** The possible sources of a limit; the smaller one counts. */

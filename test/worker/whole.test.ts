@@ -13,6 +13,8 @@ import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { memoryChannel } from '../../src/wire/memory.ts'
 import { re } from '../../src/wire/proto.ts'
 import { Code } from '../../src/wire/rpc.ts'
+import { findCgroups } from '../../src/worker/limits/cgroups.ts'
+import type { Limits } from '../../src/worker/limits/limits.ts'
 import { startWorker, type Worker } from '../../src/worker/worker.ts'
 import { openRemote } from '../client/remote.ts'
 import { blobOf } from '../fixture/blob.ts'
@@ -44,7 +46,7 @@ async function openHouse() {
   })
   const channel = memoryChannel(scheduler.services)
   const cas = createCasClient(remote.channel)
-  const addWorker = async (name: string): Promise<Worker> => {
+  const addWorker = async (name: string, limits: Limits = {}): Promise<Worker> => {
     const worker = await startWorker({
       scheduler: channel,
       cas: remote.channel,
@@ -55,6 +57,7 @@ async function openHouse() {
       cacheSizeBytes: 1e6,
       graceMs: 2_000,
       inputs: 'auto',
+      limits,
       version: '',
       clock: systemClock,
       log: quietLog,
@@ -125,6 +128,25 @@ test('a worker that is lost in the middle of an action costs the client nothing 
   expect(executed.result.executionMetadata?.worker).toBe('heir')
   expect(executed.result.exitCode).toBe(0)
 })
+
+test.runIf(findCgroups().memory)(
+  'an action that a worker kills for memory runs again where it may have more',
+  async () => {
+    const house = await openHouse()
+    const mebibyte = 2 ** 20
+    const meeting = await testFolder()
+    await house.addWorker('small', { memoryBytes: 64 * mebibyte })
+    const wait = `touch ${meeting}/running; until [ -e ${meeting}/go ]; do sleep 0.05; done`
+    const running = house.run(shell(`${wait}; exec perl -e '$x = "x" x (100 * 1024 * 1024); print length $x'`))
+    await expect.poll(() => existsSync(join(meeting, 'running'))).toBe(true)
+    await house.addWorker('large', { memoryBytes: 1024 * mebibyte })
+    writeFileSync(join(meeting, 'go'), '')
+    const executed = await running
+    expect(textOf(executed.result.stdoutRaw)).toBe(`${100 * mebibyte}`)
+    expect(executed.result.executionMetadata?.worker).toBe('large')
+    expect(executed.message).toMatch(/at least 128 MiB: small killed it for more than 64 MiB of memory$/)
+  },
+)
 
 test('rule 31: the time-out of an action reaches the client with what it had written', async () => {
   const house = await openHouse()
