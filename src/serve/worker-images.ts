@@ -43,7 +43,7 @@ export function imageSourceOf(settings: Settings, clock: Clock): ImageSource {
         const raw = await selectRoot(source, { platform: hostPlatform(process.arch), isNamed: true })
         return {
           digest: raw.digest,
-          unpack: (folder, bytesMax) => unpackImage(source, raw, folder, bytesMax, signal),
+          unpack: (folder, layers, bytesMax) => unpackImage(source, raw, folder, layers, bytesMax, signal),
           close: () => source.close(),
         }
       } catch (error) {

@@ -1,7 +1,7 @@
 import { lstatSync, mkdirSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { hostile, short } from '../../archive/tar-extension.ts'
-import { type Room, takeRoom } from './room.ts'
+import { type Room, takeName, takeRoom } from './room.ts'
 
 /** As many symlinks as Linux follows in one path. */
 const linksMax = 40
@@ -52,6 +52,7 @@ export function folderIn(tree: string, segments: readonly string[], room: Room, 
     }
     if (!stats) {
       assertDepth(behind.length + 1, segments.join('/'), where)
+      takeName(room, segment.length, where)
       takeRoom(room, 0, where)
       mkdirSync(path, { mode: 0o755 })
     } else if (!stats.isDirectory()) throw hostile(`has a path through a file: "${short(segments.join('/'))}"`, where)

@@ -1,5 +1,4 @@
-import { join } from 'node:path'
-import { expanded } from '../../archive/expand.ts'
+import { type Compression, expanded } from '../../archive/expand.ts'
 import { Failure } from '../../core/failure.ts'
 import { configBytesMax, type ImageConfig, parseConfig } from '../config.ts'
 import { algorithmOf, type ContentDigest, contentHash } from '../content-digest.ts'
@@ -8,23 +7,39 @@ import { isConfigType, isForeignLayer, layerCompression } from '../media-types.t
 import type { Source } from '../medium.ts'
 import { verified, verifiedBytes } from '../verified.ts'
 import { applyLayer } from './layer.ts'
-import type { Room } from './room.ts'
+import { type Room, tooLarge } from './room.ts'
+import { storedEntries, storeLayer } from './stored-layer.ts'
 
 /** Files, folders and symlinks in all layers of an image. */
 const entriesMax = 2_000_000
 
+/** Where layers are stored, each once for all images that have it. */
+export interface StoredLayers {
+  /**
+   * A layer, stored before or now; it stays until the image has been unpacked.
+   * @param store called with an empty folder; returns how many bytes it has filled
+   * @throws what `store` throws; the signal's reason
+   */
+  get(
+    diffId: ContentDigest,
+    store: (folder: string) => Promise<number>,
+    signal: AbortSignal,
+  ): Promise<{ readonly folder: string; readonly bytes: number }>
+}
+
 /** The result of unpacking an image. */
 export interface Unpacked {
-  /** Disk space of all files, folders and links, counted as often as layers contain them. */
+  /** Disk space that its tree takes beside the stored layers. */
   readonly bytes: number
   /** `NAME=value`, from its config. */
   readonly environment: readonly string[]
 }
 
 /**
- * Unpacks an image into an empty folder: layer by layer, each verified against the manifest and the config.
+ * Unpacks an image into an empty folder: layer by layer, each verified against the manifest and the config. Only layers
+ * that are not stored yet are read from the source.
  * @param raw the manifest of one image, not an index
- * @param bytesMax limit for its files
+ * @param bytesMax limit for its files, those of stored layers included
  * @throws Failure of the source; 'corrupt', 'invalid', 'exhausted' for something that is not an image, or is too
  *   large; the signal's reason
  */
@@ -32,6 +47,7 @@ export async function unpackImage(
   source: Source,
   raw: RawManifest,
   folder: string,
+  stored: StoredLayers,
   bytesMax: number,
   signal: AbortSignal,
 ): Promise<Unpacked> {
@@ -48,8 +64,27 @@ export async function unpackImage(
       where: source.name,
     })
   const room: Room = { bytes: bytesMax, entries: entriesMax }
-  for (const [at, layer] of layers.entries()) await unpackLayer(source, layer, diffIds[at], folder, room, signal)
-  return { bytes: bytesMax - room.bytes, environment: config.config?.Env ?? [] }
+  let own = 0
+  for (const [at, layer] of layers.entries()) {
+    const where = `${source.name} ${layer.digest}`
+    const diffId = diffIds[at]
+    const compression = layerCompression(layer.mediaType)
+    if (compression === undefined || diffId === undefined || isForeignLayer(layer))
+      throw new Failure('unimplemented', `a layer of the type ${layer.mediaType} cannot be unpacked`, { where })
+    const { bytes } = room
+    const kept = await stored.get(
+      diffId,
+      (into) => storeBlob({ source, layer, compression, diffId }, into, { bytes, entries: entriesMax }, signal),
+      signal,
+    )
+    room.bytes -= kept.bytes
+    const before = room.bytes
+    if (before < 0) throw tooLarge('is larger than it may be', where)
+    await applyLayer(storedEntries(kept.folder), folder, room, where)
+    own += before - room.bytes
+    signal.throwIfAborted()
+  }
+  return { bytes: own, environment: config.config?.Env ?? [] }
 }
 
 async function configOf(source: Source, descriptor: Descriptor): Promise<ImageConfig> {
@@ -57,18 +92,22 @@ async function configOf(source: Source, descriptor: Descriptor): Promise<ImageCo
   return parseConfig(bytes, source.name)
 }
 
-async function unpackLayer(
-  source: Source,
-  layer: Descriptor,
-  diffId: ContentDigest | undefined,
+interface LayerBlob {
+  readonly source: Source
+  readonly layer: Descriptor
+  readonly compression: Compression
+  readonly diffId: ContentDigest
+}
+
+/** Reads a layer into a folder, verified. @returns how many bytes it takes on disk */
+async function storeBlob(
+  { source, layer, compression, diffId }: LayerBlob,
   folder: string,
   room: Room,
   signal: AbortSignal,
-): Promise<void> {
-  const compression = layerCompression(layer.mediaType)
+): Promise<number> {
   const where = `${source.name} ${layer.digest}`
-  if (compression === undefined || diffId === undefined || isForeignLayer(layer))
-    throw new Failure('unimplemented', `a layer of the type ${layer.mediaType} cannot be unpacked`, { where })
+  const before = room.bytes
   const content = verified(await source.blob(layer), layer, source.name)
   const hash = contentHash(algorithmOf(diffId))
   const hashed = async function* (): AsyncGenerator<Uint8Array, void, undefined> {
@@ -78,8 +117,8 @@ async function unpackLayer(
       yield piece
     }
   }
-  await applyLayer(hashed(), join(folder), room, where)
+  await storeLayer(hashed(), folder, room, where)
   const found = `${algorithmOf(diffId)}:${hash.digest('hex')}`
-  if (found === diffId) return
+  if (found === diffId) return before - room.bytes
   throw new Failure('corrupt', `a layer expands to ${found}, the config says ${diffId}`, { where })
 }

@@ -18,14 +18,35 @@ export interface FoundImage {
   readonly digest: string
   /**
    * Unpacks its files into an empty folder.
-   * @param bytesMax their maximum size
+   * @param layers the worker's layers: those that are not there yet are stored
+   * @param bytesMax the maximum size of all its files
    * @throws Failure, of whatever kind
    */
-  unpack(folder: string, bytesMax: number): Promise<UnpackedImage>
+  unpack(folder: string, layers: LayerPlace, bytesMax: number): Promise<UnpackedImage>
   close(): Promise<void>
 }
 
+/** Where an image that is being unpacked finds layers that others have, too, and leaves its own. */
+export interface LayerPlace {
+  /**
+   * A layer; it stays for as long as the image does. Of several who ask for the same one, one stores it.
+   * @param diffId the digest of the layer's content
+   * @param store called with an empty folder; returns how many bytes it has filled
+   * @throws what `store` throws; the signal's reason
+   */
+  get(diffId: string, store: (folder: string) => Promise<number>, signal: AbortSignal): Promise<StoredLayer>
+}
+
+/** A layer on this machine. */
+export interface StoredLayer {
+  /** Its files are shared: they may be linked, and nobody changes them. */
+  readonly folder: string
+  /** What it takes on disk. */
+  readonly bytes: number
+}
+
 export interface UnpackedImage {
+  /** What its folder takes on disk beside the layers. */
   readonly bytes: number
   /** `NAME=value`, as the image sets them. */
   readonly environment: readonly string[]

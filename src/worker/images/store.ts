@@ -71,13 +71,19 @@ export function createImages(options: ImagesOptions): Images {
   }
   const unpack = async (reference: string, found: FoundImage): Promise<StoredImage> => {
     const began = clock.now()
-    const image = await stored.add(found.digest, async (tree) => {
-      const facts = await found.unpack(tree, sizeBytesMax)
+    const image = await stored.add(found.digest, async (tree, layers) => {
+      const facts = await found.unpack(tree, layers, sizeBytesMax)
       furnishTree(tree)
       return facts
     })
-    const { digest, bytes } = image
-    log.info('an image was unpacked', { image: reference, digest, bytes, ms: clock.now() - began })
+    const { digest, bytes, layers } = image
+    log.info('an image was unpacked', {
+      image: reference,
+      digest,
+      layers: layers.length,
+      bytesBesideLayers: bytes,
+      ms: clock.now() - began,
+    })
     return image
   }
   const fetches = createFetches({

@@ -1,28 +1,25 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { errnoOf } from '../../core/failure.ts'
-
-/** The file next to an image's tree that marks it as complete. */
-interface Facts {
-  readonly bytes: number
-  readonly environment: readonly string[]
-}
+import { openDigestFolders } from './digest-folders.ts'
+import type { LayerPlace, UnpackedImage } from './image-source.ts'
+import { openStoredLayers } from './stored-layers.ts'
 
 /** An image on this machine. */
-export interface StoredImage extends Facts {
+export interface StoredImage extends UnpackedImage {
   readonly digest: string
   readonly folder: string
+  /** The diff ids of its layers, whose files its tree shares. */
+  readonly layers: readonly string[]
   /** Actions that run in it, and fetches that have not yet handed it to everybody who waits. */
   users: number
 }
 
 /** The unpacked images in a folder, in the order of their last use. */
 export interface StoredImages {
-  /** What they take on disk. */
+  /** What they take on disk, layers counted once. */
   readonly bytes: number
   get(digest: string): StoredImage | undefined
   /** Adds an image with one user, which `unpack` puts into its tree; what is unused makes room. @throws as it does */
-  add(digest: string, unpack: (tree: string) => Promise<Facts>): Promise<StoredImage>
+  add(digest: string, unpack: (tree: string, layers: LayerPlace) => Promise<UnpackedImage>): Promise<StoredImage>
   /** One user more. */
   use(image: StoredImage): void
   /** One user less. */
@@ -30,7 +27,7 @@ export interface StoredImages {
 }
 
 export interface StoredImagesOptions {
-  /** Holds the images; those from an earlier run are reused. */
+  /** Holds the images and their layers; those from an earlier run are reused. */
   readonly directory: string
   /** How much disk unused images may take. */
   readonly sizeBytesMax: number
@@ -38,32 +35,33 @@ export interface StoredImagesOptions {
   readonly discard: (path: string) => void
 }
 
-const factsName = 'image.json'
-const folderName = /^sha(256|512)-([0-9a-f]{64,128})\.\d+$/
+const layersName = 'layers'
 
 export function openStoredImages({ directory, sizeBytesMax, discard }: StoredImagesOptions): StoredImages {
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  const folders = openDigestFolders(directory, discard, layersName)
+  const layers = openStoredLayers(join(directory, layersName), discard)
   /** By digest; most recently used last. */
   const stored = new Map<string, StoredImage>()
-  let numbers = 0
-  for (const name of readdirSync(directory)) {
-    const known = readFacts(join(directory, name), name)
-    const [, bits, hash] = folderName.exec(name) ?? []
-    const digest = `sha${bits}:${hash}`
-    if (known && hash && !stored.has(digest))
-      stored.set(digest, { ...known, digest, folder: join(directory, name), users: 0 })
-    else discard(join(directory, name))
-    numbers = Math.max(numbers, Number(name.slice(name.lastIndexOf('.') + 1)) || 0)
+  for (const { digest, folder, facts } of folders.found) {
+    const image = { digest, folder, ...factsOf(facts), users: 0 }
+    // Removing a layer of an image would free nothing, so one without its layers is not kept either.
+    if (layers.take(image.layers)) stored.set(digest, image)
+    else discard(folder)
   }
 
-  const total = () => [...stored.values()].reduce((sum, { bytes }) => sum + bytes, 0)
-  const makeRoom = () => {
-    for (const [digest, { folder, users }] of stored) {
-      if (total() <= sizeBytesMax) return
-      if (users > 0) continue
+  const total = () => [...stored.values()].reduce((sum, { bytes }) => sum + bytes, layers.bytes)
+  const dropUnused = (): boolean => {
+    for (const [digest, image] of stored) {
+      if (image.users > 0) continue
       stored.delete(digest)
-      discard(folder)
+      layers.release(image.layers)
+      discard(image.folder)
+      return true
     }
+    return false
+  }
+  const makeRoom = () => {
+    while (total() > sizeBytesMax) if (!layers.dropUnused() && !dropUnused()) return
   }
   return {
     get bytes() {
@@ -71,21 +69,26 @@ export function openStoredImages({ directory, sizeBytesMax, discard }: StoredIma
     },
     get: (digest) => stored.get(digest),
     async add(digest, unpack) {
-      numbers += 1
-      const folder = join(directory, `${digest.replace(':', '-')}.${numbers}`)
-      const tree = treeOf({ folder })
-      mkdirSync(tree, { recursive: true, mode: 0o755 })
+      const folder = folders.make(digest, treeName)
+      const held: string[] = []
+      const place: LayerPlace = {
+        async get(diffId, store, signal) {
+          const layer = await layers.hold(diffId, store, signal)
+          held.push(diffId)
+          return layer
+        },
+      }
       try {
-        const { bytes, environment } = await unpack(tree)
-        // It is complete once this file exists.
-        writeFileSync(join(folder, 'new'), JSON.stringify({ bytes, environment } satisfies Facts))
-        renameSync(join(folder, 'new'), join(folder, factsName))
-        const image = { digest, folder, bytes, environment, users: 1 }
+        const { bytes, environment } = await unpack(treeOf({ folder }), place)
+        folders.complete(folder, { bytes, environment, layers: held })
+        const image = { digest, folder, bytes, environment, layers: held, users: 1 }
         stored.set(digest, image)
         makeRoom()
         return image
       } catch (error) {
         discard(folder)
+        layers.release(held)
+        makeRoom()
         throw error
       }
     },
@@ -102,18 +105,17 @@ export function openStoredImages({ directory, sizeBytesMax, discard }: StoredIma
   }
 }
 
+const treeName = 'tree'
+
 /** The folder with an image's files. */
 export function treeOf({ folder }: Pick<StoredImage, 'folder'>): string {
-  return join(folder, 'tree')
+  return join(folder, treeName)
 }
 
-function readFacts(folder: string, name: string): Facts | undefined {
-  if (!folderName.test(name)) return undefined
-  try {
-    const { bytes, environment } = JSON.parse(readFileSync(join(folder, factsName), 'utf8'))
-    return { bytes: Number(bytes), environment: Array.isArray(environment) ? environment.map(String) : [] }
-  } catch (error) {
-    if (errnoOf(error) === undefined && !(error instanceof SyntaxError)) throw error
-    return undefined
-  }
+function factsOf({ bytes, environment, layers }: Readonly<Record<string, unknown>>) {
+  return { bytes: Number(bytes) || 0, environment: texts(environment), layers: texts(layers) }
+}
+
+function texts(value: unknown): string[] {
+  return Array.isArray(value) ? value.map(String) : []
 }

@@ -1,17 +1,27 @@
 import { execFileSync } from 'node:child_process'
-import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { applyLayer } from '../../../src/image/unpack/layer.ts'
+import type { Room } from '../../../src/image/unpack/room.ts'
+import { storedEntries, storeLayer } from '../../../src/image/unpack/stored-layer.ts'
 import { testFolder } from '../../fixture/folder.ts'
 import { type LayerEntry, layerOf } from '../../fixture/layers.ts'
 
 async function unpacked(...layers: (readonly LayerEntry[])[]): Promise<string> {
   const tree = join(await testFolder(), 'tree')
   mkdirSync(tree)
-  const room = { bytes: 8e6, entries: 1000 }
-  for (const layer of layers) await applyLayer(pieces(await layerOf(layer)), tree, room, 'test')
+  for (const layer of layers) await put(pieces(await layerOf(layer)), tree)
   return tree
+}
+
+/** Stores a layer and applies it. @returns what is left of the room for each of the two */
+async function put(tar: AsyncIterable<Uint8Array>, tree: string) {
+  const folder = await testFolder()
+  const [stored, linked] = [0, 1].map(() => ({ bytes: 8e6, entries: 1000 })) as [Room, Room]
+  await storeLayer(tar, folder, stored, 'test')
+  await applyLayer(storedEntries(folder), tree, linked, 'test')
+  return { stored, linked, folder }
 }
 
 async function* pieces(bytes: Buffer): AsyncGenerator<Uint8Array> {
@@ -151,15 +161,46 @@ test('what is larger than it may be is refused', async () => {
 
 test('an image takes what a disk gives it: no file less than a block', async () => {
   const tree = await testFolder()
-  const room = { bytes: 1e6, entries: 100 }
   const entries: LayerEntry[] = [
     { name: 'made/empty' },
     { name: 'small', content: 'x' },
     { name: 'two', content: Buffer.alloc(4097) },
     { name: 'link', type: 'symlink', target: 'two' },
   ]
-  await applyLayer(pieces(await layerOf(entries)), tree, room, 'test')
-  expect(room).toEqual({ bytes: 1e6 - 6 * 4096, entries: 95 })
+  const { stored, linked } = await put(pieces(await layerOf(entries)), tree)
+  const blocks = ({ bytes }: Room) => Math.floor((8e6 - bytes) / 4096)
+  // Three files with content for the layer; a folder and a symlink for the tree, which also counts the folder's name.
+  expect([blocks(stored), stored.entries]).toEqual([4, 1000 - 4])
+  expect([blocks(linked), linked.entries]).toEqual([2, 1000 - 5])
+})
+
+test('the files of a tree are the stored ones, and what replaces one leaves it as it is', async () => {
+  const trees = [join(await testFolder(), 'a'), join(await testFolder(), 'b')]
+  for (const tree of trees) mkdirSync(tree)
+  const [tree = '', other = ''] = trees
+  const { folder } = await put(
+    pieces(
+      await layerOf([
+        { name: 'tool', content: 'old', mode: 0o755 },
+        { name: 'kept', content: 'kept' },
+      ]),
+    ),
+    tree,
+  )
+  await applyLayer(storedEntries(folder), other, { bytes: 8e6, entries: 1000 }, 'test')
+  expect(['tool', 'kept'].map((name) => statSync(join(tree, name)).ino)).toEqual(
+    ['tool', 'kept'].map((name) => statSync(join(other, name)).ino),
+  )
+  await put(pieces(await layerOf([{ name: 'tool', content: 'new', mode: 0o644 }])), tree)
+  expect([tree, other].map((each) => readFileSync(join(each, 'tool'), 'utf8'))).toEqual(['new', 'old'])
+  expect(statSync(join(other, 'tool')).mode & 0o777).toBe(0o755)
+})
+
+test('names of entries are kept as they are, whatever characters they have', async () => {
+  const names = ['line\u2028separator', 'carriage\rreturn', 'new\nline', 'quote"\\', 'ä€😀']
+  const tree = await unpacked(names.map((name) => ({ name, content: name })))
+  expect(all(tree)).toEqual([...names].sort())
+  for (const name of names) expect(readFileSync(join(tree, name), 'utf8')).toBe(name)
 })
 
 test('a whiteout that comes again removes nothing of its own layer, and folders in it are looked through once', async () => {
@@ -185,9 +226,13 @@ test('others have the event loop while a layer of many folders is put on', async
   async function* whole() {
     yield layer
   }
-  await applyLayer(whole(), tree, { bytes: 1e9, entries: 1e6 }, 'test')
+  const stored = await testFolder()
+  await storeLayer(whole(), stored, { bytes: 1e9, entries: 1e6 }, 'test')
+  const storing = turns
+  await applyLayer(storedEntries(stored), tree, { bytes: 1e9, entries: 1e6 }, 'test')
   running = false
-  expect(turns).toBeGreaterThan(1)
+  expect(storing).toBeGreaterThan(1)
+  expect(turns).toBeGreaterThan(storing + 1)
 })
 
 test('what a stream of GNU tar says is understood', async () => {
@@ -199,8 +244,9 @@ test('what a stream of GNU tar says is understood', async () => {
   const tar = execFileSync('tar', ['-C', join(folder, 'in'), '-c', '.'])
   const tree = join(folder, 'tree')
   mkdirSync(tree)
-  await applyLayer(pieces(tar), tree, { bytes: 1e6, entries: 1000 }, 'test')
+  const { folder: stored } = await put(pieces(tar), tree)
   expect(all(tree)).toEqual(all(join(folder, 'in')))
   expect(readFileSync(join(tree, 'soft'), 'utf8')).toBe('x\n')
+  rmSync(stored, { recursive: true })
   expect(statSync(join(tree, 'hard')).nlink).toBe(2)
 })

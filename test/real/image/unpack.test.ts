@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { describe, expect, it } from 'vitest'
@@ -9,6 +9,7 @@ import { unpackImage } from '../../../src/image/unpack/unpack.ts'
 import { testFolder } from '../../fixture/folder.ts'
 import { writeLayout } from '../../fixture/image.ts'
 import { testImageContext } from '../../fixture/image-context.ts'
+import { layerPlace } from '../../fixture/layer-place.ts'
 import { imageOf, type LayerEntry, layerOf } from '../../fixture/layers.ts'
 import { have } from '../../fixture/real.ts'
 
@@ -71,8 +72,11 @@ describe.runIf(isThere)('an image that we unpack', () => {
       parseReference(`oci:${folder}/layout:it`),
       testImageContext(folder, { clock: systemClock }),
     )
-    await unpackImage(source, await source.manifest(), ours, 1e6, new AbortController().signal)
+    const stored = layerPlace(join(folder, 'layers'))
+    await unpackImage(source, await source.manifest(), ours, stored, 1e6, new AbortController().signal)
     await source.close()
+    // Its files are also names of ours.
+    rmSync(join(folder, 'layers'), { recursive: true })
     await execa('umoci', ['raw', 'unpack', '--rootless', '--image', `${folder}/layout:it`, join(folder, 'theirs')])
     expect(await listing(ours)).toEqual(await listing(join(folder, 'theirs')))
   })

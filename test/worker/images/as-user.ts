@@ -2,13 +2,15 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { applyLayer } from '../../../src/image/unpack/layer.ts'
+import { storedEntries, storeLayer } from '../../../src/image/unpack/stored-layer.ts'
 import { furnishTree } from '../../../src/worker/images/tree.ts'
 import { layerOf, shellEntries } from '../../fixture/layers.ts'
 import { openRunner } from '../sandbox/runner.ts'
 
 const [, , folder = '/nonexistent'] = process.argv
 const tree = join(folder, 'tree')
-mkdirSync(tree)
+const stored = join(folder, 'layer')
+for (const each of [tree, stored]) mkdirSync(each)
 async function* whole(bytes: Buffer): AsyncGenerator<Uint8Array> {
   yield bytes
 }
@@ -19,7 +21,8 @@ const layer = await layerOf([
   { name: '-m0', type: 'directory' },
   { name: '-f', type: 'symlink', target: '-ft/' },
 ])
-await applyLayer(whole(layer), tree, { bytes: 1e9, entries: 1000 }, 'test')
+await storeLayer(whole(layer), stored, { bytes: 1e9, entries: 1000 }, 'test')
+await applyLayer(storedEntries(stored), tree, { bytes: 1e9, entries: 1000 }, 'test')
 furnishTree(tree)
 const runner = openRunner(join(folder, 'worker'), { ways: ['sandbox'] })
 const run = async (script: string) => (await runner.sh(script, { image: tree })).stdout

@@ -217,6 +217,25 @@ describe.runIf(process.platform === 'linux')('an action with an image', () => {
     })
   })
 
+  test('a layer that images share is fetched once, also when they are fetched at the same time', async () => {
+    const registry = await startRegistry()
+    const context = await openImageContext()
+    const images = await Promise.all(
+      ['one', 'two'].map(async (name) => {
+        const image = imageOf([shellLayer, await layerOf([{ name: 'greeting', content: name }])])
+        publish(registry, name, '1', image)
+        const properties = inImage(`docker://${registry.host}/${name}@${image.digest}`)
+        return { image, performed: context.perform({ command: sh('cat /greeting'), properties }) }
+      }),
+    )
+    expect((await Promise.all(images.map(({ performed }) => performed))).map(({ stdout }) => stdout)).toEqual([
+      'one',
+      'two',
+    ])
+    const shared = sha256(images[0]?.image.layers[0] ?? Buffer.alloc(0))
+    expect(registry.seen.filter(({ path }) => path.endsWith(shared))).toHaveLength(1)
+  })
+
   test('an image that is none, or from where the deployment allows none, is refused', async () => {
     const context = await openImageContext({ from: ['docker', 'oci'], folders: ['/usr'] })
     const status = async (value: string) =>

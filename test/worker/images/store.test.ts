@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
 import { Failure } from '../../../src/core/failure.ts'
@@ -10,12 +10,14 @@ import { quietLog } from '../../fixture/quiet-log.ts'
 
 const digestOf = (name: string) => `sha256:${Buffer.from(name).toString('hex').padEnd(64, '0')}`
 
-/** Images of 100 bytes, by what `tags` says now. */
+/** Images of 100 bytes beside their layers, which have 50 each, by what `tags` and `layers` say now. */
 async function openImages(sizeBytesMax = 1000) {
   const directory = join(await testFolder(), 'images')
   const clock = manualClock()
   const tags: Record<string, string> = { 'docker://a:1': 'a', 'docker://b:1': 'b', 'docker://c:1': 'c' }
+  const layers: Record<string, string[]> = {}
   const unpacked: string[] = []
+  const stored: string[] = []
   let gate: Promise<void> | undefined
   let failure: unknown
   let at = 0
@@ -30,8 +32,20 @@ async function openImages(sizeBytesMax = 1000) {
       if (name === undefined) throw new Failure('not-found', 'the registry has no such image')
       return {
         digest: digestOf(name),
-        async unpack(folder) {
+        async unpack(folder, place) {
           unpacked.push(name)
+          for (const layer of layers[name] ?? []) {
+            const store = async (into: string) => {
+              stored.push(layer)
+              const { promise, reject } = Promise.withResolvers<never>()
+              signal.addEventListener('abort', () => reject(new Error('the connection was closed')), { once: true })
+              await Promise.race([gate, promise])
+              writeFileSync(join(into, layer), layer)
+              return 50
+            }
+            const kept = await place.get(digestOf(layer), store, signal)
+            linkSync(join(kept.folder, layer), join(folder, layer))
+          }
           at += 1
           atOnce = Math.max(atOnce, at)
           const { promise: ended, reject } = Promise.withResolvers<never>()
@@ -61,7 +75,9 @@ async function openImages(sizeBytesMax = 1000) {
     directory,
     clock,
     tags,
+    layers,
     unpacked,
+    stored,
     open,
     images: open(),
     signal: life.signal,
@@ -184,7 +200,7 @@ test('a fetch that nobody waits for any more ends, and the next one to ask begin
   expect(world.counts.at).toBe(1)
   gone[1]?.abort(new Error('cancelled'))
   await expect(waiting[1]).rejects.toThrow('cancelled')
-  await vi.waitFor(() => expect([world.counts.at, readdirSync(directory)]).toEqual([0, []]))
+  await vi.waitFor(() => expect([world.counts.at, readdirSync(directory)]).toEqual([0, ['layers']]))
   resolve()
   expect(await images.hold('docker://a:1', signal)).toMatchObject({ environment: ['NAME=a'] })
   expect(unpacked).toEqual(['a', 'a'])
@@ -240,4 +256,71 @@ test('an image that has just come stays for all who wait for it, and goes once n
   expect(images.bytes).toBe(200)
   for (const each of both) each.release()
   expect([a, ...both].map(({ tree }) => existsSync(tree))).toEqual([true, false, false])
+})
+
+test('a layer that images have in common is stored once, also for those that come at the same time, and counted once', async () => {
+  const { images, layers, stored, unpacked, signal } = await openImages()
+  Object.assign(layers, { a: ['base', 'x'], b: ['base', 'y'], c: ['base'] })
+  const first = ['docker://a:1', 'docker://b:1'].map((each) => images.hold(each, signal))
+  const held = [...(await Promise.all(first)), await images.hold('docker://c:1', signal)]
+  expect([unpacked, stored]).toEqual([
+    ['a', 'b', 'c'],
+    ['base', 'x', 'y'],
+  ])
+  expect(images.bytes).toBe(3 * 100 + 3 * 50)
+  expect(new Set(held.map(({ tree }) => statSync(join(tree, 'base')).ino)).size).toBe(1)
+})
+
+test('whoever waits for a layer stores it when the one that began is given up', async () => {
+  const { images, layers, stored, signal, holdBack } = await openImages()
+  Object.assign(layers, { a: ['base'], b: ['base'] })
+  const { promise, resolve } = Promise.withResolvers<void>()
+  holdBack(promise)
+  const gone = new AbortController()
+  const first = images.hold('docker://a:1', gone.signal)
+  await vi.waitFor(() => expect(stored).toEqual(['base']))
+  const second = images.hold('docker://b:1', signal)
+  gone.abort(new Error('cancelled'))
+  await expect(first).rejects.toThrow('cancelled')
+  await vi.waitFor(() => expect(stored).toEqual(['base', 'base']))
+  resolve()
+  expect(readFileSync(join((await second).tree, 'base'), 'utf8')).toBe('base')
+})
+
+test('a layer goes with the last image that has it, when there is no room, and then before any image', async () => {
+  const { images, layers, stored, directory, signal } = await openImages(320)
+  Object.assign(layers, { a: ['base', 'x'], b: ['base', 'y'] })
+  const kept = () => readdirSync(join(directory, 'layers')).length
+  const a = await images.hold('docker://a:1', signal)
+  a.release()
+  const b = await images.hold('docker://b:1', signal)
+  // The image that nobody uses has made room, and its layers are still there.
+  expect([images.bytes, kept()]).toEqual([250, 3])
+  const c = await images.hold('docker://c:1', signal)
+  // Nor is there room for the layer that no image has any more.
+  expect([images.bytes, kept()]).toEqual([300, 2])
+  expect(existsSync(join(b.tree, 'base'))).toBe(true)
+  b.release()
+  c.release()
+  await images.hold('docker://a:1', signal)
+  expect(stored).toEqual(['base', 'x', 'y', 'x'])
+})
+
+test('layers outlive their worker, but no image without its layers and no layer that was half stored', async () => {
+  const { images, open, layers, stored, directory, signal } = await openImages()
+  Object.assign(layers, { a: ['base', 'x'], b: ['base', 'y'] })
+  await images.hold('docker://a:1', signal)
+  const half = join(directory, 'layers', `${digestOf('y').replace(':', '-')}.9`)
+  mkdirSync(half)
+  await open().hold('docker://b:1', signal)
+  expect([stored, existsSync(half)]).toEqual([['base', 'x', 'y'], false])
+  expect(open().bytes).toBe(2 * 100 + 3 * 50)
+  const base = readdirSync(join(directory, 'layers')).find((name) =>
+    name.startsWith(digestOf('base').replace(':', '-')),
+  )
+  rmSync(join(directory, 'layers', base ?? ''), { recursive: true })
+  const again = open()
+  expect(again.bytes).toBe(2 * 50)
+  await again.hold('docker://a:1', signal)
+  expect(stored).toEqual(['base', 'x', 'y', 'base'])
 })
