@@ -2,7 +2,7 @@ import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
 import { loadConfig } from '../config/load.ts'
 import { readPublicKey } from './key-file.ts'
-import { anchored, type SignerRule, type TextRule } from './policy.ts'
+import { anchored, type Requirement, type SignerRule, type TextRule } from './policy.ts'
 import { workflowClaims } from './workflow.ts'
 
 /** Maximum number of signers in a policy. */
@@ -75,6 +75,17 @@ export interface PolicyImage {
   readonly tag: string | undefined
 }
 
+/** A name without tag and digest means `latest`. A tag next to a digest is only what the user claims. */
+export function policyImageOf(name: {
+  readonly registry: string
+  readonly repository: string
+  readonly tag?: string | undefined
+  readonly digest?: string | undefined
+}): PolicyImage {
+  const { registry, repository, tag, digest } = name
+  return { repository: `${registry}/${repository}`, tag: tag ?? (digest === undefined ? 'latest' : undefined) }
+}
+
 /** The policy that applies to an image. */
 export interface AppliedPolicy {
   /** The file, for people. */
@@ -98,6 +109,12 @@ export async function findPolicy(files: readonly string[], image: PolicyImage): 
     if (found) return applied({ ...found, file }, image)
   }
   return undefined
+}
+
+/** What a policy requires: a signature by its signers, and all that proves those. */
+export function requirementOf({ signers, threshold, annotations, logRequired }: AppliedPolicy): Requirement {
+  const proofs = { logRequired, sctRequired: true, timestampRequired: false }
+  return { wanted: { kind: 'signature' }, signers, threshold, annotations, ...proofs }
 }
 
 function isFor({ images, tags }: z.output<typeof policy>, { repository, tag }: PolicyImage): boolean {

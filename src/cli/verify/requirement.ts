@@ -56,28 +56,21 @@ export async function chooseRequirement(
     const requirement = { ...common, signers: [signer], threshold: 1, annotations, logRequired }
     return { requirement, policy: undefined, trustedRoot: undefined }
   }
-  const repository = `${image.registry}/${image.repository}`
   // Reading policies is a lot of code, which is not needed if a key or an identity is given.
-  const { findPolicy } = await import('../../trust/policy-file.ts')
-  const found = await findPolicy([...wishes.policies, ...builtIn], { repository, tag: tagOf(image) })
+  const { findPolicy, policyImageOf, requirementOf } = await import('../../trust/policy-file.ts')
+  const found = await findPolicy([...wishes.policies, ...builtIn], policyImageOf(image))
   if (!found) return undefined
-  const { signers, threshold, file, trustedRoot } = found
+  const { file, trustedRoot } = found
   return {
     requirement: {
+      ...requirementOf(found),
       ...common,
-      signers,
-      threshold,
       annotations: new Map([...found.annotations, ...annotations]),
       logRequired: found.logRequired && !wishes.insecureIgnoreTlog,
     },
     policy: file,
     trustedRoot,
   }
-}
-
-/** Without tag and digest, `latest` is meant. A tag next to a digest is only what the user claims. */
-function tagOf({ tag, digest }: ImageName): string | undefined {
-  return tag ?? (digest === undefined ? 'latest' : undefined)
 }
 
 async function namedSigner(wishes: VerifyRequest): Promise<SignerRule | undefined> {

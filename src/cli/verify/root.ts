@@ -1,8 +1,6 @@
-import { readFile, stat } from 'node:fs/promises'
 import { Failure, messageOf } from '../../core/failure.ts'
-import { systemFailure } from '../../host/system-errors.ts'
-import { trustedRootBytesMax } from '../../trust/limits.ts'
-import { parseRoot, type Root, rootOf, shippedRoot } from '../../trust/root.ts'
+import { type Root, rootOf, shippedRoot } from '../../trust/root.ts'
+import { readRootFile, rootInFile } from '../../trust/root-file.ts'
 
 /** Where the trusted root comes from. */
 export interface RootPlace {
@@ -26,25 +24,13 @@ const timeMsMax = 10_000
  * @throws Failure 'not-found', 'invalid', 'unavailable'
  */
 export async function openRoot(place: RootPlace): Promise<Root> {
-  if (place.file !== undefined) return parseRoot(await readRoot(place.file), place.file)
+  if (place.file !== undefined) return rootInFile(place.file)
   if (place.tufMirror !== undefined) return fetchRoot(place.tufMirror, place)
   return shippedRoot()
 }
 
-/** A small file that defines what is trusted. */
-async function readRoot(file: string): Promise<string> {
-  try {
-    const { size } = await stat(file)
-    if (size > trustedRootBytesMax)
-      throw new Failure('invalid', 'the file is too large for a root of trust', { where: file })
-    return await readFile(file, 'utf8')
-  } catch (error) {
-    throw systemFailure(error, { doing: 'cannot read the root of trust', where: file })
-  }
-}
-
 async function fetchRoot(mirror: string, { tufRoot, cache, env = {} }: RootPlace): Promise<Root> {
-  if (tufRoot !== undefined) await readRoot(tufRoot)
+  if (tufRoot !== undefined) await readRootFile(tufRoot)
   if (!URL.canParse(mirror)) throw new Failure('invalid', `"${mirror}" is not a URL`, { where: '--tuf-mirror' })
   try {
     // Loaded only here: verification without it must start quickly.

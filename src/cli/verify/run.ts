@@ -4,12 +4,12 @@ import { type ClusterSearch, registryImage } from '../../image/in-cluster.ts'
 import type { RegistryOptions } from '../../image/media/registry/registry.ts'
 import { type ImageName, imageNameText } from '../../image/name.ts'
 import type { RegistryReference } from '../../image/reference.ts'
+import { openSignatureSource } from '../../image/signature-source.ts'
 import type { Root } from '../../trust/root.ts'
 import type { Verdict } from '../../trust/verdict.ts'
 import { verifyImage } from '../../trust/verify.ts'
 import { type ChosenRequirement, chooseRequirement, type VerifyRequest } from './requirement.ts'
 import type { RootPlace } from './root.ts'
-import { openSignatureSource } from './source.ts'
 
 export interface VerifyRun {
   readonly verdict: Verdict
