@@ -85,6 +85,8 @@ export const workerConfig = z
           .default([]),
         /** Folders of this machine that `oci:` locations may be in. */
         folders: z.array(z.string().regex(/^\//, 'must be an absolute path')).max(64).default([]),
+        /** Files with trust policies. If there are any, an image is used only if one of them accepts its signatures. */
+        policies: z.array(z.string().regex(/^\//, 'must be an absolute path')).max(64).default([]),
         /** Space for unpacked images; those in use are kept. */
         size: size.default(20e9),
         /** The image for actions that name none. */

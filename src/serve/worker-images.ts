@@ -32,17 +32,21 @@ export function imageSourceOf(settings: Settings, clock: Clock): ImageSource {
     signal,
   })
   return {
+    verifies: settings.policies.length > 0,
     check(text) {
       // The deployment's own image is at the place that the deployment gives.
       const reference = parseReference(text)
       if (text !== settings.default) assertAllowed(reference, text, settings)
     },
     async find(text, signal) {
-      const source = await openSource(parseReference(text), context(signal))
+      const around = context(signal)
+      const { reference, pin } = await trusted(parseReference(text), settings, around)
+      const source = await openSource(reference, around)
       try {
         const raw = await selectRoot(source, { platform: hostPlatform(process.arch), isNamed: true })
         return {
           digest: raw.digest,
+          pin,
           unpack: (folder, layers, bytesMax) => unpackImage(source, raw, folder, layers, bytesMax, signal),
           close: () => source.close(),
         }
@@ -52,6 +56,16 @@ export function imageSourceOf(settings: Settings, clock: Clock): ImageSource {
       }
     },
   }
+}
+
+/** What may be used of what a reference names: where there are policies, what was signed, by its digest. */
+async function trusted(reference: Reference, { policies }: Settings, around: ImageContext) {
+  if (policies.length === 0) return { reference }
+  const { verifiedDigest } = await import('./image-trust.ts')
+  const digest = await verifiedDigest(reference, policies, around)
+  if (reference.transport !== 'docker') return { reference }
+  const pinned: Reference = { ...reference, image: { ...reference.image, digest } }
+  return { reference: pinned, pin: digest }
 }
 
 /** The platform properties of a worker for actions that name an image: one value for each kind of place. */

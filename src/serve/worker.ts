@@ -95,6 +95,7 @@ function persistentOf({ persistent }: WorkerConfig): WorkerOptions['persistent']
 async function imagesOf({ images }: WorkerConfig, { clock }: ServeContext): Promise<WorkerOptions['images']> {
   if (images.from.length === 0 && images.default === undefined) return undefined
   const { imageOffers, imageSourceOf } = await import('./worker-images.ts')
+  if (images.policies.length > 0) await (await import('./image-trust.ts')).assertPolicies(images.policies)
   return {
     source: imageSourceOf(images, clock),
     sizeBytesMax: images.size,

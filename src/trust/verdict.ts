@@ -57,6 +57,22 @@ export type Verdict =
       readonly next: readonly string[]
     }
 
+/** Why an image is not verified, for people: the end of a sentence. */
+export function refusalText(verdict: Exclude<Verdict, { readonly answer: 'verified' }>): string {
+  switch (verdict.answer) {
+    case 'unsigned':
+      return `it is unsigned: ${verdict.message}`
+    case 'wrong-identity':
+      return `it is signed, but not as required: wanted ${verdict.wanted.join(' and ')}, found ${verdict.found.join(' and ')}`
+    case 'tampered':
+      return `it was tampered with: ${verdict.message}`
+    case 'expired':
+      return `its signature has expired: ${verdict.message}`
+    default:
+      return verdict.message
+  }
+}
+
 /** The exit codes of a process that asked for the verdict: scripts rely on them (README.md). */
 export const verdictExitCodes: Readonly<Record<Verdict['answer'], number>> = {
   verified: 0,

@@ -1,5 +1,7 @@
 /** Finds the images that actions name; how they are fetched is not the worker's concern. */
 export interface ImageSource {
+  /** `find` also decides whether a reference may be used: no image is used by a reference that was not found so. */
+  readonly verifies: boolean
   /**
    * Checks that this is a reference to an image, in a registry that this deployment lets actions use.
    * @throws Failure 'invalid' for anything but a reference, 'precondition' for a registry that is not allowed
@@ -16,6 +18,8 @@ export interface ImageSource {
 export interface FoundImage {
   /** The manifest's digest, `sha256:...`: identical for identical files. */
   readonly digest: string
+  /** What to find it by again, if not by that: the digest of an index that was signed. */
+  readonly pin?: string | undefined
   /**
    * Unpacks its files into an empty folder.
    * @param layers the worker's layers: those that are not there yet are stored

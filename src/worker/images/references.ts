@@ -6,8 +6,8 @@ export interface References {
   digestOf(reference: string): string | undefined
   /** The reference with the digest that it resolved to before. */
   pinned(reference: string): string
-  /** It resolves to this digest until this worker ends. */
-  resolved(reference: string, digest: string): void
+  /** It resolves to this digest until this worker ends. @param pin what to find it by again */
+  resolved(reference: string, digest: string, pin?: string): void
   failed(reference: string, error: unknown): void
   /** @throws what fetching it failed with only just now */
   assertNotFailed(reference: string): void
@@ -19,23 +19,25 @@ const failuresMax = 1000
 const referencesMax = 10_000
 const ownDigest = /^docker:.*@(sha\d+:[0-9a-f]+)$/
 
-export function createReferences(clock: Clock): References {
+/** @param verifies whether a reference with a digest has to be resolved like any other before it may be used */
+export function createReferences(clock: Clock, verifies: boolean): References {
   /** A moving tag would give one build two toolchains, hence what each resolved to first. */
-  const digests = new Map<string, string>()
+  const digests = new Map<string, { readonly digest: string; readonly pin: string }>()
   const failures = new Map<string, { readonly error: unknown; readonly until: number }>()
   return {
-    digestOf: (reference) => digests.get(reference) ?? ownDigest.exec(reference)?.[1],
-    pinned: (reference) => pinned(reference, digests.get(reference)),
-    resolved(reference, digest) {
+    digestOf: (reference) => digests.get(reference)?.digest ?? (verifies ? undefined : ownDigest.exec(reference)?.[1]),
+    pinned: (reference) => pinned(reference, digests.get(reference)?.pin),
+    resolved(reference, digest, pin = digest) {
       failures.delete(reference)
       // A reference with its own digest stands for exactly that, or, if it is an index's, for the image of this
       // platform in it.
-      if (ownDigest.exec(reference)?.[1] === digest || digests.get(reference) === digest) return
+      if (!verifies && ownDigest.exec(reference)?.[1] === digest) return
+      if (digests.get(reference)?.digest === digest) return
       // Without a registry a digest cannot be looked up again: the name may refer to another image by now.
       digests.delete(reference)
       const [oldest] = digests.keys()
       if (digests.size >= referencesMax && oldest !== undefined) digests.delete(oldest)
-      digests.set(reference, digest)
+      digests.set(reference, { digest, pin })
     },
     failed(reference, error) {
       if (failures.size >= failuresMax) failures.clear()

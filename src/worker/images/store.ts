@@ -41,14 +41,14 @@ export function createImages(options: ImagesOptions): Images {
   const { source, sizeBytesMax, clock, log } = options
   const stored = openStoredImages(options)
   const fetching = new Map<string, Promise<StoredImage>>()
-  const references = createReferences(clock)
+  const references = createReferences(clock, source.verifies)
 
   /** The image counts its fetch among its users. */
   const fetchImage = async (reference: string, signal: AbortSignal): Promise<StoredImage> => {
     const found = await source.find(references.pinned(reference), signal)
     try {
       const image = await stay(reference, found, signal)
-      references.resolved(reference, image.digest)
+      references.resolved(reference, image.digest, found.pin)
       return image
     } finally {
       await found.close()

@@ -17,7 +17,11 @@ const offered = { name: 'container-image', value: 'docker://*' }
 
 async function opened(sandbox: 'on' | 'off') {
   const scheduler = openScheduler()
-  const source = { check: () => undefined, find: () => Promise.reject(new Error('nothing is fetched here')) }
+  const source = {
+    verifies: false,
+    check: () => undefined,
+    find: () => Promise.reject(new Error('nothing is fetched here')),
+  }
   const worker = await startWorker({
     scheduler: scheduler.channel,
     cas: openRemote().channel,
