@@ -4,6 +4,7 @@ import { checkedDigest, type DigestFunction, digestFunctions } from '../core/dig
 import type { MakeRoom } from './make-room.ts'
 import { type Need, needKey } from './need.ts'
 import { removeFile, type Seal } from './sealed.ts'
+import { createSpareFolders, type SpareFolders } from './spare-folders.ts'
 import { createSpares, type Spares } from './spares.ts'
 
 /** A file in the cache. */
@@ -32,6 +33,8 @@ export interface ContentIndex {
   readonly makeRoom: MakeRoom
   /** Included in the size; evicted before anything else. */
   readonly spares: Spares
+  /** The same for whole folders. */
+  readonly spareFolders: SpareFolders
   /** Where its file is or will be; the parent folder exists. */
   pathOf(need: Need): string
 }
@@ -41,8 +44,9 @@ const fileName = /^(sha256|sha1|sha384|sha512|blake3)-([0-9a-f]+)-(\d{1,16})(x?)
 /**
  * Opens the cache folder, with files `DIRECTORY/ab/FUNCTION-HASH-SIZE[x]`, and adds existing ones without a seal. Files
  * of other names are removed.
+ * @param discard removes a folder, now or later
  */
-export function openIndex(directory: string, bytesMax: number): ContentIndex {
+export function openIndex(directory: string, bytesMax: number, discard: (path: string) => void): ContentIndex {
   const entries = new Map<string, Entry>()
   let bytes = 0
   // Created on demand: all 256 at once are a good part of a worker's start-up time.
@@ -64,9 +68,11 @@ export function openIndex(directory: string, bytesMax: number): ContentIndex {
     removeFile(entry.path)
   }
   const spares = createSpares(pathOf)
-  const total = () => bytes + spares.bytes
+  const spareFolders = createSpareFolders(join(directory, 'folders'), discard)
+  const total = () => bytes + spares.bytes + spareFolders.bytes
   const evict = () => {
     while (total() > bytesMax && spares.removeOldest());
+    while (total() > bytesMax && spareFolders.removeOldest(discard));
     for (const entry of entries.values()) {
       if (total() <= bytesMax) return
       if (entry.holders === 0) remove(entry)
@@ -76,6 +82,8 @@ export function openIndex(directory: string, bytesMax: number): ContentIndex {
     const before = total()
     let removed = false
     while (before - total() < wanted && spares.removeOldest()) removed = true
+    // What is removed later would still be in the way.
+    while (before - total() < wanted && spareFolders.removeOldest(removeNow)) removed = true
     for (const entry of entries.values()) {
       if (before - total() >= wanted) break
       if (entry.holders > 0) continue
@@ -122,10 +130,24 @@ export function openIndex(directory: string, bytesMax: number): ContentIndex {
         if (total() > bytesMax) evict()
       },
     },
+    spareFolders: {
+      ...spareFolders,
+      get bytes() {
+        return spareFolders.bytes
+      },
+      give(...folder) {
+        spareFolders.give(...folder)
+        if (total() > bytesMax) evict()
+      },
+    },
     pathOf,
   }
   for (const need of leftBefore(directory)) add(need, undefined, 0)
   return index
+}
+
+function removeNow(path: string): void {
+  rmSync(path, { recursive: true, force: true })
 }
 
 /** What the folder still holds from before; anything that is not the cache's is removed. */

@@ -10,6 +10,7 @@ import { allMissing } from './missing-inputs.ts'
 import { type Need, needKey } from './need.ts'
 import type { Fetch } from './open-fetches.ts'
 import { isUntouched, sealFile } from './sealed.ts'
+import type { SpareFolders } from './spare-folders.ts'
 import type { Spares } from './spares.ts'
 
 /** The worker's own cache of input files. Actions get copies, or links where those are configured (links.ts). */
@@ -28,6 +29,8 @@ export interface Content {
   readonly makeRoom: MakeRoom
   /** Copies left by earlier actions. */
   readonly spares: Spares
+  /** Folders left by earlier actions. */
+  readonly spareFolders: SpareFolders
   /** Size of all files; exceeds the limit only while they are in use. */
   readonly bytes: number
   /** Bytes fetched from storage since the start. */
@@ -39,9 +42,16 @@ export interface Content {
  * or a machine may have died while writing one.
  * @param bytesMax its limit; the least recently used files are evicted first
  * @param signal aborts fetches when the worker closes
+ * @param discard removes a folder, now or later
  */
-export function openContent(directory: string, bytesMax: number, cas: CasClient, signal: AbortSignal): Content {
-  const index = openIndex(directory, bytesMax)
+export function openContent(
+  directory: string,
+  bytesMax: number,
+  cas: CasClient,
+  signal: AbortSignal,
+  discard: (path: string) => void,
+): Content {
+  const index = openIndex(directory, bytesMax, discard)
   const { makeRoom } = index
   const fetches = createContentFetches(index, cas, signal)
 
@@ -111,6 +121,7 @@ export function openContent(directory: string, bytesMax: number, cas: CasClient,
     remove: index.remove,
     makeRoom,
     spares: index.spares,
+    spareFolders: index.spareFolders,
   }
 }
 

@@ -2,8 +2,8 @@ import { closeSync, constants, openSync, readSync } from 'node:fs'
 import { copyFile } from 'node:fs/promises'
 import { digestText } from '../core/digest.ts'
 import { errnoOf } from '../core/failure.ts'
-import { chunkBytesMax } from '../core/limits.ts'
 import type { Entry } from './content-index.ts'
+import { smallFileBytesMax } from './need.ts'
 import { removeFile, type Seal, sealFile, writeSealed } from './sealed.ts'
 
 /** A cached file was modified or evicted before the action got it; can be tried again. */
@@ -13,11 +13,6 @@ export class InputsChanged extends Error {
     this.name = 'InputsChanged'
   }
 }
-
-/**
- * Up to this size, synchronous calls are several times faster than asynchronous ones and still do not block for long.
- */
-export const smallFileBytesMax = chunkBytesMax
 
 /** One buffer is enough: nothing else runs between reading and writing. */
 const scratch = Buffer.allocUnsafeSlow(smallFileBytesMax)

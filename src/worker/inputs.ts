@@ -1,19 +1,19 @@
 import { lstatSync, mkdirSync, symlinkSync } from 'node:fs'
 import { forEachLimited } from '../client/parallel.ts'
 import { type Directories, nodeDigest } from '../client/tree.ts'
-import { type Digest, digestText } from '../core/digest.ts'
+import { type Digest, digestKey, digestText } from '../core/digest.ts'
 import { errnoOf, Failure } from '../core/failure.ts'
 import { inSlices } from '../host/time-slice.ts'
 import type { re } from '../wire/proto.ts'
 import type { Content } from './content.ts'
 import type { Entry } from './content-index.ts'
-import { copyLarge, copySmall, smallFileBytesMax, writeInput } from './copies.ts'
+import { copyLarge, copySmall, writeInput } from './copies.ts'
+import { type FolderSeal, newFolderSeal, sealFolders, untouchedFolders } from './folder-seals.ts'
 import type { Linked, Links } from './links.ts'
 import { withRoom, withRoomSync } from './make-room.ts'
-import { type Need, needKey } from './need.ts'
+import { type Need, needKey, smallFileBytesMax } from './need.ts'
 import { applyNodeProperties, type FineTimes, setFineTimes, setsAnything } from './node-properties.ts'
-import type { Seal } from './sealed.ts'
-import type { Spares } from './spares.ts'
+import { type Seal, sealOf } from './sealed.ts'
 
 /** The most files, folders and symlinks of one action: a small graph can unfold into a huge tree. */
 const entriesMax = 1_000_000
@@ -35,18 +35,19 @@ export interface Inputs {
   /** Files that it shares with the cache, and the entries that they come from. */
   readonly linked: readonly Linked[]
   readonly held: readonly Entry[]
-  /** Copies that others may get once it has left them untouched. */
-  readonly lent: readonly Lent[]
+  /** Copies and folders that others may get once it has left them untouched; none where they are not reused. */
+  readonly lent: FolderSeal | undefined
 }
 
-interface Lent {
-  readonly need: Need
+/** Where an entry is placed. */
+interface Place {
   readonly path: string
-  readonly seal: Seal
+  readonly name: string
+  /** The folder that it belongs to. */
+  readonly above: FolderSeal
 }
 
-interface LargeFile {
-  readonly path: string
+interface LargeFile extends Place {
   readonly entry: Entry
   readonly node: re.FileNode.$Properties
 }
@@ -56,7 +57,6 @@ interface Making {
   readonly entries: ReadonlyMap<string, Entry>
   readonly linked: Linked[]
   readonly reuse: boolean
-  readonly lent: Lent[]
   readonly large: LargeFile[]
   readonly fine: FineTimes
 }
@@ -81,21 +81,24 @@ export async function makeInputs(
   const needs = needsOf(directories, inputRoot)
   const held = needs.length > 0 ? await source.content.acquire(needs) : []
   const entries = new Map(held.map((entry) => [entry.key, entry]))
-  const making: Making = { source, entries, reuse, linked: [], lent: [], large: [], fine: new Map() }
+  const making: Making = { source, entries, reuse, linked: [], large: [], fine: new Map() }
+  const lent = newFolderSeal('', digestKey(inputRoot))
   try {
-    await inSlices(makeTree(root, inputRoot, directories, making), signal)
+    await inSlices(makeTree(root, inputRoot, directories, lent, making), signal)
     await forEachLimited(making.large, largeFilesAtOnce, (file) => placeLarge(file, making))
     await setFineTimes(making.fine)
+    if (reuse) await inSlices(sealFolders(lent, root))
   } catch (error) {
     source.links?.unlink(making.linked)
     source.content.release(held)
     source.remove(root)
     throw errnoOf(error) === 'EEXIST' ? collision(error) : error
   }
-  const { linked, lent } = making
-  if (linked.length > 0) return { linked, held, lent }
+  const { linked } = making
+  const made = { linked, lent: reuse ? lent : undefined }
+  if (linked.length > 0) return { ...made, held }
   source.content.release(held)
-  return { linked, held: [], lent }
+  return { ...made, held: [] }
 }
 
 /**
@@ -115,12 +118,23 @@ export async function removeInputs(
   { content, links, remove }: InputSource,
 ): Promise<void> {
   links?.unlink(linked)
-  await inSlices(keep(lent, content.spares))
+  if (lent) {
+    const whole = new Set<FolderSeal>()
+    for (const folder of lent.folders) await inSlices(untouchedFolders(folder, `${root}/${folder.name}`, whole))
+    await inSlices(keep(lent, root, whole, content))
+  }
   remove(root)
 }
 
-function* keep(lent: readonly Lent[], spares: Spares): Generator<void> {
-  for (const { need, path, seal } of lent) yield spares.give(needKey(need), need, path, seal)
+/** Keeps folders that are whole as they are, and of others the files. */
+function* keep(folder: FolderSeal, path: string, whole: ReadonlySet<FolderSeal>, content: Content): Generator<void> {
+  for (const each of folder.folders) {
+    const at = `${path}/${each.name}`
+    if (whole.has(each)) yield content.spareFolders.give(each, at)
+    else yield* keep(each, at, whole, content)
+  }
+  for (const { name, need, seal } of folder.files)
+    yield content.spares.give(needKey(need), need, `${path}/${name}`, seal)
 }
 
 /** Visits each distinct directory once, so that it is fast even for a tree that unfolds to billions of entries. */
@@ -151,64 +165,113 @@ function needOf(node: re.FileNode.$Properties, parent: Digest): Need {
 }
 
 /** Makes the tree entry by entry, except for its large files, which are collected for later. */
-function* makeTree(root: string, inputRoot: Digest, directories: Directories, making: Making): Generator<void> {
+function* makeTree(
+  root: string,
+  inputRoot: Digest,
+  directories: Directories,
+  rootSeal: FolderSeal,
+  making: Making,
+): Generator<void> {
   const { makeRoom } = making.source.content
-  const ahead = [{ path: root, digest: inputRoot }]
+  const ahead = [{ path: root, digest: inputRoot, seal: rootSeal }]
   for (let folder = ahead.pop(); folder; folder = ahead.pop()) {
-    const { path, digest } = folder
+    const { path, digest, seal } = folder
     const directory = directories.get(digestText(digest))
     if (!directory) throw new Failure('internal', 'a directory was not fetched', { where: digestText(digest) })
     withRoomSync(makeRoom, 0, () => mkdirSync(path))
     yield
-    for (const node of directory.files) yield placeFile(`${path}/${node.name}`, node, digest, making)
+    for (const node of directory.files) {
+      const name = node.name ?? ''
+      yield placeFile({ path: `${path}/${name}`, name, above: seal }, node, digest, making)
+    }
     for (const { name, target } of directory.symlinks)
-      yield withRoomSync(makeRoom, 0, () => symlinkSync(target ?? '', `${path}/${name}`))
-    for (const node of directory.directories)
-      ahead.push({ path: `${path}/${node.name}`, digest: nodeDigest(node, digest) })
+      yield placeSymlink({ path: `${path}/${name}`, name: name ?? '', above: seal }, target ?? '', making)
+    for (const node of directory.directories) {
+      const below = { path: `${path}/${node.name}`, name: node.name ?? '', above: seal }
+      const digestBelow = nodeDigest(node, digest)
+      if (!(yield* placeSpareFolder(below, digestBelow, making))) ahead.push(newFolder(below, digestBelow))
+    }
   }
 }
 
-function placeFile(path: string, node: re.FileNode.$Properties, parent: Digest, making: Making): void {
+function newFolder({ path, name, above }: Place, digest: Digest) {
+  const seal = newFolderSeal(name, digestKey(digest))
+  above.folders.push(seal)
+  return { path, digest, seal }
+}
+
+/** Gives the action a folder that another has had. */
+function* placeSpareFolder(
+  { path, name, above }: Place,
+  digest: Digest,
+  { source, reuse }: Making,
+): Generator<void, boolean> {
+  const { spareFolders } = source.content
+  const key = digestKey(digest)
+  if (!reuse || !spareFolders.has(key)) return false
+  // A rename would replace an empty folder.
+  if (lstatSync(path, { throwIfNoEntry: false })) throw collision()
+  const folder = yield* spareFolders.take(key, path, name)
+  if (folder) above.folders.push(folder)
+  return folder !== undefined
+}
+
+function placeSymlink({ path, name, above }: Place, target: string, { source, reuse }: Making): void {
+  withRoomSync(source.content.makeRoom, 0, () => symlinkSync(target, path))
+  if (reuse) above.others.push({ name, seal: sealOf(lstatSync(path)) })
+}
+
+function placeFile(place: Place, node: re.FileNode.$Properties, parent: Digest, making: Making): void {
+  const { path } = place
   const { content } = making.source
   const need = needOf(node, parent)
   const entry = making.entries.get(needKey(need))
-  if (entry && !setsAnything(node.nodeProperties) && placeShared(path, entry, making)) return
+  if (entry && !setsAnything(node.nodeProperties) && placeShared(place, entry, making)) return
   if (entry && need.digest.size > smallFileBytesMax) {
-    making.large.push({ path, entry, node })
+    making.large.push({ ...place, entry, node })
     return
   }
   const seal = withRoomSync(content.makeRoom, need.digest.size, () =>
     entry ? copySmall(entry, path) : writeInput(path, new Uint8Array(), need.executable),
   )
-  placed(path, need, seal, node, making)
+  placed(place, need, seal, node, making)
 }
 
 /** Gives the action a link, or a copy that another has used; false when neither is available. */
-function placeShared(path: string, entry: Entry, making: Making): boolean {
+function placeShared({ path, name, above }: Place, entry: Entry, making: Making): boolean {
   const { content, links } = making.source
   if (links?.link(entry, path)) {
     making.linked.push({ entry, path })
+    above.isListed = false
     return true
   }
   if (!making.reuse || !content.spares.has(entry.key)) return false
   // A rename would replace an existing file.
   if (lstatSync(path, { throwIfNoEntry: false })) throw collision()
   const seal = content.spares.take(entry.key, path)
-  if (seal) making.lent.push({ need: entry, path, seal })
+  if (seal) above.files.push({ name, need: entry, seal })
   return seal !== undefined
 }
 
-async function placeLarge({ path, entry, node }: LargeFile, making: Making): Promise<void> {
+async function placeLarge({ entry, node, ...place }: LargeFile, making: Making): Promise<void> {
   const { makeRoom } = making.source.content
-  const seal = await withRoom(makeRoom, entry.digest.size, () => copyLarge(entry, path))
-  placed(path, entry, seal, node, making)
+  const seal = await withRoom(makeRoom, entry.digest.size, () => copyLarge(entry, place.path))
+  placed(place, entry, seal, node, making)
 }
 
 /** Records that a new copy is in place. */
-function placed(path: string, need: Need, seal: Seal, node: re.FileNode.$Properties, making: Making): void {
-  if (node.nodeProperties && setsAnything(node.nodeProperties))
+function placed(
+  { path, name, above }: Place,
+  need: Need,
+  seal: Seal,
+  node: re.FileNode.$Properties,
+  making: Making,
+): void {
+  if (node.nodeProperties && setsAnything(node.nodeProperties)) {
+    above.isListed = false
     applyNodeProperties(path, node.nodeProperties, making.fine)
-  else if (making.reuse && need.digest.size > 0) making.lent.push({ need, path, seal })
+  } else if (need.digest.size > 0) above.files.push({ name, need, seal })
+  else above.others.push({ name, seal })
 }
 
 function collision(cause?: unknown): Failure {

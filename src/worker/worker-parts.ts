@@ -83,7 +83,7 @@ export function openWorkerParts(options: WorkerPartsOptions, directory: string, 
   const remover = createRemover({ work: work.path, outgoing: work.outgoing }, clock, log)
   const discard = remover.remove
   for (const path of work.former) discard(path)
-  const content = openContent(join(directory, 'cache'), options.cacheSizeBytes, cas, signal)
+  const content = openContent(join(directory, 'cache'), options.cacheSizeBytes, cas, signal, discard)
   const paths = checkedPaths(options.sandboxPaths ?? [], directory)
   const sandbox = { directory: join(work.path, 'cells'), paths, discard }
   const spawner = createSpawner({ directory: join(directory, 'slots'), ways: waysOf(setting), limits, sandbox })

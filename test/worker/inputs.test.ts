@@ -4,6 +4,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   statSync,
   symlinkSync,
   utimesSync,
@@ -242,6 +243,87 @@ describe('copies that actions have left untouched', () => {
     const first = inodeOf((await context.perform({ root, command: look })).stdout)
     expect(inodeOf((await context.perform({ root, command: look })).stdout)).toBe(first)
     expect(statSync(cachedPath(context, seededBlob(1, size).digest)).ino).not.toBe(Number(first))
+  })
+
+  test('are given as whole folders, with all that is in them', async () => {
+    const context = await openContext()
+    const folder = await testFolder()
+    mkdirSync(join(folder, 'd/below'), { recursive: true })
+    for (const name of ['a', 'below/b']) writeFileSync(join(folder, 'd', name), name)
+    writeFileSync(join(folder, 'd/nothing'), '')
+    symlinkSync('a', join(folder, 'd/link'))
+    const root = await uploadFolder(context.cas, folder)
+    const list = shell('find d -printf "%p %i %m %l\\n" | sort; cat d/a d/below/b d/link')
+    const first = (await context.perform({ root, command: list })).stdout
+    expect(first).toContain('abelow/ba')
+    expect((await context.perform({ root, command: list })).stdout).toBe(first)
+    expect(readdirSync(join(context.directory, 'cache/folders'))).toHaveLength(1)
+    // The same folder below another name.
+    mkdirSync(join(folder, 'other'))
+    renameSync(join(folder, 'd'), join(folder, 'other/e'))
+    const moved = await uploadFolder(context.cas, folder)
+    const again = shell('find other/e -printf "%p %i %m %l\\n" | sort; cat other/e/a other/e/below/b other/e/link')
+    expect((await context.perform({ root: moved, command: again })).stdout).toBe(first.replace(/^d/gm, 'other/e'))
+  })
+
+  test.each([
+    ['a new file', 'echo x > d/new'],
+    ['a new file that is gone again', 'echo x > d/new; rm d/new'],
+    ['a file less', 'rm -f d/a'],
+    ['a folder less', 'rm -rf d/below'],
+    ['a changed file', 'chmod u+w d/a; echo x > d/a'],
+    ['a file with another mode', 'chmod 777 d/below/b'],
+    ['a folder with another mode', 'chmod 700 d/below'],
+    ['another symlink', 'ln -sfn nothing d/link'],
+    ['content where there was none', 'chmod u+w d/nothing; echo x > d/nothing'],
+    ['a symlink for a folder', 'mv d/below d/away; ln -s away d/below'],
+    ['a symlink to a copy', 'cp -a d /tmp/d; rm -rf d; ln -s /tmp/d d'],
+    ['a file for the folder', 'rm -rf d; echo x > d'],
+    ['times that were set back', 'chmod u+w d/a; echo A > d/a; chmod u-w d/a; touch -d 2000-01-01T00:00Z d/a'],
+  ])('do not tell the next action what this one did: %s', async (_what, script) => {
+    const context = await openContext()
+    const folder = await testFolder()
+    for (const name of ['d/below', 'other']) mkdirSync(join(folder, name), { recursive: true })
+    for (const name of ['d/a', 'd/below/b', 'other/c']) writeFileSync(join(folder, name), name)
+    writeFileSync(join(folder, 'd/nothing'), '')
+    symlinkSync('a', join(folder, 'd/link'))
+    const root = await uploadFolder(context.cas, folder)
+    const list = shell(
+      'find d -printf "%p %m %l %s\\n" | sort; cat d/a d/below/b d/link d/nothing; stat -c " %i" other',
+    )
+    const before = (await context.perform({ root, command: list })).stdout
+    const { result, stderr } = await context.perform({ root, command: shell(script) })
+    expect([result.exitCode, stderr]).toEqual([0, ''])
+    // What it has not touched is the same folder as before.
+    expect((await context.perform({ root, command: list })).stdout).toBe(before)
+  })
+
+  test('of a large file are there for folders of other content', async () => {
+    const context = await openContext()
+    const folder = await testFolder()
+    mkdirSync(join(folder, 'd'))
+    writeFileSync(join(folder, 'd/f'), seededBlob(2, 1_000_000).bytes)
+    const run = async (own: string) => {
+      writeFileSync(join(folder, 'd/own'), own)
+      const root = await uploadFolder(context.cas, folder)
+      return (await context.perform({ root, command: shell('stat -c %i d/f; cat d/own') })).stdout
+    }
+    const first = await run('1')
+    expect(await run('2')).toBe(first.replace(/1$/, '2'))
+  })
+
+  test('go when the cache is full, folders too', async () => {
+    const context = await openContext({ cacheBytes: 40_000 })
+    const run = async (name: string) => {
+      const folder = await testFolder()
+      mkdirSync(join(folder, 'd'))
+      writeFileSync(join(folder, 'd/f'), name.repeat(5_000))
+      await context.perform({ root: await uploadFolder(context.cas, folder), command: shell('true') })
+    }
+    for (const name of 'abcdef') await run(name)
+    // Each takes 5,000 bytes in the cache, and 9,096 as a folder.
+    expect(context.context.inputs.content.bytes).toBeLessThanOrEqual(40_000)
+    expect(readdirSync(join(context.directory, 'cache/folders')).length).toBeLessThanOrEqual(1)
   })
 
   test('are never with two actions at once', async () => {

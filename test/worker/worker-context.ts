@@ -128,7 +128,7 @@ export async function openContext(options: ContextOptions = {}): Promise<TestCon
   mkdirSync(directory, { recursive: true })
   const { path: work, outgoing } = makeWorkFolder(directory)
   const remover = createRemover({ work, outgoing }, systemClock, quietLog)
-  const content = openContent(join(directory, 'cache'), options.cacheBytes ?? 1e9, cas, life.signal)
+  const content = openContent(join(directory, 'cache'), options.cacheBytes ?? 1e9, cas, life.signal, remover.remove)
   const inputs = inputSource({ way: options.inputs ?? 'auto', content, spawner, directory, remove: remover.remove })
   const clock = options.clock ?? systemClock
   const context: WorkerContext = {
