@@ -345,15 +345,17 @@ test('a damaged state is told, and down cures it', async () => {
 test('a deployment that fails leaves the former one running, and shows the log', async () => {
   const made = await place()
   const driver = await made.open()
-  await ran(driver.deploy({ workers: 0 }))
+  await ran(driver.deploy({ workers: 1, access: 'team' }))
   const configFile = join(made.folder, 'bad.yaml')
-  await writeFile(configFile, 'workers: 0\ncas: {store: {path: /dev/null/cas}}\n')
+  await writeFile(configFile, 'workers: 1\ncas: {store: {path: /dev/null/cas}}\n')
   await expect(ran(driver.deploy({ configFile }))).rejects.toMatchObject({
     kind: 'program',
     message: expect.stringContaining('the cache does not keep running'),
     output: expect.stringMatching(/./),
   })
-  await untilState(driver, 'deployed')
+  expect(await driver.status()).toMatchObject({ state: 'deployed', problems: [] })
+  // Whoever deployed it has a token, although the one that failed asked nobody.
+  expect(await driver.addresses()).toHaveProperty('cache')
 })
 
 test('an up that is interrupted leaves nothing', async () => {

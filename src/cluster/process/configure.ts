@@ -84,14 +84,17 @@ async function writeConfigs(work: Work): Promise<void> {
   }
 }
 
-/** Undoes what the configuration step wrote. */
-export async function restore({ paths }: ProcessContext, work: Work): Promise<void> {
+/** Undoes what the configuration step wrote; servers that ask for tokens again ask this user as well. */
+export async function restore(context: ProcessContext, work: Work): Promise<void> {
   for (const { file } of work.rendered) {
     const old = work.filesBefore.get(file)
     if (old === undefined) await remove(file)
     else await writeWhole(file, old)
   }
-  if (work.before) await writeMemory(paths, { ports: work.before.ports, deployment: work.before.deployment })
+  if (!work.before) return
+  const { ports, deployment } = work.before
+  await writeMemory(context.paths, { ports, deployment })
+  if (deployment) await ensureLogin(context, deployment, ports)
 }
 
 /**

@@ -5,6 +5,7 @@ import { loadConfig } from '../../config/load.ts'
 import type { ServerSpec, SupervisorStatus } from '../../config/supervisor.ts'
 import { parseHostPort } from '../../core/address.ts'
 import { Failure } from '../../core/failure.ts'
+import { wait } from '../../host/wait.ts'
 import type { CallTarget } from '../../wire/tls/called.ts'
 import type { Step, StepReport } from '../driver.ts'
 import type { DeployOptions } from '../options.ts'
@@ -21,6 +22,7 @@ import { assertCanExpose } from './exposure.ts'
 import { assertPossible } from './possible.ts'
 import { accessStep } from './private.ts'
 import { readMemory } from './state.ts'
+import { clusterStatus } from './status.ts'
 import { askSupervisor } from './supervisor-client.ts'
 import { bringUp } from './up.ts'
 import { untilSettled, whileUp } from './watch.ts'
@@ -31,6 +33,9 @@ const portTriesMax = 3
 
 /** In addition to the drains of the servers that are stopped: what the others may take to start. */
 const settleMsMargin = 60_000
+/** How long servers that run again may take to find each other, and how often that is looked at. */
+const meetMsMax = 10_000
+const meetLookMs = 200
 
 /**
  * Runs the servers as requested. What an earlier deployment requested is kept unless overridden; a configuration file
@@ -131,10 +136,21 @@ function serversStep(context: ProcessContext, work: Work): Step {
     },
     async undo() {
       await restore(context, work)
-      if (work.specsBefore) await askSupervisor(paths, { op: 'apply', servers: [...work.specsBefore] })
+      if (work.specsBefore) await untilAsBefore(context, work.specsBefore)
     },
     undone: () => ((work.specsBefore ?? []).length > 0 ? 'the cluster is as before' : 'they are ended'),
   }
+}
+
+/** Has the former servers run again, and waits until they do. */
+async function untilAsBefore(context: ProcessContext, specs: readonly ServerSpec[]): Promise<void> {
+  const { paths, clock } = context
+  const before = await askSupervisor(paths, { op: 'status' })
+  await askSupervisor(paths, { op: 'apply', servers: [...specs] })
+  await untilSettled(context, specs, settleMsMax(before), new AbortController().signal)
+  // They serve, and have to find each other.
+  for (const end = clock.now() + meetMsMax; clock.now() < end; await wait(meetLookMs, clock))
+    if ((await clusterStatus(context)).state !== 'degraded') return
 }
 
 /** Hands the servers to the supervisor and waits until they serve. */
@@ -142,8 +158,11 @@ async function apply(context: ProcessContext, work: Work, before: SupervisorStat
   const specs = specsOf(work)
   await askSupervisor(context.paths, { op: 'apply', servers: specs }, report.signal)
   report.say(changesText(before.desired, specs))
-  const drains = before.servers.map(({ spec }) => spec.drainMs)
-  await untilSettled(context, specs, Math.max(0, ...drains) * 3 + settleMsMargin, report.signal)
+  await untilSettled(context, specs, settleMsMax(before), report.signal)
+}
+
+function settleMsMax({ servers }: SupervisorStatus): number {
+  return Math.max(0, ...servers.map(({ spec }) => spec.drainMs)) * 3 + settleMsMargin
 }
 
 function answersStep(context: ProcessContext, work: Work): Step {
