@@ -1,5 +1,6 @@
+import { randomBytes } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { ClusterStatus } from '../../src/cluster/driver.ts'
@@ -203,6 +204,25 @@ describe.runIf(canMakeMachines)('two machines and a cable', () => {
     await untilThere(true)
     expect((await statusOf(laptop)).servers[0]?.id).toBe(String(worker))
   })
+
+  test('over a slow link an action’s files take longer than its lease, and it runs once', async () => {
+    const [inputs, outputs, beside] = [await testFolder(), await testFolder(), await testFolder()]
+    const bytes = randomBytes(4 * 1024 * 1024)
+    await writeFile(join(inputs, 'in.bin'), bytes)
+    const runs = join(beside, 'runs')
+    const script = `echo once >> ${runs}; tail -c +2 in.bin > out.bin`
+    const place = ['--input', inputs, '--output', 'out.bin', '--output-to', outputs]
+    // 17 s there, and as many back; a lease is over after ten without a sign.
+    await machines.limit('2mbit')
+    try {
+      await box.ok('exec', '--fresh', '--property', 'pool=laptop', ...place, '--', '/bin/sh', '-c', script)
+    } finally {
+      await machines.limit(undefined)
+    }
+    expect((await readFile(join(outputs, 'out.bin'))).equals(bytes.subarray(1))).toBe(true)
+    expect(readFileSync(runs, 'utf8')).toBe('once\n')
+    await untilThere(true)
+  }, 120_000)
 
   test('a worker whose token is revoked is cut off within five seconds, and says why', async () => {
     await box.ok('token', 'revoke', 'of-the-laptop')
