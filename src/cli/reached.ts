@@ -10,10 +10,13 @@ export async function openReached(target: CallTarget): Promise<Channel> {
   return authorized(target, openChannel)
 }
 
-/** The same with our own client, which fails at once and says why nobody answers. */
-export async function openReachedDirectly(target: CallTarget): Promise<Channel> {
+/**
+ * The same with our own client, which fails at once and says why nobody answers.
+ * @param login the address that the token is kept for, if that is another
+ */
+export async function openReachedDirectly(target: CallTarget, login?: string): Promise<Channel> {
   const { openDirectChannel } = await import('../wire/direct.ts')
-  return authorized(target, openDirectChannel)
+  return authorized(target, openDirectChannel, login)
 }
 
 /** Channels to a cluster's servers, open while something uses them. */
@@ -31,8 +34,12 @@ export async function withServers<T>(
   }
 }
 
-async function authorized(target: CallTarget, open: Parameters<typeof openCalled>[1]): Promise<Channel> {
+async function authorized(
+  target: CallTarget,
+  open: Parameters<typeof openCalled>[1],
+  login = target.url,
+): Promise<Channel> {
   const { openCalled } = await import('../wire/tls/called.ts')
-  const authorization = await authorizationFor(userContext(), target.url)
+  const authorization = await authorizationFor(userContext(), login)
   return openCalled(target, open, () => authorization)
 }

@@ -104,8 +104,13 @@ export interface Endpoint {
 export interface Addresses {
   readonly cache: Endpoint
   readonly scheduler: Endpoint
-  /** The console; absent where there is none. */
+  /** The console; absent where there is none, or none of these addresses leads to it. */
   readonly console?: ConsoleEndpoint
+  /**
+   * Brings a console to this machine that no address leads to; absent where one does, or there is none.
+   * @param failed called for each connection that could not be made
+   */
+  readonly openConsole?: (failed: (error: unknown) => void) => Promise<Page>
 }
 
 export interface ConsoleEndpoint extends Endpoint {

@@ -7,7 +7,7 @@ import { printable } from '../../core/printable.ts'
 import { findBuild } from '../../explain/find.ts'
 import { type Channel, RpcError } from '../../wire/rpc.ts'
 import { toFailure } from '../../wire/status.ts'
-import { withHistory } from '../console.ts'
+import { hasHistory, withHistory } from '../console.ts'
 import { openReachedDirectly } from '../reached.ts'
 import { besideLines } from './beside.ts'
 import { createLines, type OutputLine } from './lines.ts'
@@ -39,7 +39,7 @@ export async function tail(addresses: Addresses, request: TailRequest): Promise<
     }
   }
   try {
-    await (addresses.console ? withHistory(addresses, follow) : follow(undefined))
+    await (hasHistory(addresses) ? withHistory(addresses, follow) : follow(undefined))
   } finally {
     scheduler.close()
   }

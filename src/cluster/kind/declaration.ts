@@ -37,17 +37,26 @@ export const listenRefusal: Refusal = {
 }
 
 /** The same. */
-export const certificatesRefusal: Refusal = {
+export const certificateRefusal: Refusal = {
   kind: 'unimplemented',
-  message: 'TLS ends at the Gateways, with a certificate for their addresses, and they ask clients for none',
-  next: ['Leave it out, and give --tls auto; or use --driver process.'],
+  message: 'clients know the Gateways by their addresses, for which `native` makes the certificate',
+  next: ['Leave it out, and give --tls auto or --tls-client-ca; or use --driver process.'],
+}
+
+/** Depends on the cluster as well. */
+export const clientCertificatesRefusal: Refusal = {
+  kind: 'unimplemented',
+  message: "cilium's Gateways cannot pass TLS on to servers that clients know by an address",
+  next: [
+    'Leave it out, and give --tls auto --access team; or make a cluster with `native up --gateway envoy`, or use --driver process.',
+  ],
 }
 
 /** The same: files, and issuers that a pod could not ask. */
 export const accessRefusal: Refusal = {
   kind: 'unimplemented',
-  message: 'clients of a cluster of nodes have tokens, and nothing else',
-  next: ['Write team or none, or use --driver process.'],
+  message: 'clients of a cluster of nodes have tokens and certificates, and neither passwords nor tokens of issuers',
+  next: ['Leave it out, or use --driver process.'],
 }
 
 /** For rendering; a configuration file may ask for these as well. */
@@ -70,7 +79,7 @@ export const kindDeclaration: DriverDeclaration = {
   place: 'the servers are pods of a kind cluster',
   takes: {
     up: ['retain', 'nodes', 'nodeImage', 'kubernetesVersion', 'gateway', 'imageArchives', 'registryMirrors', 'publish'],
-    deploy: [...renderTakes, 'tls', 'access'],
+    deploy: [...renderTakes, 'tls', 'tlsClientCa', 'access'],
     render: [...renderTakes, 'folder', 'gateway'],
     down: [],
   },
@@ -79,9 +88,9 @@ export const kindDeclaration: DriverDeclaration = {
     '--sandbox': sandboxRefusal,
     '--listen': listenRefusal,
     '--tls': renderedRefusal,
-    '--tls-cert': certificatesRefusal,
-    '--tls-key': certificatesRefusal,
-    '--tls-client-ca': certificatesRefusal,
+    '--tls-cert': certificateRefusal,
+    '--tls-key': certificateRefusal,
+    '--tls-client-ca': renderedRefusal,
     '--insecure': listenRefusal,
     '--access': renderedRefusal,
     '--keep-data': keepDataRefusal,

@@ -26,7 +26,7 @@ export function deploySteps(context: KindContext, options: DeployOptions): Step[
   const { only } = options
   const images = serverImagesSteps(context, options, work)
   const operations = [operationsStep(context, work)]
-  const secrets = [secretStep(context, work), certificateStep(context), tokensStep(context)]
+  const secrets = [secretStep(context, work), certificateStep(context, work), tokensStep(context, work)]
   const application = [
     ...secrets,
     applicationStep(context, work),
@@ -36,13 +36,13 @@ export function deploySteps(context: KindContext, options: DeployOptions): Step[
   ]
   if (only === 'application')
     return [
-      settingsStep(options, work),
+      settingsStep(context, options, work),
       assertUpStep(context),
       ...locked(context, false, [...bringUp(context), assertOperationsStep(context, work), ...images, ...application]),
     ]
   const rest = only === 'operations' ? [...secrets, gatewaysStep(context, false)] : application
   return [
-    settingsStep(options, work),
+    settingsStep(context, options, work),
     ...locked(context, false, [...bringUp(context), ...images, ...operations, ...rest]),
   ]
 }

@@ -2,7 +2,7 @@ import { type Deployment, hasConsole } from '../../config/deployment.ts'
 import { hostPortText } from '../../core/address.ts'
 import { ownCertificates } from '../../wire/tls/own-certificates.ts'
 import type { Addresses, Endpoint } from '../driver.ts'
-import { speaksTls } from '../manifest/client-secrets.ts'
+import { speaksTls, tlsEndOf } from '../manifest/client-secrets.ts'
 import { gatewayPort } from '../manifest/gateways.ts'
 import { loopback } from '../shared/ports.ts'
 import type { KindPaths } from './paths.ts'
@@ -20,8 +20,9 @@ export function addressesAt(
   const at = (server: 'cache' | 'scheduler') =>
     published ? endpoint(paths, asked, loopback, published[server]) : endpoint(paths, asked, hosts[server])
   const cache = at('cache')
-  // Calls for the console go in through the cache's Gateway.
-  return { cache, scheduler: at('scheduler'), ...(hasConsole(asked) && { console: { ...cache, hasPage: false } }) }
+  // Calls for the console go in through the cache's Gateway, if it can tell them apart.
+  const toConsole = hasConsole(asked) && tlsEndOf(asked) !== 'servers'
+  return { cache, scheduler: at('scheduler'), ...(toConsole && { console: { ...cache, hasPage: false } }) }
 }
 
 function endpoint(paths: Pick<KindPaths, 'tls'>, deployment: Deployment, host: string, port?: number): Endpoint {
@@ -29,7 +30,8 @@ function endpoint(paths: Pick<KindPaths, 'tls'>, deployment: Deployment, host: s
   // Clients assume port 80 where there is no TLS, but not all of them 443 with TLS.
   const address = port === undefined && !isSecure ? host : hostPortText({ host, port: port ?? gatewayPort(deployment) })
   if (!isSecure) return { address, url: `grpc://${address}` }
-  return { address, url: `grpcs://${address}`, tls: { ca: ownCertificates(paths.tls).ca } }
+  const { ca, client } = ownCertificates(paths.tls)
+  return { address, url: `grpcs://${address}`, tls: { ca, ...(tlsEndOf(deployment) === 'servers' && client) } }
 }
 
 /** Every spelling of these addresses by which a client may ask for its token. */

@@ -3,7 +3,7 @@ import { Failure } from '../../core/failure.ts'
 import { ownCertificates } from '../../wire/tls/own-certificates.ts'
 import { certificatesIn, readPem } from '../../wire/tls/pem.ts'
 import type { MeetingPlace } from '../driver.ts'
-import { asksTokens, speaksTls } from '../manifest/client-secrets.ts'
+import { asksTokens, speaksTls, tlsEndOf } from '../manifest/client-secrets.ts'
 import { assertCertified, fingerprintFor } from '../shared/meeting.ts'
 import type { KindContext } from './context.ts'
 import { addressesAt } from './door.ts'
@@ -43,7 +43,7 @@ export async function meetingPlace(
     fingerprintIsOwn: false,
     // The scheduler reads tokens from a Secret, which nothing in the cluster may write.
     exchanges: false,
-    asksCertificate: false,
+    asksCertificate: tlsEndOf(memory.deployment) === 'servers',
     otherHosts: [],
   }
 }

@@ -1,3 +1,4 @@
+import { hasConsole } from '../../config/deployment.ts'
 import { Failure, messageOf } from '../../core/failure.ts'
 import { holderOf } from '../../host/process-lock.ts'
 import { cacheUsageOf } from '../../telemetry/cache-usage.ts'
@@ -6,7 +7,6 @@ import type { Kubernetes } from '../kubernetes/connect.ts'
 import { readGateways } from '../kubernetes/gateways.ts'
 import { listPods, listWarnings, type Pod, type Warning } from '../kubernetes/pods.ts'
 import { troubleOf } from '../kubernetes/trouble.ts'
-import { speaksTls } from '../manifest/client-secrets.ts'
 import { doors } from '../manifest/gateways.ts'
 import { emptyStatus } from '../shared/empty-status.ts'
 import { workersElsewhere } from '../shared/other-workers.ts'
@@ -17,6 +17,7 @@ import { type KindContext, namespaceOf } from './context.ts'
 import { addressesAt } from './door.ts'
 import { kubernetesOf } from './nodes/api-server.ts'
 import { assertOurs, nodesOf } from './nodes/nodes.ts'
+import { openPage } from './open-page.ts'
 import { certificateProblems } from './rollout/certificate.ts'
 import { askServers, probeMsMax, withVersion } from './rollout/server-facts.ts'
 import { serverPods, serversOf } from './rollout/servers.ts'
@@ -73,7 +74,7 @@ async function deployedStatus(context: KindContext, memory: KindMemory): Promise
   const [said, otherWorkers, expiring] = await Promise.all([
     askServers(kubernetes, pods),
     given.addresses ? workersElsewhere(given.addresses.scheduler, ids, authorize, probeMsMax) : null,
-    speaksTls(memory.deployment) ? certificateProblems(context) : [],
+    certificateProblems(context, memory.deployment),
   ])
   const problems = [...problemsOf(pods, warnings), ...given.lacks, ...expiring]
   const workers = servers.flatMap(({ name, role }) => (role === 'worker' ? [said.get(name)] : []))
@@ -107,7 +108,8 @@ export async function clusterAddresses(context: KindContext): Promise<Addresses>
     throw new Failure('not-found', `nothing is deployed on cluster "${context.paths.name}"`, { next })
   const addresses = await clusterAddressesNow(context, await kubernetesOf(context))
   await assertAllAnswer(addresses, 'Run `native status` to see why.', authorizeAs(context.user))
-  return addresses
+  if (addresses.console || !hasConsole(memory.deployment)) return addresses
+  return { ...addresses, openConsole: (failed) => openPage(context, failed) }
 }
 
 /** What clients use. @throws Failure 'unavailable' while a Gateway has no address */

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { Failure } from '../../core/failure.ts'
 import type { StepReport } from '../driver.ts'
+import type { RouteKind } from '../manifest/gateways.ts'
 import { readObject } from './apply.ts'
 import { call } from './call.ts'
 import type { Kubernetes } from './connect.ts'
@@ -38,12 +39,14 @@ const routeSchema = z.object({
 type Route = z.output<typeof routeSchema>
 
 const gatewaysPath = (namespace: string) => `/apis/${api}/namespaces/${encodeURIComponent(namespace)}/gateways`
-const routesPath = (namespace: string) => `/apis/${api}/namespaces/${encodeURIComponent(namespace)}/grpcroutes`
+const routesPath = (namespace: string, kind: RouteKind) =>
+  `/apis/${api}/namespaces/${encodeURIComponent(namespace)}/${kind.toLowerCase()}s`
 
 export interface GatewayOptions {
   readonly namespace: string
   /** The Gateways and their routes, by name. */
   readonly doors: readonly { readonly gateway: string; readonly route: string }[]
+  readonly routeKind: RouteKind
   /** False while there is nothing behind the routes. */
   readonly servers: boolean
   readonly msMax: number
@@ -68,9 +71,9 @@ const refusalGraceMs = 10_000
  *   own message
  */
 export async function awaitGateways(kubernetes: Kubernetes, options: GatewayOptions): Promise<void> {
-  const { namespace, report, msMax } = options
+  const { namespace, routeKind, report, msMax } = options
   const gateways = watched(kubernetes, { path: gatewaysPath(namespace), schema: gatewaySchema })
-  const routes = watched(kubernetes, { path: routesPath(namespace), schema: routeSchema })
+  const routes = watched(kubernetes, { path: routesPath(namespace, routeKind), schema: routeSchema })
   const began = kubernetes.clock.now()
   await until(
     [gateways, routes],

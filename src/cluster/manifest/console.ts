@@ -1,6 +1,6 @@
 import { consoleConfig } from '../../config/console.ts'
 import type { Deployment } from '../../config/deployment.ts'
-import { asksTokens } from './client-secrets.ts'
+import { clientSecretsOf } from './client-secrets.ts'
 import { type KubeObject, labelsOf, objectOf, selectorOf } from './object.ts'
 import { podTemplate } from './pod.ts'
 import type { ManifestRequest } from './request.ts'
@@ -42,7 +42,7 @@ export function consoleWorkload(request: ManifestRequest, config: ServerConfig):
       template: podTemplate({
         config,
         image: request.images.server,
-        tokens: asksTokens(request.deployment),
+        secrets: clientSecretsOf('console', request.deployment),
         data: { persistentVolumeClaim: { claimName: consoleClaim } },
         resources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { cpu: '2', memory: '1Gi' } },
       }),

@@ -1,4 +1,5 @@
-import { type Door, doors, envoyProxyName } from './gateways.ts'
+import { tlsEndOf } from './client-secrets.ts'
+import { type Door, doors, envoyProxyName, routeKindOf } from './gateways.ts'
 import { type KubeObject, objectOf, partOf } from './object.ts'
 import type { ManifestRequest } from './request.ts'
 
@@ -57,11 +58,26 @@ const connection = { bufferLimit: '1Mi' } as const
 /** A client that vanished without a word holds streams no longer than two minutes. */
 const tcpKeepalive = { idleTime: '60s', interval: '15s', probes: 4 } as const
 
+const clientCalls = {
+  timeout: { http: { streamIdleTimeout: '0s', requestReceivedTimeout: '0s' } },
+  http2: { maxConcurrentStreams: 1024, ...windows },
+  // gRPC metadata may contain underscores; by default such calls are refused.
+  headers: { withUnderscoresAction: 'Allow' },
+} as const
+const serverCalls = {
+  timeout: { http: { requestTimeout: '0s', maxStreamDuration: '0s', streamIdleTimeout: '0s' } },
+  http2: windows,
+  // Clients retry by themselves: only they know what can safely be repeated.
+  retry: { numRetries: 0 },
+} as const
+
 /**
- * Envoy's defaults cut off quiet or long calls: 15 s for a route, 5 minutes for a stream, 100 streams on a connection.
- * An Execute call may be silent for a minute and last for hours; Bazel has hundreds of calls on a connection.
+ * Envoy's defaults cut off quiet or long calls: 15 s for a route, 5 minutes for a stream, 100 streams on a connection,
+ * an hour for bytes. An Execute call may be silent for a minute and last for hours; Bazel has hundreds of calls on a
+ * connection.
  */
-function client({ namespace }: ManifestRequest, { gateway }: Door): KubeObject {
+function client({ namespace, deployment }: ManifestRequest, { gateway }: Door): KubeObject {
+  const isBytes = tlsEndOf(deployment) === 'servers'
   return objectOf(
     envoyApi,
     'ClientTrafficPolicy',
@@ -69,32 +85,27 @@ function client({ namespace }: ManifestRequest, { gateway }: Door): KubeObject {
     {
       spec: {
         targetRefs: [{ group, kind: 'Gateway', name: gateway }],
-        timeout: { http: { streamIdleTimeout: '0s', requestReceivedTimeout: '0s' } },
-        http2: { maxConcurrentStreams: 1024, ...windows },
         connection,
         tcpKeepalive,
-        // gRPC metadata may contain underscores; by default such calls are refused.
-        headers: { withUnderscoresAction: 'Allow' },
+        ...(isBytes ? { timeout: { tcp: { idleTimeout: '0s' } } } : clientCalls),
       },
     },
   )
 }
 
-function backend({ namespace }: ManifestRequest, { route }: Door): KubeObject {
+function backend({ namespace, deployment }: ManifestRequest, { route }: Door): KubeObject {
+  const kind = routeKindOf(deployment)
   return objectOf(
     envoyApi,
     'BackendTrafficPolicy',
     { name: route, namespace, labels: partOf },
     {
       spec: {
-        targetRefs: [{ group, kind: 'GRPCRoute', name: route }],
-        timeout: { http: { requestTimeout: '0s', maxStreamDuration: '0s', streamIdleTimeout: '0s' } },
-        http2: windows,
+        targetRefs: [{ group, kind, name: route }],
         connection,
         tcpKeepalive,
         circuitBreaker: { maxConnections: 65_536, maxPendingRequests: 65_536, maxParallelRequests: 65_536 },
-        // Clients retry by themselves: only they know what can safely be repeated.
-        retry: { numRetries: 0 },
+        ...(kind === 'GRPCRoute' && serverCalls),
       },
     },
   )

@@ -1,6 +1,6 @@
 import { type Deployment, hasConsole } from '../../config/deployment.ts'
 import type { GatewayProfile } from '../options.ts'
-import { certificateName, speaksTls } from './client-secrets.ts'
+import { certificateName, speaksTls, tlsEndOf } from './client-secrets.ts'
 import { consoleServices } from './console.ts'
 import { type KubeObject, objectOf, partOf } from './object.ts'
 import type { AddressPool } from './pool.ts'
@@ -66,34 +66,54 @@ export function gatewayPort(deployment: Deployment): number {
 }
 
 /**
- * TLS ends here rather than being passed through: clients know a Gateway by an address, and passthrough routes are
- * chosen by server name, which TLS does not send for an address.
+ * TLS that ends in the servers is passed on as bytes (TCP). A listener for TLS would choose the route by the server's
+ * name, which TLS does not send for an address, and clients know a Gateway by its address.
  */
 function listenerOf(deployment: Deployment): Readonly<Record<string, unknown>> {
   const common = {
     port: gatewayPort(deployment),
     allowedRoutes: {
       namespaces: { from: 'Same' },
-      kinds: [{ group: 'gateway.networking.k8s.io', kind: 'GRPCRoute' }],
+      kinds: [{ group: 'gateway.networking.k8s.io', kind: routeKindOf(deployment) }],
     },
   }
-  if (!speaksTls(deployment)) return { name: 'grpc', protocol: 'HTTP', ...common }
   const certificateRefs = [{ kind: 'Secret', name: certificateName }]
-  return { name: 'grpcs', protocol: 'HTTPS', tls: { mode: 'Terminate', certificateRefs }, ...common }
+  return {
+    nowhere: { name: 'grpc', protocol: 'HTTP', ...common },
+    gateways: { name: 'grpcs', protocol: 'HTTPS', tls: { mode: 'Terminate', certificateRefs }, ...common },
+    servers: { name: 'bytes', protocol: 'TCP', ...common },
+  }[tlsEndOf(deployment)]
 }
 
-/** From each Gateway everything goes to its server; the console, which has no Gateway, is behind that of the cache. */
+/** Which routes lead from the Gateways to the servers. */
+export type RouteKind = 'GRPCRoute' | 'TCPRoute'
+
+export function routeKindOf(deployment: Deployment): RouteKind {
+  return tlsEndOf(deployment) === 'servers' ? 'TCPRoute' : 'GRPCRoute'
+}
+
+/** Its routes, to remove them. */
+export function routeKeys({ namespace, deployment }: Pick<ManifestRequest, 'namespace' | 'deployment'>) {
+  const kind = routeKindOf(deployment)
+  return doors.map(({ route }) => ({ apiVersion: gatewayApi, kind, metadata: { name: route, namespace } }))
+}
+
+/**
+ * From each Gateway everything goes to its server; the console, which has no Gateway, is behind that of the cache,
+ * unless what passes there is encrypted.
+ */
 export function routes({ namespace, deployment }: ManifestRequest): KubeObject[] {
+  const kind = routeKindOf(deployment)
   return doors.map(({ gateway, route, server }) =>
     objectOf(
       gatewayApi,
-      'GRPCRoute',
+      kind,
       { name: route, namespace, labels: partOf },
       {
         spec: {
           parentRefs: [{ name: gateway }],
           rules: [
-            ...(server === 'cas' && hasConsole(deployment) ? [toConsole] : []),
+            ...(kind === 'GRPCRoute' && server === 'cas' && hasConsole(deployment) ? [toConsole] : []),
             { backendRefs: [{ name: server, port: ports[server] }] },
           ],
         },

@@ -1,5 +1,6 @@
 import { hasConsole } from '../../config/deployment.ts'
 import type { GatewayProfile } from '../options.ts'
+import { routeKindOf } from './gateways.ts'
 import { type KubeObject, labelsOf, objectOf, partOf, selectorOf } from './object.ts'
 import type { ManifestRequest } from './request.ts'
 import { ports } from './servers.ts'
@@ -46,10 +47,11 @@ export function networkPolicies(request: ManifestRequest): KubeObject[] {
 
 /** Cache and scheduler report to the console; it reads blobs from the former, and asks both for their status. */
 function consolePolicy(request: ManifestRequest, gateway: Rule): KubeObject {
+  const asking = routeKindOf(request.deployment) === 'GRPCRoute' ? [gateway] : []
   return policy(
     request,
     'console',
-    [from([gateway, podPeer('cas'), podPeer('scheduler')], ports.console), metrics],
+    [from([...asking, podPeer('cas'), podPeer('scheduler')], ports.console), metrics],
     [to('cas', ports.cas), to('cas', ports.metrics), to('scheduler', ports.scheduler), dns],
   )
 }

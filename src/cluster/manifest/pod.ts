@@ -1,6 +1,6 @@
 import { memoryEnvironment } from '../../config/environment.ts'
 import type { Role } from '../../config/servers.ts'
-import { tokensMount, tokensVolume } from './client-secrets.ts'
+import { clientSettingsOf, type MountedSecret } from './client-secrets.ts'
 import { type KubeObject, labelsOf, objectOf, selectorOf } from './object.ts'
 import type { ManifestRequest } from './request.ts'
 import { secretMount, secretVolume } from './secret.ts'
@@ -31,12 +31,14 @@ export interface PodOptions {
   /** The volume for the server's data. */
   readonly data: Readonly<Record<string, unknown>>
   readonly resources: Resources
-  /** Replaces the gRPC health check in liveness and start-up. */
+  /** Replaces the health check in liveness and start-up. */
   readonly alive?: Readonly<Record<string, unknown>>
   readonly args?: readonly string[]
   readonly env?: readonly Readonly<Record<string, unknown>>[]
-  /** It requires tokens from clients. */
-  readonly tokens?: boolean
+  /** What it mounts besides the Secret that all servers share. */
+  readonly secrets?: readonly MountedSecret[]
+  /** Its port speaks TLS, so a kubelet asks for its health over HTTP, beside the metrics. */
+  readonly speaksTls?: boolean
 }
 
 /** Kubernetes quantities. */
@@ -78,15 +80,15 @@ export function podTemplate(options: PodOptions): Readonly<Record<string, unknow
         { name: 'data', ...data },
         { name: 'tmp', emptyDir: {} },
         secretVolume,
-        ...(options.tokens ? [tokensVolume] : []),
+        ...(options.secrets ?? []).map(({ volume }) => volume),
       ],
     },
   }
 }
 
 function containerOf(role: Role, options: PodOptions): Readonly<Record<string, unknown>> {
-  const grpc = { grpc: { port: ports[role] } }
-  const alive = options.alive ?? grpc
+  const ready = options.speaksTls ? { httpGet: { path: '/healthz', port: 'metrics' } } : { grpc: { port: ports[role] } }
+  const alive = options.alive ?? ready
   return {
     name: role,
     image: options.image,
@@ -99,7 +101,7 @@ function containerOf(role: Role, options: PodOptions): Readonly<Record<string, u
     ],
     resources: options.resources,
     startupProbe: { ...alive, periodSeconds: 1, timeoutSeconds: 3, failureThreshold: startSecondsMax },
-    readinessProbe: { ...grpc, periodSeconds: 5, timeoutSeconds: 3, failureThreshold: 2 },
+    readinessProbe: { ...ready, periodSeconds: 5, timeoutSeconds: 3, failureThreshold: 2 },
     // A busy node answers late: only a server that is silent for a minute is restarted.
     livenessProbe: { ...alive, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 },
     lifecycle: { preStop: { sleep: { seconds: leaveSeconds } } },
@@ -113,7 +115,7 @@ function containerOf(role: Role, options: PodOptions): Readonly<Record<string, u
       { name: 'data', mountPath: dataFolder },
       { name: 'tmp', mountPath: '/tmp' },
       secretMount,
-      ...(options.tokens ? [tokensMount] : []),
+      ...(options.secrets ?? []).map(({ mount }) => mount),
     ],
     // A dying server's last output appears in the pod's status.
     terminationMessagePolicy: 'FallbackToLogsOnError',
@@ -131,7 +133,8 @@ export function configMapOf({ namespace }: ManifestRequest, { role, text }: Serv
 }
 
 /** How other servers, and a gateway, reach a server. */
-export function serviceOf({ namespace }: ManifestRequest, role: Role): KubeObject {
+export function serviceOf({ namespace, deployment }: ManifestRequest, role: Role): KubeObject {
+  const isPlain = clientSettingsOf(role, deployment)['tls'] === undefined
   return objectOf(
     'v1',
     'Service',
@@ -139,9 +142,14 @@ export function serviceOf({ namespace }: ManifestRequest, role: Role): KubeObjec
     {
       spec: {
         selector: selectorOf(role),
-        // GEP-1911: tells a gateway that this port speaks HTTP/2 without TLS.
         ports: [
-          { name: 'grpc', port: ports[role], targetPort: 'grpc', appProtocol: 'kubernetes.io/h2c' },
+          {
+            name: 'grpc',
+            port: ports[role],
+            targetPort: 'grpc',
+            // GEP-1911: tells a gateway that this port speaks HTTP/2 without TLS.
+            ...(isPlain && { appProtocol: 'kubernetes.io/h2c' }),
+          },
           { name: 'metrics', port: ports.metrics, targetPort: 'metrics' },
         ],
       },

@@ -7,7 +7,7 @@ import { schedulerConfig } from '../../config/scheduler.ts'
 import type { Role } from '../../config/servers.ts'
 import { workerConfig } from '../../config/worker.ts'
 import { defaultProperties } from '../shared/machine.ts'
-import { asksTokens, tokensFile } from './client-secrets.ts'
+import { clientSettingsOf, tlsEndOf } from './client-secrets.ts'
 import type { ManifestRequest } from './request.ts'
 import { secretFile } from './secret.ts'
 
@@ -43,8 +43,9 @@ export type ServerConfigs = Readonly<Record<Exclude<Role, 'console'>, ServerConf
  */
 export function serverConfigsOf(request: ManifestRequest): ServerConfigs {
   const { deployment } = request
-  const cas = `grpc://cas:${ports.cas}`
-  const scheduler = `grpc://scheduler:${ports.scheduler}`
+  const scheme = tlsEndOf(deployment) === 'servers' ? 'grpcs' : 'grpc'
+  const cas = `${scheme}://cas:${ports.cas}`
+  const scheduler = `${scheme}://scheduler:${ports.scheduler}`
   const telling = hasConsole(deployment) ? { console: `grpc://console:${ports.console}` } : {}
   return {
     cas: configOf(request, 'cas', {
@@ -92,9 +93,8 @@ function toolchain({ images }: ManifestRequest): Record<string, string> {
 
 function configOf(request: ManifestRequest, role: Role, base: Settings): ServerConfig {
   const addresses = { listen: `0.0.0.0:${ports[role]}`, metrics: { listen: `0.0.0.0:${ports.metrics}` } }
-  const access = role !== 'worker' &&
-    asksTokens(request.deployment) && { access: { anonymous: 'none', tokens: tokensFile } }
-  const settings = merged({ ...addresses, ...base, secret: secretFile, ...access }, settingsOf(request, role))
+  const own = { ...addresses, ...base, secret: secretFile, ...clientSettingsOf(role, request.deployment) }
+  const settings = merged(own, settingsOf(request, role))
   const text = stringify(settings)
   const image = role === 'worker' ? request.images.worker : request.images.server
   const parts = [request.release, image, text, request.secretPrint ?? '']

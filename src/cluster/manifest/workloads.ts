@@ -1,4 +1,4 @@
-import { asksTokens } from './client-secrets.ts'
+import { clientSecretsOf, tlsEndOf } from './client-secrets.ts'
 import { type KubeObject, labelsOf, objectOf, selectorOf } from './object.ts'
 import { podTemplate } from './pod.ts'
 import type { ManifestRequest } from './request.ts'
@@ -27,7 +27,8 @@ export function casWorkload(request: ManifestRequest, config: ServerConfig): Kub
       template: podTemplate({
         config,
         image: request.images.server,
-        tokens: asksTokens(request.deployment),
+        secrets: clientSecretsOf('cas', request.deployment),
+        speaksTls: tlsEndOf(request.deployment) === 'servers',
         data: { persistentVolumeClaim: { claimName: casClaim } },
         resources: { requests: { cpu: '100m', memory: '256Mi' }, limits: { cpu: '4', memory: '2Gi' } },
       }),
@@ -56,7 +57,8 @@ export function schedulerWorkload(request: ManifestRequest, config: ServerConfig
       template: podTemplate({
         config,
         image: request.images.server,
-        tokens: asksTokens(request.deployment),
+        secrets: clientSecretsOf('scheduler', request.deployment),
+        speaksTls: tlsEndOf(request.deployment) === 'servers',
         data: { emptyDir: {} },
         resources: { requests: { cpu: '100m', memory: '128Mi' }, limits: { cpu: '2', memory: '1Gi' } },
       }),
@@ -75,6 +77,7 @@ export function workerWorkload(request: ManifestRequest, config: ServerConfig): 
       template: podTemplate({
         config,
         image: request.images.worker,
+        secrets: clientSecretsOf('worker', request.deployment),
         data: { emptyDir: {} },
         // A scheduler that is away makes a worker unready, but is no reason to kill the worker with its actions.
         alive: { httpGet: { path: '/metrics', port: 'metrics' } },

@@ -24,6 +24,13 @@ test('machines find the scheduler at its Gateway, and know it by its authority',
   await expect(meetingPlace(context, 'build.example.com')).rejects.toMatchObject({ kind: 'invalid', where: '--host' })
 })
 
+test('machines are told that they need a certificate where clients need one', async () => {
+  const { context, remember } = await kindWorld(() => [])
+  await remember({ pool, deployment: { tls: { client_ca: '/ca.pem' }, access: 'team' } })
+  await ensureOwnCertificates(context.paths.tls, [pool.cache, pool.scheduler])
+  expect(await meetingPlace(context, undefined)).toMatchObject({ asksCertificate: true })
+})
+
 test('nobody is invited where nothing is deployed, without TLS, or without tokens', async () => {
   const { context, remember } = await kindWorld(() => [])
   await expect(meetingPlace(context, undefined)).rejects.toMatchObject({ kind: 'not-found' })

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
 import { type Manifests, manifestsOf } from '../../../src/cluster/manifest/layout.ts'
 import type { KubeObject } from '../../../src/cluster/manifest/object.ts'
 import type { ManifestRequest } from '../../../src/cluster/manifest/request.ts'
@@ -345,6 +346,102 @@ describe('who may come in', () => {
     expect(JSON.stringify(podOf('worker', { deployment }))).not.toContain('tokens')
     for (const role of roles) expect(JSON.stringify(podOf(role))).not.toContain('tokens')
     expect(configText('cas')).not.toContain('access')
+  })
+})
+
+describe('who shows a certificate', () => {
+  const deployment: Deployment = {
+    tls: { client_ca: '/home/me/clients.pem' },
+    access: { jwt: [], certificates: [{ san: '*.ci.example.com', role: 'runner' }] },
+  }
+  const parsed = (role: Role) =>
+    z
+      .object({ tls: z.unknown(), access: z.unknown() })
+      .partial()
+      .loose()
+      .parse(parseConfig(configText(role, { deployment }), 'c.yaml', serverConfigs[role]))
+  const mounts = (role: Role) => {
+    const { volumes, containers } = podOf(role, { deployment }).spec as {
+      volumes: { name: string; secret?: { secretName: string; defaultMode: number } }[]
+      containers: [{ volumeMounts: { name: string; mountPath: string }[] }]
+    }
+    return Object.fromEntries(
+      containers[0].volumeMounts.flatMap(({ name, mountPath }) => {
+        const secret = volumes.find((each) => each.name === name)?.secret
+        return secret?.defaultMode === 0o440 ? [[mountPath, secret.secretName]] : []
+      }),
+    )
+  }
+
+  it('is passed on by the Gateways as bytes, to cache and scheduler alone', () => {
+    for (const [name, server, port] of [
+      ['cache', 'cas', 50_051],
+      ['scheduler', 'scheduler', 50_052],
+    ] as const) {
+      expect(objectOf('Gateway', `${name}-gateway`, { deployment })['spec']).toMatchObject({
+        listeners: [{ port: 443, protocol: 'TCP', allowedRoutes: { kinds: [{ kind: 'TCPRoute' }] } }],
+      })
+      expect(objectOf('TCPRoute', `${name}-route`, { deployment })['spec']).toEqual({
+        parentRefs: [{ name: `${name}-gateway` }],
+        rules: [{ backendRefs: [{ name: server, port }] }],
+      })
+      expect(objectOf('BackendTrafficPolicy', `${name}-route`, { deployment })['spec']).toMatchObject({
+        targetRefs: [{ kind: 'TCPRoute', name: `${name}-route` }],
+      })
+      expect(objectOf('ClientTrafficPolicy', `${name}-gateway`, { deployment })['spec']).toMatchObject({
+        timeout: { tcp: { idleTimeout: '0s' } },
+      })
+    }
+    const all = objectsOf({ deployment })
+    expect(all.filter(({ kind }) => kind === 'GRPCRoute' || kind === 'Secret')).toEqual([])
+    expect(JSON.stringify(objectOf('NetworkPolicy', 'console', { deployment }))).not.toContain('envoy-gateway-system')
+  })
+
+  it('is asked for it by the servers, which also accept what they show each other', () => {
+    for (const role of ['cas', 'scheduler'] as const) {
+      const { tls, access } = parsed(role)
+      expect(tls).toMatchObject({
+        cert: '/etc/native-tls/tls.crt',
+        key: '/etc/native-tls/tls.key',
+        client_ca: ['/etc/native-authorities/clients.crt', '/etc/native-authorities/ca.crt'],
+        client_cert: 'required',
+      })
+      expect(access).toMatchObject({
+        anonymous: 'none',
+        tokens: '/etc/native-access/tokens.json',
+        certificates: [{ san: '*.ci.example.com', role: 'runner' }],
+      })
+      expect(mounts(role)).toMatchObject({
+        '/etc/native-tls': 'gateways-certificate',
+        '/etc/native-authorities': 'clients-authorities',
+      })
+    }
+    const client_tls = { ca: '/etc/native-own-tls/ca.crt', cert: '/etc/native-own-tls/tls.crt' }
+    const [cas, scheduler] = ['grpcs://cas:50051', 'grpcs://scheduler:50052']
+    expect(parsed('scheduler')).toMatchObject({ cas, client_tls })
+    expect(parsed('worker')).toMatchObject({ cas, scheduler, client_tls })
+    expect(parsed('console')).toMatchObject({ cas, scheduler, client_tls })
+    for (const role of ['scheduler', 'worker', 'console'] as const)
+      expect(mounts(role)).toMatchObject({ '/etc/native-own-tls': 'servers-certificate' })
+  })
+
+  it('reaches a key only where it is needed', () => {
+    for (const role of ['worker', 'console'] as const)
+      expect(Object.values(mounts(role))).not.toContain('gateways-certificate')
+    expect(Object.values(mounts('cas'))).not.toContain('servers-certificate')
+    for (const role of roles)
+      expect(JSON.stringify(podOf(role, { deployment: { tls: 'auto' } }))).not.toContain('certificate')
+  })
+
+  it('is no matter of a kubelet, which asks for health beside the metrics', () => {
+    const probe = { httpGet: { path: '/healthz', port: 'metrics' } }
+    for (const role of ['cas', 'scheduler'] as const) {
+      const [container] = podOf(role, { deployment }).spec['containers'] as [Record<string, unknown>]
+      for (const name of ['startupProbe', 'readinessProbe', 'livenessProbe'])
+        expect(container[name]).toMatchObject(probe)
+      expect(JSON.stringify(objectOf('Service', role, { deployment }))).not.toContain('h2c')
+    }
+    expect(JSON.stringify(objectOf('Service', 'console', { deployment }))).toContain('h2c')
   })
 })
 

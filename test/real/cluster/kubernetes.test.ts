@@ -108,7 +108,14 @@ describe.skipIf(!parts)('a real API server', () => {
 
   it('says at once that the class of a Gateway is not there', async () => {
     const doors = [{ gateway: 'g', route: 'r' }]
-    const waiting = awaitGateways(kubernetes, { namespace, doors, servers: true, msMax: 60_000, report })
+    const waiting = awaitGateways(kubernetes, {
+      namespace,
+      doors,
+      routeKind: 'GRPCRoute',
+      servers: true,
+      msMax: 60_000,
+      report,
+    })
     await expect(waiting).rejects.toMatchObject({ kind: 'precondition', message: expect.stringContaining('"none"') })
   })
 

@@ -4,7 +4,15 @@ import type { ObjectDiff } from '../../driver.ts'
 import { readObject } from '../../kubernetes/apply.ts'
 import type { Kubernetes } from '../../kubernetes/connect.ts'
 import { diffObjects } from '../../kubernetes/diff.ts'
-import { asksTokens, certificateName, speaksTls, tokensName } from '../../manifest/client-secrets.ts'
+import {
+  asksTokens,
+  authoritiesName,
+  certificateName,
+  ownCertificateName,
+  speaksTls,
+  tlsEndOf,
+  tokensName,
+} from '../../manifest/client-secrets.ts'
 import { manifestsOf } from '../../manifest/layout.ts'
 import { secretName } from '../../manifest/secret.ts'
 import type { DeployOptions } from '../../options.ts'
@@ -13,7 +21,7 @@ import { type KindContext, namespaceOf } from '../context.ts'
 import { plannedImages } from '../images/planned.ts'
 import { kubernetesOf } from '../nodes/api-server.ts'
 import { readKindMemory } from '../state.ts'
-import { objectsOf, requestedDeployment, requestOf, withoutClaimsThatAreThere } from './plan.ts'
+import { assertAdmits, objectsOf, requestedDeployment, requestOf, withoutClaimsThatAreThere } from './plan.ts'
 import { secretPrint } from './secret.ts'
 
 const imagesMsMax = 60_000
@@ -35,14 +43,16 @@ async function newSecrets(
     kind: 'Secret',
     metadata: { name, namespace: namespaceOf(context) },
   })
-  const lacks = async (name: string) => (await readObject(kubernetes, key(name))) === undefined
-  return [
-    ...(print === undefined ? [newSecret(secretName, 'a random value that the servers have in common')] : []),
-    ...(speaksTls(deployment) && (await lacks(certificateName))
-      ? [newSecret(certificateName, 'a certificate for the Gateways, and its key')]
-      : []),
-    ...(asksTokens(deployment) && (await lacks(tokensName)) ? [newSecret(tokensName, 'the hashes of the tokens')] : []),
+  const wanted: readonly (readonly [boolean, string, string])[] = [
+    [speaksTls(deployment), certificateName, 'a certificate for the Gateways, and its key'],
+    [tlsEndOf(deployment) === 'servers', authoritiesName, "the authorities of clients' certificates"],
+    [tlsEndOf(deployment) === 'servers', ownCertificateName, 'what the servers show each other, and its key'],
+    [asksTokens(deployment), tokensName, 'the hashes of the tokens'],
   ]
+  const made = print === undefined ? [newSecret(secretName, 'a random value that the servers have in common')] : []
+  for (const [isWanted, name, value] of wanted)
+    if (isWanted && (await readObject(kubernetes, key(name))) === undefined) made.push(newSecret(name, value))
+  return made
 }
 
 /**
@@ -58,6 +68,7 @@ export async function diffDeployment(context: KindContext, options: DeployOption
   const { images, diffs } = await plannedImages(context, options, memory, AbortSignal.timeout(imagesMsMax))
   const whole = options.configFile !== undefined
   const deployment = layered(whole ? {} : (memory.deployment ?? {}), asked)
+  await assertAdmits(deployment, memory.profile, options.configFile)
   const kubernetes = await kubernetesOf(context)
   const print = await secretPrint(kubernetes, namespaceOf(context))
   const request = requestOf(context, memory, deployment, images)

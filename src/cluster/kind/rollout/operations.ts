@@ -1,10 +1,13 @@
+import type { Deployment } from '../../../config/deployment.ts'
 import { Failure } from '../../../core/failure.ts'
 import type { Step } from '../../driver.ts'
-import { appliedText, applyObjects } from '../../kubernetes/apply.ts'
+import { appliedText, applyObjects, deleteObject } from '../../kubernetes/apply.ts'
+import type { Kubernetes } from '../../kubernetes/connect.ts'
 import { awaitGateways, readGateways } from '../../kubernetes/gateways.ts'
-import { speaksTls } from '../../manifest/client-secrets.ts'
-import { doors } from '../../manifest/gateways.ts'
+import { tlsEndOf } from '../../manifest/client-secrets.ts'
+import { doors, routeKeys, routeKindOf } from '../../manifest/gateways.ts'
 import { manifestsOf } from '../../manifest/layout.ts'
+import type { ManifestRequest } from '../../manifest/request.ts'
 import { layered } from '../../shared/deployment-layers.ts'
 import { type KindContext, namespaceOf } from '../context.ts'
 import { kubernetesOf } from '../nodes/api-server.ts'
@@ -15,31 +18,57 @@ const gatewayMsMax = 3 * 60_000
 /** The time limit for undoing a failed deployment. */
 const undoMsMax = 60_000
 
+/** The kinds of objects that lead clients to the servers. */
+const leading: ReadonlySet<string> = new Set([
+  'Gateway',
+  'Service',
+  'GRPCRoute',
+  'TCPRoute',
+  'ClientTrafficPolicy',
+  'BackendTrafficPolicy',
+])
+
 /** What stays over every deployment of the application: addresses survive it. */
 export function operationsStep(context: KindContext, work: Work): Step {
   return {
     title: 'Operations: namespace, volume, gateways',
     async run(report) {
-      const { operations } = manifestsOf(await plan(context, work))
+      const request = await plan(context, work)
+      const { operations } = manifestsOf(request)
       const kubernetes = await kubernetesOf(context, report)
       const { signal } = report
       const objects = await withoutClaimsThatAreThere(kubernetes, objectsOf(operations), signal)
-      report.say(appliedText(await applyObjects(kubernetes, objects, { signal })))
+      const applied = await applyObjects(kubernetes, objects, { signal })
+      await removeFormerRoutes(kubernetes, work.before?.deployment ?? {}, request, signal)
+      report.say(appliedText(applied))
     },
     undo: () => takeBack(context, work),
   }
 }
 
-/** Restores how clients reach what ran before: with TLS, or without. */
+/** What leads to servers behind Gateways that pass bytes on does not lead to others, and the other way round. */
+async function removeFormerRoutes(
+  kubernetes: Kubernetes,
+  former: Deployment,
+  request: ManifestRequest,
+  signal: AbortSignal,
+): Promise<void> {
+  if (routeKindOf(former) === routeKindOf(request.deployment)) return
+  for (const key of routeKeys({ ...request, deployment: former })) await deleteObject(kubernetes, key, signal)
+}
+
+/** Restores how clients reach what ran before: with TLS that ends where it did, or without. */
 async function takeBack(context: KindContext, work: Work): Promise<void> {
   const { before, request } = work
   await forget(context, work)
   if (!before?.deployment || !before.images || !request) return
-  if (speaksTls(before.deployment) === speaksTls(request.deployment)) return
+  if (tlsEndOf(before.deployment) === tlsEndOf(request.deployment)) return
   const kubernetes = await kubernetesOf(context, { say: () => undefined })
-  const { operations } = manifestsOf(requestOf(context, before, before.deployment, before.images))
-  const gateways = objectsOf(operations).filter(({ kind }) => kind === 'Gateway' || kind === 'Service')
-  await applyObjects(kubernetes, gateways, { signal: AbortSignal.timeout(undoMsMax) })
+  const former = requestOf(context, before, before.deployment, before.images)
+  const objects = objectsOf(manifestsOf(former).operations).filter(({ kind }) => leading.has(kind))
+  const signal = AbortSignal.timeout(undoMsMax)
+  await applyObjects(kubernetes, objects, { signal })
+  await removeFormerRoutes(kubernetes, request.deployment, former, signal)
 }
 
 /** Waits for Gateways that are programmed and have addresses; with servers behind them, also for attached routes. */
@@ -49,7 +78,9 @@ export function gatewaysStep(context: KindContext, servers: boolean): Step {
     async run(report) {
       const kubernetes = await kubernetesOf(context, report)
       const namespace = namespaceOf(context)
-      await awaitGateways(kubernetes, { namespace, doors, servers, msMax: gatewayMsMax, report })
+      const { deployment } = (await readKindMemory(context.paths)) ?? {}
+      const routeKind = routeKindOf(deployment ?? {})
+      await awaitGateways(kubernetes, { namespace, doors, routeKind, servers, msMax: gatewayMsMax, report })
       const gateways = await readGateways(kubernetes, namespace, report.signal)
       const addresses = doors.map(({ gateway }) => `${gateway} ${gateways.get(gateway)?.status.addresses[0]?.value}`)
       report.say(addresses.join(', '))
@@ -89,8 +120,8 @@ export function assertOperationsStep(context: KindContext, work: Work): Step {
           next: operationsFirst,
         })
       const before = (await readKindMemory(context.paths))?.deployment ?? {}
-      if (speaksTls(before) !== speaksTls(layered(work.whole ? {} : before, work.asked)))
-        throw new Failure('precondition', 'TLS is spoken by the Gateways, which are operations', {
+      if (tlsEndOf(before) !== tlsEndOf(layered(work.whole ? {} : before, work.asked)))
+        throw new Failure('precondition', 'where TLS ends is a matter of the Gateways, which are operations', {
           where: '--only application',
           next: operationsFirst,
         })

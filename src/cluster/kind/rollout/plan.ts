@@ -1,16 +1,27 @@
+import { resolve } from 'node:path'
+import { assertCertificatesAsked } from '../../../config/access.ts'
 import { type Deployment, deploymentConfig } from '../../../config/deployment.ts'
 import { loadConfig } from '../../../config/load.ts'
 import { Failure } from '../../../core/failure.ts'
+import { loadAuthorities } from '../../../wire/tls/server-tls.ts'
 import type { Refusal } from '../../declaration.ts'
 import type { Step } from '../../driver.ts'
 import { type Applied, readObject } from '../../kubernetes/apply.ts'
 import type { Kubernetes } from '../../kubernetes/connect.ts'
+import { routeKindOf } from '../../manifest/gateways.ts'
 import type { KubeObject, ObjectFile } from '../../manifest/object.ts'
 import type { Images, ManifestRequest } from '../../manifest/request.ts'
-import type { DeployOptions } from '../../options.ts'
+import type { DeployOptions, GatewayProfile } from '../../options.ts'
 import { fromOptions, layered } from '../../shared/deployment-layers.ts'
 import { type KindContext, namespaceOf } from '../context.ts'
-import { accessRefusal, certificatesRefusal, listenRefusal, privateRefusal, sandboxRefusal } from '../declaration.ts'
+import {
+  accessRefusal,
+  certificateRefusal,
+  clientCertificatesRefusal,
+  listenRefusal,
+  privateRefusal,
+  sandboxRefusal,
+} from '../declaration.ts'
 import { type KindMemory, readKindMemory, writeKindMemory } from '../state.ts'
 
 /** The state that the steps of one deployment share. */
@@ -33,13 +44,17 @@ export function newWork(): Work {
   return { asked: {}, whole: false, request: undefined, before: undefined, applied: [] }
 }
 
-export function settingsStep(options: DeployOptions, work: Work): Step {
+export function settingsStep(context: KindContext, options: DeployOptions, work: Work): Step {
   return {
     title: 'Settings',
     async run({ say }) {
       const file = options.configFile
       work.whole = file !== undefined
       work.asked = await requestedDeployment(options)
+      const memory = await readKindMemory(context.paths)
+      const deployment = layered(work.whole ? {} : (memory?.deployment ?? {}), work.asked)
+      await assertAdmits(deployment, memory?.profile ?? context.settings.profile, file)
+      if (options.only !== undefined && memory?.deployment) assertSameRoutes(memory.deployment, deployment)
       say(file ?? 'no configuration file')
     },
   }
@@ -67,15 +82,42 @@ export async function requestedDeployment(options: DeployOptions): Promise<Deplo
     })
   for (const key of ['listen', 'insecure'] as const)
     if (asked[key] !== undefined) throw refused(listenRefusal, key, file)
-  if (typeof asked.tls === 'object') throw refused(certificatesRefusal, 'tls', file)
-  if (typeof asked.access === 'object') throw refused(accessRefusal, 'access', file)
-  return asked
+  const { tls, access } = asked
+  if (typeof tls === 'object' && tls.cert !== undefined) throw refused(certificateRefusal, 'tls.cert', file)
+  if (typeof access === 'object' && access.htpasswd) throw refused(accessRefusal, 'access.htpasswd', file)
+  if (typeof access === 'object' && access.jwt.length > 0) throw refused(accessRefusal, 'access.jwt', file)
+  if (typeof tls !== 'object' || tls.client_ca === undefined) return asked
+  // It is read again at each deployment, whatever the folder of that is.
+  return { ...asked, tls: { ...tls, client_ca: resolve(tls.client_ca) } }
 }
 
-/** Flags were refused earlier, so the setting comes from the file. */
-export function refused({ kind = 'invalid', message, next }: Refusal, key: string, file = '--config'): Failure {
+/**
+ * Are clients admitted as the whole deployment says?
+ * @throws Failure 'unimplemented' where the Gateways cannot, 'invalid' for roles of certificates that nobody shows, and
+ *   as loadAuthorities does
+ */
+export async function assertAdmits(deployment: Deployment, profile: GatewayProfile, file?: string): Promise<void> {
+  assertCertificatesAsked(deployment)
+  const { tls } = deployment
+  if (typeof tls !== 'object' || tls.client_ca === undefined) return
+  if (profile === 'cilium')
+    throw refused(clientCertificatesRefusal, file === undefined ? '--tls-client-ca' : 'tls.client_ca', file)
+  await loadAuthorities(tls.client_ca)
+}
+
+/** Servers that speak TLS behind a Gateway that does so too, or neither of them: both have to change at once. */
+function assertSameRoutes(before: Deployment, deployment: Deployment): void {
+  if (routeKindOf(before) === routeKindOf(deployment)) return
+  throw new Failure('precondition', 'whether clients show certificates concerns both the Gateways and the servers', {
+    where: '--only',
+    next: ['Leave it out, to deploy both.'],
+  })
+}
+
+/** @param where a flag, or a setting of the file */
+export function refused({ kind = 'invalid', message, next }: Refusal, where: string, file?: string): Failure {
   return new Failure(kind, message, {
-    where: `${file}: ${key}`,
+    where: file === undefined ? where : `${file}: ${where}`,
     next: next ?? ['Leave it out: it is for servers that are processes of this machine.'],
   })
 }

@@ -1,29 +1,26 @@
-import { createHash } from 'node:crypto'
 import { removeLoginsOf } from '../../../access/logins.ts'
 import { Failure } from '../../../core/failure.ts'
 import { readIfThere } from '../../../host/files.ts'
 import { takeLock } from '../../../host/process-lock.ts'
-import { wait } from '../../../host/wait.ts'
 import type { Step, TokensPlace } from '../../driver.ts'
 import { applyObjects } from '../../kubernetes/apply.ts'
 import type { Kubernetes } from '../../kubernetes/connect.ts'
-import { annotatePod, listPods, type Pod } from '../../kubernetes/pods.ts'
 import { asksTokens, tokensSecretOf } from '../../manifest/client-secrets.ts'
 import { ensureOwnersLogin } from '../../shared/owners-login.ts'
 import { type KindContext, namespaceOf } from '../context.ts'
 import { addressesAt, spellingsOf } from '../door.ts'
 import { kubernetesOf } from '../nodes/api-server.ts'
 import { readKindMemory } from '../state.ts'
-import { isOf } from './servers.ts'
+import type { Work } from './plan.ts'
+import { tellPods } from './told.ts'
 
 /** The version of the tokens that a pod was last told about. */
 const tokensAnnotation = 'native/tokens'
-/** A kubelet watches Secrets and pods separately: the pod is annotated once more after both have arrived. */
-const againMs = 1_000
 
 /** Creates the clients' tokens, if they need some, and one for this user; gives the cluster their hashes. */
-export function tokensStep(context: KindContext): Step {
+export function tokensStep(context: KindContext, work: Pick<Work, 'before'>): Step {
   const { paths, user, clock } = context
+  const owner = { user, clock, tokens: paths.tokens, state: paths.state }
   return {
     title: 'Tokens of the clients',
     async run(report) {
@@ -34,11 +31,19 @@ export function tokensStep(context: KindContext): Step {
         return report.say('none: nobody is asked for one')
       }
       const addresses = addressesAt(paths, memory, memory.pool)
-      const owner = { user, clock, tokens: paths.tokens, state: paths.state }
       await ensureOwnersLogin(owner, spellingsOf(addresses, deployment))
       const change = await sendTokens(context, await kubernetesOf(context, report), report.signal)
       report.say(`those of ${paths.tokens}; Secret ${change}`)
     },
+    // Servers that ask for tokens again ask this user as well.
+    async undo() {
+      const { before } = work
+      if (!before?.deployment || !before.pool || !asksTokens(before.deployment)) return
+      const addresses = addressesAt(paths, before, before.pool)
+      await ensureOwnersLogin(owner, spellingsOf(addresses, before.deployment))
+      await sendTokens(context, await kubernetesOf(context, { say: () => undefined }))
+    },
+    undoes: () => asksTokens(work.before?.deployment ?? {}),
   }
 }
 
@@ -84,8 +89,7 @@ function unsent(error: unknown, file: string): unknown {
 }
 
 /**
- * Gives the cluster the current hashes. By itself a kubelet would bring them to the servers within two minutes; for a
- * pod that changes it checks at once.
+ * Gives the cluster the current hashes, and its servers soon.
  * @returns what became of the Secret
  * @throws Failure 'not-found' without the file
  */
@@ -107,43 +111,9 @@ export async function sendTokens(
       })
     const secret = tokensSecretOf({ namespace }, text)
     const [applied] = await applyObjects(kubernetes, [secret], signal ? { signal } : {})
-    const print = createHash('sha256').update(text).digest('hex').slice(0, 16)
-    const untold = await podsToTell(kubernetes, namespace, `${print}-again`, signal)
-    if (untold.length > 0) {
-      await tellPods(kubernetes, untold, print, signal)
-      await wait(againMs, clock, signal)
-      await tellPods(kubernetes, untold, `${print}-again`, signal)
-    }
+    await tellPods(context, kubernetes, { annotation: tokensAnnotation, text, servers: ['cas', 'scheduler'] }, signal)
     return applied?.change ?? 'unchanged'
   } finally {
     await lock.release()
   }
-}
-
-/**
- * The pods of servers that require tokens and were last told about others, or none, whenever the Secret has changed.
- */
-async function podsToTell(
-  kubernetes: Kubernetes,
-  namespace: string,
-  print: string,
-  signal?: AbortSignal,
-): Promise<Pod[]> {
-  const pods = await listPods(kubernetes, namespace, signal)
-  return pods
-    .filter((each) => isOf(each, 'cas') || isOf(each, 'scheduler'))
-    .filter(({ metadata }) => metadata.annotations?.[tokensAnnotation] !== print)
-}
-
-async function tellPods(
-  kubernetes: Kubernetes,
-  pods: readonly Pod[],
-  print: string,
-  signal?: AbortSignal,
-): Promise<void> {
-  for (const pod of pods)
-    await annotatePod(kubernetes, pod, { [tokensAnnotation]: print }, signal).catch((error: unknown) => {
-      // A pod that is gone has a successor, which starts with the current Secret.
-      if (!(error instanceof Failure && error.kind === 'not-found')) throw error
-    })
 }

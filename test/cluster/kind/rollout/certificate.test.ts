@@ -15,12 +15,20 @@ test('that the certificate of the Gateways has to be renewed is said three weeks
   const { cert } = ownCertificates(paths.tls).server
   const until = new X509Certificate(await readFile(cert)).validToDate
   const daysBefore = (days: number) =>
-    certificateProblems({ paths, clock: manualClock(until.getTime() - days * msPerDay) })
+    certificateProblems({ paths, clock: manualClock(until.getTime() - days * msPerDay) }, { tls: 'auto' })
   expect(await daysBefore(22)).toEqual([])
   const due = `the certificate of the Gateways expires at ${until.toISOString()}; \`native deploy\` renews it`
   expect([await daysBefore(20), await daysBefore(1)]).toEqual([[due], [due]])
   const past = `the certificate of the Gateways expired at ${until.toISOString()}; \`native deploy\` renews it`
   expect(await daysBefore(-1)).toEqual([past])
+  const { client } = ownCertificates(paths.tls)
+  const servers = { tls: { client_ca: '/ca.pem' } }
+  const clock = manualClock(until.getTime() - 22 * msPerDay)
+  expect(await certificateProblems({ paths, clock: manualClock(until.getTime() + msPerDay) }, {})).toEqual([])
+  await rm(client.cert)
+  expect(await certificateProblems({ paths, clock }, servers)).toEqual([
+    expect.stringContaining('the certificate of the servers is not there'),
+  ])
   await rm(cert)
   expect(await daysBefore(22)).toEqual([expect.stringContaining('`native deploy` makes another')])
 })

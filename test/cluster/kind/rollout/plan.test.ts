@@ -1,9 +1,17 @@
 import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { forget, newWork, plan, requestedDeployment, settingsStep } from '../../../../src/cluster/kind/rollout/plan.ts'
+import {
+  assertAdmits,
+  forget,
+  newWork,
+  plan,
+  requestedDeployment,
+  settingsStep,
+} from '../../../../src/cluster/kind/rollout/plan.ts'
 import { readKindMemory } from '../../../../src/cluster/kind/state.ts'
 import type { DeployOptions } from '../../../../src/cluster/options.ts'
+import { ensureOwnCertificates, ownCertificates } from '../../../../src/wire/tls/own-certificates.ts'
 import { testFolder } from '../../../fixture/folder.ts'
 import { kindWorld } from '../world.ts'
 
@@ -21,7 +29,7 @@ async function planned(options: DeployOptions) {
   await world.remember({ deployment: { workers: 3, properties: { pool: 'a' } } })
   const before = await readKindMemory(world.context.paths)
   const work = { ...newWork(), images }
-  await settingsStep(options, work).run(world.report)
+  await settingsStep(world.context, options, work).run(world.report)
   const request = await plan(world.context, work)
   return { world, work, request, before, after: await readKindMemory(world.context.paths) }
 }
@@ -65,12 +73,46 @@ describe('the plan of a deployment', () => {
   test.each([
     ['listen: 0.0.0.0', 'listen', 'invalid'],
     ['insecure: true', 'insecure', 'invalid'],
-    ['tls: { cert: a.pem, key: a.key }', 'tls', 'unimplemented'],
-    ['tls: { client_ca: a.pem }', 'tls', 'unimplemented'],
-    ['access: { anonymous: reader }', 'access', 'unimplemented'],
+    ['tls: { cert: a.pem, key: a.key }', 'tls.cert', 'unimplemented'],
+    ['tls: { cert: a.pem, key: a.key, client_ca: a.pem }', 'tls.cert', 'unimplemented'],
+    ['access: { htpasswd: /users }', 'access.htpasswd', 'unimplemented'],
+    [
+      'access: { jwt: [{ issuer: i, audience: a, jwks: /keys, grants: [{ role: reader }] }] }',
+      'access.jwt',
+      'unimplemented',
+    ],
   ])('refuses what the Gateways do not do, at its place in the file: %s', async (text, key, kind) => {
     const file = await configFile(`${text}\n`)
     await expect(requestedDeployment({ configFile: file })).rejects.toMatchObject({ kind, where: `${file}: ${key}` })
+  })
+
+  test('takes client certificates, of an authority that is there, with roles by their names', async () => {
+    const { ca } = ownCertificates(await testFolder())
+    await ensureOwnCertificates(dirname(ca), [])
+    const near = relative(process.cwd(), ca)
+    const certificates = "[{ san: '*.ci.example.com', role: runner }]"
+    const file = await configFile(`tls: { client_ca: ${near} }\naccess: { certificates: ${certificates} }\n`)
+    const { request } = await planned({ configFile: file })
+    expect(request.deployment).toMatchObject({
+      tls: { client_ca: ca },
+      access: { certificates: [{ san: '*.ci.example.com', role: 'runner' }] },
+    })
+    expect((await planned({ tlsClientCa: ca })).request.deployment).toMatchObject({ tls: { client_ca: ca } })
+    await expect(planned({ tlsClientCa: `${ca}.not` })).rejects.toMatchObject({ where: `${ca}.not` })
+    for (const only of ['operations', 'application'] as const)
+      await expect(planned({ tlsClientCa: ca, only })).rejects.toMatchObject({ kind: 'precondition', where: '--only' })
+  })
+
+  test('refuses roles of certificates that nobody is asked for, and certificates behind Gateways of cilium', async () => {
+    const file = await configFile('tls: auto\naccess: { certificates: [{ san: a.example.com, role: reader }] }\n')
+    await expect(planned({ configFile: file })).rejects.toMatchObject({ kind: 'invalid', where: 'access.certificates' })
+    const tls = { client_ca: '/ca.pem' }
+    await expect(assertAdmits({ tls }, 'cilium')).rejects.toMatchObject({
+      kind: 'unimplemented',
+      where: '--tls-client-ca',
+    })
+    await expect(assertAdmits({ tls }, 'cilium', 'd.yaml')).rejects.toMatchObject({ where: 'd.yaml: tls.client_ca' })
+    await assertAdmits({ tls: 'auto', access: 'team' }, 'cilium')
   })
 
   test('takes TLS and tokens, from a file and from flags', async () => {

@@ -52,7 +52,7 @@ describe('a deployment as files', () => {
 
   it('has no certificates and tokens in it, and so refuses to be asked for them in a file', async () => {
     const configFile = join(await testFolder(), 'd.yaml')
-    for (const text of ['tls: auto', 'access: team']) {
+    for (const text of ['tls: auto', 'tls: { client_ca: ca.pem }', 'access: team']) {
       await writeFile(configFile, text)
       await expect(rendered({ configFile })).rejects.toMatchObject({ kind: 'unimplemented' })
     }
