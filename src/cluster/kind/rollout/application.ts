@@ -13,6 +13,7 @@ import { fingerprintKey } from '../../manifest/pod.ts'
 import type { ManifestRequest } from '../../manifest/request.ts'
 import { type KindContext, namespaceOf } from '../context.ts'
 import { kubernetesOf } from '../nodes/api-server.ts'
+import type { KindMemory } from '../state.ts'
 import { forget, objectsOf, plan, requestOf, type Work } from './plan.ts'
 import { isOf, workersOf } from './servers.ts'
 import { watchServers } from './watch.ts'
@@ -20,6 +21,8 @@ import { watchServers } from './watch.ts'
 const rolloutMsMax = 10 * 60_000
 /** The time limit for undoing a failed deployment; an API server that is away must not delay a Ctrl-C for longer. */
 const undoMsMax = 60_000
+/** And for what ran before to be ready again. */
+const readyMsMax = 3 * 60_000
 
 const isWorkload = ({ kind }: { readonly kind: string }) => kind === 'StatefulSet' || kind === 'Deployment'
 
@@ -51,25 +54,25 @@ function applicationOf(request: ManifestRequest, { secretPrint }: Work): KubeObj
   return objectsOf(manifestsOf({ ...request, ...(secretPrint !== undefined && { secretPrint }) }).application)
 }
 
-/** Restores what ran before, and what was remembered; objects that are new are removed. */
+/**
+ * Restores what ran before, and what was remembered; objects that are new are removed. Waits until what ran before is
+ * ready again.
+ */
 async function takeBack(context: KindContext, work: Work): Promise<void> {
   const { applied, before } = work
   await forget(context, work)
   if (applied.length === 0 || !before) return
+  const former = await restoredInTime(context, work, before)
+  if (former.length === 0) return
+  const report = { signal: new AbortController().signal, say: () => undefined }
+  const counts = isNewest(former)
+  await watchServers(context, { namespaces: [namespaceOf(context)], msMax: readyMsMax, report, counts })
+}
+
+async function restoredInTime(context: KindContext, work: Work, before: KindMemory): Promise<readonly KubeObject[]> {
   const signal = AbortSignal.timeout(undoMsMax)
   try {
-    const kubernetes = await kubernetesOf(context, { say: () => undefined })
-    const created = applied.filter(({ change }) => change === 'created')
-    for (const { key } of created.reverse()) await deleteObject(kubernetes, key, signal)
-    if (
-      before.deployment &&
-      before.images &&
-      applied.some(({ key, change }) => isWorkload(key) && change !== 'created')
-    ) {
-      const objects = applicationOf(requestOf(context, before, before.deployment, before.images), work)
-      await applyObjects(kubernetes, objects, { signal })
-      await removeStuck(context, kubernetes, isNewest(objects), signal)
-    }
+    return await restore(context, work, before, signal)
   } catch (cause) {
     if (!signal.aborted) throw cause
     throw new Failure('deadline', `the previous deployment could not be restored within ${undoMsMax / 1000} s`, {
@@ -77,6 +80,25 @@ async function takeBack(context: KindContext, work: Work): Promise<void> {
       cause,
     })
   }
+}
+
+/** @returns the objects that are as before; none where nothing was changed that had been there */
+async function restore(
+  context: KindContext,
+  work: Work,
+  before: KindMemory,
+  signal: AbortSignal,
+): Promise<readonly KubeObject[]> {
+  const { applied } = work
+  const kubernetes = await kubernetesOf(context, { say: () => undefined })
+  const created = applied.filter(({ change }) => change === 'created')
+  for (const { key } of created.reverse()) await deleteObject(kubernetes, key, signal)
+  const isTouched = applied.some(({ key, change }) => isWorkload(key) && change !== 'created')
+  if (!before.deployment || !before.images || !isTouched) return []
+  const objects = applicationOf(requestOf(context, before, before.deployment, before.images), work)
+  await applyObjects(kubernetes, objects, { signal })
+  await removeStuck(context, kubernetes, isNewest(objects), signal)
+  return objects
 }
 
 const templated = z.object({
