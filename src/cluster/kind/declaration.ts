@@ -52,11 +52,11 @@ export const clientCertificatesRefusal: Refusal = {
   ],
 }
 
-/** The same: files, and issuers that a pod could not ask. */
-export const accessRefusal: Refusal = {
+/** The same: network policies let a pod ask no issuer. */
+export const keyUrlRefusal: Refusal = {
   kind: 'unimplemented',
-  message: 'clients of a cluster of nodes have tokens and certificates, and neither passwords nor tokens of issuers',
-  next: ['Leave it out, or use --driver process.'],
+  message: 'the servers of a cluster of nodes reach no issuer, to fetch its keys',
+  next: ['Write the keys into a file, name that, and deploy again when they change; or use --driver process.'],
 }
 
 /** For rendering; a configuration file may ask for these as well. */

@@ -1,5 +1,6 @@
 import type { Deployment, Settings } from '../../config/deployment.ts'
 import type { Role } from '../../config/servers.ts'
+import { accessFilesFolder, accessFilesOf, withMountedFiles } from './access-files.ts'
 import { type KubeObject, labelsOf, objectOf } from './object.ts'
 import type { ManifestRequest } from './request.ts'
 
@@ -37,6 +38,8 @@ export const authoritiesName = 'clients-authorities'
 export const ownCertificateName = 'servers-certificate'
 /** The hashes of the tokens that clients have. */
 export const tokensName = 'clients-tokens'
+/** Passwords and keys of issuers, if the deployment has files of them. */
+export const accessFilesName = 'clients-access'
 
 const certKey = 'tls.crt'
 const privateKey = 'tls.key'
@@ -75,6 +78,11 @@ export function tokensSecretOf(place: Place, text: string): KubeObject {
   return secretObject(place, tokensName, 'clients', 'Opaque', { [tokensKey]: text })
 }
 
+/** @param texts by their keys (access-files.ts) */
+export function accessFilesSecretOf(place: Place, texts: Readonly<Record<string, string>>): KubeObject {
+  return secretObject(place, accessFilesName, 'clients', 'Opaque', texts)
+}
+
 function secretObject(
   { namespace }: Place,
   name: string,
@@ -102,6 +110,7 @@ export interface MountedSecret {
 }
 
 const tokens = mounted('tokens', tokensName, tokensFolder)
+const accessFiles = mounted('access-files', accessFilesName, accessFilesFolder)
 const certificate = mounted('certificate', certificateName, certificateFolder)
 const authorities = mounted('authorities', authoritiesName, authoritiesFolder)
 const ownCertificate = mounted('own-certificate', ownCertificateName, ownCertificateFolder)
@@ -122,6 +131,7 @@ export function clientSecretsOf(role: Role, deployment: Deployment): MountedSecr
   const own = tlsEndOf(deployment) === 'servers'
   return [
     ...(role !== 'worker' && asksTokens(deployment) ? [tokens] : []),
+    ...(role !== 'worker' && accessFilesOf(deployment).length > 0 ? [accessFiles] : []),
     ...(own && served.includes(role) ? [certificate, authorities] : []),
     ...(own && role !== 'cas' ? [ownCertificate] : []),
   ]
@@ -138,7 +148,7 @@ export function clientSettingsOf(role: Role, deployment: Deployment): Settings {
       asksTokens(deployment) && {
         access: {
           anonymous: 'none',
-          ...(typeof access === 'object' && access),
+          ...(typeof access === 'object' && withMountedFiles(access)),
           tokens: `${tokensFolder}/${tokensKey}`,
         },
       }),

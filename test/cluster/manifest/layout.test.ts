@@ -349,6 +349,35 @@ describe('who may come in', () => {
   })
 })
 
+describe('who has a password, or a token of an issuer', () => {
+  const issuer = { issuer: 'https://a.example.com', audience: 'native', grants: [{ role: 'reader' as const }] }
+  const deployment: Deployment = {
+    access: {
+      htpasswd: { file: '/home/me/users', role: 'runner' },
+      jwt: [{ ...issuer, jwks: '/home/me/keys.json' }],
+      certificates: [],
+    },
+  }
+
+  it('is known by files of a Secret, which servers mount and workers do not', () => {
+    for (const role of ['cas', 'scheduler', 'console'] as const) {
+      expect(parseConfig(configText(role, { deployment }), 'c.yaml', serverConfigs[role])).toMatchObject({
+        access: {
+          anonymous: 'none',
+          htpasswd: { file: '/etc/native-access-files/htpasswd', role: 'runner' },
+          jwt: [{ jwks: '/etc/native-access-files/jwks-0.json' }],
+        },
+      })
+      const text = JSON.stringify(podOf(role, { deployment }))
+      expect(text).toContain('"secretName":"clients-access"')
+      expect(text).toContain('"mountPath":"/etc/native-access-files"')
+    }
+    expect(JSON.stringify(podOf('worker', { deployment }))).not.toContain('access')
+    const without = { access: { jwt: [], certificates: [] } }
+    expect(JSON.stringify(podOf('cas', { deployment: without }))).not.toContain('clients-access')
+  })
+})
+
 describe('who shows a certificate', () => {
   const deployment: Deployment = {
     tls: { client_ca: '/home/me/clients.pem' },

@@ -1,12 +1,16 @@
+import { createHash } from 'node:crypto'
 import { chmod, copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { stringify } from 'yaml'
 import { createActionsClient } from '../../../src/client/actions.ts'
 import { connectedWorkers } from '../../../src/client/fleet.ts'
 import type { Addresses, ClusterStatus } from '../../../src/cluster/driver.ts'
 import { digestOf } from '../../../src/core/hash.ts'
 import { openDirectChannel } from '../../../src/wire/direct.ts'
+import { authorizedChannel } from '../../../src/wire/identity.ts'
 import type { Channel } from '../../../src/wire/rpc.ts'
 import { openClientTls } from '../../../src/wire/tls/client-tls.ts'
 import { type Authority, type CertificateFiles, makeAuthority } from '../../fixture/certificates.ts'
@@ -19,6 +23,8 @@ import { kindParts } from '../../fixture/kind-parts.ts'
 
 const name = 'kc-certificates'
 const parts = await kindParts()
+const password = 'correct horse'
+const issuer = 'https://issuer.example.com'
 
 describe.skipIf(parts === undefined)('a kind cluster whose clients show certificates', () => {
   let native: KindNative
@@ -28,6 +34,7 @@ describe.skipIf(parts === undefined)('a kind cluster whose clients show certific
   let accepted: string
   let config: string
   let addresses: Addresses
+  let keys: Awaited<ReturnType<typeof generateKeyPair>>
 
   const issued = (issuer: Authority, who: string, names: string) => issuer.issue(who, { names, use: 'clientAuth' })
   const status = async (): Promise<ClusterStatus> => JSON.parse((await native.ok('status', '--json')).stdout)
@@ -43,12 +50,16 @@ describe.skipIf(parts === undefined)('a kind cluster whose clients show certific
       },
     })
 
-  async function asked<T>(files: CertificateFiles | undefined, ask: (channel: Channel) => Promise<T>): Promise<string> {
+  async function asked<T>(
+    files: CertificateFiles | undefined,
+    ask: (channel: Channel) => Promise<T>,
+    authorization?: string,
+  ): Promise<string> {
     const { url, tls: own } = addresses.scheduler
     const tls = await openClientTls({ ca: own?.ca, ...files })
     const channel = openDirectChannel(url, { tls })
     try {
-      await ask(channel)
+      await ask(authorizedChannel(channel, () => authorization))
       return 'answered'
     } catch (error) {
       return error instanceof Error ? error.message : String(error)
@@ -67,13 +78,27 @@ describe.skipIf(parts === undefined)('a kind cluster whose clients show certific
     await copyFile(authority.ca, accepted)
     config = join(native.home, 'deployment.yaml')
     const grants = [
-      "{ san: '*.ci.example.com', role: runner }",
-      '{ san: reader@example.com, role: reader }',
-      "{ san: '*.workers.example.com', role: worker }",
+      { san: '*.ci.example.com', role: 'runner' },
+      { san: 'reader@example.com', role: 'reader' },
+      { san: '*.workers.example.com', role: 'worker' },
     ]
+    const [users, issuersKeys] = [join(native.home, 'users'), join(native.home, 'keys.json')]
+    const hash = createHash('sha1').update(password).digest('base64')
+    await writeFile(users, `alice:{SHA}${hash}\n`, { mode: 0o600 })
+    keys = await generateKeyPair('ES256')
+    await writeFile(issuersKeys, JSON.stringify({ keys: [{ ...(await exportJWK(keys.publicKey)), kid: 'one' }] }))
     await writeFile(
       config,
-      `workers: 1\nslots: 1\ntls: { client_ca: ${accepted} }\naccess: { certificates: [${grants.join(', ')}] }\n`,
+      stringify({
+        workers: 1,
+        slots: 1,
+        tls: { client_ca: accepted },
+        access: {
+          certificates: grants,
+          htpasswd: { file: users, role: 'runner' },
+          jwt: [{ issuer, audience: 'native', jwks: issuersKeys, grants: [{ when: { ref: 'main' }, role: 'reader' }] }],
+        },
+      }),
     )
   })
   afterAll(async () => {
@@ -114,6 +139,22 @@ describe.skipIf(parts === undefined)('a kind cluster whose clients show certific
     const refused = await guest.run('exec', ...remote(), ...flags(reader), '--fresh', '--', 'true')
     expect(refused.exitCode).not.toBe(0)
     expect(refused.stderr).toContain('reader')
+  })
+
+  test('takes a name with its password, and the token of an issuer, in place of the name in a certificate', async () => {
+    const unknown = await issued(authority, 'guest', 'DNS:ci.example.com')
+    const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`
+    const token = async (ref: string) =>
+      `Bearer ${await new SignJWT({ ref })
+        .setProtectedHeader({ alg: 'ES256', kid: 'one' })
+        .setIssuer(issuer)
+        .setAudience('native')
+        .setExpirationTime('5m')
+        .sign(keys.privateKey)}`
+    expect(await asked(unknown, connectedWorkers, basic(`alice:${password}`))).toBe('answered')
+    expect(await asked(unknown, connectedWorkers, basic('alice:wrong'))).toContain('password')
+    expect(await asked(unknown, connectedWorkers, await token('main'))).toBe('answered')
+    expect(await asked(unknown, connectedWorkers, await token('other'))).not.toBe('answered')
   })
 
   test('refuses whoever shows none, one that has expired, or one of another authority', async () => {

@@ -4,7 +4,9 @@ import type { ObjectDiff } from '../../driver.ts'
 import { readObject } from '../../kubernetes/apply.ts'
 import type { Kubernetes } from '../../kubernetes/connect.ts'
 import { diffObjects } from '../../kubernetes/diff.ts'
+import { accessFilesOf } from '../../manifest/access-files.ts'
 import {
+  accessFilesName,
   asksTokens,
   authoritiesName,
   certificateName,
@@ -48,6 +50,7 @@ async function newSecrets(
     [tlsEndOf(deployment) === 'servers', authoritiesName, "the authorities of clients' certificates"],
     [tlsEndOf(deployment) === 'servers', ownCertificateName, 'what the servers show each other, and its key'],
     [asksTokens(deployment), tokensName, 'the hashes of the tokens'],
+    [accessFilesOf(deployment).length > 0, accessFilesName, 'passwords, and keys of issuers'],
   ]
   const made = print === undefined ? [newSecret(secretName, 'a random value that the servers have in common')] : []
   for (const [isWanted, name, value] of wanted)

@@ -8,6 +8,7 @@ import type { Refusal } from '../../declaration.ts'
 import type { Step } from '../../driver.ts'
 import { type Applied, readObject } from '../../kubernetes/apply.ts'
 import type { Kubernetes } from '../../kubernetes/connect.ts'
+import { keyUrlsOf } from '../../manifest/access-files.ts'
 import { routeKindOf } from '../../manifest/gateways.ts'
 import type { KubeObject, ObjectFile } from '../../manifest/object.ts'
 import type { Images, ManifestRequest } from '../../manifest/request.ts'
@@ -15,14 +16,15 @@ import type { DeployOptions, GatewayProfile } from '../../options.ts'
 import { fromOptions, layered } from '../../shared/deployment-layers.ts'
 import { type KindContext, namespaceOf } from '../context.ts'
 import {
-  accessRefusal,
   certificateRefusal,
   clientCertificatesRefusal,
+  keyUrlRefusal,
   listenRefusal,
   privateRefusal,
   sandboxRefusal,
 } from '../declaration.ts'
 import { type KindMemory, readKindMemory, writeKindMemory } from '../state.ts'
+import { readAccessFiles } from './access-files.ts'
 
 /** The state that the steps of one deployment share. */
 export interface Work {
@@ -82,10 +84,9 @@ export async function requestedDeployment(options: DeployOptions): Promise<Deplo
     })
   for (const key of ['listen', 'insecure'] as const)
     if (asked[key] !== undefined) throw refused(listenRefusal, key, file)
-  const { tls, access } = asked
+  const { tls } = asked
   if (typeof tls === 'object' && tls.cert !== undefined) throw refused(certificateRefusal, 'tls.cert', file)
-  if (typeof access === 'object' && access.htpasswd) throw refused(accessRefusal, 'access.htpasswd', file)
-  if (typeof access === 'object' && access.jwt.length > 0) throw refused(accessRefusal, 'access.jwt', file)
+  if (keyUrlsOf(asked).length > 0) throw refused(keyUrlRefusal, 'access.jwt', file)
   if (typeof tls !== 'object' || tls.client_ca === undefined) return asked
   // It is read again at each deployment, whatever the folder of that is.
   return { ...asked, tls: { ...tls, client_ca: resolve(tls.client_ca) } }
@@ -94,10 +95,11 @@ export async function requestedDeployment(options: DeployOptions): Promise<Deplo
 /**
  * Are clients admitted as the whole deployment says?
  * @throws Failure 'unimplemented' where the Gateways cannot, 'invalid' for roles of certificates that nobody shows, and
- *   as loadAuthorities does
+ *   as loadAuthorities and readAccessFiles do
  */
 export async function assertAdmits(deployment: Deployment, profile: GatewayProfile, file?: string): Promise<void> {
   assertCertificatesAsked(deployment)
+  await readAccessFiles(deployment)
   const { tls } = deployment
   if (typeof tls !== 'object' || tls.client_ca === undefined) return
   if (profile === 'cilium')

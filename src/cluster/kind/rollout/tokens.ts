@@ -11,6 +11,7 @@ import { type KindContext, namespaceOf } from '../context.ts'
 import { addressesAt, spellingsOf } from '../door.ts'
 import { kubernetesOf } from '../nodes/api-server.ts'
 import { readKindMemory } from '../state.ts'
+import { sendAccessFiles } from './access-files.ts'
 import type { Work } from './plan.ts'
 import { tellPods } from './told.ts'
 
@@ -32,7 +33,9 @@ export function tokensStep(context: KindContext, work: Pick<Work, 'before'>): St
       }
       const addresses = addressesAt(paths, memory, memory.pool)
       await ensureOwnersLogin(owner, spellingsOf(addresses, deployment))
-      const change = await sendTokens(context, await kubernetesOf(context, report), report.signal)
+      const kubernetes = await kubernetesOf(context, report)
+      const change = await sendTokens(context, kubernetes, report.signal)
+      await sendAccessFiles(context, kubernetes, deployment, report.signal)
       report.say(`those of ${paths.tokens}; Secret ${change}`)
     },
     // Servers that ask for tokens again ask this user as well.
@@ -41,7 +44,9 @@ export function tokensStep(context: KindContext, work: Pick<Work, 'before'>): St
       if (!before?.deployment || !before.pool || !asksTokens(before.deployment)) return
       const addresses = addressesAt(paths, before, before.pool)
       await ensureOwnersLogin(owner, spellingsOf(addresses, before.deployment))
-      await sendTokens(context, await kubernetesOf(context, { say: () => undefined }))
+      const kubernetes = await kubernetesOf(context, { say: () => undefined })
+      await sendTokens(context, kubernetes)
+      await sendAccessFiles(context, kubernetes, before.deployment)
     },
     undoes: () => asksTokens(work.before?.deployment ?? {}),
   }

@@ -1,6 +1,7 @@
-import { writeFile } from 'node:fs/promises'
+import { chmod, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { readAccessFiles } from '../../../../src/cluster/kind/rollout/access-files.ts'
 import {
   assertAdmits,
   forget,
@@ -75,9 +76,8 @@ describe('the plan of a deployment', () => {
     ['insecure: true', 'insecure', 'invalid'],
     ['tls: { cert: a.pem, key: a.key }', 'tls.cert', 'unimplemented'],
     ['tls: { cert: a.pem, key: a.key, client_ca: a.pem }', 'tls.cert', 'unimplemented'],
-    ['access: { htpasswd: /users }', 'access.htpasswd', 'unimplemented'],
     [
-      'access: { jwt: [{ issuer: i, audience: a, jwks: /keys, grants: [{ role: reader }] }] }',
+      'access: { jwt: [{ issuer: i, audience: a, jwks: https://a.example.com, grants: [{ role: reader }] }] }',
       'access.jwt',
       'unimplemented',
     ],
@@ -101,6 +101,23 @@ describe('the plan of a deployment', () => {
     await expect(planned({ tlsClientCa: `${ca}.not` })).rejects.toMatchObject({ where: `${ca}.not` })
     for (const only of ['operations', 'application'] as const)
       await expect(planned({ tlsClientCa: ca, only })).rejects.toMatchObject({ kind: 'precondition', where: '--only' })
+  })
+
+  test('takes passwords, and keys of issuers that are in files, once they are there', async () => {
+    const folder = await testFolder()
+    const [users, keys] = [join(folder, 'users'), join(folder, 'keys.json')]
+    const jwt = `[{ issuer: i, audience: a, jwks: ${keys}, grants: [{ role: reader }] }]`
+    const file = await configFile(`access: { htpasswd: ${users}, jwt: ${jwt} }\n`)
+    await writeFile(keys, '{"keys":[]}')
+    await expect(planned({ configFile: file })).rejects.toMatchObject({ kind: 'not-found', where: users })
+    await writeFile(users, 'alice:{SHA}x\n', { mode: 0o644 })
+    await expect(planned({ configFile: file })).rejects.toMatchObject({ kind: 'denied', where: users })
+    await chmod(users, 0o600)
+    const { request } = await planned({ configFile: file })
+    expect(await readAccessFiles(request.deployment)).toEqual({
+      htpasswd: 'alice:{SHA}x\n',
+      'jwks-0.json': '{"keys":[]}',
+    })
   })
 
   test('refuses roles of certificates that nobody is asked for, and certificates behind Gateways of cilium', async () => {
