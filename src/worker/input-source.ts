@@ -1,9 +1,19 @@
 import { statfsSync } from 'node:fs'
 import type { Content } from './content.ts'
 import { hasFineTimes } from './fine-times.ts'
-import type { InputSource } from './inputs.ts'
-import { createLinks } from './links.ts'
+import { createLinks, type Links } from './links.ts'
 import type { Spawner } from './spawner.ts'
+
+/** Where inputs come from. */
+export interface InputSource {
+  readonly content: Content
+  /** Set for a worker whose actions share inputs; otherwise each has its own copies. */
+  readonly links: Links | undefined
+  /** Are copies that an action leaves untouched kept for others? Only where no process of it can live on. */
+  readonly reuse: () => Promise<boolean>
+  /** Removes an action's folder, at once or later. */
+  readonly remove: (path: string) => void
+}
 
 export interface InputSourceOptions {
   /** The worker's setting. */
