@@ -4,8 +4,8 @@ import type { SchedulerContext } from './context.ts'
 import { matches } from './match.ts'
 import { withoutInlined } from './response.ts'
 import { differingOutputs } from './result-differences.ts'
-import { repeatOf, type Task, type Worker } from './task.ts'
-import { type Tasks, taskFields } from './tasks.ts'
+import { repeatOf, type Task, taskFields, type Worker } from './task.ts'
+import type { Tasks } from './tasks.ts'
 
 /**
  * How a repeat ended: with the same outputs as the first run, with different ones, or, for one of the given reasons,

@@ -4,8 +4,8 @@ import type { SchedulerContext } from './context.ts'
 import { largerText } from './larger.ts'
 import { recordEnd, runEnd } from './recorded.ts'
 import { encodedResponse, storable, withoutInlined, workerResponse } from './response.ts'
-import type { Task } from './task.ts'
-import { type Outcome, type Tasks, taskFields } from './tasks.ts'
+import { type Task, taskFields } from './task.ts'
+import type { Outcome, Tasks } from './tasks.ts'
 
 /** Stores a result in the action cache; its failure is logged and costs the client nothing. */
 export type StoreResult = (task: Task, result: re.ActionResult.$Properties) => Promise<void>

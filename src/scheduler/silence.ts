@@ -1,8 +1,8 @@
 import { Code, RpcError } from '../wire/rpc.ts'
 import type { SchedulerContext } from './context.ts'
 import type { Lease } from './lease.ts'
-import type { Task, Worker } from './task.ts'
-import { type Tasks, taskFields } from './tasks.ts'
+import { type Task, taskFields, type Worker } from './task.ts'
+import type { Tasks } from './tasks.ts'
 
 /** Detects workers that say nothing, about themselves or about an action that they hold. */
 export interface Silence {

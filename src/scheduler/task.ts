@@ -1,8 +1,8 @@
-import type { Digest } from '../core/digest.ts'
+import { type Digest, digestText } from '../core/digest.ts'
 import type { re, workerApi } from '../wire/proto.ts'
 import type { RpcError } from '../wire/rpc.ts'
 import type { Admitted } from './admission.ts'
-import type { ClientFacts } from './client.ts'
+import { type ClientFacts, clientFields } from './client.ts'
 import { type ExecuteRequest, inlineFilesMax } from './execute-request.ts'
 import type { Lease } from './lease.ts'
 import type { Operation, Progress } from './operation.ts'
@@ -165,4 +165,9 @@ export function progressOf(task: Task): Progress {
     stdout: streamName(attempt.lease.id, 'stdout'),
     stderr: streamName(attempt.lease.id, 'stderr'),
   }
+}
+
+/** What logs say about a task. */
+export function taskFields(task: Task): object {
+  return { action: digestText(task.digest), ...clientFields(task.client) }
 }
