@@ -12,14 +12,15 @@ import { createWorkdir, have, type Output, type Workdir } from '../fixture/real.
 
 const libraries = ['a', 'b', 'c', 'd']
 
-/** Four libraries that read one header, of which one also reads a header that an action makes. */
+/** Four libraries that read one header, of which one also reads a header that an action makes with a tool. */
 const buildFile = `load("@rules_cc//cc:defs.bzl", "cc_library")
 
 genrule(
     name = "gen_version",
     srcs = ["version.txt"],
     outs = ["version.h"],
-    cmd = "(printf 'static const char *version = \\"'; tr -d '\\\\n' < $<; echo '\\";') > $@",
+    tools = ["stamp.sh"],
+    cmd = "sh $(location stamp.sh) $< > $@",
 )
 ${libraries
   .map(
@@ -33,6 +34,9 @@ cc_library(
 `,
   )
   .join('')}`
+
+/** The tool: a header out of a version. */
+const stamp = (comment: string) => `printf '// %s\\nstatic const char *version = "%s";\\n' '${comment}' "$(cat "$1")"\n`
 
 describe.skipIf(!(await have('sid:bazel')))('what Bazel 7.7.1 did not find in the cache', () => {
   let native: Native
@@ -64,6 +68,7 @@ describe.skipIf(!(await have('sid:bazel')))('what Bazel 7.7.1 did not find in th
     await write('BUILD.bazel', buildFile)
     await write('base.h', '#define BASE 1\n')
     await write('version.txt', '1.0\n')
+    await write('stamp.sh', stamp('made'))
     for (const name of libraries)
       await write(
         `${name}.cpp`,
@@ -104,6 +109,14 @@ describe.skipIf(!(await have('sid:bazel')))('what Bazel 7.7.1 did not find in th
     const { stdout } = await native.ok('explain', '//app:d')
     expect(stdout).toContain('input app/version.txt changed')
     expect(stdout).toMatch(/version\.txt.*\/\/app:gen_version/s)
+  })
+
+  test('a tool', async () => {
+    await write('stamp.sh', stamp('made by another version of the tool'))
+    const explanation = await built()
+    expect(told(explanation)[0]).toMatch(/^\d input app\/stamp\.sh changed$/)
+    const { stdout } = await native.ok('explain', '//app:gen_version')
+    expect(stdout).toContain('input app/stamp.sh changed')
   })
 
   test('a flag', async () => {
