@@ -14,7 +14,7 @@ import type { CacheContext, CacheOptions } from './context.ts'
 import { counted, createCounts } from './counts.ts'
 import { findMissingBlobs } from './find-missing.ts'
 import { getTree } from './get-tree.ts'
-import { createHoldings, type Holdings } from './holdings.ts'
+import { createHoldings } from './holdings.ts'
 import { httpHandler } from './http/handler.ts'
 import { createObjects } from './http/objects.ts'
 import { operationOf } from './http/operation.ts'
@@ -47,7 +47,7 @@ export interface Cache {
   /** The same store for tools that speak HTTP/1.1. */
   readonly http: HttpHandler
   /** The same store for services beside these. */
-  readonly holdings: Holdings
+  readonly holdings: ReturnType<typeof createHoldings>
   /** What a request of HTTP asks for. */
   readonly operationOf: (exchange: Exchange) => Operation | undefined
 }

@@ -1,5 +1,5 @@
 import { checkTool } from '../client/request-metadata.ts'
-import type { ActionTimes, LookupRecord } from '../core/build-history.ts'
+import type { ActionRecord, ActionTimes, LookupRecord } from '../core/build-history.ts'
 import { type Digest, digestFromWire } from '../core/digest.ts'
 import { Failure } from '../core/failure.ts'
 import { type consoleApi, re } from '../wire/proto.ts'
@@ -30,18 +30,19 @@ export type ActionEvent = {
 )
 
 /** How an action ran, or that an Execute found it in the cache. */
-export interface Run {
-  readonly outcome: 'hit' | 'missed' | 'executed' | 'local' | 'failed'
-  readonly skipCacheLookup: boolean
-  readonly doNotCache: boolean
-  readonly merged: boolean
-  readonly exitCode: number
-  readonly status: number
-  readonly message: string
-  readonly worker: string
-  readonly attempts: number
-  readonly times: ActionTimes
-}
+export type Run = Pick<
+  ActionRecord,
+  | 'outcome'
+  | 'skipCacheLookup'
+  | 'doNotCache'
+  | 'merged'
+  | 'exitCode'
+  | 'status'
+  | 'message'
+  | 'worker'
+  | 'attempts'
+  | 'times'
+>
 
 interface TrafficEvent {
   readonly kind: 'traffic'

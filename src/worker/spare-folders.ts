@@ -1,13 +1,12 @@
 import { mkdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { bytesIn, type FolderSeal, resealFolder, untouchedFolders } from './folder-seals.ts'
+import { createSpareStock, type StockItem } from './spare-stock.ts'
 
 /** A folder with all that is below it, as some action had it. */
-interface SpareFolder {
-  readonly key: string
+interface SpareFolder extends StockItem {
   readonly path: string
   readonly folder: FolderSeal
-  readonly bytes: number
 }
 
 /**
@@ -30,28 +29,19 @@ export interface SpareFolders {
 
 /** @param discard removes a folder, now or later */
 export function createSpareFolders(directory: string, discard: (path: string) => void): SpareFolders {
-  const byKey = new Map<string, SpareFolder[]>()
-  const inOrder = new Set<SpareFolder>()
-  let bytes = 0
+  const stock = createSpareStock<SpareFolder>()
   let numbers = 0
 
-  const forget = (spare: SpareFolder) => {
-    inOrder.delete(spare)
-    bytes -= spare.bytes
-    const others = (byKey.get(spare.key) ?? []).filter((each) => each !== spare)
-    if (others.length > 0) byKey.set(spare.key, others)
-    else byKey.delete(spare.key)
-  }
   return {
     get bytes() {
-      return bytes
+      return stock.bytes
     },
-    has: (key) => byKey.has(key),
+    has: stock.has,
     *take(key, path, name) {
-      const spare = byKey.get(key)?.at(-1)
+      const spare = stock.latest(key)
       if (!spare) return undefined
       // From now on it is nobody else's, also while others have their turn.
-      forget(spare)
+      stock.remove(spare)
       let isTaken = false
       try {
         const whole = new Set<FolderSeal>()
@@ -69,15 +59,12 @@ export function createSpareFolders(directory: string, discard: (path: string) =>
       numbers += 1
       const to = join(directory, String(numbers))
       renameSync(path, to)
-      const spare = { key: folder.key, path: to, folder: resealFolder(folder, to), bytes: bytesIn(folder) }
-      inOrder.add(spare)
-      byKey.set(spare.key, [...(byKey.get(spare.key) ?? []), spare])
-      bytes += spare.bytes
+      stock.add({ key: folder.key, bytes: bytesIn(folder), path: to, folder: resealFolder(folder, to) })
     },
     removeOldest(remove) {
-      const [oldest] = inOrder
+      const oldest = stock.oldest()
       if (!oldest) return false
-      forget(oldest)
+      stock.remove(oldest)
       remove(oldest.path)
       return true
     },

@@ -2,12 +2,11 @@ import { lstatSync, renameSync } from 'node:fs'
 import { errnoOf } from '../core/failure.ts'
 import type { Need } from './need.ts'
 import { isUntouched, removeFile, type Seal, sealOf } from './sealed.ts'
+import { createSpareStock, type StockItem } from './spare-stock.ts'
 
 /** An unmodified copy that some action had. */
-interface Spare {
-  readonly key: string
+interface Spare extends StockItem {
   readonly path: string
-  readonly size: number
   readonly executable: boolean
   readonly seal: Seal
 }
@@ -32,27 +31,18 @@ export interface Spares {
 
 /** @param pathOf where a need's file would be in the cache: spares are kept beside it */
 export function createSpares(pathOf: (need: Need) => string): Spares {
-  const byKey = new Map<string, Spare[]>()
-  const inOrder = new Set<Spare>()
-  let bytes = 0
+  const stock = createSpareStock<Spare>()
   let numbers = 0
 
-  const forget = (spare: Spare) => {
-    inOrder.delete(spare)
-    bytes -= spare.size
-    const others = (byKey.get(spare.key) ?? []).filter((each) => each !== spare)
-    if (others.length > 0) byKey.set(spare.key, others)
-    else byKey.delete(spare.key)
-  }
   return {
     get bytes() {
-      return bytes
+      return stock.bytes
     },
-    has: (key) => byKey.has(key),
+    has: stock.has,
     take(key, path) {
-      for (let spare = byKey.get(key)?.at(-1); spare; spare = byKey.get(key)?.at(-1)) {
-        forget(spare)
-        if (!isUntouched(spare.path, spare.size, spare.executable, spare.seal)) removeFile(spare.path)
+      for (let spare = stock.latest(key); spare; spare = stock.latest(key)) {
+        stock.remove(spare)
+        if (!isUntouched(spare.path, spare.bytes, spare.executable, spare.seal)) removeFile(spare.path)
         else {
           renameSync(spare.path, path)
           return sealOf(lstatSync(path))
@@ -73,15 +63,12 @@ export function createSpares(pathOf: (need: Need) => string): Spares {
         if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'ENOTDIR') throw error
         return
       }
-      const spare = { key, path: to, size, executable, seal: sealOf(lstatSync(to)) }
-      inOrder.add(spare)
-      byKey.set(key, [...(byKey.get(key) ?? []), spare])
-      bytes += size
+      stock.add({ key, bytes: size, path: to, executable, seal: sealOf(lstatSync(to)) })
     },
     removeOldest() {
-      const [oldest] = inOrder
+      const oldest = stock.oldest()
       if (!oldest) return false
-      forget(oldest)
+      stock.remove(oldest)
       removeFile(oldest.path)
       return true
     },
