@@ -113,6 +113,15 @@ describe('a cluster that was deployed with --access team', () => {
     expect((await asAnother(['exec', '--port', port, '--', '/bin/true'])).exitCode).toBe(7)
   })
 
+  test('tells programs what login has kept and logout has removed', async () => {
+    const token = await tokenOf('robot', 'reader')
+    const { url } = addresses.cache
+    const answer = async (...args: string[]) => JSON.parse((await asAnother([...args, url, '--json'], token)).all)
+    expect(await answer('login')).toEqual({ url, file: join(native.home, 'another/native/logins.json') })
+    expect(await answer('logout')).toEqual({ url, removed: true })
+    expect(await answer('logout')).toEqual({ url, removed: false })
+  })
+
   test('does not give the scheduler’s rights to what is passed on, nor take another’s proof', async () => {
     const reader = await tokenOf('rob', 'reader')
     const upload = 'build.bazel.remote.execution.v2.ContentAddressableStorage/BatchUpdateBlobs'
