@@ -52,28 +52,35 @@ export async function batchReadBlobs(context: CacheContext, bytes: Buffer, call:
 
 const zstd = re.Compressor.Value.ZSTD
 
+/** Counts once for all of them: a batch has up to 100,000. */
 async function fetchAll(context: CacheContext, digests: readonly Digest[], pack: boolean): Promise<BatchAnswer[]> {
   const fits = fitting(digests)
-  return Promise.all(
-    digests.map(async (digest) => {
-      try {
-        if (!fits(digest))
-          throw withoutStack(() => new Failure('exhausted', 'the answer is full; ask again for this one'))
-        return await fetchOne(context, digest, pack)
-      } catch (error) {
-        return { digest, status: statusOf(error, context.log) }
-      }
-    }),
-  )
-}
+  let hits = 0
+  let misses = 0
+  let sent = 0
 
-async function fetchOne(context: CacheContext, digest: Digest, pack: boolean): Promise<BatchAnswer> {
-  const data = await readWhole(context.blobs, digest, batchBytesMax)
-  context.counts.lookups('read', data ? 1 : 0, data ? 0 : 1)
-  if (!data) throw absent(context, digest, 'blob')
-  const answer = pack ? await packed(digest, data) : { digest, data }
-  context.counts.sent(answer.data?.length ?? 0)
-  return answer
+  async function fetchOne(digest: Digest): Promise<BatchAnswer> {
+    try {
+      if (!fits(digest))
+        throw withoutStack(() => new Failure('exhausted', 'the answer is full; ask again for this one'))
+      const data = await readWhole(context.blobs, digest, batchBytesMax)
+      if (!data) {
+        misses += 1
+        throw absent(context, digest, 'blob')
+      }
+      hits += 1
+      const answer = pack ? await packed(digest, data) : { digest, data }
+      sent += answer.data?.length ?? 0
+      return answer
+    } catch (error) {
+      return { digest, status: statusOf(error, context.log) }
+    }
+  }
+
+  const answers = await Promise.all(digests.map(fetchOne))
+  context.counts.lookups('read', hits, misses)
+  context.counts.sent(sent)
+  return answers
 }
 
 /** Rule 14: compressed only where the client takes it, and where it helps. */

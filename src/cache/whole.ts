@@ -9,12 +9,15 @@ import type { Blobs } from '../store/blobs.ts'
  * @param sizeMax bytes; a larger blob is refused before a byte of it is read
  * @throws Failure 'invalid'
  */
-export async function readWhole(blobs: Blobs, digest: Digest, sizeMax: number): Promise<Uint8Array | undefined> {
+export function readWhole(blobs: Blobs, digest: Digest, sizeMax: number): Promise<Uint8Array | undefined> {
+  return digest.size <= Math.min(sizeMax, smallBlobBytesMax) ? blobs.get(digest) : readLarge(blobs, digest, sizeMax)
+}
+
+async function readLarge(blobs: Blobs, digest: Digest, sizeMax: number): Promise<Uint8Array | undefined> {
   if (digest.size > sizeMax)
     throw new Failure('invalid', `a blob of ${digest.size} bytes is too large to be read at once`, {
       where: digest.hash,
     })
-  if (digest.size <= smallBlobBytesMax) return blobs.get(digest)
   const pieces = await blobs.read(digest)
   if (!pieces) return undefined
   const whole = Buffer.allocUnsafe(digest.size)

@@ -2,8 +2,8 @@ import type { Count, CounterMetric, Metrics } from '../telemetry/metrics.ts'
 import type { Blobs, BlobWriter } from './blobs.ts'
 import type { Results } from './results.ts'
 
-/** Times one kind of operation, and counts its failures. */
-type Meter = <T>(work: () => Promise<T>) => Promise<T>
+/** Times one kind of operation, and counts its failures; `done` hears of successes within the time. */
+type Meter = <T>(work: () => Promise<T>, done?: (result: T) => void) => Promise<T>
 
 const secondsBuckets = [0.00001, 0.0001, 0.001, 0.01, 0.1, 1, 10]
 
@@ -27,26 +27,29 @@ export function measuredBlobs(inner: Blobs, store: string, metrics: Metrics): Bl
   const committing = meter('commit')
   const deleting = meter('delete')
 
+  function countRead(bytes: Uint8Array | undefined): void {
+    if (bytes) {
+      hits.add()
+      bytesOut.add(bytes.byteLength)
+    } else misses.add()
+  }
+
   return {
-    async findMissing(digests, holder) {
-      const missing = await finding(() => inner.findMissing(digests, holder))
-      misses.add(missing.length)
-      hits.add(Math.max(0, digests.length - missing.length))
-      return missing
-    },
+    findMissing: (digests, holder) =>
+      finding(
+        () => inner.findMissing(digests, holder),
+        (missing) => {
+          misses.add(missing.length)
+          hits.add(Math.max(0, digests.length - missing.length))
+        },
+      ),
     locate: (fn, hash) => inner.locate(fn, hash),
-    async get(digest, allocate) {
-      const bytes = await getting(() => inner.get(digest, allocate))
-      if (bytes) {
-        hits.add()
-        bytesOut.add(bytes.byteLength)
-      } else misses.add()
-      return bytes
-    },
-    async put(digest, bytes) {
-      await putting(() => inner.put(digest, bytes))
-      bytesIn.add(bytes.byteLength)
-    },
+    get: (digest, allocate) => getting(() => inner.get(digest, allocate), countRead),
+    put: (digest, bytes) =>
+      putting(
+        () => inner.put(digest, bytes),
+        () => bytesIn.add(bytes.byteLength),
+      ),
     async putAll(blobs) {
       const outcomes = await puttingAll(() => inner.putAll(blobs))
       let bytes = 0
@@ -79,12 +82,11 @@ export function measuredResults(inner: Results, store: string, metrics: Metrics)
   const deleting = meter('delete')
   return {
     locate: (fn, hash) => inner.locate(fn, hash),
-    async get(action) {
-      const value = await getting(() => inner.get(action))
-      if (value) hits.add()
-      else misses.add()
-      return value
-    },
+    get: (action) =>
+      getting(
+        () => inner.get(action),
+        (value) => (value ? hits : misses).add(),
+      ),
     put: (action, value) => putting(() => inner.put(action, value)),
     delete: (action) => deleting(() => inner.delete(action)),
     close: () => inner.close(),
@@ -107,10 +109,12 @@ function createMeters(store: string, metrics: Metrics): (operation: string) => M
   const failures = failuresIn(metrics)
   return (operation) => {
     const spread = seconds.of({ store, operation })
-    return async (work) => {
+    return async (work, done) => {
       const start = performance.now()
       try {
-        return await work()
+        const result = await work()
+        done?.(result)
+        return result
       } catch (error) {
         failures.inc({ store, operation })
         throw error

@@ -63,6 +63,11 @@ export function createDiskBlobs({ log, large, space, smallBytesMax, close }: Dis
     }
   }
 
+  async function getLarge(digest: Digest): Promise<Uint8Array | undefined> {
+    const pieces = await large.read(digest, { offset: 0 })
+    return pieces && joined(pieces, digest.size)
+  }
+
   async function put(digest: Digest, bytes: Uint8Array): Promise<void> {
     if (touch(digest)) return
     if (!isSmall(digest)) return putLarge(digest, bytes)
@@ -90,11 +95,7 @@ export function createDiskBlobs({ log, large, space, smallBytesMax, close }: Dis
       return distinct(holder ? holder.keep(digests) : digests.filter((digest) => !touch(digest)))
     },
     locate: async (fn, hash) => log.locate(fn, hash) ?? large.locate(fn, hash),
-    async get(digest, allocate) {
-      if (isSmall(digest)) return log.get(digest, allocate)
-      const pieces = await large.read(digest, { offset: 0 })
-      return pieces && joined(pieces, digest.size)
-    },
+    get: (digest, allocate) => (isSmall(digest) ? log.get(digest, allocate) : getLarge(digest)),
     put,
     async putAll(blobs) {
       const absent = blobs.filter(({ digest }) => !touch(digest))

@@ -68,6 +68,8 @@ export interface SegmentLogOptions {
   evicted(entry: IndexEntry): void
 }
 
+const absent = Promise.resolve(undefined)
+
 export function createSegmentLog(options: SegmentLogOptions): SegmentLog {
   const { folder, index, space, age, reuses, segmentBytes, apart, durability, io, log } = options
   const reader = createSegmentReader({ io, space, damaged })
@@ -126,9 +128,9 @@ export function createSegmentLog(options: SegmentLogOptions): SegmentLog {
     unpin: index.unpin,
     unpinAll: index.unpinAll,
     locate: (fn, hash) => index.locate(fn, hash),
-    async get(digest, allocate = Buffer.allocUnsafe) {
+    get(digest, allocate = Buffer.allocUnsafe) {
       const found = located(digest)
-      return found && reader.get(digest, found.place, found.segment, allocate)
+      return found ? reader.get(digest, found.place, found.segment, allocate) : absent
     },
     async read(digest, range, allocate) {
       const found = located(digest)

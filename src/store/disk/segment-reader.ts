@@ -35,25 +35,6 @@ export interface SegmentReaderOptions {
 export function createSegmentReader({ io, space, damaged }: SegmentReaderOptions): SegmentReader {
   const readAhead = createReadAhead(io)
 
-  /** Reads a record; undefined when it is not whole, or another's. */
-  async function readRecord(
-    digest: Digest,
-    place: Place,
-    segment: Segment,
-    allocate: Allocate,
-  ): Promise<Uint8Array | undefined> {
-    const record = allocate(recordBytes(digest.fn, place.length))
-    if (!readAhead.read(segment, place.offset, record)) {
-      const reading = io.read(segment.fd, record, place.offset)
-      const read = typeof reading === 'number' ? reading : await whileRead(segment, reading)
-      if (read < record.length) return undefined
-    }
-    const header = decodeHeader(record, 0)
-    if (!header || !isOf(header, digest, place)) return undefined
-    const value = record.subarray(header.headerBytes)
-    return valueIsSound(value, header.sums) ? value : undefined
-  }
-
   async function readHeader(digest: Digest, place: Place, segment: Segment): Promise<RecordHeader | undefined> {
     const bytes = Buffer.allocUnsafe(headerBytes(digest.fn, place.length))
     const read = await io.read(segment.fd, bytes, place.offset)
@@ -101,7 +82,14 @@ export function createSegmentReader({ io, space, damaged }: SegmentReaderOptions
     allocate: Allocate,
   ): Promise<Uint8Array | undefined> {
     try {
-      const value = await readRecord(digest, place, segment, allocate)
+      const record = allocate(recordBytes(digest.fn, place.length))
+      let read = record.length
+      if (!readAhead.read(segment, place.offset, record)) {
+        // Most often it is a number, and nothing is waited for.
+        const reading = io.read(segment.fd, record, place.offset)
+        read = typeof reading === 'number' ? reading : await whileRead(segment, reading)
+      }
+      const value = read < record.length ? undefined : valueIn(record, digest, place)
       if (!value) damaged(digest, place)
       return value
     } catch (error) {
@@ -129,6 +117,14 @@ export function createSegmentReader({ io, space, damaged }: SegmentReaderOptions
       }
     },
   }
+}
+
+/** @returns undefined when the record is damaged, or another's */
+function valueIn(record: Buffer, digest: Digest, place: Place): Uint8Array | undefined {
+  const header = decodeHeader(record, 0)
+  if (!header || !isOf(header, digest, place)) return undefined
+  const value = record.subarray(header.headerBytes)
+  return valueIsSound(value, header.sums) ? value : undefined
 }
 
 function isOf({ digest, length }: RecordHeader, wanted: Digest, place: Place): boolean {
