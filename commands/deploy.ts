@@ -49,7 +49,7 @@ On a kind cluster, the images are built here and pushed to the cluster's registr
     }),
     sandbox: Flags.option({
       summary:
-        "what actions can see of this machine. on: only their inputs and the machine's programs, and actions do not run without a sandbox; auto: the same if this machine allows a sandbox; off: everything that you can see. Linux only; auto by default",
+        "what actions can see of this machine. on: only their inputs and the machine's programs, and actions do not run without a sandbox; auto: the same if this machine allows a sandbox; off: everything that you can see. auto is the default; on macOS it has no sandbox, and on has one that is unproven",
       options: ['auto', 'on', 'off'] as const,
     })(),
     console: Flags.boolean({

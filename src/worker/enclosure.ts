@@ -5,9 +5,12 @@ import type { ProcessRequest } from './command-file.ts'
 export interface Enclosure {
   /**
    * sandbox: a PID namespace, in which only what an action may need of the machine is visible; namespace and marks: all
-   * processes are found; group: only those that stay in their process group.
+   * processes are found; group: only those that stay in their process group; seatbelt: the same on macOS, where the
+   * kernel lets them reach only what an action may need.
    */
-  readonly kind: 'sandbox' | 'namespace' | 'marks' | 'group'
+  readonly kind: 'sandbox' | 'seatbelt' | 'namespace' | 'marks' | 'group'
+  /** Its slot runs only one process. */
+  readonly once?: boolean
   /** Prepended to the slot's shell. */
   readonly argv: readonly string[]
   /**
@@ -20,7 +23,10 @@ export interface Enclosure {
   readonly mark: string
   /** Prepended to each program that an action starts with. */
   readonly prefix: readonly string[]
-  /** How to start the machine's `env` and `nice` where the action's root is an image, whose own cannot be trusted. */
+  /**
+   * How to start the machine's `env` and `nice` where the plain names will not do, as in an image, whose own cannot be
+   * trusted. `env` then sets an action's variables, not the shell.
+   */
   readonly tools?: (name: 'env' | 'nice') => readonly string[]
   /** What a sandbox does around each process. */
   readonly cell?: Cell
@@ -33,10 +39,10 @@ export interface Enclosure {
 
 /** The place in a sandbox for the folder of one action after the other. */
 export interface Cell {
-  /** Where the action's folder is meanwhile, as a path on the machine. */
-  readonly folder: string
+  /** Where the action's folder is meanwhile, as a path on the machine; if absent, where it was. */
+  readonly folder?: string
   /**
-   * Moves the action's folder in, and returns the request with paths as seen from inside.
+   * Moves the action's folder in, if it moves, and returns the request with paths as seen from inside.
    * @param shell of the slot
    * @throws a system error
    */
@@ -49,6 +55,11 @@ export interface Cell {
   leave(): boolean
   /** The slot has ended: removes what it leaves. */
   remove(): void
+}
+
+/** Does a way to contain processes hide from an action what it must not see? */
+export function isSandbox(kind: Enclosure['kind']): boolean {
+  return kind === 'sandbox' || kind === 'seatbelt'
 }
 
 /** Reopens the pipes instead of sharing the shell's open ones. */

@@ -18,6 +18,7 @@ export function groupEnclosure(isMarked: boolean): Enclosure {
   const mark = isMarked ? freshMark() : ''
   return {
     kind: isMarked ? 'marks' : 'group',
+    once: !isMarked,
     argv: [],
     streams: isMarked ? reopenedStreams : '>&3 2>&4',
     script: groupScript,

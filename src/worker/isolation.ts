@@ -1,6 +1,7 @@
 import { Failure, messageOf } from '../core/failure.ts'
 import type { PlatformProperty } from '../core/platform.ts'
 import type { Log } from '../telemetry/log.ts'
+import { isSandbox } from './enclosure.ts'
 import { type ImageSettings, imageOffersOf } from './images/settings.ts'
 import { searchPath } from './program.ts'
 import { imageTrouble, type SandboxOptions } from './sandbox/enclosure.ts'
@@ -35,8 +36,9 @@ export function observeIsolation({ spawner, sandbox, images, setting, log }: Iso
   spawner.way.then(
     ({ kind, refusals }) => {
       log.info('processes of actions are kept together', { by: kind, refusals })
-      sandboxed = kind === 'sandbox'
-      if (images && sandboxed) {
+      sandboxed = isSandbox(kind)
+      if (images && kind === 'seatbelt') imageless = 'the sandbox of macOS cannot show one'
+      if (images && kind === 'sandbox') {
         imageless = imageTrouble(sandbox, searchPath)
         if (imageless === undefined) offers = imageOffersOf(images)
         else log.warn('no action can run in an image', { reason: imageless })

@@ -8,6 +8,7 @@ import { type Keeper, type Limits, limitLines, unkeptTexts } from './limits/limi
 import { namespaceEnclosure } from './namespace.ts'
 import { searchPath } from './program.ts'
 import { type SandboxOptions, sandboxEnclosure } from './sandbox/enclosure.ts'
+import { seatbeltEnclosure } from './sandbox/seatbelt.ts'
 import { unfilteredText } from './sandbox/seccomp.ts'
 import { openSlot, type Slot } from './slot.ts'
 
@@ -102,7 +103,9 @@ function enclosureOf(
 ): Enclosure {
   const isRoot = process.getuid?.() === 0
   if (way === 'namespace') return namespaceEnclosure(isRoot, searchPath)
-  if (way !== 'sandbox') return groupEnclosure(way === 'marks')
+  if (way === 'marks' || way === 'group') return groupEnclosure(way === 'marks')
   if (!sandbox) throw new Failure('unavailable', 'no folder was given for sandboxes')
-  return sandboxEnclosure(sandbox, randomBytes(8).toString('hex'), network, image, isRoot, searchPath)
+  const name = randomBytes(8).toString('hex')
+  if (way === 'seatbelt') return seatbeltEnclosure(sandbox, name, network)
+  return sandboxEnclosure(sandbox, name, network, image, isRoot, searchPath)
 }

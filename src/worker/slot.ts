@@ -66,7 +66,7 @@ export async function openSlot(options: SlotOptions): Promise<Slot> {
     const plain = line === 'ready ' && !tools
     const shape = { plain, mark, streams, prefix, limits: options.limits ?? [], ...(tools && { tools }) }
     const write = (request: ProcessRequest) => writeWhole(commandsFile, commandFile(request, shape))
-    return createSlot({ shell, pipes, shape, write, release, once: enclosure.kind === 'group', cell: enclosure.cell })
+    return createSlot({ shell, pipes, shape, write, release, once: enclosure.once === true, cell: enclosure.cell })
   } catch (error) {
     release()
     throw error

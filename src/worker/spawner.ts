@@ -2,7 +2,7 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { Failure, messageOf } from '../core/failure.ts'
 import { isMachineError } from './action-error.ts'
 import type { ProcessRequest } from './command-file.ts'
-import type { Enclosure } from './enclosure.ts'
+import { type Enclosure, isSandbox } from './enclosure.ts'
 import { createIdleSlots, slotKey } from './idle-slots.ts'
 import { createLimitedSlots, type SlotKind } from './limited-slots.ts'
 import type { Limits } from './limits/limits.ts'
@@ -44,9 +44,12 @@ export interface SpawnerOptions {
 
 const plainWays: readonly Enclosure['kind'][] = ['namespace', 'marks', 'group']
 
-/** The ways to contain processes that a worker's setting permits, best first. */
-export function waysOf(sandbox: 'auto' | 'on' | 'off'): readonly Enclosure['kind'][] {
-  if (sandbox === 'on') return ['sandbox']
+/**
+ * The ways to contain processes that a worker's setting permits, best first. The profile for macOS has never run there,
+ * so only who asks for it gets it.
+ */
+export function waysOf(sandbox: 'auto' | 'on' | 'off', platform = process.platform): readonly Enclosure['kind'][] {
+  if (sandbox === 'on') return [platform === 'darwin' ? 'seatbelt' : 'sandbox']
   return sandbox === 'auto' ? ['sandbox', ...plainWays] : plainWays
 }
 
@@ -105,8 +108,7 @@ export function createSpawner(options: SpawnerOptions): Spawner {
       })
       const { kind } = await way
       if (request.image !== undefined) assertRunsImages(kind)
-      const isSandboxed = kind === 'sandbox'
-      const network = isSandboxed && (request.network ?? false)
+      const network = isSandbox(kind) && (request.network ?? false)
       const slotKind = { network, image: request.image, limits: request.allowed ?? limits }
       const key = slotKey(slotKind)
       const slot = await take(key, slotKind).catch((error: unknown) => {
@@ -139,9 +141,10 @@ export function createSpawner(options: SpawnerOptions): Spawner {
 /** @throws Failure 'precondition' */
 export function assertRunsImages(kind: Enclosure['kind']): void {
   if (kind === 'sandbox') return
+  const instead = kind === 'seatbelt' ? 'has that of macOS' : 'runs them without one'
   throw new Failure(
     'precondition',
-    'actions can run in an image only in a sandbox, and this worker runs them without one',
+    `actions can run in an image only in a sandbox of Linux, and this worker ${instead}`,
     {
       next: ['"native doctor" says what a sandbox needs on this machine.'],
     },

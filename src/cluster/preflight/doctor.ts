@@ -3,7 +3,7 @@ import type { ClusterStatus, Driver } from '../driver.ts'
 import { type Check, failed, note, ok } from './check.ts'
 import { diskCheck, inotifyCheck, nodeCheck, openFilesCheck, portCheck, systemCheck } from './machine.ts'
 import { programCheck, programs } from './programs.ts'
-import { sandboxCheck } from './sandbox.ts'
+import { macSandboxCheck, sandboxCheck } from './sandbox.ts'
 
 /** The machine and the user that the checks look at. */
 export interface DoctorContext {
@@ -28,6 +28,7 @@ export function doctorChecks(driver: Driver, context: DoctorContext): Check[] {
     diskCheck(dataRootOf(context.user)),
     openFilesCheck(),
     ...(context.platform === 'linux' ? [inotifyCheck(), sandboxCheck()] : []),
+    ...(context.platform === 'darwin' ? [macSandboxCheck()] : []),
     ...programs.map((facts) => programCheck(facts, context.user.env, context.cwd)),
     clusterCheck(status),
     ...driver.checks(status),

@@ -21,6 +21,23 @@ const trialMsMax = 10_000
 /** What the worker does, as far as that is possible without a folder. */
 const trial = 'mount -n -c -i -t tmpfs native /tmp && mount -n -c -i -t proc proc /proc'
 
+/** macOS's program that starts another one in a sandbox. */
+const sandboxExec = '/usr/bin/sandbox-exec'
+
+/** The same on macOS, where only `sandbox: on` uses what there is. */
+export function macSandboxCheck(program = sandboxExec): Check {
+  return {
+    title: 'sandbox',
+    run: async () =>
+      existsSync(program)
+        ? note(
+            'actions run without one unless you insist on it: its profile was never tried on a Mac',
+            'Try it with "native deploy --sandbox on": a worker that cannot use it does not start, and says why.',
+          )
+        : note(`actions run without one: there is no ${program}`, 'It is a part of macOS.'),
+  }
+}
+
 /** Can a worker of this user run actions in a sandbox? Linux only. */
 export function sandboxCheck(isRoot = process.getuid?.() === 0): Check {
   return {

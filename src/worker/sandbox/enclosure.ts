@@ -20,6 +20,8 @@ export interface SandboxOptions {
   readonly paths: readonly string[]
   /** Removes a folder, now or later. */
   readonly discard: (path: string) => void
+  /** macOS's program sandbox-exec; default: where macOS has it. */
+  readonly sandboxExec?: string
 }
 
 /** For setpriv: an action has no capabilities, whatever user it runs as, and no program gives it any. */
@@ -40,7 +42,8 @@ export function sandboxEnclosure(
   isRoot: boolean,
   path: string,
 ): Enclosure {
-  if (process.platform !== 'linux') throw new Failure('unavailable', 'sandboxes are only available on Linux')
+  if (process.platform !== 'linux')
+    throw new Failure('unavailable', 'this sandbox takes Linux; with "sandbox: on", macOS uses sandbox-exec')
   const setpriv = findProgram('setpriv', { PATH: path }, '/')
   if ('problem' in setpriv) throw new Failure('unavailable', 'the program setpriv (package util-linux) is missing')
   const user = isRoot ? [] : ['--user', '--map-current-user', '--keep-caps']

@@ -24,6 +24,7 @@ export function openRunner(
   directory: string,
   options: Omit<SpawnerOptions, 'directory'> = {},
   paths: string[] = [],
+  sandboxExec?: string,
 ): Runner {
   mkdirSync(directory, { recursive: true })
   const spawner = createSpawner({
@@ -33,6 +34,7 @@ export function openRunner(
       directory: join(directory, 'cells'),
       paths,
       discard: (path) => rmSync(path, { recursive: true, force: true }),
+      ...(sandboxExec !== undefined && { sandboxExec }),
     },
   })
   let number = 0
