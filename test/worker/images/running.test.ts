@@ -1,12 +1,18 @@
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { workerConfig } from '../../../src/config/worker.ts'
 import { systemClock } from '../../../src/core/clock.ts'
+import { copyImage } from '../../../src/image/copy.ts'
+import { openDestination, openSource } from '../../../src/image/open.ts'
+import { hostPlatform } from '../../../src/image/platform.ts'
+import { parseReference } from '../../../src/image/reference.ts'
 import { imageOffers, imageSourceOf } from '../../../src/serve/worker-images.ts'
 import { Code } from '../../../src/wire/rpc.ts'
 import { testFolder } from '../../fixture/folder.ts'
-import { sha256, writeLayout } from '../../fixture/image.ts'
+import { type ImageFixture, sha256, writeLayout } from '../../fixture/image.ts'
+import { testImageContext } from '../../fixture/image-context.ts'
 import { imageOf, layerOf, publish, shellEntries } from '../../fixture/layers.ts'
 import { type RegistryFixture, startRegistry } from '../../fixture/registry/registry.ts'
 import { openRunner } from '../sandbox/runner.ts'
@@ -45,6 +51,33 @@ async function published(registry: RegistryFixture, more: Parameters<typeof laye
     pinned: `docker://${registry.host}/tools@${image.digest}`,
     image,
   }
+}
+
+/**
+ * Answers for one image as a docker daemon does, and is found by DOCKER_HOST.
+ * @returns the paths that were asked for, without versions of the API
+ */
+async function startDaemon(folder: string, name: string, image: ImageFixture): Promise<string[]> {
+  const around = testImageContext(folder)
+  await writeLayout(join(folder, 'layout'), image)
+  const archive = join(folder, 'image.tar')
+  const source = await openSource(parseReference(`oci:${folder}/layout`), around)
+  const destination = await openDestination(parseReference(`docker-archive:${archive}:${name}`), around)
+  const platform = { os: 'linux', architecture: hostPlatform(process.arch).architecture }
+  await copyImage(source, destination, { platform, preserveDigests: false, signal: around.signal })
+  const asked: string[] = []
+  const server = createServer((request, response) => {
+    const path = decodeURIComponent(request.url ?? '').replace(/^\/v[\d.]+/, '')
+    asked.push(path)
+    if (path === `/images/${name}/get`) return response.end(readFileSync(archive))
+    response.writeHead(404).end(JSON.stringify({ message: `No such image: ${path}` }))
+  })
+  const socket = join(folder, 'docker.sock')
+  await new Promise<void>((resolve) => server.listen(socket, resolve))
+  onTestFinished(() => void server.close())
+  vi.stubEnv('DOCKER_HOST', `unix://${socket}`)
+  onTestFinished(() => void vi.unstubAllEnvs())
+  return asked
 }
 
 const inImage = (value: string, more: { name: string; value: string }[] = []) => [
@@ -110,6 +143,46 @@ describe.runIf(process.platform === 'linux')('an action with an image', () => {
       (await context.perform({ command, properties: inImage(pinned, more) })).stdout.split('\0').filter(Boolean).sort()
     expect(await env([])).toEqual(['A=b c', 'PATH=/x'])
     expect(await env([{ name: 'container-image-env', value: 'on' }])).toEqual(['A=b c', 'LEVEL=3', 'PATH=/x'])
+  })
+
+  describe('does not heed what the image says of', () => {
+    const performed = async (
+      config: Record<string, unknown>,
+      command: { arguments: string[]; outputPaths: string[] },
+    ) => {
+      const registry = await startRegistry()
+      const image = imageOf([shellLayer, await layerOf([{ name: 'srv/here', content: 'there\n' }])], [], config)
+      publish(registry, 'tools', '1', image)
+      const properties = inImage(`docker://${registry.host}/tools@${image.digest}`)
+      const context = await openImageContext()
+      return context.perform({ command, properties })
+    }
+
+    test('its working directory: relative names are those of the inputs', async () => {
+      const { stdout, file } = await performed({ WorkingDir: '/srv' }, sh('pwd; echo *; echo made > made'))
+      expect(stdout).toBe('/build/root\n*\n')
+      expect(await file('made')).toBe('made\n')
+    })
+
+    test('its program: an action has exactly the arguments of its Command', async () => {
+      const config = { Entrypoint: ['/bin/sh', '-c', 'echo entered; exec "$@"', 'sh'], Cmd: ['/bin/cat', '/srv/here'] }
+      const { stdout, result } = await performed(config, {
+        arguments: ['/bin/sh', '-c', 'echo "$0: $# $1"', 'name', 'a b'],
+        outputPaths: [],
+      })
+      expect(stdout).toBe('name: 1 a b\n')
+      expect(result.exitCode).toBe(0)
+    })
+
+    test('its user: an action is the worker’s, to whom all files of the image belong', async () => {
+      const script =
+        'while read -r a b; do case $a in [UG]id:) echo "$b";; esac; done </proc/self/status; test -O /srv/here && test -O . && echo own'
+      for (const User of ['4711:4712', 'nobody', 'no-such-user']) {
+        const { stdout } = await performed({ User }, sh(script))
+        const same = (id: number | undefined) => [id, id, id, id].join('\t')
+        expect(stdout).toBe(`${same(process.getuid?.())}\n${same(process.getgid?.())}\nown\n`)
+      }
+    })
   })
 
   test('has a /tmp that the next action does not see, and a name for itself on its loopback', async () => {
@@ -258,6 +331,24 @@ describe.runIf(process.platform === 'linux')('an action with an image', () => {
     })
     const usual = await openImageContext({ default: layout })
     expect(await usual.perform({ command: sh('echo /bin/*') })).toMatchObject({ stdout: '/bin/cat /bin/sh\n' })
+  })
+
+  test('a docker daemon is a place too: it is asked once for what it has, and told apart from what it lacks', async () => {
+    const folder = await testFolder()
+    const asked = await startDaemon(folder, 'tools:1', imageOf([shellLayer, await layerOf([{ name: 'greeting' }])]))
+    const context = await openImageContext({ from: ['docker-daemon'] })
+    const run = (value: string) => context.perform({ command: sh('echo /bin/* /greeting'), properties: inImage(value) })
+    const [first, second] = await Promise.all([run('docker-daemon:tools:1'), run('docker-daemon:tools:1')])
+    for (const { stdout, response } of [first, second, await run('docker-daemon:tools:1')]) {
+      expect(stdout).toBe('/bin/cat /bin/sh /greeting\n')
+      expect(response.message).toContain('docker-daemon:tools:1')
+    }
+    expect(asked).toEqual(['/images/tools:1/get'])
+    const { response } = await run('docker-daemon:other:1')
+    expect(response.status).toMatchObject({
+      code: Code.FAILED_PRECONDITION,
+      message: expect.stringMatching(/docker-daemon:other:1.*No such image/s),
+    })
   })
 
   test('without a sandbox it is refused, and nothing is fetched', async () => {
