@@ -1,6 +1,6 @@
 /**
  * Our servers and two others side by side; README.md here says how and why.
- *   node test/bench/run.ts [--quick] [--write] [--rounds N] [--ms N] [--server NAME]... [--built DIR]... [--console] [--no-sandbox] [--profile DIR] [--keep] [ROW...]
+ *   node test/bench/run.ts [--quick] [--write] [--rounds N] [--ms N] [--server NAME]... [--built DIR]... [--console] [--no-sandbox] [--image] [--profile DIR] [--keep] [ROW...]
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -34,6 +34,7 @@ const { values: flags, positionals: names } = parseArgs({
     server: { type: 'string', multiple: true },
     console: { type: 'boolean', default: false },
     'no-sandbox': { type: 'boolean', default: false },
+    image: { type: 'boolean', default: false },
     profile: { type: 'string' },
     keep: { type: 'boolean', default: false },
   },
@@ -92,7 +93,8 @@ async function chosenContenders(): Promise<Contender[]> {
   const own = builds.map(({ name, folder }) => ours(name, folder, { profiles: flags.profile }))
   const telling = flags.console ? [ours('with console', root, { profiles: flags.profile, console: true })] : []
   const open = flags['no-sandbox'] ? [ours('no sandbox', root, { profiles: flags.profile, sandbox: 'off' })] : []
-  const all = [...own, ...telling, ...open, ...peers]
+  const within = flags.image ? [ours('image', root, { profiles: flags.profile, sandbox: 'on', image: true })] : []
+  const all = [...own, ...telling, ...open, ...within, ...peers]
   return flags.server ? all.filter((each) => flags.server?.includes(each.name)) : all
 }
 

@@ -7,6 +7,8 @@ import { promisify } from 'node:util'
 import { stringify } from 'yaml'
 import { defaultProperties } from '../../src/cluster/shared/machine.ts'
 import { errnoOf } from '../../src/core/failure.ts'
+import { writeLayout } from '../fixture/image.ts'
+import { imageOf, layerOf, shellEntries } from '../fixture/layers.ts'
 import { casdArgs, freePort, justbuildArgs } from '../fixture/peers.ts'
 import { root } from '../fixture/program.ts'
 import { firstAnswer } from './first-answer.ts'
@@ -46,7 +48,9 @@ export interface Setup {
   /** Whether a console runs beside them and is told. */
   readonly console?: boolean
   /** As in a worker's configuration; auto unless it says otherwise. */
-  readonly sandbox?: 'off'
+  readonly sandbox?: 'on' | 'off'
+  /** Whether actions run in an image with this machine's shell and `true`. */
+  readonly image?: boolean
 }
 
 /**
@@ -68,7 +72,8 @@ export function ours(name: string, built: string, setup: Setup = {}): Contender 
       const cache = `127.0.0.1:${await freePort()}`
       const execution = `127.0.0.1:${await freePort()}`
       const console = setup.console ? `127.0.0.1:${await freePort()}` : undefined
-      const configs = oursConfigs(folder, cache, execution, console, setup)
+      const image = setup.image ? await writeShellImage(join(folder, 'image')) : undefined
+      const configs = oursConfigs(folder, cache, execution, console, setup, image)
       const startedAt = performance.now()
       const children = Object.entries(configs).map(([role, config]) => {
         const file = join(folder, `${role}.yaml`)
@@ -83,7 +88,20 @@ export function ours(name: string, built: string, setup: Setup = {}): Contender 
   }
 }
 
-function oursConfigs(folder: string, cache: string, execution: string, console: string | undefined, setup: Setup) {
+/** @returns the reference of an image in which the actions of all rows can run */
+async function writeShellImage(folder: string): Promise<string> {
+  await writeLayout(folder, imageOf([await layerOf(shellEntries(['true']))]))
+  return `oci:${folder}`
+}
+
+function oursConfigs(
+  folder: string,
+  cache: string,
+  execution: string,
+  console: string | undefined,
+  setup: Setup,
+  image: string | undefined,
+) {
   const cas = `grpc://${cache}`
   const telling = console === undefined ? {} : { console: `grpc://${console}` }
   const scheduler = `grpc://${execution}`
@@ -97,6 +115,7 @@ function oursConfigs(folder: string, cache: string, execution: string, console: 
       properties: defaultProperties({ platform: process.platform, arch: process.arch, cpus: slots }),
       directory: join(folder, 'worker'),
       ...(setup.sandbox && { sandbox: setup.sandbox }),
+      ...(image !== undefined && { images: { default: image } }),
     },
     ...(console !== undefined && { console: { listen: console, cas, path: join(folder, 'console') } }),
   }

@@ -5,7 +5,11 @@ import { prepareAction, withChannel } from '../stock.ts'
 import { type LoadRow, measured, runJob, sections } from './row.ts'
 
 /** Actions that do nothing, none of which was seen before. */
-export const actions: readonly LoadRow[] = [trivial('actions-1', 1, 100), trivial('actions-8', 8, 200)]
+export const actions: readonly LoadRow[] = [
+  trivial('actions-1', 1, 100),
+  trivial('actions-8', 8, 200),
+  trivial('actions-20', 20, 300),
+]
 
 function trivial(name: string, inFlight: number, count: number): LoadRow {
   return {
