@@ -130,10 +130,13 @@ function start(request: ProcessRequest, { plain, prefix, tools = (name) => [name
   return [`PATH=${quoted(searchPath)}`, `exec ${shellWords(argv)}`]
 }
 
+/** To `env`, which a prefix may look names up by, these would be an option and a variable. */
+const oddName = /^-|^[^/]*=[^/]*$/
+
 /** Can the shell itself set up the environment? To some shells a percent sign in PATH is special. */
-function isExported({ args, env }: ProcessRequest, plain: boolean): boolean {
+function isExported({ args: [name = ''], env }: ProcessRequest, plain: boolean): boolean {
   const usualPath = !env['PATH']?.includes('%')
-  return plain && usualPath && Object.keys(env).every(isUsual) && !args[0]?.startsWith('-')
+  return plain && usualPath && Object.keys(env).every(isUsual) && !oddName.test(name)
 }
 
 /** The program name to start: whatever starts it looks names up only in the PATH of the new environment. */

@@ -231,6 +231,18 @@ describe.runIf(process.platform === 'linux')('a sandbox', () => {
     expect((await outcome).stdout.match(/^\d$/gm)).toEqual(['0', '1', '2', '3'])
   })
 
+  test('a program with an equals sign in its name is no variable, however it is named and found', async () => {
+    const { start } = await openRunner()
+    const root = await testFolder()
+    writeFileSync(join(root, 'a=b'), '#!/bin/sh\necho "ran with $# $1"\n', { mode: 0o755 })
+    for (const name of ['a=b', './a=b']) {
+      const env = { PATH: '/build/root:/bin' }
+      const args = [name, 'x y']
+      const { outcome } = await start({ args, file: join(root, 'a=b'), root, cwd: root, env })
+      expect(await outcome).toMatchObject({ code: 0, stdout: 'ran with 1 x y\n' })
+    }
+  })
+
   test('a program that cannot be started is told from one that ended so', async () => {
     const { start, sh } = await openRunner()
     const refused = await (await start({ args: ['nosuch'] })).outcome
