@@ -64,7 +64,7 @@ export function profileText({ writable, readable, network }: ProfileOptions): st
     `(deny file-read-data ${subpaths(['/System/Volumes/Data']).join(' ')})`,
     allow(['file-read*'], literals(readDevices)),
     allow(['file-read*', 'file-write-data', 'file-ioctl'], literals([...writeDevices, ...ownStreams])),
-    allow(['file-read-data', 'file-write-data'], subpaths(['/dev/fd'])),
+    allow(['file-read*', 'file-write-data'], subpaths(['/dev/fd'])),
     allow(['file*', 'process-exec*'], subpaths(own)),
     '(deny file-write-setugid)',
     // Sockets in its own folders.

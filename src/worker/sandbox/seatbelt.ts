@@ -8,7 +8,7 @@ import { assertConfines } from './seatbelt-trial.ts'
 import { xcodeFolders } from './xcode.ts'
 
 /** macOS's program that starts another one under a profile. */
-export const sandboxExec = '/usr/bin/sandbox-exec'
+const sandboxExec = '/usr/bin/sandbox-exec'
 
 /**
  * The sandbox of macOS (sandbox-exec): a process group whose programs the kernel lets reach only what a profile allows.

@@ -108,7 +108,7 @@ test('a profile for macOS allows what is listed and nothing else', async () => {
       (literal "/dev/stdin")
       (literal "/dev/stdout")
       (literal "/dev/stderr"))
-    (allow file-read-data file-write-data
+    (allow file-read* file-write-data
       (subpath "/dev/fd"))
     (allow file* process-exec*
       (subpath "/Users/me/work/root")

@@ -18,15 +18,15 @@ async function standIn(body: (directory: string) => string) {
   return { ...runner, directory }
 }
 
-/** What `sandbox-exec` would do for the trial's own files. */
-const confining = (directory: string) => `
+/** What `sandbox-exec` would do for the trial's own files. @param mount how a folder that is not allowed is covered */
+const confining = (directory: string, mount = 'ro') => `
 [ "$1" = -f ] && grep -q '^(deny default)$' "$2" || { echo "sandbox-exec: no profile" >&2; exit 65; }
 cp "$2" '${directory}/last.sb'
 outside='${directory}/cells/trial/outside'
 if [ -d "$outside" ]; then
   shift 2
   exec unshare --mount ${process.getuid?.() === 0 ? '' : '--user --map-root-user'} \\
-    sh -c 'mount -t tmpfs -o ro native "$0" && exec "$@"' "$outside" "$@"
+    sh -c 'mount -t tmpfs -o ${mount} native "$0" && exec "$@"' "$outside" "$@"
 fi`
 
 test('only who insists on a sandbox gets that of macOS', () => {
@@ -49,14 +49,19 @@ describe('without a sandbox-exec that confines, no process starts', () => {
     await expect(spawner.way).rejects.toThrow(/does not confine programs here: sandbox-exec: unbound variable: allow/)
   })
 
+  test.runIf(process.platform === 'linux')('one that lets through nothing', async () => {
+    const { spawner } = await standIn(() => 'cd /proc')
+    await expect(spawner.way).rejects.toThrow(/cannot write to its own folders/)
+  })
+
+  test.runIf(process.platform === 'linux')('one that lets a program write beside its folders', async () => {
+    const { spawner } = await standIn((directory) => confining(directory, 'rw'))
+    await expect(spawner.way).rejects.toThrow(/can write to a file that its profile does not allow/)
+  })
+
   test('one that lets through everything', async () => {
     const { spawner } = await standIn(() => '')
     await expect(spawner.way).rejects.toThrow(/can read a file that its profile does not allow/)
-  })
-
-  test('one that lets through nothing', async () => {
-    const { spawner } = await standIn(() => 'cd /proc')
-    await expect(spawner.way).rejects.toThrow(/cannot write to its own folders/)
   })
 })
 
