@@ -48,6 +48,9 @@ async function tokenNames(): Promise<string[]> {
 
 const more = ['--worker', 'laptop', '--slots', '2', '--property', 'pool=laptop', '--sandbox', 'off']
 
+/** Debian's, of the package faketime: whoever loads it has another time of day. */
+const otherClock = '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1'
+
 /** A command that says where it runs, and ends once it may. */
 async function patientCommand() {
   const folder = await testFolder()
@@ -319,6 +322,22 @@ describe.runIf(canMakeMachines)('two machines and a cable', () => {
     await laptop.ok('down')
     await untilThere(false)
     expect(await statusOf(laptop)).toMatchObject({ state: 'absent' })
+  })
+
+  test.runIf(existsSync(otherClock)).each([
+    ['behind', '-20h'],
+    ['ahead', '+20h'],
+  ])('a machine whose clock is %s (%s) joins, runs actions and leaves', async (name, offset) => {
+    const clock = { LD_PRELOAD: otherClock, FAKETIME: offset, FAKETIME_DONT_FAKE_MONOTONIC: '1' }
+    const joined = await laptop.run([...(await invited('--name', name)), ...more], clock)
+    expect([joined.exitCode, joined.stderr]).toEqual([0, expect.anything()])
+    await untilThere(true)
+    const worker = (await statusOf(laptop)).servers[0]?.id
+    expect(readFileSync(`/proc/${worker}/environ`, 'utf8')).toContain(`FAKETIME=${offset}`)
+    const ran = await box.ok('exec', '--fresh', '--property', 'pool=laptop', '--', 'readlink', '/proc/self/ns/net')
+    expect(ran.stdout).toBe(laptop.network)
+    expect((await laptop.run(['leave'], clock)).exitCode).toBe(0)
+    await untilThere(false)
   })
 
   test('with certificates of their own, machines join a cluster that asks for them', async () => {
