@@ -86,7 +86,21 @@ export function run(command, args, options = {}) {
 
 /** Reports progress, apart from the program's own output. */
 export function say(text) {
-  process.stderr.write(`native: ${text}\n`)
+  process.stderr.write(`${wrapped(`native: ${text}`)}\n`)
+}
+
+/** On a terminal, lines break between words. Whoever reads a file or a pipe wraps them, if at all. */
+function wrapped(text) {
+  if (!process.stderr.isTTY) return text
+  const width = process.stderr.columns || 80
+  let column = 0
+  const pieces = text.split(' ').map((word, at) => {
+    const fits = at === 0 || column + 1 + word.length <= width
+    const separator = at === 0 ? '' : fits ? ' ' : '\n'
+    column = fits ? column + separator.length + word.length : word.length
+    return separator + word
+  })
+  return pieces.join('')
 }
 
 async function step(command, args, next) {

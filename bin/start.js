@@ -14,8 +14,11 @@ say('running an action remotely, then once more')
 await native('exec', '--fresh', '--', ...greeting)
 await native('exec', '--', ...greeting)
 await native('ips')
-if (!isOnPath())
-  say(`to have the command "native", run: mkdir -p ~/.local/bin && ln -sf ${quoted(program)} ~/.local/bin/native`)
+if (!isOnPath()) {
+  say('to have the command "native", run:')
+  // On a line of its own, which is not wrapped: it is to be copied.
+  process.stderr.write(`  mkdir -p ~/.local/bin && ln -sf ${quoted(program)} ~/.local/bin/native\n`)
+}
 say('next: "native bazelrc" for Bazel, "native status", "native down"')
 
 async function native(...args) {

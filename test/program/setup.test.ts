@@ -137,3 +137,12 @@ test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
 test('a program that a signal ended is told as shells do', async () => {
   expect((await runner(await testFolder(), 'process.kill(process.pid, "SIGKILL")')).exitCode).toBe(137)
 })
+
+test('its lines break between words on a terminal, and stay whole in a pipe', async () => {
+  const line = 'installing packages (npm ci): about 650 MB'
+  const text = `import { say } from ${JSON.stringify(join(root, 'bin/setup.js'))}; `
+  const onTerminal = `Object.assign(process.stderr, { isTTY: true, columns: 30 }); say('${line}')`
+  const tmp = await testFolder()
+  expect((await script(text + onTerminal, tmp)).stderr).toBe('native: installing packages\n(npm ci): about 650 MB')
+  expect((await script(`${text}say('${line}')`, tmp)).stderr).toBe(`native: ${line}`)
+})
