@@ -46,6 +46,6 @@ export default class Bazelrc extends NativeCommand {
     const changed = file !== undefined && (await writeBlock(bazel, file, flags.name, block))
     if (flags.json) this.printJson({ file: file ?? null, config, changed, block })
     else if (file === undefined) this.print(block.trimEnd())
-    else this.print(`${file} ${changed ? 'now has' : 'has'} --config=${config}.`)
+    else this.printWrapped(`${file} ${changed ? 'now has' : 'has'} --config=${config}.`)
   }
 }

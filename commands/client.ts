@@ -49,6 +49,8 @@ export default class Client extends NativeCommand {
     if (flags.json) this.printJson({ tool: tool.name, file: file ?? null, changed, block, environment })
     else if (file === undefined) this.print(block.trimEnd())
     else
-      this.print(`${file} ${changed ? 'now has' : 'has'} the block for ${tool.name}. To see it work: ${tool.witness}.`)
+      this.printWrapped(
+        `${file} ${changed ? 'now has' : 'has'} the block for ${tool.name}. To see it work: ${tool.witness}.`,
+      )
   }
 }

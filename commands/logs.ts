@@ -44,12 +44,18 @@ On a terminal, they are formatted for reading. Elsewhere, each line is exactly w
     const sinceMs = flags.since === undefined ? undefined : parseSince(flags.since, Date.now())
     const lines = flags.lines ?? (sinceMs === undefined ? linesUsual : linesMax)
     const driver = await this.openDriver(flags)
+    let printed = 0
     let stopped = false
     await this.interruptible(async (signal) => {
       const options = { servers: argv.map(String), follow: flags.follow, lines, sinceMs, signal }
-      for await (const line of driver.logs(options)) this.print(this.shown(line, flags))
+      for await (const line of driver.logs(options)) {
+        this.print(this.shown(line, flags))
+        printed += 1
+      }
       stopped = signal.aborted
     })
+    if (printed === 0 && !stopped && sinceMs !== undefined)
+      this.note(`native: nothing was logged since ${new Date(sinceMs).toISOString()}`)
     // Following ends only by an interrupt, with the exit code of any interrupt.
     if (stopped) this.exit(interrupted)
   }

@@ -1,6 +1,6 @@
 import { type BuildRecord, tookMs } from '../core/build-history.ts'
 import { commandText, resultText } from '../core/invocation.ts'
-import { printable } from '../core/printable.ts'
+import { printable, shortened } from '../core/printable.ts'
 import { sizeText, spanText } from '../core/units.ts'
 import { table } from './table.ts'
 
@@ -45,7 +45,7 @@ function withTold(cells: readonly string[], told: boolean, more: readonly string
 
 function toldCells({ told }: BuildRecord): string[] {
   return told
-    ? [printable(commandText(told), commandLength) || '-', printable(resultText(told), commandLength)]
+    ? [printable(shortened(commandText(told), commandLength)) || '-', printable(resultText(told), commandLength)]
     : ['-', '-']
 }
 

@@ -10,3 +10,8 @@ export function printable(text: string, charactersMax = 300): string {
 export function printableLines(text: string): string {
   return text.replace(/[\p{C}\p{Z}]/gu, (each) => (/[ \n\t]/.test(each) ? each : '?'))
 }
+
+/** At most so many characters of a text; the last of them is an ellipsis if more was cut off. */
+export function shortened(text: string, charactersMax: number): string {
+  return text.length <= charactersMax ? text : `${text.slice(0, charactersMax - 1)}…`
+}

@@ -1,5 +1,6 @@
 import { type BuildRecord, tookMs } from '../core/build-history.ts'
 import { commandText, resultText } from '../core/invocation.ts'
+import { shortened } from '../core/printable.ts'
 import { sizeText, spanText } from '../core/units.ts'
 import { page } from './frame.ts'
 import { html } from './html.ts'
@@ -47,7 +48,7 @@ function row(build: BuildRecord, now: number) {
   const share = actions === 0 ? undefined : hits / actions
   const failedExit = told?.exit && told.exit.code !== 0 ? html` class="failed"` : undefined
   return html`<tr id="b-${id}"><td><a class="mono" href="${buildPath(id)}">${shortId(id)}</a></td><td data-value="${String(firstSeen)}">${moment(firstSeen, now)}</td>
-<td>${toolText(build)}</td><td>${told ? commandText(told).slice(0, commandCharactersMax) : '-'}</td>
+<td>${toolText(build)}</td><td>${told ? shortened(commandText(told), commandCharactersMax) : '-'}</td>
 <td${failedExit}>${told ? resultText(told) : '-'}</td>${numberCell(tookMs(build), spanText(tookMs(build)))}
 ${numberCell(actions, numberText(actions))}${numberCell(share, `${Math.floor(100 * (share ?? 0))} %`)}
 ${numberCell(failed || undefined, html`<span class="failed">${numberText(failed)}</span>`)}

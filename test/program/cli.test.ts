@@ -407,6 +407,13 @@ describe('a cluster from up to down', () => {
     expect(JSON.parse((await native.ok('logs', 'cas', '-n', '1', '--json')).stdout)).toMatchObject({ name: 'cas' })
   })
 
+  it('says so when nothing was logged lately', async () => {
+    expect(await native.ok('logs', 'cas', '--since', '1ms')).toMatchObject({
+      stdout: '',
+      stderr: expect.stringMatching(/^native: nothing was logged since \d{4}-\d{2}-\d{2}T[\d:.]+Z$/),
+    })
+  })
+
   it('is gone after down, and down again is fine', async () => {
     await native.ok('down')
     expect(JSON.parse((await native.ok('down', '--json')).stdout)).toMatchObject({ state: 'absent' })

@@ -23,7 +23,7 @@ function workersCheck(status: Promise<ClusterStatus>): Check {
       const { servers } = await status
       const workers = servers.filter(({ role }) => role === 'worker')
       const notes = workers.flatMap(({ name, notes: each }) => each.map((text) => `${name}: ${text}`))
-      if (notes.length === 0) return ok(workers.length === 0 ? 'there are none' : 'say nothing is wrong')
+      if (notes.length === 0) return ok(workers.length === 0 ? 'there are none' : 'no problems reported')
       return note(
         notes.join('; '),
         'Free space on the disk of the data folder, or remove by hand what is named here; what a sandbox needs is listed under "sandbox".',
