@@ -107,6 +107,11 @@ const meanings: Readonly<Record<string, SystemMeaning>> = {
   EHOSTUNREACH: { kind: 'unavailable', says: 'there is no route to the machine', next: again },
   ENETUNREACH: { kind: 'unavailable', says: 'there is no route to the network', next: again },
   ENOTFOUND: { kind: 'unavailable', says: 'the host name cannot be resolved', next: 'Check how the name is written.' },
+  EAI_AGAIN: {
+    kind: 'unavailable',
+    says: 'the host name cannot be resolved at the moment',
+    next: 'Try again; if it goes on, look at the DNS settings of this machine.',
+  },
 }
 
 /**

@@ -1,4 +1,5 @@
 import { errnoOf, Failure, messageOf } from '../../../core/failure.ts'
+import { systemMeaning } from '../../../host/system-errors.ts'
 
 /** The failure after this many milliseconds without any data. */
 export function idle(url: URL, idleMsMax: number): Failure {
@@ -47,17 +48,10 @@ export function failed(error: unknown, url: URL, signal?: AbortSignal, tlsFlag?:
       ],
       cause: error,
     })
-  const plain: Record<string, string> = {
-    ECONNREFUSED: 'nothing listens there',
-    ENOTFOUND: 'there is no host with that name',
-    EAI_AGAIN: 'its name cannot be resolved at the moment',
-    ECONNRESET: 'it closed the connection',
-    EPIPE: 'it closed the connection',
-    EHOSTUNREACH: 'there is no route to it',
-    ETIMEDOUT: 'it does not answer',
-  }
-  return new Failure('unavailable', `${url.host} cannot be reached: ${plain[code ?? ''] ?? messageOf(error)}`, {
+  const meaning = systemMeaning(error)
+  return new Failure('unavailable', `${url.host} cannot be reached: ${meaning?.says ?? messageOf(error)}`, {
     where: url.host,
+    next: meaning ? [meaning.next] : [],
     cause: error,
   })
 }
