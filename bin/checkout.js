@@ -1,5 +1,5 @@
-// What `npm start`, `npm test` and `npm run bench` run: the script given as the first argument. Like run.js, this file
-// must parse on every recent Node, so that one that cannot even set up the checkout says so.
+// What `npm start`, `npm test`, `npm run bench` and `npm pack` run: the script given as the first argument. Like run.js,
+// this file must parse on every recent Node, so that one that cannot even set up the checkout says so.
 /**
  * Everything else runs on the Node that the set-up installs. Only npm has to run on this one, and on a Node that our
  * tools do not support it leaves out their native parts.

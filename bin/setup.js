@@ -50,12 +50,23 @@ export async function setUp() {
       stop('the pinned Node is missing: its package fetches it in an install script, which npm was told not to run', [
         'Run "npm rebuild node", or "npm ci" without --ignore-scripts.',
       ])
-    if (isStale(built)) {
-      say('building')
-      await step('npm', ['run', '--silent', 'build'], ['Its messages stand above.'])
-      mark(built)
-    }
+    await buildIfStale()
   }).catch((error) => stop(error.message, []))
+}
+
+/**
+ * What `npm pack` packs. A build replaces the program and what its running servers would start from again, so none is
+ * made without need.
+ */
+export async function buildForPackage() {
+  await locked(root, say, buildIfStale).catch((error) => stop(error.message, []))
+}
+
+async function buildIfStale() {
+  if (!isStale(built)) return
+  say('building')
+  await step('npm', ['run', '--silent', 'build'], ['Its messages stand above.'])
+  mark(built)
 }
 
 /**

@@ -18,6 +18,8 @@ const packageBytesMax = 2_200_000
 let folder: string
 let archive: string
 let names: string[]
+/** What a second `npm pack` says. */
+let packedAgain: string
 /** Where npm has put it, as if for the whole machine. */
 let prefix: string
 
@@ -33,6 +35,7 @@ beforeAll(async () => {
     await symlink(join(root, 'node_modules', name), join(checkout, 'node_modules', name))
   const [block] = (await readDocuments()).blocks.filter(({ mark }) => mark === 'package')
   await execa('bash', ['-euo', 'pipefail', '-c', block?.text ?? 'false'], { cwd: checkout, env: npmEnv() })
+  packedAgain = (await execa('npm', ['pack', '--dry-run'], { cwd: checkout, env: npmEnv(), all: true })).all
   archive = join(folder, 'native.tgz')
   await rename(join(checkout, (await readdir(checkout)).find((name) => name.endsWith('.tgz')) ?? ''), archive)
   const { stdout } = await execa('tar', ['-tzf', archive])
@@ -53,6 +56,11 @@ const npmEnv = () => ({
 })
 
 describe('the package', () => {
+  test('is made of what is built already, if that is up to date: servers may be running from it', () => {
+    expect(packedAgain).toContain('native-rbe-native')
+    expect(packedAgain).not.toContain('native: building')
+  })
+
   test('has the program, its templates and its papers, and nothing else', () => {
     const tops = new Set(
       names.map((name) =>

@@ -1,0 +1,4 @@
+// How `npm pack` begins.
+import { buildForPackage } from './setup.js'
+
+await buildForPackage()
