@@ -1,21 +1,11 @@
-import type { Clock } from '../../core/clock.ts'
 import type { Digest } from '../../core/digest.ts'
 import { Failure } from '../../core/failure.ts'
 import { sizeText } from '../../core/units.ts'
 import type { Holder, Pins } from '../pins.ts'
-import { createInvocations, type Invocation } from './invocations.ts'
-import type { Markable, PinTally } from './pin-tally.ts'
+import { createHolder, type HolderOptions } from './holder.ts'
+import { createPinning, type PinningOptions } from './pinning.ts'
 
-export interface DiskPinsOptions {
-  readonly clock: Clock
-  readonly tally: PinTally
-  /** How long an invocation may be silent, in milliseconds. */
-  readonly silenceMs: number
-  /** The most that is kept, in bytes on disk. */
-  readonly bytesMax: number
-  /** Where blobs of this digest lie. */
-  placeOf(digest: Digest): Markable
-  readonly places: readonly Markable[]
+export interface DiskPinsOptions extends PinningOptions {
   /** What a blob takes on disk. */
   cost(digest: Digest): number
 }
@@ -28,62 +18,21 @@ export interface DiskPins extends Pins {
   refusal(bytes: number): Failure
 }
 
-/** An invocation that holds no more is released blob by blob, others by a look at the whole index. */
-const fewMax = 256
-
 export function createPins(options: DiskPinsOptions): DiskPins {
-  const { clock, tally, silenceMs, bytesMax, placeOf, places, cost } = options
+  const { clock, tally, bytesMax, placeOf } = options
   /** Of those that are live. */
   const holders = new Map<string, Holder>()
+  const pinning = createPinning(options, (id) => holders.delete(id))
+  const { invocations } = pinning
   let unheld = 0
   let refused = 0
-  const invocations = createInvocations({ clock, silenceMs, bytesOf: tally.bytesOf, ended: release })
-
-  function release({ id, bit, few }: Invocation): void | Promise<void> {
-    holders.delete(id)
-    const mark = 1 << bit
-    if (!few) return releaseAll(mark)
-    for (const digest of few) placeOf(digest).unpin(digest, mark)
-  }
-
-  async function releaseAll(mark: number): Promise<void> {
-    for (const place of places) await place.unpinAll(mark)
-  }
-
-  /** Is there room for so much more? Makes it, as far as that goes at once. */
-  function hasRoom(invocation: Invocation, bytes: number): boolean {
-    if (tally.bytes + bytes <= bytesMax) return true
-    invocations.expire()
-    while (tally.bytes + bytes > bytesMax)
-      if (invocations.released() || !invocations.makeWayFor(invocation)) return false
-    return true
-  }
-
-  /** The same, however long it takes. */
-  async function awaitRoom(invocation: Invocation, bytes: number): Promise<boolean> {
-    while (!hasRoom(invocation, bytes)) {
-      const released = invocations.released()
-      if (!released) return false
-      await released
-    }
-    return true
-  }
-
-  /** @returns whether it is held now; undefined when it is absent */
-  function pin(invocation: Invocation | undefined, digest: Digest): boolean | undefined {
-    const mark = invocation ? 1 << invocation.bit : 0
-    const place = placeOf(digest)
-    const before = place.pin(digest, mark)
-    if (before === undefined) return undefined
-    if (!invocation) return false
-    if ((before & mark) !== 0) return true
-    if (!hasRoom(invocation, 0)) {
-      place.unpin(digest, mark)
-      return false
-    }
-    if (invocation.few && invocation.few.length < fewMax) invocation.few.push(digest)
-    else invocation.few = undefined
-    return true
+  const holderOptions: HolderOptions = {
+    ...options,
+    ...pinning,
+    refusal,
+    unheld() {
+      unheld += 1
+    },
   }
 
   function refusal(bytes: number): Failure {
@@ -102,50 +51,13 @@ export function createPins(options: DiskPinsOptions): DiskPins {
     )
   }
 
-  function holderFor(id: string, client: string): Holder {
-    // Looked up each time: between two uses, which an upload may keep far apart, it may end and its bit go to another.
-    const current = () => invocations.seen(id, client)
-    return {
-      keep(digests) {
-        const invocation = current()
-        const absent: Digest[] = []
-        for (const digest of digests) {
-          const held = pin(invocation, digest)
-          if (held === undefined) absent.push(digest)
-          else if (!held) unheld += 1
-        }
-        return absent
-      },
-      fits(digests) {
-        let bytes = tally.bytes
-        for (const digest of digests) bytes += cost(digest)
-        return bytes <= bytesMax
-      },
-      assertRoom(digest) {
-        const invocation = current()
-        if (!invocation || digest.size === 0 || tally.bytes + cost(digest) <= bytesMax) return
-        // It may be kept already, for this one or another.
-        if (pin(invocation, digest)) return
-        return awaitRoom(invocation, cost(digest)).then((hasOne) => {
-          if (!hasOne) throw refusal(digest.size)
-        })
-      },
-      take(digest) {
-        const invocation = current()
-        if (!invocation || digest.size === 0) return true
-        const held = pin(invocation, digest)
-        if (held === false) throw refusal(digest.size)
-        return held === true
-      },
-    }
-  }
-
   return {
     holder(id, client) {
       const known = holders.get(id)
       if (known) return known
-      const fresh = holderFor(id, client)
-      if (invocations.seen(id, client)) holders.set(id, fresh)
+      const current = () => invocations.seen(id, client)
+      const fresh = createHolder(current, holderOptions)
+      if (current()) holders.set(id, fresh)
       return fresh
     },
     pass(held, chunks) {
