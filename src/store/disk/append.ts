@@ -1,5 +1,5 @@
 import type { Digest } from '../../core/digest.ts'
-import type { IndexEntry } from './digest-index.ts'
+import type { IndexEntry } from './index-entries.ts'
 import type { RecordKind } from './record.ts'
 import type { Reuse } from './reuse.ts'
 

@@ -1,34 +1,13 @@
-import { type Digest, type DigestFunction, digestFunctions } from '../../core/digest.ts'
-import { createTimeSlice } from '../../host/time-slice.ts'
-import { bytesInSegment } from './footer.ts'
-import { createMixer } from './mixer.ts'
-import type { Markable, MarksChanged } from './pin-tally.ts'
-import { type Again, burstSteps, type Reuse, unknownReuse } from './reuse.ts'
-import {
-  cell,
-  emptyShard,
-  findCell,
-  findLastUsed,
-  insertCell,
-  type Key,
-  type Place,
-  removeCell,
-  type Shard,
-  sizeAt,
-} from './shard.ts'
-
-/** An entry as `entriesOf` lists it. */
-export interface IndexEntry extends Place {
-  readonly digest: Digest
-  /** Age of the last use. */
-  readonly used: number
-  readonly reuse: Reuse
-  /** It is kept for invocations that are live. */
-  readonly pinned: boolean
-}
+import type { Digest, DigestFunction } from '../../core/digest.ts'
+import { dateShard, entriesIn, type IndexEntry, placeAt, use } from './index-entries.ts'
+import { createIndexMarks, createMark, type IndexMarks } from './index-marks.ts'
+import { createIndexTables } from './index-tables.ts'
+import type { MarksChanged } from './pin-tally.ts'
+import { type Again, type Reuse, unknownReuse } from './reuse.ts'
+import { cell, findCell, findLastUsed, insertCell, type Place, removeCell, type Shard, sizeAt } from './shard.ts'
 
 /** From digests to places, in typed arrays: 64 bytes a cell for SHA-256, and no object for any. */
-export interface DigestIndex extends Omit<Markable, 'pin'> {
+export interface DigestIndex extends IndexMarks {
   readonly count: number
   /** Is it there? Counts as a use at this age. */
   touch(digest: Digest, age: number, again: Again): boolean
@@ -39,10 +18,6 @@ export interface DigestIndex extends Omit<Markable, 'pin'> {
   /** Tells of all entries at once when they were used last, by their segment. */
   date(usedAt: (segment: number) => number): void
   delete(digest: Digest): boolean
-  /** Adds marks to an entry; counts as a use at this age. @returns those that it had; undefined when it is absent */
-  pin(digest: Digest, bits: number, age: number, again: Again): number | undefined
-  /** Is it kept for an invocation? Does not count as a use. */
-  pinned(digest: Digest): boolean
   /** Is it there? Does not count as a use. */
   has(digest: Digest): boolean
   /** The digest with this hash, whatever its size, that was used last. Does not count as a use. */
@@ -69,64 +44,16 @@ export interface IndexPart {
   readonly stride: number
 }
 
-/** Parts that grow one by one, so that doubling a table of a million entries is not a long pause. */
-const shardsPerFunction = 64
-const shardBits = 6
-
-interface Table {
-  readonly fn: DigestFunction
-  /** Words of a hash. */
-  readonly words: number
-  readonly shards: readonly Shard[]
-}
-
 /** An empty index. @param marked is told of every change to what invocations hold */
 export function createDigestIndex(marked: MarksChanged = () => undefined): DigestIndex {
-  const mix = createMixer()
-  const tables = new Map<DigestFunction, Table>()
-  // One key and one place for it, reused: no lookup makes an object.
-  const key: Key = { words: new Uint32Array(16), count: 0, size: 0, mix: 0 }
-
-  function tableOf(fn: DigestFunction): Table {
-    const known = tables.get(fn)
-    if (known) return known
-    const words = digestFunctions[fn].hexLength / 8
-    const table = { fn, words, shards: Array.from({ length: shardsPerFunction }, () => emptyShard(words)) }
-    tables.set(fn, table)
-    return table
-  }
-
-  /** Makes `key` the digest's, and gives the shard that it belongs to. */
-  function shardOf({ fn, hash, size }: Digest): Shard {
-    const { words, shards } = tableOf(fn)
-    key.count = words
-    key.size = size
-    mix(hash, key)
-    return shards[key.mix >>> (32 - shardBits)] as Shard
-  }
-
-  /** Gives the cell these marks. */
-  function mark(fn: DigestFunction, { cells, marks }: Shard, at: number, after: number): void {
-    const slot = at / (cell.key + digestFunctions[fn].hexLength / 8)
-    const before = marks?.[slot] ?? 0
-    if (!marks || before === after >>> 0) return
-    marks[slot] = after
-    marked(before, after, bytesInSegment(fn, cells[at + cell.length] ?? 0))
-  }
-
-  function unmarkShard(fn: DigestFunction, words: number, shard: Shard, bits: number): void {
-    const { marks, slots } = shard
-    if (!marks) return
-    for (let slot = 0; slot < slots; slot += 1) {
-      const before = marks[slot] ?? 0
-      if ((before & bits) !== 0) mark(fn, shard, slot * (cell.key + words), before & ~bits)
-    }
-  }
+  const tables = createIndexTables()
+  const { key, shardOf } = tables
+  const mark = createMark(marked)
 
   return {
     get count() {
       let count = 0
-      for (const { shards } of tables.values()) for (const shard of shards) count += shard.count
+      for (const { shards } of tables.all()) for (const shard of shards) count += shard.count
       return count
     },
     touch(digest, age, again) {
@@ -154,7 +81,7 @@ export function createDigestIndex(marked: MarksChanged = () => undefined): Diges
       if (found < 0 || reuse !== unknownReuse) shard.cells[at + cell.reuse] = reuse
     },
     date(usedAt) {
-      for (const { words, shards } of tables.values()) for (const shard of shards) dateShard(shard, words, usedAt)
+      for (const { words, shards } of tables.all()) for (const shard of shards) dateShard(shard, words, usedAt)
     },
     delete(digest) {
       const shard = shardOf(digest)
@@ -164,34 +91,7 @@ export function createDigestIndex(marked: MarksChanged = () => undefined): Diges
       removeCell(shard, at, cell.key + key.count)
       return true
     },
-    pin(digest, bits, age, again) {
-      const shard = shardOf(digest)
-      const at = findCell(shard, key)
-      if (at < 0) return undefined
-      use(shard.cells, at, age, again)
-      shard.marks ??= new Uint32Array(shard.slots)
-      const before = shard.marks[at / (cell.key + key.count)] ?? 0
-      if ((before & bits) !== bits) mark(digest.fn, shard, at, before | bits)
-      return before
-    },
-    unpin(digest, bits) {
-      const shard = shardOf(digest)
-      const at = findCell(shard, key)
-      if (at >= 0 && shard.marks) mark(digest.fn, shard, at, (shard.marks[at / (cell.key + key.count)] ?? 0) & ~bits)
-    },
-    async unpinAll(bits) {
-      const slice = createTimeSlice(1)
-      for (const { fn, words, shards } of tables.values())
-        for (const shard of shards) {
-          unmarkShard(fn, words, shard, bits)
-          if (slice.over) await slice.next()
-        }
-    },
-    pinned(digest) {
-      const shard = shardOf(digest)
-      const at = findCell(shard, key)
-      return at >= 0 && isMarked(shard, at / (cell.key + key.count))
-    },
+    ...createIndexMarks(tables, mark),
     has: (digest) => findCell(shardOf(digest), key) >= 0,
     locate(fn, hash) {
       const shard = shardOf({ fn, hash, size: 0 })
@@ -212,61 +112,11 @@ export function createDigestIndex(marked: MarksChanged = () => undefined): Diges
       return at >= 0 && shard.cells[at + cell.segment] === segment && shard.cells[at + cell.offset] === offset
     },
     *entriesOf(segment) {
-      for (const table of tables.values()) for (const shard of table.shards) yield entriesIn(table, shard, segment)
+      for (const table of tables.all()) for (const shard of table.shards) yield entriesIn(table, shard, segment)
     },
     *parts() {
-      for (const { fn, words, shards } of tables.values())
+      for (const { fn, words, shards } of tables.all())
         for (const shard of shards) yield { fn, shard, stride: cell.key + words }
     },
   }
-}
-
-/** Most uses follow soon after the last one; of those, only the age is recorded. */
-function use(cells: Uint32Array, at: number, age: number, again: Again): void {
-  const steps = age - (cells[at + cell.used] ?? 0)
-  if (steps >= burstSteps)
-    cells[at + cell.reuse] = again(cells[at + cell.reuse] ?? 0, steps, cells[at + cell.length] ?? 0)
-  cells[at + cell.used] = age
-}
-
-function dateShard({ cells }: Shard, words: number, usedAt: (segment: number) => number): void {
-  for (let at = 0; at < cells.length; at += cell.key + words) {
-    const segment = cells[at + cell.segment] ?? 0
-    if (segment !== 0) cells[at + cell.used] = usedAt(segment)
-  }
-}
-
-function isMarked({ marks }: Pick<Shard, 'marks'>, slot: number): boolean {
-  return marks !== undefined && marks[slot] !== 0
-}
-
-function entriesIn({ fn, words }: Table, { cells, marks }: Shard, segment: number): IndexEntry[] {
-  const entries: IndexEntry[] = []
-  for (let at = 0; at < cells.length; at += cell.key + words)
-    if (cells[at + cell.segment] === segment)
-      entries.push({
-        digest: { fn, hash: hashAt(cells, at, words), size: sizeAt(cells, at) },
-        used: cells[at + cell.used] ?? 0,
-        reuse: cells[at + cell.reuse] ?? 0,
-        segment,
-        offset: cells[at + cell.offset] ?? 0,
-        length: cells[at + cell.length] ?? 0,
-        pinned: isMarked({ marks }, at / (cell.key + words)),
-      })
-  return entries
-}
-
-function placeAt({ cells }: Shard, at: number): Place {
-  return {
-    segment: cells[at + cell.segment] ?? 0,
-    offset: cells[at + cell.offset] ?? 0,
-    length: cells[at + cell.length] ?? 0,
-  }
-}
-
-const hashBytes = Buffer.alloc(64)
-
-function hashAt(cells: Uint32Array, at: number, words: number): string {
-  for (let word = 0; word < words; word += 1) hashBytes.writeUInt32BE(cells[at + cell.key + word] ?? 0, word * 4)
-  return hashBytes.toString('hex', 0, words * 4)
 }
