@@ -1,25 +1,20 @@
-import { type Digest, digestKey, digestText } from '../../core/digest.ts'
-import { Failure } from '../../core/failure.ts'
-import { smallBlobBytesMax } from '../../core/limits.ts'
-import { createSemaphore } from '../../core/semaphore.ts'
+import type { Digest } from '../../core/digest.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import type { Blobs } from '../blobs.ts'
 import type { Holder, Pins } from '../pins.ts'
 import type { Results } from '../results.ts'
-import { cutIntoChunks } from './cut.ts'
+import { chunkCounters } from './counters.ts'
+import { createCutter } from './cutter.ts'
 import {
   type Chunking,
-  type ChunkingFunction,
   chunkingFunctions,
   isOf,
   isWithinBounds,
   unknownFunction,
+  wholeBytesMaxOf,
 } from './functions.ts'
 import { copyWhole, joined, noChunk, verify } from './joined.ts'
 import { chunksMax, createLayouts, type Layout } from './layouts.ts'
-
-/** Blobs that are cut at once: each keeps a processor busy. */
-const cutsMax = 2
 
 /** Blobs of which some are stored as chunks, which those that are nearly alike share. */
 export interface ChunkedBlobs extends Blobs {
@@ -53,9 +48,8 @@ export function chunked(
   const layouts = createLayouts(results)
   const functions = chunkingFunctions(chunking)
   const functionOf = (value: number) => functions.find((each) => each.value === value) ?? functions[0]
-  const cuts = createSemaphore(cutsMax)
-  const cutting = new Map<string, Promise<Layout | undefined>>()
-  const count = counters(metrics)
+  const counters = chunkCounters(metrics)
+  const cutter = createCutter({ inner, layouts, counters, pins, stored })
   const wholeBytesMax = Math.min(...functions.map(wholeBytesMaxOf))
 
   /** The layout of a blob that is there in chunks, all of which are touched. */
@@ -74,45 +68,6 @@ export function chunked(
     const absent: Digest[] = []
     for (const digest of missing) if (!(await stored(digest, holder))) absent.push(digest)
     return absent
-  }
-
-  /** Cuts a blob that is there whole, or in chunks of another function, which from then on are nobody's. */
-  async function cut(digest: Digest, by: ChunkingFunction): Promise<Layout | undefined> {
-    const whole = await inner.read(digest)
-    const before = whole ? undefined : await stored(digest)
-    const pieces = whole ?? (before && joined(inner, digest, before.chunks))
-    if (!pieces) return undefined
-    const { chunks, bytesStored } = await cutIntoChunks(inner, digest, pieces, by.chunkerFor(digest.size))
-    if ((await inner.findMissing(chunks)).length > 0)
-      throw new Failure('exhausted', 'there is no room for the chunks of the blob', { where: digestText(digest) })
-    const layout = { chunks, chunkingFunction: by.value }
-    if (digest.size > wholeBytesMaxOf(by)) {
-      await layouts.put(digest, layout)
-      pins?.pass(before?.chunks ?? [digest], chunks)
-      if (whole) {
-        await inner.delete(digest)
-        count.kept(digest.size, bytesStored)
-      }
-    }
-    return layout
-  }
-
-  function cutOnce(digest: Digest, by: ChunkingFunction): Promise<Layout | undefined> {
-    const key = `${digestKey(digest)} ${by.value}`
-    const running = cutting.get(key) ?? cuts(() => cut(digest, by)).finally(() => cutting.delete(key))
-    cutting.set(key, running)
-    return running
-  }
-
-  /** Where there is no room for chunks of another function beside those that are there, those are the answer. */
-  async function cutAgain(digest: Digest, by: ChunkingFunction): Promise<Layout | undefined> {
-    try {
-      return await cutOnce(digest, by)
-    } catch (error) {
-      if (error instanceof Failure && (error.kind === 'exhausted' || error.kind === 'unavailable'))
-        return stored(digest)
-      throw error
-    }
   }
 
   return {
@@ -141,8 +96,8 @@ export function chunked(
       }
       if (digest.size / by.minBytes > chunksMax) return undefined
       const layout = await stored(digest)
-      if (!layout) return cutOnce(digest, by)
-      return by.value !== preferred || isOf(by, layout) ? layout : cutAgain(digest, by)
+      if (!layout) return cutter.cut(digest, by)
+      return by.value !== preferred || isOf(by, layout) ? layout : cutter.cutAgain(digest, by)
     },
     async splice(digest, { chunks, chunkingFunction }) {
       const [absent] = await inner.findMissing(chunks)
@@ -152,28 +107,7 @@ export function chunked(
       await verify(inner, digest, chunks)
       const known = by.value === chunkingFunction ? chunkingFunction : unknownFunction
       await layouts.put(digest, { chunks, chunkingFunction: known })
-      count.kept(digest.size, 0)
-    },
-  }
-}
-
-/** Smaller ones are always whole: their readers want them in one piece. */
-function wholeBytesMaxOf({ maxBytes }: ChunkingFunction): number {
-  return Math.max(maxBytes, smallBlobBytesMax)
-}
-
-function counters(metrics: Metrics) {
-  const blobs = metrics.counter('native_store_chunked_blobs_total', 'Blobs that were stored as chunks')
-  const whole = metrics.counter('native_store_chunked_bytes_total', 'Bytes of the blobs that were stored as chunks')
-  const shared = metrics.counter(
-    'native_store_chunked_shared_bytes_total',
-    'Those of the bytes that needed no room: they lay in the store already, in chunks of other blobs',
-  )
-  return {
-    kept(bytes: number, bytesStored: number): void {
-      blobs.inc()
-      whole.inc({}, bytes)
-      shared.inc({}, bytes - bytesStored)
+      counters.kept(digest.size, 0)
     },
   }
 }

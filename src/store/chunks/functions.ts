@@ -1,4 +1,5 @@
 import type { Digest } from '../../core/digest.ts'
+import { smallBlobBytesMax } from '../../core/limits.ts'
 import type { Chunker } from './chunker.ts'
 import { createFastCdcChunker, type FastCdcParams, maxBytesOf, minBytesOf } from './fast-cdc.ts'
 import { chunksMax, type Layout } from './layouts.ts'
@@ -62,4 +63,9 @@ export function isWithinBounds({ minBytes, maxBytes }: ChunkingFunction, chunks:
   if (chunks.length > chunksMax) return false
   const last = chunks.length - 1
   return chunks.every(({ size }, at) => size <= maxBytes && (at === last || size >= minBytes))
+}
+
+/** Smaller ones are always whole: their readers want them in one piece. */
+export function wholeBytesMaxOf({ maxBytes }: ChunkingFunction): number {
+  return Math.max(maxBytes, smallBlobBytesMax)
 }
