@@ -2,6 +2,17 @@ import { Code, RpcError } from '../rpc.ts'
 import { BlockReader, type HeaderBlock } from './block.ts'
 import type { ClientStream } from './client-stream.ts'
 import { writePong } from './connection-frames.ts'
+import {
+  emptyWindowUpdate,
+  expectNoBlock,
+  expectOpened,
+  expectSettingsFirst,
+  isPingAck,
+  isSettingsAck,
+  readGoAway,
+  readReset,
+  readWindowUpdate,
+} from './frame-rules.ts'
 import { HpackDecoder } from './hpack.ts'
 import type { Output } from './output.ts'
 import type { FrameSink } from './parser.ts'
@@ -47,7 +58,7 @@ export class ClientIncoming implements FrameSink {
   }
 
   dataBegins(id: number, bytes: number): void {
-    this.#expectNoBlock()
+    expectNoBlock(this.#blocks.open)
     this.#expectOpened(id)
     this.#connection.spendReceiveWindow(bytes)
     this.#currentBytes = bytes
@@ -72,9 +83,8 @@ export class ClientIncoming implements FrameSink {
   }
 
   frame(type: number, flags: number, id: number, buffer: Buffer, start: number, end: number): void {
-    if (!this.#greeted && (type !== FrameType.SETTINGS || (flags & Flag.ACK) !== 0))
-      throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'SETTINGS must come first')
-    if (type !== FrameType.CONTINUATION) this.#expectNoBlock()
+    expectSettingsFirst(this.#greeted, type, flags)
+    if (type !== FrameType.CONTINUATION) expectNoBlock(this.#blocks.open)
     switch (type) {
       case FrameType.HEADERS:
         this.#takeBlock(this.#blocks.headers(flags, id, buffer, start, end))
@@ -92,10 +102,10 @@ export class ClientIncoming implements FrameSink {
         this.#takeSettings(flags, id, buffer, start, end)
         return
       case FrameType.PING:
-        this.#takePing(flags, id, buffer, start, end)
+        if (!isPingAck(flags, id, start, end)) writePong(this.#connection.output, buffer, start)
         return
       case FrameType.GOAWAY:
-        this.#takeGoAway(id, buffer, start, end)
+        this.#connection.goesAway(readGoAway(id, buffer, start, end))
         return
       case FrameType.PUSH_PROMISE:
         throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a push, which was declined')
@@ -118,15 +128,14 @@ export class ClientIncoming implements FrameSink {
   }
 
   #takeReset(id: number, buffer: Buffer, start: number, end: number): void {
-    if (end - start !== 4) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'a malformed RST_STREAM')
+    const code = readReset(buffer, start, end)
     this.#expectOpened(id)
-    this.#connection.stream(id)?.lost(errorOfReset(buffer.readUInt32BE(start)))
+    this.#connection.stream(id)?.lost(errorOfReset(code))
   }
 
   #takeWindowUpdate(id: number, buffer: Buffer, start: number, end: number): void {
-    if (end - start !== 4) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'a malformed WINDOW_UPDATE')
-    const bytes = buffer.readUInt32BE(start) & 0x7fffffff
-    if (bytes === 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a WINDOW_UPDATE of 0 bytes')
+    const bytes = readWindowUpdate(buffer, start, end)
+    if (bytes === 0) throw emptyWindowUpdate()
     if (id === 0) this.#connection.growSendWindow(bytes, undefined)
     else {
       this.#expectOpened(id)
@@ -136,11 +145,7 @@ export class ClientIncoming implements FrameSink {
   }
 
   #takeSettings(flags: number, id: number, buffer: Buffer, start: number, end: number): void {
-    if (id !== 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'SETTINGS on a stream')
-    if ((flags & Flag.ACK) !== 0) {
-      if (end > start) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'a SETTINGS ACK with values')
-      return
-    }
+    if (isSettingsAck(flags, id, start, end)) return
     this.#greeted = true
     this.#settings = readSettings(buffer, start, end, this.#settings)
     if (this.#settings.tableChanged) this.#connection.output.tableChanged()
@@ -148,33 +153,14 @@ export class ClientIncoming implements FrameSink {
     this.#connection.settings(this.#settings)
   }
 
-  #takePing(flags: number, id: number, buffer: Buffer, start: number, end: number): void {
-    if (id !== 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a PING on a stream')
-    if (end - start !== 8) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'a malformed PING')
-    if ((flags & Flag.ACK) !== 0) return
-    writePong(this.#connection.output, buffer, start)
-  }
-
-  /** Section 6.8: no more calls here; those that the server has not processed may be retried elsewhere. */
-  #takeGoAway(id: number, buffer: Buffer, start: number, end: number): void {
-    if (id !== 0 || end - start < 8) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a malformed GOAWAY')
-    this.#connection.goesAway(buffer.readUInt32BE(start) & 0x7fffffff)
-  }
-
   #cut(stream: ClientStream, error: RpcError): void {
     stream.cancel()
     stream.answer.cut(error)
   }
 
-  /** Section 6.10: between HEADERS and the last CONTINUATION no other frame may come. */
-  #expectNoBlock(): void {
-    if (this.#blocks.open) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a header block that is not continued')
-  }
-
   /** Section 5.1: the server opens no streams. */
   #expectOpened(id: number): void {
-    if (id === 0 || id % 2 === 0 || !this.#connection.opened(id))
-      throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a frame on a stream that is not open')
+    expectOpened(id, this.#connection.opened(id))
   }
 }
 

@@ -10,9 +10,10 @@ import { type ClientConnection, ClientIncoming, headerListBytesMax } from './cli
 import { Patience } from './client-patience.ts'
 import { type Answer, type ClientHost, ClientStream } from './client-stream.ts'
 import { writeGoAway, writePing, writeSettings } from './connection-frames.ts'
+import { expectWindow } from './frame-rules.ts'
 import { Output } from './output.ts'
 import { FrameParser } from './parser.ts'
-import { ConnectionError, ErrorCode, preface, Setting, windowBytesDefault, windowBytesMax } from './protocol.ts'
+import { ConnectionError, ErrorCode, preface, Setting, windowBytesDefault } from './protocol.ts'
 import { defaultSettings, type PeerSettings } from './settings.ts'
 
 export interface ClientOptions {
@@ -146,7 +147,7 @@ export class ClientSession implements ClientConnection, ClientHost {
   growSendWindow(bytes: number, stream: ClientStream | undefined): void {
     const window = stream ?? this
     window.sendWindow += bytes
-    if (window.sendWindow > windowBytesMax) throw windowTooLarge()
+    expectWindow(window.sendWindow)
     if (stream) this.#queue(stream)
     this.#pump()
   }
@@ -156,7 +157,7 @@ export class ClientSession implements ClientConnection, ClientHost {
     this.#settings = settings
     for (const stream of this.#streams.values()) {
       stream.sendWindow += growth
-      if (stream.sendWindow > windowBytesMax) throw windowTooLarge()
+      expectWindow(stream.sendWindow)
       this.#queue(stream)
     }
     this.#pump()
@@ -260,8 +261,4 @@ export class ClientSession implements ClientConnection, ClientHost {
 
 function unavailable(message: string, cause?: unknown): RpcError {
   return new RpcError(Code.UNAVAILABLE, message, [], cause)
-}
-
-function windowTooLarge(): ConnectionError {
-  return new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'a window larger than 2^31 - 1')
 }

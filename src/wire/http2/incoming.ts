@@ -1,6 +1,17 @@
 import type { AbuseLimits } from './abuse-limits.ts'
 import { BlockReader, type HeaderBlock } from './block.ts'
 import { writePong, writeSettings } from './connection-frames.ts'
+import {
+  emptyWindowUpdate,
+  expectNoBlock,
+  expectOpened,
+  expectSettingsFirst,
+  isPingAck,
+  isSettingsAck,
+  readGoAway,
+  readReset,
+  readWindowUpdate,
+} from './frame-rules.ts'
 import { readHead, soundTrailers } from './head.ts'
 import { HpackDecoder } from './hpack.ts'
 import type { Output } from './output.ts'
@@ -59,7 +70,7 @@ export class Incoming implements FrameSink {
   }
 
   dataBegins(id: number, bytes: number): void {
-    this.#expectNoBlock()
+    expectNoBlock(this.#blocks.open)
     this.#expectOpened(id)
     this.#currentBytes = bytes
     this.#current = undefined
@@ -91,9 +102,8 @@ export class Incoming implements FrameSink {
   }
 
   frame(type: number, flags: number, id: number, buffer: Buffer, start: number, end: number): void {
-    if (!this.#greeted && (type !== FrameType.SETTINGS || (flags & Flag.ACK) !== 0))
-      throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'SETTINGS must come first')
-    if (type !== FrameType.CONTINUATION) this.#expectNoBlock()
+    expectSettingsFirst(this.#greeted, type, flags)
+    if (type !== FrameType.CONTINUATION) expectNoBlock(this.#blocks.open)
     switch (type) {
       case FrameType.HEADERS:
         this.#takeBlock(this.#blocks.headers(flags, id, buffer, start, end))
@@ -117,7 +127,7 @@ export class Incoming implements FrameSink {
         this.#takePriority(id, buffer, start, end)
         return
       case FrameType.GOAWAY:
-        if (id !== 0 || end - start < 8) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a malformed GOAWAY')
+        readGoAway(id, buffer, start, end)
         return
       case FrameType.PUSH_PROMISE:
         throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'clients do not push')
@@ -173,7 +183,7 @@ export class Incoming implements FrameSink {
   }
 
   #takeReset(id: number, buffer: Buffer, start: number, end: number): void {
-    if (end - start !== 4) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'a malformed RST_STREAM')
+    const code = readReset(buffer, start, end)
     this.#expectOpened(id)
     const stream = this.#streams.get(id)
     if (!stream) {
@@ -182,15 +192,14 @@ export class Incoming implements FrameSink {
     }
     // A client that has its answer may legitimately end the stream like this (rule 7).
     if (!stream.localEnded) this.#abuseLimits.spendReset()
-    this.#streams.close(stream, buffer.readUInt32BE(start) === ErrorCode.CANCEL)
+    this.#streams.close(stream, code === ErrorCode.CANCEL)
   }
 
   #takeWindowUpdate(id: number, buffer: Buffer, start: number, end: number): void {
-    if (end - start !== 4) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'a malformed WINDOW_UPDATE')
+    const bytes = readWindowUpdate(buffer, start, end)
     this.#abuseLimits.spendUpdate()
-    const bytes = buffer.readUInt32BE(start) & 0x7fffffff
     if (id === 0) {
-      if (bytes === 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a WINDOW_UPDATE of 0 bytes')
+      if (bytes === 0) throw emptyWindowUpdate()
       this.#streams.growSendWindow(bytes)
       return
     }
@@ -200,12 +209,9 @@ export class Incoming implements FrameSink {
   }
 
   #takeSettings(flags: number, id: number, buffer: Buffer, start: number, end: number): void {
-    if (id !== 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'SETTINGS on a stream')
+    const isAck = isSettingsAck(flags, id, start, end)
     this.#abuseLimits.spendIdleFrame()
-    if ((flags & Flag.ACK) !== 0) {
-      if (end > start) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'a SETTINGS ACK with values')
-      return
-    }
+    if (isAck) return
     this.#greeted = true
     const before = this.#settings.initialWindow
     this.#settings = readSettings(buffer, start, end, this.#settings)
@@ -217,14 +223,10 @@ export class Incoming implements FrameSink {
   }
 
   #takePing(flags: number, id: number, buffer: Buffer, start: number, end: number): void {
-    if (id !== 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a PING on a stream')
-    if (end - start !== 8) throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, 'a malformed PING')
+    const isAck = isPingAck(flags, id, start, end)
     this.#abuseLimits.spendIdleFrame()
-    if ((flags & Flag.ACK) !== 0) {
-      this.#pong()
-      return
-    }
-    writePong(this.#output, buffer, start)
+    if (isAck) this.#pong()
+    else writePong(this.#output, buffer, start)
   }
 
   /** Priorities are ignored, which section 5.3.2 permits, but their form is checked. */
@@ -239,14 +241,8 @@ export class Incoming implements FrameSink {
     this.#streams.reset(stream, malformed ? ErrorCode.FRAME_SIZE_ERROR : ErrorCode.PROTOCOL_ERROR)
   }
 
-  /** Section 6.10: between HEADERS and the last CONTINUATION no other frame may come. */
-  #expectNoBlock(): void {
-    if (this.#blocks.open) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a header block that is not continued')
-  }
-
   /** Section 5.1: a stream that was never opened may only get HEADERS and PRIORITY. */
   #expectOpened(id: number): void {
-    if (id === 0 || id % 2 === 0 || id > this.#lastId)
-      throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, 'a frame on a stream that is not open')
+    expectOpened(id, id <= this.#lastId)
   }
 }

@@ -4,6 +4,7 @@ import type { Ledger } from '../ledger.ts'
 import type { Accept, Load, Work } from '../stream.ts'
 import type { AbuseLimits } from './abuse-limits.ts'
 import { type ClosedBy, ClosedStreams } from './closed.ts'
+import { expectWindow } from './frame-rules.ts'
 import type { Head } from './head.ts'
 import type { Output } from './output.ts'
 import { ConnectionError, ErrorCode, windowBytesDefault, windowBytesMax } from './protocol.ts'
@@ -175,7 +176,7 @@ export class Streams implements StreamHost<Stream> {
 
   growSendWindow(bytes: number): void {
     this.sendWindow += bytes
-    if (this.sendWindow > windowBytesMax) throw windowTooLarge()
+    expectWindow(this.sendWindow)
     this.pump()
   }
 
@@ -191,7 +192,7 @@ export class Streams implements StreamHost<Stream> {
   growStreams(bytes: number): void {
     for (const stream of this.#open.values()) {
       stream.sendWindow += bytes
-      if (stream.sendWindow > windowBytesMax) throw windowTooLarge()
+      expectWindow(stream.sendWindow)
       this.#queue(stream)
     }
     this.pump()
@@ -236,8 +237,4 @@ export class Streams implements StreamHost<Stream> {
     this.#ready.delete(stream)
     this.#progress()
   }
-}
-
-function windowTooLarge(): ConnectionError {
-  return new ConnectionError(ErrorCode.FLOW_CONTROL_ERROR, 'a window larger than 2^31 - 1')
 }
