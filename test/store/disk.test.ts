@@ -1,4 +1,4 @@
-import type { DiskOptions } from '../../src/store/disk/disk.ts'
+import type { DiskOptions } from '../../src/store/disk/context.ts'
 import { verified } from '../../src/store/verified.ts'
 import { describeBlobs } from '../contract/blobs.ts'
 import { describeResults } from '../contract/results.ts'

@@ -6,7 +6,7 @@ import type { RecoveredSegment } from './recover-segments.ts'
 import type { Segment } from './segment.ts'
 
 /** How old what was found at start is, in steps of age. */
-interface Dates {
+export interface Dates {
   readonly files: readonly { readonly digest: Digest; readonly age: number }[]
   /** The age of a segment's values, by its number. */
   segments(number: number): number
