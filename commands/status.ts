@@ -3,7 +3,7 @@ import { afterKept, type ClusterFlags, clusterFlags, NativeCommand, nameFlag } f
 import { statusText } from '../src/cli/status.ts'
 import { isLive } from '../src/cli/terminal.ts'
 import { parseSpanFlag } from '../src/cli/values.ts'
-import type { ClusterStatus } from '../src/cluster/driver.ts'
+import type { ClusterStatus } from '../src/cluster/status.ts'
 
 const notDeployed = 5
 const intervalMsUsual = 2_000

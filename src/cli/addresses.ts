@@ -1,4 +1,4 @@
-import type { Addresses, Endpoint } from '../cluster/driver.ts'
+import type { Addresses, Endpoint } from '../cluster/addresses.ts'
 import { shellWord } from './shell-word.ts'
 
 /** The two lines that `native ips` prints; with TLS, also the scheme, and the authority if it is our own. */

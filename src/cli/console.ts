@@ -1,5 +1,5 @@
 import { openBuildHistory } from '../client/build-history.ts'
-import type { Addresses } from '../cluster/driver.ts'
+import type { Addresses } from '../cluster/addresses.ts'
 import type { BuildHistory } from '../core/build-history.ts'
 import { Failure } from '../core/failure.ts'
 import { type Channel, RpcError } from '../wire/rpc.ts'

@@ -1,6 +1,6 @@
 import { negotiate } from '../client/capabilities.ts'
 import { createCasClient } from '../client/cas.ts'
-import type { Endpoint } from '../cluster/driver.ts'
+import type { Endpoint } from '../cluster/addresses.ts'
 import { checkedDigest, type Digest, type DigestFunction, digestFunctionOf } from '../core/digest.ts'
 import { Failure } from '../core/failure.ts'
 import { compareActions, loadAction } from '../explain/compare.ts'

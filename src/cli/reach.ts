@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { Flags } from '@oclif/core'
-import type { Addresses } from '../cluster/driver.ts'
+import type { Addresses } from '../cluster/addresses.ts'
 import { hostPortText, parseGrpcUrl, parseHostPort } from '../core/address.ts'
 import { Failure, messageOf } from '../core/failure.ts'
 import { type SystemMeaning, systemMeaning } from '../host/system-errors.ts'

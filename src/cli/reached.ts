@@ -1,5 +1,5 @@
 import { authorizationFor } from '../access/logins.ts'
-import type { Addresses } from '../cluster/driver.ts'
+import type { Addresses } from '../cluster/addresses.ts'
 import type { Channel } from '../wire/rpc.ts'
 import type { CallTarget, openCalled } from '../wire/tls/called.ts'
 import { userContext } from './user.ts'

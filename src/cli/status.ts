@@ -1,5 +1,5 @@
 import { styleText } from 'node:util'
-import type { ClusterStatus, LoginStart, ServerStatus } from '../cluster/driver.ts'
+import type { ClusterStatus, LoginStart, ServerStatus } from '../cluster/status.ts'
 import { printable } from '../core/printable.ts'
 import { table } from './table.ts'
 import { columnsFor } from './terminal.ts'

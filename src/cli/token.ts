@@ -1,6 +1,7 @@
 import { Flags } from '@oclif/core'
 import type { TokenEntry } from '../access/tokens-file.ts'
-import type { DriverKind, TokensPlace } from '../cluster/driver.ts'
+import type { TokensPlace } from '../cluster/driver.ts'
+import type { DriverKind } from '../cluster/status.ts'
 import { systemClock } from '../core/clock.ts'
 import { Failure } from '../core/failure.ts'
 import { printable } from '../core/printable.ts'

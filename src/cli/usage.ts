@@ -1,4 +1,4 @@
-import type { ClusterStatus } from '../cluster/driver.ts'
+import type { ClusterStatus } from '../cluster/status.ts'
 import {
   type CacheCounts,
   type CacheUsage,

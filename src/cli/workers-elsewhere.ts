@@ -1,4 +1,4 @@
-import type { JoinedCluster, OtherWorker } from '../cluster/driver.ts'
+import type { JoinedCluster, OtherWorker } from '../cluster/status.ts'
 import { printable } from '../core/printable.ts'
 import { table } from './table.ts'
 

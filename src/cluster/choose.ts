@@ -1,9 +1,9 @@
 import { Failure } from '../core/failure.ts'
 import { isThere } from '../host/files.ts'
 import type { UserContext } from '../host/user-folders.ts'
-import type { DriverKind } from './driver.ts'
 import { declarations } from './open.ts'
 import type { Operations } from './options.ts'
+import type { DriverKind } from './status.ts'
 
 /**
  * The driver for a user who names none: the only one that supports what is asked for; else that of the existing

@@ -1,7 +1,8 @@
 import { Failure, type FailureKind } from '../core/failure.ts'
 import type { UserContext } from '../host/user-folders.ts'
-import type { Driver, DriverKind } from './driver.ts'
+import type { Driver } from './driver.ts'
 import { flagsOf, type Operations } from './options.ts'
+import type { DriverKind } from './status.ts'
 
 /** What is known about a driver before it is loaded; each driver declares it in its own room. */
 export interface DriverDeclaration {

@@ -1,10 +1,11 @@
 import type { UserContext } from '../host/user-folders.ts'
 import type { ClusterRegistry } from '../image/in-cluster.ts'
 import { type DriverDeclaration, withDeclaredOptions } from './declaration.ts'
-import type { Driver, DriverKind } from './driver.ts'
+import type { Driver } from './driver.ts'
 import { kindDeclaration } from './kind/declaration.ts'
 import type { OpenOptions } from './open-options.ts'
 import { processDeclaration } from './process/declaration.ts'
+import type { DriverKind } from './status.ts'
 
 /** Every driver, in the order of preference where nothing else decides. */
 export const declarations: Readonly<Record<DriverKind, DriverDeclaration>> = {

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { toolsOf } from '../../src/cli/mcp/tools.ts'
 import { statusText } from '../../src/cli/status.ts'
-import type { ClusterStatus } from '../../src/cluster/driver.ts'
+import type { ClusterStatus } from '../../src/cluster/status.ts'
 import type { CacheCounts } from '../../src/core/cache-usage.ts'
 
 const status: ClusterStatus = {

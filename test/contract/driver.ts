@@ -1,7 +1,8 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { ClusterStatus, Driver } from '../../src/cluster/driver.ts'
+import type { Driver } from '../../src/cluster/driver.ts'
+import type { ClusterStatus } from '../../src/cluster/status.ts'
 import { ran } from '../fixture/steps.ts'
 
 /** A fresh place for one cluster. */

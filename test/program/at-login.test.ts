@@ -1,7 +1,7 @@
 import { access, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { ClusterStatus } from '../../src/cluster/driver.ts'
+import type { ClusterStatus } from '../../src/cluster/status.ts'
 import { createNative, type Native } from '../fixture/program.ts'
 
 // `native up --at-login` where no systemd of the user's answers, as in a container: the files, and what is said of them.

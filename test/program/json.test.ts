@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { ClusterStatus } from '../../src/cluster/driver.ts'
+import type { ClusterStatus } from '../../src/cluster/status.ts'
 import { openChannel } from '../../src/wire/channel.ts'
 import { finished, patterns, started, target, tell } from '../console/bes-client.ts'
 import { plain, readDocuments, type Table } from '../fixture/documents.ts'

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connectedWorkers } from '../../src/client/fleet.ts'
-import type { ClusterStatus } from '../../src/cluster/driver.ts'
+import type { ClusterStatus } from '../../src/cluster/status.ts'
 import type { BuildRecord } from '../../src/core/build-history.ts'
 import type { InvocationSummary } from '../../src/core/invocation.ts'
 import { openChannel } from '../../src/wire/channel.ts'

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { connectedWorkers } from '../../src/client/fleet.ts'
-import type { ClusterStatus, ServerStatus } from '../../src/cluster/driver.ts'
+import type { ClusterStatus, ServerStatus } from '../../src/cluster/status.ts'
 import { openChannel } from '../../src/wire/channel.ts'
 import type { Channel } from '../../src/wire/rpc.ts'
 import { eventually } from '../fixture/eventually.ts'

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Addresses } from '../../src/cluster/driver.ts'
+import type { Addresses } from '../../src/cluster/addresses.ts'
 import { createNative, type Native } from '../fixture/program.ts'
 import { goPrograms, have } from '../fixture/real.ts'
 

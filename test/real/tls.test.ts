@@ -1,7 +1,7 @@
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Addresses } from '../../src/cluster/driver.ts'
+import type { Addresses } from '../../src/cluster/addresses.ts'
 import { type Authority, type CertificateFiles, makeAuthority } from '../fixture/certificates.ts'
 import { createNative, type Native } from '../fixture/program.ts'
 import { createWorkdir, goPrograms, have, npmModules, type Output, type Workdir } from '../fixture/real.ts'

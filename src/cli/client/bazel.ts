@@ -1,4 +1,4 @@
-import type { Addresses, ConsoleEndpoint, Endpoint } from '../../cluster/driver.ts'
+import type { Addresses, ConsoleEndpoint, Endpoint } from '../../cluster/addresses.ts'
 import { parseGrpcUrl } from '../../core/address.ts'
 import type { PlatformProperty } from '../../core/platform.ts'
 import { type FileTool, instanceName, type Setting } from './tool.ts'

@@ -1,4 +1,4 @@
-import type { Endpoint } from '../../cluster/driver.ts'
+import type { Endpoint } from '../../cluster/addresses.ts'
 import { type FileTool, instanceName, isSecure } from './tool.ts'
 
 export const buck2: FileTool = {

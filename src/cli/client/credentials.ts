@@ -1,5 +1,5 @@
 import { tokenFor } from '../../access/logins.ts'
-import type { Addresses } from '../../cluster/driver.ts'
+import type { Addresses } from '../../cluster/addresses.ts'
 import { userContext } from '../user.ts'
 import type { Credentials } from './tool.ts'
 

@@ -1,4 +1,4 @@
-import type { Endpoint } from '../../cluster/driver.ts'
+import type { Endpoint } from '../../cluster/addresses.ts'
 import type { EnvironmentTool } from './tool.ts'
 
 export const go: EnvironmentTool = {

@@ -1,4 +1,4 @@
-import type { Endpoint } from '../../cluster/driver.ts'
+import type { Endpoint } from '../../cluster/addresses.ts'
 import { type FileTool, instanceName, type Setting } from './tool.ts'
 
 export const pants: FileTool = {

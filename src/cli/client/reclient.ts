@@ -1,4 +1,4 @@
-import type { Endpoint } from '../../cluster/driver.ts'
+import type { Endpoint } from '../../cluster/addresses.ts'
 import { type EnvironmentTool, instanceName, type Variable, withPort } from './tool.ts'
 
 export const reclient: EnvironmentTool = {

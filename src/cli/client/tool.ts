@@ -1,4 +1,4 @@
-import type { Addresses } from '../../cluster/driver.ts'
+import type { Addresses } from '../../cluster/addresses.ts'
 import { Failure } from '../../core/failure.ts'
 
 /** What a tool's settings are made from. */

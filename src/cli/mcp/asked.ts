@@ -1,4 +1,5 @@
-import type { Addresses, ClusterStatus } from '../../cluster/driver.ts'
+import type { Addresses } from '../../cluster/addresses.ts'
+import type { ClusterStatus } from '../../cluster/status.ts'
 import type { Parameter } from './tool.ts'
 
 /** The cluster to query. */

@@ -1,4 +1,4 @@
-import type { Addresses } from '../../cluster/driver.ts'
+import type { Addresses } from '../../cluster/addresses.ts'
 import { systemClock } from '../../core/clock.ts'
 import { withHistory } from '../console.ts'
 import { openReached } from '../reached.ts'

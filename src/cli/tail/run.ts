@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { followRuns } from '../../client/run-output.ts'
-import type { Addresses } from '../../cluster/driver.ts'
+import type { Addresses } from '../../cluster/addresses.ts'
 import type { BuildHistory } from '../../core/build-history.ts'
 import { Failure } from '../../core/failure.ts'
 import { printable } from '../../core/printable.ts'

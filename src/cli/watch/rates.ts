@@ -1,4 +1,4 @@
-import type { ClusterStatus } from '../../cluster/driver.ts'
+import type { ClusterStatus } from '../../cluster/status.ts'
 import type { Lookups } from '../../core/cache-usage.ts'
 
 /** Rates per second between two looks at a cluster; null if not reported, or if the server restarted in between. */

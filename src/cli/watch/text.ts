@@ -1,4 +1,4 @@
-import type { ClusterStatus } from '../../cluster/driver.ts'
+import type { ClusterStatus } from '../../cluster/status.ts'
 import { printable } from '../../core/printable.ts'
 import { loadText } from '../../core/scheduler-view.ts'
 import { sizeText } from '../../core/units.ts'

@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
-import type { ClusterStatus } from '../../cluster/driver.ts'
+import type { ClusterStatus } from '../../cluster/status.ts'
 import type { Clock } from '../../core/clock.ts'
 import { shownFailure } from '../failures.ts'
 import { ratesBetween } from './rates.ts'

@@ -1,7 +1,7 @@
 import { type Deployment, hasConsole } from '../../config/deployment.ts'
 import { hostPortText } from '../../core/address.ts'
 import { ownCertificates } from '../../wire/tls/own-certificates.ts'
-import type { Addresses, Endpoint } from '../driver.ts'
+import type { Addresses, Endpoint } from '../addresses.ts'
 import { speaksTls, tlsEndOf } from '../manifest/client-secrets.ts'
 import { gatewayPort } from '../manifest/gateways.ts'
 import { loopback } from '../shared/ports.ts'

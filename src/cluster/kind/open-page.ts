@@ -1,6 +1,6 @@
 import { hasConsole } from '../../config/deployment.ts'
 import { Failure } from '../../core/failure.ts'
-import type { Page } from '../driver.ts'
+import type { Page } from '../addresses.ts'
 import { isReady, listPods, type Pod } from '../kubernetes/pods.ts'
 import { forwardPort } from '../kubernetes/port-forward.ts'
 import { ports } from '../manifest/servers.ts'

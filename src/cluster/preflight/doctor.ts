@@ -1,5 +1,6 @@
 import { dataRootOf, type UserContext } from '../../host/user-folders.ts'
-import type { ClusterStatus, Driver } from '../driver.ts'
+import type { Driver } from '../driver.ts'
+import type { ClusterStatus } from '../status.ts'
 import { type Check, failed, note, ok } from './check.ts'
 import { diskCheck, inotifyCheck, nodeCheck, openFilesCheck, portCheck, systemCheck } from './machine.ts'
 import { programCheck, programs } from './programs.ts'

@@ -1,5 +1,5 @@
-import type { ClusterStatus } from '../driver.ts'
 import { type Check, note, ok } from '../preflight/check.ts'
+import type { ClusterStatus } from '../status.ts'
 import { namesText, otherAccounts } from './accounts.ts'
 import { atLoginCheck } from './at-login/check.ts'
 import type { ProcessContext } from './context.ts'

@@ -7,7 +7,7 @@ import { systemFailure } from '../../host/system-errors.ts'
 import type { CallTarget } from '../../wire/tls/called.ts'
 import type { ClientTlsFiles } from '../../wire/tls/client-tls.ts'
 import { ownCertificates } from '../../wire/tls/own-certificates.ts'
-import type { Addresses, Endpoint } from '../driver.ts'
+import type { Addresses, Endpoint } from '../addresses.ts'
 import { loopback, type Ports } from '../shared/ports.ts'
 import type { ClusterPaths } from './paths.ts'
 

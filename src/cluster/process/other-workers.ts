@@ -1,7 +1,7 @@
 import { parseHostPort } from '../../core/address.ts'
-import type { OtherWorker } from '../driver.ts'
 import { workersElsewhere } from '../shared/other-workers.ts'
 import type { Authorize } from '../shared/readiness.ts'
+import type { OtherWorker } from '../status.ts'
 import { type Door, targetAt } from './door.ts'
 import { type AskedServer, probeMsMax } from './server-status.ts'
 

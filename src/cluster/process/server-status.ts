@@ -4,9 +4,9 @@ import { Failure } from '../../core/failure.ts'
 import { printable } from '../../core/printable.ts'
 import { askWeb } from '../../telemetry/ask-web.ts'
 import { readSamples, type Samples } from '../../telemetry/samples.ts'
-import type { ServerStatus } from '../driver.ts'
 import { type Authorize, assertAnswers } from '../shared/readiness.ts'
 import { versionIn, versionNotes } from '../shared/usage.ts'
+import type { ServerStatus } from '../status.ts'
 import { type Door, targetAt } from './door.ts'
 
 /** How long a server may take to answer: one that hangs must not keep the others from being shown. */

@@ -1,4 +1,4 @@
-import type { ClusterState, ClusterStatus } from '../driver.ts'
+import type { ClusterState, ClusterStatus } from '../status.ts'
 
 /** The status of a cluster whose servers are unknown. */
 export function emptyStatus(

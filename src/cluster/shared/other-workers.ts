@@ -2,7 +2,7 @@ import { connectedWorkers } from '../../client/fleet.ts'
 import { Failure } from '../../core/failure.ts'
 import { RpcError } from '../../wire/rpc.ts'
 import type { CallTarget } from '../../wire/tls/called.ts'
-import type { OtherWorker } from '../driver.ts'
+import type { OtherWorker } from '../status.ts'
 import { type Authorize, openAs } from './readiness.ts'
 
 /**

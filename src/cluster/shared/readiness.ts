@@ -12,7 +12,7 @@ import { re } from '../../wire/proto.ts'
 import type { Channel } from '../../wire/rpc.ts'
 import { toFailure } from '../../wire/status.ts'
 import { type CallTarget, openCalled } from '../../wire/tls/called.ts'
-import type { Addresses, Endpoint } from '../driver.ts'
+import type { Addresses, Endpoint } from '../addresses.ts'
 import { workerProperty } from './machine.ts'
 
 const answerMsMax = 60_000

@@ -2,7 +2,7 @@ import type { Stored } from '../../core/cache-usage.ts'
 import { printable } from '../../core/printable.ts'
 import { storedIn } from '../../telemetry/cache-usage.ts'
 import { labelOf, type Samples, sumOf } from '../../telemetry/samples.ts'
-import type { SchedulerLoad } from '../driver.ts'
+import type { SchedulerLoad } from '../status.ts'
 
 /** The scheduler's load; null when it does not answer. */
 export function loadOf(samples: Samples | undefined): SchedulerLoad | null {

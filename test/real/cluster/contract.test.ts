@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { ClusterStatus } from '../../../src/cluster/driver.ts'
+import type { ClusterStatus } from '../../../src/cluster/status.ts'
 import { driverContract } from '../../contract/driver.ts'
 import { eventually } from '../../fixture/eventually.ts'
 import { createKindNative, dockerHasOf, type KindNative } from '../../fixture/kind.ts'

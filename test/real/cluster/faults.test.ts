@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { ClusterStatus } from '../../../src/cluster/driver.ts'
+import type { ClusterStatus } from '../../../src/cluster/status.ts'
 import { createKindNative, dockerHasOf, type KindNative } from '../../fixture/kind.ts'
 import { kindParts } from '../../fixture/kind-parts.ts'
 

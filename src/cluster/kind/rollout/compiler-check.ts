@@ -2,10 +2,11 @@ import { execa } from 'execa'
 import { runRemotely } from '../../../client/run.ts'
 import { messageOf } from '../../../core/failure.ts'
 import type { UserContext } from '../../../host/user-folders.ts'
-import type { Addresses, ClusterStatus } from '../../driver.ts'
+import type { Addresses } from '../../addresses.ts'
 import { type Check, type Finding, note, ok } from '../../preflight/check.ts'
 import { authorizeAs } from '../../shared/owners-login.ts'
 import { type Authorize, openAs } from '../../shared/readiness.ts'
+import type { ClusterStatus } from '../../status.ts'
 
 const answerMsMax = 30_000
 /** The compiler's first version line; empty without one. In the C locale, so that outputs compare. */

@@ -1,10 +1,10 @@
 import { readSamples, type Samples } from '../../../telemetry/samples.ts'
-import type { ServerStatus } from '../../driver.ts'
 import type { Kubernetes } from '../../kubernetes/connect.ts'
 import { askPod } from '../../kubernetes/pod-web.ts'
 import type { Pod } from '../../kubernetes/pods.ts'
 import { ports } from '../../manifest/servers.ts'
 import { versionIn, versionNotes } from '../../shared/usage.ts'
+import type { ServerStatus } from '../../status.ts'
 import { serverPods } from './servers.ts'
 
 /** What a pod has to answer in: one that hangs must not keep the others from being shown. */

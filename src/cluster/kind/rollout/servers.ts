@@ -1,6 +1,6 @@
-import type { ServerStatus } from '../../driver.ts'
 import { isGoing, isReady, type Pod } from '../../kubernetes/pods.ts'
 import { ports } from '../../manifest/servers.ts'
+import type { ServerStatus } from '../../status.ts'
 
 const roles = ['cas', 'scheduler', 'worker', 'console'] as const
 type Role = (typeof roles)[number]

@@ -1,5 +1,5 @@
-import type { ClusterStatus } from '../../driver.ts'
 import { type Check, note, ok } from '../../preflight/check.ts'
+import type { ClusterStatus } from '../../status.ts'
 
 /** Does a cluster that should come up at log-in do so? */
 export function atLoginCheck(status: Promise<ClusterStatus>): Check {

@@ -1,5 +1,5 @@
 import { isThere, readIfThere } from '../../../host/files.ts'
-import type { LoginStart } from '../../driver.ts'
+import type { LoginStart } from '../../status.ts'
 import { type LoginUnit, loginUnit, type UnitContext } from './unit.ts'
 
 /** A cluster's unit and its current state. */
