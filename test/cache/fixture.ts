@@ -13,10 +13,10 @@ import { verified } from '../../src/store/verified.ts'
 import { createLog } from '../../src/telemetry/log.ts'
 import { createMetrics, type Metrics } from '../../src/telemetry/metrics.ts'
 import type { HttpHandler } from '../../src/wire/http.ts'
-import { memoryChannel } from '../../src/wire/memory.ts'
 import { bytestream, re } from '../../src/wire/proto.ts'
 import { type CallOptions, type Channel, Code, RpcError, type Service } from '../../src/wire/rpc.ts'
 import { blobOf } from '../fixture/blob.ts'
+import { memoryChannel } from '../fixture/memory-channel.ts'
 
 export { blobOf } from '../fixture/blob.ts'
 

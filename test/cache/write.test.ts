@@ -6,9 +6,9 @@ import { uploadsMax } from '../../src/cache/uploads.ts'
 import { digestFunctions } from '../../src/core/digest.ts'
 import { computableFunctions, digestOf } from '../../src/core/hash.ts'
 import { smallBlobBytesMax } from '../../src/core/limits.ts'
-import { memoryChannel } from '../../src/wire/memory.ts'
 import type { bytestream } from '../../src/wire/proto.ts'
 import { Code } from '../../src/wire/rpc.ts'
+import { memoryChannel } from '../fixture/memory-channel.ts'
 import {
   batchUpdate,
   blobName,

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { negotiate } from '../../src/client/capabilities.ts'
 import { batchBytesMax } from '../../src/core/limits.ts'
-import { memoryChannel } from '../../src/wire/memory.ts'
 import { re } from '../../src/wire/proto.ts'
+import { memoryChannel } from '../fixture/memory-channel.ts'
 import { openRemote } from './remote.ts'
 
 function server(capabilities: re.ServerCapabilities.$Properties) {

@@ -2,11 +2,11 @@ import { describe, expect, test } from 'vitest'
 import { type ExecuteOptions, execute, missingDigests, type Progress } from '../../src/client/execute.ts'
 import type { Digest } from '../../src/core/digest.ts'
 import { packAny } from '../../src/wire/any.ts'
-import { memoryChannel } from '../../src/wire/memory.ts'
 import { bytestream, longrunning, re, rpc } from '../../src/wire/proto.ts'
 import { Code, RpcError, type Send } from '../../src/wire/rpc.ts'
 import { missingBlobs, retryLater, statusMessage } from '../../src/wire/status.ts'
 import { blobOf } from '../fixture/blob.ts'
+import { memoryChannel } from '../fixture/memory-channel.ts'
 import { promptClock } from './remote.ts'
 
 const action = blobOf('action').digest

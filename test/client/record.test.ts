@@ -3,12 +3,12 @@ import { runInNewContext } from 'node:vm'
 import { expect, it, onTestFinished } from 'vitest'
 import { createRecording } from '../../src/client/record.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
-import { memoryChannel } from '../../src/wire/memory.ts'
 import { consoleApi, type re } from '../../src/wire/proto.ts'
 import { Code, RpcError } from '../../src/wire/rpc.ts'
 import { blobOf } from '../fixture/blob.ts'
 import { recordingLog } from '../fixture/log.ts'
 import { manualClock } from '../fixture/manual-clock.ts'
+import { memoryChannel } from '../fixture/memory-channel.ts'
 
 const caller = { metadata: Buffer.from('who').toString('base64'), instance: 'main' }
 const action = blobOf('action').digest

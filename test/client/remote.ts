@@ -5,8 +5,8 @@ import { createMemoryBlobs } from '../../src/store/memory/blobs.ts'
 import { createMemoryResults } from '../../src/store/memory/results.ts'
 import { verified } from '../../src/store/verified.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
-import { memoryChannel } from '../../src/wire/memory.ts'
 import type { Call, Channel, Messages, Method, Send, Service } from '../../src/wire/rpc.ts'
+import { memoryChannel } from '../fixture/memory-channel.ts'
 import { quietLog } from '../fixture/quiet-log.ts'
 
 /** The machine's time, but waits are over at once; those of 10 s and more are kept. */

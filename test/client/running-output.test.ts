@@ -1,10 +1,10 @@
 import { expect, it, onTestFinished } from 'vitest'
 import { createRunningOutputs } from '../../src/client/running-output.ts'
-import { memoryChannel } from '../../src/wire/memory.ts'
 import { workerApi } from '../../src/wire/proto.ts'
 import { Code, RpcError } from '../../src/wire/rpc.ts'
 import { eventually } from '../fixture/eventually.ts'
 import { manualClock } from '../fixture/manual-clock.ts'
+import { memoryChannel } from '../fixture/memory-channel.ts'
 import { quietLog } from '../fixture/quiet-log.ts'
 
 type Send = (event: workerApi.OutputEvent.$Properties) => void

@@ -2,10 +2,10 @@ import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
 import { createComparer } from '../../src/console/comparer.ts'
 import { openHistory } from '../../src/console/history.ts'
-import { memoryChannel } from '../../src/wire/memory.ts'
 import { blobOf } from '../fixture/blob.ts'
 import { testFolder } from '../fixture/folder.ts'
 import { manualClock } from '../fixture/manual-clock.ts'
+import { memoryChannel } from '../fixture/memory-channel.ts'
 import { quietLog } from '../fixture/quiet-log.ts'
 
 const clock = manualClock(1_800_000_000_000)

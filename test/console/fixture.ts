@@ -11,11 +11,11 @@ import { createMemoryResults } from '../../src/store/memory/results.ts'
 import { verified } from '../../src/store/verified.ts'
 import type { Log } from '../../src/telemetry/log.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
-import { memoryChannel } from '../../src/wire/memory.ts'
 import { re } from '../../src/wire/proto.ts'
 import type { Channel } from '../../src/wire/rpc.ts'
 import { blobOf } from '../fixture/blob.ts'
 import { manualClock } from '../fixture/manual-clock.ts'
+import { memoryChannel } from '../fixture/memory-channel.ts'
 import { quietLog } from '../fixture/quiet-log.ts'
 
 export interface ConsoleSetup {

@@ -3,11 +3,11 @@ import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { explainMethod } from '../../src/console/explain-service.ts'
 import type { LocalHistory } from '../../src/core/build-history.ts'
-import { memoryChannel } from '../../src/wire/memory.ts'
 import { consoleApi } from '../../src/wire/proto.ts'
 import { blobOf } from '../fixture/blob.ts'
 import { eventually } from '../fixture/eventually.ts'
 import { testFolder } from '../fixture/folder.ts'
+import { memoryChannel } from '../fixture/memory-channel.ts'
 import { absent, actionBlobs, callerOf, hit, openTestConsole, ran } from './fixture.ts'
 
 async function open() {

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { type HealthSource, healthService } from '../../src/wire/health.ts'
-import { memoryChannel } from '../../src/wire/memory.ts'
 import { health } from '../../src/wire/proto.ts'
 import { Code } from '../../src/wire/rpc.ts'
+import { memoryChannel } from '../fixture/memory-channel.ts'
 import { gate } from './fixture.ts'
 
 const { ServingStatus } = health.HealthCheckResponse

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Clock } from '../../src/core/clock.ts'
-import { memoryChannel } from '../../src/wire/memory.ts'
 import { Code } from '../../src/wire/rpc.ts'
+import { memoryChannel } from '../fixture/memory-channel.ts'
 import { from, service, untilAborted } from './fixture.ts'
 import { transportSuite } from './transport-suite.ts'
 

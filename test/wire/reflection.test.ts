@@ -1,11 +1,11 @@
 import protobuf from 'protobufjs'
 import descriptor from 'protobufjs/ext/descriptor.js'
 import { describe, expect, test } from 'vitest'
-import { memoryChannel } from '../../src/wire/memory.ts'
 import { reflection } from '../../src/wire/proto.ts'
 import { reflectionServices } from '../../src/wire/reflection.ts'
 import { Code } from '../../src/wire/rpc.ts'
 import { openRemote } from '../client/remote.ts'
+import { memoryChannel } from '../fixture/memory-channel.ts'
 
 const { services } = openRemote()
 const told = reflectionServices(services)

@@ -1,6 +1,6 @@
-import { memoryChannel } from '../../src/wire/memory.ts'
 import { workerApi } from '../../src/wire/proto.ts'
 import { type Channel, Code, RpcError, type Service } from '../../src/wire/rpc.ts'
+import { memoryChannel } from '../fixture/memory-channel.ts'
 
 /** The scheduler's side of one worker's stream. */
 export interface Desk {

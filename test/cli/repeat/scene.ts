@@ -2,11 +2,11 @@ import { type CasClient, createCasClient } from '../../../src/client/cas.ts'
 import { wireDigest } from '../../../src/client/context.ts'
 import type { ActionRecord } from '../../../src/core/build-history.ts'
 import { packAny } from '../../../src/wire/any.ts'
-import { memoryChannel } from '../../../src/wire/memory.ts'
 import { longrunning, re, workerApi } from '../../../src/wire/proto.ts'
 import type { Channel } from '../../../src/wire/rpc.ts'
 import { openRemote } from '../../client/remote.ts'
 import { blobOf } from '../../fixture/blob.ts'
+import { memoryChannel } from '../../fixture/memory-channel.ts'
 
 /** A cache, and a scheduler that answers each execution as it is told to. */
 export interface Scene {
