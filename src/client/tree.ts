@@ -1,37 +1,14 @@
 import { checkedDigest, type Digest, digestText } from '../core/digest.ts'
 import { checkDirectory } from '../core/directory.ts'
 import { Failure } from '../core/failure.ts'
-import { digestOf } from '../core/hash.ts'
 import { treeDepthMax, treeDirectoriesMax } from '../core/limits.ts'
 import { re } from '../wire/proto.ts'
-import type { Channel } from '../wire/rpc.ts'
-import { Code, RpcError } from '../wire/rpc.ts'
 import type { CasClient } from './cas.ts'
-import { type ClientOptions, callOptions, clientContext, functionValue, wireDigest } from './context.ts'
 
 const emptyDirectory = re.Directory.decode(new Uint8Array())
-const method = 'build.bazel.remote.execution.v2.ContentAddressableStorage/GetTree'
 
 /** The directories of a tree by `hash/size`, each structurally checked. */
 export type Directories = ReadonlyMap<string, re.Directory>
-
-/**
- * Fetches all directories below a root, including the root. Tries GetTree first; what that does not give (it may be
- * unimplemented, and it skips what the server lacks) is fetched level by level.
- * @throws Failure 'not-found' naming a directory that the server lacks, 'invalid' for one that is not a canonical
- *   Directory, or for a tree beyond core/limits.ts
- */
-export async function fetchTree(
-  channel: Channel,
-  cas: CasClient,
-  root: Digest,
-  options: ClientOptions = {},
-  signal?: AbortSignal,
-): Promise<Directories> {
-  const known = new Map<string, re.Directory>()
-  await fromGetTree(channel, root, options, known, signal)
-  return fetchDirectories(cas, [root], known, signal)
-}
 
 /** A cache of directories already read, by `hash/size`; it may drop any of them. */
 export interface KnownDirectories {
@@ -40,8 +17,10 @@ export interface KnownDirectories {
 }
 
 /**
- * All directories below some roots. Fetches unknown ones level by level and adds them to the cache; known ones are not
- * fetched again.
+ * All directories below some roots, including the roots. Fetches unknown ones level by level and adds them to the cache;
+ * known ones are not fetched again.
+ * @throws Failure 'not-found' naming a directory that the server lacks, 'invalid' for one that is not a canonical
+ *   Directory, or for a tree beyond core/limits.ts
  */
 export async function fetchDirectories(
   cas: Pick<CasClient, 'readBlobs'>,
@@ -121,43 +100,4 @@ export function parseDirectory(digest: Digest, bytes: Uint8Array | undefined): r
   }
   checkDirectory(directory, digestText(digest))
   return directory
-}
-
-async function fromGetTree(
-  channel: Channel,
-  root: Digest,
-  options: ClientOptions,
-  known: Map<string, re.Directory>,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  const context = clientContext(channel, options)
-  let pageToken = ''
-  try {
-    do {
-      const request = re.GetTreeRequest.encode({
-        instanceName: context.instance,
-        rootDigest: wireDigest(root),
-        digestFunction: functionValue(root.fn),
-        pageToken,
-      }).finish()
-      pageToken = ''
-      for await (const answer of channel.serverStream(method, request, callOptions(context, signal, 2 ** 26))) {
-        const page = re.GetTreeResponse.decode(answer)
-        for (const directory of page.directories) keep(root, directory, known)
-        pageToken = page.nextPageToken
-        if (known.size > treeDirectoriesMax)
-          throw new Failure('invalid', `the tree has more than ${treeDirectoriesMax} directories`)
-      }
-    } while (pageToken !== '')
-  } catch (error) {
-    // If GetTree fails, reading the directories one by one still works; only a caller who has left wants no second try.
-    if (!(error instanceof RpcError) || error.code === Code.CANCELLED) throw error
-  }
-}
-
-/** GetTree gives no digests: they are computed, and directories that nothing references are ignored. */
-function keep(root: Digest, directory: re.Directory.$Properties, known: Map<string, re.Directory>): void {
-  const bytes = re.Directory.encode(directory).finish()
-  const digest = digestOf(root.fn, bytes)
-  if (!known.has(digestText(digest))) known.set(digestText(digest), parseDirectory(digest, bytes))
 }

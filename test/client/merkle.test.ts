@@ -4,11 +4,10 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { createCasClient } from '../../src/client/cas.ts'
 import { buildMerkleTree, treeSources } from '../../src/client/merkle.ts'
-import { fetchTree } from '../../src/client/tree.ts'
+import { fetchDirectories } from '../../src/client/tree.ts'
 import { digestText } from '../../src/core/digest.ts'
 import { checkDirectory } from '../../src/core/directory.ts'
 import { re } from '../../src/wire/proto.ts'
-import { Code, RpcError } from '../../src/wire/rpc.ts'
 import { blobOf } from '../fixture/blob.ts'
 import { testFolder } from '../fixture/folder.ts'
 import { openRemote } from './remote.ts'
@@ -77,16 +76,18 @@ describe('buildMerkleTree', () => {
   })
 })
 
-describe('fetchTree', () => {
-  test.each(['GetTree', 'BatchRead alone'])('gives back what was uploaded (%s)', async (way) => {
+describe('fetchDirectories', () => {
+  test('gives back what was uploaded, and fetches a directory once', async () => {
     const remote = openRemote()
     const cas = createCasClient(remote.channel)
     const tree = await buildMerkleTree(await sample(), { fn: 'sha256' })
     await cas.upload(treeSources(tree))
-    if (way !== 'GetTree') remote.failNext('GetTree', new RpcError(Code.UNIMPLEMENTED, 'no'))
-    const fetched = await fetchTree(remote.channel, cas, tree.root.digest)
-    expect([...fetched.keys()].sort()).toEqual(tree.directories.map((each) => digestText(each.digest)).sort())
-    expect(remote.calls.get('BatchReadBlobs') ?? 0).toBe(way === 'GetTree' ? 0 : 2)
+    const known = new Map<string, re.Directory>()
+    for (const round of [1, 2]) {
+      const fetched = await fetchDirectories(cas, [tree.root.digest], known)
+      expect([...fetched.keys()].sort()).toEqual(tree.directories.map((each) => digestText(each.digest)).sort())
+      expect({ round, calls: remote.calls.get('BatchReadBlobs') }).toEqual({ round, calls: 2 })
+    }
   })
 
   test('a directory that the server lacks is named', async () => {
@@ -97,7 +98,7 @@ describe('fetchTree', () => {
       re.Directory.encode({ directories: [{ name: 'd', digest: { hash: digest.hash, sizeBytes: 6 } }] }).finish(),
     )
     await cas.upload([{ digest: root.digest, content: root.bytes }])
-    await expect(fetchTree(remote.channel, cas, root.digest)).rejects.toMatchObject({
+    await expect(fetchDirectories(cas, [root.digest], new Map())).rejects.toMatchObject({
       kind: 'not-found',
       where: digestText(digest),
     })
@@ -108,6 +109,6 @@ describe('fetchTree', () => {
     const cas = createCasClient(remote.channel)
     const root = blobOf(re.Directory.encode({ symlinks: [{ name: '..', target: '/' }] }).finish())
     await cas.upload([{ digest: root.digest, content: root.bytes }])
-    await expect(fetchTree(remote.channel, cas, root.digest)).rejects.toMatchObject({ kind: 'invalid' })
+    await expect(fetchDirectories(cas, [root.digest], new Map())).rejects.toMatchObject({ kind: 'invalid' })
   })
 })
