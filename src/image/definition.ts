@@ -20,7 +20,7 @@ const absolute = z
   )
 
 /** A YAML file under templates/images, or a user's own. */
-export const definitionSchema = z.strictObject({
+const definitionSchema = z.strictObject({
   name: z.string().regex(/^[a-z0-9]+(?:[._-][a-z0-9]+)*$/, 'expected lower-case letters, digits, . _ -'),
   base: z.union(
     [

@@ -12,7 +12,7 @@ export const dockerConfig = 'application/vnd.docker.container.image.v1+json'
 
 export const ociLayer = 'application/vnd.oci.image.layer.v1.tar'
 export const ociLayerGzip = 'application/vnd.oci.image.layer.v1.tar+gzip'
-export const ociLayerZstd = 'application/vnd.oci.image.layer.v1.tar+zstd'
+const ociLayerZstd = 'application/vnd.oci.image.layer.v1.tar+zstd'
 export const dockerLayer = 'application/vnd.docker.image.rootfs.diff.tar'
 export const dockerLayerGzip = 'application/vnd.docker.image.rootfs.diff.tar.gzip'
 export const dockerLayerZstd = 'application/vnd.docker.image.rootfs.diff.tar.zstd'

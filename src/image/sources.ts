@@ -48,7 +48,7 @@ export interface ImageSources {
 }
 
 /** Recorded by `npm pack` from a checkout, since the package has none (native image tag uses it). */
-export const recordedFile = 'dist/image-tags.json'
+const recordedFile = 'dist/image-tags.json'
 
 /**
  * The tag of an image. In an installed package, without a checkout and without a REF, the one recorded when the package

@@ -24,7 +24,7 @@ export interface Evictions {
 }
 
 /** How long an eviction is remembered, and how lately used a value must be for its eviction to be a bad sign. */
-export const rememberedMs = 60 * 60_000
+const rememberedMs = 60 * 60_000
 /** A warning is not repeated sooner, in milliseconds. */
 const warningEachMs = 10 * 60_000
 /** Sets of the memory, each of so many digests: a million in 8 MiB, which are taken at the first eviction. */

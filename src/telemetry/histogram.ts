@@ -2,7 +2,7 @@ import { Histogram, type Registry } from 'prom-client'
 import { createSeries, type Labels, type SeriesSet } from './series.ts'
 
 /** The values of one series. A class, since `observe` is in the hottest paths. */
-export class Spread {
+class Spread {
   readonly #bounds: readonly number[]
   /** One for each bound, and one for values beyond the last. */
   readonly counts: Float64Array

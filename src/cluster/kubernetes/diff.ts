@@ -63,7 +63,7 @@ function textOf(value: unknown): string {
 }
 
 /** An object without what the server or others write into it. */
-export function withoutOwn(value: unknown): object {
+function withoutOwn(value: unknown): object {
   const { status: _, ...rest } = object.parse(value)
   const { annotations, ...others } = rest.metadata
   const metadata = omit(others, ownMetadata)

@@ -90,7 +90,7 @@ export function portCheck(port: number, ours: ReadonlySet<number>): Check {
 }
 
 /** Can a server listen on 127.0.0.1:port now? */
-export function portIsFree(port: number): Promise<boolean> {
+function portIsFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer()
     server.once('error', () => resolve(false))

@@ -19,7 +19,7 @@ export const keptShare = windowMax
 /** A segment that would be copied nearly whole loses half, so that its eviction makes room. */
 const copiedShareMax = 0.9
 /** With more of the room pinned than this, hardly anything could be gained from all the copying. */
-export const pinnedShareMax = 0.95
+const pinnedShareMax = 0.95
 
 export interface EvictionOptions {
   readonly index: DigestIndex

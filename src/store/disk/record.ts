@@ -30,7 +30,7 @@ export interface RecordHeader {
 /** A value, or a note that the digest's earlier value is gone. */
 export type RecordKind = 'value' | 'deletion'
 
-export const fixedHeaderBytes = 24
+const fixedHeaderBytes = 24
 /** The longest header of a value up to this length. */
 export const headerBytesMax = (length: number) => fixedHeaderBytes + 64 + chunkCount(length) * 4
 /** Values longer than this are not records: a damaged length is noticed before memory is taken for it. */

@@ -50,7 +50,7 @@ const redirects = new Set([301, 302, 303, 307, 308])
 const userAgent = 'native'
 
 /** The Hub's API is on another host than its name. */
-export function apiHost(registry: string): string {
+function apiHost(registry: string): string {
   return registry === 'docker.io' ? 'registry-1.docker.io' : registry
 }
 
