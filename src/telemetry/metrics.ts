@@ -69,15 +69,16 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     return metric
   }
 
+  function common(name: string, help: string, labels: readonly string[]) {
+    return { name, help, labelNames: [...labels], registers: [registry] }
+  }
+
   return {
     counter: (name, help, labels = []) =>
       once(name, () => {
         const { of, all } = createSeries(labels, createTotal)
         new Counter({
-          name,
-          help,
-          labelNames: [...labels],
-          registers: [registry],
+          ...common(name, help, labels),
           collect() {
             this.reset()
             for (const { labels: values, state } of all()) this.inc(values, state.total)
@@ -89,10 +90,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
       once(name, () => {
         const { of, all } = createSeries(labels, () => createLastHour(clock))
         new Gauge({
-          name,
-          help,
-          labelNames: [...labels],
-          registers: [registry],
+          ...common(name, help, labels),
           collect() {
             for (const { labels: values, state } of all()) this.set(values, state.sum())
           },
@@ -102,10 +100,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     gauge: (name, help, labels = [], read) =>
       once(name, () => {
         const gauge = new Gauge({
-          name,
-          help,
-          labelNames: [...labels],
-          registers: [registry],
+          ...common(name, help, labels),
           ...(read && {
             collect() {
               this.set(read())
@@ -119,10 +114,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
         name,
         () =>
           new Gauge({
-            name,
-            help,
-            labelNames: [...labels],
-            registers: [registry],
+            ...common(name, help, labels),
             collect() {
               this.reset()
               for (const { labels: values, value } of read()) this.set(values, value)

@@ -1,7 +1,7 @@
 import type { AccessConfig } from '../../config/access.ts'
 import type { Deployment } from '../../config/deployment.ts'
 
-/** The files with which a deployment says who may come in, as keys of one Secret. */
+/** The files with which a deployment says who has access, as keys of one Secret. */
 export const accessFilesFolder = '/etc/native-access-files'
 const passwordsKey = 'htpasswd'
 const issuerKey = (at: number) => `jwks-${at}.json`

@@ -1,5 +1,6 @@
 import { consoleConfig } from '../../config/console.ts'
 import type { Deployment } from '../../config/deployment.ts'
+import { claimOf } from './claim.ts'
 import { clientSecretsOf } from './client-secrets.ts'
 import { type KubeObject, labelsOf, objectOf, selectorOf } from './object.ts'
 import { podTemplate } from './pod.ts'
@@ -15,21 +16,14 @@ import type { ServerConfig } from './servers.ts'
 export const consoleServices = ['native.console.v1.History', 'google.devtools.build.v1.PublishBuildEvent'] as const
 
 /** The claim for the history. */
-export const consoleClaim = 'console-data'
+const consoleClaim = 'console-data'
 
 /** Margin over the size of the history: for the database's log, and room to work in. */
 const claimMargin = 1.5
-const mebibyte = 1024 * 1024
 
 /** The volume of the history. Like that of the cache, its size follows the first deployment. */
 export function consoleVolume(request: ManifestRequest): KubeObject {
-  const mebibytes = Math.ceil((historyBytes(request.deployment) * claimMargin) / mebibyte)
-  return objectOf(
-    'v1',
-    'PersistentVolumeClaim',
-    { ...metadataOf(request), name: consoleClaim },
-    { spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: `${mebibytes}Mi` } } } },
-  )
+  return claimOf({ ...metadataOf(request), name: consoleClaim }, historyBytes(request.deployment) * claimMargin)
 }
 
 /** The console: never two at once, since they cannot share a database. */

@@ -1,3 +1,4 @@
+import { claimOf } from './claim.ts'
 import { clientSecretsOf, tlsEndOf } from './client-secrets.ts'
 import { type KubeObject, labelsOf, objectOf, selectorOf } from './object.ts'
 import { podTemplate } from './pod.ts'
@@ -5,11 +6,10 @@ import type { ManifestRequest } from './request.ts'
 import { cacheBytes, type ServerConfig, slotsOf } from './servers.ts'
 
 /** The claim for the cache's data. */
-export const casClaim = 'cas-data'
+const casClaim = 'cas-data'
 
 /** Margin over the size of the cache: for the index's snapshots, and segments that are being emptied. */
 const claimMargin = 1.2
-const mebibyte = 1024 * 1024
 /**
  * Per slot: so little that several workers fit beside a control plane on two CPUs; they use whatever is free anyway.
  */
@@ -38,13 +38,7 @@ export function casWorkload(request: ManifestRequest, config: ServerConfig): Kub
 
 /** The volume of the cache. Its size follows the first deployment: most classes cannot grow one. */
 export function casVolume(request: ManifestRequest): KubeObject {
-  const mebibytes = Math.ceil((cacheBytes(request) * claimMargin) / mebibyte)
-  return objectOf(
-    'v1',
-    'PersistentVolumeClaim',
-    { ...metadataOf(request, 'cas'), name: casClaim },
-    { spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: `${mebibytes}Mi` } } } },
-  )
+  return claimOf({ ...metadataOf(request, 'cas'), name: casClaim }, cacheBytes(request) * claimMargin)
 }
 
 /** The scheduler: never two at once, since each would have half of the workers. */
