@@ -23,9 +23,6 @@ export interface ServerFacts {
   readonly updateEnabled: boolean
   /** It executes actions. */
   readonly execution: boolean
-  /** `2.0`, `2.11`; empty if the server does not say. */
-  readonly lowVersion: string
-  readonly highVersion: string
 }
 
 export interface NegotiateOptions {
@@ -74,8 +71,6 @@ function factsOf(all: re.ServerCapabilities, wanted: DigestFunction | undefined)
     cache: cache != null,
     updateEnabled: cache?.actionCacheUpdateCapabilities?.updateEnabled ?? false,
     execution: execution?.execEnabled ?? false,
-    lowVersion: versionText(all.lowApiVersion),
-    highVersion: versionText(all.highApiVersion),
   }
 }
 

@@ -44,7 +44,7 @@ describe('a client that knows the scheduler’s address only', () => {
 
   test('sees what cache and execution can do (rules 33 and 43)', async () => {
     const { channel } = createWorld()
-    expect(await negotiate(channel)).toMatchObject({ cache: true, execution: true, lowVersion: '2.0', fn: 'sha256' })
+    expect(await negotiate(channel)).toMatchObject({ cache: true, execution: true, fn: 'sha256' })
     const bytes = await channel.unary(
       'build.bazel.remote.execution.v2.Capabilities/GetCapabilities',
       re.GetCapabilitiesRequest.encode({ instanceName: 'main' }).finish(),
