@@ -65,7 +65,7 @@ export function headersElsewhere(headers: Headers): Headers {
 
 function add(fields: Map<string, string>, qualifier: string, field: string, value: string): void {
   const name = field.toLowerCase()
-  const problem = problemOf(name, value) ?? (fields.has(name) ? 'the field stands twice' : undefined)
+  const problem = problemOf(name, value) ?? (fields.has(name) ? 'the field is there twice' : undefined)
   if (problem !== undefined) throw new Failure('invalid', problem, { where: qualifier.slice(0, 100) })
   fields.set(name, value)
 }

@@ -28,7 +28,7 @@ export function qualifierSet(list: readonly asset.Qualifier.$Properties[]): Qual
   const set = new Map(pairs.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
   if (set.size === pairs.length) return set
   const twice = pairs.find(([name], at) => pairs[at + 1]?.[0] === name)?.[0] ?? ''
-  throw new Failure('invalid', 'a qualifier stands twice in the request', { where: twice })
+  throw new Failure('invalid', 'the request has the same qualifier twice', { where: twice })
 }
 
 /** The refusal of unknown qualifiers, as the API specifies it: one violation for each. */

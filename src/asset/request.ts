@@ -44,10 +44,10 @@ export function readFetchRequest(
 /** @throws Failure 'invalid' */
 export function checkedUris(uris: readonly string[]): readonly string[] {
   if (uris.length === 0 || uris.length > urisMax)
-    throw new Failure('invalid', `a message names 1 to ${urisMax} URIs, not ${uris.length}`)
+    throw new Failure('invalid', `a request must name 1 to ${urisMax} URIs, not ${uris.length}`)
   for (const uri of uris)
     if (uri === '' || uri.length > uriLengthMax)
-      throw new Failure('invalid', `a URI has 1 to ${uriLengthMax} characters, not ${uri.length}`, {
+      throw new Failure('invalid', `a URI must have 1 to ${uriLengthMax} characters, not ${uri.length}`, {
         where: uri.slice(0, 100),
       })
   return uris

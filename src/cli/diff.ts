@@ -111,7 +111,10 @@ async function digestGiven(address: string, text: string, request: DiffRequest):
 async function sizeOf(address: string, hash: string, { fn, signal }: DiffRequest): Promise<number> {
   const needsSize = ['Write it as HASH/SIZE.']
   if (fn === 'blake3')
-    throw new Failure('invalid', 'of a BLAKE3 digest the size has to be said', { where: hash, next: needsSize })
+    throw new Failure('invalid', 'a BLAKE3 digest cannot be looked up without its size', {
+      where: hash,
+      next: needsSize,
+    })
   let answer: Response
   try {
     answer = await fetch(`http://${address}/cas/${hash}`, {
@@ -120,7 +123,7 @@ async function sizeOf(address: string, hash: string, { fn, signal }: DiffRequest
     })
   } catch (cause) {
     if (signal.aborted) throw signal.reason
-    throw new Failure('unavailable', 'the cache does not tell the size of a blob', {
+    throw new Failure('unavailable', 'the cache does not report the size of a blob', {
       where: hash,
       next: needsSize,
       cause,
@@ -129,7 +132,7 @@ async function sizeOf(address: string, hash: string, { fn, signal }: DiffRequest
   const length = Number(answer.headers.get('content-length') ?? Number.NaN)
   if (answer.status === 404) throw new Failure('not-found', 'there is no such action in the cache', { where: hash })
   if (answer.ok && Number.isSafeInteger(length)) return length
-  throw new Failure('unavailable', `the cache does not tell the size of a blob (HTTP ${answer.status})`, {
+  throw new Failure('unavailable', `the cache does not report the size of a blob (HTTP ${answer.status})`, {
     where: hash,
     next: needsSize,
   })

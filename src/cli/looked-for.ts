@@ -32,7 +32,7 @@ export async function explainMissing(cache: Channel, scheduler: Channel, request
     })
     if (!outputs?.paths.length)
       return [
-        `what it looked for cannot be told: ${error ? printable(error.message) : 'the worker has no strace in /usr/bin, or may not trace'}`,
+        `what it looked for is unknown: ${error ? printable(error.message) : 'the worker has no strace in /usr/bin, or may not trace'}`,
       ]
     return told(lookedFor(await beginningOf(join(folder, trace)), isHere))
   } finally {

@@ -55,7 +55,7 @@ function comparison(wire: consoleApi.DifferentContents.$Properties): ContentComp
 function known<T extends string>(words: readonly T[], word: string | null | undefined): T {
   const found = words.find((each) => each === word)
   if (found !== undefined) return found
-  throw new Failure('unimplemented', `the console tells of a difference ("${word}") that this release does not know`)
+  throw new Failure('unimplemented', `the console reports a difference ("${word}") that this release does not know`)
 }
 
 /** The same as a message. */

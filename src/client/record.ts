@@ -39,7 +39,7 @@ const batchEventsMax = 1_000
 const nextMs = 10
 /**
  * That pause while this server is busy all the time: the console would take processor time from clients' calls. Longer
- * loads of more than 1,000 events a second are then told in part, and what is left out is counted.
+ * loads of more than 1,000 events a second are then reported in part, and what is left out is counted.
  */
 const nextMsWhenBusy = 1_000
 /** From here on, a server has no time left. */
@@ -82,7 +82,7 @@ export function createRecording({ channel, clock, log, metrics, ...options }: Re
   const dropped = metrics
     .counter(
       'native_console_dropped_total',
-      'Events that the console was not told of: it was away, slow or refused them.',
+      'Events that did not reach the console: it was away, slow or refused them.',
     )
     .of({})
   let sequence = 0
@@ -134,7 +134,7 @@ export function createRecording({ channel, clock, log, metrics, ...options }: Re
   async function send(sent: Batch, timeoutMs = callMsMax): Promise<boolean> {
     try {
       await channel.unary(recordMethod, sent.bytes, { timeoutMs })
-      if (failures > 0) log.info('the console is told of builds again')
+      if (failures > 0) log.info('builds are reported to the console again')
     } catch (error) {
       if (!isHopeless(error)) return false
       drop(sent, error)
@@ -151,7 +151,8 @@ export function createRecording({ channel, clock, log, metrics, ...options }: Re
     failures += 1
     if (!closedDoors.has(code)) attempts += 1
     // The console starts and stops alongside this server: the first failures mean nothing.
-    if (failures === 3) log.warn('the console cannot be told of builds, which go on', { reason: messageOf(error) })
+    if (failures === 3)
+      log.warn('builds cannot be reported to the console; they go on without it', { reason: messageOf(error) })
     return attempts >= attemptsMax
   }
 
@@ -159,7 +160,7 @@ export function createRecording({ channel, clock, log, metrics, ...options }: Re
     refused += events + untold
     dropped.add(events)
     if (!hasWarnedOfRefusal)
-      log.warn('the console refuses what it is told of builds, which is dropped', { events, reason: messageOf(error) })
+      log.warn('the console refuses reports of builds, which are dropped', { events, reason: messageOf(error) })
     hasWarnedOfRefusal = true
   }
 

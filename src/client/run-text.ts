@@ -23,7 +23,7 @@ export function createRunText(hash: string): RunText {
   let broken = ''
 
   function whyUnheard(): string | undefined {
-    if (broken !== '') return `Its run was not told to its end: ${broken}.`
+    if (broken !== '') return `The report of its run broke off: ${broken}.`
     if (run !== undefined || isComplete || skipped === 0) return undefined
     return `More actions run than the scheduler tells of at once: it leaves out ${countText(skipped, 'run')}, and this may be one of them.`
   }

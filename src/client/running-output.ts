@@ -69,7 +69,7 @@ export function createRunningOutputs(scheduler: Channel, clock: Clock, log: Log)
     } catch (error) {
       if (signal.aborted) return
       if (!(error instanceof RpcError))
-        log.warn('what the scheduler told of a running action could not be read', { error })
+        log.warn('what the scheduler reported of a running action could not be read', { error })
       state.whyBroken = whyBroken(error)
     }
     state.brokenAt = clock.now()
@@ -128,7 +128,7 @@ const notFollowed: RunningOutput = {
 }
 
 function whyBroken(error: unknown): string {
-  if (!(error instanceof RpcError)) return brokenText('what it told could not be read')
+  if (!(error instanceof RpcError)) return brokenText('what it reported could not be read')
   if (error.code === Code.UNIMPLEMENTED)
     return 'The scheduler cannot tell what actions print: it is of an earlier release, or not one of native.'
   return brokenText(error.message)

@@ -76,7 +76,7 @@ export const deploymentConfig = z.strictObject({
   sandbox: z.enum(['auto', 'on', 'off']).optional(),
   /** The image that all actions run in, `docker://REF`; none: this machine's programs. */
   worker_image: z.string().min(1).optional(),
-  /** none: whoever can connect may do everything. team: everyone needs a token; a map says who else may come in. */
+  /** none: whoever can connect may do everything. team: everyone needs a token; a map says who else has access. */
   access: z.union([z.enum(['none', 'team']), teamAccess]).optional(),
   /** Further settings of a server, as in its own configuration file. */
   cas: overrides('cas'),

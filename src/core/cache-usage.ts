@@ -91,7 +91,7 @@ export function evictedText(evicted: CacheCounts['evicted']): string {
 
 /** `1.2 GiB of 10 GiB (12 %)`. */
 export function storedText({ usedBytes, limitBytes }: Stored): string {
-  if (limitBytes === null) return 'not told'
+  if (limitBytes === null) return 'not reported'
   if (usedBytes === null) return `at most ${sizeText(limitBytes)}`
   return `${sizeText(usedBytes)} of ${sizeText(limitBytes)} (${Math.round((100 * usedBytes) / limitBytes)} %)`
 }

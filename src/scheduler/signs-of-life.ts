@@ -26,7 +26,7 @@ export function createSignsOfLife(context: SchedulerContext, tasks: Tasks, cas: 
     try {
       await createCasClient(cas, { ...options, metadata: forExecute(metadata) }).findMissing([digest])
     } catch (error) {
-      log.debug('the cache was not told that a build goes on', { error })
+      log.debug('the cache could not be told that a build goes on', { error })
     }
   }
 

@@ -39,7 +39,7 @@ export async function workerIdentity(config: WorkerConfig, { clock, log }: Serve
 
 async function loadToken(file: string): Promise<string> {
   const text = (await readPrivate(file, 'the token of the worker', tokenBytesMax))?.trim()
-  if (text === undefined) throw new Failure('not-found', 'there is no token of the worker', { where: file })
+  if (text === undefined) throw new Failure('not-found', 'the worker has no token', { where: file })
   if (/^[\x21-\x7e]+$/.test(text)) return text
   throw new Failure('invalid', 'the file does not contain a token: it is empty, or contains spaces or line breaks', {
     where: file,

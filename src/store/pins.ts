@@ -15,7 +15,7 @@ export interface Pins {
   readonly bytes: number
   /** The most that is kept. */
   readonly bytesMax: number
-  /** Blobs that were there and could not be kept for who asked, since the start. */
+  /** Blobs that were there and could not be kept for the caller, since the start. */
   readonly unheld: number
   /** Uploads that were refused, since the start. */
   readonly refused: number

@@ -46,7 +46,7 @@ const plainWays: readonly Enclosure['kind'][] = ['namespace', 'marks', 'group']
 
 /**
  * The ways to contain processes that a worker's setting permits, best first. The profile for macOS has never run there,
- * so only who asks for it gets it.
+ * so it is used only on request.
  */
 export function waysOf(sandbox: 'auto' | 'on' | 'off', platform = process.platform): readonly Enclosure['kind'][] {
   if (sandbox === 'on') return [platform === 'darwin' ? 'seatbelt' : 'sandbox']

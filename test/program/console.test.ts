@@ -148,7 +148,7 @@ describe.skipIf(!canMount)('a console whose disk is full', () => {
     for (let at = 0; at < 3_000; at += 1) await actions.get(blobOf(`${at}`).digest)
     await eventually(
       async () => cas.log(),
-      (log) => log.includes('cannot be told of builds'),
+      (log) => log.includes('cannot be reported to the console'),
     )
     expect((await run('after', 'echo after')).exitCode).toBe(0)
     expect(await buildOf(console, 'first', () => true)).toMatchObject({ actions: 1 })

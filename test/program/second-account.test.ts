@@ -38,7 +38,7 @@ describe.runIf(canBeAnother)('another account of this machine (M1)', () => {
       metrics: 403,
     })
     expect((await native.ok('exec', '--', '/bin/echo', 'mine')).stdout).toBe('mine')
-    expect((await native.ok('up')).stderr).toMatch(/Who may come in.*this user, and root/)
+    expect((await native.ok('up')).stderr).toMatch(/Access.*this user, and root/)
     expect((await native.run('doctor')).stdout).toMatch(/other accounts +not admitted/)
   })
 

@@ -44,7 +44,7 @@ function plain(text: string): string {
   return text
     .replace(/; taken by others: \d+(, \d+)*/g, '')
     .replace(/^Sandbox .*\n/gm, '')
-    .replace(/^Who may come in: .*$/gm, 'Who may come in: ...')
+    .replace(/^Access: .*$/gm, 'Access: ...')
     .replace(/\/\S+\/native\/native\b/g, 'FOLDER')
     .replace(/\d+(\.\d+)*( ?([KMGT]i)?B| ?ms| ?s|m|h)?\b(\/s)?/g, '#')
     .replace(/ +/g, ' ')

@@ -364,7 +364,9 @@ describe('files', () => {
       await rename(`${to}.new`, to)
     }
     await swap(next.cert, place('cert'))
-    await expect.poll(log.text).toMatch(/was not read again, and the one before stays: the private key does not belong/)
+    await expect
+      .poll(log.text)
+      .toMatch(/could not be read again, and the previous one stays in use: the private key does not belong/)
     expect(await said(await channelTo(`grpcs://${address}`))).toBe('hello')
     await swap(next.key, place('key'))
     await expect.poll(log.text).toMatch(/the certificate was read again/)
@@ -373,7 +375,9 @@ describe('files', () => {
     // Those who are there go on.
     expect(await said(open)).toBe('hello')
     await appendFile(place('cert'), '-----BEGIN CERTIFICATE-----\nMII')
-    await expect.poll(log.text).toMatch(/the one before stays: the certificate: the PEM data in the file is truncated/)
+    await expect
+      .poll(log.text)
+      .toMatch(/the previous one stays in use: the certificate: the PEM data in the file is truncated/)
     expect(await said(await channelTo(`grpcs://${address}`, { ca: theirs.ca }))).toBe('hello')
   })
 })

@@ -103,12 +103,12 @@ export function assertSpeaks({ name, tls }: Pick<ToolFacts, 'name' | 'tls'>, { s
     throw lacks('speaks no TLS', 'Use a cluster without TLS on the loopback for it: `native deploy --name plain`.')
   if (cert !== undefined && tls !== 'certificate')
     throw lacks(
-      'cannot be told, by native at least, which certificate to show',
+      'has no setting for a client certificate that native knows of',
       'See its own documentation for a client certificate.',
     )
   if (ca !== undefined && tls === 'system')
     throw lacks(
-      'trusts what the system trusts, and native cannot tell it of another authority',
+      'trusts what the system trusts, and native cannot add an authority',
       `Add ${ca} to the authorities of the system, or deploy with a certificate of one that it has (--tls-cert).`,
     )
 }

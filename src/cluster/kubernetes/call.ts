@@ -98,7 +98,7 @@ export async function* lines(
 }
 
 /** Retries, at growing intervals, while the failure may be transient. */
-export async function patiently<T>(
+async function patiently<T>(
   { clock, patience }: Kubernetes,
   signal: AbortSignal | undefined,
   attempt: () => Promise<T>,
@@ -161,5 +161,5 @@ async function wholeText(stream: AsyncIterable<Uint8Array>, request: ApiCall): P
 }
 
 function tooLong({ object }: ApiCall): Failure {
-  return new Failure('exhausted', 'the API server sends more than can be taken', { where: object })
+  return new Failure('exhausted', 'the answer of the API server is too large', { where: object })
 }

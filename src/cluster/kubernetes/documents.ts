@@ -91,7 +91,8 @@ async function bounded(response: Response, address: string): Promise<string> {
   let text = ''
   for await (const chunk of response.body ?? []) {
     text += decoder.decode(chunk, { stream: true })
-    if (text.length > charactersMax) throw new Failure('exhausted', 'too long for objects', { where: address })
+    if (text.length > charactersMax)
+      throw new Failure('exhausted', 'the answer is too long to be read as objects', { where: address })
   }
   return text + decoder.decode()
 }

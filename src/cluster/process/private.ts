@@ -30,7 +30,7 @@ export async function needsTokens({ paths }: Pick<ProcessContext, 'paths'>): Pro
 /** Reports who can use the cluster as it is deployed, or would be. */
 export function accessStep(context: ProcessContext): Step {
   return {
-    title: 'Who may come in',
+    title: 'Access',
     async run(report) {
       const deployment = (await readMemory(context.paths))?.deployment ?? {}
       const closed = await isPrivate(deployment, context)
@@ -52,7 +52,7 @@ function exposureText({ listen = loopback, tls, access = 'none' }: Deployment, c
 }
 
 /** In one line, what the other accounts of this machine can do here. */
-export function accessText(closed: boolean, others: readonly string[]): string {
+function accessText(closed: boolean, others: readonly string[]): string {
   if (closed) return 'this user, and root'
   if (others.length === 0) return 'every program of this machine, where nobody else has an account to log in with'
   return `every account of this machine, ${namesText(others)} too: they run commands as you; --private keeps them out`

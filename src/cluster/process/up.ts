@@ -72,7 +72,7 @@ function portsStep({ paths, clock }: ProcessContext, asked: { readonly ports: Po
         await writeMemory(paths, { ports, deployment: memory?.deployment ?? null, ...(joined && { joined }) })
         if (!joined) return sayPorts(report, ports, moved)
         await forgetKilledJoin(paths)
-        report.say('of a worker, which is not called')
+        report.say('those of a worker, which clients do not call')
       } finally {
         await lock.release()
       }

@@ -48,7 +48,7 @@ async function targetOf(content: AsyncIterable<Uint8Array>, path: string): Promi
   for await (const piece of content) {
     bytes += piece.byteLength
     if (bytes > targetBytesMax)
-      throw new Failure('invalid', 'a symbolic link is longer than a path can be can be', { where: path })
+      throw new Failure('invalid', 'a symbolic link is longer than a path can be', { where: path })
     pieces.push(piece)
   }
   return Buffer.concat(pieces).toString()

@@ -38,7 +38,9 @@ export async function openServerTls(files: ServerTlsFiles, log: TlsLog, lookMs?:
     load: () => loadContext(files, log),
     changed: () => log.info('the certificate was read again', { where: cert }),
     failed: (error) =>
-      log.warn(`the certificate was not read again, and the one before stays: ${messageOf(error)}`, { where: cert }),
+      log.warn(`the certificate could not be read again, and the previous one stays in use: ${messageOf(error)}`, {
+        where: cert,
+      }),
     lookMs,
   })
   return { ...fresh, clients: clientCa.length === 0 ? 'not asked' : files.clientsRequired ? 'required' : 'asked' }

@@ -43,7 +43,7 @@ export function sandboxEnclosure(
   path: string,
 ): Enclosure {
   if (process.platform !== 'linux')
-    throw new Failure('unavailable', 'this sandbox takes Linux; with "sandbox: on", macOS uses sandbox-exec')
+    throw new Failure('unavailable', 'this sandbox needs Linux; with "sandbox: on", macOS uses sandbox-exec')
   const setpriv = findProgram('setpriv', { PATH: path }, '/')
   if ('problem' in setpriv) throw new Failure('unavailable', 'the program setpriv (package util-linux) is missing')
   const user = isRoot ? [] : ['--user', '--map-current-user', '--keep-caps']

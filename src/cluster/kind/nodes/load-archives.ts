@@ -61,15 +61,17 @@ async function load(context: KindContext, node: string, archive: NamedArchive, r
   report.say(`${archive.names.join(', ')} to ${node}`)
   const args = ['exec', '-i', node, ...ctr, 'import', '--digests', '--snapshotter=overlayfs', '-']
   const send = () => docker(context, args, { inputFile: archive.file, signal: report.signal, msMax: loadMsMax })
-  await twice(send, () => report.say(`${node} did not take ${archive.file}; once more`)).catch((cause: unknown) => {
-    if (!isProgramFailure(cause)) throw cause
-    throw new Failure('program', `node ${node} does not accept the images of an archive`, {
-      where: archive.file,
-      ...(cause.output !== undefined && { output: cause.output }),
-      next: ['The archive must be written by `docker save` and contain images for the platform of the nodes.'],
-      cause,
-    })
-  })
+  await twice(send, () => report.say(`${node} did not accept ${archive.file}; trying again`)).catch(
+    (cause: unknown) => {
+      if (!isProgramFailure(cause)) throw cause
+      throw new Failure('program', `node ${node} does not accept the images of an archive`, {
+        where: archive.file,
+        ...(cause.output !== undefined && { output: cause.output }),
+        next: ['The archive must be written by `docker save` and contain images for the platform of the nodes.'],
+        cause,
+      })
+    },
+  )
 }
 
 /** containerd may restart during a first try; a bad archive also fails the second time. */

@@ -24,7 +24,7 @@ export async function readAccessFiles(deployment: Deployment): Promise<Record<st
 async function textOf({ file, isSecret }: AccessFile): Promise<string> {
   const text = isSecret ? await readPrivate(file, 'the htpasswd file', fileBytesMax) : await readIfThere(file)
   if (text !== undefined) return text
-  throw new Failure('not-found', 'there is no such file, which says who may come in', { where: file })
+  throw new Failure('not-found', 'the file that says who has access does not exist', { where: file })
 }
 
 /** Gives the cluster what is in them now, and its servers soon; nothing where there are none. */

@@ -29,7 +29,7 @@ export function tokensStep(context: KindContext, work: Pick<Work, 'before'>): St
       const deployment = memory?.deployment ?? {}
       if (!memory?.pool || !asksTokens(deployment)) {
         await removeLoginsOf(user, paths.state, clock)
-        return report.say('none: nobody is asked for one')
+        return report.say('none: no client needs one')
       }
       const addresses = addressesAt(paths, memory, memory.pool)
       await ensureOwnersLogin(owner, spellingsOf(addresses, deployment))
@@ -82,7 +82,7 @@ export async function tokensOf(context: KindContext): Promise<TokensPlace> {
 function unsent(error: unknown, file: string): unknown {
   if (!(error instanceof Failure)) return error
   const { kind, message, where, next, output } = error
-  return new Failure(kind, `the cluster has not been told of its tokens: ${message}`, {
+  return new Failure(kind, `the cluster has not received its tokens: ${message}`, {
     where: where ?? file,
     next: [
       'The change has been made on this machine. Run the same command again, or any other that changes a token: each brings all of them to the cluster.',

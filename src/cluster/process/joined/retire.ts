@@ -27,7 +27,9 @@ export function retireStep({ paths }: ProcessContext): Step {
       } catch (error) {
         // Leaving succeeds, whatever has become of the cluster.
         const reason = messageOf(error)
-        report.say(`${url} could not be told (${reason}): revoke the token on its machine with \`native token revoke\``)
+        report.say(
+          `${url} could not be informed (${reason}): revoke the token on its machine with \`native token revoke\``,
+        )
       }
     },
   }
