@@ -7,6 +7,7 @@ import { type Comparison, differencesOf, type InputDifference } from './differen
 import type { Load } from './load.ts'
 import { loadFrom } from './messages.ts'
 import { predecessorOf } from './predecessor.ts'
+import { createProducers } from './producers.ts'
 import { createTerms } from './terms.ts'
 import { compareTrees, createKnownPairs } from './tree.ts'
 import { inputTold } from './words.ts'
@@ -24,8 +25,6 @@ export interface Explained {
 const chainLengthMax = 50
 const followedInputsMax = 20
 const rootsMax = 50
-/** Paths whose makers are cached. */
-const makersMax = 200_000
 /** Larger argument files are reported as files. */
 const parametersBytesMax = 4 * 1024 * 1024
 
@@ -53,7 +52,7 @@ export function createWhy(history: LocalHistory, against?: string): Why {
   const pairs = new Map<string, Promise<readonly Root[]>>()
   const known = createKnownPairs()
   const terms = createTerms()
-  const makers = new Map<string, Promise<ActionRecord | undefined>>()
+  const makerOf = createProducers(history)
 
   async function candidates(actions: readonly ActionRecord[]): Promise<Candidates> {
     const asked = actions.filter((action) => !saidByItself(action)).map(({ row }) => row)
@@ -129,24 +128,6 @@ export function createWhy(history: LocalHistory, against?: string): Why {
       return [{ cause: cause('not-repeatable', path, itself.cause.one, itself.cause.other), chain: [link] }]
     const roots = await rootsOf(maker, before, depth + 1)
     return roots.map((root) => ({ cause: root.cause, chain: [...root.chain, link] }))
-  }
-
-  /** The action that made a path as read by this one: of its own build, or else the latest one before. */
-  function makerOf(path: string, reader: ActionRecord): Promise<ActionRecord | undefined> {
-    const key = `${reader.build} ${path}`
-    const known = makers.get(key)
-    if (known) return known
-    const found = findMaker(path, reader)
-    if (makers.size >= makersMax) makers.clear()
-    makers.set(key, found)
-    return found
-  }
-
-  async function findMaker(path: string, reader: ActionRecord): Promise<ActionRecord | undefined> {
-    const [own] = await history.producers({ path, build: reader.build, limit: 1 })
-    if (own) return own
-    const [last] = await history.producers({ path, before: reader.firstSeen, limit: 1 })
-    return last
   }
 
   return { candidates, explain }
