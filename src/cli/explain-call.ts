@@ -32,6 +32,7 @@ export async function askToExplain(
     hits: wire.hits,
     causes: wire.causes.map(causeOf),
     more: { causes: wire.moreCauses, actions: wire.moreActions },
+    unread: wire.unread,
     cut: wire.cut,
   }
 }

@@ -10,6 +10,7 @@ import { createReadInvocation, createReadLog, type ReadInvocation, type ReadLog 
 import { createLearn, type Learn } from './learn.ts'
 import { type Bounds, createPrune, type Prune } from './prune.ts'
 import { createQueries, type Queries } from './queries.ts'
+import { createReadingQueue, type ReadingQueue } from './reading-queue.ts'
 import { createKeptRepeats, type KeptRepeats } from './repeats.ts'
 
 export interface HistoryOptions {
@@ -23,6 +24,8 @@ export interface HistoryOptions {
 /** The operations on an open history. */
 export interface Tables {
   readonly ingest: Ingest
+  /** Actions that are still to be read from the cache. */
+  readonly unread: ReadingQueue
   readonly learn: Learn
   readonly queries: Queries
   readonly invocation: ReadInvocation
@@ -112,11 +115,13 @@ export function openHistory(options: HistoryOptions): History {
 
 function tablesOf(database: DatabaseSync, bounds: Bounds): Tables {
   const blobs = createKeptBlobs(database)
-  const ingest = createIngest(database)
+  const unread = createReadingQueue(database)
+  const ingest = createIngest(database, unread)
   const prune = createPrune(database, blobs, bounds)
   return {
     blobs,
     ingest,
+    unread,
     learn: createLearn(database, blobs),
     queries: createQueries(database),
     invocation: createReadInvocation(database),

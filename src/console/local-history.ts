@@ -7,10 +7,7 @@ import type { History } from './history.ts'
 import type { Reader } from './reader.ts'
 
 /** The history for callers in this process, without a network between. Errors are those of History.use. */
-export function localHistory(
-  history: History,
-  reader: Pick<Reader, 'fetch' | 'waitingSince'>,
-): LocalHistory & InvocationHistory {
+export function localHistory(history: History, reader: Pick<Reader, 'fetch'>): LocalHistory & InvocationHistory {
   async function blobs(digests: readonly Digest[]): Promise<ReadonlyMap<string, Uint8Array>> {
     const found = history.use((tables) => tables.blobs.getAll(digests))
     const absent = digests.filter((digest) => !found.has(digestKey(digest)))
@@ -44,7 +41,7 @@ export function localHistory(
     log: async (build, of, row, at) => history.use(({ log }) => log(build, of, row, at)),
     answers: async (builds) => history.use(({ queries }) => queries.answers(builds)),
     revision: () => history.use(({ queries }) => queries.revision()),
-    learningSince: () => reader.waitingSince(),
+    learningSince: () => history.use(({ unread }) => unread.waitingSince()),
     blob: async (digest) => (await blobs([digest])).get(digestKey(digest)),
     blobs,
   }

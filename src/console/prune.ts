@@ -50,7 +50,7 @@ export function createPrune(database: DatabaseSync, blobs: KeptBlobs, bounds: Bo
   const content = database.prepare(
     'DELETE FROM contents WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM actions WHERE content = ?1)',
   )
-  const outputs = database.prepare('DELETE FROM outputs WHERE content = ?')
+  const ofContent = ['outputs', 'unread'].map((table) => database.prepare(`DELETE FROM ${table} WHERE content = ?`))
   const label = database.prepare(
     'DELETE FROM labels WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM actions WHERE label = ?1)',
   )
@@ -65,7 +65,7 @@ export function createPrune(database: DatabaseSync, blobs: KeptBlobs, bounds: Bo
     for (const each of told) if (Number(each.run(id, sliceRows).changes) === sliceRows) return
     const rows = actions.all(id, sliceRows)
     for (const each of new Set(rows.map((row) => number(row['content']))))
-      if (Number(content.run(each).changes) > 0) outputs.run(each)
+      if (Number(content.run(each).changes) > 0) for (const rows of ofContent) rows.run(each)
     for (const each of new Set(rows.map((row) => number(row['label'])))) label.run(each)
     if (rows.length < sliceRows) {
       invocation.run(id)

@@ -82,7 +82,7 @@ export function createQueries(database: DatabaseSync): Queries {
       const statement = prepareArrays(
         database,
         `SELECT a.id, a.outcome, a.last_seen, a.answer, a.flags, a.worker_start, a.worker_end, a.run_end,
-            c.command_hash IS NULL
+            c.command_hash IS NULL, c.command_hash IS NULL AND EXISTS (SELECT 1 FROM unread WHERE content = c.id)
           FROM actions a JOIN contents c ON c.id = a.content LEFT JOIN labels l ON l.id = a.label ${where}`,
       )
       return statement.all(...values).map(markOf)
@@ -132,14 +132,15 @@ function chosen(query: ActionsQuery): { readonly where: string; readonly values:
   return { where: `WHERE ${conditions.join(' AND ')} ORDER BY a.id LIMIT ?`, values: [...values, limit] }
 }
 
-/** @param row its id, its outcome, when it was last seen, and whatever else of it changes */
+/** @param row its id, its outcome, when it was last seen, whatever else of it changes, and whether it is unread */
 function markOf(row: Values): ActionMark {
   const [id, outcome, lastSeen] = row
   return {
     row: number(id),
     outcome: actionOutcomes[number(outcome)] ?? 'missed',
     lastSeen: number(lastSeen),
-    state: row.join(' '),
+    isUnread: row.at(-1) === 1,
+    state: row.slice(0, -1).join(' '),
   }
 }
 

@@ -6,9 +6,9 @@ import { ifWellFormed } from '../core/failure.ts'
 import { decodeMessage } from '../wire/decode.ts'
 import { re } from '../wire/proto.ts'
 import type { History } from './history.ts'
-import type { Readable } from './ingest.ts'
 import type { Kept, Learned } from './learn.ts'
 import { readTree } from './read-tree.ts'
+import type { Readable } from './reading-queue.ts'
 
 export interface ActionReading {
   readonly client: CasClient

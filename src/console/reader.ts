@@ -2,14 +2,13 @@ import { type CasClient, createCasClient } from '../client/cas.ts'
 import { backoffMs } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
 import { type Digest, type DigestFunction, digestKey, digestText } from '../core/digest.ts'
-import { messageOf } from '../core/failure.ts'
+import { Failure, messageOf } from '../core/failure.ts'
 import { batchBytesMax } from '../core/limits.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Channel } from '../wire/rpc.ts'
 import type { History } from './history.ts'
-import type { Readable } from './ingest.ts'
 import { readActions } from './read-actions.ts'
-import { createReadingQueue } from './reading-queue.ts'
+import type { Readable } from './reading-queue.ts'
 
 export interface ReaderOptions {
   readonly history: History
@@ -21,14 +20,9 @@ export interface ReaderOptions {
 
 /** Reads Actions, Commands and input trees from the cache into the history, after the builds that used them. */
 export interface Reader {
-  /**
-   * Queues actions; those for which there is no room are read when they are seen again. Failed reads are retried, up to
-   * a limit.
-   */
-  add(actions: readonly Readable[]): void
-  /** When the first of those that are not read yet was queued; undefined if there are none. */
-  waitingSince(): number | undefined
-  /** Settles when the queue is empty and nothing is being read. */
+  /** More has been queued. Failed reads are retried, up to a limit. */
+  wake(): void
+  /** Settles when the queue is empty, or cannot be read at present. */
   idle(): Promise<void>
   /**
    * Blobs that the history does not have, by digestKey; those that the cache lacks too, or that are too large, are left
@@ -45,15 +39,15 @@ const callMsMax = 10_000
 const restBounds = { msMin: 5_000, msMax: 60_000 }
 
 export function createReader({ history, cas, clock, log }: ReaderOptions): Reader {
-  const queue = createReadingQueue()
   const ending = new AbortController()
   let working: Promise<void> | undefined
   let resting: (() => void) | undefined
   /** Consecutive. */
   let failures = 0
+  let wanted = true
 
   function work(): void {
-    if (working || resting || queue.size === 0 || ending.signal.aborted) return
+    if (working || resting || !wanted || ending.signal.aborted) return
     working = readAll().then(() => {
       working = undefined
       if (failures > 0) rest()
@@ -65,15 +59,32 @@ export function createReader({ history, cas, clock, log }: ReaderOptions): Reade
     if (ending.signal.aborted) return
     resting = clock.after(backoffMs(failures, restBounds), () => {
       resting = undefined
+      wanted = true
       work()
     })
   }
 
   /** Until the queue is empty, or a read fails. */
   async function readAll(): Promise<void> {
-    while (queue.size > 0 && !ending.signal.aborted) {
-      const groups = Map.groupBy(queue.next(), ({ action, instance }) => `${action.fn} ${instance}`)
+    while (wanted && !ending.signal.aborted) {
+      const batch = nextBatch()
+      wanted = batch.length > 0
+      if (!wanted) return
+      const groups = Map.groupBy(batch, ({ action, instance }) => `${action.fn} ${instance}`)
       for (const group of groups.values()) if (!(await readGroup(group))) return
+    }
+  }
+
+  /** Empty if the history cannot be read, which it reports itself. */
+  function nextBatch(): readonly Readable[] {
+    try {
+      const batch = history.use(({ unread }) => unread.next())
+      if (batch.length === 0) failures = 0
+      return batch
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+      failures += 1
+      return []
     }
   }
 
@@ -84,11 +95,11 @@ export function createReader({ history, cas, clock, log }: ReaderOptions): Reade
     const client = clientFor(first.action.fn, first.instance)
     try {
       await readActions({ client, history, clock, signal: ending.signal }, group)
+      history.use(({ unread }) => unread.done(group))
     } catch (error) {
       if (!ending.signal.aborted) putBack(group, messageOf(error))
       return false
     }
-    queue.done(group)
     failures = 0
     return true
   }
@@ -96,20 +107,31 @@ export function createReader({ history, cas, clock, log }: ReaderOptions): Reade
   function putBack(group: readonly Readable[], reason: string): void {
     failures += 1
     if (failures === 1) log.warn('cannot read actions for the history, and tries again', { reason })
-    for (const { action } of queue.failed(group))
+    for (const { action } of givenUp(group))
       log.warn('reading an action for the history is given up', { action: digestText(action), reason })
+  }
+
+  /** None if the history cannot be written: they keep their places. */
+  function givenUp(group: readonly Readable[]): Readable[] {
+    try {
+      return history.use(({ unread }) => unread.failed(group))
+    } catch (error) {
+      if (error instanceof Failure) return []
+      throw error
+    }
   }
 
   function clientFor(fn: DigestFunction, instance: string): CasClient {
     return createCasClient(cas, { fn, instance, clock, timeoutMs: callMsMax, attemptsMax: 2, parallel: 2 })
   }
 
+  // What was left by the run before.
+  work()
   return {
-    add(actions) {
-      queue.add(actions, clock.now())
+    wake() {
+      wanted = true
       work()
     },
-    waitingSince: () => queue.oldest(),
     async idle() {
       while (working) await working
     },

@@ -1,77 +1,106 @@
-import type { Readable } from './ingest.ts'
+import type { DatabaseSync } from 'node:sqlite'
+import type { Digest, DigestFunction } from '../core/digest.ts'
+import { number, type Row, text } from './cells.ts'
 
-/** Actions waiting to be read, oldest first. One stays here until it has been read, or has failed too often. */
+/** An action whose Action and Command should be read. */
+export interface Readable {
+  /** Id in the table `contents`. */
+  readonly content: number
+  readonly action: Digest
+  readonly instance: string
+  /** A worker ran it: its input tree is in the CAS. */
+  readonly ran: boolean
+}
+
+/**
+ * Actions waiting to be read, oldest first, in the table `unread`. One stays there until it has been read. One that has
+ * failed too often is given up, and waits again once it is seen again. All throw what SQLite throws.
+ */
 export interface ReadingQueue {
-  /**
-   * Adds actions, up to a limit; those for which there is no room are added when they are seen again.
-   * @param at milliseconds since 1970
-   */
-  add(actions: readonly Readable[], at: number): void
-  /** The next actions to read together; none if the queue is empty. One that has failed before is read alone. */
+  /** Adds an action, within the caller's transaction. @param at milliseconds since 1970 */
+  add(action: Readable, at: number): void
+  /** The next actions to read together; none if none waits. One that has failed before is read alone. */
   next(): readonly Readable[]
   /** They have been read, and leave the queue, except for those that were seen in another way meanwhile. */
   done(actions: readonly Readable[]): void
-  /** They could not be read: they go to the end. @returns those that failed too often, and have left the queue */
+  /** They could not be read: they go to the end. @returns those that have failed too often, and are given up */
   failed(actions: readonly Readable[]): Readable[]
-  /** When the first of those that wait was added; undefined if the queue is empty. */
-  oldest(): number | undefined
-  readonly size: number
+  /** When the first of those that wait was added; undefined if none waits. */
+  waitingSince(): number | undefined
 }
 
-const queueMax = 50_000
 const batchMax = 100
 /** With the delays between, a few minutes: a restarting cache is back by then. */
 const attemptsMax = 8
 
-interface Waiting {
-  readonly action: Readable
-  /** How often it could not be read. */
-  readonly failures: number
-  readonly since: number
-}
+export function createReadingQueue(database: DatabaseSync): ReadingQueue {
+  const insert = database.prepare(
+    `INSERT INTO unread (content, instance, ran, since) VALUES (?, ?, ?, ?) ON CONFLICT (content) DO UPDATE SET
+      instance = iif(excluded.ran > ran, excluded.instance, instance), ran = max(ran, excluded.ran),
+      failures = iif(since IS NULL, 0, failures), since = coalesce(since, excluded.since)`,
+  )
+  const first = database.prepare(
+    `SELECT u.content, c.fn, c.hash, c.size, u.instance, u.ran, u.failures FROM unread u JOIN contents c ON c.id = u.content
+      WHERE u.since IS NOT NULL ORDER BY u.id LIMIT ${batchMax}`,
+  )
+  const remove = database.prepare(
+    'DELETE FROM unread WHERE content = ?1 AND ran = ?2 AND EXISTS (SELECT 1 FROM contents WHERE id = ?1 AND hash = ?3)',
+  )
+  const toTheEnd = database.prepare(
+    `UPDATE unread SET id = (SELECT max(id) FROM unread) + 1, failures = failures + 1,
+      since = iif(failures + 1 < ${attemptsMax}, since, NULL) WHERE content = ? RETURNING since`,
+  )
+  const oldest = database.prepare('SELECT min(since) AS since FROM unread')
 
-export function createReadingQueue(): ReadingQueue {
-  const queue = new Map<number, Waiting>()
+  function together<T>(work: () => T): T {
+    database.exec('BEGIN IMMEDIATE')
+    try {
+      const result = work()
+      database.exec('COMMIT')
+      return result
+    } catch (error) {
+      if (database.isTransaction) database.exec('ROLLBACK')
+      throw error
+    }
+  }
 
   return {
-    add(actions, at) {
-      for (const action of actions) {
-        const known = queue.get(action.content)
-        if (known ? known.action.ran : queue.size >= queueMax) continue
-        queue.set(action.content, { action, failures: known?.failures ?? 0, since: known?.since ?? at })
-      }
+    add: ({ content, instance, ran }, at) => {
+      insert.run(content, instance, ran ? 1 : 0, at)
     },
     next() {
       const batch: Readable[] = []
-      for (const { action, failures } of queue.values()) {
-        if (batch.length === batchMax || (failures > 0 && batch.length > 0)) break
-        batch.push(action)
-        if (failures > 0) break
+      for (const row of first.all()) {
+        const isAlone = number(row['failures']) > 0
+        if (isAlone && batch.length > 0) break
+        batch.push(readableOf(row))
+        if (isAlone) break
       }
       return batch
     },
-    done(actions) {
-      for (const action of actions) if (queue.get(action.content)?.action === action) queue.delete(action.content)
+    done: (actions) =>
+      together(() => {
+        for (const { content, ran, action } of actions) remove.run(content, ran ? 1 : 0, action.hash)
+      }),
+    failed: (actions) =>
+      together(() =>
+        actions.filter(({ content }) => {
+          const row = toTheEnd.get(content)
+          return row !== undefined && row['since'] === null
+        }),
+      ),
+    waitingSince() {
+      const since = oldest.get()?.['since'] ?? null
+      return since === null ? undefined : number(since)
     },
-    failed(actions) {
-      return actions.filter(({ content }) => {
-        const waiting = queue.get(content)
-        if (!waiting) return false
-        queue.delete(content)
-        const failures = waiting.failures + 1
-        if (failures >= attemptsMax) return true
-        queue.set(content, { ...waiting, failures })
-        return false
-      })
-    },
-    oldest() {
-      let oldest: number | undefined
-      // Those that have failed are behind younger ones.
-      for (const { since } of queue.values()) if (oldest === undefined || since < oldest) oldest = since
-      return oldest
-    },
-    get size() {
-      return queue.size
-    },
+  }
+}
+
+function readableOf(row: Row): Readable {
+  return {
+    content: number(row['content']),
+    action: { fn: text(row['fn']) as DigestFunction, hash: text(row['hash']), size: number(row['size']) },
+    instance: text(row['instance']),
+    ran: row['ran'] === 1,
   }
 }

@@ -1,3 +1,4 @@
+import type { Clock } from '../core/clock.ts'
 import { Failure } from '../core/failure.ts'
 import type { Secret } from '../core/secret.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -13,6 +14,7 @@ import type { Reader } from './reader.ts'
 export interface RecorderParts {
   readonly history: History
   readonly reader: Reader
+  readonly clock: Clock
   readonly comparer: Comparer
   readonly metrics: Metrics
   readonly secret: Secret | undefined
@@ -21,7 +23,7 @@ export interface RecorderParts {
 const runBytesMax = 64
 
 /** native.console.v1.Recorder: events from the cache and the scheduler. */
-export function recorderService({ history, reader, comparer, metrics, secret }: RecorderParts): Service {
+export function recorderService({ history, reader, comparer, clock, metrics, secret }: RecorderParts): Service {
   const taken = metrics.counter('native_console_events_total', 'Events that have been taken down.').of({})
   const unreadable = metrics.counter('native_console_unreadable_total', 'Events that made no sense.').of({})
   const dropped = metrics.counter('native_console_lost_total', 'Events that servers had to drop.').of({})
@@ -33,14 +35,15 @@ export function recorderService({ history, reader, comparer, metrics, secret }: 
     if (request.run.length === 0 || request.run.length > runBytesMax)
       throw new Failure('invalid', `run has ${request.run.length} bytes; 1 to ${runBytesMax} are expected`)
     const batch = eventsOf(request)
+    const { run, sequence, dropped: lost } = request
     const written = history.use(({ ingest }) =>
-      ingest.add({ run: request.run, sequence: request.sequence, dropped: request.dropped, events: batch.events }),
+      ingest.add({ run, sequence, dropped: lost, events: batch.events }, clock.now()),
     )
     if (written) {
       taken.add(batch.events.length)
       unreadable.add(batch.unreadable)
-      dropped.add(request.dropped)
-      reader.add(written.readable)
+      dropped.add(lost)
+      reader.wake()
       comparer.add(written.different)
     }
     return consoleApi.RecordResponse.encode({}).finish()

@@ -221,4 +221,18 @@ export const migrations: readonly string[] = [
   ) STRICT;
   CREATE INDEX repeats_by_build ON repeats (build);
   `,
+  `
+  -- Actions that are still to be read from the cache, in the order in which that is tried.
+  CREATE TABLE unread (
+    id INTEGER PRIMARY KEY,
+    content INTEGER NOT NULL UNIQUE,
+    instance TEXT NOT NULL,
+    -- a worker ran it: its input tree is in the cache
+    ran INTEGER NOT NULL,
+    -- NULL once it has been given up
+    since INTEGER,
+    failures INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+  CREATE INDEX unread_by_time ON unread (since);
+  `,
 ]

@@ -75,7 +75,7 @@ export function createConsole(options: ConsoleOptions): Console {
 
   return {
     services: [
-      recorderService({ history, reader, comparer, metrics, secret: options.secret }),
+      recorderService({ history, reader, comparer, clock, metrics, secret: options.secret }),
       historyService(history, local, explanations),
       besService({ history, clock, metrics }),
     ],

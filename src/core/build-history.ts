@@ -185,6 +185,8 @@ export interface ActionMark {
   readonly row: number
   readonly outcome: ActionOutcome
   readonly lastSeen: number
+  /** Nothing is known of what it is: it has not been read from the cache, or reading it was given up. */
+  readonly isUnread: boolean
   /** Changes whenever more is known of it. */
   readonly state: string
 }

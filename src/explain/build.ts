@@ -15,6 +15,8 @@ export interface Explanation {
   readonly causes: readonly CauseOfMany[]
   /** Causes that are not listed, and their actions. */
   readonly more: { readonly causes: number; readonly actions: number }
+  /** Of those considered, actions that have not been read from the cache: what they are is not known, or not yet. */
+  readonly unread: number
   /** Actions beyond those considered. */
   readonly cut: number
 }
@@ -56,7 +58,7 @@ export async function explainBuild(
   options: ExplainOptions = {},
 ): Promise<Explanation> {
   const round = options.settled?.begin()
-  const { missed, hits, cut } = await marksOf(history, build, options, round)
+  const { missed, hits, unread, cut } = await marksOf(history, build, options, round)
   const found = new Map<number, Explained>()
   for (const mark of missed) {
     const known = round?.of(mark)
@@ -75,6 +77,7 @@ export async function explainBuild(
     hits,
     causes: causes.slice(0, causesMax),
     more: { causes: rest.length, actions: rest.reduce((sum, each) => sum + each.actions, 0) },
+    unread,
     cut,
   }
 }
@@ -128,9 +131,9 @@ async function marksOf(
   build: BuildRecord,
   { subject, signal }: ExplainOptions,
   round: Round | undefined,
-): Promise<{ missed: readonly ActionMark[]; hits: number; cut: number }> {
+): Promise<{ missed: readonly ActionMark[] } & Pick<Explanation, 'hits' | 'unread' | 'cut'>> {
   const missed: ActionMark[] = []
-  let hits = 0
+  let [hits, unread] = [0, 0]
   for (let after = 0; missed.length + hits < actionsMax; ) {
     signal?.throwIfAborted()
     const page = await history.marks({ build: build.id, ...subject, limit: pageMax, after })
@@ -138,12 +141,13 @@ async function marksOf(
     const found = page.filter(({ outcome }) => outcome !== 'hit')
     missed.push(...found)
     hits += page.length - found.length
+    unread += page.filter(({ isUnread }) => isUnread).length
     if (page.length < pageMax) {
       round?.looked()
-      return { missed, hits, cut: 0 }
+      return { missed, hits, unread, cut: 0 }
     }
     after = page.at(-1)?.row ?? after
     await setImmediate()
   }
-  return { missed, hits, cut: Math.max(0, build.actions - missed.length - hits) }
+  return { missed, hits, unread, cut: Math.max(0, build.actions - missed.length - hits) }
 }

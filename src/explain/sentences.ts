@@ -84,14 +84,16 @@ export function chainText({ chain, subject }: Pick<CauseOfMany, 'chain' | 'subje
 }
 
 /** `Build 3f2a19c0: 2,014 actions in 48 s: 1,702 cached (84.5 %), 312 not cached.`, and the main cause. */
-export function summaryText({ build, actions, hits, causes, cut }: Explanation): string {
+export function summaryText({ build, actions, hits, causes, unread, cut }: Explanation): string {
   const missed = actions - hits
   const counted = `${countText(actions, 'action')} in ${spanText(tookMs(build))}`
   const share = actions === 0 ? '' : ` (${((100 * hits) / actions).toFixed(1).replace(/\.0$/, '')} %)`
   const first = `${counted}: ${number(hits)} cached${share}, ${number(missed)} not cached.`
   const lost = build.dropped > 0 ? ' Some of what happened was not recorded.' : ''
+  const blind =
+    unread > 0 ? ` ${countText(unread, 'action')} could not be looked at, not having been read from the cache yet.` : ''
   const beyond = cut > 0 ? ` ${number(cut)} more actions were not looked at.` : ''
-  return `${first}${lost}${beyond}${leading(causes, missed)}`
+  return `${first}${lost}${blind}${beyond}${leading(causes, missed)}`
 }
 
 function leading(causes: readonly CauseOfMany[], missed: number): string {

@@ -32,7 +32,7 @@ try {
 }
 
 async function explainLast(history: History): Promise<void> {
-  const local = localHistory(history, { waitingSince: () => undefined, fetch: async () => new Map() })
+  const local = localHistory(history, { fetch: async () => new Map() })
   const [build] = await local.builds({ limit: 1 })
   if (!build) throw new Error('there is no build')
   const ask = async (explain: () => Promise<Explanation>) => {

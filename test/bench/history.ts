@@ -13,6 +13,7 @@ import { digestOf } from '../../src/core/hash.ts'
 import { consoleApi, re } from '../../src/wire/proto.ts'
 import { manualClock } from '../fixture/manual-clock.ts'
 import { quietLog } from '../fixture/quiet-log.ts'
+import { readAll } from './misses.ts'
 
 const [builds = 1_000, actions = 10_000] = process.argv.slice(2).map(Number)
 const batchEvents = 1_000
@@ -41,15 +42,16 @@ function fill(history: History, build: number): void {
     const request = batchOf(build, first)
     const { events } = eventsOf(request)
     const sequence = (build * actions + first) / batchEvents + 1
-    const written = history.use(({ ingest }) => ingest.add({ run: request.run, sequence, dropped: 0, events }))
-    const learned = (written?.readable ?? []).map(({ content, action }) => ({
-      content,
-      action,
-      command: action,
-      inputRoot: action,
-      outputs: [`bazel-out/k8-fastbuild/bin/some/package/${action.hash.slice(0, 16)}.o`],
-    }))
-    history.use(({ learn }) => learn(learned, [], began))
+    history.use(({ ingest }) => ingest.add({ run: request.run, sequence, dropped: 0, events }, began))
+    readAll(history, ({ content, action }) => [
+      {
+        content,
+        action,
+        command: action,
+        inputRoot: action,
+        outputs: [`bazel-out/k8-fastbuild/bin/some/package/${action.hash.slice(0, 16)}.o`],
+      },
+    ])
   }
 }
 

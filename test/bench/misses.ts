@@ -1,4 +1,6 @@
 import type { History } from '../../src/console/history.ts'
+import type { Learned } from '../../src/console/learn.ts'
+import type { Readable } from '../../src/console/reading-queue.ts'
 import { type Digest, digestText } from '../../src/core/digest.ts'
 import { re } from '../../src/wire/proto.ts'
 import { blobOf } from '../fixture/blob.ts'
@@ -51,13 +53,24 @@ export function fillWithMisses(history: History, { build, builds, actions }: Fil
       ]
     })
     const sequence = (build * actions + from) / batchActions + 1
-    const written = history.use(({ ingest }) => ingest.add({ run: Buffer.from('run'), sequence, dropped: 0, events }))
+    const batch = { run: Buffer.from('run'), sequence, dropped: 0, events }
+    history.use(({ ingest }) => ingest.add(batch, began))
     const byAction = new Map(made.map((each) => [digestText(each.action), each]))
-    const learned = (written?.readable ?? []).flatMap(({ content, action }) => {
+    readAll(history, ({ content, action }) => {
       const known = byAction.get(digestText(action))
       return known ? [{ content, ...known }] : []
     })
-    history.use(({ learn }) => learn(learned, [...blobs.values()], began))
+    history.use(({ learn }) => learn([], [...blobs.values()], began))
+  }
+}
+
+/** Has read what is to be read. @param read what was found of an action */
+export function readAll(history: History, read: (action: Readable) => readonly Learned[]): void {
+  for (;;) {
+    const unread = history.use((tables) => tables.unread.next())
+    if (unread.length === 0) return
+    history.use(({ learn }) => learn(unread.flatMap(read), [], began))
+    history.use((tables) => tables.unread.done(unread))
   }
 }
 

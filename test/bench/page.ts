@@ -29,7 +29,7 @@ try {
   const bounds = { bytesMax: 64e9, ageMsMax: Number.MAX_SAFE_INTEGER }
   const history = openHistory({ path: join(folder, 'history.db'), bounds, clock: systemClock, log: quietLog })
   for (let build = 0; build < builds; build += 1) fillWithMisses(history, { build, builds, actions })
-  const local = localHistory(history, { waitingSince: () => undefined, fetch: async () => new Map() })
+  const local = localHistory(history, { fetch: async () => new Map() })
   const [build] = await local.builds({ limit: 1 })
   if (!build) throw new Error('there is no build')
   const script = await readFile(join(root, 'dist/page.js'), 'utf8')

@@ -38,7 +38,7 @@ async function open() {
     /** Tells of actions that differ, lets all of them be compared, and counts what is written down. */
     async compared(...events: ReturnType<typeof repeatWith>[]): Promise<number> {
       const batch = { run: Buffer.from('run'), sequence: 1, dropped: 0, events }
-      comparer.add(history.use(({ ingest }) => ingest.add(batch))?.different ?? [])
+      comparer.add(history.use(({ ingest }) => ingest.add(batch, 0))?.different ?? [])
       await comparer.idle()
       return history.use(({ repeats }) => [...repeats.list('build-1', { limit: 1_000, skip: 0 })].length)
     },

@@ -124,7 +124,7 @@ it('names as many causes of an explanation as fit, and counts the others', async
     more: { causes: 1, actions: 3 },
   }
   const explanations: Explanations = {
-    of: async (build) => ({ build, ...made, cut: 0 }),
+    of: async (build) => ({ build, ...made, unread: 0, cut: 0 }),
     isFinal: () => true,
     settled: () => undefined,
     close: () => undefined,

@@ -69,32 +69,28 @@ export function createScene(): Scene {
       seen.lookup === undefined ? { answer: outcome === 'hit' ? ('hit' as const) : ('absent' as const) } : seen.lookup
     const ran = outcome === 'executed' || outcome === 'failed' || outcome === 'local'
     sequence += 1
-    const written = file.use(({ ingest }) =>
-      ingest.add({
-        run: Buffer.from('run'),
-        sequence,
-        dropped: 0,
-        events: [
-          ...(lookup ? [{ kind: 'lookup' as const, ...common, lookup }] : []),
-          ...(ran
-            ? [
-                {
-                  kind: 'execution' as const,
-                  ...common,
-                  run: {
-                    outcome,
-                    skipCacheLookup: seen.skipCacheLookup ?? false,
-                    doNotCache: seen.doNotCache ?? false,
-                    ...{ merged: false, exitCode: outcome === 'failed' ? 1 : 0, status: 0, message: '' },
-                    ...{ worker: 'worker-1', attempts: 1, times: { workerStart: now, workerEnd: now + runMs } },
-                  },
-                },
-              ]
-            : []),
-        ],
-      }),
-    )
-    if (seen.keeps !== 'action') for (const { content, action } of written?.readable ?? []) learn(content, action)
+    const events = [
+      ...(lookup ? [{ kind: 'lookup' as const, ...common, lookup }] : []),
+      ...(ran
+        ? [
+            {
+              kind: 'execution' as const,
+              ...common,
+              run: {
+                outcome,
+                skipCacheLookup: seen.skipCacheLookup ?? false,
+                doNotCache: seen.doNotCache ?? false,
+                ...{ merged: false, exitCode: outcome === 'failed' ? 1 : 0, status: 0, message: '' },
+                ...{ worker: 'worker-1', attempts: 1, times: { workerStart: now, workerEnd: now + runMs } },
+              },
+            },
+          ]
+        : []),
+    ]
+    file.use(({ ingest }) => ingest.add({ run: Buffer.from('run'), sequence, dropped: 0, events }, now))
+    const unread = file.use((tables) => tables.unread.next())
+    if (seen.keeps !== 'action') for (const { content, action } of unread) learn(content, action)
+    file.use((tables) => tables.unread.done(unread))
     return digestText(action)
   }
 
@@ -109,7 +105,6 @@ export function createScene(): Scene {
   return {
     shelf,
     history: localHistory(file, {
-      waitingSince: () => undefined,
       fetch: async (digests) => {
         const found = await shelf.load(digests)
         return new Map(
