@@ -27,12 +27,13 @@ export function explainMethod(history: LocalHistory, whole: Explanations): Metho
     const subject = { ...(target !== '' && { target }), ...(hashPrefix !== '' && { hashPrefix }) }
     const build = (await history.builds({ idPrefix: id, limit: 1_000 })).find((each) => each.id === id)
     if (!build) throw new Failure('not-found', 'there is no such build', { where: id })
-    const isWhole = target + hashPrefix + against === ''
-    const settled = isWhole ? whole.settled(build) : undefined
+    const isWhole = target + hashPrefix === ''
+    const settled = isWhole && against === '' ? whole.settled(build) : undefined
+    const compared = against !== '' && { against }
     const explanation =
-      isWhole && whole.isFinal(build)
-        ? await whole.of(build, { signal })
-        : await semaphore(() => explainBuild(build, { subject, signal, settled, ...(against !== '' && { against }) }))
+      isWhole && whole.hasSettled(build)
+        ? await whole.of(build, { signal, ...compared })
+        : await semaphore(() => explainBuild(build, { subject, signal, settled, ...compared }))
     // What its client reports of the build may be newer.
     return consoleApi.ExplainResponse.encode(wireExplanation({ ...explanation, build })).finish()
   }

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Clock } from '../core/clock.ts'
 import { Failure, messageOf } from '../core/failure.ts'
+import type { ExplanationStore } from '../explain/store.ts'
 import type { Log } from '../telemetry/log.ts'
 import { createKeptStreams, type KeptStreams } from './bes/keep.ts'
 import { createKeptBlobs, type KeptBlobs } from './blobs.ts'
@@ -12,6 +13,7 @@ import { type Bounds, createPrune, type Prune } from './prune.ts'
 import { createQueries, type Queries } from './queries.ts'
 import { createReadingQueue, type ReadingQueue } from './reading-queue.ts'
 import { createKeptRepeats, type KeptRepeats } from './repeats.ts'
+import { createStoredExplanations } from './stored-explanations.ts'
 
 export interface HistoryOptions {
   /** The database's file. */
@@ -35,6 +37,8 @@ export interface Tables {
   readonly blobs: KeptBlobs
   /** Differences between two runs of an action. */
   readonly repeats: KeptRepeats
+  /** Of builds that have ended. */
+  readonly explanations: ExplanationStore
   readonly prune: Prune
 }
 
@@ -128,6 +132,7 @@ function tablesOf(database: DatabaseSync, bounds: Bounds): Tables {
     log: createReadLog(database),
     streams: createKeptStreams(database),
     repeats: createKeptRepeats(database),
+    explanations: createStoredExplanations(database),
     prune(now) {
       const more = prune(now)
       ingest.forget()

@@ -20,6 +20,7 @@ const toldTables = [
   'invocation_failures',
   'invocation_output',
   'repeats',
+  'explanations',
 ] as const
 /** The share of the history that kept blobs may take. */
 const blobsShareMax = 1 / 2

@@ -235,4 +235,19 @@ export const migrations: readonly string[] = [
   ) STRICT;
   CREATE INDEX unread_by_time ON unread (since);
   `,
+  `
+  -- Explanations of builds that have ended: JSON, compressed with zstd.
+  CREATE TABLE explanations (
+    id INTEGER PRIMARY KEY,
+    build INTEGER NOT NULL,
+    -- the name of the only build that it was compared with; empty for any
+    against TEXT NOT NULL,
+    -- of the build, when it was explained
+    state TEXT NOT NULL,
+    -- of the JSON, in bytes
+    length INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    UNIQUE (build, against)
+  ) STRICT;
+  `,
 ]

@@ -10,6 +10,7 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import type { Channel, Service } from '../wire/rpc.ts'
 import { besService } from './bes/service.ts'
 import { createComparer } from './comparer.ts'
+import { explanationStore } from './explanation-store.ts'
 import { openHistory } from './history.ts'
 import { historyService } from './history-service.ts'
 import { localHistory } from './local-history.ts'
@@ -59,7 +60,7 @@ export function createConsole(options: ConsoleOptions): Console {
   const reader = createReader({ history, cas: options.cas, clock, log })
   const comparer = createComparer({ history, cas: options.cas, clock, log })
   const local = localHistory(history, reader)
-  const explanations = createExplanations(local, clock)
+  const explanations = createExplanations(local, clock, explanationStore(history))
   let stopPruning = clock.after(0, prune)
 
   function prune(): void {

@@ -19,6 +19,8 @@ export interface Explanation {
   readonly unread: number
   /** Actions beyond those considered. */
   readonly cut: number
+  /** The one build that all of its actions were compared with that were compared with any; absent if there are others. */
+  readonly onlyAgainst?: string
 }
 
 /** Which actions of a build. */
@@ -69,7 +71,8 @@ export async function explainBuild(
     found.set(mark.row, explained)
     round?.keep(mark, explained)
   })
-  const causes = grouped(missed.flatMap(({ row }) => found.get(row) ?? []))
+  const all = missed.flatMap(({ row }) => found.get(row) ?? [])
+  const causes = grouped(all)
   const rest = causes.slice(causesMax)
   return {
     build,
@@ -79,7 +82,13 @@ export async function explainBuild(
     more: { causes: rest.length, actions: rest.reduce((sum, each) => sum + each.actions, 0) },
     unread,
     cut,
+    ...onlyAgainst(all),
   }
+}
+
+function onlyAgainst(all: readonly Explained[]): Pick<Explanation, 'onlyAgainst'> {
+  const [build, ...others] = new Set(all.flatMap(({ against }) => against?.build ?? []))
+  return build === undefined || others.length > 0 ? {} : { onlyAgainst: build }
 }
 
 /** Explains those actions of a build that goes on of which all has been heard, so that they are known when it ends. */

@@ -1,6 +1,6 @@
 import type { LocalHistory } from '../core/build-history.ts'
 import type { Clock } from '../core/clock.ts'
-import { goodMs } from '../explain/explanations.ts'
+import { goodMs } from '../explain/pace.ts'
 
 /** Caches large parts of a history for all open pages, each of which asks at every change. */
 export interface Kept<T> {

@@ -6,9 +6,12 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { explanationStore } from '../../src/console/explanation-store.ts'
 import { type History, openHistory } from '../../src/console/history.ts'
 import { localHistory } from '../../src/console/local-history.ts'
+import type { BuildRecord, LocalHistory } from '../../src/core/build-history.ts'
 import { type Explanation, explainBuild, explainSettled } from '../../src/explain/build.ts'
+import { createExplanations } from '../../src/explain/explanations.ts'
 import { keepExplanations } from '../../src/explain/kept.ts'
 import { causeText } from '../../src/explain/sentences.ts'
 import { createSettled } from '../../src/explain/settled.ts'
@@ -63,6 +66,27 @@ async function explainLast(history: History): Promise<void> {
     `  at its end, those before its last 3 s having been explained while it went on: ${middle(atEnd, 'wall').toFixed(0)} ms, ${middle(atEnd, 'cpu').toFixed(0)} ms of CPU`,
   )
   say(`  asked again while nothing was built: ${again.wall.toFixed(2)} ms`)
+  await explainKept(history, local, build, ask)
+}
+
+type Ask = (explain: () => Promise<Explanation>) => Promise<{ readonly wall: number; readonly cpu: number }>
+
+/** A console that has just been started: what an earlier one has kept, compared with any build and with single ones. */
+async function explainKept(history: History, local: LocalHistory, build: BuildRecord, ask: Ask): Promise<void> {
+  const clock = manualClock(build.lastSeen + 60_000)
+  const started = () => createExplanations(local, clock, explanationStore(history))
+  const sayOf = async (what: string, against?: string) => {
+    const console = started()
+    const { wall, cpu } = await ask(() => console.of(build, { against }))
+    console.close()
+    say(`  ${what}: ${wall.toFixed(1)} ms, ${cpu.toFixed(1)} ms of CPU`)
+  }
+  await sayOf('by a console that has just been started')
+  await sayOf('by another one after it')
+  const [, before, earlier] = await local.builds({ limit: 3 })
+  await sayOf('compared with the build before', before?.id)
+  await sayOf('compared with the one before that', earlier?.id)
+  await sayOf('by another console after it', earlier?.id)
 }
 
 function say(line: string): void {

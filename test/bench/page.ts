@@ -15,6 +15,7 @@ import { Failure } from '../../src/core/failure.ts'
 import { createExplanations } from '../../src/explain/explanations.ts'
 import { createPages } from '../../src/page/handler.ts'
 import { listen } from '../../src/wire/server.ts'
+import { noStore } from '../fixture/no-store.ts'
 import { root } from '../fixture/program.ts'
 import { quietLog } from '../fixture/quiet-log.ts'
 import { fillWithMisses } from './misses.ts'
@@ -38,7 +39,7 @@ try {
   for (const isReady of [true, false]) {
     const times: Awaited<ReturnType<typeof shown>>[] = []
     for (let at = 0; at < repeats; at += 1) {
-      const explanations = createExplanations(local, systemClock)
+      const explanations = createExplanations(local, systemClock, noStore)
       const pages = createPages({ history: local, explanations, clock: systemClock, script, contents })
       const server = await listen([], { address: '127.0.0.1:0', log: quietLog, http: pages.handle })
       if (isReady) await explanations.of(build)

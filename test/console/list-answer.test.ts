@@ -126,6 +126,7 @@ it('names as many causes of an explanation as fit, and counts the others', async
   const explanations: Explanations = {
     of: async (build) => ({ build, ...made, unread: 0, cut: 0 }),
     isFinal: () => true,
+    hasSettled: () => true,
     settled: () => undefined,
     close: () => undefined,
   }

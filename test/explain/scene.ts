@@ -1,11 +1,13 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { explanationStore } from '../../src/console/explanation-store.ts'
 import { openHistory } from '../../src/console/history.ts'
 import { localHistory } from '../../src/console/local-history.ts'
 import type { LocalHistory, LookupRecord } from '../../src/core/build-history.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { checkedDigest, type Digest, type DigestFunction, digestKey, digestText } from '../../src/core/digest.ts'
+import type { ExplanationStore } from '../../src/explain/store.ts'
 import { re } from '../../src/wire/proto.ts'
 import { quietLog } from '../fixture/quiet-log.ts'
 import { createShelf, type Folder, type Shelf } from './actions.ts'
@@ -35,6 +37,8 @@ export interface Seen {
 export interface Scene {
   readonly history: LocalHistory
   readonly shelf: Shelf
+  /** Explanations in the same database. */
+  readonly store: ExplanationStore
   /** Has a client build something. @returns the digests of the actions, as `hash/size` */
   build(id: string, actions: readonly Seen[], instance?: string): string[]
   dispose(): void
@@ -104,6 +108,7 @@ export function createScene(): Scene {
 
   return {
     shelf,
+    store: explanationStore(file),
     history: localHistory(file, {
       fetch: async (digests) => {
         const found = await shelf.load(digests)

@@ -116,7 +116,7 @@ test('the actions of a build are explained while it goes on, before anybody asks
   const seen = (await last()).lastSeen
   const clock = manualClock(seen + 500)
   const { history, read } = counting()
-  const explanations = createExplanations(history, clock)
+  const explanations = createExplanations(history, clock, scene.store)
   onTestFinished(() => explanations.close())
   const turns = async () => {
     for (let at = 0; at < 50; at += 1) await new Promise((resolve) => setImmediate(resolve))

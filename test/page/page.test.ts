@@ -16,6 +16,7 @@ import { finished, patterns, printed, type Sent, started, target, tell } from '.
 import { absent, callerOf, hit, openTestConsole, ran } from '../console/fixture.ts'
 import { blobOf } from '../fixture/blob.ts'
 import { eventually } from '../fixture/eventually.ts'
+import { noStore } from '../fixture/no-store.ts'
 import { quietLog } from '../fixture/quiet-log.ts'
 
 const hostile = '<script>alert(1)</script>&"\''
@@ -250,7 +251,7 @@ describe('the page', () => {
     await build('bbbb2222', 'b')
     it.clock.advance(3_000)
     const { history } = it.console
-    const explanations = createExplanations(history, it.clock)
+    const explanations = createExplanations(history, it.clock, noStore)
     const [made] = await history.builds({ limit: 1 })
     if (!made) throw new Error('there is one')
     const [leaving, staying] = [new AbortController(), new AbortController()]
