@@ -58,9 +58,9 @@ export async function compareTrees(
     looked += level.length
     for (let at = 0; at < level.length; at += pairsPerLoadMax) {
       const pairs = level.slice(at, at + pairsPerLoadMax)
-      await learn(pairs, load, known)
+      const locals = await localsOf(pairs, load, known)
       for (const pair of pairs) {
-        const local = known.locals.get(keyOf(pair))
+        const local = locals.get(keyOf(pair))
         if (!local) continue
         differences.push(...local.differences.map((each) => ({ ...each, path: joined(pair.path, each.path) })))
         unknown.push(...local.unknown.map((each) => ({ ...each, path: pair.path })))
@@ -76,11 +76,29 @@ function keyOf({ one, other }: Pair): string {
   return `${one ? digestText(one) : ''} ${other ? digestText(other) : ''}`
 }
 
-/** Compares those pairs that are not cached yet. */
-async function learn(pairs: readonly Pair[], load: Load, { locals, replacements }: KnownPairs): Promise<void> {
-  if (locals.size + pairs.length > knownPairsMax) locals.clear()
-  const fresh = pairs.filter((pair) => !locals.has(keyOf(pair)))
-  if (fresh.length === 0) return
+/**
+ * The differences of each pair. Those that are not cached yet are compared, and cached. Other comparisons may empty the
+ * cache meanwhile.
+ */
+async function localsOf(pairs: readonly Pair[], load: Load, known: KnownPairs): Promise<ReadonlyMap<string, Local>> {
+  const found = new Map<string, Local>()
+  const fresh = pairs.filter((pair) => {
+    const local = known.locals.get(keyOf(pair))
+    if (local) found.set(keyOf(pair), local)
+    return !local
+  })
+  if (fresh.length === 0) return found
+  await compareFresh(fresh, load, { locals: found, replacements: known.replacements })
+  if (known.locals.size + fresh.length > knownPairsMax) known.locals.clear()
+  for (const pair of fresh) {
+    const local = found.get(keyOf(pair))
+    if (local) known.locals.set(keyOf(pair), local)
+  }
+  return found
+}
+
+/** Adds the differences of pairs to `locals`. */
+async function compareFresh(fresh: readonly Pair[], load: Load, { locals, replacements }: KnownPairs): Promise<void> {
   const open = replacements.isEmpty ? fresh : await learnFromOne(fresh, load, { locals, replacements })
   const bytes = await directoriesOf(open, load)
   const decoded = new Map(
