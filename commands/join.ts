@@ -61,7 +61,7 @@ export default class Join extends NativeCommand {
     const driver = await this.openDriver(flags, 'join')
     const steps = driver.join({
       url,
-      token: flags.token ?? (await readToken(process.stdin, process.stderr)),
+      token: flags.token ?? (await readToken(process.stdin, process.stderr, `${this.config.bin} join ${args.address}`)),
       ...(fingerprint !== undefined && { fingerprint }),
       ...(tlsCert !== undefined && tlsKey !== undefined && { tlsCert: resolve(tlsCert), tlsKey: resolve(tlsKey) }),
       ...(worker !== undefined && { worker: workerName(worker) }),

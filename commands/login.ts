@@ -17,18 +17,23 @@ export default class Login extends NativeCommand {
       summary:
         "the certificate authority (PEM) that signed the server's certificate, if this system does not trust it already",
     }),
+    'tls-cert': Flags.file({
+      summary: 'the certificate (PEM) to show to the server, if it asks for one besides the token',
+      dependsOn: ['tls-key'],
+    }),
+    'tls-key': Flags.file({ summary: 'its private key (PEM)', dependsOn: ['tls-cert'] }),
   }
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Login)
-    const { assertTaken, limitedNote, readableNote, readToken, serverUrl } = await import('../src/cli/login.ts')
+    const { assertTaken, limitedNote, loginTarget, readableNote, readToken } = await import('../src/cli/login.ts')
+    const { tlsFilesOf } = await import('../src/cli/reach.ts')
     const { isReadable } = await import('../src/core/address.ts')
     const { keepLogin, loginsFile } = await import('../src/access/logins.ts')
-    const url = serverUrl(args.address)
-    const ca = flags['tls-ca']
-    const target = { url, ...(ca !== undefined && { tls: { ca } }) }
+    const target = loginTarget(args.address, tlsFilesOf(flags))
+    const { url } = target
     if (isReadable(url)) process.stderr.write(`native: ${readableNote}\n`)
-    const token = await readToken(process.stdin, process.stderr)
+    const token = await readToken(process.stdin, process.stderr, `${this.config.bin} login ${args.address}`)
     const taken = await this.interruptible((signal) => assertTaken(target, token, signal))
     if (taken === 'events of builds') process.stderr.write(`native: ${limitedNote}.\n`)
     const user = userContext()

@@ -4,10 +4,11 @@ import { openBuildHistory } from '../client/build-history.ts'
 import { negotiate } from '../client/capabilities.ts'
 import { hostPortText, parseGrpcUrl } from '../core/address.ts'
 import { Failure } from '../core/failure.ts'
-import { openChannel } from '../wire/channel.ts'
+import { openDirectChannel } from '../wire/direct.ts'
 import { type Channel, Code, RpcError } from '../wire/rpc.ts'
-import { toFailure } from '../wire/status.ts'
 import { type CallTarget, openCalled } from '../wire/tls/called.ts'
+import type { ClientTlsFiles } from '../wire/tls/client-tls.ts'
+import { unanswered } from './reach.ts'
 
 const tokenLengthMax = 8192
 const askMsMax = 10_000
@@ -24,19 +25,38 @@ export function serverUrl(text: string): string {
   return `${isSecure ? 'grpcs' : 'grpc'}://${hostPortText(place)}`
 }
 
+/**
+ * The server to log in to.
+ * @throws Failure 'invalid' for an address without TLS beside files for it: the token would go there unencrypted
+ */
+export function loginTarget(text: string, tls: ClientTlsFiles | undefined): CallTarget {
+  const url = serverUrl(text)
+  if (tls === undefined) return { url }
+  if (url.startsWith('grpcs:')) return { url, tls }
+  throw new Failure('invalid', 'certificates cannot be used with an address that does not use TLS', {
+    where: text,
+    next: [`Write ${url.replace('grpc:', 'grpcs:')}, or leave --tls-ca, --tls-cert and --tls-key out.`],
+  })
+}
+
 /** Shown about such an address before the token is asked for. */
 export const readableNote =
   'without TLS, anyone on the network path can read the token: write grpcs:// if the server speaks TLS'
 
 /**
  * A token from standard input: typed without echo, or piped in.
+ * @param command that reads it, as a person would write it
  * @throws Failure 'invalid' for what is not a token
  */
-export async function readToken(input: NodeJS.ReadStream, output: NodeJS.WriteStream): Promise<string> {
+export async function readToken(
+  input: NodeJS.ReadStream,
+  output: NodeJS.WriteStream,
+  command: string,
+): Promise<string> {
   const text = (input.isTTY ? await typed(input, output) : await piped(input)).trim()
   if (/^[\x21-\x7e]{1,8192}$/.test(text)) return text
   throw new Failure('invalid', 'the input is not a token: it is empty, or contains spaces or line breaks', {
-    next: ['Paste it, or pipe it in: native login ADDRESS < token.txt'],
+    next: [`Paste it, or pipe it in: ${command} < token.txt`],
   })
 }
 
@@ -80,16 +100,20 @@ export async function assertTaken(
   token: string,
   signal: AbortSignal,
 ): Promise<'everything' | 'events of builds'> {
-  const channel = await openCalled(target, openChannel, () => `Bearer ${token}`)
+  const channel = await openCalled(target, openDirectChannel, () => `Bearer ${token}`)
   try {
     await negotiate(channel, { timeoutMs: askMsMax, signal })
     return 'everything'
   } catch (error) {
-    if (!(error instanceof RpcError) || error.code !== Code.UNIMPLEMENTED) throw toFailure(error, target.url)
+    if (!(error instanceof RpcError) || error.code !== Code.UNIMPLEMENTED) throw notTaken(error, target.url)
     return await takenByConsole(channel, target.url)
   } finally {
     channel.close()
   }
+}
+
+function notTaken(error: unknown, url: string): Failure {
+  return unanswered(error, { url, who: 'server', where: url })
 }
 
 /** A console offers builds rather than capabilities. */
@@ -98,9 +122,9 @@ async function takenByConsole(channel: Channel, url: string): Promise<'everythin
     await openBuildHistory(channel).builds({ limit: 1 })
     return 'everything'
   } catch (error) {
-    if (!(error instanceof RpcError) || error.code !== Code.PERMISSION_DENIED) throw toFailure(error, url)
+    if (!(error instanceof RpcError) || error.code !== Code.PERMISSION_DENIED) throw notTaken(error, url)
     if (await takesEvents(channel)) return 'events of builds'
-    throw toFailure(error, url)
+    throw notTaken(error, url)
   }
 }
 

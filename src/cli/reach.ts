@@ -6,7 +6,7 @@ import { Failure, messageOf } from '../core/failure.ts'
 import { type SystemMeaning, systemMeaning } from '../host/system-errors.ts'
 import { toFailure } from '../wire/status.ts'
 import type { ClientTlsFiles } from '../wire/tls/client-tls.ts'
-import { handshakeProblem, isUntrusted } from '../wire/tls/handshake-errors.ts'
+import { handshakeProblem, isForOtherName, isUntrusted } from '../wire/tls/handshake-errors.ts'
 
 /** A server that is up answers within this, even from another continent. */
 const answerMsMax = 10_000
@@ -58,26 +58,18 @@ export async function addressesAnswering(flags: AddressFlags): Promise<Addresses
   if (addresses === undefined) return undefined
   const { negotiate } = await import('../client/capabilities.ts')
   const { openReachedDirectly } = await import('./reached.ts')
-  const { address, url } = addresses.scheduler
+  const { url } = addresses.scheduler
   const channel = await openReachedDirectly(addresses.scheduler)
   try {
     await negotiate(channel, { timeoutMs: answerMsMax })
   } catch (cause) {
-    // It answers, though it refuses this caller.
-    const failure = toFailure(cause, url)
-    if (failure.kind === 'denied') throw failure
-    const where = flags.port === undefined ? '--address' : '--port'
-    const problem = handshakeIn(cause)
-    if (problem)
-      throw new Failure('unavailable', `no TLS with ${address}: ${problem.says}`, { where, ...problem, cause })
-    const meaning = meaningIn(cause)
-    throw new Failure('unavailable', `no scheduler answers at ${address}: ${meaning?.says ?? messageOf(cause)}`, {
-      where,
+    throw unanswered(cause, {
+      url,
+      who: 'scheduler',
+      where: flags.port === undefined ? '--address' : '--port',
       next: [
-        ...(meaning ? [meaning.next] : []),
         'Run `native ips` on the machine that runs the cluster: it prints the addresses of the servers if they answer there.',
       ],
-      cause,
     })
   } finally {
     channel.close()
@@ -85,14 +77,40 @@ export async function addressesAnswering(flags: AddressFlags): Promise<Addresses
   return addresses
 }
 
+/**
+ * Why a server could not be asked, with what would help; a refusal of this caller as it is.
+ * @param called.where the flag or address to blame
+ * @param called.next advice if nobody answers there
+ */
+export function unanswered(
+  cause: unknown,
+  called: { readonly url: string; readonly who: string; readonly where: string; readonly next?: readonly string[] },
+): Failure {
+  const { url, who, where, next = [] } = called
+  const failure = toFailure(cause, url)
+  if (failure.kind === 'denied') return failure
+  const address = url.replace(/^grpcs?:\/\//, '')
+  const problem = handshakeIn(cause)
+  if (problem)
+    return new Failure('unavailable', `no TLS with ${address}: ${problem.says}`, { where, next: problem.next, cause })
+  const meaning = meaningIn(cause)
+  return new Failure('unavailable', `no ${who} answers at ${address}: ${meaning?.says ?? messageOf(cause)}`, {
+    where,
+    next: [...(meaning ? [meaning.next] : []), ...next],
+    cause,
+  })
+}
+
+const authority =
+  'Name the file of its authority with --tls-ca; `native ips` prints it on the machine that runs the cluster.'
+const otherName = 'Use one of those names, or have a certificate made for this one.'
+
 /** The failed handshake behind an error, and what to do about it. */
 function handshakeIn(error: unknown): { readonly says: string; readonly next: readonly string[] } | undefined {
   for (let each = error; each instanceof Error; each = each.cause) {
     const says = handshakeProblem(each)
     if (says === undefined) continue
-    const authority =
-      'Name the file of its authority with --tls-ca; `native ips` prints it on the machine that runs the cluster.'
-    return { says, next: isUntrusted(each) ? [authority] : [] }
+    return { says, next: isUntrusted(each) ? [authority] : isForOtherName(each) ? [otherName] : [] }
   }
   return undefined
 }
@@ -117,7 +135,7 @@ export function addressesGiven(flags: AddressFlags): Addresses | undefined {
   const secure = text.startsWith('grpcs://')
   const socket = text.startsWith('unix:')
   const address = socket ? socketAddress(text) : plainAddress(text.replace(/^grpcs?:\/\//, ''))
-  const tls = filesGiven(flags)
+  const tls = tlsFilesOf(flags)
   if (tls && !secure)
     throw new Failure('invalid', 'certificates cannot be used with an address that does not use TLS', {
       where: '--address',
@@ -142,8 +160,8 @@ function socketAddress(url: string): string {
   }
 }
 
-/** Absolute paths: what they go into may be used from elsewhere. */
-function filesGiven(flags: AddressFlags): ClientTlsFiles | undefined {
+/** The files of --tls-ca, --tls-cert and --tls-key, as absolute paths: what they go into may be used from elsewhere. */
+export function tlsFilesOf(flags: AddressFlags): ClientTlsFiles | undefined {
   const named = { ca: flags['tls-ca'], cert: flags['tls-cert'], key: flags['tls-key'] }
   const files = Object.entries(named).flatMap(([name, file]) => (file === undefined ? [] : [[name, resolve(file)]]))
   return files.length === 0 ? undefined : Object.fromEntries(files)

@@ -106,12 +106,12 @@ const meanings: Readonly<Record<string, SystemMeaning>> = {
   ETIMEDOUT: { kind: 'unavailable', says: 'the other end does not answer', next: again },
   EHOSTUNREACH: { kind: 'unavailable', says: 'there is no route to the machine', next: again },
   ENETUNREACH: { kind: 'unavailable', says: 'there is no route to the network', next: again },
-  ENOTFOUND: { kind: 'unavailable', says: 'the host name cannot be resolved', next: 'Check how the name is written.' },
   EAI_AGAIN: {
     kind: 'unavailable',
-    says: 'the host name cannot be resolved at the moment',
-    next: 'Try again; if it goes on, look at the DNS settings of this machine.',
+    says: 'the host name cannot be resolved: no name server answers',
+    next: 'Check how the name is written, and that this machine reaches a name server.',
   },
+  ENOTFOUND: { kind: 'unavailable', says: 'the host name cannot be resolved', next: 'Check how the name is written.' },
 }
 
 /**

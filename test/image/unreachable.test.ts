@@ -9,8 +9,8 @@ test.each([
   ['ENOTFOUND', 'the host name cannot be resolved', 'Check how the name is written.'],
   [
     'EAI_AGAIN',
-    'the host name cannot be resolved at the moment',
-    'Try again; if it goes on, look at the DNS settings of this machine.',
+    'the host name cannot be resolved: no name server answers',
+    'Check how the name is written, and that this machine reaches a name server.',
   ],
 ])('a registry that cannot be reached, by %s: what is wrong, and what to do', (code, says, next) => {
   expect(failed(refused(code), url)).toMatchObject({

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Authority, makeAuthority } from '../fixture/certificates.ts'
-import { createNative, type Native } from '../fixture/program.ts'
+import { createNative, type Native, root } from '../fixture/program.ts'
 import { createServerPlace } from '../fixture/servers.ts'
 
 let native: Native
@@ -120,6 +120,15 @@ describe('certificates of one’s own', () => {
     expect((await native.ok('exec', '--address', there, ...own, '--', '/bin/echo', 'you')).stdout).toBe('you')
     const without = await native.run('exec', '--address', there, '--tls-ca', authority.ca, '--', '/bin/true')
     expect(without.stderr).toContain('this server asks for a client certificate, and none was shown')
+    await native.ok('deploy', '--access', 'team')
+    const made = await native.ok('token', 'create', '--name', 'colleague', '--role', 'reader', '--json')
+    const input: string = JSON.parse(made.stdout).token
+    const login = (...shown: string[]) =>
+      execa(process.execPath, [join(root, 'bin/run.js'), 'login', there, ...shown], {
+        ...{ input, reject: false, env: native.env, extendEnv: false },
+      })
+    expect((await login('--tls-ca', authority.ca)).stderr).toContain('asks for a client certificate')
+    expect((await login(...own)).stdout).toContain(`${there} accepts the token`)
     const [address] = Object.values(networkInterfaces())
       .flatMap((each) => each ?? [])
       .filter(({ internal, family }) => !internal && family === 'IPv4')
@@ -132,7 +141,7 @@ describe('certificates of one’s own', () => {
         '--',
         '/bin/true',
       )
-      expect(wrong.stderr).toContain('its certificate is for another name: for DNS:localhost')
+      expect(wrong.stderr).toContain('its certificate is for another name: for localhost')
     }
   })
 

@@ -229,7 +229,7 @@ describe('a client says what is wrong with a server’s certificate', () => {
 
   test('that is for another host', async () => {
     expect(await messageOf(await ours.issue('other', { names: 'DNS:build.example.com' }))).toBe(
-      'its certificate is for another name: for DNS:build.example.com',
+      'its certificate is for another name: for build.example.com',
     )
   })
 

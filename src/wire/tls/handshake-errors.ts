@@ -62,12 +62,17 @@ export function isUntrusted(error: unknown): boolean {
   return untrusted.has(errnoOf(error) ?? '')
 }
 
+/** Did the handshake fail because the certificate is not for the host that was called? */
+export function isForOtherName(error: unknown): boolean {
+  return errnoOf(error) === 'ERR_TLS_CERT_ALTNAME_INVALID'
+}
+
 /** What a failed handshake means, in words; undefined for an error that has nothing to do with TLS. */
 export function handshakeProblem(error: unknown): string | undefined {
   const code = errnoOf(error)
   if (code === undefined) return undefined
   if (code === 'ERR_NATIVE_TLS_PIN') return 'its certificate is not the one that it is said to have'
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return `its certificate is for another name${namesOf(error)}`
+  if (isForOtherName(error)) return `its certificate is for another name${namesOf(error)}`
   const certificate = certificateWords[code]
   if (certificate !== undefined) return `its certificate ${certificate}`
   const [, alert] = /^ERR_SSL_.*_ALERT_(\w+)$/.exec(code) ?? []
@@ -80,6 +85,7 @@ export function handshakeProblem(error: unknown): string | undefined {
 /** The names that a certificate is for, if the error tells. */
 function namesOf(error: unknown): string {
   const { cert } = error as { cert?: { subjectaltname?: unknown } }
-  const names = typeof cert?.subjectaltname === 'string' ? cert.subjectaltname : ''
+  const said = typeof cert?.subjectaltname === 'string' ? cert.subjectaltname : ''
+  const names = said.replaceAll(/(^|, )(?:DNS|IP Address):/g, '$1')
   return names === '' ? '' : `: for ${printable(names, 300)}`
 }
