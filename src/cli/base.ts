@@ -4,6 +4,7 @@ import type { Driver, Step } from '../cluster/driver.ts'
 import type { Operations } from '../cluster/options.ts'
 import type { DriverKind } from '../cluster/status.ts'
 import { Failure } from '../core/failure.ts'
+import { onEndSignal } from '../host/end-signals.ts'
 import { checkedArguments } from './arguments.ts'
 import { joinCommandLine, splitCommandLine } from './command-line.ts'
 import { spokenName } from './surface.ts'
@@ -153,16 +154,14 @@ export abstract class NativeCommand extends Command {
       if (controller.signal.aborted) process.exit(130)
       controller.abort(new Failure('cancelled', 'interrupted'))
     }
-    process.on('SIGINT', interrupt)
-    process.on('SIGTERM', interrupt)
+    const release = onEndSignal(interrupt)
     try {
       return await work(controller.signal)
     } catch (error) {
       // However the aborted work reports it, the reason is the interrupt.
       throw controller.signal.aborted ? controller.signal.reason : error
     } finally {
-      process.off('SIGINT', interrupt)
-      process.off('SIGTERM', interrupt)
+      release()
     }
   }
 

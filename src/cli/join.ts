@@ -2,6 +2,7 @@ import type { Driver } from '../cluster/driver.ts'
 import { hostPortText, parseGrpcUrl } from '../core/address.ts'
 import { systemClock } from '../core/clock.ts'
 import { Failure, messageOf } from '../core/failure.ts'
+import { onEndSignal } from '../host/end-signals.ts'
 import { wait } from '../host/wait.ts'
 
 const lookMsDefault = 2_000
@@ -46,16 +47,7 @@ export interface EndSignals {
 /** From now on SIGTERM and SIGINT do not end this process: what it has started has to be undone first. */
 export function awaitEnd(): EndSignals {
   const controller = new AbortController()
-  const end = () => controller.abort()
-  process.on('SIGTERM', end)
-  process.on('SIGINT', end)
-  return {
-    asked: controller.signal,
-    close() {
-      process.off('SIGTERM', end)
-      process.off('SIGINT', end)
-    },
-  }
+  return { asked: controller.signal, close: onEndSignal(() => controller.abort()) }
 }
 
 /**

@@ -40,7 +40,7 @@ export async function serve(role: Role, options: ServeOptions): Promise<void> {
   // Keeps the lines of several workers apart in one stream.
   const log = createLog({ ...config.log, name: 'name' in config && config.name !== undefined ? config.name : role })
   const stopCollecting = collectWhenIdle()
-  const shutdown = watchShutdown(process, (gone) => exitWhenParentGoes(options.parentFd, gone))
+  const shutdown = watchShutdown((gone) => exitWhenParentGoes(options.parentFd, gone))
   try {
     const running = await start(role, config, { log, metrics, clock: systemClock, version: options.version })
     const web = await startWebOf(running, config, metrics).catch(async (error: unknown) => {

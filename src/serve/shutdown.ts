@@ -1,3 +1,5 @@
+import { onEndSignal } from '../host/end-signals.ts'
+
 /**
  * Shutdown requests: the first SIGTERM or SIGINT asks for a drain; the second one, or the end of the parent process,
  * for an immediate stop.
@@ -12,7 +14,7 @@ export interface Shutdown {
 }
 
 /** @param watchParent calls back when the parent is gone; returns a function that stops watching */
-export function watchShutdown(process: NodeJS.Process, watchParent: (gone: () => void) => () => void): Shutdown {
+export function watchShutdown(watchParent: (gone: () => void) => () => void): Shutdown {
   const drain = Promise.withResolvers<void>()
   const now = Promise.withResolvers<void>()
   let asked = false
@@ -26,14 +28,12 @@ export function watchShutdown(process: NodeJS.Process, watchParent: (gone: () =>
     drain.resolve()
     now.resolve()
   })
-  process.on('SIGTERM', ask)
-  process.on('SIGINT', ask)
+  const unhear = onEndSignal(ask)
   return {
     drain: drain.promise,
     now: now.promise,
     release() {
-      process.off('SIGTERM', ask)
-      process.off('SIGINT', ask)
+      unhear()
       unwatch()
     },
   }
