@@ -180,21 +180,24 @@ describe('the table of rights', () => {
       `/ac/${hash}`,
       `/ccache/k`,
       `/gradle/k`,
+      `/sccache/`,
       `/sccache/k`,
       `/v8/artifacts/k`,
+      `/v8/artifacts/status`,
+      `/v8/artifacts/events`,
       `/v1/cache/k`,
+      `/team/blake3/cas/${hash}`,
+      `/team/blake3/ac/${hash}`,
+      // Leads nowhere, which whoever has a role may be told.
+      `/s3/k`,
     ]
     for (const path of paths)
       for (const method of ['GET', 'HEAD', 'PUT', 'DELETE', 'POST', 'MKCOL', 'PROPFIND', 'OPTIONS', 'PATCH']) {
-        const operation = operationOf({ path, method })?.name ?? ''
-        const allowed = expected[operation] ?? []
-        const ask = async (authorization?: string) =>
-          (
-            await fetch(`http://${server.address}${path}`, {
-              method,
-              ...(authorization && { headers: { authorization } }),
-            })
-          ).status
+        const operation = operationOf({ path, method })?.name
+        const allowed = operation === undefined ? roles : (expected[operation] ?? [])
+        const asking = (authorization?: string) =>
+          fetch(`http://${server.address}${path}`, { method, ...(authorization && { headers: { authorization } }) })
+        const ask = async (authorization: string) => (await asking(authorization)).status
         for (const [at, role] of roles.entries())
           expect([method, path, role, await ask(`Bearer ${tokens[at]}`)]).toEqual([
             method,
@@ -202,7 +205,10 @@ describe('the table of rights', () => {
             role,
             allowed.includes(role) ? 200 : 403,
           ])
-        expect([method, path, await ask()]).toEqual([method, path, open.includes(operation) ? 200 : 401])
+        const { status, headers } = await asking()
+        const challenge = headers.get('www-authenticate')?.includes('Basic realm="native"') ?? false
+        const isOpen = operation !== undefined && open.includes(operation)
+        expect([method, path, status, challenge]).toEqual([method, path, isOpen ? 200 : 401, !isOpen])
       }
   })
 })

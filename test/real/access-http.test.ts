@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { runGradle, writeGradleProject } from '../fixture/gradle.ts'
+import { freePort } from '../fixture/peers.ts'
 import { createNative, type Native, root } from '../fixture/program.ts'
 import { createWorkdir, have, type Workdir } from '../fixture/real.ts'
 
@@ -139,5 +140,44 @@ describe.skipIf(!(await have('gradle')))('Gradle', () => {
     // Gradle says what it was answered with, and goes on without the cache.
     expect(await build('reader', 'other\n')).toContain('403')
     expect(await build('writer', 'other\n')).not.toContain('FROM-CACHE')
+  })
+})
+
+describe.skipIf(!(await have('sid:sccache')))('sccache', () => {
+  const compile = async (file: string, env: Record<string, string>) => {
+    const script =
+      'sccache --start-server && sccache gcc -c "$0" -o out.o && sccache --show-stats && sccache --stop-server'
+    const port = String(await freePort())
+    return work.chroot(['sh', '-c', script, file], { cwd: 'sccache', env: { SCCACHE_SERVER_PORT: port, ...env } })
+  }
+  const settingsOf = async (who: string): Promise<Record<string, string>> => {
+    const { environment } = JSON.parse(await as(who, ['client', 'sccache', '--json']))
+    return Object.fromEntries(environment.map(({ name, value }: { name: string; value: string }) => [name, value]))
+  }
+
+  test('a writer’s results are found by a reader over WebDAV', async () => {
+    work.write('sccache/a.c', 'int one(void) { return 1; }\n')
+    expect((await compile('a.c', await settingsOf('writer'))).all).toMatch(/^Cache misses +1$/m)
+    const warm = await compile('a.c', await settingsOf('reader'))
+    expect(warm.exitCode, warm.all).toBe(0)
+    expect(warm.all).toMatch(/^Cache hits +1$/m)
+  })
+
+  test.each([
+    ['unsigned', /this server needs credentials/, () => ({ SCCACHE_S3_NO_CREDENTIALS: 'true' })],
+    // Signatures are not checked, so they prove nothing, whatever the key.
+    [
+      'signed',
+      /neither \\?"Bearer/,
+      () => ({ AWS_ACCESS_KEY_ID: 'native', AWS_SECRET_ACCESS_KEY: tokens['writer'] ?? '' }),
+    ],
+  ])('its S3 form, %s, is refused, and sccache says so', async (_, why, keys) => {
+    work.write('sccache/b.c', 'int two(void) { return 2; }\n')
+    const bucket = { SCCACHE_BUCKET: 'sccache', SCCACHE_ENDPOINT: url, SCCACHE_S3_USE_SSL: 'off' }
+    const ran = await compile('b.c', { ...bucket, SCCACHE_REGION: 'auto', ...keys() })
+    expect(ran.exitCode).not.toBe(0)
+    expect(ran.all).toMatch(/service: s3/)
+    expect(ran.all).toMatch(/status: 401/)
+    expect(ran.all).toMatch(why)
   })
 })
