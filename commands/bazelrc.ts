@@ -38,10 +38,10 @@ export default class Bazelrc extends NativeCommand {
     }
     const { clientText } = await import('../src/cli/client/text.ts')
     const addresses = (await addressesAnswering(flags)) ?? (await (await this.openDriver(flags)).addresses())
-    const { credentialsFor } = await import('../src/cli/client/credentials.ts')
+    const { clientFacts } = await import('../src/cli/client/facts.ts')
     const program = [process.execPath, join(this.config.root, 'bin/run.js')]
-    const credentials = await credentialsFor(addresses, program)
-    const { block } = await clientText(bazel, { cluster: flags.name, addresses, program, credentials })
+    const facts = await clientFacts(flags.name, addresses, program)
+    const { block } = await clientText(bazel, facts)
     const file = flags.write
     const changed = file !== undefined && (await writeBlock(bazel, file, flags.name, block))
     if (flags.json) this.printJson({ file: file ?? null, config, changed, block })

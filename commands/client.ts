@@ -41,9 +41,9 @@ export default class Client extends NativeCommand {
     const given = tool.asksScheduler ? await addressesAnswering(flags) : addressesGiven(flags)
     const addresses = given ?? (await (await this.openDriver(flags)).addresses())
     const program = [process.execPath, join(this.config.root, 'bin/run.js')]
-    const { credentialsFor } = await import('../src/cli/client/credentials.ts')
-    const credentials = await credentialsFor(addresses, program)
-    const { block, environment } = await clientText(tool, { cluster: flags.name, addresses, program, credentials })
+    const { clientFacts } = await import('../src/cli/client/facts.ts')
+    const facts = await clientFacts(flags.name, addresses, program)
+    const { block, environment } = await clientText(tool, facts)
     const file = flags.write
     const changed = file !== undefined && (await writeBlock(tool, file, flags.name, block))
     if (flags.json) this.printJson({ tool: tool.name, file: file ?? null, changed, block, environment })

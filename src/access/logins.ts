@@ -9,6 +9,7 @@ import { readPrivate } from '../host/private-file.ts'
 import { takeLock } from '../host/process-lock.ts'
 import { configRootOf, type UserContext } from '../host/user-folders.ts'
 import { expiryIn } from './token.ts'
+import { removeTokenFile, writeTokenFile } from './token-file.ts'
 
 const fileVersion = 1
 const fileBytesMax = 1024 * 1024
@@ -36,6 +37,16 @@ export function loginsFile(user: Pick<UserContext, 'env' | 'home'>): string {
  */
 export async function tokenFor(user: UserContext, address: string): Promise<string | undefined> {
   return (await readLogins(loginsFile(user)))[keyOf(address)]?.token
+}
+
+/**
+ * A file with nothing but the token kept for an address, for tools that read no other. It goes when the login does, or
+ * gets another token.
+ * @returns its path; undefined if there is no such token
+ */
+export async function tokenFileFor(user: UserContext, address: string): Promise<string | undefined> {
+  const token = await tokenFor(user, address)
+  return token === undefined ? undefined : await writeTokenFile(user, keyOf(address), token)
 }
 
 /** The `authorization` header for an address; undefined if no token is kept. */
@@ -120,13 +131,16 @@ async function changed(user: UserContext, clock: Clock, change: (logins: Logins)
   makeFolder(dirname(path), 'cannot make the folder of the logins', 0o700)
   const lock = await takeLock(`${path}.lock`, { clock })
   try {
-    const logins = change(await readLogins(path))
+    const before = await readLogins(path)
+    const logins = change(before)
     if (Object.keys(logins).length > loginsMax)
       throw new Failure('exhausted', `there are ${loginsMax} logins: remove some with \`native logout\``, {
         where: path,
       })
     if (Object.keys(logins).length === 0) await rm(path, { force: true })
     else await writeWhole(path, `${JSON.stringify({ version: fileVersion, logins }, null, 2)}\n`)
+    for (const [key, { token }] of Object.entries(before))
+      if (logins[key]?.token !== token) await removeTokenFile(user, key)
   } finally {
     await lock.release()
   }

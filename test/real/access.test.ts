@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -6,6 +6,7 @@ import type { Addresses } from '../../src/cluster/addresses.ts'
 import type { BuildRecord } from '../../src/core/build-history.ts'
 import { eventually } from '../fixture/eventually.ts'
 import { createNative, type Native, root } from '../fixture/program.ts'
+import { copyProgram, useCopy } from '../fixture/program-in-chroot.ts'
 import { createWorkdir, have, type Output, type Workdir } from '../fixture/real.ts'
 
 // Tools whose settings `native bazelrc` and `native client` have written for a cluster that wants a token.
@@ -41,20 +42,14 @@ describe.skipIf(!(await have('sid:bazel')))('Bazel 7.7.1 with the credential hel
     const { cache, scheduler, console } = JSON.parse((await native.ok('ips', '--json')).stdout)
     for (const { url } of [cache, scheduler, console]) await as(name, ['login', url, ...tls], token)
     await as(name, ['bazelrc', '--write', join(work.path, `ws/${name}.bazelrc`)])
-    const helper = join(work.path, name, 'native/bazel-credential-helper')
-    const text = readFileSync(helper, 'utf8').replace(process.execPath, join(work.path, 'native/node'))
-    writeFileSync(helper, text.replace(join(root, 'bin'), join(work.path, 'native/bin')))
+    useCopy(work, join(work.path, name))
     return token
   }
 
   let written = ''
   beforeAll(async () => {
     await work.copy('workspace', 'ws')
-    const copy = join(work.path, 'native')
-    mkdirSync(copy)
-    cpSync(process.execPath, join(copy, 'node'))
-    for (const each of ['bin', 'dist', 'package.json', 'oclif.manifest.json'])
-      cpSync(join(root, each), join(copy, each), { recursive: true })
+    copyProgram(work)
     written = await settle('writer', 'writer')
     await settle('reader', 'reader')
   })

@@ -34,10 +34,10 @@ export const bazel: FileTool = {
   format: 'file',
   comment: '#',
   asksScheduler: true,
-  async settings({ cluster, addresses, credentials }) {
+  async settings({ cluster, addresses, credentials, helper }) {
     const { bazelProfile } = await import('../bazel-profile.ts')
     const profile = await bazelProfile(addresses.scheduler)
-    return bazelSettings({ cluster, addresses, helper: await credentials?.helper(), ...profile })
+    return bazelSettings({ cluster, addresses, helper: credentials && (await helper()), ...profile })
   },
 }
 

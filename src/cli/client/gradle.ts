@@ -8,7 +8,7 @@ const plain = [
 export const gradle: FileTool = {
   name: 'gradle',
   place: '~/.gradle/init.d/native.gradle',
-  witness: '`gradle --build-cache --info` says "FROM-CACHE" of tasks, after a clean',
+  witness: 'a build says "FROM-CACHE" of tasks after `gradle clean` and `rm -rf ~/.gradle/caches/build-cache-1`',
   notes: ['An init script: Gradle reads every file that ends with .gradle there, before any build.'],
   tls: 'system',
   sendsToken: true,

@@ -6,6 +6,7 @@ export const nx: EnvironmentTool = {
   witness: '`nx run-many -t build` says "[remote cache]" of tasks, after `nx reset`',
   notes: ['Nx 20.8 or later. A workspace that is connected to Nx Cloud needs NX_NO_CLOUD=true as well.'],
   tls: 'system',
+  readsSslCertFile: true,
   sendsToken: true,
   format: 'environment',
   variables: (facts) => [

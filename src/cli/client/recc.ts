@@ -8,8 +8,9 @@ export const recc: EnvironmentTool = {
     'recc wants the compiler by its whole path. RECC_CACHE_ONLY=1 compiles here, and RECC_CACHE_UPLOAD_LOCAL_BUILD=1 keeps that.',
   ],
   tls: 'authority',
+  sendsToken: 'over TLS',
   format: 'environment',
-  variables: ({ addresses }) => [
+  variables: async ({ addresses, credentials }) => [
     {
       name: 'RECC_SERVER',
       value: addresses.scheduler.url.replace(/^grpc/, 'http'),
@@ -22,6 +23,15 @@ export const recc: EnvironmentTool = {
             name: 'GRPC_DEFAULT_SSL_ROOTS_FILE_PATH',
             value: addresses.scheduler.tls.ca,
             why: 'the authority that signed its certificate',
+          },
+        ]),
+    ...(credentials === undefined
+      ? []
+      : [
+          {
+            name: 'RECC_ACCESS_TOKEN_PATH',
+            value: await credentials.file(),
+            why: 'a file with the token that the cluster requires',
           },
         ]),
     { name: 'RECC_INSTANCE', value: instanceName, why: 'the only instance of the cluster' },

@@ -6,6 +6,7 @@ export const sccache: EnvironmentTool = {
   witness: '`sccache --show-stats` names "webdav" as the cache location, and counts hits',
   notes: ['An sccache server that is already running keeps its settings: end it with `sccache --stop-server`.'],
   tls: 'system',
+  readsSslCertFile: true,
   sendsToken: true,
   format: 'environment',
   variables: (facts) => [

@@ -1,7 +1,7 @@
 import { Failure } from '../../core/failure.ts'
 import { shellWord } from '../shell-word.ts'
 import type { Marks } from './block.ts'
-import { assertSpeaks, type ClientFacts, type ClientTool, type Setting, type Variable } from './tool.ts'
+import { assertSpeaks, type ClientFacts, type ClientTool, isSecure, type Setting, type Variable } from './tool.ts'
 
 /** What is printed for a tool, and the part that a program can use without parsing text. */
 export interface ClientText {
@@ -32,19 +32,24 @@ export function marksOf(tool: ClientTool, cluster: string): Marks {
  *   that cannot connect to such a cluster
  */
 export async function clientText(tool: ClientTool, facts: ClientFacts): Promise<ClientText> {
-  if (facts.credentials && !tool.sendsToken) throw withoutToken(tool)
+  if (facts.credentials) assertSendsToken(tool, isSecure(facts.addresses))
   assertSpeaks(tool, facts.addresses)
   if (tool.format === 'file')
     return { block: blockOf(tool, facts.cluster, await tool.settings(facts)), environment: [] }
-  const variables = tool.variables(facts)
+  const variables = await tool.variables(facts)
   return {
     block: blockOf(tool, facts.cluster, variables.map(exported)),
     environment: variables.map(({ name, value }) => ({ name, value })),
   }
 }
 
-function withoutToken({ name }: ClientTool): Failure {
-  return new Failure('unimplemented', `the cluster requires a token, but the settings for ${name} cannot contain one`, {
+function assertSendsToken({ name, sendsToken = false }: ClientTool, secure: boolean): void {
+  if (sendsToken === true || (sendsToken && secure)) return
+  if (sendsToken)
+    throw new Failure('unimplemented', `the cluster requires a token, and ${name} sends one only over TLS`, {
+      next: ['Deploy with --tls auto, or with --access none.'],
+    })
+  throw new Failure('unimplemented', `the cluster requires a token, but the settings for ${name} cannot contain one`, {
     next: [`Configure ${name} itself to send "authorization: Bearer TOKEN", or deploy with --access none.`],
   })
 }

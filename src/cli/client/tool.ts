@@ -9,12 +9,14 @@ export interface ClientFacts {
   readonly program: readonly string[]
   /** What the servers require; absent if they require nothing that this user has. */
   readonly credentials?: Credentials | undefined
+  /** The path of a credential helper as Bazel specifies it, which is written when this is called. */
+  helper(): Promise<string>
 }
 
 export interface Credentials {
   readonly token: string
-  /** The path of Bazel's credential helper, which is written when this is called. */
-  helper(): Promise<string>
+  /** The path of a file with nothing but the token, which is written when this is called. */
+  file(): Promise<string>
 }
 
 /** One setting in a configuration file. */
@@ -45,8 +47,10 @@ interface ToolFacts {
    * certificate.
    */
   readonly tls: 'none' | 'system' | 'authority' | 'certificate'
-  /** Do its settings send the token that a cluster may require? */
-  readonly sendsToken?: boolean
+  /** It trusts what OpenSSL's variable SSL_CERT_FILE names, in place of the system's authorities. */
+  readonly readsSslCertFile?: true
+  /** Do its settings send the token that a cluster may require? Some tools do only over TLS. */
+  readonly sendsToken?: boolean | 'over TLS'
   /** Remarks on the settings: whole sentences, one per line. */
   readonly notes?: readonly string[]
 }
@@ -68,7 +72,7 @@ export interface FileTool extends ToolFacts {
 /** A tool configured by its environment. */
 export interface EnvironmentTool extends ToolFacts {
   readonly format: 'environment'
-  variables(facts: ClientFacts): readonly Variable[]
+  variables(facts: ClientFacts): readonly Variable[] | Promise<readonly Variable[]>
 }
 
 /** How one tool is configured for the cluster. */
@@ -94,11 +98,14 @@ export function isSecure({ scheduler }: Addresses): boolean {
  * Refuses a tool that cannot be configured for this cluster's TLS.
  * @throws Failure 'unimplemented'
  */
-export function assertSpeaks({ name, tls }: Pick<ToolFacts, 'name' | 'tls'>, { scheduler }: Addresses): void {
+export function assertSpeaks(
+  { name, tls, readsSslCertFile }: Pick<ToolFacts, 'name' | 'tls' | 'readsSslCertFile'>,
+  { cache, scheduler }: Addresses,
+): void {
   if (!isSecure({ scheduler, cache: scheduler })) return
   const { ca, cert } = scheduler.tls ?? {}
-  const lacks = (what: string, next: string) =>
-    new Failure('unimplemented', `${name} ${what}`, { where: scheduler.url, next: [next] })
+  const lacks = (what: string, ...next: string[]) =>
+    new Failure('unimplemented', `${name} ${what}`, { where: scheduler.url, next })
   if (tls === 'none')
     throw lacks('speaks no TLS', 'Use a cluster without TLS on the loopback for it: `native deploy --name plain`.')
   if (cert !== undefined && tls !== 'certificate')
@@ -110,6 +117,11 @@ export function assertSpeaks({ name, tls }: Pick<ToolFacts, 'name' | 'tls'>, { s
     throw lacks(
       'trusts what the system trusts, and native cannot add an authority',
       `Add ${ca} to the authorities of the system, or deploy with a certificate of one that it has (--tls-cert).`,
+      ...(readsSslCertFile
+        ? [
+            `Or start ${name} with SSL_CERT_FILE=${ca}, in place of what the system trusts: \`native client ${name} --address ${cache.url}\` prints the other settings.`,
+          ]
+        : []),
     )
 }
 

@@ -5,6 +5,7 @@ export const turbo: EnvironmentTool = {
   place: 'your shell',
   witness: '`turbo run build` says "Remote caching enabled", then "cached" of tasks whose node_modules/.cache is gone',
   tls: 'system',
+  readsSslCertFile: true,
   sendsToken: true,
   format: 'environment',
   variables: (facts) => [

@@ -16,7 +16,9 @@ const facts: ClientFacts = {
     scheduler: { address: '127.0.0.1:1002', url: 'grpc://127.0.0.1:1002' },
   },
   program: ['/opt/no de/bin/node', '/opt/native/bin/run.js'],
+  helper: async () => '/helper',
 }
+const credentials = { token: 'native_secret', file: async () => '/token-file' }
 /** Those whose settings need no server to be asked. */
 const tools = clientToolNames.filter((name) => name !== 'bazel').map(clientToolOf)
 const environments = tools.filter(({ format }) => format === 'environment')
@@ -53,11 +55,29 @@ describe.each(tools.map((tool) => [tool.name, tool] as const))('%s and TLS', (na
     if (tool.tls === 'none') expect(plain).toEqual(refused)
     else expect(plain).not.toMatch(/allowInsecureProtocol|no_security=true|tls = false|(?<!grpc|http)http:/)
     const own = await text(secure({ ca: '/ca.pem' }))
-    if (tool.tls === 'none' || tool.tls === 'system') expect(own).toEqual(refused)
-    else expect(own).toMatch(/\/ca\.pem/)
+    if (tool.tls === 'none' || tool.tls === 'system') {
+      expect(own).toEqual(refused)
+      expect(own.next.join().includes('SSL_CERT_FILE=/ca.pem')).toBe(tool.readsSslCertFile === true)
+    } else expect(own).toMatch(/\/ca\.pem/)
     const both = await text(secure({ ca: '/ca.pem', cert: '/client.pem', key: '/client.key' }))
     if (tool.tls === 'certificate') for (const file of [/\/client\.pem/, /\/client\.key/]) expect(both).toMatch(file)
     else expect(both).toEqual(refused)
+  })
+})
+
+describe.each(tools.map((tool) => [tool.name, tool] as const))('%s and a token', (name, tool) => {
+  const carried = /native_secret|\/helper|\/token-file|NATIVE_CACHE_TOKEN|cacheprog/
+
+  test.each([
+    ['without TLS', { ...facts, credentials }, tool.sendsToken === true],
+    ['over TLS', { ...secure(), credentials }, tool.sendsToken !== undefined && tool.tls !== 'none'],
+  ])('%s, is told of it, or refuses', async (_, given, isTold) => {
+    const text = await clientText(tool, given).then(
+      ({ block }) => block,
+      (error) => error,
+    )
+    if (isTold) expect(text).toMatch(carried)
+    else expect(text).toMatchObject({ kind: 'unimplemented', message: expect.stringContaining(name) })
   })
 })
 
@@ -138,6 +158,15 @@ describe('what tools need to be told', () => {
     const buildstream = parse((await clientText(clientToolOf('buildstream'), facts)).block)
     const servers = [{ url: 'http://127.0.0.1:1002', 'instance-name': 'main', push: true }]
     expect(buildstream).toEqual({ artifacts: { servers }, 'source-caches': { servers } })
+  })
+
+  test('with TLS and a token, YAML has both where its readers look', async () => {
+    const given = { ...secure({ ca: '/ca.pem' }), credentials }
+    const moon = parse((await clientText(clientToolOf('moon'), given)).block)
+    expect(moon.remote).toMatchObject({ tls: { cert: '/ca.pem' }, auth: { token: 'NATIVE_CACHE_TOKEN' } })
+    const buildstream = parse((await clientText(clientToolOf('buildstream'), given)).block)
+    for (const part of ['artifacts', 'source-caches'])
+      expect(buildstream[part].servers[0].auth).toEqual({ 'server-cert': '/ca.pem', 'access-token': '/token-file' })
   })
 
   test('the go command gets a program with blanks in its path as one word', async () => {
