@@ -21,10 +21,12 @@ async function strays(folder: string): Promise<string[]> {
   return (await processesUnder(folder)).filter((line) => !line.includes('/slots/'))
 }
 
+const onLinux = process.platform === 'linux'
+
 // Each way to keep processes together, and each kind of shell that may be /bin/sh and is there.
 const ways = (['namespace', 'marks'] as const).flatMap((way) => shells.map((shell) => [way, shell] as const))
 
-describe.for(ways)('%s, %s', ([way, shell]) => {
+describe.runIf(onLinux).for(ways)('%s, %s', ([way, shell]) => {
   const openSlots = () => openSlotsOf({ ways: [way], shell: shellOf(shell) })
 
   describe('nothing of an action outlives it', () => {
@@ -141,7 +143,7 @@ describe.for(ways)('%s, %s', ([way, shell]) => {
   })
 })
 
-test('an action cannot end its slot, nor what is outside', async () => {
+test.runIf(onLinux)('an action cannot end its slot, nor what is outside', async () => {
   const { sh } = await openSlotsOf({ ways: ['namespace'] })
   expect(await sh('trap "" TERM; kill -TERM 0; kill -9 1; kill -9 $PPID; echo on')).toMatchObject({
     stdout: 'on\n',
@@ -150,7 +152,7 @@ test('an action cannot end its slot, nor what is outside', async () => {
   expect(await sh('echo next')).toMatchObject({ code: 0, stdout: 'next\n' })
 })
 
-test('commands before and after a process run in the mount namespace of its slot', async () => {
+test.runIf(onLinux)('commands before and after a process run in the mount namespace of a slot', async () => {
   const { folder, sh } = await openSlotsOf()
   mkdirSync(join(folder, 'at'))
   const before = [['mount', '-t', 'tmpfs', 'native', join(folder, 'at')]]

@@ -4,6 +4,13 @@ import { describe, expect, test, vi } from 'vitest'
 import { openSlots } from './slots.ts'
 import { openContext, shell } from './worker-context.ts'
 
+const onLinux = process.platform === 'linux'
+const byProc: [string, string, string] = [
+  'echo one >&2; echo two > /proc/self/fd/2; echo three >&2',
+  '',
+  'one\ntwo\nthree\n',
+]
+
 vi.setConfig({ testTimeout: 30_000 })
 
 describe('output is never lost', () => {
@@ -12,7 +19,7 @@ describe('output is never lost', () => {
     ['echo one >&2; echo two >> /dev/stderr; echo three >&2', '', 'one\ntwo\nthree\n'],
     ['echo aaaa; echo b > /dev/stdout; echo c', 'aaaa\nb\nc\n', ''],
     ['echo start >&2; echo data | tee /dev/stderr; echo end >&2', 'data\n', 'start\ndata\nend\n'],
-    ['echo one >&2; echo two > /proc/self/fd/2; echo three >&2', '', 'one\ntwo\nthree\n'],
+    ...(onLinux ? [byProc] : []),
     ['for i in 1 2 3; do echo $i > /dev/stdout; echo $i; done', '1\n1\n2\n2\n3\n3\n', ''],
   ])('D2: %s', async (script, stdout, stderr) => {
     const { perform } = await openContext()
@@ -53,7 +60,7 @@ test('W4: files of its own next to its folder do nothing to the output of an act
   expect(await perform({ command: shell('echo next') })).toMatchObject({ stdout: 'next\n' })
 })
 
-test.each(['namespace', 'marks'] as const)(
+test.runIf(onLinux).each(['namespace', 'marks'] as const)(
   'an action that makes its streams non-blocking does not do so to the next one (%s)',
   async (way) => {
     const { sh } = await openSlots({ ways: [way] })
