@@ -33,7 +33,7 @@ export function startLive(parts: LiveParts): void {
   function follow(): void {
     clearTimeout(again)
     if (!isLive() || stream || document.visibilityState === 'hidden') return
-    const opened = new EventSource(`/live?of=${encodeURIComponent(location.pathname)}`)
+    const opened = new EventSource(`/live?of=${encodeURIComponent(location.pathname + location.search)}`)
     stream = opened
     opened.addEventListener('ready', () => {
       awaySince = undefined

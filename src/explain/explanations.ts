@@ -15,6 +15,8 @@ import { asAgainst, type ExplanationStore, keptIn } from './store.ts'
 export interface Explanations {
   /** @throws Failure 'cancelled' when all callers waiting for it have left, 'unavailable' when the console stops */
   of(build: BuildRecord, asked?: Asked): Promise<Explanation>
+  /** The last that was made of the build, while another is being made; it may be of an earlier state of it. */
+  last(build: BuildRecord, against?: string): Explanation | undefined
   /** Is there an explanation that stays valid unless more is heard of the build? */
   isFinal(build: BuildRecord): boolean
   /** Would an explanation that is made now stay valid: has the build ended, and is everything read? */
@@ -67,13 +69,16 @@ export function createExplanations(history: LocalHistory, clock: Clock, store: E
   }
 
   function begun(build: BuildRecord, against: string | undefined): Kept {
-    const state: Kept['state'] = { isFinal: false }
+    const last = kept.get(slotOf(build, against))?.state.last
+    const state: Kept['state'] = { isFinal: false, ...(last && { last }) }
     const work = shareWork(async (signal) => {
       const before = recalled(build, against)
-      if (!before) return await semaphore(() => made(build, against, state, signal))
-      state.made = { at: clock.now(), revision: history.revision(), learning: false, tookMs: 0 }
-      state.isFinal = true
-      return before
+      state.last = before ?? (await semaphore(() => made(build, against, state, signal)))
+      if (before) {
+        state.made = { at: clock.now(), revision: history.revision(), learning: false, tookMs: 0 }
+        state.isFinal = true
+      }
+      return state.last
     }, ending.signal)
     return { key: keyOf(build), work, state }
   }
@@ -126,6 +131,7 @@ export function createExplanations(history: LocalHistory, clock: Clock, store: E
   })
   return {
     of,
+    last: (build, against) => kept.get(slotOf(build, against))?.state.last,
     isFinal,
     hasSettled: (build) => isFinal(build) || (hasEnded(build, clock.now()) && !isLearning()),
     settled: followed.settled,
@@ -147,6 +153,8 @@ interface Kept {
      */
     made?: { readonly at: number; readonly revision: number; readonly learning: boolean; readonly tookMs: number }
     isFinal: boolean
+    /** Until it is complete, the one before. */
+    last?: Explanation
   }
 }
 

@@ -17,6 +17,7 @@ import { buildPage } from './build.ts'
 import { compared } from './compared.ts'
 import { page } from './frame.ts'
 import { html } from './html.ts'
+import { createInTime } from './in-time.ts'
 import { createKept } from './kept.ts'
 import { logPage } from './log.ts'
 import { orNothing } from './or-nothing.ts'
@@ -33,24 +34,37 @@ const pageMax = 1_000
 /** Builds whose actions are cached while pages of them are open: up to some 20 MB each. */
 const buildsKeptMax = 3
 
-/**
- * The pages of one build, below `/build/ID`. They resolve to undefined for an unknown path.
- * @throws Failure 'not-found' and others, to be shown as a page
- */
-export type BuildRoutes = (build: BuildRecord, route: Route, signal: AbortSignal) => Promise<Answer | undefined>
+/** The pages of one build, below `/build/ID`. */
+export interface BuildRoutes {
+  /**
+   * Resolves to undefined for an unknown path.
+   * @throws Failure 'not-found' and others, to be shown as a page
+   */
+  answer(build: BuildRecord, route: Route, signal: AbortSignal): Promise<Answer | undefined>
+  /** Changes when there is an explanation that the page was answered without. */
+  lateCount(build: BuildRecord, against: string): number
+}
 
 export function createBuildRoutes(sources: Sources, explanations: Explanations, clock: Clock): BuildRoutes {
   const { history, scheduler } = sources
+  const inTime = createInTime(clock)
   const actionsKept = createKept<readonly ActionRecord[]>(history, clock, buildsKeptMax)
   const pathsKept = createKept<CriticalPath>(history, clock, buildsKeptMax)
 
-  async function ofBuild(build: BuildRecord, against: string, signal: AbortSignal): Promise<Answer> {
-    const other = against.trim() === '' ? undefined : (await findBuild(history, against.trim())).id
-    const explanation = await explanations.of(build, { against: other, signal })
-    const [actions, told] = await Promise.all([actionsOf(build), history.invocation(build.id)])
-    const critical = await criticalOf(build)
-    const isFinal = explanations.isFinal(build)
-    return ok(buildPage({ build, explanation, isFinal, actions, critical, told, against: other }, clock.now()))
+  async function ofBuild(build: BuildRecord, asked: string): Promise<Answer> {
+    const against = asked.trim() === '' ? undefined : (await findBuild(history, asked.trim())).id
+    // It is made even if nobody waits for it here: it is kept, and the page comes once more for it.
+    const explaining = inTime.of(lateKey(build, asked), explanations.of(build, { against }))
+    const [explanation, actions, told, critical] = await Promise.all([
+      ...([explaining, actionsOf(build), history.invocation(build.id), criticalOf(build)] as const),
+    ])
+    const facts = { build, actions, told, critical, against, isFinal: explanations.isFinal(build) }
+    const shown = explanation ?? explanations.last(build, against)
+    return ok(buildPage({ ...facts, explanation: shown, isLate: explanation === undefined }, clock.now()))
+  }
+
+  function lateKey({ id }: BuildRecord, against: string): string {
+    return JSON.stringify([id, against])
   }
 
   function actionsOf(build: BuildRecord): Promise<readonly ActionRecord[]> {
@@ -129,9 +143,9 @@ ${actions.length === 0 ? html`<p>No more actions.</p>` : actionsTable('actions',
     return ok(await logPage(history, id, log))
   }
 
-  return async (build, { parts, query }, signal) => {
+  async function answer(build: BuildRecord, { parts, query }: Route, signal: AbortSignal): Promise<Answer | undefined> {
     const [third, fourth = '', fifth, ...rest] = parts.slice(2)
-    if (third === undefined) return ofBuild(build, query.get('against') ?? '', signal)
+    if (third === undefined) return ofBuild(build, query.get('against') ?? '')
     if (third === 'actions') return ofActions(build, Number(query.get('after') ?? 0))
     if (third === 'timeline.json') return ofTimeline(build)
     if (third === 'log') return ofLog(build, 'attempt', Number(fourth), Number(fifth))
@@ -143,4 +157,6 @@ ${actions.length === 0 ? html`<p>No more actions.</p>` : actionsTable('actions',
     if (fifth === 'compare') return compared(history, action, query.get('with') ?? '', clock.now())
     return undefined
   }
+
+  return { answer, lateCount: (build, against) => inTime.lateCount(lateKey(build, against)) }
 }

@@ -25,8 +25,10 @@ const overMs = 3_600_000
 /** The data for a build's page. */
 export interface BuildFacts {
   readonly build: BuildRecord
-  /** May be slightly older than the build's state. */
-  readonly explanation: Explanation
+  /** May be slightly older than the build's state; undefined if there is none yet. */
+  readonly explanation: Explanation | undefined
+  /** Is a newer one being made? */
+  readonly isLate: boolean
   /** Will the explanation stay as it is? */
   readonly isFinal: boolean
   /** Those considered. */
@@ -58,7 +60,8 @@ export function isLive({ build, isFinal, told }: Followed, now: number): boolean
  * 1970
  */
 export function buildPage(of: BuildFacts, now: number): string {
-  const { build, explanation, actions, told, against } = of
+  const { build, actions, told, against } = of
+  const explanation = of.explanation ?? countsOf(build)
   const title = `Build ${shortId(build.id)}`
   const over = told !== undefined && (told.complete || told.finished !== undefined)
   const running =
@@ -67,14 +70,14 @@ export function buildPage(of: BuildFacts, now: number): string {
       : undefined
   const failed = actions.filter(({ outcome }) => outcome === 'failed').slice(0, failuresShown)
   return page(
-    { title, place: 'builds', live: isLive(of, now) },
+    { title, place: 'builds', live: of.isLate || isLive(of, now) },
     html`<h1>${title}</h1>
 <p class="soft">${toolText(build)}, ${moment(build.firstSeen, now)}, ${spanText(tookMs(build))}.${running}</p>
 ${told && invocationHead(told)}
 ${explanation.actions > 0 ? html`<p class="lead">${summaryText(explanation)}</p>` : undefined}
 <h2>Why actions were not cached</h2>
 ${against === undefined ? undefined : html`<p>Compared with build <a href="${buildPath(against)}">${shortId(against)}</a> alone. <a href="${buildPath(build.id)}">Compare with the latest of each action</a></p>`}
-${causesTable(explanation, now)}
+${of.explanation ? causesTable(explanation, now) : causesToCome}
 ${explanation.actions > explanation.hits ? againstForm(build, against) : undefined}
 <h2>Where the time went</h2>
 ${phaseBar(actions)}
@@ -94,6 +97,14 @@ ${told && invocationFacts(told)}
 </div>`,
   )
 }
+
+/** For as long as there is no explanation. */
+function countsOf(build: BuildRecord): Explanation {
+  const { actions, hits } = build
+  return { build, actions, hits, causes: [], more: { causes: 0, actions: 0 }, unread: 0, cut: 0 }
+}
+
+const causesToCome = html`<p role="status">The causes are being looked for.<span class="unscripted"> Reload the page to see them.</span></p>`
 
 function againstForm({ id }: BuildRecord, against = ''): Html {
   return html`<form class="inline" action="${buildPath(id)}" method="get">

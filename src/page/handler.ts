@@ -60,8 +60,8 @@ export function createPages({ clock, explanations, script = '', ...sources }: Pa
     async handle(exchange) {
       assertOwnReader(exchange)
       if (exchange.path === '/live' && exchange.method === 'GET') {
-        const of = new URLSearchParams(exchange.query).get('of') ?? '/'
-        return await live.follow(exchange, () => routes.state(routeOf({ path: of, query: '' })), fields)
+        const [path = '/', query = ''] = (new URLSearchParams(exchange.query).get('of') ?? '/').split('?')
+        return await live.follow(exchange, () => routes.state(routeOf({ path, query })), fields)
       }
       const answer = await answerTo(exchange).catch(problem)
       await ('pieces' in answer ? sendBlob(exchange, answer) : sendText(exchange, answer))

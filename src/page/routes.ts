@@ -50,7 +50,7 @@ export function createRoutes(sources: Sources, explanations: Explanations, clock
     if (first === 'cache' && id === '') return ofCache()
     if (first === 'search') return found(query.get('q') ?? '')
     if (first === 'build' && id !== '') {
-      const answer = await ofBuild(await findBuild(history, id), { parts, query }, signal)
+      const answer = await ofBuild.answer(await findBuild(history, id), { parts, query }, signal)
       if (answer) return answer
     }
     throw new Failure('not-found', 'there is no such page', { where: parts.join('/').slice(0, 200) })
@@ -105,7 +105,7 @@ export function createRoutes(sources: Sources, explanations: Explanations, clock
     return JSON.stringify([operation, printed, output?.isComplete, output?.whyUnheard])
   }
 
-  async function state({ parts: [first = '', id = ''] }: Route): Promise<string> {
+  async function state({ parts: [first = '', id = ''], query }: Route): Promise<string> {
     if (first === 'running') return runningState(id)
     if (first === 'queue' || first === 'workers') return JSON.stringify(await orNothing(viewOf(), 'unavailable'))
     if (first === 'build') {
@@ -114,7 +114,8 @@ export function createRoutes(sources: Sources, explanations: Explanations, clock
       const [now, isFinal] = [clock.now(), explanations.isFinal(build)]
       // Its last explanation is made once it has ended and been read; and the page has to learn that following ends.
       const ages = [hasEnded(build, now), now - build.lastSeen < quietMs, isLive({ build, isFinal }, now)]
-      return JSON.stringify([build, isFinal, ...ages])
+      const late = ofBuild.lateCount(build, query.get('against') ?? '')
+      return JSON.stringify([build, isFinal, late, ...ages])
     }
     if (first === 'cache') return String(metKept.revision(''))
     return String(history.revision())

@@ -16,8 +16,8 @@ import { keepExplanations } from '../../src/explain/kept.ts'
 import { causeText } from '../../src/explain/sentences.ts'
 import { createSettled } from '../../src/explain/settled.ts'
 import { manualClock } from '../fixture/manual-clock.ts'
+import { began, fillWithMisses } from '../fixture/misses.ts'
 import { quietLog } from '../fixture/quiet-log.ts'
-import { began, fillWithMisses } from './misses.ts'
 
 const [actions = 10_000, builds = 10] = process.argv.slice(2).map(Number)
 const repeats = 5

@@ -12,8 +12,8 @@ import type { Queries } from '../../src/console/queries.ts'
 import { digestOf } from '../../src/core/hash.ts'
 import { consoleApi, re } from '../../src/wire/proto.ts'
 import { manualClock } from '../fixture/manual-clock.ts'
+import { readAll } from '../fixture/misses.ts'
 import { quietLog } from '../fixture/quiet-log.ts'
-import { readAll } from './misses.ts'
 
 const [builds = 1_000, actions = 10_000] = process.argv.slice(2).map(Number)
 const batchEvents = 1_000

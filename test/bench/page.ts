@@ -15,10 +15,10 @@ import { Failure } from '../../src/core/failure.ts'
 import { createExplanations } from '../../src/explain/explanations.ts'
 import { createPages } from '../../src/page/handler.ts'
 import { listen } from '../../src/wire/server.ts'
+import { fillWithMisses } from '../fixture/misses.ts'
 import { noStore } from '../fixture/no-store.ts'
 import { root } from '../fixture/program.ts'
 import { quietLog } from '../fixture/quiet-log.ts'
-import { fillWithMisses } from './misses.ts'
 
 const [actions = 10_000] = process.argv.slice(2).map(Number)
 const builds = 3

@@ -125,6 +125,7 @@ it('names as many causes of an explanation as fit, and counts the others', async
   }
   const explanations: Explanations = {
     of: async (build) => ({ build, ...made, unread: 0, cut: 0 }),
+    last: () => undefined,
     isFinal: () => true,
     hasSettled: () => true,
     settled: () => undefined,

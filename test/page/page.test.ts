@@ -2,13 +2,15 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { createCasClient } from '../../src/client/cas.ts'
 import { createRecording } from '../../src/client/record.ts'
 import { Failure } from '../../src/core/failure.ts'
 import type { RunningOutput, SchedulerView } from '../../src/core/scheduler-view.ts'
 import { createExplanations } from '../../src/explain/explanations.ts'
 import { createPages, type Pages } from '../../src/page/handler.ts'
+import { routeOf } from '../../src/page/route.ts'
+import { createRoutes } from '../../src/page/routes.ts'
 import { bep, re } from '../../src/wire/proto.ts'
 import type { Channel, RpcServer } from '../../src/wire/rpc.ts'
 import { listen } from '../../src/wire/server.ts'
@@ -243,6 +245,50 @@ describe('the page', () => {
     told.resolve()
     await it.settled()
     expect((await get('/build/bbbb2222')).text).toContain('argument a became b')
+  })
+
+  test('it does not wait for an explanation that takes long, and a page that is open hears when it is there', async () => {
+    await build('aaaa1111', 'a')
+    it.clock.advance(120_000)
+    await build('bbbb2222', 'b')
+    let made = Promise.withResolvers<void>()
+    const history: typeof it.console.history = {
+      ...it.console.history,
+      comparable: (...asked) => made.promise.then(() => it.console.history.comparable(...asked)),
+    }
+    const explanations = createExplanations(history, it.clock, noStore)
+    onTestFinished(() => explanations.close())
+    const contents = { result: async () => undefined, read: () => [] as never }
+    const routes = createRoutes({ history, contents }, explanations, it.clock)
+    for (const query of ['', 'against=aaaa']) {
+      made = Promise.withResolvers<void>()
+      const route = routeOf({ path: '/build/bbbb2222', query })
+      const shown = async () => {
+        const answering = routes.answer(route, new AbortController().signal)
+        const answer = await eventually(
+          async () => {
+            it.clock.advance(50)
+            return await Promise.race([
+              answering,
+              new Promise<undefined>((resolve) => setImmediate(resolve, undefined)),
+            ])
+          },
+          (answer) => answer !== undefined,
+        )
+        return (answer && 'text' in answer && answer.text) || ''
+      }
+      const first = await shown()
+      expect(first).toContain('1 action in')
+      expect(first).toContain('The causes are being looked for.')
+      expect(first).toMatch(/ data-live/)
+      const before = await routes.state(route)
+      made.resolve()
+      await eventually(
+        () => routes.state(route),
+        (state) => state !== before,
+      )
+      expect(await shown()).toContain('argument a became b')
+    }
   })
 
   test('a comparison with a build is made once, and not to its end when nobody waits for it', async () => {
