@@ -73,6 +73,13 @@ On a kind cluster, the images are built here and pushed to the cluster's registr
     'tls-client-ca': Flags.file({
       summary: 'serve with TLS, and accept only clients with a certificate from this authority (PEM)',
     }),
+    'tls-host': Flags.string({
+      summary:
+        "a name or address that clients use, if it is not this machine's own, for the certificates of --tls auto; may be repeated",
+      multiple: true,
+      multipleNonGreedy: true,
+      exclusive: ['tls-cert'],
+    }),
     insecure: Flags.boolean({
       summary: 'listen beyond this machine even without TLS or access control',
       allowNo: true,

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import type { ObjectDiff } from '../cluster/driver.ts'
 import type { DeployOptions } from '../cluster/options.ts'
+import { isHost } from '../core/address.ts'
 import { Failure } from '../core/failure.ts'
 import { parseProperty, parseSizeFlag } from './values.ts'
 
@@ -20,6 +21,7 @@ export interface DeployFlags {
   readonly 'tls-cert'?: string | undefined
   readonly 'tls-key'?: string | undefined
   readonly 'tls-client-ca'?: string | undefined
+  readonly 'tls-host'?: readonly string[] | undefined
   readonly insecure?: boolean | undefined
   readonly access?: 'none' | 'team' | undefined
   readonly config?: string | undefined
@@ -64,15 +66,19 @@ export function deployOptionsOf(flags: DeployFlags): DeployOptions {
 }
 
 /** @throws Failure 'invalid' for a malformed address, and for TLS files when TLS is off */
-function doorOptionsOf(flags: DeployFlags): Pick<DeployOptions, 'listen' | 'tls' | 'insecure'> {
-  const { listen, tls, insecure } = flags
+function doorOptionsOf(flags: DeployFlags): Pick<DeployOptions, 'listen' | 'tls' | 'tlsHosts' | 'insecure'> {
+  const { listen, tls, insecure, 'tls-host': tlsHosts } = flags
   if (listen !== undefined && isIP(listen) === 0)
     throw new Failure('invalid', `"${listen}" is not an address of this machine`, {
       where: '--listen',
       next: [
+        ...(listen.startsWith('unix:') ? ['Only servers that `native serve` starts listen on sockets.'] : []),
         'Give an address of this machine (`ip address` lists them), or 0.0.0.0 for all of them; --port chooses the port.',
       ],
     })
+  const wrong = tlsHosts?.find((each) => !isHost(each))
+  if (wrong !== undefined)
+    throw new Failure('invalid', `"${wrong}" is neither a host name nor an address`, { where: '--tls-host' })
   const files = { tlsCert: flags['tls-cert'], tlsKey: flags['tls-key'], tlsClientCa: flags['tls-client-ca'] }
   const named = Object.fromEntries(Object.entries(files).filter(([, file]) => file !== undefined))
   if (tls === 'off' && Object.keys(named).length > 0)
@@ -83,6 +89,7 @@ function doorOptionsOf(flags: DeployFlags): Pick<DeployOptions, 'listen' | 'tls'
   return {
     ...(listen !== undefined && { listen }),
     ...(tls !== undefined && { tls }),
+    ...(tlsHosts !== undefined && { tlsHosts }),
     ...(insecure !== undefined && { insecure }),
     ...named,
   }

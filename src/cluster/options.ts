@@ -53,6 +53,8 @@ export interface DeployOptions {
   readonly tlsCert?: string
   readonly tlsKey?: string
   readonly tlsClientCa?: string
+  /** Names and addresses that the servers' own certificates are for, besides this machine's. */
+  readonly tlsHosts?: readonly string[]
   /** Listen beyond the loopback without protection against strangers. */
   readonly insecure?: boolean
   /** team: clients need a token; none: they do not. */
@@ -121,6 +123,7 @@ const deployFlags: Readonly<Record<keyof DeployOptions, string>> = {
   tlsCert: '--tls-cert',
   tlsKey: '--tls-key',
   tlsClientCa: '--tls-client-ca',
+  tlsHosts: '--tls-host',
   insecure: '--insecure',
   access: '--access',
   configFile: '--config',

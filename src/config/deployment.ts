@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
+import { isHost } from '../core/address.ts'
 import { teamAccess } from './access.ts'
 import { casConfig } from './cas.ts'
 import { consoleConfig } from './console.ts'
@@ -70,6 +71,8 @@ export const deploymentConfig = z.strictObject({
     .optional(),
   /** Listen beyond loopback even without access control or encryption. */
   insecure: z.boolean().optional(),
+  /** Names and addresses that clients use, for certificates that the cluster makes; besides this machine's own. */
+  tls_hosts: z.array(z.string().refine(isHost, 'expected a host name or an address')).max(100).optional(),
   /** Accept only this user and root; the default for root's own clusters on Linux. */
   private: z.boolean().optional(),
   /** Whether actions run in a sandbox (Linux); auto, the default: if the machine allows one. */

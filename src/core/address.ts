@@ -73,6 +73,11 @@ export function hostPortText({ host, port }: HostPort): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
+/** Is this a host name, or an address, as certificates name them? Not a pattern such as *.example.com. */
+export function isHost(text: string): boolean {
+  return isIP(text) !== 0 || (text.length <= 253 && /^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/i.test(text))
+}
+
 /** Does this host mean this machine only: `localhost`, or a loopback address? */
 export function isLoopback(host: string): boolean {
   const family = isIP(host)

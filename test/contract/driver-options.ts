@@ -35,6 +35,7 @@ const samples: { readonly [O in keyof Operations]: Required<Operations[O]> } = {
     tlsCert: 'server.pem',
     tlsKey: 'server.key',
     tlsClientCa: 'ca.pem',
+    tlsHosts: ['build.example.com'],
     insecure: false,
     access: 'team',
     configFile: 'd.yaml',

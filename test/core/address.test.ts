@@ -3,6 +3,7 @@ import { casConfig } from '../../src/config/cas.ts'
 import { schedulerConfig } from '../../src/config/scheduler.ts'
 import {
   hostPortText,
+  isHost,
   isLoopback,
   parseGrpcUrl,
   parseHostPort,
@@ -105,4 +106,18 @@ describe('unix:/path', () => {
       expect(() => parseGrpcUrl(text)).toThrow(invalid)
     },
   )
+})
+
+test.each([
+  ['build.example.com', true],
+  ['build_1', true],
+  ['10.0.0.5', true],
+  ['fd00::5', true],
+  ['*.example.com', false],
+  ['build.example.com:50052', false],
+  ['grpcs://build', false],
+  ['a..b', false],
+  ['', false],
+])('%s is a host: %s', (text, is) => {
+  expect(isHost(text)).toBe(is)
 })

@@ -91,6 +91,7 @@ export const kindDeclaration: DriverDeclaration = {
     '--tls-cert': certificateRefusal,
     '--tls-key': certificateRefusal,
     '--tls-client-ca': renderedRefusal,
+    '--tls-host': certificateRefusal,
     '--insecure': listenRefusal,
     '--access': renderedRefusal,
     '--keep-data': keepDataRefusal,

@@ -39,7 +39,10 @@ export function certificatesStep({ paths }: ProcessContext, work: Work): Step {
       const said = await namedCertificates(deployment)
       if (needsOwn(deployment)) {
         const folder = ownFolder(paths)
-        const made = await ensureOwnCertificates(folder, [deployment.listen ?? loopback])
+        const made = await ensureOwnCertificates(folder, [
+          deployment.listen ?? loopback,
+          ...(deployment.tls_hosts ?? []),
+        ])
         said.push(made.length === 0 ? `those in ${folder}` : `made in ${folder}`)
       }
       report.say(said.join('; ') || 'none: there is no TLS')

@@ -21,6 +21,7 @@ export const processDeclaration: DriverDeclaration = {
       'tlsCert',
       'tlsKey',
       'tlsClientCa',
+      'tlsHosts',
       'insecure',
       'access',
       'configFile',

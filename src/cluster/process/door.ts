@@ -26,7 +26,10 @@ export interface Door {
 const dialled: Readonly<Record<string, string>> = { '0.0.0.0': loopback, '::': '::1' }
 
 /** The door of a deployment. */
-export function doorOf({ listen = loopback, tls = 'off' }: Deployment, paths: Pick<ClusterPaths, 'data'>): Door {
+export function doorOf(
+  { listen = loopback, tls = 'off', tls_hosts: hosts = [] }: Deployment,
+  paths: Pick<ClusterPaths, 'data'>,
+): Door {
   const common = { listen, dial: dialled[listen] ?? listen }
   if (tls === 'off') return { ...common, serverTls: undefined, clientTls: undefined }
   const files = tls === 'auto' ? {} : tls
@@ -36,7 +39,9 @@ export function doorOf({ listen = loopback, tls = 'off' }: Deployment, paths: Pi
   return {
     ...common,
     serverTls: {
-      ...(files.cert === undefined ? { auto: folder } : { cert: files.cert, key: files.key }),
+      ...(files.cert === undefined
+        ? { auto: folder, ...(hosts.length > 0 && { hosts }) }
+        : { cert: files.cert, key: files.key }),
       // Our own programs have certificates from our own authority.
       ...(clients !== undefined && { client_ca: [clients, own.ca], client_cert: 'required' }),
     },

@@ -41,7 +41,7 @@ export async function meetingPlace(
   const certificates = await chainOf(deployment, paths)
   const hosts = await hostsFor(deployment)
   const host = asked ?? hosts[0] ?? loopback
-  assertCertified(host, certificates[0])
+  assertCertified(host, certificates[0], adviceFor(host, deployment, flag))
   const fingerprint = fingerprintFor(certificates)
   return {
     url: `grpcs://${hostPortText({ host, port: ports['scheduler'] ?? 0 })}`,
@@ -77,13 +77,22 @@ async function chainOf({ tls }: Deployment, paths: ClusterPaths): Promise<X509Ce
   return certificatesIn((await readPem(file, what)).text, file, what)
 }
 
+/** How the certificate comes to be for another host, if it is ours. */
+function adviceFor(host: string, { tls, tls_hosts: told = [] }: Deployment, flag: string): string[] {
+  if (typeof tls === 'object' && tls.cert !== undefined) return []
+  const flags = [...told, host].map((each) => ` --tls-host ${each}`).join('')
+  return [`\`native deploy${flag}${flags}\` makes one that is for ${host} too.`]
+}
+
 /** Names and addresses by which others may reach this machine, the likeliest first. */
 async function hostsFor(deployment: Deployment): Promise<string[]> {
   const named = await namedHost(deployment)
   if (named !== undefined) return [named]
-  const { listen = loopback } = deployment
+  const { listen = loopback, tls_hosts: told = [] } = deployment
   const all = hostsOf([listen]).filter((each) => !isLoopback(each) && (listen !== '0.0.0.0' || !each.includes(':')))
-  if (listen !== '0.0.0.0' && listen !== '::') return [listen, ...all.filter((each) => each !== listen)]
+  const isOpen = listen === '0.0.0.0' || listen === '::'
   const rank = (each: string) => (isIPv4(each) ? 0 : each === hostname() ? 1 : 2)
-  return all.toSorted((a, b) => rank(a) - rank(b))
+  const own = isOpen ? all.toSorted((a, b) => rank(a) - rank(b)) : [listen, ...all]
+  // What somebody has told us is what others use.
+  return [...new Set([...told, ...own])]
 }

@@ -28,6 +28,7 @@ export function fromOptions(options: DeployOptions): Deployment {
     sandbox,
     console,
     listen,
+    tlsHosts,
     insecure,
     properties = [],
   } = options
@@ -41,6 +42,7 @@ export function fromOptions(options: DeployOptions): Deployment {
     ...(console !== undefined && { console }),
     ...(listen !== undefined && { listen }),
     ...(tls !== undefined && { tls }),
+    ...(tlsHosts !== undefined && { tls_hosts: [...tlsHosts] }),
     ...(insecure !== undefined && { insecure }),
     ...(access !== undefined && { access }),
     ...(properties.length > 0 && { properties: byName(properties) }),

@@ -59,7 +59,8 @@ const untrusted: ReadonlySet<string> = new Set([
 
 /** Did the handshake fail because nobody said that the authority of the certificate is to be trusted? */
 export function isUntrusted(error: unknown): boolean {
-  return untrusted.has(errnoOf(error) ?? '')
+  for (let each = error; each instanceof Error; each = each.cause) if (untrusted.has(errnoOf(each) ?? '')) return true
+  return false
 }
 
 /** Did the handshake fail because the certificate is not for the host that was called? */
@@ -85,7 +86,11 @@ export function handshakeProblem(error: unknown): string | undefined {
 /** The names that a certificate is for, if the error tells. */
 function namesOf(error: unknown): string {
   const { cert } = error as { cert?: { subjectaltname?: unknown } }
-  const said = typeof cert?.subjectaltname === 'string' ? cert.subjectaltname : ''
-  const names = said.replaceAll(/(^|, )(?:DNS|IP Address):/g, '$1')
+  const names = hostsIn(cert?.subjectaltname)
   return names === '' ? '' : `: for ${printable(names, 300)}`
+}
+
+/** The names and addresses of a certificate as OpenSSL tells them, without what it says of their kind. */
+export function hostsIn(names: unknown): string {
+  return typeof names === 'string' ? names.replaceAll(/(^|, )(?:DNS|IP Address):/g, '$1') : ''
 }

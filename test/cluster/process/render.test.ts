@@ -75,12 +75,20 @@ describe('the door', () => {
     expect(settingsOf({ listen }, 'scheduler').cas).toBe(`grpc://${called}`)
   })
 
+  it('has certificates for the names that clients use, which the servers renew for them', () => {
+    const tls_hosts = ['build.example.com']
+    for (const server of ['cas', 'scheduler'] as const)
+      expect(settingsOf({ tls: 'auto', tls_hosts }, server).tls.hosts).toEqual(tls_hosts)
+  })
+
   it('is always one that the servers can read', () => {
-    for (const deployment of [
+    const deployments: Deployment[] = [
       { tls: 'auto', listen: '::' },
       { tls: { client_ca: '/clients.pem' } },
+      { tls: 'auto', tls_hosts: ['build.example.com'] },
       { tls: { cert: '/c.pem', key: '/c.key' } },
-    ] as const)
+    ]
+    for (const deployment of deployments)
       for (const { spec, text, file } of rendered(deployment)) parseConfig(text, file, serverConfigs[spec.role])
   })
 })

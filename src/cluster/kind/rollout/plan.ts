@@ -84,6 +84,7 @@ export async function requestedDeployment(options: DeployOptions): Promise<Deplo
     })
   for (const key of ['listen', 'insecure'] as const)
     if (asked[key] !== undefined) throw refused(listenRefusal, key, file)
+  if (asked.tls_hosts !== undefined) throw refused(certificateRefusal, 'tls_hosts', file)
   const { tls } = asked
   if (typeof tls === 'object' && tls.cert !== undefined) throw refused(certificateRefusal, 'tls.cert', file)
   if (keyUrlsOf(asked).length > 0) throw refused(keyUrlRefusal, 'access.jwt', file)

@@ -74,6 +74,7 @@ describe('the plan of a deployment', () => {
   test.each([
     ['listen: 0.0.0.0', 'listen', 'invalid'],
     ['insecure: true', 'insecure', 'invalid'],
+    ['tls_hosts: [build.example.com]', 'tls_hosts', 'unimplemented'],
     ['tls: { cert: a.pem, key: a.key }', 'tls.cert', 'unimplemented'],
     ['tls: { cert: a.pem, key: a.key, client_ca: a.pem }', 'tls.cert', 'unimplemented'],
     [
