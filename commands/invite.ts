@@ -67,7 +67,8 @@ export default class Invite extends TokenCommand {
   private tell(place: MeetingPlace, text: string, facts: InvitationFacts): void {
     const { name, expires } = facts
     const reusable = facts.asked || !place.exchanges
-    const until = expires === null ? 'It does not expire' : `It can be used until ${expires}`
+    const until =
+      expires === null ? 'It does not expire' : `It can be used until ${expires.slice(0, 16).replace('T', ' ')} UTC`
     const times = reusable ? '' : ', once'
     const revoke = `${this.config.bin} token revoke ${name}${clusterFlag(facts.cluster)}`
     this.note(
@@ -86,7 +87,7 @@ export default class Invite extends TokenCommand {
         "native: the fingerprint is that of the server's own certificate: when that is renewed, machines that have joined are cut off and have to be invited anew. With the authority's certificate behind it in the file of --tls-cert, they are not.",
       )
     if (place.otherHosts.length > 0)
-      this.note(`native: if it cannot reach that address, use --host with one of ${place.otherHosts.join(', ')}`)
+      this.note(`native: if it cannot reach that address, use --host ${place.otherHosts.join(' or --host ')}`)
     this.print(joinLine(this.config.bin, place, text))
   }
 }

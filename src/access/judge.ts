@@ -35,7 +35,7 @@ export function judge(authorization: string, known: Known): Judgement | Promise<
   const secret = secretOf(credentials)
   if (isJwt(secret) && known.jwts) return jwt(secret, known.jwts, known.log)
   if (credentials.kind === 'basic') return password(credentials.user, secret, known)
-  return { wrong: 'the token has none of the forms that this server knows' }
+  return { wrong: 'this is not a token of this server, or not all of it: check that it was copied whole' }
 }
 
 /** The same for credentials that only need a look-up; undefined for those whose check may be slow. */
@@ -80,7 +80,11 @@ function server(authorization: string, { secret, clock }: Known): Judgement {
 
 function token(text: string, { tokens, clock }: Known): Judgement {
   const entry = entryOf(text, tokens())
-  if (!entry) return { wrong: 'the token is unknown or was revoked: ask for another (native token create)' }
+  if (!entry)
+    return {
+      wrong:
+        'the token is unknown or was revoked: ask for another, of `native token create` or, for a machine that joins, `native invite`',
+    }
   const untilMs = entry.expires === null ? undefined : Date.parse(entry.expires)
   if (untilMs !== undefined && clock.now() >= untilMs)
     return {

@@ -100,8 +100,8 @@ export function redeemTicket(tokens: string, text: string, own: OwnToken, clock:
     const ticket = isTicket(text) ? entryOf(text, new Map(tickets.map((each) => [each.id, each]))) : undefined
     if (!ticket) throw new Failure('denied', 'the invitation is unknown, was revoked or has expired', { next: askAnew })
     if (ticket.redeemed !== null && ticket.redeemed !== own.id)
-      throw new Failure('denied', `the invitation "${ticket.name}" was used already, by another machine`, {
-        next: askAnew,
+      throw new Failure('denied', `the invitation "${ticket.name}" was used already`, {
+        next: [...askAnew, 'If this machine has used it, run `native leave` first: then the line can be used again.'],
       })
     const { name, tokenExpires: expires } = ticket
     const created = new Date(clock.now()).toISOString()

@@ -35,7 +35,7 @@ export function parseSpan(text: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)$/.exec(text.trim())
   const unit = spanUnits[match?.[2] ?? '?']
   if (!match || unit === undefined)
-    throw new Failure('invalid', `"${text}" is not a duration: write it like 90s, 15m or 1h`)
+    throw new Failure('invalid', `"${text}" is not a duration: write it like 90s, 15m, 1h or 30d`)
   return Math.round(Number(match[1]) * unit)
 }
 

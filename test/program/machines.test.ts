@@ -97,7 +97,7 @@ describe.runIf(canMakeMachines)('two machines and a cable', () => {
         ['join', url, '--token', token, '--ca', `sha256:${'0'.repeat(64)}`],
       ],
       [7, 'unknown or was revoked', ['join', url, '--token', `${token.slice(0, -4)}AAAA`, '--ca', ca]],
-      [4, 'signed by an authority that is not trusted', ['join', url, '--token', token]],
+      [4, '--ca sha256:... of the line', ['join', url, '--token', token]],
       [2, 'can only join over TLS', ['join', url.replace('grpcs', 'grpc'), '--token', token, '--ca', ca]],
       [2, '--ca', ['join', url, '--token', token, '--ca', 'sha256:12']],
       [10, 'does not accept workers', ['join', url.replace('50052', '50051'), '--token', token, '--ca', ca]],

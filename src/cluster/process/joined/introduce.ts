@@ -4,6 +4,7 @@ import { Failure, messageOf } from '../../../core/failure.ts'
 import { workerApi } from '../../../wire/proto.ts'
 import { Code, RpcError } from '../../../wire/rpc.ts'
 import { toFailure } from '../../../wire/status.ts'
+import { isUntrusted } from '../../../wire/tls/handshake-errors.ts'
 import { assertSpeaks, workerProtocol } from '../../../wire/worker-protocol.ts'
 import type { Exchange } from './files.ts'
 import { type Caller, givenUp, openAsCaller, redeemed } from './redeem.ts'
@@ -79,7 +80,13 @@ async function introduced(
         ],
         cause: error,
       })
-    throw toFailure(error, caller.url)
+    const failure = toFailure(error, caller.url)
+    if (!isUntrusted(error)) throw failure
+    throw new Failure(failure.kind, failure.message, {
+      where: caller.url,
+      next: ['Add the --ca sha256:... of the line that `native invite` printed: it says which authority to trust.'],
+      cause: error,
+    })
   } finally {
     channel.close()
   }

@@ -28,7 +28,7 @@ export function retireStep({ paths }: ProcessContext): Step {
         // Leaving succeeds, whatever has become of the cluster.
         const reason = messageOf(error)
         report.say(
-          `${url} could not be informed (${reason}): revoke the token on its machine with \`native token revoke\``,
+          `${url} could not be informed (${reason}). If \`native token list\` still shows it there, \`native token revoke\` revokes it`,
         )
       }
     },
