@@ -1,5 +1,7 @@
-import { extname } from 'node:path'
+import { mkdir } from 'node:fs/promises'
+import { dirname, extname, join, resolve } from 'node:path'
 import { Failure } from '../../core/failure.ts'
+import { userContext } from '../user.ts'
 import { withBlock, withoutBlock } from './block.ts'
 import { changeFile } from './file.ts'
 import { marksOf } from './text.ts'
@@ -12,6 +14,7 @@ import type { ClientTool } from './tool.ts'
  */
 export async function writeBlock(tool: ClientTool, file: string, cluster: string, block: string): Promise<boolean> {
   assertLanguage(tool, file)
+  if (isUsualPlace(tool, file)) await mkdir(dirname(file), { recursive: true })
   const marks = marksOf(tool, cluster)
   return changeFile(file, (text) => {
     assertRoom(tool, withoutBlock(text, marks))
@@ -23,6 +26,14 @@ export async function writeBlock(tool: ClientTool, file: string, cluster: string
 export async function removeBlock(tool: ClientTool, file: string, cluster: string): Promise<boolean> {
   const marks = marksOf(tool, cluster)
   return changeFile(file, (text) => withoutBlock(text, marks))
+}
+
+/**
+ * Where the tool looks by itself, below this user's home: its folder is missing if the tool has not been used yet. That of any
+ * other file is missing because of a slip.
+ */
+function isUsualPlace({ place }: ClientTool, file: string): boolean {
+  return place.startsWith('~/') && resolve(file) === join(userContext().home, place.slice(2))
 }
 
 function assertLanguage(tool: ClientTool, file: string): void {

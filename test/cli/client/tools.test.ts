@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { execaSync } from 'execa'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { parse } from 'yaml'
 import { removeBlock, writeBlock } from '../../../src/cli/client/keep.ts'
 import { clientText } from '../../../src/cli/client/text.ts'
@@ -85,7 +85,10 @@ let folder: string
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'native-client-'))
 })
-afterEach(() => rm(folder, { recursive: true }))
+afterEach(async () => {
+  vi.unstubAllEnvs()
+  await rm(folder, { recursive: true })
+})
 
 describe.each(tools.map((tool) => [tool.name, tool] as const))('%s', (name, tool) => {
   test('says of every setting what it is for, and how to undo all', async () => {
@@ -189,6 +192,20 @@ describe('what tools need to be told', () => {
     await removeBlock(tool, file, 'one')
     expect(await readFile(file, 'utf8')).toBe((await clientText(tool, { ...facts, cluster: 'two' })).block)
   })
+})
+
+test.each([
+  ['ccache', '.config/ccache/ccache.conf'],
+  ['gradle', '.gradle/init.d/native.gradle'],
+])('the folder where %s looks by itself is made, and no other', async (name, place) => {
+  vi.stubEnv('HOME', folder)
+  const tool = clientToolOf(name)
+  const { block } = await clientText(tool, facts)
+  await expect(writeBlock(tool, join(folder, 'slip', place), 'native', block)).rejects.toMatchObject({
+    kind: 'not-found',
+  })
+  expect(await writeBlock(tool, join(folder, place), 'native', block)).toBe(true)
+  expect(await readFile(join(folder, place), 'utf8')).toBe(block)
 })
 
 describe('a file that cannot take it is refused, and left as it was', () => {
