@@ -2,7 +2,9 @@ import type { LoginJob } from './job.ts'
 
 /**
  * A unit of the user's service manager, which starts at the first log-in (systemd.service(5), systemd.syntax(7)). The
- * servers stay in its control group: they are stopped when the manager ends, with the last session.
+ * servers stay in its control group: they are stopped when the manager ends, with the last session. Workers put their
+ * actions beside it; `Delegate=` has the manager hand all controllers to that place, not memory and pids only, and
+ * leave the unit running when an action is killed for memory.
  */
 export function systemdText({ name, argv, env }: LoginJob): string {
   return `# Written by native up --at-login, and removed by native down.
@@ -12,6 +14,7 @@ Description=native cluster "${name}"
 [Service]
 Type=oneshot
 RemainAfterExit=yes
+Delegate=yes
 ${Object.entries(env)
   .map(([variable, value]) => `Environment=${quoted(`${variable}=${value}`)}\n`)
   .join('')}ExecStart=${commandLine(argv)}

@@ -34,6 +34,10 @@ describe("systemd's unit", () => {
     expect(text).not.toContain('secret')
   })
 
+  test('has the processor controller delegated, without which limits of processors are not kept', () => {
+    expect(line(unitOf({}).text, 'Delegate')).toBe('Delegate=yes')
+  })
+
   test.each([
     ['/a b/run.js', '"/a b/run.js"'],
     ['/a%h/run.js', '/a%%h/run.js'],
