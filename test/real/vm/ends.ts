@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { endingText } from '../../../src/worker/ending.ts'
 import { type CgroupPlace, findCgroups } from '../../../src/worker/limits/cgroups.ts'
 import type { Limits } from '../../../src/worker/limits/limits.ts'
-import { openRunner } from '../../worker/sandbox/runner.ts'
+import { openRunner, type Runner } from '../../worker/sandbox/runner.ts'
 
 const mebibyte = 1024 * 1024
 const limits: Limits = { memoryBytes: 64 * mebibyte, pids: 40, cpus: 0.2 }
@@ -25,12 +25,25 @@ const attempts = [
   { what: 'processors', script: busy, expected: /^none$/ },
 ] as const
 
+/** An emulated machine may take longer for its first slots than a worker waits. */
+async function open(turns = 5): Promise<Runner> {
+  const runner = openRunner(directory, { ways: ['sandbox'], limits })
+  try {
+    await runner.sh('true')
+    return runner
+  } catch (error) {
+    await runner.close()
+    if (turns === 1) throw error
+    return open(turns - 1)
+  }
+}
+
 const places = findCgroups()
 console.log(JSON.stringify({ user: process.getuid?.(), cgroup: readFileSync('/proc/self/cgroup', 'utf8'), places }))
 const slotsIn = ({ directory }: CgroupPlace) =>
   readdirSync(directory).filter((name) => name.startsWith(`native-slot-${process.pid}-`))
 const directory = mkdtempSync(join(tmpdir(), 'native-vm-'))
-const runner = openRunner(directory, { ways: ['sandbox'], limits })
+const runner = await open()
 let failures = 0
 for (const { what, script, expected } of attempts) {
   const ended = await runner.sh(script)
