@@ -85,8 +85,9 @@ test('every flag that is named exists', () => {
       'profile',
       'remote_header',
     ],
-    // of docker
-    ...['init', 'stop-timeout'],
+    'repository_cache',
+    // of docker, and of systemd-run
+    ...['init', 'stop-timeout', 'user', 'scope'],
     ...['experimental_remote_mark_tool_inputs', 'action_env'],
     ...['incompatible_strict_action_env', 'persistent_worker'],
     // of a program whose arguments are hidden
