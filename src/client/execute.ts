@@ -3,7 +3,7 @@ import { unpackAny } from '../wire/any.ts'
 import { longrunning, re, rpc } from '../wire/proto.ts'
 import { parseReadName } from '../wire/resource.ts'
 import { type Channel, Code, RpcError } from '../wire/rpc.ts'
-import { errorOfStatus } from '../wire/status.ts'
+import { errorOfStatus, isNoWorkerCame } from '../wire/status.ts'
 import { type ClientOptions, type Context, clientContext, functionValue, wireDigest } from './context.ts'
 import { createFollower, type FollowedBytes, type OutputStream } from './follow.ts'
 import { isRetriable, retryDelayMs, waitToRetry } from './retry.ts'
@@ -176,8 +176,9 @@ async function answerOf(
   const name = state.operation
   state.operation = ''
   if (await missingSent(error, options, state)) return undefined
-  // Here, DEADLINE_EXCEEDED is the action's own timeout, which a retry would not meet either.
-  if (error.code !== Code.DEADLINE_EXCEEDED && isRetriable(error)) {
+  // Here, DEADLINE_EXCEEDED is the action's own timeout, which a retry would not meet either; and a server that says
+  // that no worker came has waited for one.
+  if (error.code !== Code.DEADLINE_EXCEEDED && !isNoWorkerCame(error) && isRetriable(error)) {
     const delay = retryDelayMs(error, state.failures + 1, context.retries)
     if (delay !== undefined) {
       state.failures += 1

@@ -5,7 +5,7 @@ import { spanText } from '../core/units.ts'
 import { forExecute } from '../wire/for-execute.ts'
 import type { Channel } from '../wire/rpc.ts'
 import { Code, RpcError } from '../wire/rpc.ts'
-import { retryLater } from '../wire/status.ts'
+import { noWorkerCame, retryLater } from '../wire/status.ts'
 import type { Admissions } from './admission.ts'
 import { type ClientFacts, clientFields } from './client.ts'
 import type { SchedulerContext } from './context.ts'
@@ -155,7 +155,7 @@ export function createEngine(context: SchedulerContext, cas: Channel, admissions
 function untakenError({ workerWaitMs }: SchedulerContext, refusal: Expired<Task>['refusal']): RpcError {
   if (refusal) return new RpcError(Code.FAILED_PRECONDITION, refusal)
   const nobody = `no worker that could take it came within ${spanText(workerWaitMs)}`
-  return new RpcError(Code.UNAVAILABLE, `${nobody}: no worker is connected`)
+  return noWorkerCame(`${nobody}: no worker is connected`)
 }
 
 /** Stores a result, which is kept for all builds that wait for it: one stores it, the others ask for it. */

@@ -162,6 +162,27 @@ export function retryInfo(delayMs: number): Detail {
   return packAny('google.rpc.RetryInfo', rpc.RetryInfo.encode({ retryDelay: toDuration(delayMs) }).finish())
 }
 
+const errorInfoType = 'google.rpc.ErrorInfo'
+const ownDomain = 'native'
+const noWorkerReason = 'NO_WORKER'
+
+/** Rule 26: a server has waited for a worker, and none came. Clients of ours do not have it wait once more. */
+export function noWorkerCame(message: string): RpcError {
+  const info = rpc.ErrorInfo.encode({ reason: noWorkerReason, domain: ownDomain }).finish()
+  return new RpcError(Code.UNAVAILABLE, message, [packAny(errorInfoType, info)])
+}
+
+/** Was it thrown by `noWorkerCame`, here or by a server? */
+export function isNoWorkerCame({ code, details }: RpcError): boolean {
+  if (code !== Code.UNAVAILABLE) return false
+  return details.some((detail) => {
+    const value = unpackAny(detail, errorInfoType)
+    if (!value) return false
+    const { reason, domain } = rpc.ErrorInfo.decode(value)
+    return reason === noWorkerReason && domain === ownDomain
+  })
+}
+
 function failureText(failure: Failure): string {
   const where = failure.where === undefined ? '' : ` (${failure.where})`
   return [failure.message + where, ...failure.next].reduce((text, next) => `${text}${periodAfter(text)} ${next}`)

@@ -4,7 +4,7 @@ import type { Digest } from '../../src/core/digest.ts'
 import { packAny } from '../../src/wire/any.ts'
 import { bytestream, longrunning, re, rpc } from '../../src/wire/proto.ts'
 import { Code, RpcError, type Send } from '../../src/wire/rpc.ts'
-import { missingBlobs, retryLater, statusMessage } from '../../src/wire/status.ts'
+import { missingBlobs, noWorkerCame, retryLater, statusMessage } from '../../src/wire/status.ts'
 import { blobOf } from '../fixture/blob.ts'
 import { memoryChannel } from '../fixture/memory-channel.ts'
 import { promptClock } from './remote.ts'
@@ -174,6 +174,14 @@ describe('execute', () => {
     ])
     expect((await start()).error).toBeUndefined()
     expect(called).toHaveLength(2)
+  })
+
+  test('rule 26: a server that has waited for a worker is not asked to wait again', async () => {
+    const { start, called } = scripted([
+      ['Execute', (send) => send(done({ status: statusMessage(noWorkerCame('no worker came within 60 s')) }))],
+    ])
+    expect((await start()).error).toMatchObject({ code: Code.UNAVAILABLE, message: 'no worker came within 60 s' })
+    expect(called).toHaveLength(1)
   })
 
   test('rule 31: a time-out is the answer, with what the action had written', async () => {

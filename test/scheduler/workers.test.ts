@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { Code } from '../../src/wire/rpc.ts'
+import { errorOfStatus, isNoWorkerCame } from '../../src/wire/status.ts'
 import { connectWorker, errorOf, openWorker, type ScriptedWorker } from './worker.ts'
 import { createWorld, type World, wire } from './world.ts'
 
@@ -206,6 +207,8 @@ describe('rule 26: no workers', () => {
     const response = await stream.response()
     expect(response.status?.code).toBe(Code.UNAVAILABLE)
     expect(response.message).toBe('no worker that could take it came within 60 s: no worker is connected')
+    const error = errorOfStatus(response.status)
+    expect(error && isNoWorkerCame(error)).toBe(true)
   })
 
   test('the right ones have left, others are there: FAILED_PRECONDITION after workerWaitMs', async () => {
