@@ -116,6 +116,7 @@ for turn in 1 2; do
 done
 native down
 systemctl --user is-enabled native-native.service || true
+echo "the unit is $(systemctl --user is-active native-native.service)"
 log_out
 ls -A "$HOME/.config/systemd/user"
 log_in
@@ -132,6 +133,7 @@ log_out
     expect(all).toContain('turn 1')
     expect(all).toContain('turn 2')
     expect(all).toMatch(/^Start at log-in: no longer/m)
+    expect(all).toMatch(/^the unit is inactive$/m)
     expect(all).toMatch(/Cluster "native" \(process\): absent$/)
   }, 120_000)
 })

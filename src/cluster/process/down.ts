@@ -5,7 +5,7 @@ import { isThere, remove } from '../../host/files.ts'
 import type { Step } from '../driver.ts'
 import type { DownOptions } from '../options.ts'
 import { locked } from '../shared/locked-steps.ts'
-import { removeUnitStep } from './at-login/steps.ts'
+import { removeUnitStep, stopUnit } from './at-login/steps.ts'
 import { loginUnit } from './at-login/unit.ts'
 import type { ProcessContext } from './context.ts'
 import { joinedFolder } from './joined/files.ts'
@@ -30,14 +30,15 @@ export function downSteps(context: ProcessContext, options: DownOptions): Step[]
 /** The same for a caller that has the cluster's lock. */
 export function removalSteps(context: ProcessContext, { keepData = false }: DownOptions): Step[] {
   // Not mentioned where there is none, as for most.
-  const login = existsSync(loginUnit(context).path) ? [removeUnitStep(context)] : []
+  const atLogin = existsSync(loginUnit(context).path)
+  const login = atLogin ? [removeUnitStep(context)] : []
   // First: a session that starts meanwhile must not bring up what is being removed. The token comes after the worker,
   // which uses it, and before its files.
   const token = existsSync(joinedFolder(context.paths)) ? [retireStep(context)] : []
-  return [...login, processesStep(context), ...token, foldersStep(context, keepData)]
+  return [...login, processesStep(context, atLogin), ...token, foldersStep(context, keepData)]
 }
 
-function processesStep(context: ProcessContext): Step {
+function processesStep(context: ProcessContext, atLogin: boolean): Step {
   return {
     title: 'Servers and supervisor',
     async run(report) {
@@ -48,6 +49,7 @@ function processesStep(context: ProcessContext): Step {
           if (!(error instanceof Failure && error.kind === 'deadline')) throw error
         })
       const killed = await killLeftovers(context, report.signal)
+      if (atLogin) await stopUnit(context, report.signal)
       const ended = processes.length - killed
       const killedText = killed > 0 ? `${killed} killed` : ''
       const endedText = ended > 0 ? `${ended} ended` : ''

@@ -51,6 +51,16 @@ async function removeUnit(context: UnitContext, signal?: AbortSignal): Promise<b
   return true
 }
 
+/**
+ * Has the service manager forget that it started the cluster, once the cluster is gone: it would start a later one of this
+ * name only after a new log-in. It ends whatever is left in the unit's control group.
+ */
+export async function stopUnit(context: UnitContext, signal?: AbortSignal): Promise<void> {
+  const unit = loginUnit(context)
+  // A manager that is not running has nothing to forget, nor has one that did not start it.
+  if (unit.kind === 'systemd') await manage(['stop', unit.name], context, signal)
+}
+
 async function enabledText(unit: LoginUnit, context: UnitContext, { signal }: StepReport): Promise<string> {
   if (unit.kind === 'launchd') return `launchd reads ${unit.path} at the next log-in`
   const refused =
