@@ -107,18 +107,8 @@ export function createReader({ history, cas, clock, log }: ReaderOptions): Reade
   function putBack(group: readonly Readable[], reason: string): void {
     failures += 1
     if (failures === 1) log.warn('cannot read actions for the history, and tries again', { reason })
-    for (const { action } of givenUp(group))
+    for (const { action } of givenUp(history, group))
       log.warn('reading an action for the history is given up', { action: digestText(action), reason })
-  }
-
-  /** None if the history cannot be written: they keep their places. */
-  function givenUp(group: readonly Readable[]): Readable[] {
-    try {
-      return history.use(({ unread }) => unread.failed(group))
-    } catch (error) {
-      if (error instanceof Failure) return []
-      throw error
-    }
   }
 
   function clientFor(fn: DigestFunction, instance: string): CasClient {
@@ -135,21 +125,37 @@ export function createReader({ history, cas, clock, log }: ReaderOptions): Reade
     async idle() {
       while (working) await working
     },
-    async fetch(digests) {
-      const found = new Map<string, Uint8Array>()
-      for (const [fn, group] of Map.groupBy(digests, (digest) => digest.fn)) {
-        const wanted = group.filter(({ size }) => size <= fetchedBytesMax)
-        const read = await clientFor(fn, '').readBlobs(wanted, ending.signal)
-        for (const digest of group) {
-          const bytes = read.get(digestText(digest))
-          if (bytes) found.set(digestKey(digest), bytes)
-        }
-      }
-      return found
-    },
+    fetch: (digests) => fetchBlobs(digests, (fn) => clientFor(fn, ''), ending.signal),
     close() {
       ending.abort()
       resting?.()
     },
   }
+}
+
+/** Puts actions that could not be read at the end. @returns those given up; none if the history cannot be written */
+function givenUp(history: History, group: readonly Readable[]): Readable[] {
+  try {
+    return history.use(({ unread }) => unread.failed(group))
+  } catch (error) {
+    if (error instanceof Failure) return []
+    throw error
+  }
+}
+
+async function fetchBlobs(
+  digests: readonly Digest[],
+  clientFor: (fn: DigestFunction) => CasClient,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, Uint8Array>> {
+  const found = new Map<string, Uint8Array>()
+  for (const [fn, group] of Map.groupBy(digests, (digest) => digest.fn)) {
+    const wanted = group.filter(({ size }) => size <= fetchedBytesMax)
+    const read = await clientFor(fn).readBlobs(wanted, signal)
+    for (const digest of group) {
+      const bytes = read.get(digestText(digest))
+      if (bytes) found.set(digestKey(digest), bytes)
+    }
+  }
+  return found
 }

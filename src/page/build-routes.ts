@@ -1,24 +1,21 @@
-import { setImmediate } from 'node:timers/promises'
 import type { ActionRecord, BuildRecord } from '../core/build-history.ts'
 import type { Clock } from '../core/clock.ts'
 import { Failure } from '../core/failure.ts'
 import { explainBuild } from '../explain/build.ts'
 import { loadAction } from '../explain/compare.ts'
-import { type CriticalPath, criticalPath } from '../explain/critical-path.ts'
 import type { Explanations } from '../explain/explanations.ts'
 import { findBuild } from '../explain/find.ts'
-import { hasEnded, heardOf } from '../explain/heard.ts'
 import { loadFrom } from '../explain/messages.ts'
 import { actionPage } from './action.ts'
 import { actionsTable } from './actions.ts'
 import { type Answer, ok } from './answer.ts'
 import { browsed, resultOf } from './browsed.ts'
 import { buildPage } from './build.ts'
+import { createBuildActions } from './build-actions.ts'
 import { compared } from './compared.ts'
 import { page } from './frame.ts'
 import { html } from './html.ts'
 import { createInTime } from './in-time.ts'
-import { createKept } from './kept.ts'
 import { logPage } from './log.ts'
 import { orNothing } from './or-nothing.ts'
 import type { Route } from './route.ts'
@@ -28,11 +25,6 @@ import { buildPath, shortId } from './words.ts'
 
 const actionsShown = 500
 const earlierShown = 20
-/** Actions whose times are used for a build's page. */
-const timedMax = 20_000
-const pageMax = 1_000
-/** Builds whose actions are cached while pages of them are open: up to some 20 MB each. */
-const buildsKeptMax = 3
 
 /** The pages of one build, below `/build/ID`. */
 export interface BuildRoutes {
@@ -48,8 +40,7 @@ export interface BuildRoutes {
 export function createBuildRoutes(sources: Sources, explanations: Explanations, clock: Clock): BuildRoutes {
   const { history, scheduler } = sources
   const inTime = createInTime(clock)
-  const actionsKept = createKept<readonly ActionRecord[]>(history, clock, buildsKeptMax)
-  const pathsKept = createKept<CriticalPath>(history, clock, buildsKeptMax)
+  const { actionsOf, criticalOf } = createBuildActions(history, explanations, clock)
 
   async function ofBuild(build: BuildRecord, asked: string): Promise<Answer> {
     const against = asked.trim() === '' ? undefined : (await findBuild(history, asked.trim())).id
@@ -65,32 +56,6 @@ export function createBuildRoutes(sources: Sources, explanations: Explanations, 
 
   function lateKey({ id }: BuildRecord, against: string): string {
     return JSON.stringify([id, against])
-  }
-
-  function actionsOf(build: BuildRecord): Promise<readonly ActionRecord[]> {
-    return actionsKept.of(keyOf(build), () => pagesOf(build))
-  }
-
-  function criticalOf(build: BuildRecord): Promise<CriticalPath> {
-    return pathsKept.of(keyOf(build), async () => criticalPath(history, await actionsOf(build)))
-  }
-
-  function keyOf(build: BuildRecord): string {
-    // Nothing new would lead back to actions that were missed at the end.
-    const end = hasEnded(build, clock.now()) ? [heardOf(build), explanations.isFinal(build)] : []
-    return JSON.stringify([build.id, ...end])
-  }
-
-  async function pagesOf({ id }: BuildRecord): Promise<readonly ActionRecord[]> {
-    const actions: ActionRecord[] = []
-    while (actions.length < timedMax) {
-      const next = await history.actions({ build: id, limit: pageMax, after: actions.at(-1)?.row ?? 0 })
-      actions.push(...next)
-      if (next.length < pageMax) break
-      // A page of actions is read in one turn; yield in between.
-      await setImmediate()
-    }
-    return actions
   }
 
   async function ofTimeline(build: BuildRecord): Promise<Answer> {
