@@ -44,7 +44,7 @@ describe('what --json prints is what docs/json.md says', () => {
   })
 
   test('of the states of a cluster and of its servers', async () => {
-    const code = await readFile(join(root, 'src/cluster/driver.ts'), 'utf8')
+    const code = await readFile(join(root, 'src/cluster/status.ts'), 'utf8')
     const states = new Map(tableOf('`status`').rows.map(([field, , meaning = '']) => [plain(field), words(meaning)]))
     expect(states.get('state')).toEqual(union(code, /type ClusterState = (.*)/))
     expect(states.get('servers[].state')).toEqual(union(code, /readonly state: ('starting'.*)/))
