@@ -1,7 +1,8 @@
-import { connect, type Socket } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { expect, onTestFinished, test } from 'vitest'
+import { assertAllAnswer } from '../../../src/cluster/shared/readiness.ts'
 
 const script = (name: string) => fileURLToPath(new URL(`../../fixture/${name}`, import.meta.url))
 
@@ -35,4 +36,28 @@ test('a server that cannot be reached keeps no process from its end', async () =
   const [said, ended] = stdout.split('\n')
   expect(said).not.toBe('')
   expect(Number(/ended after (\d+) ms/.exec(ended ?? '')?.[1])).toBeLessThan(5_000)
+})
+
+/** A port at which nothing listens any more. */
+async function freedPort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const address = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  if (address === null || typeof address === 'string') throw new Error('it has no port')
+  return address.port
+}
+
+test('a server of the cluster that does not answer is named, with the reason and what to do', async () => {
+  const endpoint = async () => {
+    const address = `127.0.0.1:${await freedPort()}`
+    return { address, url: `grpc://${address}` }
+  }
+  const cache = await endpoint()
+  const both = assertAllAnswer({ cache, scheduler: await endpoint() }, 'See `native logs`.')
+  await expect(both).rejects.toMatchObject({
+    kind: 'unavailable',
+    message: expect.stringMatching(/^the (cache|scheduler) does not answer: nothing listens there$/),
+    next: ['See `native logs`.'],
+  })
 })
