@@ -40,7 +40,9 @@ describe.skipIf(!(await have('sid:bazel')))('Bazel 7.7.1 with the credential hel
   async function settle(name: string, role: string, ...tls: string[]): Promise<string> {
     const { token } = JSON.parse((await native.ok('token', 'create', '--name', name, '--role', role, '--json')).stdout)
     const { cache, scheduler, console } = JSON.parse((await native.ok('ips', '--json')).stdout)
-    for (const { url } of [cache, scheduler, console]) await as(name, ['login', url, ...tls], token)
+    // The console is on loopback, without TLS.
+    for (const { url } of [cache, scheduler]) await as(name, ['login', url, ...tls], token)
+    await as(name, ['login', console.url], token)
     await as(name, ['bazelrc', '--write', join(work.path, `ws/${name}.bazelrc`)])
     useCopy(work, join(work.path, name))
     return token
