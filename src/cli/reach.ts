@@ -3,7 +3,7 @@ import { Flags } from '@oclif/core'
 import type { Addresses } from '../cluster/addresses.ts'
 import { hostPortText, parseGrpcUrl, parseHostPort } from '../core/address.ts'
 import { Failure, messageOf } from '../core/failure.ts'
-import { type SystemMeaning, systemMeaning } from '../host/system-errors.ts'
+import { systemMeaningIn } from '../host/system-errors.ts'
 import { toFailure } from '../wire/status.ts'
 import type { ClientTlsFiles } from '../wire/tls/client-tls.ts'
 import { handshakeProblem, isForOtherName, isUntrusted } from '../wire/tls/handshake-errors.ts'
@@ -93,7 +93,7 @@ export function unanswered(
   const problem = handshakeIn(cause)
   if (problem)
     return new Failure('unavailable', `no TLS with ${address}: ${problem.says}`, { where, next: problem.next, cause })
-  const meaning = meaningIn(cause)
+  const meaning = systemMeaningIn(cause)
   return new Failure('unavailable', `no ${who} answers at ${address}: ${meaning?.says ?? messageOf(cause)}`, {
     where,
     next: [...(meaning ? [meaning.next] : []), ...next],
@@ -111,15 +111,6 @@ function handshakeIn(error: unknown): { readonly says: string; readonly next: re
     const says = handshakeProblem(each)
     if (says === undefined) continue
     return { says, next: isUntrusted(each) ? [authority] : isForOtherName(each) ? [otherName] : [] }
-  }
-  return undefined
-}
-
-/** The operating system's error behind an error, in words. */
-function meaningIn(error: unknown): SystemMeaning | undefined {
-  for (let each = error; each instanceof Error; each = each.cause) {
-    const meaning = systemMeaning(each)
-    if (meaning) return meaning
   }
   return undefined
 }

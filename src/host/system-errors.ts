@@ -127,6 +127,15 @@ export function systemMeaning(error: unknown): SystemMeaning | undefined {
   return { kind: 'unavailable', says, next: 'Look at the kernel log (dmesg) and at the file system of the path.' }
 }
 
+/** What the first system error among an error and its causes means; undefined if there is none. */
+export function systemMeaningIn(error: unknown): SystemMeaning | undefined {
+  for (let each = error; each instanceof Error; each = each.cause) {
+    const meaning = systemMeaning(each)
+    if (meaning) return meaning
+  }
+  return undefined
+}
+
 /** What was being done when the system call failed. */
 export interface SystemErrorContext {
   /** As in "cannot read the configuration file"; without it, the error names the system call. */

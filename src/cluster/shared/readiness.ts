@@ -6,7 +6,7 @@ import type { BlobSource } from '../../client/source.ts'
 import type { Clock } from '../../core/clock.ts'
 import { Failure, messageOf } from '../../core/failure.ts'
 import { digestOf } from '../../core/hash.ts'
-import { systemMeaning } from '../../host/system-errors.ts'
+import { systemMeaningIn } from '../../host/system-errors.ts'
 import { wait } from '../../host/wait.ts'
 import { openDirectChannel } from '../../wire/direct.ts'
 import { re } from '../../wire/proto.ts'
@@ -61,19 +61,11 @@ export async function assertAllAnswer(
         await assertAnswers(endpoint, undefined, authorize)
       } catch (cause) {
         if (cause instanceof Failure && cause.kind === 'denied') throw cause
-        const says = `the ${what} does not answer: ${reasonOf(cause)}`
+        const says = `the ${what} does not answer: ${systemMeaningIn(cause)?.says ?? messageOf(cause)}`
         throw new Failure('unavailable', says, { where: endpoint.url, next: [next], cause })
       }
     }),
   )
-}
-
-function reasonOf(error: unknown): string {
-  for (let each = error; each instanceof Error; each = each.cause) {
-    const meaning = systemMeaning(each)
-    if (meaning) return meaning.says
-  }
-  return messageOf(error)
 }
 
 /**
