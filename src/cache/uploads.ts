@@ -14,8 +14,11 @@ const retryMs = 1_000
 
 /** An upload in the hands of one stream. Each of its methods fails with ABORTED once another stream has taken it over. */
 export interface Upload {
-  /** Takes the blob's next bytes; leaves out those that an earlier stream brought already. */
-  write(chunk: Uint8Array): Promise<void>
+  /**
+   * Takes the blob's next bytes; leaves out those that an earlier stream brought already.
+   * @returns undefined when that is done already
+   */
+  write(chunk: Uint8Array): undefined | Promise<void>
   /** Checks and stores the blob; the upload is over. */
   commit(): Promise<void>
   /** The stream has ended early: keeps what came, for a while. */
@@ -113,24 +116,25 @@ export function createUploads({ blobs, clock, max = uploadsMax, endStalled }: Up
   function held(entry: UploadEntry, owner: symbol, overlap: number): Upload {
     let skip = overlap
     /** Calls the writer; other uploads that stand still give up their room for it. */
-    function ask(act: (writer: BlobWriter) => Promise<void>): Promise<void> {
+    function ask(act: (writer: BlobWriter) => undefined | Promise<void>): undefined | Promise<void> {
       const writer = assertOwner(entry, owner)
+      entry.touched = clock.now()
+      const asked = withRoom(() => act(writer))
+      if (!asked) return undefined
       entry.underWay += 1
-      const asked = withRoom(() => act(writer)).finally(() => {
+      const pending = asked.finally(() => {
         entry.underWay -= 1
       })
-      entry.pending = asked
-      entry.touched = clock.now()
-      return asked
+      entry.pending = pending
+      return pending
     }
     return {
-      async write(chunk) {
+      write(chunk) {
         const skipped = Math.min(skip, chunk.length)
         skip -= skipped
         const rest = skipped === 0 ? chunk : chunk.subarray(skipped)
         // Where there was no room nothing has been taken: the same bytes are given again.
-        await ask((writer) => writer.write(rest))
-        assertOwner(entry, owner)
+        return ask((writer) => writer.write(rest))?.then(() => void assertOwner(entry, owner))
       },
       async commit() {
         await ask((writer) => writer.commit())

@@ -44,10 +44,10 @@ interface Progress {
 export async function streamed(context: CacheContext, upload: Upload, stream: WriteStream): Promise<number> {
   const progress: Progress = { offset: stream.first.writeOffset, outcome: 'open' }
   try {
-    const data = pieces(context, stream, progress)
-    const content =
-      stream.name.compressor === 'identity' ? data : inTurn(context, () => unpacked(data, stream, progress))
-    for await (const piece of content) await upload.write(piece)
+    if (stream.name.compressor === 'identity') await taken(context, upload, stream, progress)
+    else
+      for await (const piece of inTurn(context, () => unpacked(pieces(context, stream, progress), stream, progress)))
+        await upload.write(piece)
     if (progress.outcome === 'finished') await upload.commit()
     else upload.park()
     if (progress.outcome === 'finished') stream.holder?.take(stream.name.digest)
@@ -59,27 +59,54 @@ export async function streamed(context: CacheContext, upload: Upload, stream: Wr
   }
 }
 
-/** The data of each message, until finish_write or the end of the stream. */
-async function* pieces(context: CacheContext, stream: WriteStream, progress: Progress): AsyncGenerator<Buffer> {
-  let message: WriteRequest | undefined = stream.first
-  while (message) {
-    checkMessage(message, stream.first.resourceName, progress.offset)
-    progress.offset += message.data.length
-    context.counts.received(message.data.length)
-    context.recorder?.traffic(stream.metadata, message.data.length, 0)
-    if (message.finishWrite) progress.outcome = 'finished'
-    if (message.data.length > 0) yield message.data
-    if (message.finishWrite) return
+/** Brings the data of each message into the upload. A generator would cost several promises for each. */
+async function taken(context: CacheContext, upload: Upload, stream: WriteStream, progress: Progress): Promise<void> {
+  for (
+    let message: WriteRequest | undefined = stream.first;
+    message;
     message = await nextMessage(stream.messages, progress)
+  ) {
+    const data = dataOf(message, context, stream, progress)
+    const writing = data.length > 0 ? upload.write(data) : undefined
+    if (writing) await writing
+    if (message.finishWrite) return
   }
   progress.outcome = 'unfinished'
 }
 
+/** The data of each message, until finish_write or the end of the stream. */
+async function* pieces(context: CacheContext, stream: WriteStream, progress: Progress): AsyncGenerator<Buffer> {
+  for (
+    let message: WriteRequest | undefined = stream.first;
+    message;
+    message = await nextMessage(stream.messages, progress)
+  ) {
+    const data = dataOf(message, context, stream, progress)
+    if (data.length > 0) yield data
+    if (message.finishWrite) return
+  }
+  progress.outcome = 'unfinished'
+}
+
+/** What a message brings, checked and counted. */
+function dataOf(message: WriteRequest, context: CacheContext, stream: WriteStream, progress: Progress): Buffer {
+  const { data, finishWrite } = message
+  checkMessage(message, stream.first.resourceName, progress.offset)
+  progress.offset += data.length
+  context.counts.received(data.length)
+  context.recorder?.traffic(stream.metadata, data.length, 0)
+  if (finishWrite) progress.outcome = 'finished'
+  return data
+}
+
 async function nextMessage(messages: AsyncIterator<Buffer>, progress: Progress): Promise<WriteRequest | undefined> {
-  const result = await messages.next().catch((error: unknown) => {
+  let result: IteratorResult<Buffer>
+  try {
+    result = await messages.next()
+  } catch (error) {
     progress.outcome = 'broken'
     throw error
-  })
+  }
   return result.done ? undefined : decodeMessage(writeRequest, result.value)
 }
 

@@ -84,11 +84,12 @@ export interface BlobWriter {
   /** How many bytes it has taken. */
   readonly written: number
   /**
-   * Takes the next bytes (copied or written before the promise settles).
-   * @throws Failure 'invalid' when more bytes come than the digest has; 'exhausted' when there is
-   *   no room for them: nothing has been taken then, and the same bytes may be given again
+   * Takes the next bytes, copied or written before the promise settles; undefined when that is done already, as it
+   * mostly is: a promise for each piece would cost a large upload more than its checksums.
+   * @throws Failure, at once or by the promise: 'invalid' when more bytes come than the digest has; 'exhausted' when
+   *   there is no room for them: nothing has been taken then, and the same bytes may be given again
    */
-  write(chunk: Uint8Array): Promise<void>
+  write(chunk: Uint8Array): undefined | Promise<void>
   /**
    * Checks length and hash, and makes the blob readable: when this has settled, a kill -9
    * does not lose it.

@@ -68,7 +68,7 @@ function verifiedWriter(digest: Digest, inner: BlobWriter): BlobWriter {
     get written() {
       return inner.written
     },
-    async write(chunk) {
+    write(chunk) {
       if (inner.written + chunk.byteLength > digest.size) assertSize(digest, inner.written + chunk.byteLength)
       // Bytes for which there was no room have been hashed, and come again.
       const again = hashed - inner.written
@@ -76,7 +76,7 @@ function verifiedWriter(digest: Digest, inner: BlobWriter): BlobWriter {
       const writing = inner.write(chunk)
       hasher.update(again === 0 ? chunk : chunk.subarray(again))
       hashed += chunk.byteLength - again
-      await writing
+      return writing
     },
     async commit() {
       assertSize(digest, inner.written)

@@ -290,7 +290,7 @@ export function describeBlobs(name: string, subject: BlobsUnderTest): void {
         const { digest, bytes } = blobOf('ten bytes.')
         const long = await blobs.write(digest)
         await long.write(bytes)
-        await expect(long.write(bytes)).rejects.toMatchObject({ kind: 'invalid' })
+        await expect(async () => long.write(bytes)).rejects.toMatchObject({ kind: 'invalid' })
         await long.abort()
         const short = await blobs.write(digest)
         await short.write(bytes.subarray(1))
@@ -343,7 +343,7 @@ export function describeBlobs(name: string, subject: BlobsUnderTest): void {
         const writer = await blobs.write(first.digest)
         await writer.write(first.bytes)
         const other = await blobs.write(second.digest)
-        await expect(other.write(second.bytes)).rejects.toMatchObject({ kind: 'exhausted' })
+        await expect(async () => other.write(second.bytes)).rejects.toMatchObject({ kind: 'exhausted' })
         expect(other.written).toBe(0)
         await writer.abort()
         // The very bytes that were refused.

@@ -120,7 +120,7 @@ describe.runIf(canMount)('a disk that is smaller than the size of its store', ()
     for (let at = 0; at < first.bytes.length; at += pieceBytes) {
       const piece = first.bytes.subarray(at, at + pieceBytes)
       // Part of the piece is written.
-      await refused(() => writer.write(piece), 102_400)
+      await refused(async () => writer.write(piece), 102_400)
       expect(writer.written).toBe(at)
       await writer.write(piece)
     }

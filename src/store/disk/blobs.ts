@@ -32,9 +32,10 @@ export function createDiskBlobs({ log, large, space, smallBytesMax, close }: Dis
       get written() {
         return written
       },
-      async write(chunk) {
+      write(chunk) {
         written += chunk.byteLength
         parts.push(new Uint8Array(chunk))
+        return undefined
       },
       async commit() {
         if (log.touch(digest)) return

@@ -56,7 +56,7 @@ export function createFileIo(now: () => number = () => performance.now()): FileI
       let bytes = 0
       for (const part of parts) bytes += part.byteLength
       if (!inline(bytes)) return writePooled(fd, parts, position)
-      timed(() => writeInline(fd, parts, position))
+      timed(() => writeInline(fd, parts, bytes, position))
       return undefined
     },
   }
@@ -82,15 +82,17 @@ async function readPooled(fd: number, target: Uint8Array, position: number): Pro
   return filled
 }
 
-function writeInline(fd: number, parts: readonly Uint8Array[], position: number): void {
-  let at = position
+function writeInline(fd: number, parts: readonly Uint8Array[], bytes: number, position: number): void {
+  let left = bytes
   let rest = parts
-  while (rest.length > 0) {
+  while (left > 0) {
     const [only] = rest
+    const at = position + bytes - left
     const written =
       rest.length === 1 && only ? fs.writeSync(fd, only, 0, only.byteLength, at) : fs.writevSync(fd, rest, at)
-    at += written
-    rest = without(rest, written)
+    left -= written
+    // Nearly always one call writes all.
+    if (left > 0) rest = without(rest, written)
   }
 }
 

@@ -11,6 +11,9 @@ import { encodeTail, largeFileBytes } from './large-file.ts'
 import type { Space } from './space.ts'
 import { createTemporaryFile } from './temporary-file.ts'
 
+/** What an error says was being done. */
+const doing = 'writing to the store'
+
 export interface LargeWriterOptions {
   readonly digest: Digest
   /** The temporary file. */
@@ -40,9 +43,9 @@ export function createLargeWriter(options: LargeWriterOptions): BlobWriter {
   let bytesHeld = 0
   let ended = false
 
-  async function attempt<T>(doing: string, work: () => Promise<T>): Promise<T> {
+  async function attempt(work: () => Promise<void>): Promise<void> {
     try {
-      return await work()
+      await work()
     } catch (error) {
       throw diskFailure(error, doing, path)
     }
@@ -62,7 +65,7 @@ export function createLargeWriter(options: LargeWriterOptions): BlobWriter {
   }
 
   /** Takes room for what is written; gives it back when that fails, unless all of it has been given back. */
-  async function withRoom(bytes: number, work: () => Promise<void>): Promise<void> {
+  async function withRoom(bytes: number, work: () => undefined | Promise<void>): Promise<void> {
     await takeRoom(bytes)
     try {
       await work()
@@ -73,12 +76,33 @@ export function createLargeWriter(options: LargeWriterOptions): BlobWriter {
   }
 
   /** Nothing has been taken when it fails: the same bytes may be given again. */
-  async function write(chunk: Uint8Array): Promise<void> {
+  function take(chunk: Uint8Array): undefined | Promise<void> {
     const writing = file.write(chunk, written)
-    checksummer.update(chunk.subarray(summed - written))
+    checksummer.update(summed === written ? chunk : chunk.subarray(summed - written))
     summed = written + chunk.byteLength
-    if (writing) await writing
+    if (writing)
+      return writing.then(() => {
+        written += chunk.byteLength
+      })
     written += chunk.byteLength
+    return undefined
+  }
+
+  /** At once where there is room, and the disk answers from its cache. */
+  function write(chunk: Uint8Array): undefined | Promise<void> {
+    const bytes = chunk.byteLength
+    if (ended || !space.tryHold(bytes)) return attempt(() => withRoom(bytes, () => take(chunk)))
+    bytesHeld += bytes
+    try {
+      return take(chunk)?.catch((error: unknown) => failed(error, bytes))
+    } catch (error) {
+      failed(error, bytes)
+    }
+  }
+
+  function failed(error: unknown, bytes: number): never {
+    if (!ended) giveRoomBack(bytes)
+    throw diskFailure(error, doing, path)
   }
 
   async function finish(): Promise<void> {
@@ -107,8 +131,8 @@ export function createLargeWriter(options: LargeWriterOptions): BlobWriter {
     get written() {
       return written
     },
-    write: (chunk) => attempt('writing to the store', () => withRoom(chunk.byteLength, () => write(chunk))),
-    commit: () => attempt('writing to the store', () => withRoom(tailBytes, finish)),
+    write,
+    commit: () => attempt(() => withRoom(tailBytes, finish)),
     abort,
   }
 }

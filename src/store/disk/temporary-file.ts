@@ -42,21 +42,24 @@ export function createTemporaryFile({ path, io, log, relieve }: TemporaryFileOpt
     return fd
   }
 
+  async function againIfFull(error: unknown, bytes: Uint8Array, position: number): Promise<void> {
+    if (!isDiskFull(error)) throw error
+    await withDiskRoom(
+      async () => io.write(descriptor(), [bytes], position),
+      () => relieve(bytes.length),
+    )
+  }
+
   return {
     get opened() {
       return fd !== undefined
     },
     write(bytes, position) {
-      const again = () =>
-        withDiskRoom(
-          async () => io.write(descriptor(), [bytes], position),
-          () => relieve(bytes.length),
-        )
       try {
         const writing = io.write(descriptor(), [bytes], position)
-        return writing?.catch((error: unknown) => againIfFull(error, again))
+        return writing?.catch((error: unknown) => againIfFull(error, bytes, position))
       } catch (error) {
-        return againIfFull(error, again)
+        return againIfFull(error, bytes, position)
       }
     },
     sync: () => syncAsync(descriptor()),
@@ -80,9 +83,4 @@ export function createTemporaryFile({ path, io, log, relieve }: TemporaryFileOpt
       }
     },
   }
-}
-
-async function againIfFull(error: unknown, again: () => Promise<void>): Promise<void> {
-  if (!isDiskFull(error)) throw error
-  await again()
 }

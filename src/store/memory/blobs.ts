@@ -25,10 +25,11 @@ export function createMemoryBlobs(bytesMax: number): Blobs {
       get written() {
         return written
       },
-      async write(chunk) {
+      write(chunk) {
         reservations.push(lru.reserve(chunk.byteLength))
         written += chunk.byteLength
         pieces.push(new Uint8Array(chunk))
+        return undefined
       },
       async commit() {
         release()
