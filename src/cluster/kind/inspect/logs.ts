@@ -1,11 +1,11 @@
-import { Failure } from '../../core/failure.ts'
-import type { LogLine, LogOptions } from '../driver.ts'
-import { followLogs, type NamedPod, recentLogs } from '../kubernetes/logs.ts'
-import { listPods, type Pod } from '../kubernetes/pods.ts'
-import { type KindContext, namespaceOf } from './context.ts'
-import { kubernetesOf } from './nodes/api-server.ts'
-import { serverPods } from './rollout/servers.ts'
-import { readKindMemory } from './state.ts'
+import { Failure } from '../../../core/failure.ts'
+import type { LogLine, LogOptions } from '../../driver.ts'
+import { followLogs, type NamedPod, recentLogs } from '../../kubernetes/logs.ts'
+import { listPods, type Pod } from '../../kubernetes/pods.ts'
+import { type KindContext, namespaceOf } from '../context.ts'
+import { kubernetesOf } from '../nodes/api-server.ts'
+import { serverPods } from '../rollout/servers.ts'
+import { readKindMemory } from '../state.ts'
 
 /**
  * Lines of the servers' pods, ordered by time; with follow, as they arrive, including those of pods created by a
