@@ -1,5 +1,5 @@
 import type { CallContext } from './call-context.ts'
-import { callEnded, connectionBroke } from './call-errors.ts'
+import { callEnded, clientStalled, connectionBroke } from './call-errors.ts'
 import { CallSender } from './call-sender.ts'
 import type { OpenCall, Visitor } from './door.ts'
 import type { FrameReader } from './frames.ts'
@@ -137,11 +137,7 @@ export class ServerCall implements StreamIn, Call, OpenCall {
   }
 
   stalled(): void {
-    this.#fail(
-      new Stalled(
-        'the client read nothing of the answer while others needed the memory; continue from where it stopped',
-      ),
-    )
+    this.#fail(clientStalled())
   }
 
   sweep(): void {

@@ -5,6 +5,7 @@ import { isLoopback } from '../../core/address.ts'
 import { errnoOf } from '../../core/failure.ts'
 import type { Account } from '../account.ts'
 import type { Connection } from '../connection.ts'
+import { destroySoon } from '../farewell.ts'
 import { HttpError, type HttpHandler } from '../http.ts'
 import { bodyOf, toHttpError } from '../http-status.ts'
 import type { Ledger } from '../ledger.ts'
@@ -31,8 +32,6 @@ const waitingBytes = 4 * 1024
 const waitingHigh = 16
 /** Bytes that count as progress. */
 const headwayBytes = 16 * 1024
-/** Milliseconds in which the last bytes have to be sent. */
-const farewellMs = 1_000
 
 /** The life of one HTTP/1.1 connection: its requests one after another, and how long each may take. */
 export class Http1Connection implements Connection, ExchangeHost {
@@ -204,9 +203,7 @@ export class Http1Connection implements Connection, ExchangeHost {
       'connection: close',
     ]
     socket.end(`${head.join('\r\n')}\r\n\r\n${text}`)
-    const timer = setTimeout(() => socket.destroy(), farewellMs)
-    timer.unref()
-    socket.once('close', () => clearTimeout(timer))
+    destroySoon(socket)
   }
 
   /** A fault that costs the client its connection; it is counted once. */

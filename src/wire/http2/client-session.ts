@@ -8,12 +8,12 @@ import { handshakeProblem } from '../tls/handshake-errors.ts'
 import { connectionWindowBytes, ReceiveCredit } from './client-credit.ts'
 import { type ClientConnection, ClientIncoming, headerListBytesMax } from './client-incoming.ts'
 import { Patience } from './client-patience.ts'
+import { SendQueue } from './client-send-queue.ts'
 import { type Answer, type ClientHost, ClientStream } from './client-stream.ts'
 import { writeGoAway, writePing, writeSettings } from './connection-frames.ts'
-import { expectWindow } from './frame-rules.ts'
 import { Output } from './output.ts'
 import { FrameParser } from './parser.ts'
-import { ConnectionError, ErrorCode, preface, Setting, windowBytesDefault } from './protocol.ts'
+import { ConnectionError, ErrorCode, preface, Setting } from './protocol.ts'
 import { defaultSettings, type PeerSettings } from './settings.ts'
 
 export interface ClientOptions {
@@ -35,13 +35,11 @@ const lastIdMax = 2 ** 31 - 1
 export class ClientSession implements ClientConnection, ClientHost {
   readonly output: Output
   readonly windowBytes: number
-  sendWindow = windowBytesDefault
+  readonly sends: SendQueue
   readonly #where: string
   readonly #socket: Socket
   readonly #parser = new FrameParser(new ClientIncoming(this), false)
   readonly #streams = new Map<number, ClientStream>()
-  /** Streams with request data to send and window for it: a frame each in turn. */
-  readonly #ready = new Set<ClientStream>()
   readonly #patience: Patience
   readonly #credit: ReceiveCredit
   #settings = defaultSettings
@@ -67,10 +65,11 @@ export class ClientSession implements ClientConnection, ClientHost {
     const socket = dial(place, tls, { buffer, callback }, () => this.#patience.heard())
     this.#socket = socket
     this.output = new Output(socket)
+    this.sends = new SendQueue(this.output)
     this.#credit = new ReceiveCredit(this.output)
     this.#patience = new Patience(this, keepaliveMs)
     socket.on('drain', () => {
-      this.#pump()
+      this.sends.pump()
       this.output.flush()
     })
     socket.on('error', (error) => {
@@ -115,15 +114,9 @@ export class ClientSession implements ClientConnection, ClientHost {
     if (!this.#over) this.#credit.hold(bytes)
   }
 
-  wants(stream: ClientStream): void {
-    this.#queue(stream)
-    this.#pump()
-    this.output.schedule()
-  }
-
   forget(stream: ClientStream): void {
     this.#streams.delete(stream.id)
-    this.#ready.delete(stream)
+    this.sends.forget(stream)
     if (this.#streams.size > 0) return
     // A connection without calls does not keep the process alive.
     this.#socket.unref()
@@ -145,22 +138,13 @@ export class ClientSession implements ClientConnection, ClientHost {
   }
 
   growSendWindow(bytes: number, stream: ClientStream | undefined): void {
-    const window = stream ?? this
-    window.sendWindow += bytes
-    expectWindow(window.sendWindow)
-    if (stream) this.#queue(stream)
-    this.#pump()
+    this.sends.grow(bytes, stream)
   }
 
   settings(settings: PeerSettings): void {
     const growth = settings.initialWindow - this.#settings.initialWindow
     this.#settings = settings
-    for (const stream of this.#streams.values()) {
-      stream.sendWindow += growth
-      expectWindow(stream.sendWindow)
-      this.#queue(stream)
-    }
-    this.#pump()
+    this.sends.growAll(growth, this.#streams.values())
   }
 
   /** Section 6.8: what the server has not processed may be retried elsewhere. */
@@ -225,21 +209,6 @@ export class ClientSession implements ClientConnection, ClientHost {
         ? unavailable(`${this.#where} speaks no proper HTTP/2: ${error.message}`, error)
         : new RpcError(Code.INTERNAL, 'internal error', [], error),
     )
-  }
-
-  #queue(stream: ClientStream): void {
-    if (stream.pendingBytes > 0 && stream.sendWindow > 0) this.#ready.add(stream)
-  }
-
-  /** Sends what is queued, as far as the server and the socket accept it. */
-  #pump(): void {
-    for (const stream of this.#ready) {
-      if (this.sendWindow <= 0 || this.output.blocked) return
-      this.#ready.delete(stream)
-      if (stream.sendWindow <= 0 || stream.pendingBytes === 0) continue
-      stream.sendFrame(Math.min(stream.sendWindow, this.sendWindow))
-      this.#queue(stream)
-    }
   }
 
   #endIfDone(): void {

@@ -1,4 +1,5 @@
 import type { RpcError } from '../rpc.ts'
+import type { SendQueue } from './client-send-queue.ts'
 import type { Field } from './field.ts'
 import type { Output } from './output.ts'
 import { Pending, pendingBytesLow, pendingBytesMax } from './pending.ts'
@@ -19,14 +20,11 @@ export interface Answer {
 /** What a stream needs of its connection. */
 export interface ClientHost {
   readonly output: Output
-  /** Bytes that the server still accepts on the whole connection. */
-  sendWindow: number
+  readonly sends: SendQueue
   /** What the server may send ahead on one stream. */
   readonly windowBytes: number
   /** Changes the number of received bytes that wait for a slow reader. */
   held(bytes: number): void
-  /** Sends what is queued when the stream's turn comes. */
-  wants(stream: ClientStream): void
   forget(stream: ClientStream): void
 }
 
@@ -64,7 +62,7 @@ export class ClientStream {
     if (this.gone || this.#complete) return true
     this.pendingBytes += this.#pending.append(message)
     this.#complete = last
-    this.#host.wants(this)
+    this.#host.sends.wants(this)
     this.#full = this.pendingBytes > pendingBytesMax
     return !this.#full
   }
@@ -104,7 +102,7 @@ export class ClientStream {
     output.frameHead(FrameType.DATA, this.#sentAll ? Flag.END_STREAM : 0, this.id, length)
     this.#pending.writeTo(output, length)
     this.sendWindow -= length
-    this.#host.sendWindow -= length
+    this.#host.sends.sendWindow -= length
     this.pendingBytes -= length
     if (!this.#full || this.pendingBytes >= pendingBytesLow) return
     this.#full = false

@@ -1,10 +1,12 @@
 import type { Socket } from 'node:net'
 import type { Connection } from '../connection.ts'
+import { destroySoon } from '../farewell.ts'
 import type { Work } from '../stream.ts'
 import type { Strikes } from '../strikes.ts'
 import { certificateOf } from '../tls/handshake.ts'
 import { AbuseLimits } from './abuse-limits.ts'
 import { writeGoAway, writePing } from './connection-frames.ts'
+import { HeldInput } from './held-input.ts'
 import { Incoming } from './incoming.ts'
 import { Output } from './output.ts'
 import { FrameParser } from './parser.ts'
@@ -22,14 +24,6 @@ export interface SessionOptions extends StreamsOptions {
 
 /** Bytes that may be queued in the socket before we stop reading from it. */
 const unsentBytesMax = 4 * 1024 * 1024
-/** How long the last bytes have to be sent. */
-const farewellMs = 1000
-
-/** Received bytes that wait for their turn; nothing more is read meanwhile. */
-interface Held {
-  readonly bytes: Buffer
-  at: number
-}
 
 /** The life of one client's connection: the server's side of HTTP/2 (RFC 9113). */
 export class Session implements Connection, Waiting {
@@ -45,7 +39,7 @@ export class Session implements Connection, Waiting {
   readonly #incoming: Incoming
   readonly #parser: FrameParser
   readonly #patience: Patience
-  #held: Held | undefined
+  readonly #held: HeldInput
   /** Units done on arrival in this turn of the event loop, and which turn that is. */
   #unitsRead = 0
   #turn = 0
@@ -56,6 +50,7 @@ export class Session implements Connection, Waiting {
     this.#socket = socket
     this.#onBug = options.onBug
     this.#turns = options.turns
+    this.#held = new HeldInput(options.turns)
     this.#output = new Output(socket)
     this.address = socket.remoteAddress ?? 'unknown'
     this.#strikes = options.strikes
@@ -86,40 +81,36 @@ export class Session implements Connection, Waiting {
   read(chunk: Buffer): void {
     if (this.#over) return
     this.#patience.heard()
-    if (this.#held) {
-      this.#keep(Buffer.concat([this.#held.bytes.subarray(this.#held.at), chunk]))
+    if (!this.#held.isEmpty) {
+      this.#keep(chunk)
       return
     }
     const unitsMax = this.#turns.mayHold(chunk.length) ? this.#turns.left : Number.POSITIVE_INFINITY
     const end = this.#take(chunk, 0, unitsMax)
     this.#turns.spend(this.#work.units)
-    if (end < chunk.length && !this.#over) this.#keep(Buffer.from(chunk.subarray(end)))
+    if (end < chunk.length && !this.#over) this.#keep(chunk.subarray(end))
     else if (this.#choked) this.#socket.pause()
     else this.#restIfDone()
   }
 
   /** Something is waiting, and the client reads its answers. */
   get waits(): boolean {
-    return this.#held !== undefined && !this.#choked
+    return !this.#held.isEmpty && !this.#choked
   }
 
   turn(unitsMax: number): number {
-    const held = this.#held
-    if (!held || this.#socket.destroyed) {
-      this.#drop()
+    if (this.#held.isEmpty || this.#socket.destroyed) {
+      this.#held.drop()
       return 0
     }
     this.#patience.heard()
-    held.at = this.#take(held.bytes, held.at, unitsMax)
-    if (held.at === held.bytes.length) {
-      this.#drop()
-      if (!this.#choked) this.#socket.resume()
-    }
+    this.#held.take((bytes, start) => this.#take(bytes, start, unitsMax))
+    if (this.#held.isEmpty && !this.#choked) this.#socket.resume()
     return this.#work.units
   }
 
   readOn(): void {
-    if (!this.#held && !this.#choked) this.#socket.resume()
+    if (this.#held.isEmpty && !this.#choked) this.#socket.resume()
   }
 
   /** Accepts no more calls, lets those in flight finish, then closes. */
@@ -154,7 +145,7 @@ export class Session implements Connection, Waiting {
 
   /** True if it has no calls and has been silent for a while: it may be closed when others need its place. */
   get idle(): boolean {
-    return this.#patience.quiet && this.#streams.empty && !this.#held
+    return this.#patience.quiet && this.#streams.empty && this.#held.isEmpty
   }
 
   /** @returns where in the chunk it stopped, after this many units */
@@ -183,17 +174,9 @@ export class Session implements Connection, Waiting {
 
   /** Keeps what has to wait for a turn, and reads nothing more until it is done. */
   #keep(bytes: Buffer): void {
-    this.#drop()
-    this.#turns.hold(bytes.length)
-    this.#held = { bytes, at: 0 }
+    this.#held.add(bytes)
     this.#socket.pause()
     if (this.waits) this.#turns.wait(this)
-  }
-
-  #drop(): void {
-    if (!this.#held) return
-    this.#turns.release(this.#held.bytes.length)
-    this.#held = undefined
   }
 
   /** Nothing more is done for a client that does not read. */
@@ -202,7 +185,7 @@ export class Session implements Connection, Waiting {
   }
 
   #drained(): void {
-    if (this.#held) this.#turns.wait(this)
+    if (!this.#held.isEmpty) this.#turns.wait(this)
     else if (this.#socket.isPaused()) this.#socket.resume()
     this.#streams.pump()
     this.#output.flush()
@@ -242,19 +225,17 @@ export class Session implements Connection, Waiting {
 
   /** Ends the connection once the last bytes have been sent, or cannot be. */
   #leave(): void {
-    this.#drop()
+    this.#held.drop()
     this.#turns.leave(this)
     // What the client still sends has to be read, or the system would cut off what we sent.
     this.#socket.resume()
     this.#socket.end()
-    const timer = setTimeout(() => this.#socket.destroy(), farewellMs)
-    timer.unref()
-    this.#socket.once('close', () => clearTimeout(timer))
+    destroySoon(this.#socket)
   }
 
   #closed(): void {
     this.#over = true
-    this.#drop()
+    this.#held.drop()
     this.#turns.leave(this)
     this.#streams.closeAll()
   }
