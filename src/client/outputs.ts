@@ -1,5 +1,6 @@
 import { symlink, writeFile } from 'node:fs/promises'
 import { type Digest, digestText } from '../core/digest.ts'
+import { groups } from '../core/digest-groups.ts'
 import { Failure } from '../core/failure.ts'
 import { digestOf } from '../core/hash.ts'
 import { smallBlobBytesMax } from '../core/limits.ts'
@@ -12,6 +13,8 @@ import { askedOutputs, type OutputPlan, type PlannedFile, planOutputs } from './
 const filesAtOnce = 8
 /** Small files are fetched in groups of this size, which are held in memory. */
 const groupBytes = 16 * 1024 * 1024
+/** Memory of a file in a group beside its content, approximately. */
+const fileOverheadBytes = 256
 
 export interface MaterialiseOptions {
   /** The requested paths; other outputs of the result are not written. */
@@ -81,8 +84,9 @@ async function fetchAll(
 ): Promise<void> {
   const { signal, onBytes } = options
   const placed = plan.files.map((file, at) => ({ ...file, place: places[at] ?? '' }))
-  const { small, large } = grouped(placed)
-  for (const group of small) {
+  const small = placed.filter(({ digest }) => digest.size <= smallBlobBytesMax)
+  const large = placed.filter(({ digest }) => digest.size > smallBlobBytesMax)
+  for (const group of groups(small, ({ digest }) => digest.size + fileOverheadBytes, { bytesMax: groupBytes })) {
     await writeGroup(cas, group, signal)
     onBytes?.(group.reduce((sum, { digest }) => sum + digest.size, 0))
   }
@@ -95,25 +99,6 @@ async function fetchAll(
 /** A file, and the place where it is staged. */
 interface PlacedFile extends PlannedFile {
   readonly place: string
-}
-
-function grouped(files: readonly PlacedFile[]): { small: PlacedFile[][]; large: PlacedFile[] } {
-  const small: PlacedFile[][] = []
-  const large: PlacedFile[] = []
-  let room = 0
-  for (const file of files) {
-    const cost = file.digest.size + 256
-    const last = small.at(-1)
-    if (file.digest.size > smallBlobBytesMax) large.push(file)
-    else if (!last || cost > room) {
-      small.push([file])
-      room = groupBytes - cost
-    } else {
-      last.push(file)
-      room -= cost
-    }
-  }
-  return { small, large }
 }
 
 async function writeGroup(

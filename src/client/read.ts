@@ -1,20 +1,18 @@
 import { type Digest, digestText } from '../core/digest.ts'
 import { Failure } from '../core/failure.ts'
 import { createHasher, digestOf } from '../core/hash.ts'
-import { smallBlobBytesMax } from '../core/limits.ts'
 import { unpackZstd, unpackZstdStream } from '../wire/compress.ts'
 import { bytestream, re } from '../wire/proto.ts'
 import { readName } from '../wire/resource.ts'
 import { Code, RpcError } from '../wire/rpc.ts'
 import { errorOfStatus } from '../wire/status.ts'
 import { type Context, callOptions, functionValue, wireDigest } from './context.ts'
+import { pack } from './pack.ts'
 import { forEachLimited } from './parallel.ts'
 import { retryDelayMs, waitToRetry, withRetries } from './retry.ts'
 
 const batchMethod = 'build.bazel.remote.execution.v2.ContentAddressableStorage/BatchReadBlobs'
 const readMethod = 'google.bytestream.ByteStream/Read'
-const overheadBytes = 200
-const blobsPerCall = 4_000
 const zstdCompressor = 1
 
 /**
@@ -28,30 +26,11 @@ export async function readBlobs(
   signal?: AbortSignal,
 ): Promise<Map<string, Uint8Array>> {
   const found = new Map<string, Uint8Array>()
-  const batches: Digest[][] = []
-  const large: Digest[] = []
-  const seen = new Set<string>()
-  let room = 0
-  for (const digest of digests) {
-    const key = digestText(digest)
-    if (seen.has(key)) continue
-    seen.add(key)
-    const cost = digest.size + overheadBytes
-    const last = batches.at(-1)
-    if (digest.size === 0) found.set(key, new Uint8Array())
-    else if (digest.size > smallBlobBytesMax || cost > context.batchBytes) large.push(digest)
-    // A call has only one digest function.
-    else if (!last || cost > room || last.length >= blobsPerCall || last[0]?.fn !== digest.fn) {
-      batches.push([digest])
-      room = context.batchBytes - cost
-    } else {
-      last.push(digest)
-      room -= cost
-    }
-  }
+  for (const digest of digests) if (digest.size === 0) found.set(digestText(digest), new Uint8Array())
+  const { batches, streams } = pack(digests, (digest) => digest, context.batchBytes)
   const jobs = [
     ...batches.map((batch) => () => readBatch(context, batch, found, signal)),
-    ...large.map((digest) => () => readLarge(context, digest, found, signal)),
+    ...streams.map((digest) => () => readLarge(context, digest, found, signal)),
   ]
   await forEachLimited(jobs, context.parallel, (job) => job())
   return found

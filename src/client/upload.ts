@@ -4,15 +4,13 @@ import { re } from '../wire/proto.ts'
 import { Code, RpcError } from '../wire/rpc.ts'
 import { errorOfStatus } from '../wire/status.ts'
 import { type Context, callOptions, functionValue, wireDigest } from './context.ts'
+import { pack } from './pack.ts'
 import { forEachLimited } from './parallel.ts'
 import { withRetries } from './retry.ts'
 import { type BlobSource, readSource } from './source.ts'
 import { writeBlob } from './write.ts'
 
 const method = 'build.bazel.remote.execution.v2.ContentAddressableStorage/BatchUpdateBlobs'
-/** Overhead of a blob in a batch: digest, tags and lengths, generously. */
-const overheadBytes = 200
-const blobsPerCall = 4_000
 
 /**
  * Sends blobs, whether the server has them or not: small ones in batches, others as streams. Each digest is sent once;
@@ -20,43 +18,13 @@ const blobsPerCall = 4_000
  * @throws RpcError of the first blob that the server refused, its message naming the digest
  */
 export async function upload(context: Context, sources: readonly BlobSource[], signal?: AbortSignal): Promise<void> {
-  const { batches, streams } = pack(sources, Math.min(context.batchBytes, 4 * smallBlobBytesMax))
+  const batchBytes = Math.min(context.batchBytes, 4 * smallBlobBytesMax)
+  const { batches, streams } = pack(sources, ({ digest }) => digest, batchBytes)
   const jobs = [
     ...batches.map((batch) => () => updateBatch(context, batch, signal)),
     ...streams.map((source) => () => writeBlob(context, source, signal)),
   ]
   await forEachLimited(jobs, context.parallel, (job) => job())
-}
-
-/** Packs blobs that fit into batches of at most this size, in the order given. */
-function pack(
-  sources: readonly BlobSource[],
-  batchBytes: number,
-): { readonly batches: BlobSource[][]; readonly streams: BlobSource[] } {
-  const batches: BlobSource[][] = []
-  const streams: BlobSource[] = []
-  const seen = new Set<string>()
-  let room = 0
-  for (const source of sources) {
-    const key = digestText(source.digest)
-    if (source.digest.size === 0 || seen.has(key)) continue
-    seen.add(key)
-    const cost = source.digest.size + overheadBytes
-    if (source.digest.size > smallBlobBytesMax || cost > batchBytes) {
-      streams.push(source)
-      continue
-    }
-    const last = batches.at(-1)
-    // A call has only one digest function.
-    if (!last || cost > room || last.length >= blobsPerCall || last[0]?.digest.fn !== source.digest.fn) {
-      batches.push([source])
-      room = batchBytes - cost
-    } else {
-      last.push(source)
-      room -= cost
-    }
-  }
-  return { batches, streams }
 }
 
 async function updateBatch(context: Context, batch: BlobSource[], signal: AbortSignal | undefined): Promise<void> {
