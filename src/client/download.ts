@@ -1,6 +1,6 @@
 import { open, unlink } from 'node:fs/promises'
 import type { Digest } from '../core/digest.ts'
-import { errnoOf } from '../core/failure.ts'
+import { ifThere } from '../host/files.ts'
 import type { Context } from './context.ts'
 import { readStream } from './read.ts'
 
@@ -25,7 +25,7 @@ export async function downloadFile(
       onBytes?.(piece.byteLength)
     }
   } catch (error) {
-    await removeQuietly(path)
+    await ifThere(unlink(path))
     throw error
   } finally {
     await file.close()
@@ -34,12 +34,4 @@ export async function downloadFile(
 
 async function writeAll(file: Awaited<ReturnType<typeof open>>, piece: Uint8Array): Promise<void> {
   for (let at = 0; at < piece.byteLength; ) at += (await file.write(piece, at, piece.byteLength - at)).bytesWritten
-}
-
-async function removeQuietly(path: string): Promise<void> {
-  try {
-    await unlink(path)
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error
-  }
 }

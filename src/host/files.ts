@@ -21,6 +21,20 @@ export async function writeWhole(path: string, text: string): Promise<void> {
 }
 
 /**
+ * What a call on a path gives; undefined if nothing is there.
+ * @param gone codes of system errors that mean the same here
+ */
+export async function ifThere<T>(call: Promise<T>, ...gone: readonly string[]): Promise<T | undefined> {
+  try {
+    return await call
+  } catch (error) {
+    const code = errnoOf(error)
+    if (code !== undefined && (code === 'ENOENT' || gone.includes(code))) return undefined
+    throw error
+  }
+}
+
+/**
  * The text of a file; undefined if there is none.
  * @param what the file is, for errors
  */

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { errnoOf } from '../core/failure.ts'
+import { ifThere } from './files.ts'
 
 /** Identifies a process even if its id is reused later. */
 export interface ProcessIdentity {
@@ -49,13 +50,8 @@ async function linuxStart(pid: number): Promise<string | undefined> {
   return `${boot?.trim() ?? ''}/${fields[19]}`
 }
 
-async function readProc(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ESRCH') return undefined
-    throw error
-  }
+function readProc(path: string): Promise<string | undefined> {
+  return ifThere(readFile(path, 'utf8'), 'ESRCH')
 }
 
 async function psField(pid: number, field: string): Promise<string | undefined> {

@@ -1,6 +1,7 @@
 import { readFile, realpath, stat } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
-import { errnoOf, Failure } from '../core/failure.ts'
+import { Failure } from '../core/failure.ts'
+import { ifThere } from '../host/files.ts'
 import {
   builtInFile,
   definitionFolder,
@@ -162,12 +163,7 @@ async function recordedTag(query: SourceQuery): Promise<TagFacts> {
 }
 
 async function recordedTags({ root }: SourceQuery): Promise<Record<string, TagFacts>> {
-  try {
-    return JSON.parse(await readFile(join(root, recordedFile), 'utf8')) as Record<string, TagFacts>
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return {}
-    throw error
-  }
+  return JSON.parse((await ifThere(readFile(join(root, recordedFile), 'utf8'))) ?? '{}') as Record<string, TagFacts>
 }
 
 async function pathInCheckout(query: SourceQuery, file: string): Promise<string> {
@@ -192,13 +188,7 @@ function notThere(file: string) {
 }
 
 async function isFile(path: string): Promise<boolean> {
-  return stat(path).then(
-    (facts) => facts.isFile(),
-    (error: unknown) => {
-      if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return false
-      throw error
-    },
-  )
+  return (await ifThere(stat(path), 'ENOTDIR'))?.isFile() ?? false
 }
 
 /** @param own the user's definition, if it is one */

@@ -1,7 +1,7 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { isThere, readIfThere, remove, writeWhole } from '../../src/host/files.ts'
+import { ifThere, isThere, readIfThere, remove, writeWhole } from '../../src/host/files.ts'
 import { testFolder } from '../fixture/folder.ts'
 
 it('an error names what was read or written, and the part of the path that is in the way', async () => {
@@ -26,4 +26,15 @@ it('what is not there is no error, and a folder is not a file', async () => {
   await expect(readIfThere(join(folder, 'settings'))).rejects.toMatchObject({
     message: 'cannot read settings: it is a folder, but a file is expected (EISDIR)',
   })
+})
+
+it('a call on a path that leads nowhere gives nothing, and any other error stays one', async () => {
+  const folder = await testFolder()
+  const file = join(folder, 'file')
+  await writeFile(file, 'text')
+  expect(await ifThere(readFile(file, 'utf8'))).toBe('text')
+  expect(await ifThere(readFile(join(folder, 'none'), 'utf8'))).toBe(undefined)
+  await expect(ifThere(readFile(join(file, 'below')))).rejects.toMatchObject({ code: 'ENOTDIR' })
+  expect(await ifThere(readFile(join(file, 'below')), 'ENOTDIR')).toBe(undefined)
+  await expect(ifThere(Promise.reject(new Error('a bug')))).rejects.toThrow('a bug')
 })

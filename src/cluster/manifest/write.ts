@@ -1,7 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
-import { errnoOf, Failure } from '../../core/failure.ts'
+import { Failure } from '../../core/failure.ts'
+import { ifThere } from '../../host/files.ts'
 import { makeFolder } from '../../host/folders.ts'
 import { systemFailure } from '../../host/system-errors.ts'
 import type { Manifests } from './layout.ts'
@@ -59,12 +60,8 @@ function filesOf(folder: string, files: readonly ObjectFile[]): { path: string; 
 
 /** An existing file has to be one of ours. */
 async function assertOurs(path: string): Promise<void> {
-  try {
-    if ((await readFile(path, 'utf8')).startsWith(mark)) return
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return
-    throw error
-  }
+  const text = await ifThere(readFile(path, 'utf8'))
+  if (text === undefined || text.startsWith(mark)) return
   throw new Failure('exists', 'a file is there that `native` did not write', {
     where: path,
     next: ['Render into another folder, or remove that file.'],

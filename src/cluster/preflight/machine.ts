@@ -3,6 +3,7 @@ import { createServer } from 'node:net'
 import { dirname } from 'node:path'
 import { errnoOf } from '../../core/failure.ts'
 import { sizeText } from '../../core/units.ts'
+import { ifThere } from '../../host/files.ts'
 import { type Check, failed, note, ok } from './check.ts'
 
 const nodeNeeded = [22, 19] as const
@@ -123,10 +124,6 @@ export async function roomAt(folder: string): Promise<number | undefined> {
 }
 
 async function readLimit(file: string): Promise<number | undefined> {
-  try {
-    return Number((await readFile(file, 'utf8')).trim())
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined
-    throw error
-  }
+  const text = await ifThere(readFile(file, 'utf8'))
+  return text === undefined ? undefined : Number(text.trim())
 }

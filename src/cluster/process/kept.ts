@@ -1,11 +1,11 @@
-import { readdir, stat } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { errnoOf } from '../../core/failure.ts'
 import { isThere, writeWhole } from '../../host/files.ts'
 import { isFree, type Ports } from '../shared/ports.ts'
 import { readState } from '../shared/state-file.ts'
 import type { ClusterPaths } from './paths.ts'
+import { sizeOf } from './tail.ts'
 
 const keptPorts = z.record(z.string(), z.number().int().min(1).max(65_535))
 /** How many files are visited to estimate how much is kept. */
@@ -27,17 +27,8 @@ export async function portsKept(paths: ClusterPaths): Promise<Ports> {
 export async function dataSize({ data }: ClusterPaths): Promise<{ bytes: number; more: boolean }> {
   const files = (await readdir(data, { recursive: true, withFileTypes: true })).filter((each) => each.isFile())
   let bytes = 0
-  for (const { parentPath, name } of files.slice(0, filesMax)) bytes += await sizeIfThere(join(parentPath, name))
+  for (const { parentPath, name } of files.slice(0, filesMax)) bytes += await sizeOf(join(parentPath, name))
   return { bytes, more: files.length > filesMax }
-}
-
-async function sizeIfThere(path: string): Promise<number> {
-  try {
-    return (await stat(path)).size
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return 0
-    throw error
-  }
 }
 
 function fileOf({ data }: ClusterPaths): string {

@@ -1,8 +1,9 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { logFileName, rotatedLogsMax } from '../../config/supervisor.ts'
-import { errnoOf, Failure } from '../../core/failure.ts'
+import { Failure } from '../../core/failure.ts'
 import { writtenAt } from '../../core/log-line.ts'
+import { ifThere } from '../../host/files.ts'
 import { wait } from '../../host/wait.ts'
 import type { LogLine, LogOptions } from '../driver.ts'
 import { inOrder, type ServerLines } from '../shared/log-order.ts'
@@ -78,14 +79,9 @@ async function chosen({ paths }: ProcessContext, wanted: readonly string[]): Pro
 }
 
 async function serversWithLogs(folder: string): Promise<string[] | undefined> {
-  try {
-    const files = await readdir(folder)
-    return files
-      .filter((file) => file.endsWith(suffix))
-      .map((file) => file.slice(0, -suffix.length))
-      .sort()
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined
-    throw error
-  }
+  const files = await ifThere(readdir(folder))
+  return files
+    ?.filter((file) => file.endsWith(suffix))
+    .map((file) => file.slice(0, -suffix.length))
+    .sort()
 }

@@ -2,8 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { deploymentConfig } from '../../config/deployment.ts'
-import { errnoOf } from '../../core/failure.ts'
-import { writeWhole } from '../../host/files.ts'
+import { ifThere, writeWhole } from '../../host/files.ts'
 import { readState } from '../shared/state-file.ts'
 import type { ClusterPaths } from './paths.ts'
 
@@ -67,11 +66,6 @@ export async function portsOfOthers(paths: ClusterPaths): Promise<Set<number>> {
 }
 
 async function namesIn(folder: string): Promise<string[]> {
-  try {
-    const entries = await readdir(folder, { withFileTypes: true })
-    return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name)
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return []
-    throw error
-  }
+  const entries = (await ifThere(readdir(folder, { withFileTypes: true }))) ?? []
+  return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name)
 }

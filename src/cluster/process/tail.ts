@@ -1,5 +1,5 @@
 import { open, stat } from 'node:fs/promises'
-import { errnoOf } from '../../core/failure.ts'
+import { ifThere } from '../../host/files.ts'
 
 /**
  * How much is read from the end of a file to find its last lines: a whole log that the supervisor is about to rotate.
@@ -24,38 +24,24 @@ export async function lastLines(path: string, lines: number): Promise<string[]> 
  * start.
  */
 export async function readFrom(path: string, from: number): Promise<{ text: string; next: number }> {
+  const file = await ifThere(open(path))
+  if (!file) return { text: '', next: 0 }
   try {
-    const file = await open(path)
-    try {
-      const { size } = await file.stat()
-      const start = from > size ? 0 : from
-      const { buffer, bytesRead } = await file.read(Buffer.alloc(Math.min(size - start, tailBytesMax)), 0, null, start)
-      return { text: buffer.toString('utf8', 0, bytesRead), next: start + bytesRead }
-    } finally {
-      await file.close()
-    }
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return { text: '', next: 0 }
-    throw error
+    const { size } = await file.stat()
+    const start = from > size ? 0 : from
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(Math.min(size - start, tailBytesMax)), 0, null, start)
+    return { text: buffer.toString('utf8', 0, bytesRead), next: start + bytesRead }
+  } finally {
+    await file.close()
   }
 }
 
 /** The size of a file; 0 when there is none. */
 export async function sizeOf(path: string): Promise<number> {
-  try {
-    return (await stat(path)).size
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return 0
-    throw error
-  }
+  return (await ifThere(stat(path)))?.size ?? 0
 }
 
 /** What distinguishes a file from its successor of the same name; undefined when there is none. */
 export async function inodeOf(path: string): Promise<number | undefined> {
-  try {
-    return (await stat(path)).ino
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined
-    throw error
-  }
+  return (await ifThere(stat(path)))?.ino
 }

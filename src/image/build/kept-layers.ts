@@ -3,6 +3,7 @@ import { constants, copyFile, link, mkdir, readdir, rename, rm, stat, utimes, wr
 import { join } from 'node:path'
 import { z } from 'zod'
 import { errnoOf, Failure } from '../../core/failure.ts'
+import { ifThere } from '../../host/files.ts'
 import { contentDigestOf, contentDigestSchema } from '../content-digest.ts'
 import { fileContent, sizeIfThere, smallFile } from '../media/files.ts'
 import { ociLayerGzip } from '../media-types.ts'
@@ -130,7 +131,7 @@ async function trim(folder: string, bytesMax: number): Promise<void> {
   const entries: { path: string; usedMs: number; bytes: number }[] = []
   for (const name of await readdir(folder)) {
     const path = join(folder, name)
-    const facts = await stat(path).catch(noneIfGone)
+    const facts = await ifThere(stat(path))
     if (facts) entries.push({ path, usedMs: facts.mtimeMs, bytes: (await sizeIfThere(join(path, blobName))) ?? 0 })
   }
   let bytes = entries.reduce((sum, each) => sum + each.bytes, 0)
@@ -141,11 +142,6 @@ async function trim(folder: string, bytesMax: number): Promise<void> {
     await rm(each.path, { recursive: true, force: true })
     bytes -= each.bytes
   }
-}
-
-function noneIfGone(error: unknown): undefined {
-  if (errnoOf(error) === 'ENOENT') return undefined
-  throw error
 }
 
 function jsonOrUndefined(text: string): unknown {

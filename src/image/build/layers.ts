@@ -1,6 +1,7 @@
 import { lstat, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { errnoOf, Failure } from '../../core/failure.ts'
+import { Failure } from '../../core/failure.ts'
+import { ifThere } from '../../host/files.ts'
 import { type Platform, platformText } from '../platform.ts'
 import type { ImageSources } from '../sources.ts'
 import { builderVersion, missing, ownPaths } from '../tag.ts'
@@ -118,13 +119,7 @@ async function sideBySide<T>(
 }
 
 async function isThere(path: string): Promise<boolean> {
-  return lstat(path).then(
-    () => true,
-    (error: unknown) => {
-      if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return false
-      throw error
-    },
-  )
+  return (await ifThere(lstat(path), 'ENOTDIR')) !== undefined
 }
 
 type DefinedFile = ImageSources['definition']['files'][number]

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { constants, copyFile, link, readFile, rm, writeFile } from 'node:fs/promises'
 import { systemClock } from '../../core/clock.ts'
 import { errnoOf } from '../../core/failure.ts'
+import { ifThere } from '../../host/files.ts'
 import { wait } from '../../host/wait.ts'
 import { diskFailure } from '../partial.ts'
 
@@ -21,7 +22,7 @@ export async function withFileLock<T>(file: string, work: () => Promise<T>, msMa
   try {
     return await work()
   } finally {
-    if ((await textOf(path)) === mine) await rm(path, { force: true })
+    if ((await ifThere(readFile(path, 'utf8'))) === mine) await rm(path, { force: true })
   }
 }
 
@@ -38,7 +39,7 @@ async function take(path: string, mine: string, msMax: number): Promise<void> {
     let holder: Seen | undefined
     let other: Seen | undefined
     while (!(await isLinked(own, path))) {
-      holder = again(holder, await textOf(path))
+      holder = again(holder, await ifThere(readFile(path, 'utf8')))
       if (holder && performance.now() - holder.since > msMax)
         other = await takeAway(own, path, holder.text, other, msMax)
       else if (holder) await wait(pollMs, systemClock)
@@ -64,13 +65,13 @@ async function takeAway(
 ): Promise<Seen | undefined> {
   const next = `${path}.next`
   if (!(await isLinked(own, next))) {
-    const seen = again(other, await textOf(next))
+    const seen = again(other, await ifThere(readFile(next, 'utf8')))
     if (seen && performance.now() - seen.since > msMax) await rm(next, { force: true })
     else await wait(pollMs, systemClock)
     return seen
   }
   try {
-    if ((await textOf(path)) === dead) await rm(path, { force: true })
+    if ((await ifThere(readFile(path, 'utf8'))) === dead) await rm(path, { force: true })
   } finally {
     await rm(next, { force: true })
   }
@@ -106,15 +107,6 @@ async function isCopied(own: string, path: string): Promise<boolean> {
     return true
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') return false
-    throw error
-  }
-}
-
-async function textOf(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined
     throw error
   }
 }

@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { getCACertificates } from 'node:tls'
 import { errnoOf, Failure } from '../../core/failure.ts'
+import { ifThere } from '../../host/files.ts'
 import { smallFile } from '../media/files.ts'
 
 /** A process's environment variables. */
@@ -57,10 +58,7 @@ export function systemCertificates(): readonly string[] {
 }
 
 async function filesIn(folder: string): Promise<string[]> {
-  const names = await readdir(folder).catch((error: unknown) => {
-    if (['ENOENT', 'ENOTDIR', 'EACCES'].includes(errnoOf(error) ?? '')) return []
-    throw error
-  })
+  const names = (await ifThere(readdir(folder), 'ENOTDIR', 'EACCES')) ?? []
   return names.sort().slice(0, filesMax)
 }
 

@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs'
 import { lstat, readdir, readFile, readlink, stat } from 'node:fs/promises'
 import { join, posix } from 'node:path'
 import { errnoOf, Failure } from '../../core/failure.ts'
+import { ifThere } from '../../host/files.ts'
 import { byPath, type SourceTree, type TreeFile } from './tree.ts'
 import { writeFiles } from './write.ts'
 
@@ -33,12 +34,12 @@ export function folderTree(root: string): SourceTree {
 /** git does not follow such a link either, and it may lead out. */
 async function assertNoLinkAbove(root: string, path: string): Promise<void> {
   for (let above = posix.dirname(path); above !== '.'; above = posix.dirname(above))
-    if ((await factsOf(join(root, above)))?.isSymbolicLink())
+    if ((await ifThere(lstat(join(root, above)), 'ENOTDIR'))?.isSymbolicLink())
       throw new Failure('invalid', 'the path of a file leads through a symbolic link', { where: path })
 }
 
 async function walk(root: string, path: string, found: Set<string>): Promise<void> {
-  const facts = await factsOf(join(root, path))
+  const facts = await ifThere(lstat(join(root, path)), 'ENOTDIR')
   if (facts?.isDirectory())
     for (const name of await readdir(join(root, path))) await walk(root, posix.join(path, name), found)
   else if (facts?.isFile() || facts?.isSymbolicLink()) found.add(path)
@@ -48,13 +49,6 @@ async function walk(root: string, path: string, found: Set<string>): Promise<voi
     })
   if (found.size > filesMax)
     throw new Failure('exhausted', `more than ${filesMax} files would go into the image`, { where: root })
-}
-
-async function factsOf(file: string) {
-  return lstat(file).catch((error: unknown) => {
-    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined
-    throw error
-  })
 }
 
 /** A git blob's id: SHA-1 of a header and the content. */

@@ -4,6 +4,7 @@ import { lstat, realpath } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { errnoOf, Failure } from '../../core/failure.ts'
+import { ifThere } from '../../host/files.ts'
 import { type Environment, ofNoRepository } from './environment.ts'
 
 const timeMsMax = 120_000
@@ -174,17 +175,11 @@ export async function checkoutOf(place: GitPlace): Promise<string | null> {
  * answer.
  */
 export async function repositoryAbove(cwd: string): Promise<string | null> {
-  const isThere = (path: string) => lstat(path).then(() => true, falseIfGone)
   // A missing folder is reported by whoever reads from it.
-  const start = await realpath(cwd).catch(falseIfGone)
-  if (start === false) return null
+  const start = await ifThere(realpath(cwd), 'ENOTDIR')
+  if (start === undefined) return null
   for (let folder = start; ; folder = dirname(folder)) {
-    if (await isThere(join(folder, '.git'))) return folder
+    if (await ifThere(lstat(join(folder, '.git')), 'ENOTDIR')) return folder
     if (folder === dirname(folder)) return null
   }
-}
-
-function falseIfGone(error: unknown): false {
-  if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return false
-  throw error
 }

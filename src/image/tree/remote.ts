@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { errnoOf, Failure } from '../../core/failure.ts'
+import { ifThere } from '../../host/files.ts'
 import { gitNetwork } from '../network/programs.ts'
 import { commitTree } from './commit.ts'
 import type { Environment } from './environment.ts'
@@ -77,7 +78,7 @@ function placeOf(repository: string, env: Environment): GitPlace {
 
 async function isThere(folder: string, ref: string): Promise<boolean> {
   if (!/^[0-9a-f]{40}$|^[0-9a-f]{64}$/.test(ref)) return false
-  return stat(repositoryOf(folder, ref)).then(() => true, noneIfGone)
+  return (await ifThere(stat(repositoryOf(folder, ref)))) !== undefined
 }
 
 async function fetched(
@@ -133,7 +134,7 @@ async function trim(folder: string): Promise<void> {
   const entries: { path: string; usedMs: number }[] = []
   for (const name of await readdir(folder)) {
     const path = join(folder, name)
-    const facts = await stat(path).catch(noneIfGone)
+    const facts = await ifThere(stat(path))
     if (facts) entries.push({ path, usedMs: facts.mtimeMs })
   }
   const isNew = ({ path }: { path: string }): boolean => basename(path).startsWith(newPrefix)
@@ -143,14 +144,9 @@ async function trim(folder: string): Promise<void> {
   for (const { path } of commits.slice(commitsMax)) {
     // A partly deleted repository must not keep its name.
     const going = join(folder, `${newPrefix}${randomUUID()}`)
-    await rename(path, going).catch(noneIfGone)
+    await ifThere(rename(path, going))
     await rm(going, { recursive: true, force: true })
   }
-}
-
-function noneIfGone(error: unknown): false {
-  if (errnoOf(error) === 'ENOENT') return false
-  throw error
 }
 
 /** Another process was faster, with the same result. */

@@ -2,6 +2,7 @@ import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Transform, Writable } from 'node:stream'
 import { logFileName, rotatedLogsMax } from '../../config/supervisor.ts'
+import { ifThere } from '../../host/files.ts'
 
 /** Longer lines are split, so that a server that never ends a line uses no more memory. */
 const lineBytesMax = 64 * 1024
@@ -42,7 +43,8 @@ export function rotatingLog(
     await file?.close()
     file = undefined
     await rm(join(folder, logFileName(server, rotatedLogsMax)), { force: true })
-    for (let age = rotatedLogsMax - 1; age >= 0; age -= 1) await moveIfThere(folder, server, age)
+    for (let age = rotatedLogsMax - 1; age >= 0; age -= 1)
+      await ifThere(rename(join(folder, logFileName(server, age)), join(folder, logFileName(server, age + 1))))
   }
 
   return new Writable({
@@ -57,14 +59,6 @@ export function rotatingLog(
         .then(() => done(), done)
     },
   })
-}
-
-async function moveIfThere(folder: string, server: string, age: number): Promise<void> {
-  try {
-    await rename(join(folder, logFileName(server, age)), join(folder, logFileName(server, age + 1)))
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
-  }
 }
 
 /** Passes on whole lines only, so that two streams can share a log. Lines longer than 64 KiB are split. */

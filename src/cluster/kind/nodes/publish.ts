@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { networkInterfaces } from 'node:os'
-import { errnoOf } from '../../../core/failure.ts'
+import { ifThere } from '../../../host/files.ts'
 import { nodePorts } from '../../manifest/published.ts'
 import { choosePorts } from '../../shared/ports.ts'
 import type { KindContext } from '../context.ts'
@@ -36,7 +36,11 @@ export function portMappingsOf({ published }: KindMemory): Published[] {
 
 async function isReachable(context: KindContext): Promise<boolean> {
   const network = await readNetwork(context)
-  const user = { platform: process.platform, env: context.user.env, kernel: await kernelText() }
+  const user = {
+    platform: process.platform,
+    env: context.user.env,
+    kernel: (await ifThere(readFile('/proc/version', 'utf8'))) ?? '',
+  }
   return network !== undefined && isHere(network) && containersReachable(user)
 }
 
@@ -46,11 +50,4 @@ async function isReachable(context: KindContext): Promise<boolean> {
  */
 export function isHere({ gateway }: Pick<Network, 'gateway'>, interfaces = networkInterfaces()): boolean {
   return Object.values(interfaces).some((each) => each?.some(({ address }) => address === gateway))
-}
-
-async function kernelText(): Promise<string> {
-  return readFile('/proc/version', 'utf8').catch((error: unknown) => {
-    if (errnoOf(error) === 'ENOENT') return ''
-    throw error
-  })
 }
