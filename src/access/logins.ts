@@ -5,8 +5,8 @@ import type { Clock } from '../core/clock.ts'
 import { Failure } from '../core/failure.ts'
 import { writeWhole } from '../host/files.ts'
 import { makeFolder } from '../host/folders.ts'
-import { readPrivate } from '../host/private-file.ts'
-import { takeLock } from '../host/process-lock.ts'
+import { readPrivateJson } from '../host/private-file.ts'
+import { withLock } from '../host/process-lock.ts'
 import { configRootOf, type UserContext } from '../host/user-folders.ts'
 import { expiryIn } from './token.ts'
 import { removeTokenFile, writeTokenFile } from './token-file.ts'
@@ -112,15 +112,9 @@ function keyOf(address: string): string {
 }
 
 async function readLogins(path: string): Promise<Logins> {
-  const text = await readPrivate(path, what, fileBytesMax)
-  if (text === undefined) return {}
   const next = ['Move it away and log in again with `native login`.']
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch (cause) {
-    throw new Failure('corrupt', `${what} is damaged: it is not JSON`, { where: path, next, cause })
-  }
+  const value = await readPrivateJson(path, what, fileBytesMax, next)
+  if (value === undefined) return {}
   const parsed = file.safeParse(value)
   if (parsed.success) return parsed.data.logins
   throw new Failure('corrupt', `${what} is damaged, or was written by a later release of native`, { where: path, next })
@@ -129,8 +123,7 @@ async function readLogins(path: string): Promise<Logins> {
 async function changed(user: UserContext, clock: Clock, change: (logins: Logins) => Logins): Promise<void> {
   const path = loginsFile(user)
   makeFolder(dirname(path), 'cannot make the folder of the logins', 0o700)
-  const lock = await takeLock(`${path}.lock`, { clock })
-  try {
+  await withLock(`${path}.lock`, { clock }, async () => {
     const before = await readLogins(path)
     const logins = change(before)
     if (Object.keys(logins).length > loginsMax)
@@ -141,9 +134,7 @@ async function changed(user: UserContext, clock: Clock, change: (logins: Logins)
     else await writeWhole(path, `${JSON.stringify({ version: fileVersion, logins }, null, 2)}\n`)
     for (const [key, { token }] of Object.entries(before))
       if (logins[key]?.token !== token) await removeTokenFile(user, key)
-  } finally {
-    await lock.release()
-  }
+  })
 }
 
 /** The `exp` claim of a JSON Web Token, unverified: good enough for its sender, not for its recipient. */

@@ -3,8 +3,8 @@ import { z } from 'zod'
 import type { Clock } from '../core/clock.ts'
 import { Failure } from '../core/failure.ts'
 import { writeWhole } from '../host/files.ts'
-import { readPrivate } from '../host/private-file.ts'
-import { takeLock } from '../host/process-lock.ts'
+import { readPrivateJson } from '../host/private-file.ts'
+import { withLock } from '../host/process-lock.ts'
 import { entryOf, hashPattern, idPattern, isTicket, type NewText, newTicket } from './token.ts'
 import { addToken, dropToken, readTokens } from './tokens-file.ts'
 
@@ -39,15 +39,9 @@ export function ticketsBeside(tokens: string): string {
  * @throws Failure 'denied' when every account can read it, 'corrupt' when it is damaged
  */
 export async function readTickets(path: string): Promise<ReadonlyMap<string, TicketEntry>> {
-  const text = await readPrivate(path, what, fileBytesMax)
-  if (text === undefined) return new Map()
   const next = ['Move it away: who was invited and has not come yet has to be invited again.']
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch (cause) {
-    throw new Failure('corrupt', `${what} is damaged: it is not JSON`, { where: path, next, cause })
-  }
+  const value = await readPrivateJson(path, what, fileBytesMax, next)
+  if (value === undefined) return new Map()
   const parsed = file.safeParse(value)
   if (parsed.success) return new Map(parsed.data.tickets.map((each) => [each.id, each]))
   throw new Failure('corrupt', `${what} is damaged, or was written by a later release of native`, { where: path, next })
@@ -157,8 +151,7 @@ async function changed<T>(
   change: (tickets: readonly TicketEntry[]) => Promise<{ tickets: readonly TicketEntry[]; result: T }>,
 ): Promise<T> {
   const path = ticketsBeside(tokens)
-  const lock = await takeLock(`${path}.lock`, { clock })
-  try {
+  return withLock(`${path}.lock`, { clock }, async () => {
     const ids = new Set(((await readTokens(tokens)) ?? []).map(({ id }) => id))
     const known = [...(await readTickets(path)).values()]
     const { tickets, result } = await change(
@@ -169,7 +162,5 @@ async function changed<T>(
     if (JSON.stringify(tickets) !== JSON.stringify(known))
       await writeWhole(path, `${JSON.stringify({ version: fileVersion, tickets }, null, 2)}\n`)
     return result
-  } finally {
-    await lock.release()
-  }
+  })
 }

@@ -4,8 +4,8 @@ import type { Clock } from '../core/clock.ts'
 import { Failure } from '../core/failure.ts'
 import { writeWhole } from '../host/files.ts'
 import { makeFolder } from '../host/folders.ts'
-import { readPrivate } from '../host/private-file.ts'
-import { takeLock } from '../host/process-lock.ts'
+import { readPrivateJson } from '../host/private-file.ts'
+import { withLock } from '../host/process-lock.ts'
 import { entryOf, newToken, type TokenEntry, tokenEntry } from './token.ts'
 
 export type { TokenEntry } from './token.ts'
@@ -23,17 +23,8 @@ const file = z.strictObject({ version: z.literal(fileVersion), tokens: z.array(t
  *   'precondition' when a later release wrote it
  */
 export async function readTokens(path: string): Promise<TokenEntry[] | undefined> {
-  const text = await readPrivate(path, what, fileBytesMax)
-  return text === undefined ? undefined : parseTokens(text, path)
-}
-
-function parseTokens(text: string, path: string): TokenEntry[] {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch (cause) {
-    throw new Failure('corrupt', `${what} is damaged: it is not JSON`, { where: path, next: damagedNext, cause })
-  }
+  const value = await readPrivateJson(path, what, fileBytesMax, damagedNext)
+  if (value === undefined) return undefined
   const version = z.object({ version: z.number() }).safeParse(value)
   if (version.success && version.data.version > fileVersion)
     throw new Failure('precondition', `${what} was written by a later release of native`, {
@@ -173,12 +164,9 @@ async function changed<T>(
   change: (entries: readonly TokenEntry[]) => { entries: readonly TokenEntry[]; result: T },
 ): Promise<T> {
   makeFolder(dirname(path), 'cannot make the folder of the tokens file', 0o700)
-  const lock = await takeLock(`${path}.lock`, { clock })
-  try {
+  return withLock(`${path}.lock`, { clock }, async () => {
     const { entries, result } = change((await readTokens(path)) ?? [])
     await writeWhole(path, `${JSON.stringify({ version: fileVersion, tokens: entries }, null, 2)}\n`)
     return result
-  } finally {
-    await lock.release()
-  }
+  })
 }

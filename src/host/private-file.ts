@@ -29,3 +29,22 @@ export async function readPrivate(path: string, what: string, bytesMax: number):
     throw systemFailure(error, { doing: `cannot read ${what}`, where: path })
   }
 }
+
+/**
+ * The same of a file that holds JSON.
+ * @param next what to do about a damaged one
+ * @throws Failure 'corrupt' if it is not JSON; as readPrivate
+ */
+export async function readPrivateJson(
+  path: string,
+  what: string,
+  bytesMax: number,
+  next: readonly string[],
+): Promise<unknown> {
+  const text = await readPrivate(path, what, bytesMax)
+  try {
+    return text === undefined ? undefined : JSON.parse(text)
+  } catch (cause) {
+    throw new Failure('corrupt', `${what} is damaged: it is not JSON`, { where: path, next, cause })
+  }
+}

@@ -5,7 +5,7 @@ import { dirname } from 'node:path'
 import { z } from 'zod'
 import type { Clock } from '../core/clock.ts'
 import { errnoOf, Failure } from '../core/failure.ts'
-import { readIfThere, removeEmpty } from './files.ts'
+import { ifThere, readIfThere, removeEmpty } from './files.ts'
 import { makeFolder } from './folders.ts'
 import { identityOf, isAlive, type ProcessIdentity } from './process-identity.ts'
 import { wait } from './wait.ts'
@@ -59,6 +59,16 @@ export async function takeLock(path: string, options: LockOptions): Promise<Lock
   return { touch: () => touch(path), release: () => release(path) }
 }
 
+/** Works while this process holds a lock. @throws Failure as takeLock, and what the work throws */
+export async function withLock<T>(path: string, options: LockOptions, work: () => Promise<T>): Promise<T> {
+  const lock = await takeLock(path, options)
+  try {
+    return await work()
+  } finally {
+    await lock.release()
+  }
+}
+
 /** The living holder's process id, or undefined if the lock is free. */
 export async function holderOf(path: string): Promise<number | undefined> {
   const found = await lookAt(path)
@@ -86,7 +96,7 @@ async function tryLink(path: string): Promise<boolean> {
     if (errnoOf(error) === 'EEXIST' || errnoOf(error) === 'ENOENT') return false
     throw error
   } finally {
-    await unlinkIfThere(aside)
+    await ifThere(unlink(aside))
   }
 }
 
@@ -97,14 +107,14 @@ async function breakStale(path: string, clock: Clock): Promise<void> {
     await writeFile(guard, '', { flag: 'wx', mode: 0o600 })
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST' && errnoOf(error) !== 'ENOENT') throw error
-    if (errnoOf(error) === 'EEXIST' && Date.now() - (await modified(guard)) > breakMsMax) await unlinkIfThere(guard)
+    if (errnoOf(error) === 'EEXIST' && Date.now() - (await modified(guard)) > breakMsMax) await ifThere(unlink(guard))
     return wait(pollMs, clock)
   }
   try {
     // Under the guard a stale file stays stale; once it is gone, another process may take the lock.
-    if ((await lookAt(path)) === 'stale') await unlinkIfThere(path)
+    if ((await lookAt(path)) === 'stale') await ifThere(unlink(path))
   } finally {
-    await unlinkIfThere(guard)
+    await ifThere(unlink(guard))
   }
 }
 
@@ -119,7 +129,7 @@ function touch(path: string): void {
 }
 
 async function release(path: string): Promise<void> {
-  await unlinkIfThere(path)
+  await ifThere(unlink(path))
   await removeEmpty(dirname(path))
 }
 
@@ -133,20 +143,7 @@ function parsedHolder(text: string): ProcessIdentity | undefined {
 }
 
 async function modified(path: string): Promise<number> {
-  try {
-    return (await stat(path)).mtimeMs
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return Date.now()
-    throw error
-  }
-}
-
-async function unlinkIfThere(path: string): Promise<void> {
-  try {
-    await unlink(path)
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error
-  }
+  return (await ifThere(stat(path)))?.mtimeMs ?? Date.now()
 }
 
 function tooLong(path: string, pid: number): Failure {

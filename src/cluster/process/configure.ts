@@ -3,7 +3,7 @@ import { basename, join } from 'node:path'
 import { type Deployment, hasConsole } from '../../config/deployment.ts'
 import type { ServerSpec } from '../../config/supervisor.ts'
 import { readIfThere, remove, writeWhole } from '../../host/files.ts'
-import { takeLock } from '../../host/process-lock.ts'
+import { withLock } from '../../host/process-lock.ts'
 import { removeTree } from '../../store/disk/remove-tree.ts'
 import type { StepReport } from '../driver.ts'
 import { layered } from '../shared/deployment-layers.ts'
@@ -39,8 +39,7 @@ export async function configure(context: ProcessContext, work: Work, report: Ste
   const { paths, clock } = context
   const deployment = layered(work.whole ? {} : (work.before?.deployment ?? {}), work.asked)
   work.deployment = deployment
-  const lock = await takeLock(paths.portsLock, { clock, signal: report.signal })
-  try {
+  await withLock(paths.portsLock, { clock, signal: report.signal }, async () => {
     const uses = portUses(workerCount(deployment), hasConsole(deployment))
     const { ports, moved } = await choosePorts(
       uses,
@@ -58,9 +57,7 @@ export async function configure(context: ProcessContext, work: Work, report: Ste
       private: await isPrivate(deployment, context),
     })
     sayPorts(report, ports, moved)
-  } finally {
-    await lock.release()
-  }
+  })
   await writeConfigs(work)
 }
 

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
 import { isThere, remove, removeEmpty } from '../../host/files.ts'
 import { makePrivateFolder } from '../../host/folders.ts'
-import { takeLock } from '../../host/process-lock.ts'
+import { withLock } from '../../host/process-lock.ts'
 import type { Leftovers } from '../../store/disk/leftovers.ts'
 import { removeTree } from '../../store/disk/remove-tree.ts'
 import type { Step, StepReport } from '../driver.ts'
@@ -61,8 +61,7 @@ function portsStep({ paths, clock }: ProcessContext, asked: { readonly ports: Po
     title: 'Ports',
     async run(report) {
       const memory = await readMemory(paths)
-      const lock = await takeLock(paths.portsLock, { clock, signal: report.signal })
-      try {
+      await withLock(paths.portsLock, { clock, signal: report.signal }, async () => {
         // A later deployment moves its servers itself, and moves them back when it fails.
         const wanted = memory?.deployment ? {} : asked.ports
         const known = { ...(memory?.ports ?? (await portsKept(paths))), ...wanted }
@@ -73,9 +72,7 @@ function portsStep({ paths, clock }: ProcessContext, asked: { readonly ports: Po
         if (!joined) return sayPorts(report, ports, moved)
         await forgetKilledJoin(paths)
         report.say('those of a worker, which clients do not call')
-      } finally {
-        await lock.release()
-      }
+      })
     },
   }
 }

@@ -6,7 +6,7 @@ import { systemClock } from '../../core/clock.ts'
 import { Failure } from '../../core/failure.ts'
 import { readIfThere, writeWhole } from '../../host/files.ts'
 import { makeFolder } from '../../host/folders.ts'
-import { takeLock } from '../../host/process-lock.ts'
+import { withLock } from '../../host/process-lock.ts'
 import type { AuthorityFiles } from './authority.ts'
 import { loadIdentity } from './identity.ts'
 import { certificatesIn } from './pem.ts'
@@ -46,12 +46,7 @@ export function ownCertificates(folder: string): OwnCertificates {
  */
 export async function ensureOwnCertificates(folder: string, listening: readonly string[]): Promise<string[]> {
   makeFolder(folder, 'cannot make the folder of the certificates', 0o700)
-  const lock = await takeLock(join(folder, '.lock'), { clock: systemClock })
-  try {
-    return await ensure(folder, hostsOf(listening))
-  } finally {
-    await lock.release()
-  }
+  return withLock(join(folder, '.lock'), { clock: systemClock }, () => ensure(folder, hostsOf(listening)))
 }
 
 async function ensure(folder: string, hosts: readonly string[]): Promise<string[]> {

@@ -1,7 +1,7 @@
 import { removeLoginsOf } from '../../../access/logins.ts'
 import { Failure } from '../../../core/failure.ts'
 import { readIfThere } from '../../../host/files.ts'
-import { takeLock } from '../../../host/process-lock.ts'
+import { withLock } from '../../../host/process-lock.ts'
 import type { Step, TokensPlace } from '../../driver.ts'
 import { applyObjects } from '../../kubernetes/apply.ts'
 import type { Kubernetes } from '../../kubernetes/connect.ts'
@@ -106,8 +106,7 @@ export async function sendTokens(
   const { paths, clock } = context
   const namespace = namespaceOf(context)
   // The file is read under the lock: what somebody else has removed from it meanwhile must not come back.
-  const lock = await takeLock(`${paths.tokens}.sent.lock`, { clock, ...(signal && { signal }) })
-  try {
+  return withLock(`${paths.tokens}.sent.lock`, { clock, ...(signal && { signal }) }, async () => {
     const text = await readIfThere(paths.tokens)
     if (text === undefined)
       throw new Failure('not-found', 'there is no tokens file', {
@@ -118,7 +117,5 @@ export async function sendTokens(
     const [applied] = await applyObjects(kubernetes, [secret], signal ? { signal } : {})
     await tellPods(context, kubernetes, { annotation: tokensAnnotation, text, servers: ['cas', 'scheduler'] }, signal)
     return applied?.change ?? 'unchanged'
-  } finally {
-    await lock.release()
-  }
+  })
 }

@@ -3,7 +3,7 @@ import { isTicket } from '../../../access/token.ts'
 import type { ServerSpec } from '../../../config/supervisor.ts'
 import { Failure } from '../../../core/failure.ts'
 import { readIfThere, writeWhole } from '../../../host/files.ts'
-import { takeLock } from '../../../host/process-lock.ts'
+import { withLock } from '../../../host/process-lock.ts'
 import type { Step } from '../../driver.ts'
 import type { JoinOptions } from '../../options.ts'
 import { locked } from '../../shared/locked-steps.ts'
@@ -133,14 +133,13 @@ function configurationStep(context: ProcessContext, work: Work): Step {
         cas: met.cas,
         worker: options.worker ?? workerNameFor(paths.name),
       }
-      const lock = await takeLock(paths.portsLock, { clock, signal: report.signal })
-      try {
+      const rendered = await withLock(paths.portsLock, { clock, signal: report.signal }, async () => {
         const known = (await readMemory(paths))?.ports ?? {}
         const { ports } = await choosePorts(joinedPortUses, known, await portsOfOthers(paths))
         await writeMemory(paths, { ports, deployment: null, joined })
         const metricsPort = ports[joinedPortUses[0]] ?? 0
         const closed = await isPrivate({}, context)
-        work.rendered = renderJoined(context, {
+        return renderJoined(context, {
           options,
           ...joined,
           files,
@@ -148,10 +147,9 @@ function configurationStep(context: ProcessContext, work: Work): Step {
           metricsPort,
           private: closed,
         })
-      } finally {
-        await lock.release()
-      }
-      await writeWhole(work.rendered.file, work.rendered.text)
+      })
+      work.rendered = rendered
+      await writeWhole(rendered.file, rendered.text)
       report.say(`it is called ${joined.worker}`)
     },
   }
