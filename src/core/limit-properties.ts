@@ -1,6 +1,6 @@
 import { Failure } from './failure.ts'
 import type { PlatformProperty } from './platform.ts'
-import { parseSize } from './units.ts'
+import { parseSize, sizeText } from './units.ts'
 
 /** Platform properties by which an action states its limits; memory and disk in bytes. */
 export const limitNames = ['memory', 'cpus', 'pids', 'disk'] as const
@@ -11,6 +11,8 @@ export type LimitName = (typeof limitNames)[number]
  * Memory: 4 MiB; processors: the smallest share that the kernel gives out; disk: one block.
  */
 export const leastLimits: Readonly<Record<LimitName, number>> = { memory: 4 * 2 ** 20, cpus: 0.01, pids: 1, disk: 4096 }
+
+const examples: Readonly<Record<LimitName, string>> = { memory: '2GiB', cpus: '0.5', pids: '100', disk: '10GB' }
 
 /** An action's limits by name; absent: no limit of its own. */
 export type AskedLimits = Readonly<Partial<Record<LimitName, number>>>
@@ -40,11 +42,20 @@ export function assertLimitsSuffice(properties: readonly PlatformProperty[]): vo
     throw new Failure(
       'invalid',
       `the platform property ${property.name}=${property.value} is less than any action can run with`,
-      {
-        next: [`Ask for at least ${leastLimits[limit.name]}, or leave it out.`],
-      },
+      { next: [`Ask for at least ${limitText(limit.name, leastLimits[limit.name])}, or leave it out.`] },
     )
   }
+}
+
+/** `2.0 GiB` of memory or disk; other limits are plain numbers. */
+export function limitText(name: LimitName, amount: number): string {
+  return name === 'memory' || name === 'disk' ? sizeText(amount) : String(amount)
+}
+
+/** How an action asks for an amount, if this is the name of a limit; for people. */
+export function limitExample(name: string): string | undefined {
+  const known = limitNames.find((each) => each === name)
+  return known && `${known}=${examples[known]}`
 }
 
 function amountOf(name: LimitName, value: string): number | undefined {

@@ -23,6 +23,11 @@ export function anyImageLike({ name, value }: PlatformProperty): PlatformPropert
   return place === undefined ? undefined : { name, value: `${place}*` }
 }
 
+/** The kind of place that an image is asked for at, as `images.from` of a worker has it; undefined for anything else. */
+export function imageKind(property: PlatformProperty): string | undefined {
+  return anyImageLike(property)?.value.replace(/:.*/, '')
+}
+
 /** Does this offer any image of a kind of location? */
 export function isAnyImage({ name, value }: PlatformProperty): boolean {
   return name === imageProperty && value.endsWith('*')

@@ -1,6 +1,19 @@
-import { type AskedLimits, type LimitName, limitIn, limitsIn } from '../core/limit-properties.ts'
-import { anyImageLike, type PlatformProperty, propertiesText, sortedProperties } from '../core/platform.ts'
-import { sizeText } from '../core/units.ts'
+import {
+  type AskedLimits,
+  type LimitName,
+  limitExample,
+  limitIn,
+  limitsIn,
+  limitText,
+} from '../core/limit-properties.ts'
+import {
+  anyImageLike,
+  imageKind,
+  networkProperty,
+  type PlatformProperty,
+  propertiesText,
+  sortedProperties,
+} from '../core/platform.ts'
 
 /** What an action asks for. Platforms with the same properties in a different order have the same `key`. */
 export interface Platform {
@@ -82,7 +95,7 @@ export function refusalText(platform: Platform, offers: readonly Offer[]): strin
   const problem = limit
     ? `no worker lets an action have ${pairText(lacking)} (the most is ${mostText(limit.name, offers)})`
     : lacking
-      ? `no worker offers the platform property ${pairText(lacking)}${valuesText(lacking.name, offers)}`
+      ? `no worker offers the platform property ${pairText(lacking)}${valuesText(lacking, offers)}`
       : `no single worker offers all of ${propertiesText(platform.properties)}`
   return `${problem}. ${offersText(offers)}`
 }
@@ -96,17 +109,25 @@ function offersText(offers: readonly Offer[]): string {
 }
 
 function mostText(name: LimitName, offers: readonly Offer[]): string {
-  const most = Math.max(0, ...offers.map(({ limits }) => limits[name] ?? 0))
-  return name === 'memory' || name === 'disk' ? sizeText(most) : String(most)
+  return limitText(name, Math.max(0, ...offers.map(({ limits }) => limits[name] ?? 0)))
 }
 
-/** The values that workers offer under a name, if any. */
-function valuesText(name: string, offers: readonly Offer[]): string {
+/** The values that workers offer under its name; if there are none, how it is had, where that is known. */
+function valuesText(lacking: PlatformProperty, offers: readonly Offer[]): string {
+  const { name } = lacking
   const values = new Set(
     offers.flatMap((offer) => offer.properties.filter((each) => each.name === name).map((each) => each.value)),
   )
-  if (values.size === 0) return ` (no worker offers any ${name})`
+  if (values.size === 0) return ` (${wayText(lacking) ?? `no worker offers any ${name}`})`
   return ` (offered are: ${[...values].slice(0, 2 * offersShown).join(', ')})`
+}
+
+function wayText(lacking: PlatformProperty): string | undefined {
+  const kind = imageKind(lacking)
+  if (kind) return `none has \`images: { from: [${kind}] }\` in its configuration`
+  if (lacking.name === networkProperty) return 'none has `network: allowed` in its configuration'
+  const example = limitExample(lacking.name)
+  return example && `as a limit it would be an amount, such as ${example}`
 }
 
 function pairText({ name, value }: PlatformProperty): string {

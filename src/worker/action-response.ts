@@ -1,6 +1,7 @@
 import { wireDigest } from '../client/context.ts'
 import { Failure } from '../core/failure.ts'
 import { messageBytesMax } from '../core/limits.ts'
+import { spanText } from '../core/units.ts'
 import { re } from '../wire/proto.ts'
 import { Code, RpcError } from '../wire/rpc.ts'
 import { statusMessage } from '../wire/status.ts'
@@ -80,7 +81,7 @@ export async function respond(
   }
   const error = new RpcError(
     Code.DEADLINE_EXCEEDED,
-    `the action was killed after its time-out of ${assignment.timeoutMs} ms`,
+    `the action was killed after its time-out of ${spanText(assignment.timeoutMs)}`,
   )
   return { response: { result, status: statusMessage(error), message: error.message } }
 }

@@ -321,14 +321,15 @@ describe('rule 32: platform properties', () => {
   test('a limit with which nothing could run is the client’s mistake', async () => {
     const world = createWorld()
     await connectWorker(world.channel, { limits: [['memory', '1000000000']] })
-    for (const [name, value] of [
-      ['memory', '1'],
-      ['cpus', '0.001'],
-      ['disk', '1'],
+    for (const [name, value, least] of [
+      ['memory', '1', '4.0 MiB'],
+      ['cpus', '0.001', '0.01'],
+      ['disk', '1', '4.0 KiB'],
     ] as const) {
       const error = await refusal(world, await world.action({ platform: [[name, value]] }))
       expect(error.code).toBe(Code.INVALID_ARGUMENT)
       expect(error.message).toContain(`${name}=${value}`)
+      expect(error.message).toContain(`at least ${least}`)
     }
   })
 

@@ -107,6 +107,17 @@ describe('a refusal tells people', () => {
     expect(text).toContain('Connected workers offer: (ISA=x86-64, OSFamily=Linux)')
   })
 
+  test.each([
+    ['network', 'on', 'none has `network: allowed` in its configuration'],
+    ['container-image', 'docker://debian:13', 'none has `images: { from: [docker] }` in its configuration'],
+    ['container-image', 'docker-daemon:tool', 'none has `images: { from: [docker-daemon] }` in its configuration'],
+    ['memory', 'large', 'as a limit it would be an amount, such as memory=2GiB'],
+    ['cpus', 'all', 'as a limit it would be an amount, such as cpus=0.5'],
+  ])('how %s=%s would be had', (name, value, how) => {
+    const text = refusalText(platformOf([{ name, value }]), [offerOf([linux])])
+    expect(text).toContain(`no worker offers the platform property ${name}=${value} (${how})`)
+  })
+
   test('that no single worker offers all of them', () => {
     const text = refusalText(platformOf([linux, arm]), [offerOf([linux]), offerOf([arm])])
     expect(text).toContain('no single worker offers all of ISA=arm64, OSFamily=Linux')

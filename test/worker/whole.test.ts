@@ -162,6 +162,7 @@ test('rule 31: the time-out of an action reaches the client with what it had wri
   await house.cas.upload([command, action].map(({ digest, bytes }) => ({ digest, content: bytes })))
   const executed = await house.run({}, { action: action.digest })
   expect(executed.error?.code).toBe(Code.DEADLINE_EXCEEDED)
+  expect(executed.error?.message).toContain('killed after its time-out of 1 s')
   expect(textOf(executed.result.stdoutRaw)).toBe('so far\n')
 })
 
