@@ -183,14 +183,12 @@ function shellRemark({ exitCode }: RunReport, { argv }: RunRequest): string[] {
   return [`no shell is in between: for a command line in one word, write -- sh -c '...'`]
 }
 
-/** The worker's message about a failed command. The last line is the scheduler's, who ran it and when: shown anyway. */
-function causeOf({ exitCode, message }: RunReport): string[] {
-  return exitCode === 0
-    ? []
-    : message
-        .split('\n')
-        .slice(0, -1)
-        .map((line) => printable(line))
+/** What the worker says of it: why it failed, in which image it ran. The last line is the scheduler's: shown anyway. */
+function causeOf({ message }: RunReport): string[] {
+  return message
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => printable(line))
 }
 
 function reportText({ cached, worker, ranMs, uploaded, uploadMs, exitCode }: RunReport): string {

@@ -26,7 +26,7 @@ import { clusterStatus } from './status.ts'
 import { askSupervisor } from './supervisor-client.ts'
 import { bringUp } from './up.ts'
 import { untilSettled, whileUp } from './watch.ts'
-import { imageMsMax, pinnedImage } from './worker-image.ts'
+import { imageMsMax, imageRemark, pinnedImage } from './worker-image.ts'
 
 /** How many times ports are chosen again when another program takes them first. */
 const portTriesMax = 3
@@ -90,7 +90,7 @@ function settingsStep(context: ProcessContext, options: DeployOptions, work: Wor
       await namedCertificates(deployment)
       work.ports = askedPorts(options)
       await assertPortsUsable(work.ports, paths)
-      report.say(`${file ?? 'no configuration file'}${image === undefined ? '' : `; actions run in ${image}`}`)
+      report.say((file ?? 'no configuration file') + imageRemark(image))
     },
   }
 }

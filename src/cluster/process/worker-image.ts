@@ -64,6 +64,12 @@ export async function pinnedImage(
   }
 }
 
+/** What a deployment says of the image that was asked for. */
+export function imageRemark(image: string | undefined): string {
+  if (image === undefined) return ''
+  return image === noImage ? '; actions run without an image' : `; actions run in ${image}`
+}
+
 /** The worker's settings for it. */
 export function imageSettings({ worker_image: image }: Deployment): Record<string, unknown> {
   return image === undefined || image === noImage ? {} : { images: { default: image } }
