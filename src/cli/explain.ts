@@ -1,8 +1,5 @@
-import { realpath } from 'node:fs/promises'
-import { resolve } from 'node:path'
 import type { BuildHistory, BuildRecord } from '../core/build-history.ts'
 import { countText } from '../core/count-text.ts'
-import { errnoOf } from '../core/failure.ts'
 import type { DifferentAction } from '../core/output-difference.ts'
 import { printable } from '../core/printable.ts'
 import { spanText } from '../core/units.ts'
@@ -12,6 +9,7 @@ import { findBuild, findSubject } from '../explain/find.ts'
 import { actionName, adviceText, causeText, chainText, summaryText } from '../explain/sentences.ts'
 import type { Channel } from '../wire/rpc.ts'
 import { askToExplain } from './explain-call.ts'
+import { pathInTree } from './path-in-tree.ts'
 import { differentText } from './repeat/text.ts'
 import { wrapped } from './wrap.ts'
 
@@ -55,19 +53,6 @@ export async function explainFrom(
 /** Is it one of the requested actions? */
 function isAbout({ target, action }: DifferentAction, { target: wanted, hashPrefix }: Subject): boolean {
   return (wanted === undefined || target === wanted) && (hashPrefix === undefined || action.startsWith(hashPrefix))
-}
-
-/** Bazel's bazel-bin is a link to where an action created the file; the servers know the path within that tree. */
-async function pathInTree(what: string, folder: string): Promise<string> {
-  if (what.startsWith('//')) return what
-  try {
-    const real = await realpath(resolve(folder, what))
-    return /\/execroot\/[^/]+\/(.+)$/.exec(real)?.[1] ?? what
-  } catch (error) {
-    // It need not exist here, nor be a path at all.
-    if (errnoOf(error) !== undefined) return what
-    throw error
-  }
 }
 
 /** The same as a JSON value, see docs/json.md. */
