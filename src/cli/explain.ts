@@ -5,7 +5,7 @@ import { printable } from '../core/printable.ts'
 import { spanText } from '../core/units.ts'
 import type { Explanation, Subject } from '../explain/build.ts'
 import type { CauseOfMany } from '../explain/cause.ts'
-import { findBuild, findSubject } from '../explain/find.ts'
+import { findEarlier, findSubject } from '../explain/find.ts'
 import { actionName, adviceText, causeText, chainText, summaryText } from '../explain/sentences.ts'
 import type { Channel } from '../wire/rpc.ts'
 import { askToExplain } from './explain-call.ts'
@@ -43,8 +43,8 @@ export async function explainFrom(
 ): Promise<Explained> {
   const what = request.what && (await pathInTree(request.what, request.folder))
   const found = await findSubject(history, what)
-  const against = request.against === undefined ? undefined : await findBuild(history, request.against)
-  const explanation = await askToExplain(channel, found, against?.id, request.signal)
+  const against = request.against === undefined ? undefined : await findEarlier(history, request.against, found.build)
+  const explanation = await askToExplain(channel, found, against, request.signal)
   const differ = (found.build.repeats?.different ?? 0) > 0
   const repeats = differ ? await history.repeats(found.build.id, repeatsMax) : []
   return { explanation, notRepeatable: repeats.filter((each) => isAbout(each, found.subject)) }

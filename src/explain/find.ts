@@ -43,6 +43,19 @@ export async function findBuild(history: BuildHistory, prefix: string): Promise<
   throw new Failure('not-found', `no build is called "${prefix}"`, { next: ['`native builds` lists them.'] })
 }
 
+/**
+ * The full id of the build with this prefix, to compare a build with.
+ * @throws Failure as findBuild does, or 'invalid' if it was not before that one
+ */
+export async function findEarlier(history: BuildHistory, prefix: string, than: BuildRecord): Promise<string> {
+  const other = await findBuild(history, prefix)
+  if (other.id === than.id) throw new Failure('invalid', `build ${than.id} cannot be compared with itself`)
+  if (other.firstSeen <= than.lastSeen) return other.id
+  throw new Failure('invalid', `build ${other.id} came after build ${than.id}`, {
+    next: ['Ask the other way round: what a build missed is explained by builds before it.'],
+  })
+}
+
 async function lastBuild(history: BuildHistory): Promise<BuildRecord> {
   const builds = await history.builds({ limit: buildsMax })
   const build = builds.find(({ actions }) => actions > 0)

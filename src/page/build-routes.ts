@@ -4,7 +4,7 @@ import { Failure } from '../core/failure.ts'
 import { explainBuild } from '../explain/build.ts'
 import { loadAction } from '../explain/compare.ts'
 import type { Explanations } from '../explain/explanations.ts'
-import { findBuild } from '../explain/find.ts'
+import { findEarlier } from '../explain/find.ts'
 import { loadFrom } from '../explain/messages.ts'
 import { actionPage } from './action.ts'
 import { actionsTable } from './actions.ts'
@@ -43,7 +43,7 @@ export function createBuildRoutes(sources: Sources, explanations: Explanations, 
   const { actionsOf, criticalOf } = createBuildActions(history, explanations, clock)
 
   async function ofBuild(build: BuildRecord, asked: string): Promise<Answer> {
-    const against = asked.trim() === '' ? undefined : (await findBuild(history, asked.trim())).id
+    const against = asked.trim() === '' ? undefined : await findEarlier(history, asked.trim(), build)
     // It is made even if nobody waits for it here: it is kept, and the page comes once more for it.
     const explaining = inTime.of(lateKey(build, asked), explanations.of(build, { against }))
     const [explanation, actions, told, critical] = await Promise.all([

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import type { LocalHistory } from '../../src/core/build-history.ts'
 import { type Explanation, explainBuild } from '../../src/explain/build.ts'
-import { findBuild, findSubject } from '../../src/explain/find.ts'
+import { findBuild, findEarlier, findSubject } from '../../src/explain/find.ts'
 import { causeText, chainText, summaryText } from '../../src/explain/sentences.ts'
 import type { Folder } from './actions.ts'
 import { createScene, type Scene, type Seen } from './scene.ts'
@@ -311,6 +311,17 @@ describe('what is meant by a word', () => {
     const [digest = ''] = scene.build('three', [compile('a', '3')])
     expect(await explained(digest.slice(0, 8))).toMatchObject({ build: { id: 'three' }, actions: 1 })
     expect(await explained(digest)).toMatchObject({ build: { id: 'three' }, actions: 1 })
+  })
+
+  test('a build is compared with one that was before it, and with no other', async () => {
+    scene.build('bbbb-3', [compile('a', '3')])
+    const [three, one] = [await findBuild(scene.history, 'bbbb'), await findBuild(scene.history, 'aaaa-1')]
+    expect(await findEarlier(scene.history, 'aaaa-1', three)).toBe('aaaa-1')
+    await expect(findEarlier(scene.history, 'bbbb', one)).rejects.toMatchObject({
+      kind: 'invalid',
+      message: 'build bbbb-3 came after build aaaa-1',
+    })
+    await expect(findEarlier(scene.history, 'aaaa-1', one)).rejects.toMatchObject({ kind: 'invalid' })
   })
 
   test('what is not there is told', async () => {
