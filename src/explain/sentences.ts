@@ -34,7 +34,7 @@ const texts: Readonly<Record<CauseKind, (cause: Cause) => string>> = {
   'not-cacheable': () => 'the client says that the result is not to be cached (do_not_cache)',
   'not-asked': () => 'the cache was not asked',
   unauthorized: () => 'the client may not read from the cache',
-  'other-instance': ({ one, other }) => `the result is of instance ${quoted(one)}, and ${quoted(other)} was asked`,
+  'other-instance': ({ one, other }) => `it ran before for instance ${quoted(one)}, and now for ${quoted(other)}`,
   'other-function': ({ one, other }) => `it was named by ${one} before, and now by ${other}`,
   'not-uploaded': () => 'not known: the action itself was not uploaded, only its digest is known',
 }
@@ -55,7 +55,8 @@ const advice: Readonly<Partial<Record<CauseKind, (cause: Cause) => string>>> = {
   'not-repeatable': () =>
     'That action is not repeatable: look for times, random numbers or file order in what it makes.',
   'other-function': () => 'Let all clients use one --digest_function.',
-  'other-instance': () => 'Let all clients use one --remote_instance_name.',
+  'other-instance': () =>
+    'If each has a cache of its own, let all clients use one --remote_instance_name. If both are names of one cache, its result is no longer there.',
 }
 
 /** A cause in words, without a full stop. */

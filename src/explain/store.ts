@@ -24,7 +24,7 @@ export interface KeptExplanations {
 }
 
 /** To be raised when a build would be explained in another way: what earlier releases have kept is then made anew. */
-const edition = 1
+const edition = 2
 
 /** An explanation is good for as long as nothing more is heard of its build: what it rests on was there before. */
 export function keptIn(store: ExplanationStore): KeptExplanations {

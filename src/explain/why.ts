@@ -172,8 +172,8 @@ function unseen({ command }: ActionRecord, against: string | undefined): Cause {
 function ofTheSame(now: ActionRecord, then: ActionRecord): Cause | undefined {
   if (now.digest.fn !== then.digest.fn) return cause('other-function', '', then.digest.fn, now.digest.fn)
   if (!sameDigest(now.digest, then.digest)) return undefined
-  if (now.instance !== then.instance) return cause('other-instance', '', then.instance, now.instance)
   if (then.outcome === 'failed') return cause('failed-before')
+  if (now.instance !== then.instance) return cause('other-instance', '', then.instance, now.instance)
   return cause('gone')
 }
 

@@ -277,7 +277,13 @@ describe('nothing changed, or nothing is known', () => {
   test('another instance', async () => {
     scene.build('one', [compile('a', '1')], 'main')
     scene.build('two', [compile('a', '1')], 'other')
-    expect(told(await explained())).toEqual(['1 the result is of instance "main", and "other" was asked'])
+    expect(told(await explained())).toEqual(['1 it ran before for instance "main", and now for "other"'])
+  })
+
+  test('another instance is no reason for what failed', async () => {
+    scene.build('one', [compile('a', '1', { outcome: 'failed' })], 'main')
+    scene.build('two', [compile('a', '1')], 'other')
+    expect(told(await explained())).toEqual(['1 it failed before, and results of failed actions are not cached'])
   })
 
   test('a build that was cached altogether has no causes', async () => {
