@@ -17,6 +17,8 @@ const flagAlone = /^-{1,2}[A-Za-z][\w.-]*$/
  * its letters.
  */
 const innerAssignment = /([A-Za-z][\w.-]{0,99})=("[^"]*"|'[^']*'|(?:(?:bearer|basic|token)\s+)?[^\s;&|"']+)/gi
+/** A shell's variables for its working directory, which Bazel sets for each compiler. */
+const folderNames: ReadonlySet<string> = new Set(['PWD', 'OLDPWD'])
 const nestedMax = 3
 /** The name of an HTTP header; its value ends with the line, or with a quotation mark. */
 const headerName = /([A-Za-z][\w-]{0,99}):[ \t]*/g
@@ -26,6 +28,7 @@ const addressPassword = /(\b[a-z][a-z0-9+.-]{0,30}:\/\/[^\s:/@]*:)[^\s/@]+@/gi
 
 /** May a variable, flag, header or property of this name hold a secret? */
 export function looksSecret(name: string): boolean {
+  if (folderNames.has(name)) return false
   return secretName.test(name) || shortName.test(name) || humpedName.test(name)
 }
 

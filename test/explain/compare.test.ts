@@ -89,8 +89,13 @@ describe('of a command', () => {
 
   test('names that only sound like a secret are shown', async () => {
     const command = (value: string): re.Command.$Properties => ({
-      arguments: [`--keyboard=${value}`, `--pattern=${value}`, `path: ${value}`, `C=${value} make KEYS=${value}`],
-      environmentVariables: [{ name: 'MONKEYS', value }],
+      arguments: [
+        `--keyboard=${value}`,
+        `--pattern=${value}`,
+        `path: ${value}`,
+        `PWD=${value} C=${value} make KEYS=${value}`,
+      ],
+      environmentVariables: ['MONKEYS', 'PWD', 'OLDPWD'].map((name) => ({ name, value })),
     })
     const comparison = await compared(shelf.action(command('one')), shelf.action(command('two')))
     expect(JSON.stringify(comparison)).not.toContain('hidden')
