@@ -12,8 +12,9 @@ import { page } from './frame.ts'
 import { type Html, html } from './html.ts'
 import { invocationBody, invocationFacts, invocationHead } from './invocation.ts'
 import { mnemonicsTable } from './mnemonics.ts'
-import { lengthOf, phaseBar, phases } from './phases.ts'
+import { lengthOf, phases } from './phases.ts'
 import { timeline } from './timeline.ts'
+import { wallBar } from './wall-time.ts'
 import { buildPath, moment, shortId, toolText } from './words.ts'
 
 const slowestShown = 20
@@ -80,7 +81,7 @@ ${against === undefined ? undefined : html`<p>Compared with build <a href="${bui
 ${of.explanation ? causesTable(explanation, now) : causesToCome}
 ${explanation.actions > explanation.hits ? againstForm(build, against) : undefined}
 <h2>Where the time went</h2>
-${phaseBar(actions)}
+${wallBar(build, of.critical, actions)}
 ${criticalSteps(build, of.critical)}
 ${timeline(actions, `${buildPath(build.id)}/timeline.json`)}
 <div class="after">

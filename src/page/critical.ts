@@ -9,10 +9,15 @@ import { actionPath, actionTitle, numberText, outcomeText } from './words.ts'
 /** Only the last ones are listed. */
 const shownMax = 50
 
+/** A single action with unknown inputs is not a path. */
+export function isPath({ steps, before }: CriticalPath): boolean {
+  return steps.length > 1 || (steps.length === 1 && before !== 'unknown')
+}
+
 /** What the build waited for, one action after another, as a sentence and a table. */
-export function criticalSteps(build: BuildRecord, { steps, before }: CriticalPath): Html | undefined {
-  // A single action with unknown inputs is not a path.
-  if (steps.length === 0 || (steps.length === 1 && before === 'unknown')) return undefined
+export function criticalSteps(build: BuildRecord, path: CriticalPath): Html | undefined {
+  if (!isPath(path)) return undefined
+  const { steps, before } = path
   const whole = tookMs(build)
   const busy = steps.reduce((sum, { from, to }) => sum + to - from, 0)
   const shown = steps.slice(-shownMax)

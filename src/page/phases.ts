@@ -17,12 +17,28 @@ export function lengthOf({ from, to }: Phase, times: ActionTimes): number {
   return began === undefined || ended === undefined ? 0 : Math.max(0, ended - began)
 }
 
-/** A bar of where the time of actions went, and the same in words. */
-export function phaseBar(actions: readonly ActionRecord[]): Html {
-  const lengths = phases.map((phase) => ({
+/** How long something was done, in milliseconds. */
+export interface Length {
+  readonly name: string
+  readonly title: string
+  readonly ms: number
+}
+
+/** Of all actions together. */
+export function sumsOf(actions: readonly Pick<ActionRecord, 'times'>[]): Length[] {
+  return phases.map((phase) => ({
     ...phase,
     ms: actions.reduce((sum, { times }) => sum + lengthOf(phase, times), 0),
   }))
+}
+
+/** A bar of where the time of actions went, and the same in words. */
+export function phaseBar(actions: readonly Pick<ActionRecord, 'times'>[]): Html {
+  return bar(sumsOf(actions))
+}
+
+/** Lengths beside each other, and the same in words. */
+export function bar(lengths: readonly Length[]): Html {
   const all = lengths.reduce((sum, { ms }) => sum + ms, 0)
   if (all === 0) return html`<p class="soft">No worker ran any of these actions, so no times are known.</p>`
   const share = (ms: number) => `${((100 * ms) / all).toFixed(1)}%`
@@ -30,7 +46,7 @@ export function phaseBar(actions: readonly ActionRecord[]): Html {
 <p class="legend">${lengths.map(({ name, title, ms }) => html`<span><i class="${name}"></i>${title} ${spanText(ms)} (${share(ms)})</span> `)}</p>`
 }
 
-function bars(lengths: readonly { readonly name: string; readonly ms: number }[], all: number): Html[] {
+function bars(lengths: readonly Length[], all: number): Html[] {
   let at = 0
   return lengths.map(({ name, ms }) => {
     const [x, width] = [(1000 * at) / all, (1000 * ms) / all]

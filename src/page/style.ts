@@ -1,5 +1,5 @@
 /**
- * Queue grey, fetch blue, run green, upload violet, failed red, cached light green; each with a word beside it. All
+ * Queue grey, fetch blue, run green, upload violet, failed red, cached light green, the client's own time empty; each with a word beside it. All
  * text has WCAG AA contrast, in light and dark mode.
  */
 export const style = `
@@ -64,6 +64,7 @@ pre + .copy { display: block; margin-top: -6px; }
 .legend i { display: inline-block; width: 10px; height: 10px; margin-right: 5px; }
 .queue { background: var(--queue); fill: var(--queue); } .fetch { background: var(--fetch); fill: var(--fetch); }
 .run { background: var(--run); fill: var(--run); } .upload { background: var(--upload); fill: var(--upload); }
+.legend .client { border: 1px solid var(--soft); } rect.client { fill: var(--shade); }
 svg { display: block; width: 100%; }
 .cached { background: var(--cached); fill: var(--cached); }
 .wide svg.rate { display: inline-block; width: 60px; min-width: 0; height: 8px; background: var(--shade); }
