@@ -1,3 +1,4 @@
+import { countText } from '../core/count-text.ts'
 import {
   commandText,
   type FailureRecord,
@@ -99,7 +100,7 @@ function timeText(ms: number | undefined): string {
 function targetsTable(targets: readonly TargetRecord[], told: InvocationRecord): Html {
   const open = told.targetsFailed > 0 ? html` open` : undefined
   return html`<h2>Targets</h2>
-<details id="all-targets"${open}><summary>${numberText(told.targets)} targets, ${told.targetsFailed === 0 ? 'none' : numberText(told.targetsFailed)} failed</summary>
+<details id="all-targets"${open}><summary>${countText(told.targets, 'target')}, ${told.targetsFailed === 0 ? 'none' : numberText(told.targetsFailed)} failed</summary>
 ${table('targets', 'Targets', [{ name: 'Target' }, { name: 'Rule' }, { name: 'State' }], targets.map(targetRow))}
 ${notAll(targets.length, told.targets)}</details>`
 }

@@ -48,6 +48,8 @@ p { margin: 6px 0; max-width: 80ch; }
 code, pre, .mono { font: 13px/1.45 ui-monospace, monospace; overflow-wrap: anywhere; }
 pre { background: var(--shade); padding: 10px; overflow-x: auto; white-space: pre-wrap; }
 .wide { overflow-x: auto; }
+a.mono, span.mono, .wide time { white-space: nowrap; }
+.wide td.mono { min-width: 22ch; }
 table { border-collapse: collapse; width: 100%; }
 th { text-align: left; font-weight: 600; color: var(--soft); white-space: nowrap; }
 th, td { padding: 4px 12px 4px 0; border-bottom: 1px solid var(--line); vertical-align: top; }
