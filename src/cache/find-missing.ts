@@ -1,3 +1,5 @@
+import { requestMetadataOf } from '../client/recorder.ts'
+import type { Digest } from '../core/digest.ts'
 import { assertInstance } from '../core/instance.ts'
 import { decodeMessage } from '../wire/decode.ts'
 import type { Call } from '../wire/rpc.ts'
@@ -18,5 +20,12 @@ export async function findMissingBlobs(context: CacheContext, bytes: Buffer, cal
   const digests = request.digests.map((each) => requestDigest(each, request.digestFunction, 'blob_digests'))
   const missing = await finderOf(context, holderOf(context, call))(digests)
   context.counts.lookups('find_missing', digests.length - missing.length, missing.length)
+  context.recorder?.traffic(requestMetadataOf(call), 0, 0, bytesOf(digests) - bytesOf(missing))
   return encodeFindMissingResponse(missing)
+}
+
+function bytesOf(digests: readonly Digest[]): number {
+  let sum = 0
+  for (const { size } of digests) sum += size
+  return sum
 }

@@ -4,7 +4,9 @@ import { printable, shortened } from '../core/printable.ts'
 import { sizeText, spanText } from '../core/units.ts'
 import { table } from './table.ts'
 
-const heading = ['BUILD', 'WHEN', 'CLIENT', 'TOOK', 'ACTIONS', 'CACHED', 'FAILED', 'SENT', 'FETCHED']
+const heading = ['BUILD', 'WHEN', 'CLIENT', 'TOOK', 'ACTIONS', 'CACHED', 'FAILED', 'SENT', 'FETCHED', 'SAVED']
+/** Shown where there is room. */
+const roomyHeading: ReadonlySet<string> = new Set(['SENT', 'FETCHED'])
 /** After CLIENT, if any client reports them. */
 const toldHeading = ['COMMAND', 'RESULT']
 const toldAt = 3
@@ -30,7 +32,19 @@ export function buildsText(builds: readonly BuildRecord[], now: number, columns:
     ...(repeated ? [repeatsCell(build)] : []),
   ])
   const headings = [...withTold(heading, told, toldHeading), ...(repeated ? repeatsHeading : [])]
-  return [table(headings, rows, columns), ...(lost ? ['', note] : [])].join('\n')
+  return [roomyTable(headings, rows, columns), ...(lost ? ['', note] : [])].join('\n')
+}
+
+/** The first that fits: all columns, or those without which a terminal of 80 columns has a table. */
+function roomyTable(headings: readonly string[], rows: readonly string[][], columns: number): string {
+  const width = Math.max(
+    ...table(headings, rows)
+      .split('\n')
+      .map((line) => line.length),
+  )
+  if (width <= columns) return table(headings, rows, columns)
+  const kept = (row: readonly string[]) => row.filter((_, at) => !roomyHeading.has(headings[at] ?? ''))
+  return table(kept(headings), rows.map(kept), columns)
 }
 
 function repeatsCell({ repeats }: BuildRecord): string {
@@ -50,7 +64,7 @@ function toldCells({ told }: BuildRecord): string[] {
 }
 
 function row(build: BuildRecord, now: number): string[] {
-  const { id, firstSeen, actions, hits, failed, bytesReceived, bytesSent, dropped } = build
+  const { id, firstSeen, actions, hits, failed, bytesReceived, bytesSent, bytesSaved, dropped } = build
   return [
     `${printable(shortId(id))}${dropped > 0 ? '*' : ''}`,
     `${spanText(Math.max(0, now - firstSeen))} ago`,
@@ -59,8 +73,7 @@ function row(build: BuildRecord, now: number): string[] {
     String(actions),
     actions === 0 ? '-' : `${Math.floor((100 * hits) / actions)} %`,
     failed === 0 ? '-' : String(failed),
-    bytesReceived === 0 ? '-' : sizeText(bytesReceived),
-    bytesSent === 0 ? '-' : sizeText(bytesSent),
+    ...[bytesReceived, bytesSent, bytesSaved].map((bytes) => (bytes === 0 ? '-' : sizeText(bytes))),
   ]
 }
 

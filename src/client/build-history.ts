@@ -116,6 +116,7 @@ export function buildRecord(wire: consoleApi.Build.$Properties): BuildRecord {
     missed: wire.missed ?? 0,
     bytesReceived: wire.bytesReceived ?? 0,
     bytesSent: wire.bytesSent ?? 0,
+    bytesSaved: wire.bytesSaved ?? 0,
     dropped: wire.dropped ?? 0,
     ...(wire.repeats && { repeats: { run: wire.repeats.run ?? 0, different: wire.repeats.different ?? 0 } }),
     ...(wire.told && { told: invocationSummary(wire.told) }),

@@ -28,6 +28,7 @@ interface Traffic {
   readonly metadata: string
   received: number
   sent: number
+  saved: number
   readonly bytes: number
 }
 
@@ -109,18 +110,19 @@ export function createEventList(clock: Clock, hooks: EventListHooks): EventList 
       const common = admitted(caller, action, isSame ? 0 : resultBytes(repeated.first) + resultBytes(repeated.second))
       if (common) add({ kind: 'repeat', ...common, repeated })
     },
-    traffic(metadata, received, sent) {
-      if (metadata === undefined || received + sent === 0) return
+    traffic(metadata, received, sent, saved = 0) {
+      if (metadata === undefined || received + sent + saved === 0) return
       const known = traffic.get(metadata)
       if (known) {
         known.received += received
         known.sent += sent
+        known.saved += saved
         return
       }
       const own = eventBytes + metadata.length
       if (!admits(own)) return
       bytes += own
-      traffic.set(metadata, { kind: 'traffic', at: clock.now(), metadata, received, sent, bytes: own })
+      traffic.set(metadata, { kind: 'traffic', at: clock.now(), metadata, received, sent, saved, bytes: own })
       if (size() === 1) hooks.first()
     },
   }

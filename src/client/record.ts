@@ -207,7 +207,10 @@ function encodeBatch(run: Uint8Array, sequence: number, { events, dropped }: Tak
 }
 
 function eventOf(seen: Seen, client: number): consoleApi.Event.$Properties {
-  if (seen.kind === 'traffic') return { at: seen.at, client, traffic: { received: seen.received, sent: seen.sent } }
+  if (seen.kind === 'traffic') {
+    const { received, sent, saved } = seen
+    return { at: seen.at, client, traffic: { received, sent, saved } }
+  }
   const { action, instance } = seen
   const common = {
     at: seen.at,

@@ -17,8 +17,11 @@ export interface Recorder {
   execution(caller: Caller, action: Digest, ended: Ended): void
   /** An action was run a second time for comparison. */
   repeat(caller: Caller, action: Digest, repeated: Repeated): void
-  /** Bytes of blobs that a client sent and received; those of a client without metadata do not count. */
-  traffic(metadata: string | undefined, received: number, sent: number): void
+  /**
+   * Bytes of blobs that a client sent, received, and did not have to send since they were there; those of a client
+   * without metadata do not count.
+   */
+  traffic(metadata: string | undefined, received: number, sent: number, saved?: number): void
 }
 
 /** The results of two runs of one action. */

@@ -8,6 +8,7 @@ export interface BuildChange {
   instance: string
   received: number
   sent: number
+  saved: number
   /** Actions that were run twice, and how many of them differ. */
   repeated: number
   different: number
@@ -29,7 +30,7 @@ export interface BuildChanges {
 export function prepareBuildChanges(database: DatabaseSync): () => BuildChanges {
   const counted = actionOutcomes.map((outcome) => `${countColumns[outcome]} = ${countColumns[outcome]} + ?`).join(', ')
   const update = database.prepare(
-    `UPDATE builds SET ${counted}, received = received + ?, sent = sent + ?,
+    `UPDATE builds SET ${counted}, received = received + ?, sent = sent + ?, saved = saved + ?,
       repeated = repeated + ?, different = different + ?, dropped = dropped + ?,
       instance = iif(instance = '', ?, instance), first_seen = min(first_seen, ?), last_seen = max(last_seen, ?) WHERE id = ?`,
   )
@@ -49,9 +50,9 @@ export function prepareBuildChanges(database: DatabaseSync): () => BuildChanges 
         return change
       },
       write(dropped) {
-        for (const [id, { counts, received, sent, repeated, different, instance, first, last }] of changes) {
+        for (const [id, { counts, received, sent, saved, repeated, different, instance, first, last }] of changes) {
           const numbers = actionOutcomes.map((outcome) => counts[outcome])
-          update.run(...numbers, received, sent, repeated, different, dropped, instance, first, last, id)
+          update.run(...numbers, received, sent, saved, repeated, different, dropped, instance, first, last, id)
         }
       },
     }
@@ -62,7 +63,7 @@ function changeAt(at: number): BuildChange {
   const counts = { hit: 0, missed: 0, executed: 0, local: 0, failed: 0 }
   return {
     counts,
-    ...{ instance: '', received: 0, sent: 0, repeated: 0, different: 0, first: at, last: at },
+    ...{ instance: '', received: 0, sent: 0, saved: 0, repeated: 0, different: 0, first: at, last: at },
     count(before, after) {
       if (before !== undefined) counts[before] -= 1
       counts[after] += 1

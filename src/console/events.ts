@@ -50,6 +50,7 @@ interface TrafficEvent {
   readonly client: Client
   readonly received: number
   readonly sent: number
+  readonly saved: number
 }
 
 /** An action was run twice for comparison. */
@@ -123,7 +124,10 @@ function bounded(text: string | null | undefined): string {
 function eventOf(wire: consoleApi.Event.$Properties, client: Client): ConsoleEvent | undefined {
   const at = wire.at ?? 0
   if (wire.traffic)
-    return { kind: 'traffic', at, client, received: wire.traffic.received ?? 0, sent: wire.traffic.sent ?? 0 }
+    return {
+      ...{ kind: 'traffic', at, client, received: wire.traffic.received ?? 0, sent: wire.traffic.sent ?? 0 },
+      saved: wire.traffic.saved ?? 0,
+    }
   const action = digestFromWire(wire.actionDigest, wire.digestFunction ?? 0, 'action_digest')
   const common = { at, client, instance: bounded(wire.instanceName), action }
   if (wire.lookup) return { ...common, kind: 'lookup', lookup: lookupOf(wire.lookup) }

@@ -49,6 +49,7 @@ export function createIngest(database: DatabaseSync, unread: Pick<ReadingQueue, 
       const change = changes.of(buildOf(event.client, '', event.at), event.at)
       change.received += event.received
       change.sent += event.sent
+      change.saved += event.saved
       return
     }
     const build = buildOf(event.client, event.instance, event.at)

@@ -67,6 +67,7 @@ export function buildRecord(row: Row): BuildRecord {
     ...counts,
     bytesReceived: number(row['received']),
     bytesSent: number(row['sent']),
+    bytesSaved: number(row['saved']),
     dropped: number(row['dropped']),
     ...(row['repeated'] !== 0 && { repeats: { run: number(row['repeated']), different: number(row['different']) } }),
     ...(row['told'] !== null && { told: invocationSummary(row) }),

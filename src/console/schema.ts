@@ -161,4 +161,8 @@ export const migrations: readonly string[] = [
     UNIQUE (build, against)
   ) STRICT;
   `,
+  `
+  -- bytes that its client did not have to upload
+  ALTER TABLE builds ADD COLUMN saved INTEGER NOT NULL DEFAULT 0;
+  `,
 ]

@@ -103,6 +103,8 @@ export interface BuildRecord {
   readonly missed: number
   readonly bytesReceived: number
   readonly bytesSent: number
+  /** Of blobs that it did not have to upload, since the cache had them. */
+  readonly bytesSaved: number
   /** Events of any build that were lost while this one ran. */
   readonly dropped: number
   /** Actions that the scheduler ran a second time, and how many of them differed; absent if there are none. */

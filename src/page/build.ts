@@ -128,7 +128,7 @@ function slowest(actions: readonly ActionRecord[]): Html {
 }
 
 function facts(build: BuildRecord): Html {
-  const { id, correlatedId, instance, bytesReceived, bytesSent, dropped, firstSeen } = build
+  const { id, correlatedId, instance, bytesReceived, bytesSent, bytesSaved, dropped, firstSeen } = build
   const lost = html`<dt>Not recorded</dt><dd>${dropped} events were lost, so the numbers of this build are too low.</dd>`
   return html`<dl class="facts"><dt>Invocation</dt><dd class="mono" data-copy>${id}</dd>
 ${correlatedId ? html`<dt>Correlated</dt><dd class="mono" data-copy>${correlatedId}</dd>` : undefined}
@@ -136,5 +136,6 @@ ${correlatedId ? html`<dt>Correlated</dt><dd class="mono" data-copy>${correlated
 <dt>Began</dt><dd>${new Date(firstSeen).toISOString()}</dd>
 <dt>Sent by the client</dt><dd>${sizeText(bytesReceived)}</dd>
 <dt>Fetched by the client</dt><dd>${sizeText(bytesSent)}</dd>
+<dt>Not sent, being there</dt><dd>${sizeText(bytesSaved)}</dd>
 ${dropped > 0 ? lost : undefined}</dl>`
 }

@@ -37,6 +37,7 @@ ${table(
     { name: 'Failed', isNumber: true },
     { name: 'Sent', isNumber: true },
     { name: 'Fetched', isNumber: true },
+    { name: 'Saved', isNumber: true },
   ],
   builds.map((build) => row(build, now)),
 )}`,
@@ -44,7 +45,7 @@ ${table(
 }
 
 function row(build: BuildRecord, now: number) {
-  const { id, firstSeen, actions, hits, failed, bytesReceived, bytesSent, told } = build
+  const { id, firstSeen, actions, hits, failed, told } = build
   const share = actions === 0 ? undefined : hits / actions
   const failedExit = told?.exit && told.exit.code !== 0 ? html` class="failed"` : undefined
   return html`<tr id="b-${id}"><td><a class="mono" href="${buildPath(id)}">${shortId(id)}</a></td><td data-value="${String(firstSeen)}">${moment(firstSeen, now)}</td>
@@ -52,5 +53,5 @@ function row(build: BuildRecord, now: number) {
 <td${failedExit}>${told ? resultText(told) : '-'}</td>${numberCell(tookMs(build), spanText(tookMs(build)))}
 ${numberCell(actions, numberText(actions))}${numberCell(share, `${Math.floor(100 * (share ?? 0))} %`)}
 ${numberCell(failed || undefined, html`<span class="failed">${numberText(failed)}</span>`)}
-${numberCell(bytesReceived || undefined, sizeText(bytesReceived))}${numberCell(bytesSent || undefined, sizeText(bytesSent))}</tr>`
+${[build.bytesReceived, build.bytesSent, build.bytesSaved].map((bytes) => numberCell(bytes || undefined, sizeText(bytes)))}</tr>`
 }

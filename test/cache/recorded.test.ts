@@ -67,9 +67,13 @@ it('bytes are put down as they cross the wire, whichever way they take', async (
   const [small, large] = [blobOf('small'), seededBlob(1, 2_500_000)]
   await client.upload([small, large].map(({ digest, bytes }) => ({ digest, content: bytes })))
   await client.readBlobs([small.digest, large.digest])
-  const sum = (which: 'received' | 'sent') => told.traffic.reduce((total, each) => total + each[which], 0)
+  const sum = (which: 'received' | 'sent' | 'saved') => told.traffic.reduce((total, each) => total + each[which], 0)
   expect(sum('received')).toBe(2_500_005)
   expect(sum('sent')).toBe(2_500_005)
+  expect(sum('saved')).toBe(0)
+  await client.uploadMissing([{ digest: large.digest, content: large.bytes }])
+  expect(sum('received')).toBe(2_500_005)
+  expect(sum('saved')).toBe(2_500_000)
   expect(new Set(told.traffic.map(({ metadata }) => metadata))).toEqual(new Set([value]))
 })
 

@@ -21,6 +21,7 @@ function build(part: Partial<BuildRecord>): BuildRecord {
     missed: 0,
     bytesReceived: 1_536,
     bytesSent: 0,
+    bytesSaved: 3_000_000,
     dropped: 0,
     ...part,
   }
@@ -29,9 +30,9 @@ function build(part: Partial<BuildRecord>): BuildRecord {
 test('builds are a table, in which 100 % is said of all alone', () => {
   const builds = [build({}), build({ id: 'unnamed-x-0', tool: '', toolVersion: '', actions: 0, hits: 0, failed: 3 })]
   expect(buildsText(builds, now, 120)).toMatchInlineSnapshot(`
-    "BUILD        WHEN        CLIENT       TOOK  ACTIONS  CACHED  FAILED  SENT     FETCHED
-    3f2a9c1e     10 min ago  bazel 7.7.1  32 s  212      99 %    -       1.5 KiB  -
-    unnamed-x-0  10 min ago  -            32 s  0        -       3       1.5 KiB  -"
+    "BUILD        WHEN        CLIENT       TOOK  ACTIONS  CACHED  FAILED  SENT     FETCHED  SAVED
+    3f2a9c1e     10 min ago  bazel 7.7.1  32 s  212      99 %    -       1.5 KiB  -        2.9 MiB
+    unnamed-x-0  10 min ago  -            32 s  0        -       3       1.5 KiB  -        2.9 MiB"
   `)
 })
 
@@ -42,10 +43,17 @@ test('what clients told has columns of its own, where any client told something'
   })
   const running = build({ id: 'b', told: { ...told, command: 'build' } })
   expect(buildsText([failed, running, build({ id: 'c' })], now, 120)).toMatchInlineSnapshot(`
-    "BUILD     WHEN        CLIENT       COMMAND          RESULT        TOOK  ACTIONS  CACHED  FAILED  SENT     FETCHED
-    3f2a9c1e  10 min ago  bazel 7.7.1  test //app/...   tests failed  5 s   212      99 %    -       1.5 KiB  -
-    b         10 min ago  bazel 7.7.1  build //app/...  not finished  32 s  212      99 %    -       1.5 KiB  -
-    c         10 min ago  bazel 7.7.1  -                -             32 s  212      99 %    -       1.5 KiB  -"
+    "BUILD     WHEN        CLIENT       COMMAND          RESULT        TOOK  ACTIONS  CACHED  FAILED  SAVED
+    3f2a9c1e  10 min ago  bazel 7.7.1  test //app/...   tests failed  5 s   212      99 %    -       2.9 MiB
+    b         10 min ago  bazel 7.7.1  build //app/...  not finished  32 s  212      99 %    -       2.9 MiB
+    c         10 min ago  bazel 7.7.1  -                -             32 s  212      99 %    -       2.9 MiB"
+  `)
+})
+
+test('on 80 columns, what most builds of one client have is a table', () => {
+  expect(buildsText([build({ bytesSent: 2_000 })], now, 80)).toMatchInlineSnapshot(`
+    "BUILD     WHEN        CLIENT       TOOK  ACTIONS  CACHED  FAILED  SAVED
+    3f2a9c1e  10 min ago  bazel 7.7.1  32 s  212      99 %    -       2.9 MiB"
   `)
 })
 
@@ -57,7 +65,7 @@ test('on a narrow terminal each build is a paragraph', () => {
       took     32 s
       actions  212
       cached   99 %
-      sent     1.5 KiB"
+      saved    2.9 MiB"
   `)
 })
 

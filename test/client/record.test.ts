@@ -86,10 +86,11 @@ it('counts bytes together by client, and none of one that says nothing', async (
   const { recorder, events, pass } = open()
   recorder.traffic(caller.metadata, 10, 0)
   recorder.traffic(caller.metadata, 5, 2)
+  recorder.traffic(caller.metadata, 0, 0, 100)
   recorder.traffic(undefined, 1_000, 0)
   recorder.traffic('', 0, 0)
   await pass(250)
-  expect(events().map(({ traffic }) => traffic)).toEqual([{ received: 15, sent: 2 }])
+  expect(events().map(({ traffic }) => traffic)).toEqual([{ received: 15, sent: 2, saved: 100 }])
 })
 
 it('sends many events in several batches, in their order', async () => {

@@ -28,7 +28,7 @@ describe('a build', () => {
     recorder.traffic(caller.metadata, 100, 7)
     clock.advance(200)
     recorder.execution(caller, one, ran())
-    recorder.traffic(caller.metadata, 1, 0)
+    recorder.traffic(caller.metadata, 1, 0, 50)
     await settled()
     expect(await history.builds({ limit: 10 })).toEqual([
       {
@@ -47,6 +47,7 @@ describe('a build', () => {
         missed: 1,
         bytesReceived: 101,
         bytesSent: 7,
+        bytesSaved: 50,
         dropped: 0,
       },
     ])
