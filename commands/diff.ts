@@ -12,7 +12,11 @@ export default class Diff extends NativeCommand {
     '<%= config.bin %> diff --address build.example.com:50051 8c1d…/142 f03b…/142',
   ]
   static override args = {
-    action: Args.string({ description: 'digest of the first action, as HASH/SIZE, HASH:SIZE or HASH', required: true }),
+    action: Args.string({
+      description:
+        'digest of the first action: HASH/SIZE, HASH:SIZE, HASH, or for an action in the history the beginning of HASH',
+      required: true,
+    }),
     other: Args.string({ description: 'digest of the second', required: true }),
   }
   static override flags = {
@@ -28,9 +32,9 @@ export default class Diff extends NativeCommand {
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Diff)
     const { comparisonText, diffActions } = await import('../src/cli/diff.ts')
-    const { cache } = addressesGiven(flags) ?? (await (await this.openDriver(flags)).addresses())
+    const cluster = addressesGiven(flags) ?? (await (await this.openDriver(flags)).addresses())
     const comparison = await this.interruptible((signal) =>
-      diffActions(cache, {
+      diffActions(cluster, {
         one: args.action,
         other: args.other,
         instance: flags.instance,

@@ -1,18 +1,20 @@
 import { negotiate } from '../client/capabilities.ts'
 import { createCasClient } from '../client/cas.ts'
-import type { Endpoint } from '../cluster/addresses.ts'
+import type { Addresses } from '../cluster/addresses.ts'
 import { checkedDigest, type Digest, type DigestFunction, digestFunctionOf } from '../core/digest.ts'
 import { Failure } from '../core/failure.ts'
 import { compareActions, loadAction } from '../explain/compare.ts'
 import { type Comparison, differencesOf } from '../explain/difference.ts'
+import { findAction } from '../explain/find.ts'
 import type { Load } from '../explain/load.ts'
 import { toldDifferences, unknownText } from '../explain/words.ts'
+import { hasHistory, withHistory } from './console.ts'
 import { openReached } from './reached.ts'
 import { wrapped } from './wrap.ts'
 
 /** The arguments of `native diff`. */
 export interface DiffRequest {
-  /** Each HASH, HASH/SIZE or HASH:SIZE. */
+  /** Each HASH, HASH/SIZE or HASH:SIZE; of actions in the history, the beginning of HASH is enough. */
   readonly one: string
   readonly other: string
   readonly instance: string
@@ -21,16 +23,18 @@ export interface DiffRequest {
 }
 
 const askMsMax = 10_000
+/** The beginning of a hash, as explanations and pages show it. */
+const begun = /^[0-9a-f]{4,39}$/
 
 /**
- * Compares two actions from a cache.
- * @param cache its address and URL
+ * Compares two actions from the cache of a cluster.
  * @throws Failure 'invalid' for what is not a digest or not an Action, 'not-found' for an Action that the cache lacks
  */
-export async function diffActions(cache: Endpoint, request: DiffRequest): Promise<Comparison> {
+export async function diffActions(cluster: Addresses, request: DiffRequest): Promise<Comparison> {
+  const { cache } = cluster
   const [one, other] = [
-    await digestGiven(cache.address, request.one, request),
-    await digestGiven(cache.address, request.other, request),
+    await digestGiven(cluster, request.one, request),
+    await digestGiven(cluster, request.other, request),
   ]
   if (one.fn !== other.fn)
     throw new Failure('invalid', `the digests of the actions use different hash functions, ${one.fn} and ${other.fn}`, {
@@ -96,7 +100,10 @@ function short(digest: string): string {
   return digest.slice(0, 8)
 }
 
-async function digestGiven(address: string, text: string, request: DiffRequest): Promise<Digest> {
+async function digestGiven(cluster: Addresses, text: string, request: DiffRequest): Promise<Digest> {
+  const { address } = cluster.cache
+  if (begun.test(text.trim()) && hasHistory(cluster))
+    return withHistory(cluster, (history) => findAction(history, text.trim()))
   const match = /^([0-9a-f]{40,128})(?:[/:](\d+))?$/.exec(text.trim())
   if (!match?.[1])
     throw new Failure('invalid', `"${text}" is not the digest of an action`, {

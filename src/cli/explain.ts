@@ -95,6 +95,7 @@ function causeBlock(cause: CauseOfMany, columns: number, now: number): string {
     ...(evicted ? [evicted] : []),
     `For example: ${cause.examples.map(actionName).join(', ')}.`,
     ...(against ? [`Compared with build ${printable(against.build)}, ${spanText(now - against.seen)} ago.`] : []),
+    ...allDifferences(cause),
     ...(cause.notAlone > 0
       ? [
           `${cause.notAlone === actions ? 'Other things' : `In ${cause.notAlone} of them, other things`} differ as well.`,
@@ -107,6 +108,12 @@ function causeBlock(cause: CauseOfMany, columns: number, now: number): string {
     ...sides.map((each) => `  ${each}`),
     ...notes.map((each) => `  ${wrapped(each, columns - 2, '  ')}`),
   ].join('\n')
+}
+
+/** How to see more of the first example than this cause, if it was compared with another action. */
+function allDifferences({ examples: [first] }: CauseOfMany): string[] {
+  if (!first?.against || first.against === first.action) return []
+  return [`All differences of the first: native diff ${first.against.slice(0, 8)} ${first.action.slice(0, 8)}`]
 }
 
 /** For an argument, its own sentence already states both sides. */

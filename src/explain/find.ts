@@ -1,4 +1,5 @@
 import type { BuildHistory, BuildRecord } from '../core/build-history.ts'
+import { type Digest, sameDigest } from '../core/digest.ts'
 import { Failure } from '../core/failure.ts'
 import type { Subject } from './build.ts'
 
@@ -103,6 +104,22 @@ async function byDigest(history: BuildHistory, what: string): Promise<Found | un
   if (hashPrefix === undefined) return undefined
   const build = await lastWith(history, { hashPrefix })
   return build && { build, subject: { hashPrefix } }
+}
+
+/**
+ * The digest of the action that begins so, in the last build that had one.
+ * @throws Failure 'not-found', or 'invalid' if there are several in that build
+ */
+export async function findAction(history: BuildHistory, hashPrefix: string): Promise<Digest> {
+  const build = await lastWith(history, { hashPrefix })
+  const [first, ...others] = build ? await history.actions({ build: build.id, hashPrefix, limit: buildsMax }) : []
+  if (!first)
+    throw new Failure('not-found', `no action that was built recently begins with "${hashPrefix}"`, {
+      next: ['`native explain --json` has the digests of actions, whole.'],
+    })
+  if (others.some(({ digest }) => !sameDigest(digest, first.digest)))
+    throw new Failure('invalid', `several actions begin with "${hashPrefix}"`, { next: ['Give more of the digest.'] })
+  return first.digest
 }
 
 async function byOutput(history: BuildHistory, what: string): Promise<Found | undefined> {

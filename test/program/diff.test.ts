@@ -6,6 +6,7 @@ import { createCasClient } from '../../src/client/cas.ts'
 import { openChannel } from '../../src/wire/channel.ts'
 import { re } from '../../src/wire/proto.ts'
 import { blobOf } from '../fixture/blob.ts'
+import { eventually } from '../fixture/eventually.ts'
 import { createNative, type Native } from '../fixture/program.ts'
 
 let native: Native
@@ -47,6 +48,22 @@ test('the hash alone names an action of the own cluster, and an action is the sa
   const [hash = ''] = action.split('/')
   const { stdout } = await native.ok('diff', hash, action)
   expect(stdout).toBe(`Both are the same action, ${hash.slice(0, 8)}.`)
+})
+
+test('the beginning of a hash names an action of the history, as explain says it', async () => {
+  const make = (word: string) => exec('--output', 'made', '--', '/bin/sh', '-c', `echo ${word} > made`)
+  await make('one')
+  const action = await make('other')
+  const explained = await eventually(
+    async () => (await native.ok('explain', action)).stdout,
+    (text) => text.includes('All differences'),
+  )
+  const [, ...beginnings] = /native diff ([0-9a-f]{8}) ([0-9a-f]{8})/.exec(explained) ?? []
+  expect(action).toMatch(new RegExp(`^${beginnings[1]}`))
+  expect((await native.ok('diff', ...beginnings)).stdout).toContain('echo one > made')
+  const { exitCode, stderr } = await native.run('diff', action, '00000000')
+  expect(exitCode).toBe(3)
+  expect(stderr).toContain('no action that was built recently begins with "00000000"')
 })
 
 test('with a cache alone, Bazel uploads no tree: what is known is told, and what is not', async () => {

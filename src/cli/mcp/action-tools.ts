@@ -68,14 +68,13 @@ export function actionTools(asked: Asked): readonly Tool[] {
       description:
         'Shows how two actions differ: arguments, variables, platform, and inputs down their trees. Secrets are hidden.',
       parameters: {
-        one: { type: 'string', description: 'digest of the first action, as HASH/SIZE' },
+        one: { type: 'string', description: 'digest of the first action, as HASH/SIZE, or the beginning of HASH' },
         other: { type: 'string', description: 'digest of the second' },
       },
       required: ['one', 'other'],
       async ask(given, signal) {
-        const { cache } = await asked.addresses()
         const [one, other] = [given.text('one') ?? '', given.text('other') ?? '']
-        const json = await diffActions(cache, { one, other, instance: '', signal })
+        const json = await diffActions(await asked.addresses(), { one, other, instance: '', signal })
         return { text: comparisonText(json, columns), json }
       },
     },
