@@ -6,7 +6,7 @@ import { spanText } from '../core/units.ts'
 import type { Explanation, Subject } from '../explain/build.ts'
 import type { CauseOfMany } from '../explain/cause.ts'
 import { findEarlier, findSubject } from '../explain/find.ts'
-import { actionName, adviceText, causeText, chainText, summaryText } from '../explain/sentences.ts'
+import { actionName, adviceText, causeText, chainText, isCutShort, summaryText } from '../explain/sentences.ts'
 import type { Channel } from '../wire/rpc.ts'
 import { askToExplain } from './explain-call.ts'
 import { pathInTree } from './path-in-tree.ts'
@@ -26,6 +26,8 @@ export interface ExplainRequest {
 
 export interface Explained {
   readonly explanation: Explanation
+  /** Is it about a target, an action or an output, and not about the whole build? */
+  readonly isPart: boolean
   /** Those of the same actions that differed when the scheduler ran them a second time. */
   readonly notRepeatable: readonly DifferentAction[]
 }
@@ -47,7 +49,8 @@ export async function explainFrom(
   const explanation = await askToExplain(channel, found, against, request.signal)
   const differ = (found.build.repeats?.different ?? 0) > 0
   const repeats = differ ? await history.repeats(found.build.id, repeatsMax) : []
-  return { explanation, notRepeatable: repeats.filter((each) => isAbout(each, found.subject)) }
+  const isPart = Object.keys(found.subject).length > 0
+  return { explanation, isPart, notRepeatable: repeats.filter((each) => isAbout(each, found.subject)) }
 }
 
 /** Is it one of the requested actions? */
@@ -61,12 +64,16 @@ export function explainedJson({ explanation, notRepeatable }: Explained): object
 }
 
 /** An explanation for people. */
-export function explanationText({ explanation, notRepeatable }: Explained, columns: number, now: number): string {
+export function explanationText(
+  { explanation, isPart, notRepeatable }: Explained,
+  columns: number,
+  now: number,
+): string {
   const { build, causes, more } = explanation
   const tool = printable([build.tool, build.toolVersion].filter(Boolean).join(' '))
   const title = `Build ${printable(build.id)}${tool && ` (${tool})`}, ${spanText(now - build.lastSeen)} ago`
   return [
-    [title, wrapped(summaryText(explanation), columns)].join('\n'),
+    [title, wrapped(summaryText(explanation, { isPart }), columns)].join('\n'),
     ...causes.map((each) => causeBlock(each, columns, now)),
     ...(more.causes > 0 ? [`${more.causes} more causes, of ${more.actions} actions.`] : []),
     ...repeatsBlocks(build, notRepeatable, columns),
@@ -116,8 +123,10 @@ function allDifferences({ examples: [first] }: CauseOfMany): string[] {
   return [`All differences of the first: native diff ${first.against.slice(0, 8)} ${first.action.slice(0, 8)}`]
 }
 
-/** For an argument, its own sentence already states both sides. */
-function hasSides({ kind }: CauseOfMany): boolean {
+/** For an argument, its own sentence already states both sides, unless they are too long for it. */
+function hasSides(cause: CauseOfMany): boolean {
+  const { kind } = cause
+  if (kind === 'argument') return isCutShort(cause)
   return kind === 'variable' || kind === 'property' || kind === 'field' || kind === 'input' || kind === 'not-repeatable'
 }
 

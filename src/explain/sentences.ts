@@ -13,7 +13,9 @@ const texts: Readonly<Record<CauseKind, (cause: Cause) => string>> = {
   },
   argument: ({ one, other }) => {
     if (one === null) return `argument ${other} is new`
-    return other === null ? `argument ${one} is gone` : `argument ${one} became ${other}`
+    if (other === null) return `argument ${one} is gone`
+    const [before, now] = aroundDifference(one, other)
+    return `argument ${before} became ${now}`
   },
   variable: ({ subject, one, other }) => `variable ${subject} ${change(one, other)}`,
   property: ({ subject, one, other }) => `platform property ${subject} ${change(one, other)}`,
@@ -59,6 +61,31 @@ const advice: Readonly<Partial<Record<CauseKind, (cause: Cause) => string>>> = {
     'If each has a cache of its own, let all clients use one --remote_instance_name. If both are names of one cache, its result is no longer there.',
 }
 
+/** Arguments up to this length are shown whole beside each other. */
+const argumentLengthMax = 60
+/** Of longer ones, so much before the difference and from it on. */
+const [shownBefore, shownFrom] = [20, 20]
+
+/** Does the sentence about a cause leave out parts of its arguments? */
+export function isCutShort({ kind, one, other }: Cause): boolean {
+  return kind === 'argument' && one !== null && other !== null && areLong(one, other)
+}
+
+function areLong(one: string, other: string): boolean {
+  return Math.max(one.length, other.length) > argumentLengthMax
+}
+
+/** Two texts, of which long ones are cut down to where they begin to differ: a shell's command line is one argument. */
+function aroundDifference(one: string, other: string): readonly [string, string] {
+  if (!areLong(one, other)) return [one, other]
+  let at = 0
+  while (at < one.length && one[at] === other[at]) at += 1
+  const from = Math.max(0, at - shownBefore)
+  const cut = (text: string) =>
+    `${from > 0 ? '…' : ''}${text.slice(from, at + shownFrom)}${at + shownFrom < text.length ? '…' : ''}`
+  return [cut(one), cut(other)]
+}
+
 /** A cause in words, without a full stop. */
 export function causeText(cause: Cause): string {
   return printable(texts[cause.kind](cause), 400)
@@ -84,10 +111,18 @@ export function chainText({ chain, subject }: Pick<CauseOfMany, 'chain' | 'subje
   return `${began}${[...made, ...more].join('; ')}.`
 }
 
-/** `Build 3f2a19c0: 2,014 actions in 48 s: 1,702 cached (84.5 %), 312 not cached.`, and the main cause. */
-export function summaryText({ build, actions, hits, causes, unread, cut }: Explanation): string {
+/**
+ * `2,014 actions in 48 s: 1,702 cached (84.5 %), 312 not cached.`, and the main cause.
+ * @param isPart not the whole build was explained, but a target, an action or an output
+ */
+export function summaryText(
+  { build, actions, hits, causes, unread, cut }: Explanation,
+  { isPart = false }: { readonly isPart?: boolean } = {},
+): string {
   const missed = actions - hits
-  const counted = `${countText(actions, 'action')} in ${spanText(tookMs(build))}`
+  const counted = isPart
+    ? `${number(actions)} of the ${countText(build.actions, 'action')} of this build`
+    : `${countText(actions, 'action')} in ${spanText(tookMs(build))}`
   const share = actions === 0 ? '' : ` (${((100 * hits) / actions).toFixed(1).replace(/\.0$/, '')} %)`
   const first = `${counted}: ${number(hits)} cached${share}, ${number(missed)} not cached.`
   const lost = build.dropped > 0 ? ' Some of what happened was not recorded.' : ''

@@ -147,6 +147,24 @@ describe('what changed', () => {
     expect(told(await explained())).toEqual(['1 argument -static is new'])
   })
 
+  test('two long arguments are told by where they differ', () => {
+    const [one, other] = ['-O2', '-O3'].map(
+      (flag) => `source ${'setup/'.repeat(20)}x.sh; cc ${flag} ${'in.c '.repeat(20)}`,
+    )
+    const text = causeText({ kind: 'argument', subject: '', one: one ?? null, other: other ?? null })
+    expect(text).toBe(
+      'argument …up/setup/x.sh; cc -O2 in.c in.c in.c in.… became …up/setup/x.sh; cc -O3 in.c in.c in.c in.…',
+    )
+  })
+
+  test('a part of a build is told to be one', async () => {
+    scene.build('one', [compile('a', '1'), compile('b', '1'), compile('c', '1')])
+    const explanation = await explained('//app:b')
+    expect(summaryText(explanation, { isPart: true })).toBe(
+      '1 of the 3 actions of this build: 0 cached (0 %), 1 not cached.',
+    )
+  })
+
   test('of several causes of one action, the one that explains most is told, and that it is not alone', async () => {
     const flag = { argv: ['cc', '-O3', '-c', 'app/b.cc', '-o', 'out/b.o'] }
     scene.build(
