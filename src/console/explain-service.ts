@@ -16,9 +16,9 @@ const explainedAtOnceMax = 2
 
 /**
  * Explain, next to the database: each of ten thousand actions needs a predecessor and four messages.
- * @param whole has builds explained already when they ended, before anybody asked
+ * @param explanations has builds explained already when they ended, before anybody asked
  */
-export function explainMethod(history: LocalHistory, whole: Explanations): Method {
+export function explainMethod(history: LocalHistory, explanations: Explanations): Method {
   const semaphore = createSemaphore(explainedAtOnceMax)
   const explainBuild = keepExplanations(history)
 
@@ -28,12 +28,11 @@ export function explainMethod(history: LocalHistory, whole: Explanations): Metho
     const build = (await history.builds({ idPrefix: id, limit: 1_000 })).find((each) => each.id === id)
     if (!build) throw new Failure('not-found', 'there is no such build', { where: id })
     const isWhole = target + hashPrefix === ''
-    const settled = isWhole && against === '' ? whole.settled(build) : undefined
+    const settled = isWhole && against === '' ? explanations.settled(build) : undefined
     const compared = against !== '' && { against }
-    const explanation =
-      isWhole && whole.hasSettled(build)
-        ? await whole.of(build, { signal, ...compared })
-        : await semaphore(() => explainBuild(build, { subject, signal, settled, ...compared }))
+    const explanation = explanations.hasSettled(build)
+      ? await explanations.of(build, { signal, ...compared, ...(!isWhole && { subject }) })
+      : await semaphore(() => explainBuild(build, { subject, signal, settled, ...compared }))
     // What its client reports of the build may be newer.
     return consoleApi.ExplainResponse.encode(wireExplanation({ ...explanation, build })).finish()
   }

@@ -3,12 +3,15 @@ import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import type { ExplanationStore } from '../explain/store.ts'
 import { number } from './cells.ts'
 
-/** Of a build, with those against single builds; about a kilobyte each. */
+/** Of a build, with those of parts of it and against single builds; about a kilobyte each. */
 const perBuildMax = 10
 /** Longer ones are made anew each time. */
 const textLengthMax = 8 * 1024 * 1024
 
-/** Explanations in the table of this name, which go with their builds. All throw what SQLite throws. */
+/**
+ * Explanations in the table of this name, which go with their builds. Its column `against` has whatever was asked
+ * besides the build. All throw what SQLite throws.
+ */
 export function createStoredExplanations(database: DatabaseSync): ExplanationStore {
   const ofBuild = 'build = (SELECT id FROM builds WHERE name = ?) AND against = ? AND state = ?'
   const select = database.prepare(`SELECT length, data FROM explanations WHERE ${ofBuild}`)

@@ -9,9 +9,9 @@ import { hasEnded, heardOf } from './heard.ts'
 import { goodMs } from './pace.ts'
 import type { Settled } from './settled.ts'
 import { type SharedWork, shareWork } from './shared-work.ts'
-import { asAgainst, type ExplanationStore, keptIn } from './store.ts'
+import { asAgainst, type ExplanationStore, isWhole, keptIn, type Question } from './store.ts'
 
-/** Explanations of whole builds, the costly part of a build's page and of `native explain`. */
+/** Explanations of builds, and of parts of them, the costly part of a build's page and of `native explain`. */
 export interface Explanations {
   /** @throws Failure 'cancelled' when all callers waiting for it have left, 'unavailable' when the console stops */
   of(build: BuildRecord, asked?: Asked): Promise<Explanation>
@@ -26,9 +26,7 @@ export interface Explanations {
   close(): void
 }
 
-export interface Asked {
-  /** Compares with this build only, by its full id. */
-  readonly against?: string | undefined
+export interface Asked extends Question {
   /** Aborts when the caller has left; if absent, the explanation is always completed. */
   readonly signal?: AbortSignal
 }
@@ -51,11 +49,11 @@ export function createExplanations(history: LocalHistory, clock: Clock, store: E
   const ending = new AbortController()
   const followed = createFollowedBuilds(history, clock)
 
-  function of(build: BuildRecord, { against, signal }: Asked = {}): Promise<Explanation> {
-    const slot = slotOf(build, against)
+  function of(build: BuildRecord, { signal, ...asked }: Asked = {}): Promise<Explanation> {
+    const slot = slotOf(build, asked)
     const known = kept.get(slot)
     if (known && isGood(known, build)) return known.work.wait(signal)
-    const made = begun(build, against)
+    const made = begun(build, asked)
     kept.delete(slot)
     kept.set(slot, made)
     made.work.result.catch(() => {
@@ -68,12 +66,12 @@ export function createExplanations(history: LocalHistory, clock: Clock, store: E
     return made.work.wait(signal)
   }
 
-  function begun(build: BuildRecord, against: string | undefined): Kept {
-    const last = kept.get(slotOf(build, against))?.state.last
+  function begun(build: BuildRecord, asked: Question): Kept {
+    const last = kept.get(slotOf(build, asked))?.state.last
     const state: Kept['state'] = { isFinal: false, ...(last && { last }) }
     const work = shareWork(async (signal) => {
-      const before = recalled(build, against)
-      state.last = before ?? (await semaphore(() => made(build, against, state, signal)))
+      const before = recalled(build, asked)
+      state.last = before ?? (await semaphore(() => made(build, asked, state, signal)))
       if (before) {
         state.made = { at: clock.now(), revision: history.revision(), learning: false, tookMs: 0 }
         state.isFinal = true
@@ -83,24 +81,26 @@ export function createExplanations(history: LocalHistory, clock: Clock, store: E
     return { key: keyOf(build), work, state }
   }
 
-  async function made(build: BuildRecord, against: string | undefined, state: Kept['state'], signal: AbortSignal) {
+  async function made(build: BuildRecord, asked: Question, state: Kept['state'], signal: AbortSignal) {
     signal.throwIfAborted()
     const [at, revision, wasLearning] = [clock.now(), history.revision(), isLearning()]
-    const comparing = against === undefined ? { settled: followed.settled(build) } : { against }
-    const explanation = await explainBuild(history, build, { signal, ...comparing })
+    const { against, subject } = asked
+    const settled = isWhole(asked) && against === undefined ? followed.settled(build) : undefined
+    const options = { signal, settled, ...(subject && { subject }), ...(against !== undefined && { against }) }
+    const explanation = await explainBuild(history, build, options)
     const learning = wasLearning || isLearning()
     state.made = { at, revision, learning, tookMs: clock.now() - at }
     state.isFinal = !learning
-    if (state.isFinal && explanation.unread === 0 && hasEnded(build, clock.now()))
-      stored.put(build, against, explanation)
+    if (state.isFinal && explanation.unread === 0 && hasEnded(build, clock.now())) stored.put(build, asked, explanation)
     return explanation
   }
 
   /** What is known without looking at any action. */
-  function recalled(build: BuildRecord, against: string | undefined): Explanation | undefined {
-    const own = stored.get(build, against)
-    if (own || against === undefined) return own
-    const whole = stored.get(build, undefined)
+  function recalled(build: BuildRecord, asked: Question): Explanation | undefined {
+    const own = stored.get(build, asked)
+    const { against } = asked
+    if (own || against === undefined || !isWhole(asked)) return own
+    const whole = stored.get(build, {})
     return whole && asAgainst(whole, against)
   }
 
@@ -131,7 +131,7 @@ export function createExplanations(history: LocalHistory, clock: Clock, store: E
   })
   return {
     of,
-    last: (build, against) => kept.get(slotOf(build, against))?.state.last,
+    last: (build, against) => kept.get(slotOf(build, { against }))?.state.last,
     isFinal,
     hasSettled: (build) => isFinal(build) || (hasEnded(build, clock.now()) && !isLearning()),
     settled: followed.settled,
@@ -158,8 +158,8 @@ interface Kept {
   }
 }
 
-function slotOf({ id }: BuildRecord, against?: string): string {
-  return JSON.stringify([id, against])
+function slotOf({ id }: BuildRecord, { against, subject }: Question = {}): string {
+  return JSON.stringify([id, against, subject?.target, subject?.hashPrefix])
 }
 
 function keyOf(build: BuildRecord): string {

@@ -77,6 +77,19 @@ test('a comparison with one build is kept too, and follows from the explanation 
   expect(next.state.looked).toBe(0)
 })
 
+test('what was found of a part of a build is kept beside that of the whole', async () => {
+  scene.build('one', [compile('a', '1'), compile('b', '1')])
+  scene.build('two', [compile('a', '2'), compile('b', '2')])
+  const two = await buildOf('two')
+  const first = started()
+  const parts = [{ subject: { target: '//app:a' } }, { subject: { target: '//app:b' }, against: 'one' }]
+  const made = [await first.of(two, parts[0]), await first.of(two, parts[1]), await first.of(two)]
+  expect(made.map(({ actions }) => actions)).toEqual([1, 1, 2])
+  const next = started()
+  expect([await next.of(two, parts[0]), await next.of(two, parts[1]), await next.of(two)]).toEqual(made)
+  expect(next.state.looked).toBe(0)
+})
+
 test('what may still change is not kept', async () => {
   scene.build('one', [compile('a', '1')])
   await started(late).of(await buildOf('one'))
