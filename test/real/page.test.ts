@@ -219,6 +219,7 @@ describe.skipIf(!(await have('chromium', 'sid:bazel')))('the page of a build of 
     expect(await seen.textContent()).toMatch(/ of \d+ actions?, from /)
     await page.keyboard.press('0')
     expect(await seen.textContent()).toBe(whole)
+    await page.locator('canvas').scrollIntoViewIfNeeded()
     const box = await page.locator('canvas').boundingBox()
     if (!box) throw new Error('the timeline is not drawn')
     await page.mouse.move(box.x + box.width / 2, box.y + 8)
