@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { endingText } from '../../../src/worker/ending.ts'
-import { type CgroupPlace, findCgroups } from '../../../src/worker/limits/cgroups.ts'
+import { findCgroups } from '../../../src/worker/limits/cgroups.ts'
 import type { Limits } from '../../../src/worker/limits/limits.ts'
 import { openRunner, type Runner } from '../../worker/sandbox/runner.ts'
 
@@ -40,8 +40,7 @@ async function open(turns = 5): Promise<Runner> {
 
 const places = findCgroups()
 console.log(JSON.stringify({ user: process.getuid?.(), cgroup: readFileSync('/proc/self/cgroup', 'utf8'), places }))
-const slotsIn = ({ directory }: CgroupPlace) =>
-  readdirSync(directory).filter((name) => name.startsWith(`native-slot-${process.pid}-`))
+const slotsIn = (place: string) => readdirSync(place).filter((name) => name.startsWith(`native-slot-${process.pid}-`))
 const directory = mkdtempSync(join(tmpdir(), 'native-vm-'))
 const runner = await open()
 let failures = 0
@@ -52,13 +51,14 @@ for (const { what, script, expected } of attempts) {
   if (!expected.test(told)) failures += 1
   console.log(`${expected.test(told) ? 'ok' : 'WRONG'} ${what}: exit code ${code}: ${told}`)
 }
-for (const place of new Set(Object.values(places)))
+const directories = [...new Set(Object.values(places).map((place) => place.directory))]
+for (const place of directories)
   for (const name of slotsIn(place)) {
     const files = ['memory.max', 'memory.swap.max', 'memory.oom.group', 'pids.max', 'cpu.max', 'memory.events']
-    const read = (file: string) => `${file}: ${readFileSync(join(place.directory, name, file), 'utf8').trim()}`
+    const read = (file: string) => `${file}: ${readFileSync(join(place, name, file), 'utf8').trim()}`
     console.log(
       `${name}: ${files
-        .filter((file) => existsSync(join(place.directory, name, file)))
+        .filter((file) => existsSync(join(place, name, file)))
         .map(read)
         .join('; ')
         .replaceAll('\n', ', ')}`,
@@ -67,6 +67,6 @@ for (const place of new Set(Object.values(places)))
 console.log(`not kept: ${JSON.stringify(runner.spawner.notes())}`)
 await runner.close()
 rmSync(directory, { recursive: true, force: true })
-const left = [...new Set(Object.values(places).flatMap(slotsIn))]
+const left = directories.flatMap(slotsIn)
 console.log(`cgroups left: ${left.length}`)
 process.exitCode = failures + left.length > 0 ? 1 : 0
