@@ -4,6 +4,7 @@ import { mkdir, readdir, readFile, realpath, rename, stat, unlink, writeFile } f
 import { join, relative, resolve } from 'node:path'
 import { z } from 'zod'
 import { errnoOf } from '../core/failure.ts'
+import { ifThere } from '../host/files.ts'
 
 /** Entries remembered per folder, and folders remembered: the most recent ones. */
 const entriesMax = 20_000
@@ -25,10 +26,7 @@ export interface Made {
  * @param cache exec's folder in the user's cache
  */
 export async function openMade(cache: string, folder: string): Promise<Made> {
-  const root = await realpath(folder).catch((error: unknown) => {
-    if (errnoOf(error) === 'ENOENT') return resolve(folder)
-    throw error
-  })
+  const root = (await ifThere(realpath(folder))) ?? resolve(folder)
   const file = join(cache, `${createHash('sha256').update(root).digest('hex').slice(0, 32)}.json`)
   const known = await remembered(file)
   return {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { errnoOf } from '../core/failure.ts'
+import { ifThere } from '../host/files.ts'
 
 const digitsShown = 12
 
@@ -10,11 +10,6 @@ const digitsShown = 12
  * @param root the folder of package.json
  */
 export async function releaseOf(root: string, version: string): Promise<string> {
-  try {
-    const built = await readFile(join(root, 'dist/.built'), 'utf8')
-    return `${version}+${built.trim().slice(0, digitsShown)}`
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return version
-    throw error
-  }
+  const built = await ifThere(readFile(join(root, 'dist/.built'), 'utf8'))
+  return built === undefined ? version : `${version}+${built.trim().slice(0, digitsShown)}`
 }

@@ -3,6 +3,7 @@ import { mkdir, readdir, rm, stat, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Clock, systemClock } from '../../core/clock.ts'
 import { errnoOf } from '../../core/failure.ts'
+import { ifThere } from '../../host/files.ts'
 
 /** The disk space of a small file. */
 const fileBytesMin = 4096
@@ -90,12 +91,8 @@ function isAlive(pid: number): boolean {
 }
 
 async function isYoung(path: string, msMax: number, clock: Clock): Promise<boolean> {
-  try {
-    return (await stat(path)).mtimeMs > clock.now() - msMax
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false
-    throw error
-  }
+  const stats = await ifThere(stat(path))
+  return stats !== undefined && stats.mtimeMs > clock.now() - msMax
 }
 
 interface Found {

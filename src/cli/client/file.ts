@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { lstat, open, readFile, readlink, rename, unlink } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { errnoOf, Failure } from '../../core/failure.ts'
+import { ifThere } from '../../host/files.ts'
 import { systemFailure } from '../../host/system-errors.ts'
 
 /** Hand-written configuration files are far smaller. */
@@ -35,10 +36,7 @@ export async function changeFile(file: string, change: (text: string) => string)
 
 /** The permissions of a plain file; undefined if there is none. */
 async function look(file: string): Promise<{ readonly mode: number } | undefined> {
-  const stats = await lstat(file).catch((error: unknown) => {
-    if (errnoOf(error) === 'ENOENT') return undefined
-    throw error
-  })
+  const stats = await ifThere(lstat(file))
   if (stats === undefined) return undefined
   if (stats.isSymbolicLink())
     throw new Failure('invalid', 'it is a symbolic link, and links are not followed when writing', {
