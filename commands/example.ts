@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { Args } from '@oclif/core'
 import { NativeCommand } from '../src/cli/base.ts'
-import { shellWord } from '../src/cli/shell-word.ts'
+import { shellWord } from '../src/core/shell-word.ts'
 
 /** A cluster with a name of its own also has its own --config, which `bazelrc` prints. */
 function next(bin: string, folder: string): string {

@@ -1,5 +1,5 @@
 import type { Addresses, Endpoint } from '../cluster/addresses.ts'
-import { shellWord } from './shell-word.ts'
+import { shellWord } from '../core/shell-word.ts'
 
 /** The two lines that `native ips` prints; with TLS, also the scheme, and the authority if it is our own. */
 export function addressLines({ cache, scheduler }: Addresses): string {

@@ -1,6 +1,7 @@
 import type { ActionRecord } from '../core/build-history.ts'
 import { digestText } from '../core/digest.ts'
 import type { OperationView } from '../core/scheduler-view.ts'
+import { shellQuoted } from '../core/shell-word.ts'
 import { spanText } from '../core/units.ts'
 import type { Explanation } from '../explain/build.ts'
 import type { LoadedAction } from '../explain/compare.ts'
@@ -91,7 +92,7 @@ function pairs(all: readonly { readonly name: string; readonly value: string }[]
 
 /** An argument quoted for a shell. */
 function quoted(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : shellQuoted(text)
 }
 
 function facts(action: ActionRecord, loaded: LoadedAction | undefined): Html {

@@ -1,3 +1,4 @@
+import { shellQuoted } from '../core/shell-word.ts'
 import type { Limits } from './limits/limits.ts'
 
 /** One process to start, and what its slot's shell does before and after. */
@@ -82,7 +83,7 @@ export function commandFile(request: ProcessRequest, shape: SlotShape): string {
     `trap 'echo ${mark} >&2' EXIT`,
     'begin',
     ...limits,
-    `cd ${quoted(request.cwd)} || exit 126`,
+    `cd ${shellQuoted(request.cwd)} || exit 126`,
     ...start(request, shape),
     // The waiting shell has read only its own line; the process must not consume the lines that follow.
     `) ${interactive ? '' : '<&6 '}${streams} 3>&- 4>&- 5<&- 6>&-`,
@@ -114,7 +115,7 @@ function start(request: ProcessRequest, { plain, prefix, tools = (name) => [name
   const { args, env, searchPath } = request
   const found = givenTo(request)
   if (isExported(request, plain)) {
-    const variables = Object.entries(env).map(([key, value]) => `${key}=${quoted(value)}`)
+    const variables = Object.entries(env).map(([key, value]) => `${key}=${shellQuoted(value)}`)
     return [
       // The slot's own environment, and what shells export by themselves.
       'unset PATH PWD OLDPWD SHLVL',
@@ -127,7 +128,7 @@ function start(request: ProcessRequest, { plain, prefix, tools = (name) => [name
   // `nice` changes nothing here; without it `env` would take a program name with an equals sign for a variable.
   const runner = found.includes('=') ? [...tools('nice'), '-n', '0'] : []
   const argv = [...prefix, ...tools('env'), '-i', '--', ...variables, ...runner, found, ...args.slice(1)]
-  return [`PATH=${quoted(searchPath)}`, `exec ${shellWords(argv)}`]
+  return [`PATH=${shellQuoted(searchPath)}`, `exec ${shellWords(argv)}`]
 }
 
 /** To `env`, which a prefix may look names up by, these would be an option and a variable. */
@@ -149,10 +150,5 @@ function isUsual(name: string): boolean {
 }
 
 function shellWords(argv: readonly string[]): string {
-  return argv.map(quoted).join(' ')
-}
-
-/** Between single quotes only the quote itself is special. */
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`
+  return argv.map(shellQuoted).join(' ')
 }

@@ -1,9 +1,9 @@
 import { chmod } from 'node:fs/promises'
 import { join } from 'node:path'
+import { shellWord } from '../../core/shell-word.ts'
 import { writeWhole } from '../../host/files.ts'
 import { makeFolder } from '../../host/folders.ts'
 import { configRootOf, type UserContext, xdgFolder } from '../../host/user-folders.ts'
-import { shellWord } from '../shell-word.ts'
 
 /**
  * Writes the credential helper that Bazel runs: Bazel wants the path of a program, and calls it with the argument

@@ -1,5 +1,5 @@
 import { Failure } from '../../core/failure.ts'
-import { shellWord } from '../shell-word.ts'
+import { shellWord } from '../../core/shell-word.ts'
 import type { Marks } from './block.ts'
 import { assertSpeaks, type ClientFacts, type ClientTool, isSecure, type Setting, type Variable } from './tool.ts'
 

@@ -1,3 +1,4 @@
+import { shellQuoted } from '../../core/shell-word.ts'
 import type { FlagFacts } from '../surface.ts'
 import { type CommandWords, type Completions, longForms, type Word } from './completions.ts'
 
@@ -27,14 +28,14 @@ if [[ "$funcstack[1]" == _${bin} ]]; then _${bin} "$@"; else compdef _${bin} ${b
 }
 
 function entriesOf(tag: string, words: readonly Word[]): string {
-  const lines = words.map(({ word, summary }) => `        ${quoted(`${word}:${summary}`)}`)
+  const lines = words.map(({ word, summary }) => `        ${shellQuoted(`${word}:${summary}`)}`)
   return `      entries=(\n${lines.join('\n')}\n      )\n      _describe ${tag} entries`
 }
 
 function commandCase({ name, flags, values, takesFiles }: CommandWords): string {
   // After \`--\` comes another program's command line: files are the best that we can offer.
   const files = takesFiles ? ["'*:file:_files'"] : []
-  const rest = values.length === 0 ? files : [quoted(`1:value:(${values.join(' ')})`), ...files]
+  const rest = values.length === 0 ? files : [shellQuoted(`1:value:(${values.join(' ')})`), ...files]
   return `    '${name}')
       # The command's last word stands where _arguments expects the program.
       shift $((at - 1)) words
@@ -50,9 +51,5 @@ function flagSpecs(flag: FlagFacts): string[] {
   const value = type === 'option' ? `:value:${options ? `(${options.join(' ')})` : '_files'}` : ''
   const mark = multiple ? '*' : ''
   const forms = [...longForms(flag).map((each) => [each, '=']), ...(char ? [[`-${char}`, '+']] : [])] as const
-  return forms.map(([form, join]) => quoted(`${mark}${form}${type === 'option' ? join : ''}[${told}]${value}`))
-}
-
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`
+  return forms.map(([form, join]) => shellQuoted(`${mark}${form}${type === 'option' ? join : ''}[${told}]${value}`))
 }

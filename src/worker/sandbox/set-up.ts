@@ -1,3 +1,4 @@
+import { shellQuoted } from '../../core/shell-word.ts'
 import type { Tools } from './tools.ts'
 import { cellPath, type View } from './view.ts'
 
@@ -20,18 +21,18 @@ const rootBytesMax = '1m'
  * @returns a script for a POSIX shell; it ends the shell when a step fails
  */
 export function setUpScript(view: View, { root, table }: SetUpPaths, network: boolean, tools?: Tools): string {
-  const here = (path: string) => quoted(path.slice(1))
+  const here = (path: string) => shellQuoted(path.slice(1))
   return `
 set -e
-mount -n -t tmpfs -o mode=755,nosuid,nodev,size=${rootBytesMax} native ${quoted(root)}
-cd ${quoted(root)}
+mount -n -t tmpfs -o mode=755,nosuid,nodev,size=${rootBytesMax} native ${shellQuoted(root)}
+cd ${shellQuoted(root)}
 umask 022
 mkdir -p -- ${view.folders.map(here).join(' ')} .old
 for file in ${view.files.map(here).join(' ')}; do : >"$file"; done
-${view.links.map(([at, target]) => `ln -s -- ${quoted(target)} ${here(at)}`).join('\n')}
+${view.links.map(([at, target]) => `ln -s -- ${shellQuoted(target)} ${here(at)}`).join('\n')}
 hostname native 2>&6 || :
 ${network ? '' : hostsFile}
-mount -n -a -T ${quoted(table)}
+mount -n -a -T ${shellQuoted(table)}
 ${network ? '' : loopback}
 exec 7<"$commands" 8<.${cellPath}
 mount -n -c -i -t tmpfs -o ro,mode=000,size=4k native .${cellPath}
@@ -50,7 +51,7 @@ set +e`
  */
 function functions({ command }: Tools): string {
   return (['mount', 'umount', 'rmdir'] as const)
-    .map((name) => `${name}() { ${command(name).map(quoted).join(' ')} "$@"; }`)
+    .map((name) => `${name}() { ${command(name).map(shellQuoted).join(' ')} "$@"; }`)
     .join('\n')
 }
 
@@ -63,7 +64,3 @@ ip link set lo up 2>&6 || ifconfig lo up 2>&6 || {
   echo "the loopback of a sandbox cannot be brought up: it takes the program ip (package iproute2) or ifconfig" >&2
   exit 72
 }`
-
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`
-}
