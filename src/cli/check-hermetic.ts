@@ -1,4 +1,3 @@
-import { lstatSync } from 'node:fs'
 import { createActionsClient } from '../client/actions.ts'
 import { createCasClient } from '../client/cas.ts'
 import { checkTool, requestMetadata } from '../client/request-metadata.ts'
@@ -8,6 +7,7 @@ import { type CheckedAction, type Finding, type FindingOfMany, findingsIn, gathe
 import type { re } from '../wire/proto.ts'
 import type { Channel } from '../wire/rpc.ts'
 import { runTraced } from './hermetic/traced-run.ts'
+import { isHere } from './looked-for.ts'
 import { eachAction, type Stopped } from './repeat/each-action.ts'
 import { planActions } from './repeat/plan.ts'
 
@@ -106,14 +106,4 @@ function contentsOf(result: re.ActionResult.$Properties): ReadonlyMap<string, st
 function isAllowed({ kind, what }: Finding, allow: readonly string[]): boolean {
   const isTaken = kind === 'tool' || kind === 'header' || kind === 'library' || kind === 'file'
   return isTaken && allow.some((path) => what === path || what.startsWith(`${path.replace(/\/$/, '')}/`))
-}
-
-function isHere(path: string): boolean {
-  try {
-    return lstatSync(path, { throwIfNoEntry: false }) !== undefined
-  } catch {
-    // A component is not a folder, or cannot be entered by this user: then the action did not find anything here
-    // either.
-    return false
-  }
 }

@@ -56,7 +56,8 @@ function told(paths: readonly string[]): string[] {
   return paths.length > shownMax ? [...lines, `and for ${paths.length - shownMax} more such paths`] : lines
 }
 
-function isHere(path: string): boolean {
+/** Is something at this path of this machine? */
+export function isHere(path: string): boolean {
   try {
     return lstatSync(path, { throwIfNoEntry: false }) !== undefined
   } catch {

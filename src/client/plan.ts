@@ -4,6 +4,7 @@ import { digestOf } from '../core/hash.ts'
 import { treeDepthMax, treeDirectoriesMax } from '../core/limits.ts'
 import { re } from '../wire/proto.ts'
 import type { CasClient } from './cas.ts'
+import { decodeBlob } from './decode-blob.ts'
 import { pathSegments } from './paths.ts'
 import { type Directories, fetchDirectories, nodeDigest, parseDirectory } from './tree.ts'
 
@@ -160,7 +161,7 @@ async function openDirectory(
 
 /** A Tree references its children only by content, so each digest has to be computed. */
 function openTree(digest: Digest, bytes: Uint8Array): { root: Digest; all: Directories } {
-  const tree = decodeTree(digest, bytes)
+  const tree = decodeBlob(re.Tree, digest, bytes)
   const all = new Map<string, re.Directory>()
   const add = (directory: re.Directory.$Properties): Digest => {
     const blob = re.Directory.encode(directory).finish()
@@ -170,17 +171,6 @@ function openTree(digest: Digest, bytes: Uint8Array): { root: Digest; all: Direc
   }
   for (const child of tree.children) add(child)
   return { root: add(tree.root ?? {}), all }
-}
-
-function decodeTree(digest: Digest, bytes: Uint8Array): re.Tree {
-  try {
-    return re.Tree.decode(bytes)
-  } catch (cause) {
-    throw new Failure('invalid', 'a blob that should be a Tree cannot be decoded as one', {
-      where: digestText(digest),
-      cause,
-    })
-  }
 }
 
 interface Plan {

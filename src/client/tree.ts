@@ -4,6 +4,7 @@ import { Failure } from '../core/failure.ts'
 import { treeDepthMax, treeDirectoriesMax } from '../core/limits.ts'
 import { re } from '../wire/proto.ts'
 import type { CasClient } from './cas.ts'
+import { decodeBlob } from './decode-blob.ts'
 
 const emptyDirectory = re.Directory.decode(new Uint8Array())
 
@@ -89,15 +90,7 @@ export function nodeDigest(node: re.DirectoryNode.$Properties | re.FileNode.$Pro
 export function parseDirectory(digest: Digest, bytes: Uint8Array | undefined): re.Directory {
   if (!bytes)
     throw new Failure('not-found', 'a directory of the tree is not in the storage', { where: digestText(digest) })
-  let directory: re.Directory
-  try {
-    directory = re.Directory.decode(bytes)
-  } catch (cause) {
-    throw new Failure('invalid', 'a blob that should be a Directory cannot be decoded as one', {
-      where: digestText(digest),
-      cause,
-    })
-  }
+  const directory = decodeBlob(re.Directory, digest, bytes)
   checkDirectory(directory, digestText(digest))
   return directory
 }

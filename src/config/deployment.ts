@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { isHost } from '../core/address.ts'
+import { isRecord } from '../core/record.ts'
 import { teamAccess } from './access.ts'
 import { casConfig } from './cas.ts'
 import { consoleConfig } from './console.ts'
@@ -128,12 +129,8 @@ export function merged(base: Settings, settings: Settings): Settings {
   const result: Record<string, unknown> = { ...base }
   for (const [key, value] of Object.entries(settings)) {
     const below = result[key]
-    result[key] = isSettings(below) && isSettings(value) ? merged(below, value) : value
+    result[key] = isRecord(below) && isRecord(value) ? merged(below, value) : value
   }
   if (result['kind'] === 'memory') delete result['path']
   return result
-}
-
-function isSettings(value: unknown): value is Settings {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

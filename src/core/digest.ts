@@ -30,7 +30,10 @@ export const digestFunctions: Readonly<Record<DigestFunction, FunctionFacts>> = 
 }
 
 const unknownFunction = 0
-const byValue = new Map((Object.keys(digestFunctions) as DigestFunction[]).map((fn) => [digestFunctions[fn].value, fn]))
+/** What `DigestFunction.Value` means, of those that we compute. */
+export const functionByValue: ReadonlyMap<number, DigestFunction> = new Map(
+  (Object.keys(digestFunctions) as DigestFunction[]).map((fn) => [digestFunctions[fn].value, fn]),
+)
 const byLength = new Map(
   (Object.keys(digestFunctions) as DigestFunction[])
     .filter((fn) => !digestFunctions[fn].named)
@@ -47,7 +50,7 @@ const hexDigits = Uint8Array.from({ length: 256 }, (_, code) =>
  * @throws Failure 'invalid' for a function that we do not compute, or a length that none has
  */
 export function digestFunctionOf(value: number, hash: string): DigestFunction {
-  const fn = value === unknownFunction ? byLength.get(hash.length) : byValue.get(value)
+  const fn = value === unknownFunction ? byLength.get(hash.length) : functionByValue.get(value)
   if (fn) return fn
   throw new Failure(
     'invalid',

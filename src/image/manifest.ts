@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { Failure } from '../core/failure.ts'
+import { isRecord } from '../core/record.ts'
 import { type ContentDigest, contentDigestOf, contentDigestSchema } from './content-digest.ts'
 import { isNothing, listOf, maybe, nothing, text, texts } from './go-json.ts'
 import {
@@ -120,7 +121,7 @@ export function rawManifest(bytes: Uint8Array, toldType: string | undefined, whe
 export function parseManifest(raw: RawManifest, where: string): Manifest | Index {
   const document = parseJson(raw.bytes, 'the manifest', where)
   const type = typeOf(raw.bytes, raw.mediaType, where, document)
-  const own = isObject(document) ? document['mediaType'] : undefined
+  const own = isRecord(document) ? document['mediaType'] : undefined
   if (!isNothing(own) && own !== type)
     throw new Failure(
       'invalid',
@@ -194,7 +195,7 @@ function typeOf(bytes: Uint8Array, told: string | undefined, where: string, pars
 
 /** Without a reported type: the document's own, or what its shape implies (OCI's mediaType is optional). */
 function impliedType(document: unknown, where: string): string {
-  if (!isObject(document)) throw new Failure('invalid', 'the manifest is not a JSON object', { where })
+  if (!isRecord(document)) throw new Failure('invalid', 'the manifest is not a JSON object', { where })
   const facts: {
     mediaType?: unknown
     schemaVersion?: unknown
@@ -211,10 +212,6 @@ function impliedType(document: unknown, where: string): string {
   if ('manifests' in facts && isNothing(facts.config) && isNothing(facts.layers)) return ociIndex
   if (!isNothing(facts.config) && isNothing(facts.manifests)) return ociManifest
   throw new Failure('invalid', 'the document is neither an image manifest nor an image index', { where })
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function schema1(where: string): Failure {

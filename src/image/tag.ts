@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { Failure } from '../core/failure.ts'
+import { isRecord } from '../core/record.ts'
 import type { ContentDigest } from './content-digest.ts'
 import type { ImageDefinition } from './definition.ts'
 import { imageNameText } from './name.ts'
@@ -142,12 +143,8 @@ export async function missing(
 }
 
 function digestOfJson(value: unknown): string {
-  const text = JSON.stringify(value, (_, each: unknown) => (isPlain(each) ? sortedByKey(each) : each))
+  const text = JSON.stringify(value, (_, each: unknown) => (isRecord(each) ? sortedByKey(each) : each))
   return createHash('sha256').update(text).digest('hex')
-}
-
-function isPlain(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** Sorted by key, so that the order in the YAML file does not matter. */

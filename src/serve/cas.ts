@@ -65,10 +65,7 @@ export async function startCas(config: CasConfig, context: ServeContext): Promis
     ...context,
   })
   const services = [...cacheServices, ...assets.services]
-  const readiness = createReadiness(
-    services.map((each) => each.name),
-    true,
-  )
+  const readiness = createReadiness(services, true)
   try {
     const told = [...services, healthService(readiness)]
     const all = [...told, ...reflectionServices(told)]

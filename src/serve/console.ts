@@ -3,7 +3,7 @@ import { openDoor } from '../access/door.ts'
 import type { ConsoleConfig } from '../config/console.ts'
 import { loadSecret } from '../config/secret.ts'
 import { createConsole } from '../console/services.ts'
-import { errnoOf } from '../core/failure.ts'
+import { ifThere } from '../host/files.ts'
 import { createPages } from '../page/handler.ts'
 import { openDirectChannel } from '../wire/direct.ts'
 import { healthService } from '../wire/health.ts'
@@ -33,11 +33,8 @@ const scriptFiles = ['../page.js', '../../page.js'].map((each) => new URL(each, 
 /** The browser script; undefined when running from source, where the pages do without it. */
 async function browserScript(): Promise<string> {
   for (const file of scriptFiles) {
-    try {
-      return await readFile(file, 'utf8')
-    } catch (error) {
-      if (errnoOf(error) !== 'ENOENT') throw error
-    }
+    const text = await ifThere(readFile(file, 'utf8'))
+    if (text !== undefined) return text
   }
   return ''
 }
@@ -58,10 +55,7 @@ export async function startConsole(config: ConsoleConfig, context: ServeContext)
     secret,
     ...context,
   })
-  const readiness = createReadiness(
-    console.services.map((each) => each.name),
-    true,
-  )
+  const readiness = createReadiness(console.services, true)
   const sources = openPageSources(config, { tls, secret, clock: context.clock, log })
   const { close: closeSources, ...asked } = sources
   const { history, explanations } = console

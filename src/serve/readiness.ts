@@ -6,9 +6,9 @@ export interface Readiness extends HealthSource {
   set(ready: boolean): void
 }
 
-/** @param services the full names of the services whose health can be queried */
-export function createReadiness(services: readonly string[], ready: boolean): Readiness {
-  const known = new Set(['', ...services])
+/** @param services those whose health can be queried, by their full names */
+export function createReadiness(services: readonly { readonly name: string }[], ready: boolean): Readiness {
+  const known = new Set(['', ...services.map(({ name }) => name)])
   const watchers = new Set<() => void>()
   let state = ready
   return {

@@ -78,10 +78,7 @@ export async function startScheduler(config: SchedulerConfig, context: ServeCont
     recorder: allOf([recording?.recorder, tracing?.recorder]),
     ...context,
   })
-  const readiness = createReadiness(
-    scheduler.services.map((each) => each.name),
-    true,
-  )
+  const readiness = createReadiness(scheduler.services, true)
   try {
     const { log } = context
     const told = [...scheduler.services, healthService(readiness)]

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { printable } from '../core/printable.ts'
+import { isRecord } from '../core/record.ts'
 import { readJson } from './json.ts'
 import { notesMax, statementValuesMax, subjectsMax } from './limits.ts'
 import { cosignSignPredicate, inTotoType } from './media.ts'
@@ -44,7 +45,7 @@ const simpleSigning = z.looseObject({
 
 // in-toto/attestation, spec/v1/statement.md; v0.1 has the same fields that we read. Large ones are not copied, and are
 // counted before their members are examined.
-const notes = z.custom<Readonly<Record<string, unknown>>>((value) => isRecord(value), {
+const notes = z.custom<Readonly<Record<string, unknown>>>((value) => areNotes(value), {
   error: `expected at most ${notesMax} annotations`,
 })
 const subject = z.object({
@@ -57,8 +58,8 @@ const statement = z.object({
   predicateType: z.string().min(1),
 })
 
-function isRecord(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length <= notesMax
+function areNotes(value: unknown): boolean {
+  return isRecord(value) && Object.keys(value).length <= notesMax
 }
 
 /**

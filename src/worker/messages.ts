@@ -1,4 +1,5 @@
 import type { CasClient } from '../client/cas.ts'
+import { decodeBlob } from '../client/decode-blob.ts'
 import { type Directories, fetchDirectories, type KnownDirectories, parseDirectory } from '../client/tree.ts'
 import { type Digest, type DigestFunction, digestKey, digestText } from '../core/digest.ts'
 import { Failure } from '../core/failure.ts'
@@ -61,7 +62,7 @@ export function createMessages(cas: CasClient): Messages {
         const blobs = await readBlobs(wanted, signal)
         const missing = wanted.filter((digest) => !blobs.has(digestText(digest)))
         if (missing.length > 0) throw new MissingInputs(missing)
-        command ??= parseCommand(commandDigest, blobs.get(digestText(commandDigest)) ?? new Uint8Array())
+        command ??= decodeBlob(re.Command, commandDigest, blobs.get(digestText(commandDigest)) ?? new Uint8Array())
         if (!rootKnown) known.set(digestText(inputRoot), parseDirectory(inputRoot, blobs.get(digestText(inputRoot))))
       }
       if (!command) throw new Failure('internal', 'no command was read')
@@ -100,15 +101,4 @@ async function loadDirectories(
     return blobs
   }
   return fetchDirectories({ readBlobs }, [inputRoot], known, signal)
-}
-
-function parseCommand(digest: Digest, bytes: Uint8Array): re.Command {
-  try {
-    return re.Command.decode(bytes)
-  } catch (cause) {
-    throw new Failure('invalid', 'a blob that should be a Command cannot be decoded as one', {
-      where: digestText(digest),
-      cause,
-    })
-  }
 }

@@ -1,6 +1,6 @@
 import fs from 'node:fs'
 import { crc32 } from 'node:zlib'
-import { type Digest, type DigestFunction, digestFunctions } from '../../core/digest.ts'
+import { type Digest, type DigestFunction, digestFunctions, functionByValue } from '../../core/digest.ts'
 import { recordBytes } from './record.ts'
 import { type Reuse, unknownReuse } from './reuse.ts'
 import type { Place } from './shard.ts'
@@ -31,7 +31,6 @@ export const trailerBytes = 20
 const fixedEntryBytes = 20
 const magic = 0x3146426e // 'nBF1'
 const trailerChecksumAt = 16
-const functionByValue = new Map(Object.entries(digestFunctions).map(([fn, { value }]) => [value, fn as DigestFunction]))
 
 /** What an entry of this function takes. */
 export function footerEntryBytes(fn: DigestFunction): number {

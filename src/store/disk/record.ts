@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib'
-import { type Digest, type DigestFunction, digestFunctions } from '../../core/digest.ts'
+import { type Digest, type DigestFunction, digestFunctions, functionByValue } from '../../core/digest.ts'
 import { chunkBytesMax } from '../../core/limits.ts'
 import { chunkCount, chunkIsSound, createChecksummer } from './checksums.ts'
 import type { Reuse } from './reuse.ts'
@@ -40,7 +40,6 @@ const magic = 0x3152426e // 'nBR1'
 const reuseAt = 7
 const checksumAt = 20
 const kinds: readonly RecordKind[] = ['value', 'deletion']
-const functionByValue = new Map(Object.entries(digestFunctions).map(([fn, { value }]) => [value, fn as DigestFunction]))
 
 export function headerBytes(fn: DigestFunction, length: number): number {
   return fixedHeaderBytes + digestFunctions[fn].hexLength / 2 + chunkCount(length) * 4

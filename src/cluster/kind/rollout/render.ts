@@ -1,5 +1,4 @@
 import { Failure } from '../../../core/failure.ts'
-import { imageNameText, parseImageName } from '../../../image/name.ts'
 import type { Step } from '../../driver.ts'
 import { manifestsOf } from '../../manifest/layout.ts'
 import type { Images } from '../../manifest/request.ts'
@@ -8,6 +7,7 @@ import { writeManifests } from '../../manifest/write.ts'
 import type { RenderOptions } from '../../options.ts'
 import { type KindContext, namespaceOf } from '../context.ts'
 import { renderedRefusal } from '../declaration.ts'
+import { fullImageName } from '../images/archives.ts'
 import { refused, requestedDeployment } from './plan.ts'
 
 /**
@@ -57,10 +57,6 @@ function imagesOf({ image, workerImage = image }: RenderOptions): Images {
       where: '--image',
       next: ['Push them with `native image copy docker://REGISTRY/native:TAG`, then give --image and --worker-image.'],
     })
-  return { server: fullName(image), worker: fullName(workerImage) }
-}
-
-/** The name in full: a node knows none of docker's short forms. */
-function fullName(text: string): string {
-  return imageNameText(parseImageName(text))
+  // A node knows none of docker's short forms.
+  return { server: fullImageName(image), worker: fullImageName(workerImage) }
 }
