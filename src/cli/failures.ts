@@ -72,7 +72,8 @@ function indented(text: string): string[] {
 function asFailure(error: unknown): Failure {
   if (error instanceof Failure) return error
   if (error instanceof RpcError) return toFailure(error)
-  if (error instanceof Error && isAbort(error)) return new Failure('cancelled', 'interrupted', { cause: error })
+  if (error instanceof Error && error.name === 'AbortError')
+    return new Failure('cancelled', 'interrupted', { cause: error })
   const usage = usageOf(error)
   if (usage !== undefined) return new Failure('invalid', usage, { next: [seeHelp], cause: error })
   if (error instanceof Error && isOfPlace(error)) {
@@ -87,10 +88,6 @@ const seeHelp = 'See `native --help`, or add --help to a command.'
 /** An error of a system call is about a path on this machine; that of a program that could not be started is not. */
 function isOfPlace(error: NodeJS.ErrnoException): boolean {
   return error.syscall !== undefined && !error.syscall.startsWith('spawn')
-}
-
-function isAbort(error: Error): boolean {
-  return error.name === 'AbortError'
 }
 
 /** oclif marks usage errors (an unknown command, a flag without its value) with exit code 2. */

@@ -4,7 +4,6 @@ import {
   type ActionRecord,
   actionOutcomes,
   type BuildRecord,
-  type LookupAnswer,
   lookupAnswers,
 } from '../core/build-history.ts'
 import { type Digest, digestFunctions } from '../core/digest.ts'
@@ -33,7 +32,7 @@ export function wireAction(action: ActionRecord): consoleApi.Action.$Properties 
     outcome: outcomeValues[outcome],
     ...(lookup && {
       asked: {
-        answer: answerValue(lookup.answer),
+        answer: lookupAnswers.indexOf(lookup.answer),
         missingHash: lookup.missing?.hash ?? '',
         missingSize: lookup.missing?.size ?? 0,
         evictedAgo: lookup.evictedMs ?? 0,
@@ -41,10 +40,6 @@ export function wireAction(action: ActionRecord): consoleApi.Action.$Properties 
     }),
     times: { ...times },
   }
-}
-
-function answerValue(answer: LookupAnswer): consoleApi.Asked.Answer {
-  return lookupAnswers.indexOf(answer)
 }
 
 function wireDigest({ hash, size }: Digest): { hash: string; sizeBytes: number } {

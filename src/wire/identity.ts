@@ -17,7 +17,10 @@ const shape = /^Native-Server (scheduler|worker)\.(\d{1,15})\.([\w-]{43})$/i
  * @param now milliseconds since 1970
  */
 export function identifiedChannel(channel: Channel, secret: Secret, role: ServerRole, now: () => number): Channel {
-  const proof = renewed(now, (ms) => `${scheme} ${role}.${ms}.${macOf(secret, role, String(ms)).toString('base64url')}`)
+  const proof = renewed(
+    now,
+    (ms) => `${scheme} ${role}.${ms}.${secret.prove(purpose, role, String(ms)).toString('base64url')}`,
+  )
   return authorizedChannel(channel, proof)
 }
 
@@ -103,8 +106,4 @@ export function vouchedIn(
   // Only a server of this cluster can have created it.
   const client: VouchedClient = JSON.parse(Buffer.from(text, 'base64url').toString('utf8'))
   return { client, untilMs: Number(madeAt) + goodMs }
-}
-
-function macOf(secret: Secret, role: ServerRole, madeAt: string): Buffer {
-  return secret.prove(purpose, role, madeAt)
 }

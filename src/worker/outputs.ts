@@ -24,24 +24,20 @@ export interface OutputOptions {
   readonly declared: readonly DeclaredOutput[]
 }
 
+type OutputField =
+  | 'outputFiles'
+  | 'outputDirectories'
+  | 'outputSymlinks'
+  | 'outputFileSymlinks'
+  | 'outputDirectorySymlinks'
+
 /** The output fields of an ActionResult, and the blobs that they name. */
 export interface CollectedOutputs {
-  readonly result: Required<
-    Pick<
-      re.ActionResult.$Properties,
-      'outputFiles' | 'outputDirectories' | 'outputSymlinks' | 'outputFileSymlinks' | 'outputDirectorySymlinks'
-    >
-  >
+  readonly result: { readonly [Field in OutputField]: NonNullable<re.ActionResult.$Properties[Field]> }
   readonly sources: BlobSource[]
 }
 
-interface Collection {
-  readonly files: re.OutputFile.$Properties[]
-  readonly directories: re.OutputDirectory.$Properties[]
-  readonly symlinks: re.OutputSymlink.$Properties[]
-  readonly fileSymlinks: re.OutputSymlink.$Properties[]
-  readonly directorySymlinks: re.OutputSymlink.$Properties[]
-  readonly sources: BlobSource[]
+interface Collection extends CollectedOutputs {
   /** Bytes of small files that are kept in memory rather than read again for the upload. */
   kept: number
 }
@@ -63,11 +59,13 @@ const directoryOnly = 1
  */
 export async function collectOutputs(options: OutputOptions): Promise<CollectedOutputs> {
   const collection: Collection = {
-    files: [],
-    directories: [],
-    symlinks: [],
-    fileSymlinks: [],
-    directorySymlinks: [],
+    result: {
+      outputFiles: [],
+      outputDirectories: [],
+      outputSymlinks: [],
+      outputFileSymlinks: [],
+      outputDirectorySymlinks: [],
+    },
     sources: [],
     kept: 0,
   }
@@ -76,16 +74,7 @@ export async function collectOutputs(options: OutputOptions): Promise<CollectedO
     if (slice.over) await slice.next()
     await collect(declared, options, collection)
   }
-  return {
-    result: {
-      outputFiles: collection.files,
-      outputDirectories: collection.directories,
-      outputSymlinks: collection.symlinks,
-      outputFileSymlinks: collection.fileSymlinks,
-      outputDirectorySymlinks: collection.directorySymlinks,
-    },
-    sources: collection.sources,
-  }
+  return collection
 }
 
 async function collect(declared: DeclaredOutput, options: OutputOptions, into: Collection): Promise<void> {
@@ -165,7 +154,7 @@ async function collectFile(
   const { digest, bytes } = await hashFile(at, options.fn, stats.size, keep)
   into.kept += bytes?.byteLength ?? 0
   into.sources.push({ digest, content: bytes ?? at })
-  into.files.push({
+  into.result.outputFiles.push({
     path: declared.path,
     digest: wireDigest(digest),
     isExecutable: (stats.mode & 0o100) !== 0,
@@ -180,10 +169,10 @@ function collectSymlink(declared: DeclaredOutput, at: string, options: OutputOpt
   if (declared.kind === 'file' && toDirectory) throw wrongKind(declared, 'a symbolic link to a directory', 'a file')
   if (declared.kind === 'directory' && !toDirectory)
     throw wrongKind(declared, 'a symbolic link to a file', 'a directory')
-  into.symlinks.push(link)
+  into.result.outputSymlinks.push(link)
   // Clients of API 2.0 read the older fields, which distinguish what the link leads to.
-  if (toDirectory) into.directorySymlinks.push(link)
-  else into.fileSymlinks.push(link)
+  if (toDirectory) into.result.outputDirectorySymlinks.push(link)
+  else into.result.outputFileSymlinks.push(link)
 }
 
 /** A dangling link is taken to be what the Command declared. */
@@ -229,7 +218,7 @@ async function collectDirectory(
     into.sources.push(...tree.directories.map(({ digest, bytes }) => ({ digest, content: bytes })))
     output.rootDirectoryDigest = wireDigest(tree.root.digest)
   }
-  into.directories.push(output)
+  into.result.outputDirectories.push(output)
 }
 
 /** Puts the contents of requested files into the result itself, as long as they fit (rule 20). */
@@ -239,7 +228,7 @@ export function inlineFiles(collected: CollectedOutputs, paths: readonly string[
   const bytes = new Map<string, Uint8Array>()
   for (const { digest, content } of collected.sources) if (typeof content !== 'string') bytes.set(digest.hash, content)
   let room = bytesMax
-  for (const file of collected.result.outputFiles ?? []) {
+  for (const file of collected.result.outputFiles) {
     const contents = bytes.get(file.digest?.hash ?? '')
     if (!contents || !requested.has(file.path ?? '') || contents.byteLength > room) continue
     room -= contents.byteLength

@@ -86,12 +86,8 @@ export async function listPods(kubernetes: Kubernetes, namespace: string, signal
 const warningList = z.object({ items: z.array(warningSchema).default([]) })
 
 /** Warnings of the last hour about the objects of a namespace. */
-export async function listWarnings(
-  kubernetes: Kubernetes,
-  namespace: string,
-  signal?: AbortSignal,
-): Promise<Warning[]> {
-  const { body } = await call(kubernetes, { ...warningsOf(namespace), object: `events of ${namespace}`, signal })
+export async function listWarnings(kubernetes: Kubernetes, namespace: string): Promise<Warning[]> {
+  const { body } = await call(kubernetes, { ...warningsOf(namespace), object: `events of ${namespace}` })
   return warningList.parse(body).items
 }
 

@@ -33,7 +33,6 @@ export interface PodOptions {
   readonly resources: Resources
   /** Replaces the health check in liveness and start-up. */
   readonly alive?: Readonly<Record<string, unknown>>
-  readonly args?: readonly string[]
   readonly env?: readonly Readonly<Record<string, unknown>>[]
   /** What it mounts besides the Secret that all servers share. */
   readonly secrets?: readonly MountedSecret[]
@@ -93,7 +92,7 @@ function containerOf(role: Role, options: PodOptions): Readonly<Record<string, u
     name: role,
     image: options.image,
     imagePullPolicy: 'IfNotPresent',
-    args: ['serve', role, '--config', `${configFolder}/${role}.yaml`, ...(options.args ?? [])],
+    args: ['serve', role, '--config', `${configFolder}/${role}.yaml`],
     env: [...home, ...memory, ...(options.env ?? [])],
     ports: [
       { name: 'grpc', containerPort: ports[role] },

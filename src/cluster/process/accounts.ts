@@ -10,10 +10,9 @@ const noShell = /\/(nologin|false|sync|shutdown|halt)$/
  * Names of the accounts beside this one and root that a person may log in with, as far as they are listed locally:
  * accounts of a directory service are not.
  * @param uid this user's
- * @param file in the form of passwd(5)
  */
-export async function otherAccounts(uid: number, file = '/etc/passwd'): Promise<string[]> {
-  const lines = ((await readIfThere(file)) ?? '').split('\n')
+export async function otherAccounts(uid: number): Promise<string[]> {
+  const lines = ((await readIfThere('/etc/passwd')) ?? '').split('\n')
   return lines.flatMap((line) => {
     const [name = '', , id = '', , , , shell = ''] = line.split(':')
     const other = Number(id) >= peopleUidMin && Number(id) !== nobodyUid && Number(id) !== uid

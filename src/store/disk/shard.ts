@@ -53,8 +53,9 @@ const slotsAtFirst = 64
 const loadMax = 0.6
 const wordValues = 2 ** 32
 
-export function emptyShard(words: number, slots = slotsAtFirst): Shard {
-  return { count: 0, slots, cells: new Uint32Array(slots * (cell.key + words)), marks: undefined }
+export function emptyShard(words: number): Shard {
+  const cells = new Uint32Array(slotsAtFirst * (cell.key + words))
+  return { count: 0, slots: slotsAtFirst, cells, marks: undefined }
 }
 
 /** Where the key's cell begins, or -1. */

@@ -22,7 +22,7 @@ export async function atRest(shell: number, isOver: () => boolean): Promise<void
   let looks = 0
   for (const until = performance.now() + startMsMax; performance.now() < until && !isOver(); ) {
     const all = descendants(shell)
-    looks = all.length > 0 && all.every(isWaiting) ? looks + 1 : 0
+    looks = all.length > 0 && all.every((pid) => isIn(pid, waitingStates)) ? looks + 1 : 0
     if (looks >= restLooks) return
     await delay(lookEveryMs)
   }
@@ -45,7 +45,7 @@ export async function stopAll(shell: number, isOver: () => boolean): Promise<voi
       signalled.add(pid)
     }
     // Once all are stopped, another look finds what one of them had started before.
-    const isQuiet = signalled.size > 0 && fresh.length === 0 && all.every(isStopped)
+    const isQuiet = signalled.size > 0 && fresh.length === 0 && all.every((pid) => isIn(pid, stoppedStates))
     if (isOver() || (isQuiet && descendants(shell).every((pid) => signalled.has(pid)))) return
     if (performance.now() > until)
       throw new Failure('unavailable', 'the process of a persistent tool cannot be stopped')
@@ -85,14 +85,6 @@ function descendants(shell: number): number[] {
     ahead.push(...children)
   }
   return found
-}
-
-function isStopped(pid: number): boolean {
-  return isIn(pid, stoppedStates)
-}
-
-function isWaiting(pid: number): boolean {
-  return isIn(pid, waitingStates)
 }
 
 function isIn(pid: number, states: string): boolean {

@@ -28,10 +28,10 @@ export function bind(source: string, target = source, more: readonly string[] = 
 }
 
 /** The same, read-only, including what is mounted inside. */
-export function bindReadOnly(source: string, target = source, more: readonly string[] = ['nodev']): Mount[] {
+export function bindReadOnly(source: string, target = source): Mount[] {
   const real = realpathSync(source)
   const inside = mounted().filter(({ at }) => at.startsWith(`${real === '/' ? '' : real}/`))
-  const options = ['ro', ...more]
+  const options = ['ro', 'nodev']
   return [
     bind(real, target, options),
     ...inside.map(({ at }) => bind(at, `${target}${at.slice(real.length)}`, options)),
