@@ -22,9 +22,26 @@ export interface CacheUsage extends Stored {
   readonly chunked: ChunkedUsage | null
   /** What is kept for builds that run; null if the cache keeps nothing for any. */
   readonly pins: PinUsage | null
+  /** What is held by kind and age; null for a store in memory, or a release that does not report it. */
+  readonly held: readonly HeldBytes[] | null
   /** Blob bytes transferred since the start; null for a release that does not count them. */
   readonly transferred: { readonly receivedBytes: number; readonly sentBytes: number } | null
 }
+
+/** Bytes of a kind that were written within a span, or longer ago. */
+export interface HeldBytes {
+  readonly kind: HeldKind
+  readonly age: HeldAge
+  readonly bytes: number
+}
+
+/** Small blobs share files, large ones have one each. */
+export const heldKinds = ['small_blob', 'large_blob', 'action_result'] as const
+export type HeldKind = (typeof heldKinds)[number]
+
+/** How long ago something was written: within the last hour, the last day, the last week, or before. */
+export const heldAges = ['hour', 'day', 'week', 'older'] as const
+export type HeldAge = (typeof heldAges)[number]
 
 /** Blobs stored in chunks, which similar blobs share. */
 export interface ChunkedUsage {

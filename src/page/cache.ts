@@ -1,5 +1,15 @@
 import type { BuildRecord, LookupAnswer } from '../core/build-history.ts'
-import { type CacheUsage, evictedText, rateText, storedText } from '../core/cache-usage.ts'
+import {
+  type CacheUsage,
+  evictedText,
+  type HeldAge,
+  type HeldBytes,
+  type HeldKind,
+  heldAges,
+  heldKinds,
+  rateText,
+  storedText,
+} from '../core/cache-usage.ts'
 import { countText } from '../core/count-text.ts'
 import { sizeText, spanText } from '../core/units.ts'
 import { page } from './frame.ts'
@@ -64,7 +74,39 @@ ${table(
 )}
 ${chunked && chunked.blobs > 0 ? html`<p>In chunks: ${countText(chunked.blobs, 'blob')} of ${sizeText(chunked.bytes)}, ${sizeText(chunked.sharedBytes)} of that shared.</p>` : undefined}
 ${transferred ? html`<p>Since it started, it has received ${sizeText(transferred.receivedBytes)} of blobs and sent ${sizeText(transferred.sentBytes)}.</p>` : undefined}
-<p class="soft">How much of it is of which kind and age is not known: a store keeps blobs and results together, and does not tell them apart.</p>`
+${usage.held ? heldTable(usage.held) : undefined}`
+}
+
+const kindTexts: Readonly<Record<HeldKind, string>> = {
+  small_blob: 'Small blobs',
+  large_blob: 'Large blobs',
+  action_result: 'Action results',
+}
+
+const ageTexts: Readonly<Record<HeldAge, string>> = {
+  hour: 'Last hour',
+  day: 'Last day',
+  week: 'Last week',
+  older: 'Before',
+}
+
+function heldTable(held: readonly HeldBytes[]): Html {
+  const sum = (of: (each: HeldBytes) => boolean) => held.filter(of).reduce((bytes, each) => bytes + each.bytes, 0)
+  const cell = (bytes: number) => numberCell(bytes || undefined, sizeText(bytes))
+  return html`<h2>What is in it, by when it was written</h2>
+${table(
+  'held',
+  'What is in it',
+  [
+    { name: 'Kind' },
+    ...heldAges.map((age) => ({ name: ageTexts[age], isNumber: true })),
+    { name: 'All', isNumber: true },
+  ],
+  heldKinds.map(
+    (kind) => html`<tr id="held-${kind}"><td>${kindTexts[kind]}</td>
+${heldAges.map((age) => cell(sum((each) => each.kind === kind && each.age === age)))}${cell(sum((each) => each.kind === kind))}</tr>`,
+  ),
+)}`
 }
 
 function ageText({ evictedUnusedSeconds, lastHour: { evicted } }: CacheUsage): string {

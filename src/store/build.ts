@@ -62,8 +62,14 @@ async function openBackend(
   if (config.kind === 'disk') {
     const { path, size, durability } = config
     const disk = await openDisk({ path, bytesMax: size, durability, log, clock, pinSilenceMs })
-    metrics.gauge('native_store_stored_bytes', 'What the files of the store are long', [], disk.bytesStored)
     metrics.gauge('native_store_entries', 'Blobs and results in the store', [], disk.entries)
+    metrics.gauge('native_store_stored_bytes', 'What the files of the store are long', [], disk.bytesStored)
+    metrics.rows(
+      'native_store_held_bytes',
+      'The same by kind, and by how long ago it was written',
+      ['kind', 'age'],
+      () => disk.held().map(({ kind, age, bytes }) => ({ labels: { kind, age }, value: bytes })),
+    )
     reportEvictions(disk.evictions, metrics)
     if (disk.pins) reportPins(disk.pins, metrics)
     return disk

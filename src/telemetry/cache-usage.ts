@@ -1,4 +1,12 @@
-import type { CacheUsage, ChunkedUsage, Lookups, PinUsage, Stored } from '../core/cache-usage.ts'
+import {
+  type CacheUsage,
+  type ChunkedUsage,
+  heldAges,
+  heldKinds,
+  type Lookups,
+  type PinUsage,
+  type Stored,
+} from '../core/cache-usage.ts'
 import { type Samples, sumOf } from './samples.ts'
 
 /** The kinds of lookups that the cache counts, by their metrics labels. */
@@ -27,8 +35,19 @@ export function cacheUsageOf(samples: Samples | undefined): CacheUsage | null {
     evictedUnusedSeconds: sumOf(samples, 'native_store_evicted_youngest_seconds') ?? null,
     chunked: chunkedOf(samples),
     pins: pinsOf(samples),
+    held: heldIn(samples),
     transferred: transferredIn(samples),
   }
+}
+
+function heldIn(samples: Samples): CacheUsage['held'] {
+  const held = heldKinds.flatMap((kind) =>
+    heldAges.flatMap((age) => {
+      const bytes = sumOf(samples, 'native_store_held_bytes', { kind, age })
+      return bytes === undefined ? [] : { kind, age, bytes }
+    }),
+  )
+  return held.length > 0 ? held : null
 }
 
 function transferredIn(samples: Samples): CacheUsage['transferred'] {

@@ -76,6 +76,7 @@ const full: ClusterStatus = {
         { invocation: 'inv\u001b-2', client: '10.0.0.8', bytes: 2 * 1024 ** 2, silentSeconds: 90 },
       ],
     },
+    held: [{ kind: 'small_blob', age: 'hour', bytes: 512 }],
     transferred: { receivedBytes: 10, sentBytes: 20 },
   },
   workerCaches: { usedBytes: 0, limitBytes: 1024, workers: 2 },

@@ -14,7 +14,12 @@ const cacheOf = (hits: number, misses: number, bytes: number): CacheUsage => {
   const counts = { actionResults: { hits, misses }, executions: nothing, blobs: nothing, evicted: null }
   return {
     ...{ usedBytes: 2048, limitBytes: 4096, entries: 1, evictedUnusedSeconds: null, chunked: null, pins: null },
-    ...{ sinceStart: counts, lastHour: counts, transferred: { receivedBytes: bytes, sentBytes: 2 * bytes } },
+    ...{
+      held: null,
+      sinceStart: counts,
+      lastHour: counts,
+      transferred: { receivedBytes: bytes, sentBytes: 2 * bytes },
+    },
   }
 }
 const statusOf = (ended: number, cache: CacheUsage | null): ClusterStatus => ({

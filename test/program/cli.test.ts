@@ -287,6 +287,13 @@ describe('a cluster from up to down', () => {
           },
           "entries": "number",
           "evictedUnusedSeconds": "null",
+          "held": [
+            {
+              "age": "string",
+              "bytes": "number",
+              "kind": "string",
+            },
+          ],
           "lastHour": {
             "actionResults": {
               "hits": "number",

@@ -62,7 +62,7 @@ describe('appending', () => {
     'a full disk fails the whole group, and the next one is tried again',
     async () => {
       const folder = await testFolder()
-      const good = createSegment(folder, 1, 0)
+      const good = createSegment(folder, 1, 0, 0)
       const full = segmentOf({
         number: 2,
         path: '/dev/full',
@@ -70,6 +70,7 @@ describe('appending', () => {
         bytes: 16,
         records: 0,
         age: 0,
+        writtenMs: 0,
       })
       const written: string[] = []
       let segment: Segment = full
@@ -97,7 +98,7 @@ describe('appending', () => {
   )
 
   test('a record that is given the moment the last one is acknowledged is written too', async () => {
-    const segment = createSegment(await testFolder(), 1, 0)
+    const segment = createSegment(await testFolder(), 1, 0, 0)
     const appender = createAppender({
       io: createFileIo(),
       durability: 'process',
@@ -114,7 +115,7 @@ describe('appending', () => {
 
   test('records of one tick are one write, in their order', async () => {
     const folder = await testFolder()
-    const segment = createSegment(folder, 1, 0)
+    const segment = createSegment(folder, 1, 0, 0)
     const groups: number[] = []
     const appender = createAppender({
       io: createFileIo(),

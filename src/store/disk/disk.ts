@@ -1,3 +1,4 @@
+import type { HeldBytes } from '../../core/cache-usage.ts'
 import type { Blobs } from '../blobs.ts'
 import type { Evictions } from '../evictions.ts'
 import type { Pins } from '../pins.ts'
@@ -6,6 +7,7 @@ import { createDiskBlobs } from './blobs.ts'
 import { createDiskContext, type DiskOptions } from './context.ts'
 import { diskFailure } from './errors.ts'
 import { openStoreFolder } from './folder.ts'
+import { heldIn } from './held.ts'
 import { openBlobs } from './open-blobs.ts'
 import { openResults } from './open-results.ts'
 import { createDiskResults } from './results.ts'
@@ -19,6 +21,8 @@ export interface DiskStore {
   bytesStored(): number
   /** Blobs and results that it holds. */
   entries(): number
+  /** The former by kind and age. */
+  held(): readonly HeldBytes[]
   readonly evictions: Evictions
   /** What is kept for builds while they run; absent where nothing is. */
   readonly pins: Pins | undefined
@@ -52,6 +56,11 @@ export async function openDisk(options: DiskOptions): Promise<DiskStore> {
       blobs: createDiskBlobs({ ...blobs, close }),
       results: createDiskResults({ ...results, close }),
       bytesStored: () => blobs.space.bytesStored + results.space.bytesStored,
+      held: () =>
+        heldIn(
+          { blobs: blobs.log.segments, large: blobs.large.all(), results: results.log.segments },
+          context.clock.now(),
+        ),
       entries: () => blobs.log.entries + blobs.large.entries + results.log.entries,
       evictions: context.evictions,
       pins: blobs.pins,

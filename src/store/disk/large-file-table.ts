@@ -12,6 +12,8 @@ export interface LargeFile {
   readonly path: string
   /** What it takes on disk. */
   readonly bytes: number
+  /** When it was stored, in milliseconds since 1970. */
+  readonly writtenMs: number
   /** Age of its last use. */
   readonly used: number
   readonly reuse: Reuse
@@ -36,7 +38,7 @@ export interface LargeFileTable extends Markable {
   /** The blob with this hash, whatever its size. */
   locate(fn: DigestFunction, hash: string): Digest | undefined
   /** Adds it as the one that was used last. */
-  add(digest: Digest, used: number, reuse: Reuse): void
+  add(added: Pick<LargeFile, 'digest' | 'used' | 'reuse' | 'writtenMs'>): void
   /** Finds it, and counts a use. */
   use(digest: Digest): KeptFile | undefined
   remove(file: KeptFile): void
@@ -78,18 +80,11 @@ export function createLargeFileTable(folder: string, age: Age, reuses: Reuses, m
     all: () => files.values(),
     get: (digest) => files.get(digestKey(digest)),
     locate: (fn, hash) => byHash.get(hashKey(fn, hash)),
-    add(digest, used, reuse) {
+    add(added) {
+      const { digest } = added
       const path = largeFilePath(folder, digest)
       byHash.set(hashKey(digest.fn, digest.hash), digest)
-      files.set(digestKey(digest), {
-        digest,
-        path,
-        bytes: largeFileBytes(digest.size),
-        used,
-        reuse,
-        marks: 0,
-        holds: 1,
-      })
+      files.set(digestKey(digest), { ...added, path, bytes: largeFileBytes(digest.size), marks: 0, holds: 1 })
     },
     use,
     pin(digest, bits) {

@@ -1,10 +1,12 @@
 import fs from 'node:fs'
 import { promisify } from 'node:util'
+import type { Clock } from '../../core/clock.ts'
 import { type Digest, type DigestFunction, digestText } from '../../core/digest.ts'
 import { errnoOf, messageOf } from '../../core/failure.ts'
 import type { Log } from '../../telemetry/log.ts'
 import type { Allocate, BlobWriter, ReadRange } from '../blobs.ts'
 import type { Age } from './age.ts'
+import type { Dates } from './dates.ts'
 import type { Durability } from './durability.ts'
 import type { FileIo } from './file-io.ts'
 import { largeFileBytes, largeFilePath } from './large-file.ts'
@@ -41,9 +43,10 @@ export interface LargeFilesOptions {
   /** Where files are written before they are complete, and moved before they are removed. */
   readonly incoming: string
   /** What was found at start, the oldest first. */
-  readonly found: readonly { readonly digest: Digest; readonly age: number }[]
+  readonly found: Dates['files']
   readonly space: Space
   readonly age: Age
+  readonly clock: Clock
   readonly reuses: Reuses
   readonly durability: Durability
   readonly io: FileIo
@@ -59,11 +62,11 @@ export interface LargeFilesOptions {
 const unlinkAsync = promisify(fs.unlink)
 
 export function createLargeFiles(options: LargeFilesOptions): LargeFiles {
-  const { folder, incoming, space, age, reuses, durability, io, log } = options
+  const { folder, incoming, space, age, clock, reuses, durability, io, log } = options
   const files = createLargeFileTable(folder, age, reuses, options.marked)
   const names = createLargeFileNames(folder, incoming)
-  for (const { digest, age: used } of options.found) {
-    files.add(digest, used, unknownReuse)
+  for (const { digest, age: used, writtenMs } of options.found) {
+    files.add({ digest, used, writtenMs, reuse: unknownReuse })
     space.add(largeFileBytes(digest.size))
   }
   const readFile = createLargeReader<KeptFile>({
@@ -110,7 +113,7 @@ export function createLargeFiles(options: LargeFilesOptions): LargeFiles {
     if (files.use(digest)) return false
     names.place(from, largeFilePath(folder, digest))
     space.settle(largeFileBytes(digest.size))
-    files.add(digest, age.now, reuses.stored(digest, digest.size))
+    files.add({ digest, used: age.now, writtenMs: clock.now(), reuse: reuses.stored(digest, digest.size) })
     age.wrote(largeFileBytes(digest.size))
     return true
   }

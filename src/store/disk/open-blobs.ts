@@ -36,6 +36,7 @@ export async function openBlobs(folder: StoreFolder, bytesMax: number, context: 
   const large = createLargeFiles({
     ...part,
     durability,
+    clock,
     io,
     log,
     folder: folder.large,

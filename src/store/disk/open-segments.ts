@@ -1,3 +1,4 @@
+import type { Clock } from '../../core/clock.ts'
 import { errnoOf } from '../../core/failure.ts'
 import type { Age } from './age.ts'
 import type { Append } from './append.ts'
@@ -26,6 +27,7 @@ export interface OpenSegmentsOptions {
   readonly found: readonly Segment[]
   readonly space: Space
   readonly age: Age
+  readonly clock: Clock
   /** Length at which a segment is finished, its footer included. */
   readonly segmentBytes: number
   readonly durability: Durability
@@ -50,7 +52,7 @@ const segmentAgeMax = 128
  * Where values are replaced (`apart` is false) there is one segment to write to, and one order.
  */
 export function createOpenSegments(options: OpenSegmentsOptions): OpenSegments {
-  const { folder, space, age, segmentBytes, durability, apart } = options
+  const { folder, space, age, clock, segmentBytes, durability, apart } = options
   const all = new Map(options.found.map((segment) => [segment.number, segment]))
   let lastNumber = options.found.at(-1)?.number ?? 0
   let fresh = options.found.at(-1)
@@ -80,7 +82,7 @@ export function createOpenSegments(options: OpenSegmentsOptions): OpenSegments {
     for (;;) {
       lastNumber += 1
       try {
-        return createSegment(folder, lastNumber, age.written)
+        return createSegment(folder, lastNumber, age.written, clock.now())
       } catch (error) {
         if (errnoOf(error) !== 'EEXIST') throw error
       }

@@ -73,6 +73,7 @@ export function openPart(context: DiskContext, options: PartOptions): Part {
   const segmentLog = createSegmentLog({
     space,
     age,
+    clock,
     reuses,
     durability,
     io,
@@ -81,7 +82,7 @@ export function openPart(context: DiskContext, options: PartOptions): Part {
     index,
     segmentBytes,
     apart,
-    segments: segments.map(({ segment }) => segment),
+    segments,
     relieve,
     evicted: ({ digest, length, used, reuse }) => evicted(digest, length, used, reuse),
   })

@@ -18,21 +18,14 @@ export interface RecoverOptions {
   readonly aside: Aside
 }
 
-/** A segment as it was found. */
-export interface RecoveredSegment {
-  readonly segment: Segment
-  /** When it was last written, in milliseconds since 1970. */
-  readonly writtenMs: number
-}
-
 /**
  * Opens the segments of a folder, oldest first, and indexes what they hold: from their
  * footers, or, where a footer is absent or damaged, record by record. What follows the last
  * sound record is cut off: it was never acknowledged, or is damaged.
  * @throws Failure 'precondition' when a segment is of another version
  */
-export function recoverSegments(options: RecoverOptions): RecoveredSegment[] {
-  const recovered: RecoveredSegment[] = []
+export function recoverSegments(options: RecoverOptions): Segment[] {
+  const recovered: Segment[] = []
   const numbers = segmentNumbers(options)
   for (const number of numbers) {
     const segment = openSegment(options, number, number === numbers.at(-1))
@@ -53,7 +46,7 @@ function segmentNumbers({ folder, log, aside }: RecoverOptions): number[] {
   return numbers.sort((a, b) => a - b)
 }
 
-function openSegment(options: RecoverOptions, number: number, last: boolean): RecoveredSegment | undefined {
+function openSegment(options: RecoverOptions, number: number, last: boolean): Segment | undefined {
   const path = segmentPath(options.folder, number)
   const fd = opened(options, path)
   if (fd === undefined) return undefined
@@ -82,7 +75,7 @@ interface FoundFile {
   readonly last: boolean
 }
 
-function readSegment(options: RecoverOptions, { number, path, fd, last }: FoundFile): RecoveredSegment | undefined {
+function readSegment(options: RecoverOptions, { number, path, fd, last }: FoundFile): Segment | undefined {
   const { size, mtimeMs } = fs.fstatSync(fd)
   const header = Buffer.alloc(Math.min(size, segmentHeaderBytes))
   fs.readSync(fd, header, 0, header.length, 0)
@@ -90,9 +83,17 @@ function readSegment(options: RecoverOptions, { number, path, fd, last }: FoundF
   if (version === undefined) return discardSegment(options, path, fd, size)
   assertVersion(version, path)
   const found = readFooter(fd, size) ?? scan(options, path, fd, size)
-  const segment = segmentOf({ number, path, fd, bytes: found.offset, records: countOf(found), age: 0 })
+  const segment = segmentOf({
+    number,
+    path,
+    fd,
+    bytes: found.offset,
+    records: countOf(found),
+    age: 0,
+    writtenMs: mtimeMs,
+  })
   adopt(options, segment, found, size, last)
-  return { segment, writtenMs: mtimeMs }
+  return segment
 }
 
 /** A kill between creating a segment and writing its header leaves less than a header; anything else is not ours to delete. */

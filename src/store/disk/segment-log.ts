@@ -1,4 +1,5 @@
 import fs from 'node:fs'
+import type { Clock } from '../../core/clock.ts'
 import { type Digest, type DigestFunction, digestText } from '../../core/digest.ts'
 import { messageOf } from '../../core/failure.ts'
 import type { Log } from '../../telemetry/log.ts'
@@ -55,6 +56,7 @@ export interface SegmentLogOptions {
   readonly index: DigestIndex
   readonly space: Space
   readonly age: Age
+  readonly clock: Clock
   readonly reuses: Reuses
   /** Length at which a segment is finished. */
   readonly segmentBytes: number
@@ -72,7 +74,7 @@ export interface SegmentLogOptions {
 const absent = Promise.resolve(undefined)
 
 export function createSegmentLog(options: SegmentLogOptions): SegmentLog {
-  const { folder, index, space, age, reuses, segmentBytes, apart, durability, io, log } = options
+  const { folder, index, space, age, clock, reuses, segmentBytes, apart, durability, io, log } = options
   const reader = createSegmentReader({ io, space, damaged })
   for (const { bytesCounted } of options.segments) space.add(bytesCounted)
   const segments = createOpenSegments({
@@ -80,6 +82,7 @@ export function createSegmentLog(options: SegmentLogOptions): SegmentLog {
     found: options.segments,
     space,
     age,
+    clock,
     segmentBytes,
     durability,
     apart,

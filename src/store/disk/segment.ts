@@ -18,6 +18,8 @@ export interface Segment {
   records: number
   /** Age by what was written (age.ts) at which it began. */
   bornAt: number
+  /** When it began, in milliseconds since 1970; of one that was found at start, when it was last written to. */
+  readonly writtenMs: number
   /** What was deleted while it was the newest: its footer says so of earlier segments. */
   readonly deletions: Digest[]
   /** Reads in flight; its file stays open for them after it is evicted. */
@@ -46,8 +48,8 @@ export function segmentNumber(name: string): number | undefined {
   return number > 0 && number <= numberMax ? number : undefined
 }
 
-/** Begins a segment's file; the number must be new. */
-export function createSegment(folder: string, number: number, age: number): Segment {
+/** Begins a segment's file; the number must be new. @param writtenMs now, in milliseconds since 1970 */
+export function createSegment(folder: string, number: number, age: number, writtenMs: number): Segment {
   const path = segmentPath(folder, number)
   const fd = fs.openSync(path, 'wx+', 0o644)
   try {
@@ -57,7 +59,7 @@ export function createSegment(folder: string, number: number, age: number): Segm
     fs.unlinkSync(path)
     throw error
   }
-  return segmentOf({ number, path, fd, bytes: segmentHeaderBytes, records: 0, age })
+  return segmentOf({ number, path, fd, bytes: segmentHeaderBytes, records: 0, age, writtenMs })
 }
 
 export interface SegmentFile {
@@ -67,9 +69,10 @@ export interface SegmentFile {
   readonly bytes: number
   readonly records: number
   readonly age: number
+  readonly writtenMs: number
 }
 
-export function segmentOf({ number, path, fd, bytes, records, age }: SegmentFile): Segment {
+export function segmentOf({ number, path, fd, bytes, records, age, writtenMs }: SegmentFile): Segment {
   return {
     number,
     path,
@@ -78,6 +81,7 @@ export function segmentOf({ number, path, fd, bytes, records, age }: SegmentFile
     bytesCounted: 0,
     records,
     bornAt: age,
+    writtenMs,
     deletions: [],
     readers: 0,
     evicted: false,
