@@ -13,6 +13,7 @@ import { browsed, resultOf } from './browsed.ts'
 import { buildPage } from './build.ts'
 import { createBuildActions } from './build-actions.ts'
 import { compared } from './compared.ts'
+import { failedLogs } from './failed-logs.ts'
 import { page } from './frame.ts'
 import { html } from './html.ts'
 import { createInTime } from './in-time.ts'
@@ -49,7 +50,8 @@ export function createBuildRoutes(sources: Sources, explanations: Explanations, 
     const [explanation, actions, told, critical] = await Promise.all([
       ...([explaining, actionsOf(build), history.invocation(build.id), criticalOf(build)] as const),
     ])
-    const facts = { build, actions, told, critical, against, isFinal: explanations.isFinal(build) }
+    const logs = told ? await failedLogs(history, told) : new Map()
+    const facts = { build, actions, told, logs, critical, against, isFinal: explanations.isFinal(build) }
     const shown = explanation ?? explanations.last(build, against)
     return ok(buildPage({ ...facts, explanation: shown, isLate: explanation === undefined }, clock.now()))
   }

@@ -8,6 +8,7 @@ import { summaryText } from '../explain/sentences.ts'
 import { actionsTable } from './actions.ts'
 import { causesTable } from './causes.ts'
 import { criticalSteps } from './critical.ts'
+import type { FailedLogs } from './failed-logs.ts'
 import { page } from './frame.ts'
 import { type Html, html } from './html.ts'
 import { invocationBody, invocationFacts, invocationHead } from './invocation.ts'
@@ -38,6 +39,8 @@ export interface BuildFacts {
   readonly critical: CriticalPath
   /** What its client reported about it. */
   readonly told: InvocationRecord | undefined
+  /** Of the first that failed. */
+  readonly logs: FailedLogs
   /** The build that the reader compares with, by its full id. */
   readonly against: string | undefined
 }
@@ -70,6 +73,7 @@ export function buildPage(of: BuildFacts, now: number): string {
       ? html` <span class="unscripted">It may still be running: reload the page to see more.</span>`
       : undefined
   const failed = actions.filter(({ outcome }) => outcome === 'failed').slice(0, failuresShown)
+  const seen = failed.length > 0 ? failures(failed) : undefined
   return page(
     { title, place: 'builds', live: of.isLate || isLive(of, now) },
     html`<h1>${title}</h1>
@@ -85,8 +89,7 @@ ${wallBar(build, of.critical, actions)}
 ${criticalSteps(build, of.critical)}
 ${timeline(actions, `${buildPath(build.id)}/timeline.json`)}
 <div class="after">
-${told && invocationBody(build.id, told)}
-${failed.length > 0 ? failures(failed) : undefined}
+${told ? invocationBody(build.id, told, { logs: of.logs, seen }) : seen}
 <h2>By mnemonic</h2>
 ${mnemonicsTable(actions)}
 <h2>Slowest</h2>

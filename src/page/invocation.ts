@@ -10,7 +10,9 @@ import {
   type TestRecord,
 } from '../core/invocation.ts'
 import { sizeText, spanText } from '../core/units.ts'
+import { type FailedLogs, shownLogs } from './failed-logs.ts'
 import { type Html, html } from './html.ts'
+import { excerptBytesMax, textMarkup } from './printed.ts'
 import { table } from './table.ts'
 import { terminalMarkup } from './terminal-markup.ts'
 import { buildPath, numberText } from './words.ts'
@@ -35,18 +37,28 @@ function counts({ targets, targetsFailed, tests, testsFailed }: InvocationRecord
   return parts.length > 0 ? `; ${parts.join('; ')}` : ''
 }
 
-/** Failures, tests, targets and output; failures are expanded initially. */
-export function invocationBody(build: string, told: InvocationRecord): Html {
+/** What a build's page shows of failures beside what the client reported. */
+export interface Failed {
+  /** Logs of the first that failed. */
+  readonly logs: FailedLogs
+  /** What the servers saw fail; absent if nothing did. */
+  readonly seen: Html | undefined
+}
+
+/** Failures and tests with their output, which is expanded initially, targets, and what the client printed. */
+export function invocationBody(build: string, told: InvocationRecord, { logs, seen }: Failed): Html {
   const { failures, testsShown, targetsShown, leftOut } = told
   const lost = html`<p class="soft">${numberText(leftOut)} events are not shown: they exceed what is kept of a build, or never arrived.</p>`
-  return html`${failures.length > 0 ? failuresMarkup(build, failures) : undefined}
+  return html`${failures.length > 0 ? failuresMarkup(build, failures, logs) : undefined}
+${seen}
 ${testsShown.length > 0 ? testsTable(build, testsShown, told.tests) : undefined}
+${testsShown.flatMap((test) => testLogs(test, logs))}
 ${targetsShown.length > 0 ? targetsTable(targetsShown, told) : undefined}
 ${told.output === '' ? undefined : output(told)}
 ${leftOut > 0 ? lost : undefined}`
 }
 
-function failuresMarkup(build: string, failures: readonly FailureRecord[]): Html {
+function failuresMarkup(build: string, failures: readonly FailureRecord[], contents: FailedLogs): Html {
   return html`<h2>Failures reported by the client</h2>
 ${failures.map(
   ({
@@ -58,8 +70,27 @@ ${failures.map(
     logs,
   }) => html`<details id="failure-${row}" open><summary>${label} ${mnemonic}</summary>
 <p class="mono">${path}</p>${message ? html`<pre>${message}</pre>` : undefined}
+${excerpts(logs, contents)}
 <p>${logLinks(`${buildPath(build)}/action-log/${row}`, logs, `${label} ${mnemonic}`)}</p></details>`,
 )}`
+}
+
+/** The ends of logs that are known here, each under its name. */
+function excerpts(logs: readonly LogRecord[], contents: FailedLogs): Html {
+  const known = shownLogs(logs).flatMap(({ name, uri }) => {
+    const bytes = contents.get(uri)
+    return bytes ? [html`<p class="soft">${name}</p>${textMarkup(bytes, excerptBytesMax)}`] : []
+  })
+  return html`${known}`
+}
+
+/** What the last attempt of a failed test printed. */
+function testLogs({ label, status, attempts }: TestRecord, contents: FailedLogs): Html[] {
+  const last = attempts.at(-1)
+  if (!last || !isFailedTest(status) || !shownLogs(last.logs).some(({ uri }) => contents.has(uri))) return []
+  return [
+    html`<details id="test-log-${last.row}" open><summary>${label}, what it printed</summary>${excerpts(last.logs, contents)}</details>`,
+  ]
 }
 
 function testsTable(build: string, tests: readonly TestRecord[], all: number): Html {

@@ -10,7 +10,7 @@ import { buildPath, shortId } from './words.ts'
 /** A log named by a client, from the cache, or a note on where else it is. */
 export async function logPage(history: BuildHistory, build: string, { name, uri }: LogRecord): Promise<string> {
   const title = `${name} of build ${shortId(build)}`
-  const bytes = await bytesOf(history, uri)
+  const bytes = await loggedBytes(history, uri)
   return page(
     { title, place: 'builds' },
     html`<h1>${title}</h1><p><a href="${buildPath(build)}">The build</a></p>
@@ -19,8 +19,10 @@ ${bytes ? textMarkup(bytes) : html`<p>${whyNot(uri)}</p>`}`,
   )
 }
 
-/** The host is ignored: a digest of some other cache is simply not here. */
-async function bytesOf(history: BuildHistory, uri: string): Promise<Uint8Array | undefined> {
+/**
+ * What a client named as a log, if the cache has it. The host is ignored: a digest of some other cache is simply not here.
+ */
+export async function loggedBytes(history: BuildHistory, uri: string): Promise<Uint8Array | undefined> {
   const [, name] = /^bytestream:\/\/[^/]+\/(.+)$/.exec(uri) ?? []
   if (name === undefined) return undefined
   try {

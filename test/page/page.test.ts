@@ -174,6 +174,8 @@ describe('the page', () => {
     await tell(it.channel, 'eeee5555', events)
     const { text } = await get('/build/eeee5555')
     expect(text).toContain('Result: tests failed')
+    // The log that is there is shown at once, below the test.
+    expect(text).toMatch(/<details id="test-log-\d+" open>[^\n]*what it printed[\s\S]*API_TOKEN=\(hidden\)/)
     expect(text).toContain('was asked for any action')
     expect(text).not.toContain('Everything was cached')
     expect(text).toContain('--remote_header=x-key=(hidden)')

@@ -71,6 +71,7 @@ describe.skipIf(!(await have('sid:bazel')))('Bazel 7.7.1 tells the console of it
     expect(await told(ran)).toMatchObject({ exit: { code: 1, name: 'BUILD_FAILURE' }, targets: 2, targetsFailed: 1 })
     const { text } = await pageOf(ran)
     expect(text).toContain('Failures reported by the client')
+    expect(text).toMatch(/stderr<\/p><pre>this went to stderr/)
     const log = /href="[^"]*(\/action-log\/\d+\/\d+)" aria-label="stderr of/.exec(text)?.[1]
     expect((await pageOf(ran, log)).text).toContain('this went to stderr')
   })
@@ -85,6 +86,7 @@ describe.skipIf(!(await have('sid:bazel')))('Bazel 7.7.1 tells the console of it
       testsFailed: 1,
     })
     const { text } = await pageOf(ran)
+    expect(text).toMatch(/\/\/sh:fail_test, what it printed[\s\S]*the test fails, as it should/)
     const log = /href="[^"]*(\/log\/\d+\/\d+)" aria-label="test.log of \/\/sh:fail_test"/.exec(text)?.[1]
     expect((await pageOf(ran, log)).text).toContain('the test fails, as it should')
     expect((await native.ok('builds')).stdout).toMatch(/test \/\/sh:pass_test .* tests failed/)
