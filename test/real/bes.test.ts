@@ -71,7 +71,7 @@ describe.skipIf(!(await have('sid:bazel')))('Bazel 7.7.1 tells the console of it
     expect(await told(ran)).toMatchObject({ exit: { code: 1, name: 'BUILD_FAILURE' }, targets: 2, targetsFailed: 1 })
     const { text } = await pageOf(ran)
     expect(text).toContain('Failures reported by the client')
-    expect(text).toMatch(/stderr<\/p><pre>this went to stderr/)
+    expect(text).toMatch(/stderr<\/p><pre>[^<]*this went to stderr/)
     const log = /href="[^"]*(\/action-log\/\d+\/\d+)" aria-label="stderr of/.exec(text)?.[1]
     expect((await pageOf(ran, log)).text).toContain('this went to stderr')
   })
