@@ -119,9 +119,13 @@ export function createUploads({ blobs, clock, max = uploadsMax, endStalled }: Up
     function ask(act: (writer: BlobWriter) => undefined | Promise<void>): undefined | Promise<void> {
       const writer = assertOwner(entry, owner)
       entry.touched = clock.now()
-      const asked = withRoom(() => act(writer))
-      if (!asked) return undefined
+      // Before it is asked: what makes room for it must not take this very upload for one that stands still.
       entry.underWay += 1
+      const asked = withRoom(() => act(writer))
+      if (!asked) {
+        entry.underWay -= 1
+        return undefined
+      }
       const pending = asked.finally(() => {
         entry.underWay -= 1
       })
