@@ -3,6 +3,7 @@ import { Failure } from '../core/failure.ts'
 import { messageBytesMax } from '../core/limits.ts'
 import { spanText } from '../core/units.ts'
 import { re } from '../wire/proto.ts'
+import { packUsage } from '../wire/resource-usage.ts'
 import { Code, RpcError } from '../wire/rpc.ts'
 import { statusMessage } from '../wire/status.ts'
 import { toDuration } from '../wire/time.ts'
@@ -72,7 +73,11 @@ export async function respond(
     stderrDigest: wireDigest(stderr.digest),
     ...(assignment.inlineStdout && { stdoutRaw: inlined(stdout.content) }),
     ...(assignment.inlineStderr && { stderrRaw: inlined(stderr.content) }),
-    executionMetadata: { ...times.finish(), virtualExecutionDuration: toDuration(ran.endedAt - ran.startedAt) },
+    executionMetadata: {
+      ...times.finish(),
+      virtualExecutionDuration: toDuration(ran.endedAt - ran.startedAt),
+      ...(ran.used && { auxiliaryMetadata: packUsage(ran.used) }),
+    },
   }
   if (!timedOut) {
     const message = endingText(ran.exitCode, ran.met, made.limits) ?? (made.image ? `it ran in ${made.image.name}` : '')

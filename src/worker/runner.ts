@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.ts'
 import { Failure } from '../core/failure.ts'
 import type { re } from '../wire/proto.ts'
+import type { ResourceUsage } from '../wire/resource-usage.ts'
 import type { HeldImage } from './images/store.ts'
 import { pathInTree } from './images/tree.ts'
 import { bytesOf, type DiskWatch, foldersOf, watchDisk } from './limits/disk.ts'
@@ -40,6 +41,8 @@ export interface Run {
   readonly seenRoot: string
   /** How often it hit its limits, where that is known. */
   readonly met?: LimitCounts | undefined
+  /** Absent for one that ran in a persistent tool, which may have done other things meanwhile. */
+  readonly used?: ResourceUsage
   /** Milliseconds since 1970. */
   readonly startedAt: number
   readonly endedAt: number
@@ -116,7 +119,8 @@ export async function run(options: RunOptions): Promise<Run> {
     const ended = await process.ended
     if (watchError !== undefined) throw watchError
     const endedAt = clock.now()
-    const facts = { seenRoot, startedAt, endedAt, met: ended.met && { ...ended.met, diskFull } }
+    const met = ended.met && { ...ended.met, diskFull }
+    const facts = { seenRoot, startedAt, endedAt, met, used: ended.used }
     if (ended.kind === 'killed') return { outcome, exitCode: killedCode, ...facts }
     if (ended.refusal !== undefined) {
       const isHidden = seenRoot !== root && !image && !isInput(program.file)

@@ -1,6 +1,6 @@
 import { Failure } from '../core/failure.ts'
 import { type ProcessRequest, refusalOf, type SlotShape } from './command-file.ts'
-import type { Ended, ProcessSinks } from './slot-process.ts'
+import type { Ending, ProcessSinks } from './slot-process.ts'
 import type { SlotShell } from './slot-shell.ts'
 
 /** What a slot's shell has said of a process, or what is known without it. */
@@ -47,7 +47,7 @@ export function endedBy(
   shape: SlotShape,
   stderr: ProcessSinks['stderr'],
   trouble: string | undefined,
-): Ended {
+): Ending {
   if (answer.kind === 'killed') return { kind: 'killed' }
   if (answer.kind === 'exited') {
     const text = Buffer.from(stderr.small ?? []).toString()

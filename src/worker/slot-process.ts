@@ -1,3 +1,4 @@
+import type { ResourceUsage } from '../wire/resource-usage.ts'
 import type { LimitCounts } from './limits/limits.ts'
 import type { StreamSink } from './stream.ts'
 
@@ -10,8 +11,8 @@ export interface Sinks<Sink = StreamSink> {
 /** The part of them that a slot uses. */
 export type ProcessSinks = Sinks<Pick<StreamSink, 'write' | 'small'>>
 
-/** How a process ended. Everything it started is dead by then, and its sinks have all output. */
-export type Ended = (
+/** How a process ended. */
+export type Ending =
   | {
       readonly kind: 'exited'
       /** 128 + N when signal N ended it. */
@@ -21,9 +22,13 @@ export type Ended = (
     }
   /** By `kill`. */
   | { readonly kind: 'killed' }
-) & {
+
+/** A process that has ended. Everything it started is dead by then, and its sinks have all output. */
+export type Ended = Ending & {
   /** How often it hit its limits, where that is known. */
   readonly met?: LimitCounts
+  /** What all its processes have used, as far as that is known. */
+  readonly used: ResourceUsage
 }
 
 /** A process that runs in a slot. */

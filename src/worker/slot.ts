@@ -5,6 +5,7 @@ import { Failure } from '../core/failure.ts'
 import { commandFile, type ProcessRequest, type SlotShape } from './command-file.ts'
 import type { Cell, Enclosure } from './enclosure.ts'
 import { makePipes, type Pipe } from './pipes.ts'
+import { meterProcessorTime, type ProcessorMeter } from './processor-time.ts'
 import { endedBy, expectAnswer, expectNothing } from './slot-answer.ts'
 import type { Ended, Process, ProcessSinks } from './slot-process.ts'
 import { type SlotShell, startSlotShell } from './slot-shell.ts'
@@ -47,7 +48,9 @@ export async function openSlot(options: SlotOptions): Promise<Slot> {
   const commands = join(directory, mark)
   const commandsFile = openSync(commands, 'wx', 0o600)
   const pipes: Pipe[] = []
+  let meter: ProcessorMeter | undefined
   const release = () => {
+    meter?.close()
     for (const pipe of pipes) pipe.close()
     closeSync(commandsFile)
     rmSync(commands, { force: true })
@@ -66,7 +69,9 @@ export async function openSlot(options: SlotOptions): Promise<Slot> {
     const plain = line === 'ready ' && !tools
     const shape = { plain, mark, streams, prefix, limits: options.limits ?? [], ...(tools && { tools }) }
     const write = (request: ProcessRequest) => writeWhole(commandsFile, commandFile(request, shape))
-    return createSlot({ shell, pipes, shape, write, release, once: enclosure.once === true, cell: enclosure.cell })
+    meter = meterProcessorTime(shell.enclosed.shell)
+    const once = enclosure.once === true
+    return createSlot({ shell, meter, pipes, shape, write, release, once, cell: enclosure.cell })
   } catch (error) {
     release()
     throw error
@@ -81,6 +86,7 @@ function writeWhole(file: number, text: string): void {
 
 interface SlotParts {
   readonly shell: SlotShell
+  readonly meter: ProcessorMeter
   readonly pipes: readonly Pipe[]
   readonly shape: SlotShape
   /** Writes a request into the command file. */
@@ -91,7 +97,7 @@ interface SlotParts {
   readonly cell: Cell | undefined
 }
 
-function createSlot({ shell, pipes, shape, write, release, once, cell }: SlotParts): Slot {
+function createSlot({ shell, meter, pipes, shape, write, release, once, cell }: SlotParts): Slot {
   const [stdout, stderr] = pipes as [Pipe, Pipe]
   let current: { kill(): void } | undefined
   let used = false
@@ -136,7 +142,7 @@ function createSlot({ shell, pipes, shape, write, release, once, cell }: SlotPar
       current = undefined
       const isClean = orSpoiled(() => cell?.leave() ?? true)
       if (!isClean || (answered.kind === 'exited' && answered.spoiled)) spoiled = true
-      return endedBy(answered, request, shape, sinks.stderr, shell.trouble)
+      return { ...endedBy(answered, request, shape, sinks.stderr, shell.trouble), used: meter.since() }
     }
     const self = {
       root: request.root,

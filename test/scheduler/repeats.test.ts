@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
 import type { re } from '../../src/wire/proto.ts'
+import { packUsage } from '../../src/wire/resource-usage.ts'
 import { Code } from '../../src/wire/rpc.ts'
 import { keepingRecorder, saidBy } from '../fixture/recorder.ts'
 import { connectWorker } from './worker.ts'
@@ -42,7 +43,12 @@ test('an action runs again on another worker after its client has the answer, an
   const here = await world()
   await runFirst(here)
   const { leaseId } = await here.workers.w2.assigned()
-  here.workers.w2.finish(leaseId ?? '', resultOf('a', 'w2'))
+  // What the other run has used is no difference.
+  const auxiliaryMetadata = packUsage({ userMs: 10, systemMs: 20, peakMemoryBytes: 30 })
+  here.workers.w2.finish(leaseId ?? '', {
+    ...resultOf('a', 'w2'),
+    executionMetadata: { worker: 'w2', auxiliaryMetadata },
+  })
   await vi.waitFor(async () => expect(await here.outcomes()).toEqual({ same: 1 }), patience)
   expect(here.told.repeats).toMatchObject([{ repeated: { isSame: true } }])
   // Nobody else hears of it: no operation, no further execution in the history, and it is not repeated in turn.

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { buildMerkleTree, treeSources } from '../../../src/client/merkle.ts'
+import { usageIn } from '../../../src/wire/resource-usage.ts'
 import { Code } from '../../../src/wire/rpc.ts'
 import { ActionCancelled } from '../../../src/worker/action-error.ts'
 import { eventually } from '../../fixture/eventually.ts'
@@ -26,6 +27,8 @@ describe.each(ways)('in a slot by %s, a tool that stays', (way) => {
     expect(second.out).toMatch(/^TWO# request 2 /)
     expect([second.tool, second.cwd]).toEqual([first.tool, first.cwd])
     expect(context.persistentTools?.size).toBe(1)
+    // What a tool uses cannot be told apart by actions.
+    expect([usageIn(first.result), usageIn(second.result)]).toEqual([{}, {}])
   })
 
   test('finds nothing of an action in the next one', async () => {
