@@ -15,6 +15,7 @@ import { phaseBar } from './phases.ts'
 import { printedMarkup } from './printed.ts'
 import { numberCell, table } from './table.ts'
 import { treePath } from './tree-page.ts'
+import { usedMarkup } from './used.ts'
 import { actionPath, actionTitle, buildPath, moment, outcomeText, shortHash, shortId } from './words.ts'
 
 /** The data for an action's page. */
@@ -52,6 +53,7 @@ ${result ? printedMarkup(result) : undefined}
 ${filesMarkup(action, result)}
 <h2>Where the time went</h2>
 ${phaseBar([action])}
+${result ? usedMarkup(action, result) : undefined}
 <h2>Facts</h2>
 ${facts(action, loaded)}
 <h2>Earlier runs</h2>

@@ -12,6 +12,7 @@ import { createPages, type Pages } from '../../src/page/handler.ts'
 import { routeOf } from '../../src/page/route.ts'
 import { createRoutes } from '../../src/page/routes.ts'
 import { bep, re } from '../../src/wire/proto.ts'
+import { packUsage } from '../../src/wire/resource-usage.ts'
 import type { Channel, RpcServer } from '../../src/wire/rpc.ts'
 import { listen } from '../../src/wire/server.ts'
 import { finished, patterns, printed, type Sent, started, target, tell } from '../console/bes-client.ts'
@@ -532,6 +533,27 @@ describe('the page', () => {
     expect(shown).toContain('<a href="https://example.com/a" rel="noopener noreferrer">https://example.com/a</a>.')
     expect(shown).toContain('MY_TOKEN=(hidden)')
     expect(shown).not.toContain('hunter2')
+  })
+
+  test('what an action used is said of its own run, and of the one that a cached result is from', async () => {
+    const hash = await build('aaaa1111', 'a')
+    const page = async () => (await get(`/build/aaaa1111/action/${hash}`)).text
+    const keep = (metadata: re.ExecutedActionMetadata.$Properties) =>
+      results.set(hash, re.ActionResult.decode(re.ActionResult.encode({ executionMetadata: metadata }).finish()))
+    expect(await page()).not.toContain('used')
+    keep(times)
+    expect(await page()).not.toContain('used')
+    const auxiliaryMetadata = packUsage({ userMs: 1000, systemMs: 230, peakMemoryBytes: 120 * 2 ** 20 })
+    keep({ ...times, auxiliaryMetadata })
+    expect(await page()).toMatch(
+      /Where the time went[\s\S]*running 3 s[\s\S]*<p>It used 1.2 s of processor time and at most 120 MiB of memory.<\/p>/,
+    )
+    keep({ ...times, executionStartTimestamp: { seconds: 1_700_000_000 }, auxiliaryMetadata })
+    expect(await page()).toContain('<p>The run that made its result used 1.2 s of processor time and at most')
+    keep({ ...times, auxiliaryMetadata: packUsage({ userMs: 10, systemMs: 0 }) })
+    expect(await page()).toContain('<p>It used hardly any processor time.</p>')
+    keep({ ...times, executionStartTimestamp: { seconds: 2 ** 50 }, auxiliaryMetadata })
+    expect(await page()).toContain('Where the time went')
   })
 
   test('two actions are compared, and a build with one that the reader names', async () => {
