@@ -1,6 +1,5 @@
-import { closeSync, openSync, readSync } from 'node:fs'
-import { errnoOf } from '../core/failure.ts'
 import type { ResourceUsage } from '../wire/resource-usage.ts'
+import { openKernelFile } from './kernel-file.ts'
 
 /** What a slot's processes take of the processors. */
 export interface ProcessorMeter {
@@ -11,8 +10,6 @@ export interface ProcessorMeter {
 
 /** USER_HZ, in which Linux tells times: 100 a second for every architecture that Node runs on. */
 const tickMs = 10
-/** A line of some fifty numbers. */
-const lineBytesMax = 2048
 
 /**
  * Measures what the descendants of a slot's shell have used by the time it has waited for them: that of each process is
@@ -21,35 +18,22 @@ const lineBytesMax = 2048
  * some 10 us.
  */
 export function meterProcessorTime(shell: number): ProcessorMeter {
-  const file = orUnknown(() => openSync(`/proc/${shell}/stat`, 'r'))
-  if (file === undefined) return { since: () => ({}), close: () => undefined }
-  const line = Buffer.allocUnsafe(lineBytesMax)
-  // The file stands for this very process, even if another gets its number.
-  const look = () => orUnknown(() => ticksIn(line.toString('latin1', 0, readSync(file, line, 0, lineBytesMax, 0))))
-  let last = look()
+  const stat = openKernelFile(`/proc/${shell}/stat`, 'r')
+  let last = ticksIn(stat.read())
   return {
     since() {
       const before = last
-      last = look()
+      last = ticksIn(stat.read())
       if (!before || !last) return {}
       return { userMs: (last.user - before.user) * tickMs, systemMs: (last.system - before.system) * tickMs }
     },
-    close: () => closeSync(file),
+    close: stat.close,
   }
 }
 
 /** cutime and cstime of proc_pid_stat(5). The second of its fields is a name in brackets, which may contain anything. */
-function ticksIn(line: string): { readonly user: number; readonly system: number } | undefined {
+function ticksIn(line = ''): { readonly user: number; readonly system: number } | undefined {
   const fields = line.slice(line.lastIndexOf(')') + 2).split(' ')
   const [user, system] = [Number(fields[13]), Number(fields[14])]
   return Number.isSafeInteger(user) && Number.isSafeInteger(system) ? { user, system } : undefined
-}
-
-function orUnknown<T>(look: () => T): T | undefined {
-  try {
-    return look()
-  } catch (error) {
-    if (errnoOf(error) === undefined) throw error
-    return undefined
-  }
 }

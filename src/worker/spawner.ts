@@ -5,11 +5,11 @@ import type { ProcessRequest } from './command-file.ts'
 import { type Enclosure, isSandbox } from './enclosure.ts'
 import { createIdleSlots, slotKey } from './idle-slots.ts'
 import { createLimitedSlots, type SlotKind } from './limited-slots.ts'
-import type { Limits } from './limits/limits.ts'
+import type { Keeper, Limits } from './limits/limits.ts'
 import { lacksRoom } from './program.ts'
 import type { SandboxOptions } from './sandbox/enclosure.ts'
 import type { Slot } from './slot.ts'
-import type { Process, ProcessSinks } from './slot-process.ts'
+import type { Ended, Process, ProcessSinks } from './slot-process.ts'
 
 /** Starts the processes of actions. */
 export interface Spawner {
@@ -120,8 +120,9 @@ export function createSpawner(options: SpawnerOptions): Spawner {
       }
       try {
         const keeper = slots.keeperOf(slot)
+        keeper?.begin()
         const started = slot.run(request, sinks)
-        const ended = started.ended.then((each) => ({ ...each, ...(keeper && { met: keeper.newCounts() }) }))
+        const ended = started.ended.then((each) => (keeper ? withCounts(each, keeper) : each))
         return { ...started, ended: ended.finally(() => giveBack(slot, key)) }
       } catch (error) {
         await giveBack(slot, key)
@@ -136,6 +137,10 @@ export function createSpawner(options: SpawnerOptions): Spawner {
       await slots.closeAll()
     },
   }
+}
+
+function withCounts(ended: Ended, keeper: Keeper): Ended {
+  return { ...ended, met: keeper.newCounts(), used: { ...ended.used, peakMemoryBytes: keeper.peakMemory() } }
 }
 
 /** @throws Failure 'precondition' */

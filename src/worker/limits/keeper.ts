@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { errnoOf } from '../../core/failure.ts'
 import { type CgroupPlace, type CgroupPlaces, type Controller, cgroupsIn } from './cgroups.ts'
 import type { Keeper, Limits } from './limits.ts'
+import { watchPeakMemory } from './peak-memory.ts'
 
 const prefix = 'native-slot-'
 /** The period in which the kernel distributes processor time. */
@@ -46,7 +47,10 @@ export function keepSlot(name: string, shell: number, limits: Limits, places: Cg
     return folder ? countIn(join(folder.path, file[folder.place.version - 1] ?? ''), key) : 0
   }
   let told = { memoryKills: 0, pidsRefused: 0 }
+  const ofMemory = folders.get('memory')
+  const memory = ofMemory && watchPeakMemory(ofMemory.path, ofMemory.place.version)
   return {
+    begin: () => memory?.begin(),
     newCounts() {
       const before = told
       told = {
@@ -58,7 +62,11 @@ export function keepSlot(name: string, shell: number, limits: Limits, places: Cg
         pidsRefused: told.pidsRefused - before.pidsRefused,
       }
     },
-    remove,
+    peakMemory: () => memory?.peak(),
+    remove() {
+      memory?.close()
+      remove()
+    },
   }
 }
 

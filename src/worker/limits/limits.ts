@@ -23,8 +23,12 @@ export interface LimitCounts {
 
 /** Keeps the processes of one slot within limits. */
 export interface Keeper {
+  /** An action begins. */
+  begin(): void
   /** Counts since the last call, or else since the slot was made. */
   newCounts(): LimitCounts
+  /** The most memory since an action began, in bytes; undefined if it is unknown. */
+  peakMemory(): number | undefined
   /** The slot has ended. */
   remove(): void
 }
