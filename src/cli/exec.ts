@@ -204,12 +204,17 @@ function timeText(ms: number): string {
 }
 
 function reportJson(report: RunReport, streams: Record<'stdout' | 'stderr', Uint8Array[]>): object {
-  const { exitCode, cached, worker, ranMs, uploaded, outputs } = report
+  const { exitCode, cached, worker, ranMs, used, uploaded, outputs } = report
   return {
     exitCode,
     cached,
     worker,
     ranMs,
+    resources: {
+      userMs: used.userMs ?? null,
+      systemMs: used.systemMs ?? null,
+      peakMemoryBytes: used.peakMemoryBytes ?? null,
+    },
     action: digestText(report.action),
     uploaded: { blobs: uploaded.blobs, bytes: uploaded.bytes, present: uploaded.present },
     outputs: outputs

@@ -4,6 +4,7 @@ import { Failure } from '../core/failure.ts'
 import { digestOf } from '../core/hash.ts'
 import { type PlatformProperty, sortedProperties } from '../core/platform.ts'
 import { re } from '../wire/proto.ts'
+import { type ResourceUsage, usageIn } from '../wire/resource-usage.ts'
 import type { Channel, RpcError } from '../wire/rpc.ts'
 import { fromTimestamp, toDuration } from '../wire/time.ts'
 import { negotiate } from './capabilities.ts'
@@ -74,6 +75,8 @@ export interface RunReport {
   readonly difference: OutputDifference
   /** Milliseconds that the command itself took. */
   readonly ranMs: number
+  /** What it used, as far as its worker measured that. */
+  readonly used: ResourceUsage
   /** The action did not end by itself: a timeout, a lost worker. */
   readonly error: RpcError | undefined
   readonly message: string
@@ -222,7 +225,7 @@ async function restOfOutput(
 
 function reportOf(
   executed: Executed,
-): Pick<RunReport, 'exitCode' | 'cached' | 'worker' | 'ranMs' | 'error' | 'message'> {
+): Pick<RunReport, 'exitCode' | 'cached' | 'worker' | 'ranMs' | 'used' | 'error' | 'message'> {
   const metadata = executed.result.executionMetadata
   const began = metadata?.executionStartTimestamp
   const ended = metadata?.executionCompletedTimestamp
@@ -231,6 +234,7 @@ function reportOf(
     cached: executed.cached,
     worker: metadata?.worker ?? '',
     ranMs: began && ended ? fromTimestamp(ended) - fromTimestamp(began) : 0,
+    used: usageIn(executed.result),
     error: executed.error,
     message: executed.message,
   }

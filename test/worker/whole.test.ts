@@ -11,6 +11,7 @@ import { computableFunctions } from '../../src/core/hash.ts'
 import { createScheduler } from '../../src/scheduler/services.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { re } from '../../src/wire/proto.ts'
+import { usageIn } from '../../src/wire/resource-usage.ts'
 import { Code } from '../../src/wire/rpc.ts'
 import { findCgroups } from '../../src/worker/limits/cgroups.ts'
 import type { Limits } from '../../src/worker/limits/limits.ts'
@@ -99,6 +100,7 @@ test('an action runs, and the second time its result comes out of the cache', as
   const second = await house.run(command)
   expect(second.cached).toBe(true)
   expect(second.result.outputFiles).toEqual(first.result.outputFiles)
+  expect(usageIn(second.result)).toEqual(usageIn(first.result))
 })
 
 test('what a running action writes can be followed', async () => {
@@ -197,8 +199,11 @@ test.each(computableFunctions)(
         },
         { onOutput: (_, bytes) => said.push(textOf(bytes)) },
       )
-    expect(await run(true)).toMatchObject({ exitCode: 0, cached: false, error: undefined, action: { fn } })
-    expect(await run(false)).toMatchObject({ exitCode: 0, cached: true, uploaded: { blobs: 0 } })
+    const first = await run(true)
+    expect(first).toMatchObject({ exitCode: 0, cached: false, error: undefined, action: { fn } })
+    expect(first.used.userMs).toEqual(process.platform === 'linux' ? expect.any(Number) : undefined)
+    const { used } = first
+    expect(await run(false)).toMatchObject({ exitCode: 0, cached: true, uploaded: { blobs: 0 }, used })
     expect(said.join('')).toBe('said\nsaid\n')
     expect(readFileSync(join(outputFolder, 'out/deep/copy'), 'utf8')).toBe('from the client')
     expect(readFileSync(join(outputFolder, 'single'), 'utf8')).toBe('done\n')
