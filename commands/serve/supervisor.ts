@@ -10,16 +10,7 @@ export default class Supervisor extends NativeCommand {
 
   async run(): Promise<void> {
     const { flags } = await this.parse(Supervisor)
-    const [{ readSettings, runSupervisor }, { createLog }, { systemClock }] = await Promise.all([
-      import('../../src/serve/supervisor/run.ts'),
-      import('../../src/telemetry/log.ts'),
-      import('../../src/core/clock.ts'),
-    ])
-    const log = createLog({ level: 'info', format: 'json', name: 'supervisor' })
-    const settings = readSettings(flags.state)
-    const { stop, done } = await runSupervisor({ settings, pid: process.pid, clock: systemClock, log })
-    process.on('SIGTERM', stop)
-    process.on('SIGINT', stop)
-    await done
+    const { supervise } = await import('../../src/serve/supervisor/supervise.ts')
+    await supervise(flags.state)
   }
 }

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { serve } from '../serve/run.ts'
 import type { DirectServe } from './direct.ts'
 import { show } from './show.ts'
 
@@ -8,17 +7,29 @@ import { show } from './show.ts'
 const leftOpenMs = 1_000
 
 /**
- * Runs a server until it ends, and sets the exit code. The built program bundles this with all that it loads into a few
- * files (bin/bundle-servers.js), so nothing that it throws may escape: outside, `Failure` is a different class.
+ * Runs a server or a supervisor until it ends, and sets the exit code. The built program bundles this with all that it
+ * loads into a few files (bin/bundle-servers.js), so nothing that it throws may escape: outside, `Failure` is a
+ * different class.
  * @param root the folder of package.json
  */
-export async function serveDirectly({ role, configFile, parentFd }: DirectServe, root: string): Promise<void> {
-  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+export async function serveDirectly(asked: DirectServe, root: string): Promise<void> {
   try {
-    await serve(role, { configFile, parentFd, version })
+    await run(asked, root)
   } catch (error) {
     process.exitCode = await show(error, [])
-    // What a start that failed has opened must not keep the process, which the supervisor would take for one that starts.
+    // What a start that failed has opened must not keep the process, which would be taken for one that still starts.
     setTimeout(() => process.exit(), leftOpenMs).unref()
   }
+}
+
+/** Loads what only one of the two needs. */
+async function run(asked: DirectServe, root: string): Promise<void> {
+  if (asked.role === 'supervisor') {
+    const { supervise } = await import('../serve/supervisor/supervise.ts')
+    return supervise(asked.settingsFile)
+  }
+  const { serve } = await import('../serve/run.ts')
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const { role, configFile, parentFd } = asked
+  return serve(role, { configFile, parentFd, version })
 }

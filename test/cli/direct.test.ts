@@ -17,10 +17,20 @@ test('a server that is started plainly, or by a supervisor, needs no framework',
   }
 })
 
+test('so does a supervisor as `native up` starts it', () => {
+  expect(directServe(['serve', 'supervisor', '--state', 'a.json'], {})).toEqual({
+    role: 'supervisor',
+    settingsFile: 'a.json',
+  })
+})
+
 test.each([
   ['another command', ['up']],
   ['no role', ['serve']],
-  ['the supervisor', ['serve', 'supervisor', '--config', 'a.yaml']],
+  ['a supervisor with a configuration', ['serve', 'supervisor', '--config', 'a.yaml']],
+  ['a supervisor without settings', ['serve', 'supervisor', '--state']],
+  ['a supervisor with more', ['serve', 'supervisor', '--state', 'a.json', '--parent-fd', '3']],
+  ['a server with settings', ['serve', 'cas', '--state', 'a.json']],
   ['no configuration', ['serve', 'cas', '--config']],
   ['an empty one', ['serve', 'cas', '--config', '']],
   ['a flag in its place', ['serve', 'cas', '--config', '--help']],
