@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { parseConfig } from '../config/load.ts'
+import { parseConfig } from '../config/parse.ts'
 import { Failure, messageOf } from '../core/failure.ts'
 import { contentDigestSchema } from './content-digest.ts'
 import { parseImageName } from './name.ts'

@@ -1,8 +1,7 @@
 import type { CasConfig } from '../config/cas.ts'
 import type { ConsoleConfig } from '../config/console.ts'
-import { loadConfig } from '../config/load.ts'
 import type { SchedulerConfig } from '../config/scheduler.ts'
-import { type Role, serverConfigs } from '../config/servers.ts'
+import { loadServerConfig, type Role, type ServerConfigs } from '../config/servers.ts'
 import type { WorkerConfig } from '../config/worker.ts'
 import { systemClock } from '../core/clock.ts'
 import { createLog } from '../telemetry/log.ts'
@@ -24,14 +23,14 @@ export interface ServeOptions {
   readonly workerName?: string
 }
 
-type AnyConfig = CasConfig | SchedulerConfig | WorkerConfig | ConsoleConfig
+type AnyConfig = ServerConfigs[Role]
 
 /**
  * Runs one server in this process until it is asked to stop; settles when all of it has stopped.
  * @throws Failure 'invalid' for a mistake in the configuration, with file, line and key
  */
 export async function serve(role: Role, options: ServeOptions): Promise<void> {
-  const loaded: AnyConfig = await loadConfig(options.configFile, serverConfigs[role])
+  const loaded: AnyConfig = await loadServerConfig(role, options.configFile)
   const config = options.workerName === undefined ? loaded : { ...loaded, name: options.workerName }
   const metrics = createMetrics({ process: true })
   metrics.gauge('native_build_info', 'Always 1; its label is the release.', ['version']).set(1, {

@@ -4,7 +4,7 @@ import { exportJWK, exportSPKI, generateKeyPair, type JWTPayload, SignJWT, Unsec
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { createJwtVerifier, type IssuerSettings } from '../../src/access/jwt.ts'
 import { deploymentConfig } from '../../src/config/deployment.ts'
-import { parseConfig } from '../../src/config/load.ts'
+import { parseConfig } from '../../src/config/parse.ts'
 import { readDocuments } from '../fixture/documents.ts'
 import { manualClock } from '../fixture/manual-clock.ts'
 import { quietLog } from '../fixture/quiet-log.ts'

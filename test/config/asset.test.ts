@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { casConfig } from '../../src/config/cas.ts'
 import { loadCertificates } from '../../src/config/certificates.ts'
 import { deploymentConfig } from '../../src/config/deployment.ts'
-import { parseConfig } from '../../src/config/load.ts'
+import { parseConfig } from '../../src/config/parse.ts'
 import { testFolder } from '../fixture/folder.ts'
 
 const base = 'listen: 127.0.0.1:0\nstore: { kind: memory, size: 1GB }\n'

@@ -5,9 +5,12 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { casConfig } from '../../src/config/cas.ts'
-import { loadConfig, parseConfig } from '../../src/config/load.ts'
+import { loadConfig } from '../../src/config/load.ts'
+import { ownText } from '../../src/config/own-text.ts'
+import { parseConfig } from '../../src/config/parse.ts'
 import { workerConfig } from '../../src/config/worker.ts'
 import { Failure } from '../../src/core/failure.ts'
+import { testFolder } from '../fixture/folder.ts'
 
 const cas = (text: string) => parseConfig(text, 'cas.yaml', casConfig)
 
@@ -136,3 +139,32 @@ test('a file is read; one that is not there is not found', async () => {
   await rm(folder, { recursive: true })
   await expect(loadConfig(file, schema)).rejects.toMatchObject({ kind: 'not-found', where: file })
 })
+
+const both = z.strictObject({ a: z.number().default(3), b: z.strictObject({ c: z.string() }).optional() })
+
+test.each<[string, string, unknown]>([
+  ['as this program writes it', ownText({ a: 1, b: { c: 'é "x"\n' } }), { a: 1, b: { c: 'é "x"\n' } }],
+  ['with nothing in it', ownText({}), { a: 3 }],
+  ['as JSON on one line', '{"a":1}', { a: 1 }],
+  ['as YAML', 'b: { c: x }\n', { a: 3, b: { c: 'x' } }],
+])('a file %s is read', async (_, text, value) => {
+  expect(await loadConfig(await fileOf(text), both)).toEqual(value)
+})
+
+test.each<[string, string, string]>([
+  ['a wrong value in a text of our own', ownText({ a: 1, b: { c: 4 } }), ':4:10'],
+  ['a key that stands twice', '{\n  "a": 1,\n  "a": 2\n}\n', ':3:3'],
+  ['JSON that ends too early', '{\n  "a": 1,\n', ':'],
+])('%s is refused with its place', async (_, text, place) => {
+  const file = await fileOf(text)
+  await expect(loadConfig(file, both)).rejects.toMatchObject({
+    kind: 'invalid',
+    where: expect.stringContaining(`${file}${place}`),
+  })
+})
+
+async function fileOf(text: string): Promise<string> {
+  const file = join(await testFolder(), 'c.yaml')
+  await writeFile(file, text)
+  return file
+}

@@ -7,14 +7,15 @@ import { clusterPaths } from '../../src/cluster/process/paths.ts'
 import { renderServers } from '../../src/cluster/process/render.ts'
 import { accessConfig } from '../../src/config/access.ts'
 import { deploymentConfig } from '../../src/config/deployment.ts'
-import { parseConfig } from '../../src/config/load.ts'
-import { type Role, serverConfigs } from '../../src/config/servers.ts'
+import { parseConfig } from '../../src/config/parse.ts'
+import type { Role } from '../../src/config/servers.ts'
 import { parseShare, parseSize, parseSpan } from '../../src/core/units.ts'
 import { parseDefinition } from '../../src/image/definition.ts'
 import { policyFileSchema } from '../../src/trust/policy-file.ts'
 import { verdictExitCodes } from '../../src/trust/verdict.ts'
 import { plain, readDocuments, type Table } from '../fixture/documents.ts'
 import { root } from '../fixture/program.ts'
+import { serverConfigs } from '../fixture/server-configs.ts'
 
 const { blocks, tables, text } = await readDocuments()
 const { commands } = await Config.load({ root })

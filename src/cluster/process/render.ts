@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { stringify } from 'yaml'
 import { type Deployment, hasConsole, merged, type Settings } from '../../config/deployment.ts'
+import { ownText } from '../../config/own-text.ts'
 import type { Role } from '../../config/servers.ts'
 import type { ServerSpec } from '../../config/supervisor.ts'
 import { hostPortText } from '../../core/address.ts'
@@ -118,7 +118,7 @@ function rendered(options: RenderOptions, role: Role, name: string, base: Settin
   const own = { secret: options.paths.secret, private: options.private, ...(access && { access }) }
   const asked = options.deployment[role]
   const settings = merged({ ...base, ...own }, typeof asked === 'object' ? asked : {})
-  const text = stringify(settings)
+  const text = ownText(settings)
   const file = join(options.paths.configs, `${name}.yaml`)
   const metrics = options.ports[`${name}-metrics`]
   return {

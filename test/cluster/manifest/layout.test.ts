@@ -5,8 +5,9 @@ import type { KubeObject } from '../../../src/cluster/manifest/object.ts'
 import type { ManifestRequest } from '../../../src/cluster/manifest/request.ts'
 import { type Deployment, deploymentConfig } from '../../../src/config/deployment.ts'
 import { memoryEnvironment } from '../../../src/config/environment.ts'
-import { parseConfig } from '../../../src/config/load.ts'
-import { type Role, serverConfigs } from '../../../src/config/servers.ts'
+import { parseConfig } from '../../../src/config/parse.ts'
+import type { Role } from '../../../src/config/servers.ts'
+import { serverConfigs } from '../../fixture/server-configs.ts'
 import { plainRequest } from './request.ts'
 
 const roles: readonly Role[] = ['cas', 'scheduler', 'worker', 'console']

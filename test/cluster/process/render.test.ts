@@ -7,9 +7,10 @@ import { type Rendered, renderServers } from '../../../src/cluster/process/rende
 import { layered } from '../../../src/cluster/shared/deployment-layers.ts'
 import { defaultProperties } from '../../../src/cluster/shared/machine.ts'
 import { type Deployment, deploymentConfig } from '../../../src/config/deployment.ts'
-import { loadConfig, parseConfig } from '../../../src/config/load.ts'
-import { serverConfigs } from '../../../src/config/servers.ts'
+import { loadConfig } from '../../../src/config/load.ts'
+import { parseConfig } from '../../../src/config/parse.ts'
 import { testFolder } from '../../fixture/folder.ts'
+import { serverConfigs } from '../../fixture/server-configs.ts'
 
 const paths = clusterPaths('native', {
   env: { XDG_STATE_HOME: '/s', XDG_DATA_HOME: '/d' },

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { parseConfig } from '../../../config/load.ts'
+import { parseConfig } from '../../../config/parse.ts'
 
 export interface CiliumRequest {
   readonly cluster: string

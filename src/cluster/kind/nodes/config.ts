@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { parseConfig } from '../../../config/load.ts'
+import { parseConfig } from '../../../config/parse.ts'
 import type { GatewayProfile } from '../../options.ts'
 
 /** What a cluster is made from, beside the template. */

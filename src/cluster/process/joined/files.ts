@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { parse } from 'yaml'
 import { z } from 'zod'
 import { keptToken, type NewText, newToken } from '../../../access/token.ts'
+import { ownValue } from '../../../config/own-text.ts'
 import { errnoOf } from '../../../core/failure.ts'
 import { readIfThere, remove, writeWhole } from '../../../host/files.ts'
 import { makePrivateFolder } from '../../../host/folders.ts'
@@ -108,13 +108,17 @@ export async function invitationOf(
   configuration: string,
 ): Promise<(InvitationFiles & { readonly scheduler: string }) | undefined> {
   const text = await readIfThere(configuration)
-  const named = text === undefined ? undefined : namesFiles.safeParse(parsed(text)).data
+  const named = text === undefined ? undefined : namesFiles.safeParse(await parsed(text)).data
   if (!named) return undefined
   return { folder: dirname(named.token), token: named.token, tls: named.client_tls, scheduler: named.scheduler }
 }
 
-function parsed(text: string): unknown {
+async function parsed(text: string): Promise<unknown> {
+  const own = ownValue(text)
+  if (own) return own
+  const { parse } = await import('yaml')
   try {
+    // As an earlier release wrote it.
     return parse(text)
   } catch {
     // Starting the worker reports what is wrong with it.

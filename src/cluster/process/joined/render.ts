@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { stringify } from 'yaml'
+import { ownText } from '../../../config/own-text.ts'
 import { hostPortText } from '../../../core/address.ts'
 import type { JoinOptions } from '../../options.ts'
 import { defaultProperties, workerProperty } from '../../shared/machine.ts'
@@ -41,7 +41,7 @@ export function renderJoined({ paths, machine, release }: ProcessContext, joined
   const metrics = hostPortText({ host: loopback, port: joined.metricsPort })
   const given = Object.groupBy(options.properties ?? [], ({ name }) => name)
   const properties = Object.entries(given).map(([name, all = []]) => [name, all.map(({ value }) => value)])
-  const text = stringify({
+  const text = ownText({
     metrics: { listen: metrics },
     private: joined.private,
     scheduler: options.url,
