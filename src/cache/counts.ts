@@ -84,38 +84,46 @@ export function counted(service: Service, counts: Counts): Service {
 
 function countedMethod(name: string, method: Method, counts: Counts): Method {
   const ended = counts.calls(name)
-  async function around<T>(work: () => T | Promise<T>): Promise<T> {
+  function succeeded<T>(answer: T): T {
+    ended(Code.OK)
+    return answer
+  }
+  function failed(error: unknown): never {
+    const status = toRpcError(error)
+    ended(status.code)
+    throw status
+  }
+  /** What is answered at once stays so: a promise costs as much as the shortest of calls. */
+  function answered<T>(answer: () => T | Promise<T>): T | Promise<T> {
+    let result: T | Promise<T>
     try {
-      const answer = await work()
-      ended(Code.OK)
-      return answer
+      result = answer()
     } catch (error) {
-      const status = toRpcError(error)
-      ended(status.code)
-      throw status
+      return failed(error)
     }
+    return result instanceof Promise ? result.then(succeeded, failed) : succeeded(result)
   }
   const { kind: _kind, handle: _handle, ...traits } = method
   switch (method.kind) {
     case 'unary':
-      return { kind: 'unary', ...traits, handle: (request, call) => around(() => method.handle(request, call)) }
+      return { kind: 'unary', ...traits, handle: (request, call) => answered(() => method.handle(request, call)) }
     case 'server-stream':
       return {
         kind: 'server-stream',
         ...traits,
-        handle: (request, call, send) => around(() => method.handle(request, call, send)),
+        handle: (request, call, send) => method.handle(request, call, send).then(succeeded, failed),
       }
     case 'client-stream':
       return {
         kind: 'client-stream',
         ...traits,
-        handle: (requests, call) => around(() => method.handle(requests, call)),
+        handle: (requests, call) => method.handle(requests, call).then(succeeded, failed),
       }
     case 'bidi':
       return {
         kind: 'bidi',
         ...traits,
-        handle: (requests, call, send) => around(() => method.handle(requests, call, send)),
+        handle: (requests, call, send) => method.handle(requests, call, send).then(succeeded, failed),
       }
   }
 }

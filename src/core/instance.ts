@@ -44,8 +44,10 @@ export function instanceNames(
   const used = new Set<string>()
   return {
     has(name) {
-      if (!known.has(name) && !(any && isUsable(name))) return false
-      if (used.size < namesKeptMax) used.add(name)
+      if (!used.has(name)) {
+        if (!known.has(name) && !(any && isUsable(name))) return false
+        if (used.size < namesKeptMax) used.add(name)
+      }
       count(used.has(name) ? name : 'other')
       return true
     },
