@@ -1,6 +1,6 @@
 /**
  * Our servers and two others side by side; README.md here says how and why.
- *   node test/bench/run.ts [--quick] [--write] [--rounds N] [--ms N] [--server NAME]... [--built DIR]... [--console] [--no-sandbox] [--image] [--profile DIR] [--keep] [ROW...]
+ *   node test/bench/run.ts [--quick] [--write] [--rounds N] [--ms N] [--server NAME]... [--built DIR]... [--console] [--no-sandbox] [--image] [--profile DIR] [--fresh] [--keep] [ROW...]
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -36,6 +36,7 @@ const { values: flags, positionals: names } = parseArgs({
     'no-sandbox': { type: 'boolean', default: false },
     image: { type: 'boolean', default: false },
     profile: { type: 'string' },
+    fresh: { type: 'boolean', default: false },
     keep: { type: 'boolean', default: false },
   },
 })
@@ -98,7 +99,7 @@ async function chosenContenders(): Promise<Contender[]> {
   return flags.server ? all.filter((each) => flags.server?.includes(each.name)) : all
 }
 
-/** Everything that is timed on servers that stay up. */
+/** Everything that is timed on servers that stay up: for all rounds, or each for one (--fresh). */
 async function loadPart(
   contenders: readonly Contender[],
   folder: string,
@@ -109,19 +110,39 @@ async function loadPart(
   if (rows.length === 0) return
   const stock = makeStock()
   const generator = startGenerator()
-  const running = new Map<Contender, Running>()
   const msMax = Number(flags.ms ?? (flags.quick ? 100 : msPerRow))
   const bench: Bench = { generator, stock, msMax, share: msMax / msPerRow }
+  const times = flags.fresh ? rounds : 1
   try {
-    for (const each of contenders) {
-      const server = await each.launch(join(folder, each.name))
+    for (let time = 1; time <= times; time += 1) {
+      const place = join(folder, `load-${time}`)
+      await loadOnce(contenders, bench, rows, rounds / times, { place, results, faults })
+      if (flags.fresh) say(`servers ${time} of ${times}`)
+      if (!flags.keep) await rm(place, { recursive: true, force: true })
+    }
+  } finally {
+    await generator.stop()
+  }
+}
+
+/** Starts every contender, warms it and the generator up in a round that does not count, and times `count` rounds. */
+async function loadOnce(
+  contenders: readonly Contender[],
+  bench: Bench,
+  rows: readonly LoadRow[],
+  count: number,
+  { place, results, faults }: { place: string; results: Results; faults: Map<string, number> },
+): Promise<void> {
+  const running = new Map<Contender, Running>()
+  try {
+    for (const each of shuffled(contenders)) {
+      const server = await each.launch(join(place, each.name))
       running.set(each, server)
-      await fill(stock, server)
-      await checkAnswers(stock, server)
+      await fill(bench.stock, server)
+      await checkAnswers(bench.stock, server)
       say(`${each.name}: filled, and its answers are right`)
     }
-    // The first round warms up the servers and the generator.
-    for (let round = 0; round <= rounds; round += 1) {
+    for (let round = 0; round <= count; round += 1) {
       for (const row of rows) {
         for (const [contender, server] of shuffled([...running])) {
           const measured = await measure(row, bench, contender, server)
@@ -129,11 +150,10 @@ async function loadPart(
           if (round > 0) results.note(contender.name, measured.figures)
         }
       }
-      say(round === 0 ? 'warm' : `round ${round} of ${rounds}`)
+      say(round === 0 ? 'warm' : `round ${round} of ${count}`)
     }
     for (const [contender, server] of running) results.note(contender.name, [memoryAfterLoad(server)])
   } finally {
-    await generator.stop()
     for (const server of running.values()) await server.stop()
   }
 }
