@@ -1,6 +1,6 @@
 /**
  * Our servers and two others side by side; README.md here says how and why.
- *   node test/bench/run.ts [--quick] [--write] [--rounds N] [--ms N] [--server NAME]... [--built DIR]... [--console] [--no-sandbox] [--image] [--profile DIR] [--fresh] [--keep] [ROW...]
+ *   node test/bench/run.ts [--quick] [--write] [--rounds N] [--ms N] [--server NAME]... [--built DIR]... [--console] [--no-sandbox] [--image] [--profile DIR] [--starts N] [--keep] [ROW...]
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -36,11 +36,13 @@ const { values: flags, positionals: names } = parseArgs({
     'no-sandbox': { type: 'boolean', default: false },
     image: { type: 'boolean', default: false },
     profile: { type: 'string' },
-    fresh: { type: 'boolean', default: false },
+    starts: { type: 'string', default: '1' },
     keep: { type: 'boolean', default: false },
   },
 })
 const rounds = Number(flags.rounds ?? (flags.quick ? 1 : 5))
+/** How often the servers of the load rows start anew; each time they get all rounds. */
+const starts = Number(flags.starts)
 const loadRows: readonly LoadRow[] = [...lookups, ...reads, ...writes, ...actions]
 const otherRows = ['start', 'restart', 'deploy']
 /** How long a row makes load in a round. */
@@ -54,7 +56,7 @@ const builds = flags.built.map((folder, at) => ({ name: at === 0 ? 'native' : ba
 
 const known = [...loadRows.map((row) => row.name), ...otherRows]
 const unknown = names.filter((name) => !known.includes(name))
-if (unknown.length > 0 || !(rounds > 0)) {
+if (unknown.length > 0 || !(rounds > 0) || !(starts > 0)) {
   process.stderr.write(`no such row: ${unknown.join(', ')}\nrows: ${known.join(' ')}\n`)
   process.exit(2)
 }
@@ -76,7 +78,8 @@ async function main(): Promise<number> {
     await loadPart(contenders, folder, results, faults)
     await startPart(contenders, folder, results)
     const seconds = Math.round((Date.now() - began) / 1000)
-    const made = `${new Date(began).toISOString().slice(0, 10)}, ${rounds} rounds in ${seconds} s`
+    const times = starts > 1 ? `${starts} times ` : ''
+    const made = `${new Date(began).toISOString().slice(0, 10)}, ${times}${rounds} rounds in ${seconds} s`
     const facts = [`${made}: \`npm run bench -- ${process.argv.slice(2).join(' ')}\``, machine, versions.join('; ')]
     const text = [facts.map((each) => `- ${each}`).join('\n'), results.text(), ...notes(faults)].join('\n\n')
     process.stdout.write(`${text}\n`)
@@ -99,7 +102,7 @@ async function chosenContenders(): Promise<Contender[]> {
   return flags.server ? all.filter((each) => flags.server?.includes(each.name)) : all
 }
 
-/** Everything that is timed on servers that stay up: for all rounds, or each for one (--fresh). */
+/** Everything that is timed on servers that stay up. */
 async function loadPart(
   contenders: readonly Contender[],
   folder: string,
@@ -112,12 +115,11 @@ async function loadPart(
   const generator = startGenerator()
   const msMax = Number(flags.ms ?? (flags.quick ? 100 : msPerRow))
   const bench: Bench = { generator, stock, msMax, share: msMax / msPerRow }
-  const times = flags.fresh ? rounds : 1
   try {
-    for (let time = 1; time <= times; time += 1) {
-      const place = join(folder, `load-${time}`)
-      await loadOnce(contenders, bench, rows, rounds / times, { place, results, faults })
-      if (flags.fresh) say(`servers ${time} of ${times}`)
+    for (let start = 1; start <= starts; start += 1) {
+      const place = join(folder, `load-${start}`)
+      await loadOnce(contenders, bench, rows, { place, results, faults })
+      if (starts > 1) say(`start ${start} of ${starts}`)
       if (!flags.keep) await rm(place, { recursive: true, force: true })
     }
   } finally {
@@ -125,12 +127,11 @@ async function loadPart(
   }
 }
 
-/** Starts every contender, warms it and the generator up in a round that does not count, and times `count` rounds. */
+/** Starts every contender, warms it up in a round that does not count, and times all rounds. */
 async function loadOnce(
   contenders: readonly Contender[],
   bench: Bench,
   rows: readonly LoadRow[],
-  count: number,
   { place, results, faults }: { place: string; results: Results; faults: Map<string, number> },
 ): Promise<void> {
   const running = new Map<Contender, Running>()
@@ -142,7 +143,7 @@ async function loadOnce(
       await checkAnswers(bench.stock, server)
       say(`${each.name}: filled, and its answers are right`)
     }
-    for (let round = 0; round <= count; round += 1) {
+    for (let round = 0; round <= rounds; round += 1) {
       for (const row of rows) {
         for (const [contender, server] of shuffled([...running])) {
           const measured = await measure(row, bench, contender, server)
@@ -150,7 +151,7 @@ async function loadOnce(
           if (round > 0) results.note(contender.name, measured.figures)
         }
       }
-      say(round === 0 ? 'warm' : `round ${round} of ${count}`)
+      say(round === 0 ? 'warm' : `round ${round} of ${rounds}`)
     }
     for (const [contender, server] of running) results.note(contender.name, [memoryAfterLoad(server)])
   } finally {

@@ -80,10 +80,15 @@ export function ours(name: string, built: string, setup: Setup = {}): Contender 
         writeFileSync(file, stringify(config))
         return start(process.execPath, [...node, program, 'serve', role, '--config', file], join(folder, `${role}.log`))
       })
-      await firstAnswer(cache)
-      const answerMs = performance.now() - startedAt
-      await firstAnswer(execution)
-      return { cache, execution, pids: children.map(pidOf), answerMs, startedAt, stop: () => stopAll(children) }
+      try {
+        await firstAnswer(cache)
+        const answerMs = performance.now() - startedAt
+        await firstAnswer(execution)
+        return { cache, execution, pids: children.map(pidOf), answerMs, startedAt, stop: () => stopAll(children) }
+      } catch (error) {
+        await stopAll(children)
+        throw error
+      }
     },
   }
 }
