@@ -9,7 +9,7 @@ const notRepeatable = 30
 export default class CheckRepeatable extends NativeCommand {
   static override summary = 'run the actions of a build again and show what differs between the two runs'
   static override description =
-    'Runs each action that succeeded once more, on another worker if there is one, and compares its outputs with the result in the cache or, if the cache has none, with another run. Results in the cache are not changed, and builds take priority. For each file that differs, it names the first differing byte and, in ar, tar, zip, gzip and ELF files, the entry or section; differences in time, path or order are reported as such. Exits with 30 if an action produced something different, and with 4 if it had to stop before the last action.'
+    'Runs each action that succeeded once more, on another worker if one that can run it is free within 30 s, and compares its outputs with the result in the cache or, if the cache has none, with another run. Says how many ran on the same worker again, and why. Results in the cache are not changed, and builds take priority. For each file that differs, it names the first differing byte and, in ar, tar, zip, gzip and ELF files, the entry or section; differences in time, path or order are reported as such. Exits with 30 if an action produced something different, and with 4 if it had to stop before the last action.'
   static override examples = [
     '<%= config.bin %> check-repeatable',
     '<%= config.bin %> check-repeatable 3f2a19c0 --limit 50 --jobs 2',

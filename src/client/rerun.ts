@@ -1,6 +1,7 @@
 import { type Digest, digestText } from '../core/digest.ts'
 import { Failure } from '../core/failure.ts'
 import { digestOf } from '../core/hash.ts'
+import { notOn } from '../wire/elsewhere.ts'
 import { re } from '../wire/proto.ts'
 import type { Channel, RpcError } from '../wire/rpc.ts'
 import type { CasClient } from './cas.ts'
@@ -16,6 +17,8 @@ export interface Rerun {
 
 export interface RerunOptions {
   readonly client: ClientOptions
+  /** A worker to avoid as long as another may come free. */
+  readonly notOn?: string
   readonly signal: AbortSignal
 }
 
@@ -45,7 +48,7 @@ export async function runUncached(
   scheduler: Channel,
   action: re.Action.$Properties,
   blobs: readonly Uint8Array[],
-  { client, signal }: RerunOptions,
+  { client, notOn: avoided = '', signal }: RerunOptions,
 ): Promise<Rerun> {
   const content = re.Action.encode({ ...action, doNotCache: true }).finish()
   const sources = [...blobs, content].map((each) => ({ digest: digestOf(cas.fn, each), content: each }))
@@ -53,7 +56,7 @@ export async function runUncached(
   const { result, error } = await execute(
     scheduler,
     { action: digestOf(cas.fn, content), skipCacheLookup: true, priority, signal },
-    { ...client, fn: cas.fn },
+    { ...client, fn: cas.fn, metadata: { ...client.metadata, ...notOn(avoided) } },
   )
   return { result, error }
 }

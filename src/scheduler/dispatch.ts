@@ -43,6 +43,8 @@ export interface Dispatch<T extends Waiting, W extends Taker> {
   join(worker: W): void
   /** No more tasks for this worker. */
   leave(worker: W): void
+  /** Is a worker connected that could take this, busy or not, and that `accept` approves? */
+  isAble(platform: Platform, accept: (worker: W) => boolean): boolean
   /** Claims a free slot that no task is waiting for, on a worker that `accept` approves. */
   claim(platform: Platform, accept: (worker: W) => boolean): W | undefined
   /** Call when a slot of the worker has become free. */
@@ -130,6 +132,7 @@ export function createDispatch<T extends Waiting, W extends Taker>(options: Disp
       departed.add(worker.offer)
       for (const queue of queues.all()) queues.unserve(queue, worker.offer.key)
     },
+    isAble: (platform, accept) => pools.able(platform).some(({ workers }) => [...workers].some(accept)),
     claim(platform, accept) {
       // A free slot has no task waiting for it, or it would have been assigned.
       for (const pool of pools.able(platform)) {

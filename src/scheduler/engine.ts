@@ -22,7 +22,7 @@ import { cachedResponse, failedResponse } from './response.ts'
 import type { StoreResult } from './settle.ts'
 import { createSignsOfLife, waitingFor } from './signs-of-life.ts'
 import type { Streams } from './streams.ts'
-import type { Task } from './task.ts'
+import { isQueued, type Task } from './task.ts'
 import { createTasks, type Tasks } from './tasks.ts'
 import { startTicks } from './ticks.ts'
 
@@ -112,6 +112,7 @@ export function createEngine(context: SchedulerContext, cas: Channel, admissions
     for (const { task, refusal } of dispatch.expire()) tasks.fail(task, untakenError(context, refusal))
     registry.expire()
     streams.expire()
+    tasks.look()
     repeats.begin()
     tellOfBuilds()
   }
@@ -130,7 +131,7 @@ export function createEngine(context: SchedulerContext, cas: Channel, admissions
     async drain(timeoutMs) {
       draining = true
       repeats.close()
-      const waiting = [...tasks.active].filter((task) => task.position >= 0)
+      const waiting = [...tasks.active].filter(isQueued)
       for (const task of waiting) tasks.fail(task, retryLater('the scheduler is shutting down', drainRetryMs))
       if (tasks.active.size === 0) return
       await new Promise<void>((resolve) => {

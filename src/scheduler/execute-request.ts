@@ -18,6 +18,8 @@ export interface ExecuteRequest {
   /** Lower is sooner. */
   readonly priority: number
   readonly inline: Inline
+  /** The worker to avoid; empty if there is none. */
+  readonly notOn: string
 }
 
 /** The most paths that clients may ask to have inlined. */
@@ -25,9 +27,10 @@ export const inlineFilesMax = 1000
 
 /**
  * Reads an ExecuteRequest.
+ * @param notOn the worker that its call asks to avoid
  * @throws RpcError or Failure that mean INVALID_ARGUMENT
  */
-export function readExecuteRequest(bytes: Uint8Array): ExecuteRequest {
+export function readExecuteRequest(bytes: Uint8Array, notOn: string): ExecuteRequest {
   const request = decodeMessage(re.ExecuteRequest, bytes)
   const outputFiles = request.inlineOutputFiles ?? []
   if (outputFiles.length > inlineFilesMax)
@@ -38,6 +41,7 @@ export function readExecuteRequest(bytes: Uint8Array): ExecuteRequest {
     skipCacheLookup: request.skipCacheLookup ?? false,
     priority: request.executionPolicy?.priority ?? 0,
     inline: { stdout: request.inlineStdout ?? false, stderr: request.inlineStderr ?? false, outputFiles },
+    notOn,
   }
 }
 

@@ -1,5 +1,6 @@
 import { assertInstance, type InstanceNames } from '../core/instance.ts'
 import { decodeMessage } from '../wire/decode.ts'
+import { avoidedBy } from '../wire/elsewhere.ts'
 import { re } from '../wire/proto.ts'
 import { type Call, Code, type Detail, RpcError, type Send, type Service } from '../wire/rpc.ts'
 import { retryInfo } from '../wire/status.ts'
@@ -29,7 +30,7 @@ export function executionService(engine: Engine, context: SchedulerContext, inst
       Execute: {
         kind: 'server-stream',
         // An async function's arguments stay in memory until it ends, which may take an hour.
-        handle: (request, call, send) => execute(readExecuteRequest(request), call, send),
+        handle: (request, call, send) => execute(readExecuteRequest(request, avoidedBy(call)), call, send),
       },
       WaitExecution: {
         kind: 'server-stream',

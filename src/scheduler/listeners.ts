@@ -1,7 +1,7 @@
 import { Code, RpcError } from '../wire/rpc.ts'
 import type { SchedulerContext } from './context.ts'
 import type { Operation } from './operation.ts'
-import type { Task } from './task.ts'
+import { isQueued, type Task } from './task.ts'
 import type { Tasks } from './tasks.ts'
 
 /**
@@ -47,12 +47,8 @@ export function createListeners(context: SchedulerContext, tasks: Tasks): Listen
  * How long an action continues for a client that has left. One that cancelled does not come back, but may well start
  * the same build again: what is already running is kept for a moment.
  */
-function patienceMs(
-  { cancelledMs, lostMs }: SchedulerContext,
-  { position }: Task,
-  { aborted, reason }: AbortSignal,
-): number {
+function patienceMs({ cancelledMs, lostMs }: SchedulerContext, task: Task, { aborted, reason }: AbortSignal): number {
   const cancelled = aborted && reason instanceof RpcError && reason.code === Code.CANCELLED
   if (!cancelled) return lostMs
-  return position >= 0 ? 0 : cancelledMs
+  return isQueued(task) ? 0 : cancelledMs
 }

@@ -1,4 +1,5 @@
 import { messageBytesMax } from '../core/limits.ts'
+import { packSameWorker } from '../wire/elsewhere.ts'
 import { re } from '../wire/proto.ts'
 import { Code, type RpcError } from '../wire/rpc.ts'
 import { statusMessage } from '../wire/status.ts'
@@ -93,8 +94,11 @@ function completeMetadata(
   result: re.ActionResult.$Properties,
 ): re.ExecutedActionMetadata.$Properties {
   const metadata = result.executionMetadata ?? {}
+  const { avoided } = task
+  const why = avoided?.worker === worker && packSameWorker(avoided.isOnly)
   return {
     ...metadata,
+    ...(why && { auxiliaryMetadata: [...(metadata.auxiliaryMetadata ?? []), why] }),
     worker: metadata.worker || worker,
     queuedTimestamp: metadata.queuedTimestamp ?? toTimestamp(task.createdAt),
   }

@@ -100,7 +100,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   const snapshot = () => snapshotOf(engine)
   const tail = createTail(engine, clock)
   meters.watch({
-    queued: () => engine.tasks.dispatch.waiting,
+    queued: () => engine.tasks.queued,
     running: () => engine.tasks.leases.size,
     workers: () => engine.fleet.workers.size,
     slots: () => [...engine.fleet.workers].reduce((sum, { slots }) => sum + slots, 0),

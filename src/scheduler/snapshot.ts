@@ -40,7 +40,7 @@ export function snapshotOf({ fleet, registry, tasks, draining }: Engine): Snapsh
     workers: [...fleet.workers].map(workerView),
     queues: [...queues.values()],
     operations,
-    queued: tasks.dispatch.waiting,
+    queued: tasks.queued,
     executing: tasks.leases.size,
     draining,
   }
@@ -84,12 +84,13 @@ function operationView(
 }
 
 function whyText(task: Task, queue: QueueView | undefined): string {
-  const { attempt, settling, platform, attempts } = task
+  const { attempt, settling, platform, attempts, avoided } = task
   const larger = largerText(task)
   if (attempt) return `runs on ${attempt.lease.worker.name}${larger ? `, ${larger}` : ''}`
   if (settling) return 'has run; its result is being stored'
   const lost = attempts > 0 ? ` (attempt ${attempts + 1}: its worker was lost)` : ''
   const again = lost + (larger ? `; it is to run ${larger}` : '')
+  if (avoided?.waits) return `waits for a free slot on another worker than ${avoided.worker}${again}`
   if (!queue || queue.workers === 0)
     return `waits for a worker that offers ${propertiesText(platform.properties)}; none is connected${again}`
   const others =

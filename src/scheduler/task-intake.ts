@@ -8,7 +8,7 @@ import type { Mergeable } from './mergeable.ts'
 import type { Operation } from './operation.ts'
 import { createPrefetchedBudget } from './prefetched.ts'
 import type { QueueBounds } from './queue-bounds.ts'
-import { addInline, createTask, type Task, type Worker } from './task.ts'
+import { addInline, createTask, isQueued, type Task, type Worker } from './task.ts'
 import type { TaskClients } from './task-clients.ts'
 
 /** How an admitted Execute becomes a task, or joins one. */
@@ -31,6 +31,8 @@ export interface TaskIntakeParts {
   readonly bounds: QueueBounds
   readonly clients: TaskClients
   readonly dispatch: Dispatch<Task, Worker>
+  /** The number of actions that are queued. */
+  readonly queued: () => number
   readonly mergeable: Mergeable
   readonly enqueue: (task: Task) => void
 }
@@ -43,14 +45,14 @@ const taskBytes = 3 * 1024
 
 export function createTaskIntake(
   { clock, meters }: SchedulerContext,
-  { active, bounds, clients, dispatch, mergeable, enqueue }: TaskIntakeParts,
+  { active, bounds, clients, dispatch, queued, mergeable, enqueue }: TaskIntakeParts,
 ): TaskIntake {
   const keepPrefetched = createPrefetchedBudget()
   let arrivals = 0
 
   /** Adds what another client asks for, as long as the task is still queued. */
   function join(task: Task, { priority, inline }: ExecuteRequest): void {
-    if (task.position < 0) return
+    if (!isQueued(task)) return
     addInline(task, inline)
     if (priority >= task.priority) return
     dispatch.reorder(task, () => {
@@ -70,7 +72,7 @@ export function createTaskIntake(
     begin(request, { action, read }, client) {
       const verdict = dispatch.verdict(action.platform)
       if (verdict.kind === 'refuse') throw new RpcError(Code.FAILED_PRECONDITION, verdict.text)
-      bounds.refuseWhenMany(dispatch.waiting)
+      bounds.refuseWhenMany(queued())
       bounds.refuseWhenLarge(active.size)
       arrivals += 1
       const task = createTask(request, action, keepPrefetched(read), client, arrivals, clock.now())

@@ -42,6 +42,8 @@ export interface Task extends Waiting {
   killed: Killed | undefined
   /** Its worker has answered; only storing the result remains. */
   settling: boolean
+  /** Where it is not to run; undefined if anywhere will do. */
+  readonly avoided: Avoided | undefined
   /** No client is told about it: it is run to be compared with an earlier run. */
   readonly isRepeat: boolean
 }
@@ -53,6 +55,15 @@ export interface Killed {
   readonly limit: number
   /** What clients get if no larger worker runs the action to its end. */
   readonly answer: re.ExecuteResponse.$Properties
+}
+
+/** The worker that a task is not to run on, as long as another one may come free. */
+export interface Avoided {
+  readonly worker: string
+  /** It waits for another worker, and is in no queue. */
+  waits: boolean
+  /** When it last stopped waiting, no other worker could have run it. */
+  isOnly: boolean
 }
 
 /** A task that a worker holds. */
@@ -118,6 +129,7 @@ export function createTask(
     attempt: undefined,
     killed: undefined,
     settling: false,
+    avoided: request.notOn === '' ? undefined : { worker: request.notOn, waits: false, isOnly: false },
     isRepeat: false,
   }
 }
@@ -146,6 +158,7 @@ export function repeatOf(task: Task, now: number): Task {
     attempt: undefined,
     killed: undefined,
     settling: false,
+    avoided: undefined,
     isRepeat: true,
   }
 }
@@ -153,6 +166,11 @@ export function repeatOf(task: Task, now: number): Task {
 /** ByteStream names of an attempt's output. */
 export function streamName(lease: string, which: 'stdout' | 'stderr'): string {
   return `streams/${lease}/${which}`
+}
+
+/** Does it wait for a worker? */
+export function isQueued({ position, avoided }: Task): boolean {
+  return position >= 0 || avoided?.waits === true
 }
 
 /** What the task's operations currently report about it. */

@@ -2,6 +2,7 @@ import type { RpcError } from '../wire/rpc.ts'
 import { type Attempts, createAttempts } from './attempts.ts'
 import type { SchedulerContext } from './context.ts'
 import { createDispatch, type Dispatch } from './dispatch.ts'
+import { createElsewhere } from './elsewhere.ts'
 import { createLeases, type Leases } from './lease.ts'
 import { createMergeable } from './mergeable.ts'
 import type { Operation } from './operation.ts'
@@ -21,6 +22,8 @@ export type Outcome = 'ok' | 'failed' | 'error' | 'cancelled'
 /** All actions in flight, from start to end: how they are queued and assigned. */
 export interface Tasks extends TaskIntake, Requeues {
   readonly active: ReadonlySet<Task>
+  /** Number of those that wait for a worker. */
+  readonly queued: number
   readonly registry: Registry
   readonly streams: Streams
   readonly leases: Leases<Task, Worker>
@@ -34,6 +37,8 @@ export interface Tasks extends TaskIntake, Requeues {
   end(task: Task, response: Uint8Array, outcome: Outcome): void
   /** Ends the task with an error, or with the answer of the worker that killed it for memory, if one did. */
   fail(task: Task, error: RpcError): void
+  /** Time has passed, and workers may have come. */
+  look(): void
   /** Reports runs from now on, until the returned function is called. */
   watch(watcher: RunWatcher): () => void
 }
@@ -54,6 +59,8 @@ export function createTasks(context: SchedulerContext, idle: () => void, waits: 
   const bounds = createQueueBounds(context)
   const clients = createTaskClients(context, registry, bounds)
   const mergeable = createMergeable()
+  const elsewhere = createElsewhere({ now, dispatch, assign, enqueue: enqueueAnywhere })
+  const queued = () => dispatch.waiting + elsewhere.waiting
 
   function assign(task: Task, worker: Worker): void {
     const attempt = attempts.give(task, worker)
@@ -62,6 +69,10 @@ export function createTasks(context: SchedulerContext, idle: () => void, waits: 
   }
 
   function enqueue(task: Task): void {
+    if (!elsewhere.place(task)) enqueueAnywhere(task)
+  }
+
+  function enqueueAnywhere(task: Task): void {
     dispatch.enqueue(task)
     if (task.position >= 0) waits(task)
   }
@@ -73,6 +84,7 @@ export function createTasks(context: SchedulerContext, idle: () => void, waits: 
     task.keep()
     task.prefetched.drop()
     dispatch.remove(task)
+    elsewhere.remove(task)
     attempts.callOff(task, reason)
     attempts.end(task)
     clients.complete(task, response)
@@ -100,6 +112,9 @@ export function createTasks(context: SchedulerContext, idle: () => void, waits: 
 
   return {
     active,
+    get queued() {
+      return queued()
+    },
     registry,
     streams,
     leases,
@@ -107,12 +122,14 @@ export function createTasks(context: SchedulerContext, idle: () => void, waits: 
     attempts,
     end,
     fail,
-    ...createTaskIntake(context, { active, bounds, clients, dispatch, mergeable, enqueue }),
+    ...createTaskIntake(context, { active, bounds, clients, dispatch, queued, mergeable, enqueue }),
     ...createRequeues(context, { attempts, bounds, dispatch, requeue, fail }),
+    look: elsewhere.look,
     watch: clients.watch,
     release(id, worker) {
       const lease = attempts.release(id, worker)
       if (lease) dispatch.freed(worker)
+      if (lease) elsewhere.look()
       return lease?.task
     },
     cancel(operation, reason) {

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { notRunReasons, type RepeatReport } from '../../src/cli/repeat/outcome.ts'
+import { notElsewhereReasons, notRunReasons, type RepeatReport } from '../../src/cli/repeat/outcome.ts'
 import { createActionsClient } from '../../src/client/actions.ts'
 import { createCasClient } from '../../src/client/cas.ts'
 import { requestMetadata } from '../../src/client/request-metadata.ts'
@@ -50,10 +50,11 @@ test('an action that makes the same each time is told so, and leaves no trace', 
   const { exitCode, report } = await check()
   expect(exitCode).toBe(0)
   expect(report).toEqual({
-    ...{ build, checked: 1, same: 1, different: [], moreDifferent: 0, notRun: [], left: 0, stopped: null },
+    ...{ build, checked: 1, same: 1, different: [], moreDifferent: 0, left: 0, stopped: null },
+    ...{ notElsewhere: [], notRun: [] },
   })
   const { stdout } = await native.ok('check-repeatable', build.slice(0, 8))
-  expect(stdout).toBe(`Build ${build}: 1 action run again, and it made the same.`)
+  expect(stdout).toBe(`Build ${build}: 1 action run again (on another worker), and it made the same.`)
   expect(await builds()).toHaveLength(count)
 })
 
@@ -67,7 +68,7 @@ test('what differs is named, down to the entry of an archive, and the cache keep
   expect(report).toMatchObject({ build, checked: 1, same: 0, notRun: [] })
   const [different] = report.different
   expect(different).toMatchObject({ mnemonic: 'exec', exitCodes: [0, 0], moreOutputs: 0 })
-  for (const worker of different?.workers ?? []) expect(worker).toMatch(/^worker-[12]$/)
+  expect(different?.workers.toSorted()).toEqual(['worker-1', 'worker-2'])
   expect(different?.outputs.map(({ kind }) => kind).toSorted()).toEqual(['contents', 'only-first', 'only-second'])
   const tar = different?.outputs.find(({ path }) => path === 'a.tar')
   expect(tar?.contents).toMatchObject({
@@ -149,14 +150,26 @@ test('inputs that nobody uploaded, a limit and a build that nobody knows are tol
 
   const date = await built('cat /proc/sys/kernel/random/uuid > u', 'u')
   const stopped = { ...report, stopped: { actions: 1, message: 'the scheduler is away' } }
-  const samples = [report, (await check(date)).report, stopped]
+  const notElsewhere = [{ reason: 'only-worker', actions: 1, example: '//app:a Genrule' }]
+  const samples = [report, (await check(date)).report, { ...stopped, notElsewhere }]
   const table = tables.find(({ section, title }) => section === 'JSON' && title.startsWith('`check-repeatable`'))
   if (!table) throw new Error('docs/json.md has no table of check-repeatable')
-  // The other sides of what is null are held by types.
+  // The other sides of what is null or empty are held by types.
   const rows = table.rows.map(([field = '', type = '', ...rest]) => [field, type, ...rest])
   expect(disagreements({ ...table, rows }, samples)).toEqual([])
 })
 
+test('with one worker, actions run there again, which is told', async () => {
+  await native.ok('deploy', '--workers', '1')
+  const build = await built('echo alone > alone', 'alone')
+  const { report } = await check(build)
+  const notElsewhere = [{ reason: 'only-worker', actions: 1, example: 'exec' }]
+  expect(report).toMatchObject({ checked: 1, same: 1, notElsewhere })
+  const { stdout } = await native.ok('check-repeatable', build)
+  expect(stdout).toContain('1 action ran on the same worker again, because no other worker could run it')
+})
+
 test('docs/json.md names every kind of difference and every reason', () => {
-  for (const kind of [...differenceKinds, ...notRunReasons]) expect(text).toContain(`\`${kind}\``)
+  for (const kind of [...differenceKinds, ...notElsewhereReasons, ...notRunReasons])
+    expect(text).toContain(`\`${kind}\``)
 })

@@ -197,7 +197,7 @@ describe('rule 41: a symlink to an absolute path among the inputs', () => {
     })
     const client = { peer: 'a client', invocation: '', metadata: undefined }
     const inline = { stdout: false, stderr: false, outputFiles: [] }
-    return admissions.admit({ instance: '', digest, skipCacheLookup: false, priority: 0, inline }, client)
+    return admissions.admit({ instance: '', digest, skipCacheLookup: false, priority: 0, inline, notOn: '' }, client)
   }
 
   test('is refused where the CAS disallows it', async () => {

@@ -4,7 +4,6 @@ import { type CasClient, createCasClient } from '../../client/cas.ts'
 import { compareResults, type OutputsCompared } from '../../client/compare-results.ts'
 import type { ClientOptions } from '../../client/context.ts'
 import { isOfMissing } from '../../client/execute.ts'
-import { connectedWorkers } from '../../client/fleet.ts'
 import { checkTool, requestMetadata } from '../../client/request-metadata.ts'
 import { type Rerun, rerun } from '../../client/rerun.ts'
 import type { ActionRecord } from '../../core/build-history.ts'
@@ -13,10 +12,11 @@ import { Failure, messageOf } from '../../core/failure.ts'
 import type { DifferentAction } from '../../core/output-difference.ts'
 import { createSemaphore } from '../../core/semaphore.ts'
 import { compareContents } from '../../explain/contents/compare.ts'
+import { wasOnlyWorker } from '../../wire/elsewhere.ts'
 import type { re } from '../../wire/proto.ts'
 import { type Channel, RpcError } from '../../wire/rpc.ts'
 import { concernOf, eachAction } from './each-action.ts'
-import type { NotRun, RepeatReport } from './outcome.ts'
+import type { NotElsewhere, NotRun, RepeatReport } from './outcome.ts'
 import type { Planned } from './plan.ts'
 
 export interface CheckOptions {
@@ -42,22 +42,27 @@ export async function checkRepeatable(
   { build, actions, left }: Planned,
   options: CheckOptions,
 ): Promise<RepeatReport> {
-  const severalWorkers = (await connectedWorkers(scheduler)).length > 1
   const openedFor = clientsOf(cache, options.signal)
   const semaphore = createSemaphore(comparedAtOnceMax)
   const different: DifferentAction[] = []
   const notRun = new Map<string, NotRun>()
+  const notElsewhere = new Map<string, NotElsewhere>()
   let [done, same, moreDifferent] = [0, 0, 0]
 
   async function check(record: ActionRecord): Promise<void> {
     const clients = await openedFor(record)
-    count(await checked(record, { ...clients, scheduler, severalWorkers, semaphore, signal: options.signal }))
+    const { answer, where } = await checked(record, { ...clients, scheduler, semaphore, signal: options.signal })
+    if (where !== 'elsewhere' && !isNotRun(answer)) {
+      const known = notElsewhere.get(where)
+      notElsewhere.set(where, { reason: where, example: exampleOf(record), actions: (known?.actions ?? 0) + 1 })
+    }
+    count(answer)
   }
 
   function count(answer: Answer): void {
     done += 1
     if (answer === 'same') same += 1
-    else if ('reason' in answer) {
+    else if (isNotRun(answer)) {
       const known = notRun.get(answer.reason)
       notRun.set(answer.reason, { ...(known ?? answer), actions: (known?.actions ?? 0) + 1 })
     } else if (different.length < namedMax) different.push(answer)
@@ -71,6 +76,7 @@ export async function checkRepeatable(
   const checkedActions = same + different.length + moreDifferent
   return {
     ...{ build, checked: checkedActions, same, different: different.sort(byName), moreDifferent, left },
+    notElsewhere: [...notElsewhere.values()].sort((a, b) => b.actions - a.actions),
     notRun: [...notRun.values()].sort((a, b) => b.actions - a.actions),
     stopped: stopped ?? null,
   }
@@ -101,27 +107,36 @@ function clientsOf(cache: Channel, signal: AbortSignal): (record: ActionRecord) 
 
 interface Checking extends Clients {
   readonly scheduler: Channel
-  readonly severalWorkers: boolean
   readonly semaphore: ReturnType<typeof createSemaphore>
   readonly signal: AbortSignal
 }
 
 type Answer = 'same' | DifferentAction | NotRun
 
-/** @throws the run's error */
-async function checked(record: ActionRecord, with_: Checking): Promise<Answer> {
-  const { cached, signal, severalWorkers } = with_
-  const first = (await cached.get(record.digest, {}, signal)) ?? (await ranWell(record, with_))
-  const second = await ranWell(record, with_)
-  const answer = await compared(record, first, second, with_)
-  // The same worker may well produce the same: if possible, another one tells more.
-  const elsewhere = severalWorkers && answer === 'same' && workerOf(first) === workerOf(second)
-  return elsewhere ? await compared(record, first, await ranWell(record, with_), with_) : answer
+function isNotRun(answer: Answer): answer is NotRun {
+  return answer !== 'same' && 'reason' in answer
 }
 
 /** @throws the run's error */
-async function ranWell(record: ActionRecord, { cas, scheduler, options, signal }: Checking) {
-  const { result, error }: Rerun = await rerun(cas, scheduler, record.digest, { client: options, signal })
+async function checked(record: ActionRecord, with_: Checking): Promise<{ answer: Answer; where: Where }> {
+  const first = (await with_.cached.get(record.digest, {}, with_.signal)) ?? (await ranWell(record, with_))
+  // The same worker may well produce the same: another one tells more.
+  const second = await ranWell(record, with_, workerOf(first))
+  return { answer: await compared(record, first, second, with_), where: whereOf(first, second) }
+}
+
+type Where = 'elsewhere' | NotElsewhere['reason']
+
+function whereOf(first: re.ActionResult.$Properties, second: re.ActionResult.$Properties): Where {
+  const [one, other] = [workerOf(first), workerOf(second)]
+  if (one === '' || other === '') return 'unknown'
+  if (one !== other) return 'elsewhere'
+  return wasOnlyWorker(second) ? 'only-worker' : 'others-busy'
+}
+
+/** @throws the run's error */
+async function ranWell(record: ActionRecord, { cas, scheduler, options, signal }: Checking, notOn = '') {
+  const { result, error }: Rerun = await rerun(cas, scheduler, record.digest, { client: options, notOn, signal })
   if (error) throw error
   return result
 }
@@ -158,10 +173,13 @@ function reasonOf(error: unknown): NotRun['reason'] {
 }
 
 function notChecked(record: ActionRecord, reason: NotRun['reason'], error: unknown): NotRun {
-  const { target, mnemonic, action } = nameOf(record)
-  const example = [target, mnemonic].filter(Boolean).join(' ') || action
   const where = error instanceof Failure && error.where !== undefined ? ` (${error.where})` : ''
-  return { reason, actions: 1, example, message: `${messageOf(error)}${where}` }
+  return { reason, actions: 1, example: exampleOf(record), message: `${messageOf(error)}${where}` }
+}
+
+function exampleOf(record: ActionRecord): string {
+  const { target, mnemonic, action } = nameOf(record)
+  return [target, mnemonic].filter(Boolean).join(' ') || action
 }
 
 function nameOf({ digest, target, mnemonic }: ActionRecord) {

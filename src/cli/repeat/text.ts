@@ -3,15 +3,16 @@ import type { ContentDifference, DifferentAction, DifferentOutput } from '../../
 import { printable } from '../../core/printable.ts'
 import { wrapped } from '../wrap.ts'
 import type { Stopped } from './each-action.ts'
-import type { NotRun, RepeatReport } from './outcome.ts'
+import type { NotElsewhere, NotRun, RepeatReport } from './outcome.ts'
 
 /** A report for people. */
 export function repeatText(report: RepeatReport, columns: number): string {
-  const { different, moreDifferent, notRun, left, checked, stopped } = report
+  const { different, moreDifferent, notElsewhere, notRun, left, checked, stopped } = report
   return [
     wrapped(headline(report), columns),
     ...different.map((each) => differentText(each, columns)),
     ...(moreDifferent > 0 ? [`${countText(moreDifferent, 'more action')} made something else.`] : []),
+    ...notElsewhere.map((each) => wrapped(notElsewhereText(each), columns)),
     ...notRun.map((each) => wrapped(notRunText(each), columns)),
     ...(stopped ? [wrapped(stoppedText(stopped), columns)] : []),
     ...(left > 0
@@ -21,9 +22,12 @@ export function repeatText(report: RepeatReport, columns: number): string {
   ].join('\n\n')
 }
 
-function headline({ build, checked, same, different, moreDifferent }: RepeatReport): string {
+function headline({ build, checked, same, different, moreDifferent, notElsewhere }: RepeatReport): string {
   const differ = different.length + moreDifferent
-  const name = `Build ${printable(build)}: ${countText(checked, 'action')} run again`
+  const elsewhere = checked - notElsewhere.reduce((sum, { actions }) => sum + actions, 0)
+  const share = elsewhere < checked ? `${elsewhere.toLocaleString('en')} of them ` : checked > 1 ? 'all ' : ''
+  const where = elsewhere === 0 ? '' : ` (${share}on another worker)`
+  const name = `Build ${printable(build)}: ${countText(checked, 'action')} run again${where}`
   if (differ === 0) return `${name}${checked > 0 ? `, and ${same === 1 ? 'it' : 'all of them'} made the same` : ''}.`
   return `${name}, of which ${differ.toLocaleString('en')} made something else.`
 }
@@ -84,6 +88,17 @@ function differenceLines({ within, kind, offset, one, other }: ContentDifference
 function sizesOf(one: string | null, other: string | null): string {
   const [before, after] = [one, other].map((digest) => digest?.split('/')[1] ?? '?')
   return before === after ? `${before} bytes` : `${before} and ${after} bytes`
+}
+
+const sameWorkerWords: Readonly<Record<NotElsewhere['reason'], string>> = {
+  'only-worker': 'ran on the same worker again, because no other worker could run',
+  'others-busy': 'ran on the same worker again, because no other worker was free in time for',
+  unknown: 'may have run on the same worker again: nothing says which worker made the result of',
+}
+
+function notElsewhereText({ reason, actions, example }: NotElsewhere): string {
+  const object = actions === 1 ? 'it' : 'them'
+  return `${countText(actions, 'action')} ${sameWorkerWords[reason]} ${object} (for example ${printable(example)}).`
 }
 
 const reasonWords: Readonly<Record<NotRun['reason'], string>> = {

@@ -2,14 +2,14 @@ import { expect, test } from 'vitest'
 import { checkRepeatable } from '../../../src/cli/repeat/check.ts'
 import { repeatText } from '../../../src/cli/repeat/text.ts'
 import { wireDigest } from '../../../src/client/context.ts'
-import type { re } from '../../../src/wire/proto.ts'
+import { packSameWorker } from '../../../src/wire/elsewhere.ts'
 import { Code, RpcError } from '../../../src/wire/rpc.ts'
 import { missingBlobs } from '../../../src/wire/status.ts'
 import { blobOf } from '../../fixture/blob.ts'
-import { createScene } from './scene.ts'
+import { type Answer, createScene } from './scene.ts'
 
 /** The report on one action whose runs are answered so. */
-async function reportOn(answer: () => Promise<re.ActionResult.$Properties>) {
+async function reportOn(answer: Answer) {
   const { cache, scheduler, action } = createScene(answer)
   const planned = { build: 'b', actions: [await action('//:a')], left: 0 }
   const signal = new AbortController().signal
@@ -38,4 +38,29 @@ test('an output tree that has been evicted is not an action that is missing', as
   expect(report.notRun).toMatchObject([{ reason: 'not-compared', actions: 1 }])
   expect(repeatText(report, 500)).toContain('1 action ran again, but what was made could not be compared (for example')
   expect(repeatText(report, 500)).toContain(tree.hash)
+})
+
+test('the second run is to avoid the worker of the first, and what comes of it is told', async () => {
+  const avoided: string[] = []
+  const elsewhere = await reportOn(async (_action, _cas, notOn) => {
+    avoided.push(notOn)
+    return { executionMetadata: { worker: notOn === 'w1' ? 'w2' : 'w1' } }
+  })
+  expect(avoided).toEqual(['', 'w1'])
+  expect(elsewhere).toMatchObject({ checked: 1, same: 1, notElsewhere: [] })
+  expect(repeatText(elsewhere, 500)).toBe('Build b: 1 action run again (on another worker), and it made the same.')
+})
+
+test.each([
+  ['w1', [packSameWorker(true)], 'only-worker', 'because no other worker could run it'],
+  ['w1', [packSameWorker(false)], 'others-busy', 'because no other worker was free in time for it'],
+  ['', [], 'unknown', 'nothing says which worker made the result of it'],
+] as const)('a run on worker "%s" again is told with its reason', async (worker, auxiliaryMetadata, reason, words) => {
+  const report = await reportOn(async () => ({
+    executionMetadata: { worker, auxiliaryMetadata: [...auxiliaryMetadata] },
+  }))
+  expect(report).toMatchObject({ checked: 1, same: 1, notElsewhere: [{ reason, actions: 1, example: '//:a M' }] })
+  const text = repeatText(report, 500)
+  expect(text).toContain('Build b: 1 action run again, and it made the same.')
+  expect(text).toContain(words)
 })

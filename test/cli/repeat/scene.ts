@@ -2,7 +2,8 @@ import { type CasClient, createCasClient } from '../../../src/client/cas.ts'
 import { wireDigest } from '../../../src/client/context.ts'
 import type { ActionRecord } from '../../../src/core/build-history.ts'
 import { packAny } from '../../../src/wire/any.ts'
-import { longrunning, re, workerApi } from '../../../src/wire/proto.ts'
+import { avoidedBy } from '../../../src/wire/elsewhere.ts'
+import { longrunning, re } from '../../../src/wire/proto.ts'
 import type { Channel } from '../../../src/wire/rpc.ts'
 import { openRemote } from '../../client/remote.ts'
 import { blobOf } from '../../fixture/blob.ts'
@@ -17,8 +18,8 @@ export interface Scene {
   action(name: string): Promise<ActionRecord>
 }
 
-/** The result of an action's run; it may put blobs into the cache, or throw what the call ends with. */
-export type Answer = (action: re.Action, cas: CasClient) => Promise<re.ActionResult.$Properties>
+/** The result of an action's run, which is to avoid a worker; it may put blobs into the cache, or throw what the call ends with. */
+export type Answer = (action: re.Action, cas: CasClient, notOn: string) => Promise<re.ActionResult.$Properties>
 
 export function createScene(answer: Answer): Scene {
   const { channel: cache } = openRemote()
@@ -29,23 +30,14 @@ export function createScene(answer: Answer): Scene {
       methods: {
         Execute: {
           kind: 'server-stream',
-          async handle(request, _call, send) {
+          async handle(request, call, send) {
             const { actionDigest } = re.ExecuteRequest.decode(request)
             const digest = { fn: 'sha256', hash: actionDigest?.hash ?? '', size: actionDigest?.sizeBytes ?? 0 } as const
-            const result = await answer(re.Action.decode(await cas.readBlob(digest)), cas)
+            const result = await answer(re.Action.decode(await cas.readBlob(digest)), cas, avoidedBy(call))
             const response = re.ExecuteResponse.encode({ result }).finish()
             const any = packAny('build.bazel.remote.execution.v2.ExecuteResponse', response)
             await send(longrunning.Operation.encode({ name: 'one', done: true, response: any }).finish())
           },
-        },
-      },
-    },
-    {
-      name: 'native.worker.v1.Status',
-      methods: {
-        GetStatus: {
-          kind: 'unary',
-          handle: async () => workerApi.SchedulerStatus.encode({ workers: [{ name: 'w' }] }).finish(),
         },
       },
     },
