@@ -45,6 +45,7 @@ function causeOf(wire: consoleApi.Cause.$Properties): CauseOfMany {
     other: wire.other ?? null,
     actions: wire.actions ?? 0,
     notAlone: wire.notAlone ?? 0,
+    direct: wire.direct ?? 0,
     seconds: wire.seconds ?? 0,
     chain: (wire.chain ?? []).map(({ target, mnemonic, action, path }) => ({
       target: target ?? '',

@@ -58,6 +58,11 @@ export interface CauseOfMany extends Cause {
   /** Actions with this cause, and how many of them have other causes too. */
   readonly actions: number
   readonly notAlone: number
+  /**
+   * Actions that have the cause themselves, as they read the changed input, say; the others read what these make. It
+   * includes actions that count for another cause.
+   */
+  readonly direct: number
   /** The duration of these actions, from when a worker or the client began until it ended. */
   readonly seconds: number
   /** The longest chain from the cause to one of them. */
@@ -89,6 +94,11 @@ export interface Against {
   readonly build: string
   /** When its action was first seen, in milliseconds since 1970. */
   readonly seen: number
+}
+
+/** The action in a chain that has the cause itself: after the one that makes the changed input, if that is in it. */
+export function firstLink({ chain, subject }: Pick<CauseOfMany, 'chain' | 'subject'>): Link | undefined {
+  return chain[0]?.path === subject ? chain[1] : chain[0]
 }
 
 /** Equal for equal causes. */

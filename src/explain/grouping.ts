@@ -7,6 +7,7 @@ import {
   type CauseOfMany,
   causeKey,
   type Example,
+  firstLink,
   type Root,
 } from './cause.ts'
 import type { Explained } from './why.ts'
@@ -22,8 +23,9 @@ export function grouped(all: readonly Explained[]): CauseOfMany[] {
     group.members.push({ explained, root })
     groups.set(key, group)
   }
-  return [...groups.values()]
-    .map(({ cause, members }) => told(cause, members))
+  const direct = directly(all, groups)
+  return [...groups]
+    .map(([key, { cause, members }]) => told(cause, members, direct.get(key)?.size ?? 0))
     .sort((a, b) => b.actions - a.actions || b.seconds - a.seconds || (causeKey(a) < causeKey(b) ? -1 : 1))
 }
 
@@ -44,12 +46,26 @@ function attributed(all: readonly Explained[]): [Explained, Root][] {
   })
 }
 
-function told(cause: Cause, members: readonly { explained: Explained; root: Root }[]): CauseOfMany {
+/** The actions that have each of these causes themselves. */
+function directly(all: readonly Explained[], causes: ReadonlyMap<string, unknown>): Map<string, Set<string>> {
+  const found = new Map<string, Set<string>>()
+  for (const { action, roots } of all)
+    for (const root of roots) {
+      const key = causeKey(root.cause)
+      if (!causes.has(key)) continue
+      const actions = found.get(key) ?? new Set()
+      found.set(key, actions.add(firstLink({ ...root.cause, chain: root.chain })?.action ?? digestText(action.digest)))
+    }
+  return found
+}
+
+function told(cause: Cause, members: readonly { explained: Explained; root: Root }[], direct: number): CauseOfMany {
   const slowest = members.toSorted((a, b) => secondsOf(b.explained.action) - secondsOf(a.explained.action))
   const longest = members.reduce((a, b) => (b.root.chain.length > a.root.chain.length ? b : a))
   return {
     ...cause,
     actions: members.length,
+    direct,
     notAlone: members.filter(({ explained }) => explained.roots.length > 1).length,
     seconds: members.reduce((sum, { explained }) => sum + secondsOf(explained.action), 0),
     chain: longest.root.chain,

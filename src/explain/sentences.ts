@@ -3,7 +3,7 @@ import { countText } from '../core/count-text.ts'
 import { printable } from '../core/printable.ts'
 import { spanText } from '../core/units.ts'
 import type { Explanation } from './build.ts'
-import type { Cause, CauseKind, CauseOfMany } from './cause.ts'
+import { type Cause, type CauseKind, type CauseOfMany, firstLink } from './cause.ts'
 
 const texts: Readonly<Record<CauseKind, (cause: Cause) => string>> = {
   input: ({ subject, one, other }) => {
@@ -99,16 +99,28 @@ export function adviceText(cause: Cause): string | undefined {
 const shownLinksMax = 4
 
 /**
- * The actions through which a cause reached an action that missed, as a sentence; empty if it affected that one
- * directly.
+ * The actions through which a cause reached an action that missed, and how many others it affected directly, in
+ * sentences; empty if it affected that one directly.
  */
-export function chainText({ chain, subject }: Pick<CauseOfMany, 'chain' | 'subject'>): string {
+export function chainText(cause: Pick<CauseOfMany, 'kind' | 'chain' | 'subject' | 'direct'>): string {
+  const { chain, subject } = cause
   const [first] = chain
   if (!first) return ''
   const made = chain.slice(0, shownLinksMax).map((link) => `${printable(link.path)}, which ${actionName(link)} makes`)
   const more = chain.length > shownLinksMax ? [`${chain.length - shownLinksMax} more`] : []
   const began = first.path === subject ? 'It is an output: ' : 'It came by way of '
-  return `${began}${[...made, ...more].join('; ')}.`
+  const others = othersText(cause)
+  const also = isOfInput(cause) ? `${others} read ${printable(subject)}` : `The same is true of ${others}`
+  return `${began}${[...made, ...more].join('; ')}.${others && ` ${also}.`}`
+}
+
+function isOfInput({ kind }: Pick<Cause, 'kind'>): boolean {
+  return kind === 'input' || kind === 'not-repeatable'
+}
+
+/** Where the chain names one action of several that have the cause themselves: the others; else empty. */
+function othersText(cause: Pick<CauseOfMany, 'chain' | 'subject' | 'direct'>): string {
+  return firstLink(cause) && cause.direct > 1 ? countText(cause.direct - 1, 'more action') : ''
 }
 
 /**
@@ -141,11 +153,14 @@ function leading(causes: readonly CauseOfMany[], missed: number): string {
 }
 
 /** Which action made the change, if it came from another one. */
-function madeBy({ kind, chain, subject }: CauseOfMany): string {
+function madeBy(cause: CauseOfMany): string {
+  const { kind, chain, subject } = cause
   const [first] = chain
   if (!first) return ''
   if (first.path === subject) return ` (made by ${actionName(first)})`
-  return kind === 'input' ? ` (read by ${actionName(first)})` : ` (of ${actionName(first)})`
+  const others = othersText(cause)
+  const all = `${actionName(first)}${others && ` and ${others}`}`
+  return kind === 'input' ? ` (read by ${all})` : ` (of ${all})`
 }
 
 /** `//app:lib CppCompile`, or whatever is known of an action. */

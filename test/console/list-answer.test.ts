@@ -114,7 +114,16 @@ it('names as many causes of an explanation as fit, and counts the others', async
   await settled()
   const link = { target: '//t', mnemonic: 'M', action: 'a/1', path: 'p'.repeat(10_000) }
   const cause = {
-    ...({ kind: 'input', subject: 'a.c', one: null, other: null, actions: 2, notAlone: 0, seconds: 1 } as const),
+    ...({
+      kind: 'input',
+      subject: 'a.c',
+      one: null,
+      other: null,
+      actions: 2,
+      notAlone: 0,
+      direct: 1,
+      seconds: 1,
+    } as const),
     ...{ chain: Array.from({ length: 50 }, () => link), examples: [], against: null, evictedMs: null },
   }
   const made = {

@@ -39,7 +39,13 @@ describe('what changed', () => {
     scene.build('two', [...names.map((name) => compile(name, '2')), compile('same', '1', { outcome: 'hit' })])
     const explanation = await explained()
     expect(told(explanation)).toEqual(['1000 input base/version.h changed'])
-    expect(explanation.causes[0]).toMatchObject({ seconds: 2_000, notAlone: 0, chain: [], against: { build: 'one' } })
+    expect(explanation.causes[0]).toMatchObject({
+      seconds: 2_000,
+      notAlone: 0,
+      direct: 1_000,
+      chain: [],
+      against: { build: 'one' },
+    })
     expect(summaryText(explanation)).toBe(
       '1,001 actions in 17 min: 1 cached (0.1 %), 1,000 not cached. One cause explains all 1,000: input base/version.h changed.',
     )
@@ -73,6 +79,40 @@ describe('what changed', () => {
     ])
   })
 
+  test('where a chain names one of many readers, the others are counted', async () => {
+    const names = ['a', 'b', 'c']
+    const link = (object: string): Seen => ({
+      ...{ target: '//app', mnemonic: 'CppLink', makes: ['out/app'] },
+      inputs: { out: { 'b.o': object } },
+    })
+    scene.build('one', [...names.map((name) => compile(name, '1')), link('1')])
+    scene.build('two', [...names.map((name) => compile(name, '2')), link('2')])
+    const { causes, ...rest } = await explained()
+    expect(causes).toMatchObject([{ kind: 'input', actions: 4, direct: 3 }])
+    expect(causes.map(chainText)).toEqual([
+      'It came by way of out/b.o, which //app:b CppCompile makes. 2 more actions read base/version.h.',
+    ])
+    expect(summaryText({ causes, ...rest })).toContain(
+      'One cause explains all 4: input base/version.h changed (read by //app:b CppCompile and 2 more actions).',
+    )
+  })
+
+  test('where a chain begins with one of many that have the same new argument, the others are counted', async () => {
+    const optimized = (name: string, level: string) =>
+      compile(name, '1', { argv: ['cc', level, '-c', `app/${name}.cc`, '-o', `out/${name}.o`] })
+    const link = (object: string): Seen => ({
+      ...{ target: '//app', mnemonic: 'CppLink', makes: ['out/app'] },
+      inputs: { out: { 'a.o': object } },
+    })
+    scene.build('one', [optimized('a', '-O2'), optimized('b', '-O2'), link('1')])
+    scene.build('two', [optimized('a', '-O3'), optimized('b', '-O3'), link('2')])
+    const { causes } = await explained()
+    expect(causes).toMatchObject([{ kind: 'argument', actions: 3, direct: 2 }])
+    expect(causes.map(chainText)).toEqual([
+      'It came by way of out/a.o, which //app:a CppCompile makes. The same is true of 1 more action.',
+    ])
+  })
+
   test('what made the input may itself have been cached', async () => {
     const gen = (flag: string, outcome: 'hit' | 'executed'): Seen => ({
       ...{ target: '//base:gen', makes: ['out/gen.h'], argv: ['gen', flag], outcome },
@@ -100,6 +140,7 @@ describe('what changed', () => {
     const explanation = await explained('//app:lib')
     expect(told(explanation)).toEqual(['1 input out/now.h changed, although the same action made it as before'])
     expect(explanation.causes[0]?.chain[0]?.target).toBe('//base:now')
+    expect(explanation.causes[0]?.direct).toBe(1)
   })
 
   test('a history that goes round in circles has an answer', async () => {
