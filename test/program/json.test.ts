@@ -112,6 +112,10 @@ describe('what --json prints is what docs/json.md says', () => {
     ]
     expect(disagreements(tableOf('`token create`'), samples)).toEqual([])
     expect(disagreements(tableOf('`token list`'), [await json('token', 'list', ...file)])).toEqual([])
+    const revoked = [await json('token', 'revoke', 'a', ...file), await json('token', 'revoke', 'b', ...file)]
+    const { rows, ...rest } = tableOf('`token create`')
+    const withoutToken = { ...rest, rows: rows.filter(([field]) => plain(field) !== 'token') }
+    expect(disagreements(withoutToken, revoked)).toEqual([])
   })
 
   test('of bazelrc', async () => {
@@ -130,6 +134,27 @@ describe('what --json prints is what docs/json.md says', () => {
       await json('client', 'turbo', '--remove', 'turbo.env'),
     ]
     expect(disagreements(tableOf('`client`'), samples)).toEqual([])
+  })
+
+  test('of completion and man', async () => {
+    const shells = await Promise.all(['bash', 'zsh', 'fish'].map((shell) => json('completion', shell)))
+    expect(disagreements(tableOf('`completion`'), shells)).toEqual([])
+    expect(disagreements(tableOf('`man`'), [await json('man')])).toEqual([])
+  })
+
+  test('of deploy --render, which needs no cluster', async () => {
+    const images = ['--image', 'registry.test/native:1', '--worker-image', 'registry.test/worker:1']
+    const rendered = await json('deploy', '--render', 'objects', ...images)
+    expect(disagreements(tableOf('`deploy --render`'), [rendered])).toEqual([])
+    expect(rendered).toEqual({ folder: 'objects' })
+  })
+
+  test('of image inspect, which docs/json.md names in a sentence', async () => {
+    await writeFile(join(native.home, 'plain.yaml'), 'name: plain\nbase: scratch\nplatforms: [linux/amd64]\n')
+    await json('image', 'copy', '--definition', 'plain.yaml', 'oci:plain:v1')
+    const inspected = (await json('image', 'inspect', 'oci:plain:v1')) as object
+    const document = await readFile(join(root, 'docs/json.md'), 'utf8')
+    expect(document.replace(/\s+/g, ' ')).toContain(`\`image inspect\` \`{${Object.keys(inspected).join(', ')}}\``)
   })
 
   test('of example', async () => {
