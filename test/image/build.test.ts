@@ -1,10 +1,12 @@
+import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, readdir, readFile, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { execa } from 'execa'
 import { describe, expect, it } from 'vitest'
 import { buildImage } from '../../src/image/build/build.ts'
 import { buildFor } from '../../src/image/build/build-for.ts'
 import { epochOf } from '../../src/image/build/epoch.ts'
-import { writeLayer } from '../../src/image/build/layer.ts'
+import { folderEntries, writeLayer } from '../../src/image/build/layer.ts'
 import { copyImage } from '../../src/image/copy.ts'
 import { parseDefinition } from '../../src/image/definition.ts'
 import { refreshLock } from '../../src/image/lock.ts'
@@ -194,6 +196,27 @@ describe('a layer', () => {
         signal,
       ),
     ).rejects.toMatchObject({ kind: 'invalid' })
+  })
+
+  it('has files whole, however large, as tar reads them', async () => {
+    const folder = await testFolder()
+    await mkdir(join(folder, 'in/far'), { recursive: true })
+    const contents = [0, 1, 512, 256 * 1024, 700_001].map((size) => randomBytes(size))
+    for (const [at, bytes] of contents.entries()) await writeFile(join(folder, 'in/far', String(at)), bytes)
+    await writeLayer(await folderEntries(join(folder, 'in'), '/out'), join(folder, 'layer'), 1, signal)
+    await execa('tar', ['-xzf', join(folder, 'layer'), '-C', folder])
+    for (const [at, bytes] of contents.entries())
+      expect((await readFile(join(folder, 'out/far', String(at)))).equals(bytes), String(at)).toBe(true)
+  })
+
+  it.each([0, 9, 11, 600_000])('refuses a file of 10 bytes that has %i when it is read', async (size) => {
+    const folder = await testFolder()
+    await writeFile(join(folder, 'f'), Buffer.alloc(size))
+    const file = { kind: 'file', path: '/f', from: join(folder, 'f'), size: 10, executable: false } as const
+    await expect(writeLayer([file], join(folder, 'layer'), 1, signal)).rejects.toMatchObject({
+      kind: 'precondition',
+      where: file.from,
+    })
   })
 })
 

@@ -1,5 +1,5 @@
-import { createReadStream, createWriteStream } from 'node:fs'
-import { lstat, readdir, readlink } from 'node:fs/promises'
+import { createWriteStream } from 'node:fs'
+import { lstat, open, readdir, readlink } from 'node:fs/promises'
 import { join, posix } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
@@ -8,6 +8,7 @@ import { Failure } from '../../core/failure.ts'
 import { type ContentDigest, contentHash } from '../content-digest.ts'
 import type { Descriptor } from '../manifest.ts'
 import { ociLayerGzip } from '../media-types.ts'
+import { readPieces } from '../pieces.ts'
 
 /** An entry of a layer. Paths are absolute in the image. */
 export type LayerEntry =
@@ -53,14 +54,14 @@ export async function writeLayer(
   const outside = contentHash()
   let size = 0
   await pipeline(
-    tarBytes(withParents(entries), mtime),
+    joined(tarBytes(withParents(entries), mtime)),
     async function* (chunks: AsyncIterable<Uint8Array>) {
       for await (const chunk of chunks) {
         inside.update(chunk)
         yield chunk
       }
     },
-    createGzip({ level: gzipLevel }),
+    createGzip({ level: gzipLevel, chunkSize: pieceBytes }),
     async function* (chunks: AsyncIterable<Buffer>) {
       for await (const chunk of chunks) {
         const fixed = size === 0 ? plainGzipHeader(chunk) : chunk
@@ -148,6 +149,25 @@ function assertNoWhiteout(entry: LayerEntry): void {
   )
 }
 
+/** Most files are small, and every piece takes the compressor a turn of another thread: they are joined into large ones. */
+async function* joined(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  let filling = Buffer.allocUnsafeSlow(pieceBytes)
+  let used = 0
+  for await (const piece of pieces)
+    for (let at = 0; at < piece.byteLength; ) {
+      const part = piece.subarray(at, at + pieceBytes - used)
+      filling.set(part, used)
+      used += part.byteLength
+      at += part.byteLength
+      if (used < pieceBytes) continue
+      yield filling
+      // The compressor may still read the last one.
+      filling = Buffer.allocUnsafeSlow(pieceBytes)
+      used = 0
+    }
+  if (used > 0) yield filling.subarray(0, used)
+}
+
 async function* tarBytes(entries: readonly LayerEntry[], mtime: number): AsyncGenerator<Uint8Array, void, undefined> {
   for (const entry of entries) {
     const name = entry.path.slice(1)
@@ -166,11 +186,16 @@ async function* fileBytes(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   yield encodeHeader({ name, type: 'file', mode: entry.executable ? 0o755 : 0o644, size: entry.size, mtime })
   let size = 0
-  if (entry.size > 0)
-    for await (const chunk of createReadStream(entry.from, { highWaterMark: pieceBytes }) as AsyncIterable<Buffer>) {
-      size += chunk.byteLength
-      yield chunk
+  const handle = await open(entry.from, 'r')
+  try {
+    // One byte more than it should have, to see whether it grew.
+    for await (const piece of readPieces(handle, 0, entry.size + 1)) {
+      size += piece.byteLength
+      yield piece
     }
+  } finally {
+    await handle.close()
+  }
   if (size !== entry.size)
     throw new Failure('precondition', 'a file changed while it was added to the image', { where: entry.from })
   yield padding(entry.size)
