@@ -1,5 +1,6 @@
 // `npm test`: sets up, checks types, style and import order, and runs every test.
 // `npm run bench` (--bench): sets up and runs the benchmarks. Further arguments go to vitest.
+import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +8,7 @@ import { pinnedNode, root, run, say, setUp } from './setup.js'
 
 /** Files that CI runs once more; if more fail, it is not luck. */
 const againMax = 8
+const ownNetwork = join(root, 'test/own-network')
 
 const words = process.argv.slice(3)
 await setUp()
@@ -21,7 +23,7 @@ async function test(vitestWords) {
   if (vitestWords.length === 0)
     for (const check of ['check', 'lint'])
       if ((await run('npm', ['run', '--silent', check])) !== 0) failedChecks.push(check)
-  let ran = await vitest(vitestWords)
+  let ran = vitestWords.length === 0 && canHaveOwnNetwork() ? await sideBySide() : await vitest(vitestWords)
   const failing = ran.files.filter(({ isGood }) => !isGood).map(({ path }) => path)
   if (process.env.CI && vitestWords.length === 0 && failing.length > 0 && failing.length <= againMax)
     ran = await again(ran, failing)
@@ -37,12 +39,37 @@ async function test(vitestWords) {
   return ran.code !== 0 || failed > 0 || count('passed') === 0 ? ran.code || 1 : 0
 }
 
-/** Runs vitest. @returns its exit code and each file's outcome (test-report.js) */
-async function vitest(words) {
+/**
+ * Runs every project, unit tests beside the cluster's, which wait for pods much of the time. Unit tests have a network of
+ * their own, as a port that one uses for a moment could be one that the program has just chosen.
+ */
+async function sideBySide() {
+  const before = await vitest(['--project', 'program', '--project', 'real'])
+  const both = [vitest(['--project', 'cluster']), vitest(['--project', 'unit'], [ownNetwork])]
+  const all = [before, ...(await Promise.all(both))]
+  return {
+    code: all.find(({ code }) => code !== 0)?.code ?? 0,
+    files: all.flatMap(({ files }) => files),
+    unhandled: all.reduce((sum, { unhandled }) => sum + unhandled, 0),
+  }
+}
+
+/** In CI alone: on a terminal, two runs would write over each other. */
+function canHaveOwnNetwork() {
+  return process.env.CI === 'true' && spawnSync(ownNetwork, ['true'], { stdio: 'ignore' }).status === 0
+}
+
+/**
+ * Runs vitest.
+ * @param within a program that starts it
+ * @returns its exit code and each file's outcome (test-report.js)
+ */
+async function vitest(words, within = []) {
   const folder = mkdtempSync(join(tmpdir(), 'native-test-'))
   const report = join(folder, 'report.json')
   const reporters = ['--reporter=default', `--reporter=${join(root, 'bin/test-report.js')}`]
-  const code = await run('vitest', ['run', ...reporters, ...words], { env: { NATIVE_TEST_REPORT: report } })
+  const [program, ...line] = [...within, 'vitest', 'run', ...reporters, ...words]
+  const code = await run(program, line, { env: { NATIVE_TEST_REPORT: report } })
   const ran = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : { files: [], unhandled: 0 }
   rmSync(folder, { recursive: true })
   return { code, ...ran }
