@@ -1,7 +1,7 @@
 import { digestsPerCallMax } from '../core/limits.ts'
+import { digestLength, fieldLength, putDigest, putVarint } from '../wire/emit.ts'
 import { type RawDigest, readDigest } from './codec-find.ts'
 import { type Cursor, cursorOf, readBytes, readLength, readTag, readText, readVarint, skipField } from './cursor.ts'
-import { digestLength, fieldLength, putDigest, putVarint } from './emit.ts'
 
 /** One blob of a BatchUpdateBlobsRequest. */
 export interface BatchUpdate {

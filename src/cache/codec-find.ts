@@ -1,7 +1,7 @@
 import { type Digest, isHex } from '../core/digest.ts'
 import { digestsPerCallMax } from '../core/limits.ts'
+import { digestLength, fieldLength, putDigest } from '../wire/emit.ts'
 import { type Cursor, cursorOf, readLength, readTag, readText, readVarint, skipField } from './cursor.ts'
-import { digestLength, fieldLength, putDigest } from './emit.ts'
 
 /** A digest as it came; core/digest.ts checks it. */
 export interface RawDigest {

@@ -1,5 +1,5 @@
+import { putVarint, varintLength } from '../wire/emit.ts'
 import { type Cursor, cursorOf, readBytes, readTag, readText, readVarint, skipField } from './cursor.ts'
-import { putVarint, varintLength } from './emit.ts'
 
 /** google.bytestream.WriteRequest, one for each piece of an upload. */
 export interface WriteRequest {

@@ -1,6 +1,6 @@
 import type { Digest } from '../core/digest.ts'
 import { messageBytesMax } from '../core/limits.ts'
-import { digestLength, fieldLength, varintLength } from './emit.ts'
+import { digestLength, fieldLength, varintLength } from '../wire/emit.ts'
 
 /** What a status takes that is a code without a text. */
 const codeBytes = 4

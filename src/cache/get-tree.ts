@@ -3,12 +3,12 @@ import { Failure } from '../core/failure.ts'
 import { assertInstance } from '../core/instance.ts'
 import { batchBytesMax } from '../core/limits.ts'
 import { decodeMessage } from '../wire/decode.ts'
+import { fieldLength, putVarint } from '../wire/emit.ts'
 import { re } from '../wire/proto.ts'
 import type { Call, Send } from '../wire/rpc.ts'
 import { absent } from './absent.ts'
 import { type CacheContext, requestDigest } from './context.ts'
 import { walkDirectories } from './directories.ts'
-import { fieldLength, putVarint } from './emit.ts'
 
 /** Where a page begins: the position in the walk, and the directory that stands there. */
 interface Position {

@@ -1,7 +1,7 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
-import { type Digest, type DigestFunction, digestKey } from '../core/digest.ts'
-import { number, text } from './cells.ts'
+import { type Digest, digestKey } from '../core/digest.ts'
+import { number } from './cells.ts'
 import { prepareArrays } from './rows.ts'
 
 /** The bytes of Actions, Commands and Directories that the history keeps itself. */
@@ -36,7 +36,7 @@ export function createKeptBlobs(database: DatabaseSync): KeptBlobs {
   const find = prepareArrays(database, 'SELECT packed, data FROM blobs WHERE hash = ? AND size = ? AND fn = ?')
   const findAll = prepareArrays(
     database,
-    'SELECT b.fn, b.hash, b.size, b.packed, b.data FROM json_each(?) j CROSS JOIN blobs b ON b.hash = j.value',
+    'SELECT j.key, b.fn, b.size, b.packed, b.data FROM json_each(?) j CROSS JOIN blobs b ON b.hash = j.value',
   )
   const insert = database.prepare(
     'INSERT INTO blobs (fn, hash, size, packed, stored, used, data) VALUES (?, ?, ?, ?, ?, ?, ?)',
@@ -71,13 +71,12 @@ export function createKeptBlobs(database: DatabaseSync): KeptBlobs {
       return unpacked(packed, data, size)
     },
     getAll(digests) {
-      const wanted = new Map(digests.map((digest) => [digestKey(digest), digest]))
       const found = new Map<string, Uint8Array>()
-      const hashes = new Set([...wanted.values()].map(({ hash }) => hash))
-      for (const [fn, hash, size, packed, data] of findAll.all(JSON.stringify([...hashes]))) {
-        const key = digestKey({ fn: text(fn) as DigestFunction, hash: text(hash), size: number(size) })
-        const bytes = wanted.has(key) ? unpacked(packed, data, number(size)) : undefined
-        if (bytes) found.set(key, bytes)
+      for (const [place, fn, size, packed, data] of findAll.all(JSON.stringify(digests.map(({ hash }) => hash)))) {
+        const digest = digests[number(place)]
+        const isIt = digest && digest.size === size && digest.fn === fn
+        const bytes = isIt && unpacked(packed, data, digest.size)
+        if (bytes) found.set(digestKey(digest), bytes)
       }
       return found
     },

@@ -1,14 +1,14 @@
 import type { DatabaseSync } from 'node:sqlite'
-import type { ActionRecord } from '../core/build-history.ts'
+import type { EarlierAction } from '../core/build-history.ts'
 import { number } from './cells.ts'
-import { actionRecord, prepareActions, prepareArrays, type Values } from './rows.ts'
+import { earlierAction, earlierColumns, prepareArrays, type Values } from './rows.ts'
 
 /** Looks up as many of some actions, given by row, as one turn of the event loop allows, and at least one. */
 export type ReadComparable = (rows: readonly number[], build?: string) => Looked
 
 export interface Looked {
   /** Comparison candidates by row; rows without any are left out. */
-  readonly found: ReadonlyMap<number, readonly ActionRecord[]>
+  readonly found: ReadonlyMap<number, readonly EarlierAction[]>
   /** Rows to ask for again, in another turn. */
   readonly left: readonly number[]
 }
@@ -50,7 +50,7 @@ export function createReadComparable(database: DatabaseSync): ReadComparable {
   const ofOthers = (kind: Kind) =>
     prepareArrays(
       database,
-      `SELECT a.id, t.id, t.build FROM ${asked}
+      `SELECT a.id, t.id, t.build, t.content = a.content FROM ${asked}
         CROSS JOIN outputs o ON o.path = c.first_output AND o.content >= coalesce((SELECT w.content FROM outputs w
           WHERE w.path = c.first_output ORDER BY w.content DESC LIMIT 1 OFFSET ${contentsMax - 1}), 0)
         ${kind.labelled ? 'CROSS JOIN contents d ON d.id = o.content AND d.first_output = o.path' : ''}
@@ -65,7 +65,11 @@ export function createReadComparable(database: DatabaseSync): ReadComparable {
     labelled: statements({ labelled: true, only: true }),
     any: statements({ labelled: false, only: true }),
   }
-  const records = prepareActions(database, 'WHERE a.id IN (SELECT value FROM json_each(?))')
+  const records = prepareArrays(
+    database,
+    `SELECT ${earlierColumns} FROM json_each(?) j CROSS JOIN actions a ON a.id = j.value
+      CROSS JOIN contents c ON c.id = a.content CROSS JOIN builds b ON b.id = a.build`,
+  )
 
   /** Those that this turn takes. */
   function begun(rows: readonly number[]): { asked: Asked[]; left: readonly number[] } {
@@ -87,9 +91,14 @@ export function createReadComparable(database: DatabaseSync): ReadComparable {
     const { labelled, any } = build === undefined ? inAll : inOne
     const ids = new Map<number, readonly number[]>()
     function look({ same, others }: typeof any, among: readonly Asked[]): void {
-      const open = () => JSON.stringify(among.flatMap(({ row }) => (ids.has(row) ? [] : [row])))
-      for (const [row, id] of same.all(open(), ...only)) if (id !== null) ids.set(number(row), [number(id)])
-      for (const [row, each] of ofLatestBuild(others.all(open(), ...only))) ids.set(row, each)
+      const open = among.filter(({ row }) => !ids.has(row))
+      // Of few contents all are looked at by the other statement, its own among them.
+      const many = open.filter(({ contents }) => contents > contentsMax)
+      if (many.length > 0)
+        for (const [row, id] of same.all(rowsOf(many), ...only)) if (id !== null) ids.set(number(row), [number(id)])
+      const rest = many.length > 0 ? open.filter(({ row }) => !ids.has(row)) : open
+      if (rest.length > 0)
+        for (const [row, each] of ofLatestBuild(others.all(rowsOf(rest), ...only))) ids.set(row, each)
     }
     look(
       labelled,
@@ -106,10 +115,10 @@ export function createReadComparable(database: DatabaseSync): ReadComparable {
     const known = new Map(
       records
         .all(JSON.stringify(wanted))
-        .map(actionRecord)
+        .map(earlierAction)
         .map((each) => [each.row, each]),
     )
-    const found = new Map<number, readonly ActionRecord[]>()
+    const found = new Map<number, readonly EarlierAction[]>()
     for (const [row, of] of ids) {
       const among = of.flatMap((id) => known.get(id) ?? [])
       if (among.length > 0) found.set(row, among)
@@ -126,11 +135,19 @@ interface Asked {
   readonly contents: number
 }
 
-/** @param answers a row, a candidate, and the candidate's build */
+function rowsOf(asked: readonly Asked[]): string {
+  return JSON.stringify(asked.map(({ row }) => row))
+}
+
+/**
+ * The latest with the same content or, if there is none, all of the latest build.
+ * @param answers a row, a candidate, the candidate's build, and whether it has the row's content
+ */
 function ofLatestBuild(answers: readonly Values[]): ReadonlyMap<number, readonly number[]> {
   const latest = new Map<number, { readonly build: number; readonly ids: number[] }>()
-  for (const [of, id, within] of answers) {
-    const [row, build] = [number(of), number(within)]
+  for (const [of, id, within, isSame] of answers) {
+    // A candidate with the same content counts as one of a later build than any.
+    const [row, build] = [number(of), isSame === 1 ? Number.POSITIVE_INFINITY : number(within)]
     const known = latest.get(row)
     if (known?.build === build) known.ids.push(number(id))
     else if (!known || build > known.build) latest.set(row, { build, ids: [number(id)] })

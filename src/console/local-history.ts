@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { differentAction } from '../client/different-action.ts'
-import type { ActionRecord, LocalHistory } from '../core/build-history.ts'
+import type { EarlierAction, LocalHistory } from '../core/build-history.ts'
 import { type Digest, digestKey } from '../core/digest.ts'
 import type { InvocationHistory } from '../core/invocation.ts'
 import type { History } from './history.ts'
@@ -15,8 +15,8 @@ export function localHistory(history: History, reader: Pick<Reader, 'fetch'>): L
     return found
   }
 
-  async function comparable(rows: readonly number[], build?: string): Promise<Map<number, readonly ActionRecord[]>> {
-    const all = new Map<number, readonly ActionRecord[]>()
+  async function comparable(rows: readonly number[], build?: string): Promise<Map<number, readonly EarlierAction[]>> {
+    const all = new Map<number, readonly EarlierAction[]>()
     for (let left = rows; left.length > 0; ) {
       if (left !== rows) await setImmediate()
       const looked = history.use(({ queries }) => queries.comparable(left, build))

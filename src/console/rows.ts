@@ -4,6 +4,7 @@ import {
   type ActionTimes,
   actionOutcomes,
   type BuildRecord,
+  type EarlierAction,
   type LookupRecord,
   lookupAnswers,
 } from '../core/build-history.ts'
@@ -107,6 +108,29 @@ export function actionRecord(row: Values): ActionRecord {
     worker: text(value('a.worker')),
     attempts: number(value('a.attempts')),
     times: timesOf(row),
+  }
+}
+
+/** The columns of earlierAction; `actions a`, `contents c` and `builds b` are joined. */
+export const earlierColumns = `a.id, b.name, b.instance, c.fn, c.hash, c.size, c.command_hash, c.command_size,
+  c.root_hash, c.root_size, c.first_output, a.outcome, a.first_seen`
+
+export function earlierAction(row: Values): EarlierAction {
+  const [id, name, instance, ofFn, hash, size, commandHash, commandSize, rootHash, rootSize, output, outcome, seen] =
+    row
+  const fn = text(ofFn) as DigestFunction
+  const command = digest(fn, commandHash, commandSize)
+  const inputRoot = digest(fn, rootHash, rootSize)
+  return {
+    row: number(id),
+    build: text(name),
+    instance: text(instance),
+    digest: { fn, hash: text(hash), size: number(size) },
+    ...(command && { command }),
+    ...(inputRoot && { inputRoot }),
+    firstOutput: text(output),
+    outcome: actionOutcomes[number(outcome)] ?? 'missed',
+    firstSeen: number(seen),
   }
 }
 

@@ -36,7 +36,7 @@ export interface LocalHistory extends BuildHistory {
    * @param rows of ActionRecords, 1,000 at most
    * @param build a full id: considers this build only
    */
-  comparable(rows: readonly number[], build?: string): Promise<ReadonlyMap<number, readonly ActionRecord[]>>
+  comparable(rows: readonly number[], build?: string): Promise<ReadonlyMap<number, readonly EarlierAction[]>>
   /** All of a build's actions, or some, in the order of `actions`, in a fifth of the time that the records take. */
   marks(query: ActionsQuery): Promise<readonly ActionMark[]>
   /** Actions by their rows, in the order of these; those that are gone are left out. @param rows 1,000 at most */
@@ -181,6 +181,12 @@ export interface ActionRecord {
   readonly attempts: number
   readonly times: ActionTimes
 }
+
+/** What is needed of an action for a later one to be compared with it. */
+export type EarlierAction = Pick<
+  ActionRecord,
+  'row' | 'build' | 'instance' | 'digest' | 'command' | 'inputRoot' | 'firstOutput' | 'outcome' | 'firstSeen'
+>
 
 /** That there is an action, and in which state. */
 export interface ActionMark {

@@ -117,11 +117,11 @@ async function explainEach(
     signal?.throwIfAborted()
     const byRow = new Map(some.map((mark) => [mark.row, mark]))
     const actions = await history.records([...byRow.keys()])
-    const candidates = await why.candidates(actions)
+    const predecessors = await why.lookUp(actions)
     for (const few of slices(actions, parallelMax)) {
       await setImmediate()
       signal?.throwIfAborted()
-      const explained = await Promise.all(few.map((action) => why.explain(action, candidates)))
+      const explained = await Promise.all(few.map((action) => why.explain(action, predecessors)))
       for (const each of explained) {
         const mark = byRow.get(each.action.row)
         if (mark) done(mark, each)

@@ -1,4 +1,4 @@
-import type { ActionRecord } from '../core/build-history.ts'
+import type { ActionRecord, EarlierAction } from '../core/build-history.ts'
 import { sameDigest } from '../core/digest.ts'
 
 /**
@@ -9,10 +9,10 @@ import { sameDigest } from '../core/digest.ts'
  */
 export function predecessorOf(
   action: ActionRecord,
-  candidates: readonly ActionRecord[] = [],
-): ActionRecord | undefined {
+  candidates: readonly EarlierAction[] = [],
+): EarlierAction | undefined {
   if (candidates.length <= 1) return candidates[0]
-  let best: ActionRecord | undefined
+  let best: EarlierAction | undefined
   let most = -1
   for (const each of candidates) {
     const common = inCommon(action, each)
@@ -21,7 +21,7 @@ export function predecessorOf(
   return best
 }
 
-function inCommon(one: ActionRecord, other: ActionRecord): number {
+function inCommon(one: ActionRecord, other: EarlierAction): number {
   const same = (a: ActionRecord['command'], b: ActionRecord['command']) => Number(a && b ? sameDigest(a, b) : false)
   return (
     8 * Number(sameDigest(one.digest, other.digest)) +

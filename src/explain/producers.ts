@@ -1,29 +1,55 @@
 import type { ActionRecord, LocalHistory } from '../core/build-history.ts'
 
-/** The action that made a path as read by this one: of its own build, or else the latest one before. */
-export type ProducerOf = (path: string, reader: ActionRecord) => Promise<ActionRecord | undefined>
+/** Who made what: for a path and an action that reads it, the one of its own build, or else the latest one before. */
+export interface Producers {
+  of(path: string, reader: Reader): Promise<Producer>
+  /** The same, if it has been found before; undefined if not. */
+  known(path: string, reader: Reader): { readonly producer: Producer } | undefined
+}
+
+export type Producer = ActionRecord | undefined
+type Reader = Pick<ActionRecord, 'build' | 'firstSeen'>
+
+interface Asked {
+  readonly answer: Promise<Producer>
+  found?: { readonly producer: Producer }
+}
 
 /** Paths whose producers are cached. */
 const producersMax = 200_000
 
 /** Looks each path of a build up once. */
-export function createProducers(history: Pick<LocalHistory, 'producers'>): ProducerOf {
-  const producers = new Map<string, Promise<ActionRecord | undefined>>()
+export function createProducers(history: Pick<LocalHistory, 'producers'>): Producers {
+  const asked = new Map<string, Asked>()
 
-  async function find(path: string, reader: ActionRecord): Promise<ActionRecord | undefined> {
+  async function find(path: string, reader: Reader): Promise<Producer> {
     const [own] = await history.producers({ path, build: reader.build, limit: 1 })
     if (own) return own
     const [last] = await history.producers({ path, before: reader.firstSeen, limit: 1 })
     return last
   }
 
-  return (path, reader) => {
-    const key = `${reader.build} ${path}`
-    const known = producers.get(key)
+  function ask(path: string, reader: Reader): Asked {
+    const key = keyOf(path, reader)
+    const known = asked.get(key)
     if (known) return known
-    const found = find(path, reader)
-    if (producers.size >= producersMax) producers.clear()
-    producers.set(key, found)
-    return found
+    const made: Asked = {
+      answer: find(path, reader).then((producer) => {
+        made.found = { producer }
+        return producer
+      }),
+    }
+    if (asked.size >= producersMax) asked.clear()
+    asked.set(key, made)
+    return made
   }
+
+  return {
+    of: (path, reader) => ask(path, reader).answer,
+    known: (path, reader) => asked.get(keyOf(path, reader))?.found,
+  }
+}
+
+function keyOf(path: string, { build }: Reader): string {
+  return `${build} ${path}`
 }

@@ -46,11 +46,10 @@ export function createReplacements<T>(): Replacements<T> {
     },
     between(one, other) {
       if (one.length > bytesMax || !computableFunctions.includes(other.fn)) return undefined
-      const entries = entriesOf(one)
       const found = kept.find(({ before, after }) => {
         if (one.length - before.length + after.length !== other.size) return false
-        const entry = entries.find((each) => isSame(each, before))
-        return entry && digestOf(other.fn, replaced(one, entry, after)).hash === other.hash
+        const start = placeOf(before, one)
+        return start >= 0 && digestOf(other.fn, replaced(one, start, before.length, after)).hash === other.hash
       })
       if (found && found !== kept[0]) kept = [found, ...kept.filter((each) => each !== found)]
       return found?.means
@@ -62,33 +61,48 @@ function isSame(one: Uint8Array, other: Uint8Array | undefined): boolean {
   return other?.length === one.length && Buffer.compare(one, other) === 0
 }
 
-/** @param entry a part of the bytes */
-function replaced(bytes: Uint8Array, entry: Uint8Array, after: Uint8Array): Uint8Array {
-  const start = entry.byteOffset - bytes.byteOffset
-  return Buffer.concat([bytes.subarray(0, start), after, bytes.subarray(start + entry.length)])
+function replaced(bytes: Uint8Array, start: number, length: number, after: Uint8Array): Uint8Array {
+  const made = Buffer.allocUnsafe(bytes.length - length + after.length)
+  made.set(bytes.subarray(0, start))
+  made.set(after, start)
+  made.set(bytes.subarray(start + length), start + after.length)
+  return made
+}
+
+/** Where an entry begins in the bytes of a Directory; -1 if it has no such entry. */
+function placeOf(entry: Uint8Array, bytes: Uint8Array): number {
+  for (let at = 0; at < bytes.length; ) {
+    const end = endOfEntry(bytes, at)
+    if (end < 0) return -1
+    if (end - at === entry.length && isSame(bytes.subarray(at, end), entry)) return at
+    at = end
+  }
+  return -1
 }
 
 /** The fields of a message, each with its tag and length, as long as they look like a Directory's. */
 function entriesOf(bytes: Uint8Array): Uint8Array[] {
   const entries: Uint8Array[] = []
   for (let at = 0; at < bytes.length; ) {
-    // A Directory's field tags fit into one byte, and all its fields are length-delimited.
-    const isDelimited = ((bytes[at] ?? 0) & 0b1000_0111) === 2
-    const [length, start] = lengthAt(bytes, at + 1)
-    if (!isDelimited || start + length > bytes.length) return []
-    entries.push(bytes.subarray(at, start + length))
-    at = start + length
+    const end = endOfEntry(bytes, at)
+    if (end < 0) return []
+    entries.push(bytes.subarray(at, end))
+    at = end
   }
   return entries
 }
 
-/** A varint, and where it ends. */
-function lengthAt(bytes: Uint8Array, start: number): [length: number, end: number] {
+/** Where the field that begins here ends; -1 if it does not look like a Directory's. */
+function endOfEntry(bytes: Uint8Array, at: number): number {
+  // A Directory's field tags fit into one byte, and all its fields are length-delimited.
+  if (((bytes[at] ?? 0) & 0b1000_0111) !== 2) return -1
   let length = 0
-  for (let at = start, factor = 1; at < bytes.length; at += 1, factor *= 128) {
-    const byte = bytes[at] ?? 0
+  for (let place = at + 1, factor = 1; place < bytes.length; place += 1, factor *= 128) {
+    const byte = bytes[place] ?? 0
     length += (byte & 127) * factor
-    if (byte < 128) return [length, at + 1]
+    if (byte >= 128) continue
+    const end = place + 1 + length
+    return end > bytes.length ? -1 : end
   }
-  return [Number.POSITIVE_INFINITY, bytes.length]
+  return -1
 }

@@ -1,6 +1,7 @@
-import type { ActionRecord } from '../core/build-history.ts'
-import { type Digest, sameDigest } from '../core/digest.ts'
+import type { EarlierAction } from '../core/build-history.ts'
+import { sameDigest } from '../core/digest.ts'
 import { computableFunctions, digestOf } from '../core/hash.ts'
+import { digestLength, fieldLength, putDigest } from '../wire/emit.ts'
 import { re } from '../wire/proto.ts'
 
 /**
@@ -11,15 +12,18 @@ export interface Terms {
   /** Records what an Action that was read says. */
   note(action: re.Action): void
   /** Are two equal except for their input trees? False also if that is unknown. */
-  same(one: ActionRecord, other: ActionRecord): boolean
+  same(one: EarlierAction, other: EarlierAction): boolean
 }
 
 /** The most recent ones; each further one is tried on every action that matches none. */
 const keptMax = 8
+/** Of an Action's fields: their number, and that they are messages. */
+const commandTag = 0x0a
+const inputRootTag = 0x12
 
 export function createTerms(): Terms {
   /** The most recent first. */
-  let kept: { readonly key: string; readonly terms: re.Action.$Properties }[] = []
+  let kept: { readonly key: string; readonly terms: Uint8Array }[] = []
 
   function meet(met: (typeof kept)[number]): void {
     if (kept[0]?.key !== met.key) kept = [met, ...kept.filter(({ key }) => key !== met.key)].slice(0, keptMax)
@@ -27,8 +31,8 @@ export function createTerms(): Terms {
 
   return {
     note(action) {
-      const terms = { ...action, commandDigest: null, inputRootDigest: null }
-      meet({ key: Buffer.from(re.Action.encode(terms).finish()).toString('latin1'), terms })
+      const terms = re.Action.encode({ ...action, commandDigest: null, inputRootDigest: null }).finish()
+      meet({ key: Buffer.from(terms).toString('latin1'), terms })
     },
     same(one, other) {
       if (!one.command || !other.command || !sameDigest(one.command, other.command)) return false
@@ -41,12 +45,13 @@ export function createTerms(): Terms {
   }
 }
 
-function hasTerms({ digest, command, inputRoot }: ActionRecord, terms: re.Action.$Properties): boolean {
+/** @param terms the fields after the first two, which are its digests */
+function hasTerms({ digest, command, inputRoot }: EarlierAction, terms: Uint8Array): boolean {
   if (!command || !inputRoot) return false
-  const bytes = re.Action.encode({ ...terms, commandDigest: wire(command), inputRootDigest: wire(inputRoot) }).finish()
-  return bytes.length === digest.size && digestOf(digest.fn, bytes).hash === digest.hash
-}
-
-function wire({ hash, size }: Digest): re.Digest.$Properties {
-  return { hash, sizeBytes: size }
+  const length = fieldLength(digestLength(command)) + fieldLength(digestLength(inputRoot)) + terms.length
+  if (length !== digest.size) return false
+  const bytes = Buffer.allocUnsafe(length)
+  const end = putDigest(bytes, putDigest(bytes, 0, commandTag, command), inputRootTag, inputRoot)
+  bytes.set(terms, end)
+  return digestOf(digest.fn, bytes).hash === digest.hash
 }

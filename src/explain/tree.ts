@@ -22,14 +22,18 @@ const pairsPerLoadMax = 500
 const differencesMax = 100_000
 
 /** Caches the differences of pairs of directories, for trees that share folders or changes. */
-export interface KnownPairs {
+export interface KnownPairs extends Directories {
+  /** Of whole trees, by the difference of their roots. */
+  readonly trees: WeakMap<Local, TreeComparison>
+}
+interface Directories {
   readonly locals: Map<string, Local>
   readonly replacements: Replacements<Local>
 }
 const knownPairsMax = 20_000
 
 export function createKnownPairs(): KnownPairs {
-  return { locals: new Map(), replacements: createReplacements() }
+  return { locals: new Map(), replacements: createReplacements(), trees: new WeakMap() }
 }
 
 /**
@@ -72,6 +76,33 @@ export async function compareTrees(
   return { differences: differences.sort(byPath), unknown, cut }
 }
 
+/**
+ * Compares two input trees without reading anything, as far as earlier comparisons say how they differ.
+ * @param one the root directory of the first
+ * @returns undefined if they do not
+ */
+export function compareAlike(one: Uint8Array, other: Digest, known: KnownPairs): TreeComparison | undefined {
+  const local = known.replacements.between(one, other)
+  if (!local) return undefined
+  const met = known.trees.get(local)
+  if (met) return met
+  const differences: InputDifference[] = []
+  const level = [{ path: '', local }]
+  for (let next = level.pop(); next; next = level.pop()) {
+    const { path, local } = next
+    if (local.unknown.length > 0 || differences.length > differencesMax) return undefined
+    differences.push(...local.differences.map((each) => ({ ...each, path: joined(path, each.path) })))
+    for (const pair of local.below) {
+      const below = known.locals.get(keyOf(pair))
+      if (!below || level.length > treeDepthMax) return undefined
+      level.push({ path: joined(path, pair.path), local: below })
+    }
+  }
+  const comparison = { differences: differences.sort(byPath), unknown: [], cut: false }
+  known.trees.set(local, comparison)
+  return comparison
+}
+
 function keyOf({ one, other }: Pair): string {
   return `${one ? digestText(one) : ''} ${other ? digestText(other) : ''}`
 }
@@ -98,7 +129,7 @@ async function localsOf(pairs: readonly Pair[], load: Load, known: KnownPairs): 
 }
 
 /** Adds the differences of pairs to `locals`. */
-async function compareFresh(fresh: readonly Pair[], load: Load, { locals, replacements }: KnownPairs): Promise<void> {
+async function compareFresh(fresh: readonly Pair[], load: Load, { locals, replacements }: Directories): Promise<void> {
   const open = replacements.isEmpty ? fresh : await learnFromOne(fresh, load, { locals, replacements })
   const bytes = await directoriesOf(open, load)
   const decoded = new Map(
@@ -119,7 +150,7 @@ async function compareFresh(fresh: readonly Pair[], load: Load, { locals, replac
 async function learnFromOne(
   pairs: readonly Pair[],
   load: Load,
-  { locals, replacements }: KnownPairs,
+  { locals, replacements }: Directories,
 ): Promise<readonly Pair[]> {
   const ones = await directoriesOf(
     pairs.map(({ path, one, other }) => ({ path, one: other && one, other: undefined })),

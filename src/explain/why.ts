@@ -1,16 +1,13 @@
-import type { ActionRecord, LocalHistory } from '../core/build-history.ts'
-import { checkedDigest, type DigestFunction, digestText, sameDigest } from '../core/digest.ts'
-import { type Cause, cause, type Link, type Root } from './cause.ts'
-import { compareArguments } from './command.ts'
+import type { ActionRecord, EarlierAction, LocalHistory } from '../core/build-history.ts'
+import { digestText, sameDigest } from '../core/digest.ts'
+import { type Cause, cause, causeKey, type Root } from './cause.ts'
 import { compareActions, loadBoth } from './compare.ts'
 import { type Comparison, differencesOf, type InputDifference } from './difference.ts'
-import type { Load } from './load.ts'
+import { createInputRoots } from './input-roots.ts'
 import { loadFrom } from './messages.ts'
 import { predecessorOf } from './predecessor.ts'
-import { createProducers } from './producers.ts'
 import { createTerms } from './terms.ts'
-import { compareTrees, createKnownPairs } from './tree.ts'
-import { inputTold } from './words.ts'
+import { compareAlike, compareTrees, createKnownPairs } from './tree.ts'
 
 /** Why one action was not cached. */
 export interface Explained {
@@ -21,24 +18,31 @@ export interface Explained {
   readonly roots: readonly Root[]
 }
 
-/** Maximum length of a chain, and of changed inputs that are followed per action. */
-const chainLengthMax = 50
+/** Changed inputs that are followed per action. */
 const followedInputsMax = 20
 const rootsMax = 50
-/** Larger argument files are reported as files. */
-const parametersBytesMax = 4 * 1024 * 1024
+/** Of directories that are read for many actions at once, in bytes. */
+const readAheadMax = 16 * 1024
 
 /** Answers for one build; what several actions need is looked up once. */
 export interface Why {
   /**
-   * The candidates that each action may be compared with, by row.
+   * What each action is compared with.
    * @param actions 1,000 at most
    */
-  candidates(actions: readonly ActionRecord[]): Promise<Candidates>
-  explain(action: ActionRecord, candidates: Candidates): Promise<Explained>
+  lookUp(actions: readonly ActionRecord[]): Promise<Predecessors>
+  /** At once for most of those that differ as others did. */
+  explain(action: ActionRecord, predecessors: Predecessors): Explained | Promise<Explained>
 }
 
-type Candidates = ReadonlyMap<number, readonly ActionRecord[]>
+/** By row; actions without any are left out. */
+type Predecessors = ReadonlyMap<number, Predecessor>
+
+interface Predecessor {
+  readonly action: EarlierAction
+  /** Its input root, if it was worth reading. */
+  readonly root: Uint8Array | undefined
+}
 
 /** How two actions differ: in themselves, and in their inputs. */
 interface Different {
@@ -50,34 +54,66 @@ interface Different {
 export function createWhy(history: LocalHistory, against?: string): Why {
   const load = loadFrom(history)
   const pairs = new Map<string, Promise<readonly Root[]>>()
+  const found = new Map<string, readonly Root[]>()
   const known = createKnownPairs()
   const terms = createTerms()
-  const makerOf = createProducers(history)
+  const inputRoots = createInputRoots(history, load, {
+    of: rootsOf,
+    known: (now, then) => found.get(keyOf(now, then)),
+  })
 
-  async function candidates(actions: readonly ActionRecord[]): Promise<Candidates> {
-    const asked = actions.filter((action) => !saidByItself(action)).map(({ row }) => row)
-    return asked.length > 0 ? await history.comparable(asked, against) : new Map()
+  async function lookUp(actions: readonly ActionRecord[]): Promise<Predecessors> {
+    const asked = actions.filter((action) => !saidByItself(action))
+    if (asked.length === 0) return new Map()
+    const rows = asked.map(({ row }) => row)
+    const candidates = await history.comparable(rows, against)
+    const both = asked.flatMap((now) => {
+      const action = predecessorOf(now, candidates.get(now.row))
+      return action ? [{ row: now.row, action, inputRoot: isLike(now, action) ? action.inputRoot : undefined }] : []
+    })
+    const roots = await load(both.flatMap(({ inputRoot }) => (inputRoot ? [inputRoot] : [])))
+    return new Map(
+      both.map(({ row, action, inputRoot }) => [row, { action, root: inputRoot && roots.get(digestText(inputRoot)) }]),
+    )
   }
 
-  async function explain(action: ActionRecord, candidates: Candidates): Promise<Explained> {
+  function explain(action: ActionRecord, predecessors: Predecessors): Explained | Promise<Explained> {
     const said = saidByItself(action)
     if (said) return explained(action, undefined, [{ cause: said, chain: [] }])
-    const before = predecessorOf(action, candidates.get(action.row))
-    const roots = before ? await rootsOf(action, before, 0) : [{ cause: unseen(action, against), chain: [] }]
-    return explained(action, before, roots)
+    const before = predecessors.get(action.row)
+    if (!before) return explained(action, undefined, [{ cause: unseen(action, against), chain: [] }])
+    const roots = rootsAtOnce(action, before)
+    if (roots) return explained(action, before.action, roots)
+    return rootsOf(action, before.action, 0).then((roots) => explained(action, before.action, roots))
+  }
+
+  /** For an action that differs in its inputs alone, and as another did. @returns undefined if that is not known */
+  function rootsAtOnce(now: ActionRecord, { action: then, root }: Predecessor): readonly Root[] | undefined {
+    const differences = root && now.inputRoot && compareAlike(root, now.inputRoot, known)?.differences
+    if (!differences || differences.length === 0 || !terms.same(then, now)) return undefined
+    const roots: Root[] = []
+    for (const each of differences.slice(0, followedInputsMax)) {
+      const some = inputRoots.known(each, { now, then })
+      if (!some) return undefined
+      roots.push(...some)
+    }
+    return distinct(roots)
   }
 
   /** What distinguishes an action from an earlier one, each change traced back to its origin. */
-  function rootsOf(now: ActionRecord, then: ActionRecord, depth: number): Promise<readonly Root[]> {
-    const key = `${now.row} ${then.row}`
-    const known = pairs.get(key)
-    if (known) return known
-    const roots = findRoots(now, then, depth)
+  function rootsOf(now: ActionRecord, then: EarlierAction, depth: number): Promise<readonly Root[]> {
+    const key = keyOf(now, then)
+    const asked = pairs.get(key)
+    if (asked) return asked
+    const roots = findRoots(now, then, depth).then((roots) => {
+      found.set(key, roots)
+      return roots
+    })
     pairs.set(key, roots)
     return roots
   }
 
-  async function findRoots(now: ActionRecord, then: ActionRecord, depth: number): Promise<readonly Root[]> {
+  async function findRoots(now: ActionRecord, then: EarlierAction, depth: number): Promise<readonly Root[]> {
     const told = ofTheSame(now, then)
     if (told) return [{ cause: told, chain: [] }]
     // What was never uploaded cannot be compared; that is an answer.
@@ -85,7 +121,7 @@ export function createWhy(history: LocalHistory, against?: string): Why {
     if (!different) return [{ cause: cause('not-uploaded'), chain: [] }]
     const own = different.own.map((each): Root => ({ cause: each, chain: [] }))
     const inputs = different.inputs.slice(0, followedInputsMax)
-    const followed = await Promise.all(inputs.map((each) => rootsOfInput(each, now, then, depth)))
+    const followed = await Promise.all(inputs.map((each) => inputRoots.of(each, { now, then }, depth)))
     const roots = distinct([...own, ...followed.flat()])
     return roots.length > 0 ? roots : [{ cause: cause('encoding'), chain: [] }]
   }
@@ -93,14 +129,14 @@ export function createWhy(history: LocalHistory, against?: string): Why {
   /**
    * For two actions known to differ only in their inputs, without reading them. @returns undefined if that is not known
    */
-  async function inputsAlone(now: ActionRecord, then: ActionRecord): Promise<Different | undefined> {
+  async function inputsAlone(now: ActionRecord, then: EarlierAction): Promise<Different | undefined> {
     if (!now.inputRoot || !then.inputRoot || !terms.same(then, now)) return undefined
     const { differences, unknown } = await compareTrees(then.inputRoot, now.inputRoot, load, known)
     return { own: unknown.length > 0 ? [cause('inputs-unknown')] : [], inputs: differences }
   }
 
   /** @returns undefined if one of them is not available */
-  async function compared(now: ActionRecord, then: ActionRecord): Promise<Different | undefined> {
+  async function compared(now: ActionRecord, then: EarlierAction): Promise<Different | undefined> {
     const both = await loadBoth(then.digest, now.digest, load)
     if (!both) return undefined
     for (const { action } of [both.one, both.other]) terms.note(action)
@@ -108,35 +144,23 @@ export function createWhy(history: LocalHistory, against?: string): Why {
     return { own: ownCauses(comparison), inputs: comparison.inputs.first }
   }
 
-  async function rootsOfInput(
-    difference: InputDifference,
-    now: ActionRecord,
-    then: ActionRecord,
-    depth: number,
-  ): Promise<readonly Root[]> {
-    const { path } = difference
-    const itself: Root = { cause: inputCause(difference), chain: [] }
-    if (depth >= chainLengthMax || !difference.one || !difference.other) return [itself]
-    const written = await parametersOf(difference, now.digest.fn, load)
-    if (written.length > 0) return written.map((each) => ({ cause: each, chain: [] }))
-    const [maker, before] = [await makerOf(path, now), await makerOf(path, then)]
-    // A maker was seen before its readers: this makes every chain end, whatever the history says.
-    if (!maker || maker.row >= now.row) return [itself]
-    const link = linkOf(maker, path)
-    if (!before) return [{ ...itself, chain: [link] }]
-    if (sameDigest(maker.digest, before.digest))
-      return [{ cause: cause('not-repeatable', path, itself.cause.one, itself.cause.other), chain: [link] }]
-    const roots = await rootsOf(maker, before, depth + 1)
-    return roots.map((root) => ({ cause: root.cause, chain: [...root.chain, link] }))
-  }
+  return { lookUp, explain }
+}
 
-  return { candidates, explain }
+function keyOf(now: ActionRecord, then: EarlierAction): string {
+  return `${now.row} ${then.row}`
+}
+
+/** May it be known how they differ without reading more than the input root of the second? */
+function isLike(now: ActionRecord, { digest, command, inputRoot }: EarlierAction): boolean {
+  if (!now.command || !command || !inputRoot || inputRoot.size > readAheadMax) return false
+  return sameDigest(now.command, command) && !sameDigest(now.digest, digest)
 }
 
 /** Of two records, what is needed later: they may be kept for long, by the thousands. */
 function explained(
   { row, digest, target, mnemonic, firstOutput, times, lookup }: ActionRecord,
-  before: ActionRecord | undefined,
+  before: EarlierAction | undefined,
   roots: readonly Root[],
 ): Explained {
   const action = { row, digest, target, mnemonic, firstOutput, times, ...(lookup && { lookup }) }
@@ -169,7 +193,7 @@ function unseen({ command }: ActionRecord, against: string | undefined): Cause {
 }
 
 /** What two records show without reading the actions. */
-function ofTheSame(now: ActionRecord, then: ActionRecord): Cause | undefined {
+function ofTheSame(now: ActionRecord, then: EarlierAction): Cause | undefined {
   if (now.digest.fn !== then.digest.fn) return cause('other-function', '', then.digest.fn, now.digest.fn)
   if (!sameDigest(now.digest, then.digest)) return undefined
   if (then.outcome === 'failed') return cause('failed-before')
@@ -196,39 +220,12 @@ function ownCauses(comparison: Comparison): Cause[] {
   return differencesOf(comparison) + unknown.length === 0 ? [] : [...own, ...outputs, ...unknown]
 }
 
-function inputCause(difference: InputDifference): Cause {
-  const { one, other } = inputTold(difference)
-  return cause('input', difference.path, one, other)
-}
-
-/**
- * Long command lines are passed in a file with one argument per line: its differences are arguments.
- * @returns nothing if it is not such a file, or not available
- */
-async function parametersOf({ path, one, other }: InputDifference, fn: DigestFunction, load: Load): Promise<Cause[]> {
-  if (!path.endsWith('.params')) return []
-  const texts = await Promise.all(
-    [one, other].map(async (entry) => {
-      const [hash = '', size = '0'] = entry?.digest?.split('/') ?? []
-      if (hash === '' || Number(size) > parametersBytesMax) return undefined
-      const digest = checkedDigest(fn, hash, Number(size), path)
-      return (await load([digest])).get(digestText(digest))
-    }),
-  )
-  const [before, after] = texts.map((bytes) => bytes && Buffer.from(bytes).toString().split('\n'))
-  if (!before || !after) return []
-  return compareArguments(before, after).map((each) => cause('argument', '', each.one, each.other))
-}
-
-function linkOf({ target, mnemonic, digest }: ActionRecord, path: string): Link {
-  return { target, mnemonic, action: digestText(digest), path }
-}
-
 /** Each cause once, by the shortest chain, or the first of these. */
-function distinct(roots: readonly Root[]): Root[] {
+function distinct(roots: readonly Root[]): readonly Root[] {
+  if (roots.length === 1) return roots
   const shortest = new Map<string, Root>()
   for (const root of roots) {
-    const key = JSON.stringify(root.cause)
+    const key = causeKey(root.cause)
     const known = shortest.get(key)
     if (!known || root.chain.length < known.chain.length) shortest.set(key, root)
   }

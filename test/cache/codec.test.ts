@@ -5,8 +5,8 @@ import { encodeFindMissingResponse, findMissingRequest } from '../../src/cache/c
 import { resultReferences } from '../../src/cache/codec-result.ts'
 import { encodeReadHead, encodeWriteResponse, readRequest, writeRequest } from '../../src/cache/codec-stream.ts'
 import { MalformedMessage } from '../../src/cache/cursor.ts'
-import { putVarint, varintLength } from '../../src/cache/emit.ts'
 import { digestsPerCallMax } from '../../src/core/limits.ts'
+import { putVarint, varintLength } from '../../src/wire/emit.ts'
 import { bytestream, re } from '../../src/wire/proto.ts'
 
 const size = fc.maxSafeNat()

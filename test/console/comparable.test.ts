@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, onTestFinished } from 'vitest'
-import type { ActionRecord } from '../../src/core/build-history.ts'
+import type { EarlierAction } from '../../src/core/build-history.ts'
 import { createScene, type Scene, type Seen } from '../explain/scene.ts'
 
 let scene: Scene
@@ -10,7 +10,7 @@ afterEach(() => scene.dispose())
 
 const many = <T>(count: number, each: (at: number) => T) => Array.from({ length: count }, (_, at) => each(at))
 
-const sortedRows = (actions: readonly ActionRecord[]) => actions.map(({ row }) => row).sort((a, b) => a - b)
+const sortedRows = (actions: readonly EarlierAction[]) => actions.map(({ row }) => row).sort((a, b) => a - b)
 
 async function rowsOf(build: string): Promise<number[]> {
   return (await scene.history.actions({ build, limit: 2_000 })).map(({ row }) => row)

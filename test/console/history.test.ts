@@ -326,15 +326,8 @@ describe('an earlier action to compare with', () => {
     const { history } = console
     const rows = (await history.actions({ build: 'three', limit: 10 })).map(({ row }) => row)
     const found = await history.comparable(rows)
-    const told = rows.map((row) => found.get(row)?.map(({ build, mnemonic }) => `${build} ${mnemonic}`))
-    expect(told).toEqual([
-      ['two CppCompile', 'two CppCompile'],
-      ['two CppCompile'],
-      ['one CppCompile'],
-      ['two CppCompile'],
-      ['two '],
-      undefined,
-    ])
+    const told = rows.map((row) => found.get(row)?.map(({ build, firstOutput }) => `${build} ${firstOutput}`))
+    expect(told).toEqual([['two a.o', 'two a.o'], ['two a.o'], ['one a.o'], ['two b.o'], ['two c.o'], undefined])
     for (const row of rows) expect((await history.comparable([row])).get(row)).toEqual(found.get(row))
   })
 

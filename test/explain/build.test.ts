@@ -113,6 +113,43 @@ describe('what changed', () => {
     ])
   })
 
+  test('of many actions that differ alike each one is told what it is told alone', async () => {
+    const gen = (name: string, argv: readonly string[]): Seen => ({
+      target: `//gen:${name}`,
+      makes: [`out/${name}.h`],
+      argv,
+    })
+    const lib = (at: number, build: string): Seen => ({
+      ...{ target: `//app:lib${at}`, mnemonic: 'CppCompile', makes: [`out/lib${at}.o`] },
+      inputs: {
+        app: { [`lib${at}.cc`]: `${at}` },
+        ...(at % 4 !== 1 && at % 4 !== 3 && { out: { 'version.h': build } }),
+        ...((at % 4 === 1 || at % 4 === 2) && { base: { 'version.h': build } }),
+        ...(at % 4 === 3 && { out: { 'time.h': build } }),
+      },
+    })
+    const libs = Array.from({ length: 160 }, (_, at) => at)
+    for (const build of ['one', 'two'])
+      scene.build(build, [
+        gen('version', ['gen', `--stamp=${build}`]),
+        gen('time', ['date']),
+        ...libs.map((at) => lib(at, build)),
+      ])
+    const whole = await explained()
+    expect(told(whole)).toEqual([
+      '81 argument --stamp=one became --stamp=two',
+      '40 input base/version.h changed',
+      '40 input out/time.h changed, although the same action made it as before',
+      '1 it ran before, but its result is no longer in the cache',
+    ])
+    const alone = await Promise.all(libs.map((at) => explained(`out/lib${at}.o`)))
+    for (const { causes } of alone) {
+      const [first] = causes
+      const same = whole.causes.find((each) => first && causeText(each) === causeText(first))
+      expect(same?.chain).toEqual(first?.chain)
+    }
+  })
+
   test('what made the input may itself have been cached', async () => {
     const gen = (flag: string, outcome: 'hit' | 'executed'): Seen => ({
       ...{ target: '//base:gen', makes: ['out/gen.h'], argv: ['gen', flag], outcome },
