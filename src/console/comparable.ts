@@ -38,12 +38,12 @@ function latest(content: string, { labelled, only }: Kind): string {
 export function createReadComparable(database: DatabaseSync): ReadComparable {
   const buildId = database.prepare('SELECT id FROM builds WHERE name = ?')
   const asked = 'json_each(?1) j CROSS JOIN actions a ON a.id = j.value CROSS JOIN contents c ON c.id = a.content'
-  // An action without a known output cannot be compared.
+  // What has not been read cannot be compared; without outputs, an action can be compared with itself alone.
   const sizes = prepareArrays(
     database,
     `SELECT a.id, l.target <> '' AND l.mnemonic <> '',
         (SELECT count(*) FROM (SELECT 1 FROM outputs w WHERE w.path = c.first_output LIMIT ${contentsMax}))
-      FROM ${asked} CROSS JOIN labels l ON l.id = a.label WHERE c.first_output <> '' ORDER BY j.key`,
+      FROM ${asked} CROSS JOIN labels l ON l.id = a.label WHERE c.first_output IS NOT NULL ORDER BY j.key`,
   )
   const ofSame = (kind: Kind) => prepareArrays(database, `SELECT a.id, (${latest('a.content', kind)}) FROM ${asked}`)
   // For each content with the same output, the last build; of these, the one that began last counts.

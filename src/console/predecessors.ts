@@ -1,6 +1,6 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite'
 import type { ActionRecord } from '../core/build-history.ts'
-import { number, text } from './cells.ts'
+import { number } from './cells.ts'
 import { contentsMax } from './comparable.ts'
 import { type ArrayStatement, actionRecord, prepareActions, prepareArrays } from './rows.ts'
 
@@ -36,8 +36,8 @@ export function createReadPredecessors(database: DatabaseSync): ReadPredecessors
    * @param builds how many builds to take actions from, for each content
    */
   function found(row: number, builds: number): number[] {
-    const [label = 0, content = 0, build = 0, output = '', named] = one.get(row) ?? []
-    if (text(output) === '') return []
+    const [label = 0, content = 0, build = 0, output = null, named] = one.get(row) ?? []
+    if (output === null) return []
     const made = makers.all(output)
     const actions = (contents: Iterable<SQLOutputValue>, statement: ArrayStatement, ...more: SQLInputValue[]) =>
       [...contents]

@@ -337,6 +337,14 @@ describe('nothing changed, or nothing is known', () => {
     ['gone', {}, {}, 'it ran before, but its result is no longer in the cache'],
     ['failed before', { outcome: 'failed' }, {}, 'it failed before, and results of failed actions are not cached'],
     [
+      'failed before, without outputs',
+      { makes: [], outcome: 'failed' },
+      { makes: [], outcome: 'failed' },
+      'it failed before, and results of failed actions are not cached',
+    ],
+    ['gone, without outputs', { makes: [] }, { makes: [] }, 'it ran before, but its result is no longer in the cache'],
+    ['another, without outputs', { makes: [] }, { makes: [], env: { NEW: '1' } }, 'never seen before'],
+    [
       'not cacheable',
       { doNotCache: true },
       { doNotCache: true },
