@@ -13,9 +13,9 @@ import type { Reader } from './reader.ts'
 
 export interface RecorderParts {
   readonly history: History
-  readonly reader: Reader
+  readonly reader: Pick<Reader, 'wake'>
   readonly clock: Clock
-  readonly comparer: Comparer
+  readonly comparer: Pick<Comparer, 'add'>
   readonly metrics: Metrics
   readonly secret: Secret | undefined
 }
