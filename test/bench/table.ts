@@ -14,6 +14,9 @@ interface Line {
   readonly values: Map<string, number[]>
 }
 
+/** From this many rounds on, quartiles say something. */
+const quartilesOf = 5
+
 /** More is better for these. */
 const rates: ReadonlySet<Unit> = new Set(['/s', 'MB/s'])
 
@@ -52,7 +55,7 @@ function row({ title, unit, values }: Line, [ours = '', ...peers]: readonly stri
   const own = values.get(ours)
   const cells = peers.flatMap((peer) => {
     const theirs = values.get(peer)
-    return [cell(theirs), own && theirs ? ratio(median(own), median(theirs), unit) : '-']
+    return [cell(theirs), own && theirs ? ratio(own, theirs, unit) : '-']
   })
   return [`${title} (${unit})`, cell(own), ...cells]
 }
@@ -63,10 +66,26 @@ function cell(values: readonly number[] | undefined): string {
   return `${short(median(values))} (${short(Math.min(...values))}..${short(Math.max(...values))})`
 }
 
-/** How many times better ours is, whichever way better is: below 1 it is worse. */
-function ratio(own: number, theirs: number, unit: Unit): string {
-  const times = rates.has(unit) ? own / theirs : theirs / own
-  return Number.isFinite(times) ? `${times.toFixed(times < 10 ? 2 : 0)}x` : '-'
+/**
+ * How many times better ours is, whichever way better is: below 1 it is worse. The median of the rounds' own ratios, since
+ * what slows a machine for a second slows both servers of a round, and with several rounds their quartiles.
+ */
+function ratio(own: readonly number[], theirs: readonly number[], unit: Unit): string {
+  const better = (ours: number, other: number) => (rates.has(unit) ? ours / other : other / ours)
+  const rounds =
+    own.length === theirs.length
+      ? own.map((value, at) => better(value, theirs[at] ?? Number.NaN))
+      : [better(median(own), median(theirs))]
+  const times = rounds.filter(Number.isFinite).sort((a, b) => a - b)
+  if (times.length === 0) return '-'
+  const middle = `${timesText(median(times))}x`
+  if (times.length < quartilesOf) return middle
+  const half = times.length >> 1
+  return `${middle} (${timesText(median(times.slice(0, half)))}..${timesText(median(times.slice(-half)))})`
+}
+
+function timesText(times: number): string {
+  return times.toFixed(times < 10 ? 2 : 0)
 }
 
 export function median(values: readonly number[]): number {
