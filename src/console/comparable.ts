@@ -15,6 +15,8 @@ export interface Looked {
 
 /** How many of the different actions that made an output are considered, the newest first. */
 export const contentsMax = 200
+/** Contents to be considered for an action that makes nothing: its own. */
+const withoutOutputs = 1
 /** Contents considered in one turn, for all its rows together: as many as 16 rows have at most. */
 const contentsPerTurnMax = 16 * (contentsMax + 1)
 
@@ -92,11 +94,11 @@ export function createReadComparable(database: DatabaseSync): ReadComparable {
     const ids = new Map<number, readonly number[]>()
     function look({ same, others }: typeof any, among: readonly Asked[]): void {
       const open = among.filter(({ row }) => !ids.has(row))
-      // Of few contents all are looked at by the other statement, its own among them.
-      const many = open.filter(({ contents }) => contents > contentsMax)
-      if (many.length > 0)
-        for (const [row, id] of same.all(rowsOf(many), ...only)) if (id !== null) ids.set(number(row), [number(id)])
-      const rest = many.length > 0 ? open.filter(({ row }) => !ids.has(row)) : open
+      // The other statement looks at all contents that made the output if these are few, its own among them.
+      const apart = open.filter(({ contents }) => contents > contentsMax || contents === withoutOutputs)
+      if (apart.length > 0)
+        for (const [row, id] of same.all(rowsOf(apart), ...only)) if (id !== null) ids.set(number(row), [number(id)])
+      const rest = apart.length > 0 ? open.filter(({ row }) => !ids.has(row)) : open
       if (rest.length > 0)
         for (const [row, each] of ofLatestBuild(others.all(rowsOf(rest), ...only))) ids.set(row, each)
     }
