@@ -53,7 +53,7 @@ export async function read(context: CacheContext, bytes: Buffer, call: Call, sen
  * Sends a blob, or a part of one, in pieces; memory is reserved before each is read.
  * @throws Failure 'not-found' before the first piece when it is absent
  */
-export async function readBlob(context: CacheContext, range: BlobRange, call: Reader, send: SendPiece): Promise<void> {
+export function readBlob(context: CacheContext, range: BlobRange, call: Reader, send: SendPiece): Promise<void> {
   if (range.digest.size <= smallBlobBytesMax) return readSmall(context, range, call, send)
   if (range.compressor === 'identity') return readLarge(context, range, call, send)
   context.compressorsAwaited += 1
@@ -97,7 +97,8 @@ async function readSmall(context: CacheContext, range: BlobRange, call: Reader, 
     const end = Math.min(at + chunkBytesMax, data.length)
     // Pieces leave in their order: when the last has left, all have.
     const sent = end === data.length ? () => context.memory.give(blob) : undefined
-    await sendPiece(context, data.subarray(at, end), send, sent)
+    const wait = sendPiece(context, data.subarray(at, end), send, sent)
+    if (wait) await wait
   }
 }
 

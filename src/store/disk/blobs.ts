@@ -15,13 +15,16 @@ export interface DiskBlobsOptions {
   close(): Promise<void>
 }
 
+const done = Promise.resolve()
+
 /** Blobs on disk: small ones in segments, large ones in files of their own, one ledger for both. */
 export function createDiskBlobs({ log, large, space, smallBytesMax, close }: DiskBlobsOptions): Blobs {
   const isSmall = (digest: Digest) => digest.size <= smallBytesMax
   const touch = (digest: Digest) => (isSmall(digest) ? log.touch(digest) : large.touch(digest))
 
-  async function hold(bytes: number): Promise<void> {
-    if (!space.tryHold(bytes)) await space.hold(bytes)
+  /** @returns undefined if the room is there at once */
+  function hold(bytes: number): undefined | Promise<void> {
+    return space.tryHold(bytes) ? undefined : space.hold(bytes)
   }
 
   /** Small blobs are gathered in memory, and take room on the disk when they are whole. */
@@ -69,11 +72,12 @@ export function createDiskBlobs({ log, large, space, smallBytesMax, close }: Dis
     return pieces && joined(pieces, digest.size)
   }
 
-  async function put(digest: Digest, bytes: Uint8Array): Promise<void> {
-    if (touch(digest)) return
+  // Not async: its promise, and that of the room, would be a good part of a small blob's time.
+  function put(digest: Digest, bytes: Uint8Array): Promise<void> {
+    if (touch(digest)) return done
     if (!isSmall(digest)) return putLarge(digest, bytes)
-    await hold(log.cost(digest, digest.size))
-    return log.append(digest, [bytes])
+    const held = hold(log.cost(digest, digest.size))
+    return held ? held.then(() => log.append(digest, [bytes])) : log.append(digest, [bytes])
   }
 
   /**
