@@ -84,7 +84,9 @@ function callerOf(call: Pick<Call, 'header'>, instance: string): Caller {
 
 /** Why there is no result. */
 function absence({ evictions }: CacheContext, action: Digest): Found {
-  const evictedMs = evictions?.millisecondsSince(resultOf(action))
+  // Most misses are of a cache that has evicted nothing: the name under which it would be remembered is not made then.
+  if (!evictions || evictions.count === 0) return neverThere
+  const evictedMs = evictions.millisecondsSince(resultOf(action))
   return evictedMs === undefined ? neverThere : { answer: 'evicted', evictedMs }
 }
 
