@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts'
-import type { Metrics } from '../telemetry/metrics.ts'
+import type { Count, Metrics } from '../telemetry/metrics.ts'
 import { Code, type Method, type Service } from '../wire/rpc.ts'
 import { toRpcError } from '../wire/status.ts'
 
@@ -39,11 +39,15 @@ export function createCounts(metrics: Metrics, clock: Clock): Counts {
   const bytesOut = bytes.of({ direction: 'out' })
   return {
     calls(method) {
-      const ok = calls.of({ method, code: 'OK' })
-      return (code) => {
-        if (code === Code.OK) ok.add()
-        else calls.inc({ method, code: codeNames.get(code) ?? 'UNKNOWN' })
+      const known = new Map<Code, Count>()
+      // Labels are looked up once for each: a miss of the action cache, NOT_FOUND, is as frequent as a hit.
+      const counterOf = (code: Code) => {
+        const counter = known.get(code) ?? calls.of({ method, code: codeNames.get(code) ?? 'UNKNOWN' })
+        known.set(code, counter)
+        return counter
       }
+      counterOf(Code.OK)
+      return (code) => counterOf(code).add()
     },
     received: (count) => bytesIn.add(count),
     sent: (count) => bytesOut.add(count),
