@@ -88,16 +88,18 @@ export function createEventList(clock: Clock, hooks: EventListHooks): EventList 
   }
 
   /** What all events of actions have, if there is room for one with this many more bytes. */
-  function admitted({ metadata, instance }: Caller, action: Digest, more = 0): AboutAction | undefined {
-    const own = eventBytes + (metadata?.length ?? 0) + textBytes(instance) + more
+  function admitted(caller: Caller, action: Digest, more = 0): AboutAction | undefined {
+    const { metadata, instance } = caller
+    const own = bytesOfEvent(caller) + more
     return admits(own) ? { at: clock.now(), metadata, instance: cut(instance), action, bytes: own } : undefined
   }
 
   const recorder: Recorder = {
     // By far the most frequent: of a busy cache, each hit. So it is put together at once.
-    lookup({ metadata, instance }, action, found) {
-      const own = eventBytes + (metadata?.length ?? 0) + textBytes(instance)
+    lookup(caller, action, found) {
+      const own = bytesOfEvent(caller)
       if (!admits(own)) return
+      const { metadata, instance } = caller
       add({ kind: 'lookup', at: clock.now(), metadata, instance: cut(instance), action, bytes: own, found })
     },
     update(caller, action, result) {
@@ -169,6 +171,11 @@ export function createEventList(clock: Clock, hooks: EventListHooks): EventList 
       closed = true
     },
   }
+}
+
+/** Upper bound of an event about an action, apart from what it says of it. */
+function bytesOfEvent({ metadata, instance }: Caller): number {
+  return eventBytes + (metadata?.length ?? 0) + textBytes(instance)
 }
 
 /** Two equal results are of no further use. */
